@@ -1,0 +1,120 @@
+"""Losses as Keras 3 computes them from probabilities: one value a sample, and its gradient beside it.
+
+`values(y, p)` gives one number for every position of p but its last axis; `gradient(y, p)` is d mean(values) / dp.
+Probabilities are clipped to [1e-7, 1 - 1e-7] before the logarithm, as Keras's JAX and NumPy backends do, and outside
+that zone the gradient is exactly 0.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from .activations import Array
+
+EPSILON = 1e-7
+
+
+def binary_crossentropy(y: Array, p: Array) -> Array:
+    """-(y log p + (1 - y) log(1 - p)), averaged over the last axis."""
+    q = np.clip(p, EPSILON, 1 - EPSILON)
+    return -(y * np.log(q) + (1.0 - y) * np.log(1.0 - q)).mean(axis=-1)
+
+
+def binary_crossentropy_gradient(y: Array, p: Array) -> Array:
+    q = np.clip(p, EPSILON, 1 - EPSILON)
+    return (q - y) / (q * (1.0 - q)) * (q == p) / p.size
+
+
+def categorical_crossentropy(y: Array, p: Array) -> Array:
+    """-Σₖ yₖ log pₖ with p normalised to sum 1; y is one-hot, or any distribution."""
+    q = np.clip(p / p.sum(axis=-1, keepdims=True), EPSILON, 1 - EPSILON)
+    return -(y * np.log(q)).sum(axis=-1)
+
+
+def categorical_crossentropy_gradient(y: Array, p: Array) -> Array:
+    total = p.sum(axis=-1, keepdims=True)
+    normal = p / total
+    q = np.clip(normal, EPSILON, 1 - EPSILON)
+    dq = -y / q * (q == normal)
+    return (dq - (dq * normal).sum(axis=-1, keepdims=True)) / total / (p.size // p.shape[-1])
+
+
+def sparse_categorical_crossentropy(y: Array, p: Array) -> Array:
+    """categorical_crossentropy for labels that are class numbers."""
+    return categorical_crossentropy(one_hot(y, p), p)
+
+
+def sparse_categorical_crossentropy_gradient(y: Array, p: Array) -> Array:
+    return categorical_crossentropy_gradient(one_hot(y, p), p)
+
+
+def mean_squared_error(y: Array, p: Array) -> Array:
+    """(y - p)², averaged over the last axis."""
+    return ((y - p) ** 2).mean(axis=-1)
+
+
+def mean_squared_error_gradient(y: Array, p: Array) -> Array:
+    return 2.0 * (p - y) / p.size
+
+
+class Loss(NamedTuple):
+    """A loss by name: values(y, p), gradient(y, p), and whether y holds class numbers instead of p's shape."""
+
+    name: str
+    values: Callable[[Array, Array], Array]
+    gradient: Callable[[Array, Array], Array]
+    sparse: bool = False
+
+
+LOSSES = {
+    loss.name: loss
+    for loss in (
+        Loss("binary_crossentropy", binary_crossentropy, binary_crossentropy_gradient),
+        Loss("categorical_crossentropy", categorical_crossentropy, categorical_crossentropy_gradient),
+        Loss(
+            "sparse_categorical_crossentropy",
+            sparse_categorical_crossentropy,
+            sparse_categorical_crossentropy_gradient,
+            sparse=True,
+        ),
+        Loss("mean_squared_error", mean_squared_error, mean_squared_error_gradient),
+    )
+}
+
+
+def get(loss: str) -> Loss:
+    """The loss of this name ("mse" too). ValueError for one that the engine does not have."""
+    name = "mean_squared_error" if loss == "mse" else loss
+    if name not in LOSSES:
+        raise ValueError(f"loss {loss!r} is not in the engine; it has {', '.join(LOSSES)} (and mse)")
+    return LOSSES[name]
+
+
+def fit_targets(loss: Loss, y: Array, p_shape: tuple[int, ...]) -> Array:
+    """Brings y to the shape that the loss compares with p: a lone last axis is added or dropped, as Keras does.
+
+    ValueError when the two cannot be compared, when a label is no class of p, or no probability where one is needed.
+    """
+    expected = p_shape[:-1] if loss.sparse else p_shape
+    fitted = y
+    if y.ndim == len(expected) + 1 and y.shape[-1] == 1:
+        fitted = y[..., 0]
+    elif y.ndim == len(expected) - 1 and expected[-1] == 1:
+        fitted = y[..., None]
+    if fitted.shape != expected:
+        raise ValueError(f"{loss.name} expects y of shape {expected} for predictions of shape {p_shape}, got {y.shape}")
+    if loss.sparse:
+        classes = p_shape[-1]
+        if not np.all((fitted >= 0) & (fitted < classes) & (fitted == np.floor(fitted))):
+            raise ValueError(
+                f"{loss.name} expects whole class numbers from 0 to {classes - 1}, got {np.unique(fitted)[:8]}"
+            )
+    elif loss.name != "mean_squared_error" and not np.all((fitted >= 0) & (fitted <= 1)):
+        raise ValueError(f"{loss.name} expects targets from 0 to 1, got values from {fitted.min()} to {fitted.max()}")
+    return fitted
+
+
+def one_hot(y: Array, p: Array) -> Array:
+    """Class numbers (...,) to (..., K) in p's real dtype."""
+    return np.eye(p.shape[-1], dtype=p.real.dtype)[y.astype(np.intp)]

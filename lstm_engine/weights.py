@@ -1,0 +1,117 @@
+"""Model files: one safetensors file with the weights, the optimizer's slots, and as JSON how to rebuild the model.
+
+Nothing in it is code and nothing is unpickled. A file is written beside its place and then moved there, so that a
+crash leaves the old file or the new one, never half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import optimizers
+
+if TYPE_CHECKING:
+    from .model import Sequential
+
+FORMAT = "lstm-engine 1"
+
+
+def save(model: Sequential, path: Path) -> None:
+    from safetensors.numpy import save as to_bytes
+
+    if not model.built:
+        raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
+    optimizer, loss = model.optimizer, model.loss
+    architecture = {
+        "layers": [
+            {"class": type(layer).__name__, "name": layer.name, "config": layer.config()} for layer in model.layers
+        ],
+        "input_shape": model.input_shape,
+        "dtype": model.dtype,
+        "seed": model.seed,
+        "epochs_done": model.epochs_done,
+        "compile": optimizer and loss and {
+            "optimizer": optimizers.to_config(optimizer), "iterations": optimizer.iterations,
+            "loss": loss.name, "metrics": model.metric_names,
+        },
+    }  # fmt: skip
+    header = {"format": FORMAT, "architecture": json.dumps(architecture), "metadata": json.dumps(model.metadata)}
+    tensors = {f"weights/{name}": w for name, w in model.weights.items()}
+    if optimizer:
+        tensors |= {f"optimizer/{name}": slot for name, slot in optimizer.slots.items()}
+    write_atomically(path, to_bytes(tensors, header))
+
+
+def load(path: str | Path, backend: str = "auto") -> Sequential:
+    """The model that `save` wrote: weights, optimizer state and metadata. ValueError says what is wrong with a file."""
+    from safetensors import SafetensorError, safe_open
+
+    from .model import LAYERS, Sequential
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no model file {path}")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no dict
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is not a safetensors file that can be read: {error}") from None
+    if header.get("format") != FORMAT:
+        raise ValueError(f"{path} was not saved by this engine: its format is {header.get('format')!r}, not {FORMAT!r}")
+    try:
+        architecture = json.loads(header["architecture"])
+        layers = [LAYERS[row["class"]](**row["config"], name=row["name"]) for row in architecture["layers"]]
+        model = Sequential(layers, seed=architecture["seed"], dtype=architecture["dtype"], backend=backend)
+        model.build(tuple(architecture["input_shape"]))
+        model.metadata, model.epochs_done = json.loads(header["metadata"]), architecture["epochs_done"]
+        if compiled := architecture["compile"]:
+            model.compile(optimizers.from_config(compiled["optimizer"]), compiled["loss"], compiled["metrics"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: its description of the model cannot be used: {error!r}") from None
+
+    for name, w in model.weights.items():
+        stored = tensors.get(f"weights/{name}")
+        if stored is None or stored.shape != w.shape:
+            found = "is missing" if stored is None else f"has shape {stored.shape}"
+            raise ValueError(f"{path}: weight {name} {found}, the model it describes needs {w.shape}")
+        if not np.isfinite(stored).all():
+            raise ValueError(
+                f"{path}: weight {name} holds NaN or infinity: the file is damaged or the training diverged"
+            )
+        w[...] = stored
+    if model.optimizer and compiled:
+        model.optimizer.iterations = compiled["iterations"]
+        model.optimizer.slots = {
+            name.removeprefix("optimizer/"): slot for name, slot in tensors.items() if name.startswith("optimizer/")
+        }
+    return model
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Puts content at path whole or not at all: a temporary file beside it, flushed to disk, then moved."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+    with contextlib.suppress(OSError):  # Windows cannot open a folder
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,50 @@
+"""Shared by all tests: Keras set up to compute in float64 when asked to, unit-scale weights, and the relative error."""
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ["JAX_ENABLE_X64"] = "1"  # without it float64 Keras computes in float32; float32 Keras is not touched
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def unit_scale():
+    """x, W, U, b, h0, c0 of an LSTM: kernel N(0, 1/D), orthogonal recurrent kernel, the rest N(0, 1).
+
+    At this scale all terms of a gradient count, and T steps amplify rounding little.
+    """
+
+    def draw(T, B, D, H, dtype="float64", seed=0):
+        rng = np.random.default_rng(seed)
+        W = rng.standard_normal((D, 4 * H)) / np.sqrt(D)
+        U = np.linalg.qr(rng.standard_normal((4 * H, H)))[0].T
+        x, b = rng.standard_normal((T, B, D)), rng.standard_normal(4 * H)
+        h0, c0 = rng.standard_normal((2, B, H))
+        return [np.ascontiguousarray(a, dtype) for a in (x, W, U, b, h0, c0)]
+
+    return draw
+
+
+@pytest.fixture
+def rel():
+    """Norm-wise relative error ‖a - b‖ / ‖b‖; b must not be zero, or nothing would be compared."""
+
+    def error(a, b):
+        assert a.shape == b.shape
+        scale = np.linalg.norm(b)
+        assert scale > 0
+        return np.linalg.norm(a - b) / scale
+
+    return error
+
+
+@pytest.fixture
+def float64_keras():
+    """Keras with float64 as its float type, and float32 again afterwards."""
+    keras = pytest.importorskip("keras")
+    keras.config.set_floatx("float64")
+    yield keras
+    keras.config.set_floatx("float32")
