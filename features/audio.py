@@ -1,0 +1,128 @@
+"""A recording becomes samples that can be trusted, or a `BadClip` that says in words what is wrong with it.
+
+For everything that measures a voice. The contract: what `read_clip` returns is one channel of finite numbers, complete,
+audible and long enough for the pitch search, so that no later step has to ask again.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+EXTENSIONS = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
+RATES_HZ = (4_000, 192_000)  # below is not speech, above is a broken header (2^31 - 1 would resample to one sample)
+SHORTEST_S = 0.06  # three periods of the lowest pitch searched, 50 Hz: the least for a pitch (Boersma 1993)
+SILENCE_DBFS = -60.0  # of the spread around the mean, so a constant is silence; LibriSpeech lies above -36
+LOUDEST = 10.0  # float files may pass full scale (1.0) a little; 20 dB above it the scale itself is wrong
+
+
+class BadClip(ValueError):
+    """A recording that cannot become a row.
+
+    `reason` is a short code (missing, undecodable, empty, truncated, not_finite, out_of_range, silent, rate,
+    too_short), `name` the file, `detail` the sentence for the person; `str()` is "name: detail".
+    """
+
+    def __init__(self, reason: str, name: str | Path, detail: str) -> None:
+        super().__init__(reason, str(name), detail)  # all three, so that it survives the way back from a worker process
+        self.reason, self.name, self.detail = reason, str(name), detail
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.detail}"
+
+
+def read_clip(path: str | Path, start_s: float = 0.0, end_s: float | None = None) -> tuple[np.ndarray, int]:
+    """Samples of a WAV, FLAC, OGG, MP3 or AIFF file between two times in seconds (`None`: to its end).
+
+    Returns (samples (n,) float64 with full scale 1.0, the mean of the channels; rate in Hz). Raises BadClip. A cut OGG
+    is not noticed, its length is where it ends; nor is a cut MP3 without a Xing or Info block, whose length libsndfile
+    guesses from its first bit rate.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise BadClip("missing", path, "there is no such file")
+    if path.stat().st_size == 0:
+        raise BadClip("empty", path, "the file is empty (0 bytes)")
+    try:
+        with sf.SoundFile(path) as file:
+            rate = file.samplerate
+            _check_rate(rate, path)
+            start = round(start_s * rate)
+            stop = file.frames if end_s is None else min(round(end_s * rate), file.frames)
+            if file.format == "MP3":  # a seek lands somewhere near, so decode what comes before and drop it
+                channels = file.read(stop, always_2d=True)[start:]  # (n, channels)
+            else:
+                file.seek(min(start, file.frames))
+                channels = file.read(max(stop - start, 0), always_2d=True)  # (n, channels)
+            cut = _is_cut(file, path, missing=stop - start - len(channels))
+    except BadClip:
+        raise
+    except (RuntimeError, OSError, TypeError, ValueError, MemoryError) as error:  # libsndfile's ways to say no
+        raise _undecodable(path, error) from error
+    if cut:
+        raise BadClip("truncated", path, "it breaks off: there is less sound in the file than its header promises")
+    return check_samples(channels, rate, path), rate
+
+
+def check_samples(channels: np.ndarray, rate: int, name: str | Path) -> np.ndarray:
+    """The mean of the channels, checked: what `read_clip` does after decoding, for samples that come from elsewhere.
+
+    channels (n,) or (n, channels) float, full scale 1.0, rate in Hz -> samples (n,) float64. Raises BadClip.
+    """
+    _check_rate(rate, name)
+    if np.size(channels) == 0:
+        raise BadClip("empty", name, "there is no sound in it (0 samples)")
+    channels = np.asarray(channels, float).reshape(len(channels), -1)  # (n, channels)
+    if not np.isfinite(channels).all():
+        raise BadClip("not_finite", name, "it holds samples that are not numbers (NaN or infinity)")
+    if (peak := np.abs(channels).max()) > LOUDEST:
+        raise BadClip("out_of_range", name, f"its loudest sample is {peak:.3g} where full scale is 1.0: wrong scale?")
+    if len(channels) < SHORTEST_S * rate:
+        raise BadClip("too_short", name, f"{len(channels) / rate:.3f} s is too short: it needs {SHORTEST_S} s of voice")
+    samples: np.ndarray = channels.mean(axis=1)  # (n,)
+    floor = 10 ** (SILENCE_DBFS / 20)
+    if samples.std() < floor:
+        cancelled = "; its channels cancel each other: keep one of them" if (channels.std(axis=0) > floor).any() else ""
+        raise BadClip("silent", name, f"it is silent (below {SILENCE_DBFS:.0f} dB of full scale){cancelled}")
+    return samples
+
+
+def duration(path: str | Path) -> float:
+    """Seconds in a recording, as its header says; an MP3, where that is an estimate, is decoded. Raises BadClip."""
+    try:
+        with sf.SoundFile(path) as file:
+            frames = len(file.read()) if file.format == "MP3" else file.frames
+            return float(frames / file.samplerate)
+    except (RuntimeError, OSError, TypeError, ValueError) as error:
+        raise _undecodable(Path(path), error) from error
+
+
+def _is_cut(file: sf.SoundFile, path: Path, missing: int) -> bool:
+    """Whether the header promised more than is there, where `missing` frames of those announced did not come."""
+    if file.format == "MP3":  # without this block in front the number of frames is a guess from the bit rate
+        with path.open("rb") as raw:
+            head = raw.read(1 << 18)
+        return missing > 0 and (b"Xing" in head or b"Info" in head)
+    # Of a cut WAV libsndfile announces what is there; only its log tells. 2^32 - 1 is a stream's "not known yet".
+    promise = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
+    return missing > 0 or (promise is not None and int(promise[2]) < int(promise[1]) < 0xFFFF_F000)
+
+
+def _check_rate(rate: int, name: str | Path) -> None:
+    if not RATES_HZ[0] <= rate <= RATES_HZ[1]:
+        low, high = RATES_HZ
+        raise BadClip(
+            "rate", name, f"a sampling rate of {rate:,} Hz is no recording of speech ({low:,} to {high:,} Hz)"
+        )
+
+
+def _undecodable(path: Path, error: Exception) -> BadClip:
+    said = getattr(error, "error_string", str(error)).rstrip(".") or type(error).__name__  # without the path again
+    if "lost sync" in said:  # what a FLAC says where it is cut
+        return BadClip("truncated", path, f"it breaks off or is damaged ({said})")
+    if path.is_file():
+        with path.open("rb") as raw:
+            if raw.read(4) == b"\x1aE\xdf\xa3":
+                said = "it is WebM, as browsers record, whatever its name: convert it to WAV or FLAC"
+    return BadClip("undecodable", path, f"it cannot be decoded: {said}")

@@ -1,0 +1,120 @@
+"""CSV files as people really have them: read strictly, and written whole or not at all.
+
+For every table in this package. The contract: a cell is the text that stands in the file ("NA" and "0001" stay as they
+are), and whatever is wrong is a `BadTable` that names the file, the line and the column.
+"""
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")  # a spreadsheet runs what starts with these, or swallows the '
+
+
+class BadTable(ValueError):
+    """A table that cannot be used: `path`, `line` (from 1, the header's), `column` (its name), and a sentence."""
+
+    def __init__(self, path: str | Path, problem: str, line: int | None = None, column: str | None = None) -> None:
+        where = [str(path)]
+        where += [f"line {line}"] if line is not None else []
+        where += [f"column {column!r}"] if column is not None else []
+        super().__init__(f"{', '.join(where)}: {problem}")
+        self.path, self.line, self.column = Path(path), line, column
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A header, rows of as many cells, and the line of the file on which each row ends."""
+
+    path: Path
+    header: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+
+    def dicts(self) -> list[dict[str, str]]:
+        """Each row as {column: cell}."""
+        return [dict(zip(self.header, row, strict=True)) for row in self.rows]
+
+
+def read_sheet(path: str | Path, required: Sequence[str] = ()) -> Sheet:
+    """Read a CSV in UTF-8 (with or without a byte-order mark) whose header holds `required`. Blank lines are skipped.
+
+    Raises BadTable: empty file, another encoding, broken quoting, repeated or missing columns, a row of another length.
+    """
+    path = Path(path)
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    rows, lines = [], []
+    try:
+        for cells in reader:
+            if cells:
+                rows.append(cells)
+                lines.append(reader.line_num)
+    except csv.Error as error:
+        raise BadTable(path, f"this is not CSV ({error})", reader.line_num) from error
+    if not rows:
+        raise BadTable(path, "the file is empty; a header line was expected")
+    header = [name.strip() for name in rows.pop(0)]
+    header_line = lines.pop(0)
+    for name in header:
+        if header.count(name) > 1:
+            raise BadTable(path, "this column stands in the header more than once", header_line, name)
+    if missing := [name for name in required if name not in header]:
+        hint = "; the columns seem to be separated by ';': save with commas" if ";" in header[0] else ""
+        raise BadTable(path, f"{_some(missing)} missing from the header{hint}", header_line)
+    for row, line in zip(rows, lines, strict=True):
+        if len(row) != len(header):
+            raise BadTable(path, f"{len(row)} cells where the header has {len(header)}", line)
+    return Sheet(path, header, rows, lines)
+
+
+def write_csv(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a CSV in UTF-8, whole or not at all. Floats keep every digit, so that they are read back the same."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    replace_file(path, text.getvalue())
+
+
+def replace_file(path: str | Path, text: str) -> None:
+    """Put `text` at `path` in one step: a crash leaves the old file or the new one, never half of one."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # beside it: os.replace cannot cross file systems
+    try:
+        # A file name may hold bytes that are no UTF-8: they are written as \udc.., and nothing stops.
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def guard(cell: str) -> str:
+    """The cell with ' in front when a spreadsheet would take it for a formula (or when it starts with ' itself)."""
+    return f"'{cell}" if cell.startswith(_GUARDED) else cell
+
+
+def unguard(cell: str) -> str:
+    """The cell as it was before `guard`."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_GUARDED) else cell
+
+
+def _text(path: Path) -> str:
+    raw = path.read_bytes()
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw[:1000]:
+        raise BadTable(path, "this is UTF-16 or no text at all: save it as CSV in UTF-8")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise BadTable(path, "this is not UTF-8 text: save it as CSV in UTF-8", line) from error
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"{shown} {'is' if len(names) == 1 else 'are'}"

@@ -1,0 +1,111 @@
+"""The tables on disk: the tutorial's 113 columns a row, and beside them a table that says where each row comes from.
+
+For everything between extraction and training. The contract: what is read is complete and finite, or a `BadTable`
+names the file, the line and the column of what is wrong.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from features.corpora import Utterance, parse_utterances
+from features.csv_files import BadTable, guard, read_sheet, write_csv
+from features.recipes import TUTORIAL_COLUMNS, with_index
+
+INDEX_NAMES = ("", "Unnamed: 0")  # as pandas writes its index, and as it comes back after a second save
+ROWS_COLUMNS = ("row", "path", "speaker", "sex", "split", "start_s", "end_s")
+
+
+def features_path(folder: str | Path, sex: str, test: bool = False) -> Path:
+    """folder/male_features.csv, or male_test_features.csv for the test clips."""
+    return Path(folder) / f"{sex}{'_test' if test else ''}_features.csv"
+
+
+def rows_path(features: str | Path) -> Path:
+    """The table beside a table of features: male_features.csv -> male_rows.csv."""
+    return Path(features).with_name(Path(features).name.replace("features", "rows"))
+
+
+def write_features(path: str | Path, rows: np.ndarray, sex: str) -> None:
+    """Write rows (N, 111) as the tutorial has them: an unnamed index (0 on every row), pitch, mfcc1-110, label."""
+    rows = np.asarray(rows, float)
+    if rows.ndim != 2 or rows.shape[1] != len(TUTORIAL_COLUMNS):
+        raise ValueError(f"rows have shape {rows.shape}; expected (N, {len(TUTORIAL_COLUMNS)})")
+    if not np.isfinite(rows).all():
+        raise ValueError(f"row {int((~np.isfinite(rows)).any(axis=1).argmax())} holds NaN or infinity")
+    write_csv(path, ("", *TUTORIAL_COLUMNS, "label"), ([0, *row, sex] for row in rows.tolist()))
+
+
+def read_features(path: str | Path, sex: str) -> np.ndarray:
+    """Features (N, 112) float64 of a table whose label is `sex` on every row. Raises BadTable.
+
+    Column 0 is the tutorial's index, 0 on every row, whether the file has it or not: a row's number is no feature.
+    """
+    columns = (*TUTORIAL_COLUMNS, "label")
+    sheet = read_sheet(path, required=columns)
+    if unknown := [name for name in sheet.header if name not in (*columns, *INDEX_NAMES)]:
+        raise BadTable(path, "this column does not belong to the tutorial's recipe", 1, unknown[0])
+    if not sheet.rows:
+        raise BadTable(path, "a header, but no rows")
+    order = [sheet.header.index(name) for name in TUTORIAL_COLUMNS]
+    label = sheet.header.index("label")
+    table = np.empty((len(sheet.rows), len(TUTORIAL_COLUMNS)))  # (N, 111)
+    for n, (cells, line) in enumerate(zip(sheet.rows, sheet.lines, strict=True)):
+        if cells[label] != sex:
+            raise BadTable(path, f"the label is {cells[label]!r} in the table of {sex} voices", line, "label")
+        numbers = [cells[k] for k in order]
+        try:
+            table[n] = list(map(float, numbers))
+        except ValueError:
+            table[n] = math.nan
+        if not np.isfinite(table[n]).all():  # only now look for the cell: the good rows stay fast
+            column, cell = next((c, x) for c, x in zip(TUTORIAL_COLUMNS, numbers, strict=True) if not _is_number(x))
+            raise BadTable(path, f"{cell!r} where a finite number belongs" if cell else "an empty cell", line, column)
+    return with_index(table)
+
+
+def write_rows(path: str | Path, utterances: Sequence[Utterance]) -> None:
+    """Write where each row comes from: row, path, speaker, sex, split, start_s, end_s (empty: to the end)."""
+    rows = (
+        (
+            n,
+            guard(u.path.as_posix()),
+            guard(u.speaker or ""),
+            u.sex,
+            u.split,
+            u.start_s,
+            "" if u.end_s is None else u.end_s,
+        )
+        for n, u in enumerate(utterances)
+    )
+    write_csv(path, ROWS_COLUMNS, rows)
+
+
+def read_rows(path: str | Path, sex: str, count: int) -> list[Utterance] | None:
+    """The `count` rows that `write_rows` wrote beside a table of one sex; None when there is no such file.
+
+    Raises BadTable, also when the file does not fit the table of features beside it.
+    """
+    if not Path(path).exists():
+        return None
+    sheet = read_sheet(path, required=ROWS_COLUMNS)
+    utterances = parse_utterances(sheet)
+    if len(utterances) != count:
+        raise BadTable(
+            path, f"{len(utterances)} rows, but {count} rows of features: one of the two files is not of this run"
+        )
+    for n, (row, u, line) in enumerate(zip(sheet.dicts(), utterances, sheet.lines, strict=True)):
+        if row["row"] != str(n):
+            raise BadTable(path, f"{row['row']!r} where {n} was expected", line, "row")
+        if u.sex != sex:
+            raise BadTable(path, f"{u.sex!r} in the table of {sex} voices", line, "sex")
+    return utterances
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return math.isfinite(float(cell))
+    except ValueError:
+        return False

@@ -1,0 +1,47 @@
+"""The real data that some tests read, and small voices for those that need none."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from features.corpora import Utterance
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real recordings and tables, never copied into the project; a test without it is skipped."""
+    root = Path(__file__).parents[2]
+    folder = Path(os.environ.get("LSTM_ENGINE_DATA", root.parent / "shared" / "data"))
+    for name in ("tutorial_sample", "tutorial_csv", "librispeech_251"):
+        if not (folder / name).is_dir():
+            pytest.skip(f"real data missing: no {name} in {folder} (set LSTM_ENGINE_DATA to its folder)")
+    return folder
+
+
+def voice(f0: float = 150.0, seconds: float = 1.0, rate: int = 16_000) -> np.ndarray:
+    """(n,) a harmonic tone, 1/k in its first ten harmonics, at about -15 dB of full scale."""
+    t = np.arange(round(seconds * rate)) / rate
+    return 0.2 * sum(np.sin(2 * np.pi * k * f0 * t) / k for k in range(1, 11))
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Male and Female, two speakers each with two clips, and one speaker in each Test folder."""
+    f0 = 100.0
+    for folder, speakers in {"Male": "ab", "Female": "cd", "Male Test": "e", "Female Test": "f"}.items():
+        for speaker in speakers:
+            (tmp_path / "corpus" / folder / speaker).mkdir(parents=True)
+            for clip in range(2):
+                f0 += 7
+                sf.write(tmp_path / "corpus" / folder / speaker / f"{clip}.wav", voice(f0), 16_000)
+    return tmp_path / "corpus"
+
+
+@pytest.fixture
+def utterances(corpus: Path) -> list[Utterance]:
+    from features.corpora import tutorial_folders
+
+    return tutorial_folders(corpus)

@@ -1,0 +1,139 @@
+import pickle
+import struct
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from features.audio import BadClip, duration, read_clip
+
+RATE = 16_000
+TONE = 0.3 * np.sin(2 * np.pi * 150 * np.arange(RATE) / RATE)  # (16000,) 1 s
+
+
+def wav(samples=TONE, channels=1, rate=RATE, promised=None):
+    """The bytes of a 16-bit WAV whose header may say what is not so."""
+    data = (np.asarray(samples) * 32767).astype("<i2").tobytes()
+    form = struct.pack("<HHIIHH", 1, channels, rate, rate * channels * 2 & 0xFFFFFFFF, channels * 2, 16)
+    size = len(data) if promised is None else promised
+    return (
+        b"RIFF"
+        + struct.pack("<I", 36 + len(data))
+        + b"WAVEfmt \x10\0\0\0"
+        + form
+        + b"data"
+        + struct.pack("<I", size)
+        + data
+    )
+
+
+def encoded(tmp_path, ending, samples=TONE, **settings):
+    path = tmp_path / f"whole.{ending}"
+    sf.write(path, samples, RATE, **settings)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(("ending", "error"), [("wav", 1 / 32768), ("flac", 1 / 32768), ("ogg", 0.05), ("mp3", 0.05)])
+def test_a_clip_is_decoded_whatever_its_format(tmp_path, ending, error):
+    # 16 bits round by half a step each way; the two lossy codecs only have to be recognisable.
+    sf.write(tmp_path / f"clip.{ending}", TONE, RATE)
+    samples, rate = read_clip(tmp_path / f"clip.{ending}")
+    assert (rate, samples.shape, samples.dtype) == (RATE, TONE.shape, np.float64)
+    assert np.abs(samples - TONE)[200:-200].max() <= error
+    assert duration(tmp_path / f"clip.{ending}") == 1.0
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
+def test_a_stretch_of_a_clip_is_what_the_whole_clip_has_there(tmp_path, ending):
+    chirp = 0.3 * np.sin(2 * np.pi * (100 + 50 * np.arange(3 * RATE) / RATE) * np.arange(3 * RATE) / RATE)
+    sf.write(tmp_path / f"clip.{ending}", chirp, RATE)
+    whole, _ = read_clip(tmp_path / f"clip.{ending}")
+    stretch, _ = read_clip(tmp_path / f"clip.{ending}", 1.25, 2.0)
+    np.testing.assert_allclose(stretch, whole[20_000:32_000], atol=1e-7)  # decoders work in float32
+
+
+def test_channels_are_averaged(tmp_path):
+    sf.write(tmp_path / "stereo.wav", np.stack([TONE, 0.5 * TONE], axis=1), RATE, subtype="DOUBLE")
+    np.testing.assert_allclose(read_clip(tmp_path / "stereo.wav")[0], 0.75 * TONE, rtol=1e-15)
+
+
+def test_a_stream_whose_header_does_not_know_its_length_is_read(tmp_path):
+    (tmp_path / "stream.wav").write_bytes(wav(promised=0xFFFFFFFF))
+    assert len(read_clip(tmp_path / "stream.wav")[0]) == RATE
+
+
+def floats(tmp_path, samples):
+    return encoded(tmp_path, "wav", samples, subtype="FLOAT")
+
+
+BROKEN = {
+    "nothing there": ("missing", "x.wav", None),
+    "zero bytes": ("empty", "x.wav", lambda _: b""),
+    "a header alone": ("empty", "x.wav", lambda _: wav([])),
+    "words": ("undecodable", "x.wav", lambda _: b"these are words, not sound"),
+    "a raw file": ("undecodable", "x.raw", lambda _: b"\1\2" * 9000),
+    "webm named wav": ("undecodable", "x.wav", lambda _: b"\x1aE\xdf\xa3" + bytes(900)),
+    "no channel": ("undecodable", "x.wav", lambda _: wav(channels=0)),
+    "cut wav": ("truncated", "x.wav", lambda _: wav()[:20_000]),
+    "cut flac": (
+        "truncated",
+        "x.flac",
+        lambda p: (b := encoded(p, "flac", TONE + 0.01 * np.sin(np.arange(RATE) ** 2)))[: len(b) // 2],
+    ),
+    "cut mp3": ("truncated", "x.mp3", lambda p: (b := encoded(p, "mp3"))[: len(b) // 2]),
+    "nan": ("not_finite", "x.wav", lambda p: floats(p, np.where(np.arange(RATE) == 99, np.nan, TONE))),
+    "infinity": ("not_finite", "x.wav", lambda p: floats(p, np.where(np.arange(RATE) == 99, np.inf, TONE))),
+    "a sample of 1e30": ("out_of_range", "x.wav", lambda p: floats(p, np.where(np.arange(RATE) == 99, 1e30, TONE))),
+    "floats on the scale of 16 bits": ("out_of_range", "x.wav", lambda p: floats(p, TONE * 32768)),
+    "zeros": ("silent", "x.wav", lambda _: wav(np.zeros(RATE))),
+    "a constant": ("silent", "x.wav", lambda _: wav(np.full(RATE, 0.5))),
+    "61 dB down": ("silent", "x.wav", lambda p: floats(p, TONE / TONE.std() * 10 ** (-61 / 20))),
+    "stereo in anti-phase": ("silent", "x.wav", lambda p: encoded(p, "wav", np.stack([TONE, -TONE], axis=1))),
+    "a rate of 2^31 - 1": ("rate", "x.wav", lambda _: wav(rate=2**31 - 1)),
+    "a rate of 100 Hz": ("rate", "x.wav", lambda _: wav(rate=100)),
+    "59 ms": ("too_short", "x.wav", lambda _: wav(TONE[:944])),
+}
+
+
+@pytest.mark.parametrize(("reason", "name", "make"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_clip_is_refused_by_name_and_reason(tmp_path, reason, name, make):
+    if make is not None:
+        (tmp_path / name).write_bytes(make(tmp_path))
+    with pytest.raises(BadClip) as caught:
+        read_clip(tmp_path / name)
+    assert caught.value.reason == reason
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_what_lies_just_inside_the_limits_is_accepted(tmp_path):
+    for name, content in {
+        "quiet": floats(tmp_path, TONE / TONE.std() * 10 ** (-59 / 20)),
+        "short": wav(TONE[:960]),
+        "above full scale": floats(tmp_path, TONE / TONE.max() * 1.5),
+        "telephone": wav(rate=8000),
+    }.items():
+        (tmp_path / f"{name}.wav").write_bytes(content)
+        read_clip(tmp_path / f"{name}.wav")
+
+
+def test_a_stretch_after_the_end_is_empty(tmp_path):
+    (tmp_path / "x.wav").write_bytes(wav())
+    with pytest.raises(BadClip) as caught:
+        read_clip(tmp_path / "x.wav", 2.0, 3.0)
+    assert caught.value.reason == "empty"
+
+
+def test_an_mp3_whose_length_is_a_guess_is_not_called_cut(tmp_path):
+    # Variable bit rate, and the first frame (the one that tells the length) taken away: libsndfile's guess is far off.
+    gated = np.tile(np.concatenate([np.zeros(RATE), TONE]), 5)
+    whole = encoded(tmp_path, "mp3", gated, bitrate_mode="VARIABLE", compression_level=0.5)
+    tag = max(whole.find(b"Xing"), whole.find(b"Info"))
+    (tmp_path / "x.mp3").write_bytes(whole[whole.find(whole[:2], tag + 50) :])
+    assert sf.info(tmp_path / "x.mp3").frames > 1.1 * len(gated)
+    assert len(read_clip(tmp_path / "x.mp3")[0]) == pytest.approx(len(gated), abs=4 * 576)  # MP3 frames hold 576
+    assert duration(tmp_path / "x.mp3") == pytest.approx(10, abs=0.2)
+
+
+def test_a_bad_clip_survives_the_way_back_from_a_worker():
+    bad = pickle.loads(pickle.dumps(BadClip("silent", "a.wav", "it is silent")))
+    assert (bad.reason, str(bad)) == ("silent", "a.wav: it is silent")
