@@ -46,5 +46,7 @@ def float64_keras():
     """Keras with float64 as its float type, and float32 again afterwards."""
     keras = pytest.importorskip("keras")
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     yield keras
     keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")

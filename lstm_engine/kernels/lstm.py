@@ -20,7 +20,10 @@ from numba.extending import overload
 from ..activations import Array
 from ..cells.lstm import LSTMGradients, LSTMTape, recurrent_kernel_gradient
 
-FAST = {"contract", "reassoc", "arcp", "nsz", "afn"}  # all of fastmath but what would delete NaN and infinity
+FAST: dict[str, Any] = {
+    "fastmath": {"contract", "reassoc", "arcp", "nsz", "afn"},  # all of it but what would delete NaN and infinity
+    "error_model": "numpy",  # Python's would look for a zero before every division, and nothing would vectorise
+}
 PARTS = 8  # the weight gradients' partial sums
 
 _one_caller = threading.Lock()  # Numba's workqueue layer aborts the process when two threads run kernels at once
@@ -119,7 +122,7 @@ def mask_of(tape: LSTMTape) -> Array:
 def guarded() -> Iterator[None]:
     """One caller at a time; and if the first call takes long, the person waiting is told, once, that it compiles."""
     global _first_call
-    text = "compiling the LSTM's kernels, once on this machine: about half a minute ..."
+    text = "compiling the LSTM's kernels, once on this machine: about ten seconds ..."
     notice = threading.Timer(1.5, logging.getLogger("lstm_engine").warning, [text])
     with _one_caller:
         if _first_call:
@@ -143,7 +146,7 @@ def tanh(x: Any) -> Any:
     raise TypeError("for compiled code only")
 
 
-@overload(tanh, jit_options={"fastmath": FAST})
+@overload(tanh, jit_options=FAST)
 def _tanh_of(x: Any) -> Any:
 
     def exact(x: Any) -> Any:
@@ -189,20 +192,20 @@ def multiply_row(out: Array, a: Array, b: Array) -> None:
         out[j] = a[j] * b[j]
 
 
-@nb.njit(fastmath=FAST)
+@nb.njit(**FAST)
 def sigmoid_(z: Array) -> None:
     half = z.dtype.type(0.5)
     for j in range(len(z)):
         z[j] = half * tanh(half * z[j]) + half
 
 
-@nb.njit(fastmath=FAST)
+@nb.njit(**FAST)
 def tanh_(z: Array) -> None:
     for j in range(len(z)):
         z[j] = tanh(z[j])
 
 
-@nb.njit(fastmath=FAST)
+@nb.njit(**FAST)
 def forward_row(gates: Array, c_prev: Array, c: Array, tanh_c: Array, h: Array) -> None:
     """Gates (4H,) comes in as z; the rest is (H,). Short loops over few arrays are what the compiler vectorises."""
     H = len(c)
@@ -218,7 +221,7 @@ def forward_row(gates: Array, c_prev: Array, c: Array, tanh_c: Array, h: Array) 
         h[j] = o[j] * tanh_c[j]
 
 
-@nb.njit(fastmath=FAST)
+@nb.njit(**FAST)
 def backward_row(gates: Array, tanh_c: Array, c_prev: Array, dh: Array, dc_next: Array, dc: Array, dz: Array) -> None:
     """Dc and dz of a row from dh and dc_next, which becomes what the step before receives."""
     H = len(dc)
@@ -239,7 +242,7 @@ def backward_row(gates: Array, tanh_c: Array, c_prev: Array, dh: Array, dc_next:
         dc_next[j] = dc[j] * f[j]
 
 
-@nb.njit(fastmath=FAST)
+@nb.njit(**FAST)
 def add_product(a: Array, B: Array, out: Array) -> None:
     """Out (R, N) += a (R, K) @ B (K, N): four rows by four k at a time, the contiguous n innermost."""
     R, K = a.shape
@@ -273,7 +276,7 @@ def block_rows(B: int, H: int) -> int:
 # -- the kernels: what a worker does with its block, and a parallel loop over blocks, kept bare to compile fast --------
 
 
-@nb.njit(fastmath=FAST)
+@nb.njit(**FAST)
 def forward_block(
     lo: int, hi: int, x: Array, W: Array, b: Array, U: Array, r: Array, mask: Array,
     gates: Array, tanh_c: Array, h: Array, c: Array,
@@ -315,7 +318,7 @@ def _forward(
         forward_block(block * R, min(B, block * R + R), x, W, b, U, r, mask, gates, tanh_c, h, c)
 
 
-@nb.njit(fastmath=FAST)
+@nb.njit(**FAST)
 def backward_block(
     lo: int, hi: int, dh: Array, U_T: Array, r: Array, mask: Array, gates: Array, tanh_c: Array, c: Array,
     dz: Array, dc: Array, dh_total: Array, dh_next: Array, dc_next: Array,
@@ -360,7 +363,7 @@ def _backward(
         backward_block(lo, hi, dh, U_T, r, mask, gates, tanh_c, c, dz, dc, dh_total, dh_next, dc_next)
 
 
-@nb.njit(fastmath=FAST)
+@nb.njit(**FAST)
 def products_part(
     lo: int, hi: int, x: Array, h_prev: Array, dz: Array, W_T: Array, dx: Array, dW: Array, dU: Array, db: Array
 ) -> None:
