@@ -1,0 +1,368 @@
+"""The command `lstm-engine`: each subcommand reads its options, calls one function, and shows what it returns.
+
+Exit codes: 0, 1 (it ran and the answer is bad), 2 (bad usage or input). Errors are one line; --debug shows the traceback.
+"""
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+app = typer.Typer(
+    help="An LSTM by hand, beside Keras: voices to features, training, comparison, prediction.",
+    epilog="Any command takes --debug, which shows where an error came from.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+out_console, err_console = Console(highlight=False), Console(stderr=True, highlight=False)
+
+Data = Annotated[Path, typer.Argument(help="Folder with male_features.csv and female_features.csv.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an earlier run in the same folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+Seed = Annotated[int, typer.Option(help="Draws weights, batches and the split.")]
+Reading = Annotated[str, typer.Option(help="How a row becomes a sequence: frames (11, 11) or steps (112, 1).")]
+Scale = Annotated[bool, typer.Option("--scale/--raw", help="Standardise each column by the training rows, or not.")]
+Epochs = Annotated[int, typer.Option(min=1)]
+Units = Annotated[int, typer.Option(min=1, help="Units of the LSTM.")]
+BatchSize = Annotated[int, typer.Option(min=1)]
+LearningRate = Annotated[float, typer.Option(help="Adam's.")]
+Model = Annotated[Path, typer.Option("--model", "-m", help="A model.safetensors that train wrote.")]
+
+
+def main() -> None:
+    """Runs the command line; turns what went wrong into one line and an exit code."""
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    warnings.showwarning = _show_warning
+    try:
+        app(arguments, prog_name="lstm-engine")  # leaves with 0, with 2 on bad usage, or with what typer.Exit says
+    except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
+        if debug:
+            raise
+        err_console.print(f"[red]error:[/red] {_escape(str(error))}", soft_wrap=True)
+        sys.exit(2)
+
+
+@app.command(epilog="Example: lstm-engine demo --out runs/demo")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything that is made.")] = Path("runs/demo"),
+    speakers: Annotated[int, typer.Option(min=4, help="Speakers a sex to learn from.")] = 48,
+    test_speakers: Annotated[int, typer.Option(min=2, help="Further speakers a sex to test on, once.")] = 24,
+    clips: Annotated[int, typer.Option(min=1, help="Clips of 5 s a speaker.")] = 4,
+    epochs: Epochs = 20,
+    seed: Seed = 0,
+    jobs: Annotated[int, typer.Option(help="Workers; -1 is one a core.")] = -1,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """The whole way on synthetic voices: synthesise, extract, train beside Keras, compare, report."""
+    from experiments.demo import demo as run
+
+    with stages() as stage:
+        result = run(out, speakers, test_speakers, clips, epochs, seed, jobs, force, stage)
+    if as_json:
+        return _print_json(result)
+    table = Table(title="Synthetic voices: the LSTM by hand beside Keras")
+    for column in ("X", "side", "train", "held-out speakers", "s/epoch", "peak MiB", "same answers"):
+        table.add_column(column, justify="left" if column in ("X", "side") else "right")
+    for reading, r in result["readings"].items():
+        for side, name in (("engine", "engine"), ("reference", r["reference"])):
+            peak = r["peak_mib"][side]
+            table.add_row(
+                {"frames": "(N, 11, 11) scaled", "steps": "(N, 112, 1) raw"}[reading] if side == "engine" else "",
+                name, f"{r['final'][side]['train']:.3f}", f"{r['final'][side]['held_out']:.3f}",
+                f"{r['seconds_per_epoch'][side]:.3f}", "-" if peak is None else f"{peak:.0f}",
+                f"{r['agreement']['held_out']:.1%}" if side == "engine" else "",
+            )  # fmt: skip
+    out_console.print(table)
+    for reading, r in result["readings"].items():
+        _print_scores(f"{reading}: further, unseen test speakers", r["test"])
+    out_console.print(f"Report: {out / 'report.html'}", soft_wrap=True)
+
+
+@app.command(
+    epilog="Examples: lstm-engine features recordings --out my_features   |   lstm-engine features --table speakers.csv"
+)
+def features(
+    root: Annotated[
+        Path | None, typer.Argument(help="Folder with Male, Female and perhaps Male Test, Female Test.")
+    ] = None,
+    male: Annotated[Path | None, typer.Option(help="Folder of male clips; a folder inside it is a speaker.")] = None,
+    female: Annotated[Path | None, typer.Option(help="Folder of female clips.")] = None,
+    male_test: Annotated[Path | None, typer.Option(help="Male clips to test on.")] = None,
+    female_test: Annotated[Path | None, typer.Option(help="Female clips to test on.")] = None,
+    table: Annotated[Path | None, typer.Option(help="CSV with path, speaker, sex and perhaps split.")] = None,
+    window: Annotated[float | None, typer.Option(help="Cut long clips into windows of so many seconds.")] = None,
+    least: Annotated[float | None, typer.Option(help="Keep a last window from so many seconds on.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("runs/features"),
+    jobs: Annotated[int, typer.Option(help="Workers; -1 is one a core.")] = 1,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Clips to male_features.csv and female_features.csv, by the tutorial's recipe. Exit 1 when a clip failed."""
+    from features import corpora
+    from features.extraction import extract
+    from lstm_engine.weights import write_atomically
+
+    given = [root is not None, male is not None or female is not None, table is not None]
+    if sum(given) != 1 or (male is None) != (female is None):
+        raise ValueError("name one source: a folder with Male and Female in it, or --male with --female, or --table")
+    if root is not None:
+        clips = corpora.tutorial_folders(root)
+    elif table is not None:
+        clips = corpora.table(table)
+    else:
+        clips = corpora.class_folders(male, female, male_test, female_test)
+    if window is not None:
+        clips = corpora.windows(clips, window, least)
+    with stages() as stage:
+        result = extract(clips, out, jobs, stage("Extracting features"), force)
+    source = root or (table or male).parent
+    if (source / "SYNTHETIC.txt").exists():
+        write_atomically(out / "SYNTHETIC.txt", (source / "SYNTHETIC.txt").read_bytes())
+    if as_json:
+        _print_json({"out": str(out), "rows": result.rows, "failed": result.failed})
+    else:
+        for name, rows in result.rows.items():
+            out_console.print(f"{out / name}: {rows} rows", soft_wrap=True)
+        for path, reason, message in result.failed[:10]:
+            out_console.print(f"left out ({reason}): {_escape(path)}: {_escape(message)}", soft_wrap=True)
+        if result.failed:
+            out_console.print(
+                f"{len(result.failed)} clips failed; all of them are in {out / 'failed.csv'}", soft_wrap=True
+            )
+    raise typer.Exit(1 if result.failed else 0)
+
+
+@app.command(epilog="Example: lstm-engine train my_features --out runs/mine")
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for model, history, pictures and report.")] = Path("runs/train"),
+    reading: Reading = "frames",
+    scale: Scale = True,
+    units: Units = 64,
+    epochs: Epochs = 20,
+    batch_size: BatchSize = 32,
+    learning_rate: LearningRate = 1e-3,
+    seed: Seed = 0,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Trains the LSTM on a folder of tables and reports on speakers it has not heard."""
+    from experiments.training import train as run
+
+    verbose = 0 if as_json else 1
+    result = run(data, out, reading, scale, units, epochs, batch_size, learning_rate, seed, verbose, force)
+    if as_json:
+        return _print_json(result)
+    _print_scores("held-out speakers", result)
+    out_console.print(f"Model: {out / 'model.safetensors'}\nReport: {out / 'report.html'}", soft_wrap=True)
+
+
+@app.command(epilog="Example: lstm-engine evaluate my_features --model runs/mine/model.safetensors --part test")
+def evaluate(
+    data: Data,
+    model: Model,
+    part: Annotated[str, typer.Option(help="held-out, train, test or all.")] = "held-out",
+    as_json: AsJson = False,
+) -> None:
+    """Scores of a trained model on a folder of tables, beside a threshold on pitch."""
+    from experiments.training import evaluate as run
+
+    result = run(model, data, part)
+    if as_json:
+        return _print_json(result)
+    _print_scores(part, result)
+
+
+@app.command(
+    epilog="Examples: lstm-engine compare my_features --seeds 5   |   lstm-engine compare my_features --steps 50"
+)
+def compare(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for tables, pictures and report.")] = Path("runs/compare"),
+    reading: Reading = "frames",
+    scale: Scale = True,
+    units: Units = 64,
+    epochs: Epochs = 20,
+    batch_size: BatchSize = 32,
+    learning_rate: LearningRate = 1e-3,
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    seed: Seed = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Repeat with so many seeds, from --seed on.")] = 1,
+    control: Annotated[
+        bool, typer.Option("--control", help="Keras against itself, from weights moved by 6e-8.")
+    ] = False,
+    steps: Annotated[int | None, typer.Option(min=1, help="Follow both batch by batch, for so many batches.")] = None,
+    tol: Annotated[float | None, typer.Option(help="With --steps: the largest relative difference allowed.")] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """The engine beside Keras: same initial weights, same batches. With --steps, exit 1 when they part."""
+    from experiments import compare_report
+    from experiments.comparison import compare as run_epochs
+    from experiments.runs import Run
+    from experiments.voice_task import metadata, read_task, recipe_of
+
+    run = Run(out, force)
+    task = read_task(data, reading, scale, seed)
+    recipe, synthetic = recipe_of(data)
+    settings = {"data": str(data), "reading": reading, "scale": scale, "units": units, "batch_size": batch_size}
+    settings |= {"learning_rate": learning_rate, "dtype": dtype, "seed": seed}
+    if steps is not None:
+        return _compare_steps(run, task, settings, steps, tol, as_json)
+    comparisons = []
+    with stages() as stage:
+        for k in range(seed, seed + seeds):
+            title = f"Training, seed {k}"
+            comparison, model = run_epochs(
+                task, epochs, units, batch_size, learning_rate, dtype, k, control, stage(title)
+            )
+            comparisons.append(comparison)
+            if k == seed and not control:
+                model.save(run.folder / "model.safetensors", metadata(task, recipe, synthetic, seed))
+    page = compare_report.write(run, task, comparisons, synthetic, "lstm-engine compare")
+    run.write_config("compare", **settings, epochs=epochs, seeds=seeds, control=control)
+    if as_json:
+        return _print_json(
+            {"comparisons": [c.as_json() for c in comparisons], "closeness": compare_report.closeness(comparisons)}
+        )
+    if seeds == 1:
+        _print_frame("Every epoch", comparisons[0].table.rename(columns=_short_name))
+    _print_frame(
+        "At the end" + (", mean and range over the seeds" if seeds > 1 else ""),
+        compare_report.summary(task, comparisons),
+    )
+    for part, c in compare_report.closeness(comparisons).items():
+        gap, agreement = c["largest_accuracy_gap_points"], c["smallest_agreement"]
+        words = part.replace("_", "-")
+        out_console.print(
+            f"{words} clips: accuracies at most {gap:.2f} points apart, at least {agreement:.1%} same answers"
+        )
+    out_console.print(f"Report: {page}", soft_wrap=True)
+
+
+@app.command(epilog="Example: lstm-engine predict me.wav --model runs/mine/model.safetensors")
+def predict(
+    files: Annotated[list[str], typer.Argument(help="WAV, FLAC, OGG or MP3.")],
+    model: Model,
+    as_json: AsJson = False,
+) -> None:
+    """The probability of a male voice for each file. Exit 1 when one could not be measured: silence, damage, no sound."""
+    from experiments.training import predict as run
+
+    predictions = run(model, files)
+    if as_json:
+        _print_json([asdict(p) for p in predictions])
+    else:
+        table = Table()
+        for column, side in (("file", "left"), ("p(male)", "right"), ("label", "left"), ("pitch", "right")):
+            table.add_column(column, justify=side, overflow="fold")
+        for p in predictions:
+            if p.error:
+                table.add_row(_escape(p.file), "", f"[red]{_escape(p.error)}[/red]", "")
+            else:
+                table.add_row(_escape(p.file), f"{p.probability:.3f}", p.label, f"{p.pitch_hz:.0f} Hz")
+        out_console.print(table)
+        out_console.print("A label is a guess about a recording, not a fact about a person.")
+    raise typer.Exit(1 if any(p.error for p in predictions) else 0)
+
+
+def _compare_steps(run: Any, task: Any, settings: dict[str, Any], steps: int, tol: float | None, as_json: bool) -> None:
+    """compare --steps: everything after each batch, from one pair of models."""
+    from experiments.keras_reference import import_keras, to_keras
+    from experiments.step_by_step import side_by_side
+    from experiments.voice_task import voice_model
+
+    import_keras(settings["dtype"])
+    X, y = task.inputs(task.train), task.train.labels
+    model = voice_model(settings["units"], settings["learning_rate"], settings["seed"], settings["dtype"])
+    model.build(X.shape[1:])
+    result = side_by_side(model, to_keras(model), X, y, steps, tol, settings["batch_size"])
+    run.write("steps.csv", result.table.to_csv())
+    run.write_config("compare --steps", **settings, steps=steps, tol=result.tolerance)
+    if as_json:
+        departure = asdict(result.first) if result.first else None
+        _print_json({"ok": result.ok, "tolerance": result.tolerance, "first": departure, "rows": result.rows})
+    else:
+        kinds = result.table.T.groupby(lambda name: name.split()[0], sort=False).max().T
+        _print_frame("Largest relative difference after each batch", kinds, "{:.1e}")
+        out_console.print(str(result))
+        out_console.print(f"Every quantity of every batch: {run.folder / 'steps.csv'}", soft_wrap=True)
+    raise typer.Exit(0 if result.ok else 1)
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """Progress bars on a terminal, nothing elsewhere: stage(title) begins one and returns its update(done, total)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err_console, disable=not err_console.is_terminal) as bars:
+
+        def stage(title: str) -> Callable[[int, int], None]:
+            bar = bars.add_task(title, total=None)
+            return lambda done, total: bars.update(bar, completed=done, total=total)
+
+        yield stage
+
+
+def _print_scores(what: str, result: dict[str, Any]) -> None:
+    low, high = result["interval_95"]
+    people = f", {result['speakers']} speakers" if result["speakers"] else ", speakers unknown"
+    baseline = result["pitch_baseline"]
+    out_console.print(
+        f"{what} ({result['clips']} clips{people}): accuracy {result['accuracy']:.3f}, balanced accuracy "
+        f"{result['balanced_accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}); "
+        f"male {result['male_right']} of {result['male']} right, female {result['female_right']} of {result['female']}; "
+        f"pitch threshold alone ({baseline['threshold_hz']:.0f} Hz): {baseline['balanced_accuracy']:.3f}",
+        soft_wrap=True,
+    )
+
+
+def _print_frame(title: str, frame: Any, form: str = "") -> None:
+    table = Table(title=title)
+    table.add_column(str(frame.index.name or ""))
+    for column in frame:
+        table.add_column(str(column), justify="right")
+    for index, row in frame.iterrows():
+        table.add_row(str(index), *[v if isinstance(v, str) else (form or _form(v)).format(v) for v in row])
+    out_console.print(table)
+
+
+def _form(value: float) -> str:
+    return "{:.1e}" if 0 < abs(value) < 1e-3 else "{:.3f}"
+
+
+def _short_name(column: str) -> str:
+    words = {"engine_": "", "reference_": "Keras ", "val_": "held-out ", "_": " "}
+    for old, new in words.items():
+        column = column.replace(old, new)
+    return column
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1))
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _show_warning(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+    err_console.print(f"[yellow]note:[/yellow] {_escape(str(message))}", soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

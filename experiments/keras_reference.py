@@ -39,9 +39,7 @@ def to_keras(model: le.Sequential) -> Any:
     layers = [keras.Input(model.input_shape)]
     for layer in model.layers:
         config = layer.config()
-        if isinstance(layer, le.LSTM):
-            config |= exact_tanh(keras, model.dtype)
-        elif isinstance(layer, le.Dense) and layer.activation == "tanh":
+        if isinstance(layer, le.LSTM) or (isinstance(layer, le.Dense) and layer.activation == "tanh"):
             config |= exact_tanh(keras, model.dtype)
         layers.append(getattr(keras.layers, type(layer).__name__)(name=layer.name, **config))
     twin = keras.Sequential(layers)
@@ -168,7 +166,9 @@ def loss_and_gradients(keras_model: Any, X: np.ndarray, y: np.ndarray) -> tuple[
             loss = keras_model.compute_loss(x=X, y=y, y_pred=p)
         gradients = tape.gradient(loss, [v.value for v in keras_model.trainable_variables])
     else:
-        raise ValueError(f"Keras's backend {backend} cannot differentiate: set KERAS_BACKEND to jax, torch or tensorflow")
+        raise ValueError(
+            f"Keras's backend {backend} cannot differentiate: set KERAS_BACKEND to jax, torch or tensorflow"
+        )
     to_numpy = keras.ops.convert_to_numpy
     return float(to_numpy(loss)), to_numpy(p), [to_numpy(g) for g in gradients]
 

@@ -54,7 +54,9 @@ class SideBySide:
     def __str__(self) -> str:
         largest = pd.DataFrame(self.rows).groupby("quantity", sort=False)["difference"].max()
         lines = [f"{name:<36} {value:.1e}" for name, value in largest.items()]
-        head = f"largest relative difference over {self.rows[-1]['batch'] + 1} batches (tolerance {self.tolerance:.0e}):"
+        head = (
+            f"largest relative difference over {self.rows[-1]['batch'] + 1} batches (tolerance {self.tolerance:.0e}):"
+        )
         return "\n".join([head, *lines, self.verdict])
 
     @property
@@ -101,7 +103,9 @@ def side_by_side(
         engine_model.optimizer.apply(engine_model.weights, gradients)
         keras_model.optimizer.apply(_tensors(keras_gradients), keras_model.trainable_variables)
         theirs = keras_slots(keras_model, names)
-        pairs += [(name.replace("/", " ", 1), slot, theirs[name]) for name, slot in engine_model.optimizer.slots.items()]
+        pairs += [
+            (name.replace("/", " ", 1), slot, theirs[name]) for name, slot in engine_model.optimizer.slots.items()
+        ]
         pairs += [
             (f"weight {n}", w, v)
             for (n, w), v in zip(engine_model.weights.items(), keras_model.get_weights(), strict=True)

@@ -3,6 +3,8 @@
 The choices made here (reading, scaler, split) go into the model's metadata, and `predict` undoes nothing else.
 """
 
+import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import lstm_engine as le
+from experiments.scores import best_threshold
 from features.dataset import Scaler, Voices, read_voices, shuffled, train_and_held_out
 from features.recipes import READINGS, TUTORIAL
 
@@ -31,8 +34,6 @@ class VoiceTask:
 
     def pitch_baseline(self, voices: Voices) -> tuple[float, np.ndarray]:
         """A threshold on the pitch column, chosen on the training rows, and its answers (N,) for `voices`."""
-        from experiments.scores import best_threshold
-
         threshold = best_threshold(self.train.features[:, 1], self.train.labels)
         return threshold, (voices.features[:, 1] < threshold).astype(int)
 
@@ -62,7 +63,19 @@ def batches(n: int, batch_size: int, epochs: int, seed: int) -> list[list[np.nda
     return [[rows[k : k + batch_size] for k in range(0, n, batch_size)] for rows in orders]
 
 
-def metadata(task: VoiceTask, recipe: dict[str, Any], synthetic: bool) -> dict[str, Any]:
+def recipe_of(folder: str | Path) -> tuple[dict[str, Any], bool]:
+    """The stamp of a folder's tables, and whether their voices are synthetic (a SYNTHETIC.txt lies beside them).
+
+    Tables without a stamp, such as the tutorial's own, are taken for the tutorial's recipe, with a warning.
+    """
+    stamp, synthetic = Path(folder) / "recipe.json", (Path(folder) / "SYNTHETIC.txt").exists()
+    if stamp.exists():
+        return json.loads(stamp.read_text(encoding="utf-8")), synthetic
+    warnings.warn(f"{folder} has no recipe.json: its tables are taken for the tutorial's recipe", stacklevel=2)
+    return TUTORIAL.stamp() | {"versions": {}}, synthetic
+
+
+def metadata(task: VoiceTask, recipe: dict[str, Any], synthetic: bool, split_seed: int) -> dict[str, Any]:
     """All that a prediction needs beside the weights, as JSON values."""
     scaler = task.scaler
     return {
@@ -73,6 +86,7 @@ def metadata(task: VoiceTask, recipe: dict[str, Any], synthetic: bool) -> dict[s
         "threshold": 0.5,
         "temperature": 1.0,
         "synthetic": synthetic,
+        "split_seed": split_seed,
         "trained_on": {"clips": len(task.train), "speakers": len({s for s in task.train.speakers if s is not None})},
     }
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..activations import Array, sigmoid
 from ..backend import pair
+from ..buffers import empty
 from ..initializers import glorot_uniform, orthogonal, unit_forget_bias
 from ..layers import Layer, Shape, positive_int, require_sequences, time_major
 
@@ -36,8 +37,8 @@ class LSTMTape:
     def __post_init__(self) -> None:
         (T, B, _), (_, H) = self.x.shape, self.h0.shape
         dtype = np.result_type(self.x, self.W, self.U, self.b, self.h0, self.c0)
-        self.gates, self.tanh_c = np.empty((T, B, 4 * H), dtype), np.empty((T, B, H), dtype)
-        self.h_states, self.c_states = np.empty((T + 1, B, H), dtype), np.empty((T + 1, B, H), dtype)
+        self.gates, self.tanh_c = empty((T, B, 4 * H), dtype), empty((T, B, H), dtype)
+        self.h_states, self.c_states = empty((T + 1, B, H), dtype), empty((T + 1, B, H), dtype)
         self.h_states[0], self.c_states[0] = self.h0, self.c0
 
     i = property(lambda self: np.split(self.gates, 4, axis=-1)[0])  # (T, B, H) views of the one buffer

@@ -18,6 +18,7 @@ import numpy as np
 from numba.extending import overload
 
 from ..activations import Array
+from ..buffers import empty
 from ..cells.lstm import LSTMGradients, LSTMTape, recurrent_kernel_gradient
 
 FAST: dict[str, Any] = {
@@ -59,30 +60,19 @@ def lstm_backward(
     """`cells.lstm.lstm_backward`, compiled."""
     T, B, H = tape.h.shape
     dtype = tape.gates.dtype
-    dz, dc, dh_total = np.empty_like(tape.gates), np.empty_like(tape.tanh_c), np.empty_like(tape.tanh_c)
+    dz, dc, dh_total = empty((T, B, 4 * H), dtype), empty((T, B, H), dtype), empty((T, B, H), dtype)
     upstream = np.empty((0, B, H), dtype) if dh is None else np.ascontiguousarray(dh, dtype)
     dh0 = np.zeros((B, H), dtype) if dh_T is None else np.array(dh_T, dtype, order="C")  # changed in place
     dc0 = np.zeros((B, H), dtype) if dc_T is None else np.array(dc_T, dtype, order="C")
     U_T = np.ascontiguousarray(per_gate(tape.U, tape).transpose(0, 2, 1))  # (1, 4H, H) or (4, H, H)
     rows = (T * B, -1)
-    dx, dW, dU, db = (
-        np.empty(s, dtype) for s in (tape.x.shape, (PARTS, *tape.W.shape), (PARTS, *tape.U.shape), (PARTS, 4 * H))
-    )
+    shapes = tape.x.shape, (PARTS, *tape.W.shape), (PARTS, *tape.U.shape), (PARTS, 4 * H)
+    dx, dW, dU, db = (empty(shape, dtype) for shape in shapes)
     with guarded():
         _backward(
-            upstream,
-            U_T,
-            dropout_of(tape),
-            mask_of(tape),
-            tape.gates,
-            tape.tanh_c,
-            tape.c_states,
-            dz,
-            dc,
-            dh_total,
-            dh0,
-            dc0,
-        )
+            upstream, U_T, dropout_of(tape), mask_of(tape), tape.gates, tape.tanh_c, tape.c_states,
+            dz, dc, dh_total, dh0, dc0,
+        )  # fmt: skip
         _products(
             tape.x.reshape(rows), tape.h_states[:-1].reshape(rows), dz.reshape(rows), np.ascontiguousarray(tape.W.T),
             dx.reshape(rows), dW, dU, db,

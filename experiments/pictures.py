@@ -1,0 +1,93 @@
+"""The pictures of a report. Each function takes plain numbers and returns a matplotlib figure; colours suit all eyes.
+
+Blue and orange are the Okabe-Ito pair; the engine is drawn solid and its reference as dots on top, so that two curves that
+coincide are both seen.
+"""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+
+import matplotlib
+
+matplotlib.use("Agg")  # pictures go to files; no window system is needed
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
+
+
+def figure(columns: int, height: float = 3.4) -> tuple[Figure, list]:
+    fig = Figure(figsize=(4.6 * columns, height), layout="constrained")
+    axes = list(np.atleast_1d(fig.subplots(1, columns)))
+    for ax in axes:
+        ax.grid(alpha=0.25)
+        ax.spines[["top", "right"]].set_visible(False)
+    return fig, axes
+
+
+def training_curves(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
+    """Loss and accuracy by epoch, on training and held-out voices. Columns "engine_loss", "engine_val_loss", ...
+
+    names: the label of every side in the table, {"engine": "engine", "reference": "Keras 3.15 on jax"}.
+    """
+    fig, axes = figure(2)
+    for ax, quantity in zip(axes, ("loss", "accuracy"), strict=True):
+        for side, name in names.items():
+            for part, colour, words in (("", BLUE, "training"), ("val_", ORANGE, "held-out speakers")):
+                style = {"lw": 1.8} if side == "engine" else {"ls": "", "marker": "o", "ms": 4, "mfc": "none"}
+                ax.plot(table.index, table[f"{side}_{part}{quantity}"], color=colour, label=f"{name}, {words}", **style)
+        ax.set(xlabel="epoch", title=quantity)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    axes[1].set_ylim(top=1.02)
+    axes[1].legend(fontsize=7.5, loc="best")
+    return fig
+
+
+def differences(table: pd.DataFrame, reference: str) -> Figure:
+    """How far the two sides are apart after each epoch, on a logarithmic scale with float32's rounding as the yardstick."""
+    fig, (ax,) = figure(1)
+    floor = 1e-9  # an exact 0 cannot be drawn on this scale
+    ax.semilogy(
+        table.index,
+        table["weight_difference"].clip(lower=floor),
+        color=BLUE,
+        marker="o",
+        ms=3,
+        label="largest weight difference",
+    )
+    ax.semilogy(
+        table.index, table["prediction_difference"].clip(lower=floor), color=ORANGE, marker="s", ms=3,
+        label="largest difference in a probability",
+    )  # fmt: skip
+    ax.axhline(np.finfo("float32").eps, color=GREY, ls=":", label="float32's rounding of 1")
+    ax.set(xlabel="epoch", title=f"engine against {reference}")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(fontsize=7.5)
+    return fig
+
+
+def by_sex(values: Sequence[float], labels: Sequence[int], threshold: float, xlabel: str, title: str) -> Figure:
+    """Two histograms over one axis, one a sex, with the threshold that parts them."""
+    fig, (ax,) = figure(1)
+    values, labels = np.asarray(values), np.asarray(labels)
+    bins = np.linspace(min(values.min(), threshold), max(values.max(), threshold), 31)
+    for label, name, colour in ((1, "male", BLUE), (0, "female", ORANGE)):
+        ax.hist(values[labels == label], bins=bins, color=colour, alpha=0.6, label=name)
+    ax.axvline(threshold, color=GREY, ls="--", label=f"threshold {threshold:.3g}")
+    ax.set(xlabel=xlabel, ylabel="clips", title=title)
+    ax.legend(fontsize=8)
+    return fig
+
+
+def png(fig: Figure) -> bytes:
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def inline(fig: Figure, alt: str) -> str:
+    """An HTML <img> that holds the picture itself."""
+    return f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(png(fig)).decode()}">'

@@ -1,0 +1,41 @@
+"""Recycled memory: used again when free, never while anyone holds it or a view of it."""
+
+import numpy as np
+
+from lstm_engine import buffers
+from lstm_engine.buffers import empty
+
+SHAPE = (300, 301)
+
+
+def test_a_block_nobody_holds_is_used_again():
+    address = empty(SHAPE, "float32").ctypes.data
+    assert empty(SHAPE, "float32").ctypes.data == address
+
+
+def test_a_block_is_not_handed_out_while_a_view_of_it_lives():
+    first = empty(SHAPE, "float32")
+    view = first[1:, ::2].T
+    del first
+    others = [empty(SHAPE, "float32") for _ in range(5)]
+    assert not any(np.shares_memory(view, other) for other in others)
+    assert not any(np.shares_memory(a, b) for n, a in enumerate(others) for b in others[:n])
+
+
+def test_tapes_that_are_kept_stay_as_they_were(unit_scale):
+    from lstm_engine.kernels.lstm import lstm_forward
+
+    inputs = unit_scale(60, 16, 3, 32)
+    kept = lstm_forward(*inputs)
+    before = kept.gates.copy()
+    for seed in range(1, 5):
+        lstm_forward(*unit_scale(60, 16, 3, 32, seed=seed))
+    np.testing.assert_array_equal(kept.gates, before)
+
+
+def test_no_more_than_a_few_blocks_are_kept():
+    arrays = [empty((100, 200 + n), "float64") for n in range(2 * buffers.KEPT)]
+    assert len(buffers._blocks) <= buffers.KEPT
+    for n, array in enumerate(arrays):
+        array[:] = n
+    assert all((array == n).all() for n, array in enumerate(arrays))  # a block let go stays its holder's
