@@ -1,9 +1,9 @@
 """The LSTM's compiled twin: `lstm_forward` and `lstm_backward` of `cells/lstm.py`, with the same tape and gradients.
 
-Every worker takes a block of sequences through all steps, so no step waits for another worker: product, gates and
-cell update of a row follow each other while the row is in cache. The blocks are cut by the batch alone and the weight
-gradients are summed from a fixed number of parts in a fixed order, so the bits do not depend on the thread count.
-float32 and float64. All kernels stand in this one file, because Numba's cache does not see edits in another.
+Every worker takes a block of sequences through all steps, so no step waits for another worker, and a row's product,
+gates and cell update follow each other in cache. The blocks are cut by the batch alone and weight gradients summed from a
+fixed number of parts in one order, so the bits do not depend on the thread count. float32 and float64. All kernels
+stand in this one file, because Numba's cache does not see edits in another.
 """
 
 import logging
@@ -28,7 +28,8 @@ FAST: dict[str, Any] = {
 PARTS = 8  # the weight gradients' partial sums
 
 _one_caller = threading.Lock()  # Numba's workqueue layer aborts the process when two threads run kernels at once
-_first_call = True
+_compiling = "compiling the LSTM's kernels, once on this machine: about ten seconds ..."
+_notice: threading.Timer | None = threading.Timer(1.5, logging.getLogger("lstm_engine").warning, [_compiling])
 
 
 def lstm_forward(
@@ -39,18 +40,8 @@ def lstm_forward(
     x, W, U, b, h0, c0 = of_one_dtype(x, W, U, b, h0, c0)
     tape = LSTMTape(x, W, U, b, h0, c0, mask, recurrent_dropout)
     with guarded():
-        _forward(
-            x,
-            W,
-            b,
-            per_gate(U, tape),
-            dropout_of(tape),
-            mask_of(tape),
-            tape.gates,
-            tape.tanh_c,
-            tape.h_states,
-            tape.c_states,
-        )
+        gates, tanh_c, h, c = tape.gates, tape.tanh_c, tape.h_states, tape.c_states
+        _forward(x, W, b, per_gate(U, tape), dropout_of(tape), mask_of(tape), gates, tanh_c, h, c)
     return tape
 
 
@@ -84,17 +75,15 @@ def lstm_backward(
 def of_one_dtype(*arrays: Array) -> list[Array]:
     dtypes = {a.dtype for a in arrays}
     if dtypes not in ({np.dtype("float32")}, {np.dtype("float64")}):
-        raise TypeError(
-            f'kernels take all float32 or all float64, got {sorted(map(str, dtypes))}; backend="numpy" takes any'
-        )
+        got = ", ".join(sorted(map(str, dtypes)))
+        raise TypeError(f'kernels take all float32 or all float64, got {got}; backend="numpy" takes any')
     return [np.ascontiguousarray(a) for a in arrays]
 
 
 def per_gate(U: Array, tape: LSTMTape) -> Array:
     """U as the kernels walk it: (1, H, 4H), or (4, H, H) when recurrent dropout gives every gate an h of its own."""
-    if tape.recurrent_dropout is None:
-        return U[None]
-    return np.ascontiguousarray(U.reshape(len(U), 4, -1).swapaxes(0, 1))
+    none = tape.recurrent_dropout is None
+    return U[None] if none else np.ascontiguousarray(U.reshape(len(U), 4, -1).swapaxes(0, 1))
 
 
 def dropout_of(tape: LSTMTape) -> Array:
@@ -111,42 +100,37 @@ def mask_of(tape: LSTMTape) -> Array:
 @contextmanager
 def guarded() -> Iterator[None]:
     """One caller at a time; and if the first call takes long, the person waiting is told, once, that it compiles."""
-    global _first_call
-    text = "compiling the LSTM's kernels, once on this machine: about ten seconds ..."
-    notice = threading.Timer(1.5, logging.getLogger("lstm_engine").warning, [text])
+    global _notice
     with _one_caller:
-        if _first_call:
-            notice.start()
+        if _notice:
+            _notice.start()
         try:
             yield
         finally:
-            notice.cancel()
-            _first_call = False
+            if _notice:
+                _notice.cancel()
+            _notice = None
 
 
 # -- the arithmetic of one row. Constants are typed: a Python float would turn float32 arithmetic into float64 ---------
 
 
 def tanh(x: Any) -> Any:
-    """Tanh for compiled code: the math library's in float64; in float32 a rational function, which vectorises.
+    """The math library's tanh in float64; in float32 x P(x²) / Q(x²) on [-8, 8], which vectorises.
 
-    x P(x²) / Q(x²) on [-8, 8], ±1 outside, fitted there to the smallest largest relative error (6e-9); evaluated in
-    float32 it is within 4e-7 of tanh. NaN passes.
+    Fitted to the smallest largest relative error (6e-9); evaluated in float32 within 4e-7 of tanh. NaN passes.
     """
     raise TypeError("for compiled code only")
 
 
 @overload(tanh, jit_options=FAST)
 def _tanh_of(x: Any) -> Any:
-
     def exact(x: Any) -> Any:
         return math.tanh(x)
 
-    p0, p1, p2, p3, p4 = np.array(
-        [9.99999994e-01, 1.34445050e-01, 3.57160645e-03, 2.18948027e-05, 1.52306187e-08], "f4"
-    )
-    q1, q2, q3, q4 = np.array([4.67778324e-01, 2.61644749e-02, 3.41130588e-04, 8.52252750e-07], "f4")
-    one, end = np.float32(1), np.float32(8)
+    p = (9.99999994e-01, 1.34445050e-01, 3.57160645e-03, 2.18948027e-05, 1.52306187e-08)
+    q = (1.0, 4.67778324e-01, 2.61644749e-02, 3.41130588e-04, 8.52252750e-07)
+    p0, p1, p2, p3, p4, q0, q1, q2, q3, q4, end = (np.float32(v) for v in (*p, *q, 8.0))
 
     def rational(x: Any) -> Any:
         if x > end:
@@ -154,9 +138,9 @@ def _tanh_of(x: Any) -> Any:
         elif x < -end:
             x = -end
         s = x * x
-        p = (((p4 * s + p3) * s + p2) * s + p1) * s + p0
-        q = (((q4 * s + q3) * s + q2) * s + q1) * s + one
-        return x * p / q
+        numerator = (((p4 * s + p3) * s + p2) * s + p1) * s + p0
+        denominator = (((q4 * s + q3) * s + q2) * s + q1) * s + q0
+        return x * numerator / denominator
 
     return exact if x is nb.float64 else rational
 
@@ -183,26 +167,16 @@ def multiply_row(out: Array, a: Array, b: Array) -> None:
 
 
 @nb.njit(**FAST)
-def sigmoid_(z: Array) -> None:
-    half = z.dtype.type(0.5)
-    for j in range(len(z)):
-        z[j] = half * tanh(half * z[j]) + half
-
-
-@nb.njit(**FAST)
-def tanh_(z: Array) -> None:
-    for j in range(len(z)):
-        z[j] = tanh(z[j])
-
-
-@nb.njit(**FAST)
 def forward_row(gates: Array, c_prev: Array, c: Array, tanh_c: Array, h: Array) -> None:
     """Gates (4H,) comes in as z; the rest is (H,). Short loops over few arrays are what the compiler vectorises."""
-    H = len(c)
+    H, half = len(c), c.dtype.type(0.5)
     i, f, g, o = gates[:H], gates[H : 2 * H], gates[2 * H : 3 * H], gates[3 * H :]
-    sigmoid_(gates[: 2 * H])
-    tanh_(g)
-    sigmoid_(o)
+    for j in range(2 * H):
+        gates[j] = half * tanh(half * gates[j]) + half  # σ
+    for j in range(H):
+        g[j] = tanh(g[j])
+    for j in range(H):
+        o[j] = half * tanh(half * o[j]) + half
     for j in range(H):
         c[j] = f[j] * c_prev[j] + i[j] * g[j]
     for j in range(H):
@@ -224,11 +198,9 @@ def backward_row(gates: Array, tanh_c: Array, c_prev: Array, dh: Array, dc_next:
         do[j] = dh[j] * tanh_c[j] * o[j] * (one - o[j])
     for j in range(H):
         di[j] = dc[j] * g[j] * i[j] * (one - i[j])
-    for j in range(H):
-        df[j] = dc[j] * c_prev[j] * f[j] * (one - f[j])
-    for j in range(H):
         dg[j] = dc[j] * i[j] * (one - g[j] * g[j])
     for j in range(H):
+        df[j] = dc[j] * c_prev[j] * f[j] * (one - f[j])
         dc_next[j] = dc[j] * f[j]
 
 
@@ -258,8 +230,9 @@ def add_product(a: Array, B: Array, out: Array) -> None:
 
 
 @nb.njit
-def block_rows(B: int, H: int) -> int:
-    """Sequences a block: few, so that there are blocks for all workers; more where U outgrows the cache."""
+def block_rows(
+    B: int, H: int
+) -> int:  # sequences a block: few, so that all workers have some; more for a U beyond cache
     return 4 if H <= 128 else min(16, max(4, B // 4))
 
 

@@ -1,0 +1,46 @@
+"""Prints the five files to read first, with their lines; fails when one outgrows what "one sitting" allows.
+
+Run by `make lint`; the README shows the same table.
+"""
+
+import inspect
+import sys
+from pathlib import Path
+
+from lstm_engine.cells import lstm
+
+HOUSE = Path(__file__).parent.parent
+ORDER = {
+    "lstm_engine/cells/lstm.py": "the equations, forward and backward side by side, the layer",
+    "lstm_engine/layers.py": "what a layer is; Dense and Dropout",
+    "lstm_engine/losses.py": "the losses and their gradients",
+    "lstm_engine/optimizers.py": "Adam and SGD, as Keras steps",
+    "lstm_engine/model.py": "Sequential: a training step in four lines, and Keras's verbs around it",
+}
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def main() -> None:
+    """Prints the table; exits 1 with the names of what has grown too long."""
+    for name, what in ORDER.items():
+        print(f"{lines(HOUSE / name):>5}  {name:<28} {what}")
+    engine = HOUSE / "lstm_engine"
+    pair = sum(len(inspect.getsource(f).splitlines()) for f in (lstm.lstm_forward, lstm.lstm_backward))
+    kernels = [p for p in engine.rglob("*.py") if "kernels" in p.parts]
+    limits = {
+        "the LSTM's forward and backward": (pair, 60),
+        "lstm_engine/cells/lstm.py": (lines(engine / "cells/lstm.py"), 180),
+        "lstm_engine without kernels": (sum(lines(p) for p in engine.rglob("*.py") if p not in kernels), 2500),
+        "the longest kernels file": (max(map(lines, kernels)), 350),
+    }
+    for what, (n, limit) in limits.items():
+        print(f"{n:>5}  {what} (at most {limit})")
+    if grown := [what for what, (n, limit) in limits.items() if n > limit]:
+        sys.exit(f"too long to read in one sitting: {', '.join(grown)}")
+
+
+if __name__ == "__main__":
+    main()
