@@ -239,7 +239,7 @@ def compare(
             {"comparisons": [c.as_json() for c in comparisons], "closeness": compare_report.closeness(comparisons)}
         )
     if seeds == 1:
-        _print_frame("Every epoch", comparisons[0].table.rename(columns=_short_name))
+        _print_frame("Every epoch", compare_report.readable(comparisons[0].table))
     _print_frame(
         "At the end" + (", mean and range over the seeds" if seeds > 1 else ""),
         compare_report.summary(task, comparisons),
@@ -341,13 +341,6 @@ def _print_frame(title: str, frame: Any, form: str = "") -> None:
 
 def _form(value: float) -> str:
     return "{:.1e}" if 0 < abs(value) < 1e-3 else "{:.3f}"
-
-
-def _short_name(column: str) -> str:
-    words = {"engine_": "", "reference_": "Keras ", "val_": "held-out ", "_": " "}
-    for old, new in words.items():
-        column = column.replace(old, new)
-    return column
 
 
 def _print_json(value: Any) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 from experiments import pictures, report
 from experiments.comparison import Comparison
 from experiments.runs import Run, footer
+from experiments.scores import balanced_accuracy
 from experiments.training import synthetic_note
 from experiments.voice_task import VoiceTask
 
@@ -49,11 +50,19 @@ def section(run: Run, task: VoiceTask, comparisons: list[Comparison], synthetic:
             "weights and take the same batches in the same order; each runs in a process of its own, an epoch in turn."
         ),
         report.table(summary(task, comparisons)),
-        pictures.inline(curves, "loss and accuracy by epoch, engine and reference on top of each other"),
-        pictures.inline(gap, "differences between the two sides by epoch"),
-        pictures.inline(sure, "histogram of the engine's probabilities by sex"),
-        report.heading("Every epoch" + (f" (seed {first.seed})" if len(comparisons) > 1 else "")),
-        report.table(first.table, {column: _format(column) for column in first.table}),
+        pictures.inline(curves, "Lines are the engine, rings the reference: look for a ring that leaves its line."),
+        report.row(
+            pictures.inline(
+                gap, "How far apart the two are: rounding at first, amplified by training where it is chaotic."
+            ),
+            pictures.inline(
+                sure, "How sure the engine is: a good classifier piles up at both ends, each sex at its own."
+            ),
+        ),
+        report.folded(
+            "Every epoch" + (f" (seed {first.seed})" if len(comparisons) > 1 else ""),
+            report.table(readable(first.table), {readable_name(c): _format(c) for c in first.table}),
+        ),
     ]
 
 
@@ -92,11 +101,20 @@ def summary(task: VoiceTask, comparisons: list[Comparison]) -> pd.DataFrame:
     frame = pd.DataFrame(columns)
     frame["pitch threshold alone"] = ""
     threshold, answers = task.pitch_baseline(task.held_out)
-    from experiments.scores import balanced_accuracy
-
     baseline = f"{balanced_accuracy(task.held_out.labels, answers):.3f} (at {threshold:.0f} Hz)"
     frame.loc["balanced accuracy on held-out speakers", "pitch threshold alone"] = baseline
     return frame
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of epochs under names for people: "engine_val_loss" becomes "engine held-out loss"."""
+    return table.rename(columns=readable_name)
+
+
+def readable_name(column: str) -> str:
+    for old, new in {"reference_": "Keras ", "engine_": "engine ", "val_": "held-out ", "_": " "}.items():
+        column = column.replace(old, new)
+    return column
 
 
 def closeness(comparisons: list[Comparison]) -> dict[str, Any]:

@@ -61,12 +61,13 @@ def exact_tanh(keras: Any, dtype: str) -> dict[str, Any]:
 
 # What from_keras may meet and the engine has: anything else in a layer's config must be at Keras's default.
 OWN = {"LSTM": {"units", "return_sequences"}, "Dense": {"units", "activation"}, "Dropout": {"rate", "seed"}}
-IGNORED = {"name", "dtype", "trainable", "build_config", "seed", "kernel_initializer", "recurrent_initializer"}
+IGNORED = {"name", "dtype", "build_config", "seed", "kernel_initializer", "recurrent_initializer"}
 IGNORED |= {"bias_initializer", "unit_forget_bias"}  # how weights began no longer matters: they are copied
 
 
 def from_keras(keras_model: Any) -> le.Sequential:
-    """The engine's twin of a live Keras Sequential: layers, weights, and if compiled its optimizer, loss and metrics.
+    """The engine's twin of a live Keras Sequential: layers, weights, and if compiled its optimizer with the state that
+    it has reached, loss and metrics.
 
     ValueError names every layer, option, optimizer or loss that the engine does not have; nothing is left out silently.
     """
@@ -74,18 +75,29 @@ def from_keras(keras_model: Any) -> le.Sequential:
     if not isinstance(keras_model, keras.Sequential) or not keras_model.built:
         raise ValueError("from_keras takes a built keras.Sequential: give it an Input, or call it on data once")
     layers = [_layer_from_keras(layer) for layer in keras_model.layers]
-    if keras_model.dtype not in ("float32", "float64"):
-        raise ValueError(f"the model computes in {keras_model.dtype}; the engine has float32 and float64")
-    model = le.Sequential(layers, dtype=keras_model.dtype)
+    dtypes = {layer.dtype_policy.name for layer in keras_model.layers}  # the model's own is not what its layers use
+    if dtypes not in ({"float32"}, {"float64"}):
+        raise ValueError(
+            f"the layers compute in {', '.join(sorted(dtypes))}; the engine has float32 or float64, for all of them"
+        )
+    model = le.Sequential(layers, dtype=dtypes.pop())
     model.build(tuple(keras_model.input_shape[1:]))
     model.set_weights(keras_model.get_weights())
     if getattr(keras_model, "optimizer", None) is not None and keras_model.compiled:
-        loss, metrics = keras_model.loss, keras_model._compile_metrics
+        loss, metrics = keras_model._compile_loss, keras_model._compile_metrics
+        for name, value in (
+            ("loss_weights", loss._user_loss_weights),
+            ("weighted_metrics", metrics and metrics._user_weighted_metrics),
+        ):
+            if value is not None:
+                raise ValueError(f"the model was compiled with {name}={value!r}, which the engine does not have")
         model.compile(
             _optimizer_from_keras(keras_model.optimizer),
-            loss if isinstance(loss, str) else _snake(type(loss).__name__),
-            metrics=[m if isinstance(m, str) else m.name for m in (metrics and metrics._user_metrics) or []],
+            _loss_from_keras(keras_model.loss),
+            metrics=[m if isinstance(m, str) else repr(m) for m in (metrics and metrics._user_metrics) or []],
         )
+        model.optimizer.iterations = int(keras_model.optimizer.iterations)
+        model.optimizer.slots = keras_slots(keras_model, list(model.weights))
     return model
 
 
@@ -104,6 +116,10 @@ def _layer_from_keras(layer: Any) -> le.Sequential:
     given = {name: value for name, value in config.items() if name in OWN[kind]}
     if kind == "Dense":
         given["activation"] = _activation_name(layer.activation)
+        if given["activation"] not in ACTIVATIONS:
+            raise ValueError(
+                f"layer {layer.name} has activation={given['activation']!r}; the engine has {', '.join(ACTIVATIONS)}"
+            )
     defaults = type(layer)(**{name: config[name] for name in ("units", "rate") if name in config}).get_config()
     for name, value in config.items():
         if name in OWN[kind] | IGNORED:
@@ -119,8 +135,7 @@ def _layer_from_keras(layer: Any) -> le.Sequential:
 
 def _activation_name(function: Any) -> str:
     """A Keras activation's name; jax.numpy.tanh, which float64 takes, is tanh too."""
-    name = getattr(function, "__name__", str(function))
-    return name if name in ACTIVATIONS else repr(function)
+    return getattr(function, "__name__", str(function))
 
 
 def _optimizer_from_keras(optimizer: Any) -> Any:
@@ -128,11 +143,42 @@ def _optimizer_from_keras(optimizer: Any) -> Any:
     if kind not in ("Adam", "SGD"):
         raise ValueError(f"the model's optimizer is a keras {kind}; the engine has Adam and SGD")
     config, defaults = optimizer.get_config(), type(optimizer)().get_config()
+    if not isinstance(config["learning_rate"], float):
+        schedule = config["learning_rate"]["class_name"]
+        raise ValueError(f"the model's {kind} has the learning rate {schedule}; the engine's has one that stays")
     ours = getattr(le, kind)()
     for name, value in config.items():
         if name not in {*ours.config(), "name"} and value != defaults[name]:
             raise ValueError(f"the model's {kind} has {name}={value!r}, which the engine's does not have")
     return getattr(le, kind)(**{name: config[name] for name in ours.config()})
+
+
+def keras_slots(keras_model: Any, names: list[str]) -> dict[str, np.ndarray]:
+    """The optimizer's moments of a Keras model under the engine's names: "momentum/lstm/kernel", ..."""
+    optimizer = keras_model.optimizer
+    kinds = {"momentum": getattr(optimizer, "_momentums", None) or getattr(optimizer, "momentums", None)}
+    kinds["velocity"] = getattr(optimizer, "_velocities", None)
+    return {
+        f"{kind}/{name}": np.array(slot)
+        for kind, slots in kinds.items()
+        for name, slot in zip(names, slots or [], strict=False)
+    }
+
+
+def _loss_from_keras(loss: Any) -> str:
+    """A loss's name, from its name, from Keras's function, or from an object whose options are Keras's defaults."""
+    import keras
+
+    if isinstance(loss, keras.losses.Loss):
+        kind, defaults = type(loss).__name__, type(loss)().get_config()
+        for name, value in loss.get_config().items():
+            if name not in ("name", "dtype") and value != defaults[name]:
+                raise ValueError(f"the model's loss {kind} has {name}={value!r}, which the engine's does not have")
+        return _snake(kind)
+    if isinstance(loss, str):
+        return _snake(loss)
+    name = getattr(loss, "__name__", "")
+    return name if getattr(keras.losses, name, None) is loss else repr(loss)  # not a loss of its own by the same name
 
 
 def _snake(name: str) -> str:

@@ -5,6 +5,7 @@ coincide are both seen.
 """
 
 import base64
+import html
 import io
 from collections.abc import Mapping, Sequence
 
@@ -88,6 +89,8 @@ def png(fig: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def inline(fig: Figure, alt: str) -> str:
-    """An HTML <img> that holds the picture itself."""
-    return f'<img alt="{alt}" src="data:image/png;base64,{base64.b64encode(png(fig)).decode()}">'
+def inline(fig: Figure, caption: str) -> str:
+    """An HTML figure that holds the picture itself; the caption says what to look for."""
+    alt = html.escape(caption, quote=True)
+    data = base64.b64encode(png(fig)).decode()
+    return f'<figure><img alt="{alt}" src="data:image/png;base64,{data}"><figcaption>{alt}</figcaption></figure>'

@@ -16,6 +16,8 @@ PAGE = """<!doctype html>
  .scroll {{ overflow-x: auto; }} table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; }}
  th, td {{ padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }} th {{ background: #f5f5f5; }}
  td:first-child, th:first-child {{ text-align: left; }} img {{ max-width: 100%; height: auto; }}
+ .row {{ display: flex; flex-wrap: wrap; }} figure {{ margin: .8rem 0; }} figcaption {{ font-size: .85rem; color: #555; }}
+ .row figure {{ flex: 1 1 22rem; }} summary {{ cursor: pointer; margin-top: 1rem; }}
  code {{ background: #f3f3f3; padding: .1rem .3rem; }} footer {{ margin-top: 3rem; color: #666; font-size: .85rem; }}
 </style></head><body>
 <h1>{title}</h1>
@@ -37,6 +39,16 @@ def heading(text: str) -> str:
 def paragraph(text: str, kind: str = "") -> str:
     """kind: "", "lead" (the answer in a sentence) or "note" (what the reader must know)."""
     return f'<p class="{kind}">{html.escape(text)}</p>'
+
+
+def row(*parts: str) -> str:
+    """Pictures beside each other, below each other on a narrow screen."""
+    return f'<div class="row">{"".join(parts)}</div>'
+
+
+def folded(title: str, part: str) -> str:
+    """A part that opens when its title is clicked."""
+    return f"<details><summary>{html.escape(title)}</summary>{part}</details>"
 
 
 def table(frame: pd.DataFrame, formats: dict[str, str] | None = None) -> str:

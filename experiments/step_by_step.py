@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 import lstm_engine as le
-from experiments.keras_reference import loss_and_gradients
+from experiments.keras_reference import keras_slots, loss_and_gradients
 
 TOLERANCE = {"float32": 1e-3, "float64": 1e-6}
 """Default tolerances. float32 parts by rounding that the steps amplify; in float64 Keras on JAX still computes means,
@@ -113,18 +113,6 @@ def side_by_side(
         for quantity, ours, reference in pairs:
             _compare(result, batch, quantity, ours, np.asarray(reference))
     return result
-
-
-def keras_slots(keras_model: Any, names: list[str]) -> dict[str, np.ndarray]:
-    """The optimizer's moments of a Keras model under the engine's names: "momentum/lstm/kernel", ..."""
-    optimizer = keras_model.optimizer
-    kinds = {"momentum": getattr(optimizer, "_momentums", None) or getattr(optimizer, "momentums", None)}
-    kinds["velocity"] = getattr(optimizer, "_velocities", None)
-    return {
-        f"{kind}/{name}": np.asarray(slot)
-        for kind, slots in kinds.items()
-        for name, slot in zip(names, slots or [], strict=False)
-    }
 
 
 def _tensors(arrays: list[np.ndarray]) -> list[Any]:

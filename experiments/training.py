@@ -59,11 +59,13 @@ def train(
         paragraph_on(result),
         *synthetic_note(synthetic),
         report.heading("Learning"),
-        pictures.inline(curves, "loss and accuracy by epoch"),
+        pictures.inline(
+            curves, "Where the held-out line turns away from the training line, the network learns by heart."
+        ),
         report.heading("The held-out voices"),
         pictures.inline(
             pictures.by_sex(p, task.held_out.labels, 0.5, "probability of male", "what the network says"),
-            "histogram of probabilities by sex",
+            "A good classifier piles up at both ends, each sex at its own.",
         ),
         report.heading("Every epoch"),
         report.table(table, dict.fromkeys(table, "{:.4f}")),
@@ -81,6 +83,7 @@ def evaluate(model_file: str | Path, data: str | Path, part: str = "held-out") -
         raise ValueError(f"part must be one of {', '.join(PARTS)}, got {part!r}")
     model = load_voice_model(model_file)
     stored = model.metadata
+    check_recipe(stored["recipe"], str(model_file))
     check_recipe(recipe_of(data)[0], str(data))
     task = read_task(data, stored["reading"], scale=False, seed=stored.get("split_seed", 0))
     task = VoiceTask(task.train, task.held_out, stored["reading"], scaler_from(stored["scaler"]))

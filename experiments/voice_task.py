@@ -40,6 +40,8 @@ class VoiceTask:
 
 def read_task(folder: str | Path, reading: str = "frames", scale: bool = True, seed: int = 0) -> VoiceTask:
     """The tables of a folder, shuffled with `seed` and split as they say, or else by speaker (a fifth held out)."""
+    if reading not in READINGS:
+        raise ValueError(f"reading must be one of {', '.join(READINGS)}, got {reading!r}")
     train, held_out = train_and_held_out(shuffled(read_voices(folder), seed), seed=seed)
     return VoiceTask(train, held_out, reading, Scaler.fit(train.features) if scale else None)
 
