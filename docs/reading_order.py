@@ -1,6 +1,6 @@
-"""Prints the five files to read first, with their lines; fails when one outgrows what "one sitting" allows.
+"""Prints the five files to read first, with their lines; fails when one outgrows "one sitting".
 
-Run by `make lint`; the README shows the same table.
+Run by `make lint`, which also fails when the README shows another table.
 """
 
 import inspect
@@ -25,8 +25,8 @@ def lines(path: Path) -> int:
 
 def main() -> None:
     """Prints the table; exits 1 with the names of what has grown too long."""
-    for name, what in ORDER.items():
-        print(f"{lines(HOUSE / name):>5}  {name:<28} {what}")
+    table = "\n".join(f"{lines(HOUSE / name):>5}  {name:<28} {what}" for name, what in ORDER.items())
+    print(table)
     engine = HOUSE / "lstm_engine"
     pair = sum(len(inspect.getsource(f).splitlines()) for f in (lstm.lstm_forward, lstm.lstm_backward))
     kernels = [p for p in engine.rglob("*.py") if "kernels" in p.parts]
@@ -38,6 +38,8 @@ def main() -> None:
     }
     for what, (n, limit) in limits.items():
         print(f"{n:>5}  {what} (at most {limit})")
+    if table not in (HOUSE / "README.md").read_text(encoding="utf-8"):
+        sys.exit("the README's reading order is out of date: put the five lines above into it")
     if grown := [what for what, (n, limit) in limits.items() if n > limit]:
         sys.exit(f"too long to read in one sitting: {', '.join(grown)}")
 
