@@ -133,10 +133,11 @@ def compare(
     own_process = multiprocessing.get_context("spawn")
     pools = {name: ProcessPoolExecutor(1, own_process) for name in sides}
     try:
-        name = pools["reference"].submit(_reference_name, dtype).result()
+        starting = [pools[s].submit(_start, kind, settings, data, weights) for s, (kind, weights) in sides.items()]
+        for started in starting:
+            started.result()
+        name = pools["reference"].submit(_reference_name).result()
         result = Comparison(seed, f"{name}, from weights moved by 6e-8" if control else name, settings)
-        for side, (kind, weights) in sides.items():
-            pools[side].submit(_start, kind, settings, data, weights).result()
         last: dict[str, Epoch] = {}
         for epoch, order in enumerate(batches(len(train), batch_size, epochs, seed)):
             for side in sides:
@@ -188,10 +189,9 @@ def _epoch(order: Batches) -> Epoch:
     return _side.epoch(order)
 
 
-def _reference_name(dtype: str) -> str:
-    from experiments.keras_reference import import_keras
+def _reference_name() -> str:
+    import keras
 
-    keras = import_keras(dtype)
     return f"Keras {keras.__version__} on {keras.backend.backend()}"
 
 

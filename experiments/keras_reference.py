@@ -155,11 +155,11 @@ def _optimizer_from_keras(optimizer: Any) -> Any:
 
 def keras_slots(keras_model: Any, names: list[str]) -> dict[str, np.ndarray]:
     """The optimizer's moments of a Keras model under the engine's names: "momentum/lstm/kernel", ..."""
-    optimizer = keras_model.optimizer
+    to_numpy, optimizer = import_keras_as_is().ops.convert_to_numpy, keras_model.optimizer
     kinds = {"momentum": getattr(optimizer, "_momentums", None) or getattr(optimizer, "momentums", None)}
     kinds["velocity"] = getattr(optimizer, "_velocities", None)
     return {
-        f"{kind}/{name}": np.array(slot)
+        f"{kind}/{name}": to_numpy(slot).copy()
         for kind, slots in kinds.items()
         for name, slot in zip(names, slots or [], strict=False)
     }
@@ -167,8 +167,7 @@ def keras_slots(keras_model: Any, names: list[str]) -> dict[str, np.ndarray]:
 
 def _loss_from_keras(loss: Any) -> str:
     """A loss's name, from its name, from Keras's function, or from an object whose options are Keras's defaults."""
-    import keras
-
+    keras = import_keras_as_is()
     if isinstance(loss, keras.losses.Loss):
         kind, defaults = type(loss).__name__, type(loss)().get_config()
         for name, value in loss.get_config().items():

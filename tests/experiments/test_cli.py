@@ -1,0 +1,306 @@
+"""The command line as a person meets it: help, exit codes 0, 1 and 2, errors in a line, and JSON for programs."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import lstm_engine as le
+from experiments import cli
+from features.tables import read_features
+
+COMMANDS = [command.callback.__name__ for command in cli.app.registered_commands]
+
+
+def words(text):
+    """Without the line breaks and the borders that depend on the terminal's width."""
+    return " ".join(re.sub(r"[│┃╭╮╰╯─━┏┓┗┛]", " ", text).split())
+
+
+def is_one_line_error(outcome):
+    return outcome.err.startswith("error: ") and outcome.err.count("\n") == 1 and "Traceback" not in outcome.err
+
+
+def test_the_commands_of_part_one_are_there():
+    assert COMMANDS == ["demo", "features", "train", "evaluate", "compare", "predict"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_an_example(lstm_engine, command):
+    shown = lstm_engine(command, "--help")
+    assert shown.code == 0
+    assert re.search(rf"Examples?: lstm-engine {command} ", words(shown.out))
+    assert shown.err == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_with_a_result_has_json(lstm_engine, command):
+    assert "--json" in lstm_engine(command, "--help").out
+
+
+def test_help_lists_every_command(lstm_engine):
+    shown = lstm_engine("--help")
+    assert shown.code == 0
+    assert all(re.search(rf"\b{command}\b", shown.out) for command in COMMANDS)
+    assert "--debug" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "x", "--bogus"], "No such option: --bogus"),
+        (["bogus"], "No such command 'bogus'"),
+        (["train"], "Missing argument"),
+        (["evaluate", "x"], "Missing option '--model'"),
+        (["train", "x", "--epochs", "0"], "--epochs"),
+        (["train", "x", "--epochs", "many"], "valid integer"),
+    ],
+)
+def test_bad_usage_exits_2_and_says_what(lstm_engine, arguments, said):
+    outcome = lstm_engine(*arguments)
+    assert outcome.code == 2
+    assert said in words(outcome.err)
+    assert outcome.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("train {tmp}/none", "none/male_features.csv does not exist: make it with `lstm-engine features`"),
+        ("train {tables} --reading sideways --out {tmp}/x", "reading must be one of steps, frames, got 'sideways'"),
+        ("train {tables} --learning-rate -1 --out {tmp}/x", "learning_rate must be a number of at least 0, got -1.0"),
+        ("compare {tables} --dtype float16 --out {tmp}/x", "dtype must be one of float32, float64, got 'float16'"),
+        ("evaluate {tables} --model {model} --part dev", "part must be one of held-out, train, test, all, got 'dev'"),
+        ("evaluate {tables} --model {tmp}/none", "there is no model file"),
+        ("predict x.wav --model {tables}/recipe.json", "is not a safetensors file that can be read"),
+        ("features {tmp}/none", "none is not a folder"),
+        ("features", "name one source"),
+        ("features --male {corpus}/Male", "name one source"),
+        ("features {corpus} --table {tables}/male_rows.csv", "name one source"),
+    ],
+)
+def test_bad_input_exits_2_with_one_line(lstm_engine, arguments, said, tmp_path, tables, corpus, trained):
+    places = {"tmp": tmp_path, "tables": tables, "corpus": corpus, "model": trained.model}
+    outcome = lstm_engine(*(a.format(**places) for a in arguments.split()))
+    assert outcome.code == 2
+    assert is_one_line_error(outcome)
+    assert said in outcome.err
+    assert outcome.out == ""
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_traceback_comes_only_with_debug(tmp_path, debug):
+    command = [sys.executable, "-m", "experiments.cli", "train", str(tmp_path / "none"), *["--debug"] * debug]
+    root = os.path.dirname(os.path.dirname(cli.__file__))
+    done = subprocess.run(command, capture_output=True, text=True, cwd=root)
+    assert ("Traceback" in done.stderr) == debug
+    assert "none/male_features.csv does not exist" in done.stderr.replace(os.sep, "/")
+    assert done.stdout == ""
+    assert done.returncode == (1 if debug else 2)
+
+
+def test_an_earlier_run_is_replaced_only_with_force(lstm_engine, tables, tmp_path):
+    command = ["train", tables, "--out", tmp_path, "--epochs", 1, "--units", 2]
+    assert lstm_engine(*command).code == 0
+    first = (tmp_path / "model.safetensors").read_bytes()
+    refused = lstm_engine(*command, "--units", 3)
+    assert refused.code == 2
+    assert is_one_line_error(refused)
+    assert "--force" in refused.err
+    assert (tmp_path / "model.safetensors").read_bytes() == first
+    assert lstm_engine(*command, "--units", 3, "--force").code == 0
+    assert le.load(tmp_path / "model.safetensors").layers[0].units == 3
+
+
+def test_train_says_the_scores_and_where_they_lie(lstm_engine, tables, tmp_path):
+    shown = lstm_engine("train", tables, "--out", tmp_path, "--epochs", 2, "--units", 2)
+    assert "Epoch 2/2" in shown.out
+    assert re.search(r"held-out speakers \(2 clips, 2 speakers\): accuracy \d\.\d{3}, balanced accuracy", shown.out)
+    assert f"Report: {tmp_path / 'report.html'}" in shown.out
+
+
+def test_json_is_all_that_train_and_evaluate_print(lstm_engine, tables, tmp_path):
+    trained = json.loads(lstm_engine("train", tables, "--out", tmp_path, "--epochs", 1, "--json").out)
+    model = tmp_path / "model.safetensors"
+    outcome = lstm_engine("evaluate", tables, "--model", model, "--json")
+    evaluated = json.loads(outcome.out)
+    assert outcome.code == 0
+    assert evaluated["balanced_accuracy"] == trained["balanced_accuracy"]
+    shown = lstm_engine("evaluate", tables, "--model", model).out
+    assert f"balanced accuracy {evaluated['balanced_accuracy']:.3f}" in shown
+    assert f"({evaluated['pitch_baseline']['threshold_hz']:.0f} Hz)" in shown
+
+
+def test_a_warning_is_a_note_on_standard_error(lstm_engine, noise_tables, tmp_path):
+    outcome = lstm_engine("train", noise_tables, "--out", tmp_path, "--epochs", 1, "--json")
+    assert outcome.code == 0
+    assert outcome.err.startswith("note: ")
+    assert "has no recipe.json" in outcome.err
+    json.loads(outcome.out)
+
+
+def test_predict_exits_0_when_every_clip_could_be_measured(lstm_engine, trained, corpus):
+    clips = sorted(str(p) for p in corpus.glob("* Test/*/*.wav"))
+    outcome = lstm_engine("predict", *clips, "--model", trained.model, "--json")
+    rows = json.loads(outcome.out)
+    assert outcome.code == 0
+    assert [row["file"] for row in rows] == clips
+    assert all(0 < row["probability"] < 1 and row["error"] is None for row in rows)
+    shown = lstm_engine("predict", clips[0], "--model", trained.model)
+    assert shown.code == 0
+    assert f"{rows[0]['probability']:.3f}" in shown.out
+    assert rows[0]["label"] in shown.out
+    assert "a guess about a recording, not a fact about a person" in words(shown.out)
+
+
+def test_predict_exits_1_when_one_could_not(lstm_engine, trained, corpus, bad_clips):
+    clip = next(corpus.glob("Male/*/*.wav"))
+    outcome = lstm_engine("predict", bad_clips["silent"], clip, "--model", trained.model, "--json")
+    silent, good = json.loads(outcome.out)
+    assert outcome.code == 1
+    assert "silent" in silent["error"]
+    assert silent["probability"] is None
+    assert good["probability"] is not None
+    shown = lstm_engine("predict", *bad_clips.values(), clip, "--model", trained.model)
+    assert shown.code == 1
+    assert all(reason in words(shown.out) for reason in bad_clips)
+    assert f"{good['probability']:.3f}" in shown.out
+
+
+@pytest.fixture
+def speaker_table(corpus, tmp_path):
+    clips = sorted(p for folder in ("Male", "Female") for p in (corpus / folder).rglob("*.wav"))
+    rows = [{"path": p, "speaker": p.parent.name, "sex": p.parent.parent.name.lower()} for p in clips]
+    pd.DataFrame(rows).to_csv(tmp_path / "speakers.csv", index=False)
+    return tmp_path / "speakers.csv"
+
+
+def test_features_come_from_a_tree_from_folders_or_from_a_table(lstm_engine, corpus, speaker_table, tmp_path, tables):
+    male, female = corpus / "Male", corpus / "Female"
+    sources = {
+        "tree": [corpus],
+        "folders": ["--male", male, "--female", female],
+        "tests": ["--male", male, "--female", female, "--male-test", f"{male} Test", "--female-test", f"{female} Test"],
+        "table": ["--table", speaker_table],
+    }
+    for name, source in sources.items():
+        outcome = lstm_engine("features", *source, "--out", tmp_path / name, "--json")
+        assert outcome.code == 0, outcome
+        rows = json.loads(outcome.out)["rows"]
+        assert (rows["male_features.csv"], rows["female_features.csv"]) == (5, 5)
+        assert rows.get("male_test_features.csv") == (2 if name in ("tree", "tests") else None)
+        for sex in ("male", "female"):
+            written = read_features(tmp_path / name / f"{sex}_features.csv", sex)
+            np.testing.assert_array_equal(written, read_features(tables / f"{sex}_features.csv", sex), err_msg=name)
+
+
+def test_features_cut_long_clips_into_windows(lstm_engine, corpus, tmp_path):
+    outcome = lstm_engine("features", corpus, "--window", 0.4, "--least", 0.2, "--out", tmp_path)
+    assert outcome.code == 0
+    assert f"{tmp_path / 'male_features.csv'}: 15 rows" in outcome.out  # 1 s is 0.4 + 0.4 + 0.2
+    assert list(pd.read_csv(tmp_path / "male_rows.csv")["start_s"][:3]) == [0.0, 0.4, 0.8]
+
+
+def test_tables_of_synthetic_voices_say_so(lstm_engine, corpus, tmp_path):
+    lstm_engine("features", corpus, "--out", tmp_path / "features")
+    assert (tmp_path / "features" / "SYNTHETIC.txt").read_text() == (corpus / "SYNTHETIC.txt").read_text()
+    lstm_engine("train", tmp_path / "features", "--out", tmp_path / "run", "--epochs", 1, "--units", 2)
+    assert "synthetic" in (tmp_path / "run" / "report.html").read_text()
+    assert le.load(tmp_path / "run" / "model.safetensors").metadata["synthetic"] is True
+
+
+def test_features_exit_1_when_a_clip_failed(lstm_engine, speaker_table, bad_clips, tmp_path):
+    table = pd.read_csv(speaker_table)
+    table.loc[len(table)] = [bad_clips["silent"], "nobody", "male"]
+    table.to_csv(speaker_table, index=False)
+    outcome = lstm_engine("features", "--table", speaker_table, "--out", tmp_path / "out")
+    assert outcome.code == 1
+    assert "male_features.csv: 5 rows" in outcome.out
+    assert re.search(r"left out \(silent\): .*silent\.wav: it is silent", outcome.out)
+    failed = pd.read_csv(tmp_path / "out" / "failed.csv")
+    assert list(failed["reason"]) == ["silent"]
+    told = json.loads(lstm_engine("features", "--table", speaker_table, "--out", tmp_path / "b", "--json").out)[
+        "failed"
+    ]
+    assert [reason for _, reason, _ in told] == ["silent"]
+
+
+def test_features_are_replaced_only_with_force(lstm_engine, corpus, tables):
+    outcome = lstm_engine("features", corpus, "--out", tables)
+    assert outcome.code == 2
+    assert is_one_line_error(outcome)
+    assert "--force" in outcome.err
+
+
+@pytest.fixture
+def quick_compare(compared, monkeypatch):
+    """The command without its minutes: what `compare` gives is the tests' one comparison; what it is asked, is kept."""
+    asked = []
+
+    def instead(task, *arguments):
+        asked.append(arguments)
+        return compared.comparison, compared.model
+
+    monkeypatch.setattr("experiments.comparison.compare", instead)
+    return asked
+
+
+def test_compare_shows_and_saves_the_comparison(lstm_engine, quick_compare, compared, noise_tables, tmp_path):
+    shown = lstm_engine("compare", noise_tables, "--out", tmp_path, "--epochs", 3, "--units", 8, "--batch-size", 7)
+    assert shown.code == 0, shown
+    assert quick_compare[0][:6] == (3, 8, 7, 0.001, "float32", 0)
+    assert "at least 100.0% same answers" in words(shown.out)
+    last = compared.comparison.rows[-1]
+    assert f"{last['engine_loss']:.3f}" in shown.out
+    written = {"comparison.json", "config.json", "epochs.csv", "model.safetensors", "report.html"}
+    assert written <= {path.name for path in tmp_path.iterdir()}
+    assert le.load(tmp_path / "model.safetensors").metadata["reading"] == "frames"
+
+
+def test_compare_repeats_with_as_many_seeds_as_asked(lstm_engine, quick_compare, noise_tables, tmp_path):
+    outcome = lstm_engine("compare", noise_tables, "--out", tmp_path, "--seed", 5, "--seeds", 2, "--json")
+    result = json.loads(outcome.out)
+    assert [arguments[5] for arguments in quick_compare] == [5, 6]
+    assert len(result["comparisons"]) == 2
+    assert result["closeness"]["held_out"]["smallest_agreement"] == 1.0
+
+
+def test_compare_control_saves_no_model(lstm_engine, quick_compare, noise_tables, tmp_path):
+    assert lstm_engine("compare", noise_tables, "--out", tmp_path, "--control").code == 0
+    assert quick_compare[0][6] is True
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_compare_steps_exits_0_while_the_two_stay_together(lstm_engine, tables, tmp_path):
+    pytest.importorskip("keras")
+    command = ["compare", tables, "--steps", 3, "--units", 4, "--batch-size", 4, "--out", tmp_path]
+    shown = lstm_engine(*command)
+    assert shown.code == 0, shown
+    assert "the two stay together" in words(shown.out)
+    steps = pd.read_csv(tmp_path / "steps.csv", index_col="batch")
+    assert list(steps.index) == [0, 1, 2]
+    assert {"prediction", "loss", "gradient lstm/kernel", "velocity dense/bias", "weight lstm/bias"} <= set(steps)
+
+
+def test_compare_steps_exits_1_when_they_part(lstm_engine, tables, tmp_path):
+    pytest.importorskip("keras")
+    command = ["compare", tables, "--steps", 1, "--units", 4, "--batch-size", 4, "--out", tmp_path, "--json"]
+    outcome = lstm_engine(*command, "--tol", 0)
+    result = json.loads(outcome.out)
+    assert outcome.code == 1
+    assert result["ok"] is False
+    assert result["first"]["batch"] == 0
+    assert result["tolerance"] == 0
+
+
+def test_without_keras_compare_says_how_to_get_it(lstm_engine, tables, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras", None)  # import keras then fails
+    outcome = lstm_engine("compare", tables, "--steps", 1, "--out", tmp_path)
+    assert outcome.code == 2
+    assert is_one_line_error(outcome)
+    assert "pip install 'lstm-engine[keras]'" in outcome.err
