@@ -3,7 +3,6 @@
 Exit codes: 0, 1 (it ran and the answer is bad), 2 (bad usage or input). Errors are one line; --debug shows the traceback.
 """
 
-import json
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -74,13 +73,14 @@ def demo(
     if as_json:
         return _print_json(result)
     table = Table(title="Synthetic voices: the LSTM by hand beside Keras")
-    for column in ("X", "side", "train", "held-out speakers", "s/epoch", "peak MiB", "same answers"):
+    for column in ("X", "side", "train", "held out", "s/epoch", "MiB", "same answers"):
         table.add_column(column, justify="left" if column in ("X", "side") else "right")
     for reading, r in result["readings"].items():
-        for side, name in (("engine", "engine"), ("reference", r["reference"])):
+        table.caption = f"{r['reference']}; 2 processes in turn; a report with pictures lies beside"
+        for side, name in (("engine", "engine"), ("reference", "Keras")):
             peak = r["peak_mib"][side]
             table.add_row(
-                {"frames": "(N, 11, 11) scaled", "steps": "(N, 112, 1) raw"}[reading] if side == "engine" else "",
+                {"frames": "N,11,11 scaled", "steps": "N,112,1 raw"}[reading] if side == "engine" else "",
                 name, f"{r['final'][side]['train']:.3f}", f"{r['final'][side]['held_out']:.3f}",
                 f"{r['seconds_per_epoch'][side]:.3f}", "-" if peak is None else f"{peak:.0f}",
                 f"{r['agreement']['held_out']:.1%}" if side == "engine" else "",
@@ -344,7 +344,9 @@ def _form(value: float) -> str:
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1))
+    from experiments.runs import to_json
+
+    print(to_json(value))
 
 
 def _escape(text: str) -> str:

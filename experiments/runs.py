@@ -4,6 +4,7 @@ Every command that leaves files goes through here.
 """
 
 import json
+import math
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -17,11 +18,12 @@ class Run:
 
     def __init__(self, folder: str | Path, force: bool = False) -> None:
         self.folder = Path(folder)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise FileExistsError(f"{self.folder} is a file: name a folder for the run's files with --out")
         if (self.folder / "config.json").exists() and not force:
             raise FileExistsError(
                 f"{self.folder} holds a run already: choose another --out, or replace it with --force"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, name: str, content: str | bytes) -> Path:
         path = self.folder / name
@@ -29,11 +31,24 @@ class Run:
         return path
 
     def write_json(self, name: str, value: Any) -> Path:
-        return self.write(name, json.dumps(value, indent=1) + "\n")
+        return self.write(name, to_json(value) + "\n")
 
     def write_config(self, command: str, **settings: Any) -> Path:
         """config.json: the command, its settings and the versions that ran it."""
         return self.write_json("config.json", {"command": command, "settings": settings, "versions": versions()})
+
+
+def to_json(value: Any) -> str:
+    """Strict JSON: NaN and infinity, which it cannot say, become null."""
+
+    def strict(v: Any) -> Any:
+        if isinstance(v, dict):
+            return {key: strict(item) for key, item in v.items()}
+        if isinstance(v, list | tuple):
+            return [strict(item) for item in v]
+        return None if isinstance(v, float) and not math.isfinite(v) else v
+
+    return json.dumps(strict(value), indent=1, allow_nan=False)
 
 
 def versions() -> dict[str, str]:

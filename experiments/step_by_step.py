@@ -45,7 +45,8 @@ class SideBySide:
     @property
     def table(self) -> pd.DataFrame:
         """Differences, one row a batch and one column a quantity."""
-        return pd.DataFrame(self.rows).pivot(index="batch", columns="quantity", values="difference")[self.quantities]
+        frame = pd.DataFrame(self.rows).pivot(index="batch", columns="quantity", values="difference")
+        return frame[[q for q in self.quantities if not q.startswith("initial")]]
 
     @property
     def quantities(self) -> list[str]:
@@ -55,7 +56,7 @@ class SideBySide:
         largest = pd.DataFrame(self.rows).groupby("quantity", sort=False)["difference"].max()
         lines = [f"{name:<36} {value:.1e}" for name, value in largest.items()]
         head = (
-            f"largest relative difference over {self.rows[-1]['batch'] + 1} batches (tolerance {self.tolerance:.0e}):"
+            f"largest relative difference over {_batches(self.rows[-1]['batch'] + 1)} (tolerance {self.tolerance:.0e}):"
         )
         return "\n".join([head, *lines, self.verdict])
 
@@ -98,7 +99,8 @@ def side_by_side(
             keras_model, X[rows].astype(engine_model.dtype), y_keras
         )
         names = list(engine_model.weights)
-        pairs = [("prediction", predictions, keras_predictions), ("loss", np.array(loss), np.array(keras_loss))]
+        pairs = [] if batch else _weights("initial weight", engine_model, keras_model)
+        pairs += [("prediction", predictions, keras_predictions), ("loss", np.array(loss), np.array(keras_loss))]
         pairs += [(f"gradient {n}", gradients[n], g) for n, g in zip(names, keras_gradients, strict=True)]
         engine_model.optimizer.apply(engine_model.weights, gradients)
         keras_model.optimizer.apply(_tensors(keras_gradients), keras_model.trainable_variables)
@@ -106,10 +108,7 @@ def side_by_side(
         pairs += [
             (name.replace("/", " ", 1), slot, theirs[name]) for name, slot in engine_model.optimizer.slots.items()
         ]
-        pairs += [
-            (f"weight {n}", w, v)
-            for (n, w), v in zip(engine_model.weights.items(), keras_model.get_weights(), strict=True)
-        ]
+        pairs += _weights("weight", engine_model, keras_model)
         for quantity, ours, reference in pairs:
             _compare(result, batch, quantity, ours, np.asarray(reference))
     return result
@@ -119,6 +118,15 @@ def _tensors(arrays: list[np.ndarray]) -> list[Any]:
     import keras
 
     return [keras.ops.convert_to_tensor(a) for a in arrays]
+
+
+def _weights(kind: str, engine_model: le.Sequential, keras_model: Any) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    pairs = zip(engine_model.weights.items(), keras_model.get_weights(), strict=True)
+    return [(f"{kind} {name}", w.copy(), v) for (name, w), v in pairs]
+
+
+def _batches(n: int) -> str:
+    return "1 batch" if n == 1 else f"{n} batches"
 
 
 def _check(engine_model: le.Sequential, keras_model: Any, X: np.ndarray, steps: int) -> None:

@@ -41,7 +41,9 @@ def read_clip(path: str | Path, start_s: float = 0.0, end_s: float | None = None
     """
     path = Path(path)
     if not path.is_file():
-        raise BadClip("missing", path, "there is no such file")
+        raise BadClip(
+            "missing", path, "this is a folder, not a recording" if path.is_dir() else "there is no such file"
+        )
     if path.stat().st_size == 0:
         raise BadClip("empty", path, "the file is empty (0 bytes)")
     try:

@@ -88,7 +88,7 @@ def windows(utterances: Iterable[Utterance], seconds: float, least: float | None
     least = seconds / 2 if least is None else least
     if not 0 < least <= seconds:
         raise ValueError(
-            f"windows of {seconds} s, at least {least} s: expected more than 0, and no more than the window"
+            f"windows of {seconds:g} s, rests of at least {least:g} s: both must be above 0, no rest longer than the window"
         )
     cut: list[Utterance] = []
     for u in utterances:

@@ -45,6 +45,10 @@ def read_voices(folder: str | Path, test: bool = False) -> Voices:
 
     Raises FileNotFoundError, BadTable.
     """
+    if Path(folder).is_file():
+        raise NotADirectoryError(
+            f"{folder} is a file: name the folder with male_features.csv and female_features.csv in it"
+        )
     return _joined([_of_one_sex(features_path(folder, sex, test), sex) for sex in LABELS])
 
 

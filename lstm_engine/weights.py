@@ -62,7 +62,9 @@ def load(path: str | Path, backend: str = "auto") -> Sequential:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no dict
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is not a safetensors file that can be read: {error}") from None
+        raise ValueError(
+            f"{path} is not a safetensors file that can be read ({error}); did model.save or `lstm-engine train` write it?"
+        ) from None
     if header.get("format") != FORMAT:
         raise ValueError(f"{path} was not saved by this engine: its format is {header.get('format')!r}, not {FORMAT!r}")
     try:
