@@ -13,8 +13,8 @@ demo: $(VENV)/installed-keras
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+test-all: test
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -26,6 +26,24 @@ app = typer.Typer(
 )
 out_console, err_console = Console(highlight=False), Console(stderr=True, highlight=False)
 
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"lstm-engine {version('lstm-engine')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """An LSTM by hand, beside Keras: voices to features, training, comparison, prediction."""
+
+
 Data = Annotated[Path, typer.Argument(help="Folder with male_features.csv and female_features.csv.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier run in the same folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]

@@ -26,13 +26,22 @@ class Optimizer:
         self.learning_rate = float(learning_rate)
         self.iterations = 0
         self.slots: Arrays = {}
+        self._weights: list[Array] = []  # the arrays that it trains
 
     def config(self) -> dict[str, float | bool]:
         """The constructor's arguments, as JSON values."""
         raise NotImplementedError
 
     def apply(self, weights: Arrays, gradients: Arrays) -> None:
-        """One step: changes every weight in place. The two dicts have the same names and shapes."""
+        """One step: changes every weight in place. The two dicts have the same names and shapes.
+
+        ValueError when this optimizer has stepped other arrays before: its slots are theirs.
+        """
+        self._weights = self._weights or list(weights.values())
+        if len(weights) != len(self._weights) or any(
+            a is not b for a, b in zip(weights.values(), self._weights, strict=True)
+        ):
+            raise ValueError("this optimizer trains another model's weights already: make a new one for every model")
         if not self.slots:
             self.slots = {f"{slot}/{name}": np.zeros_like(w) for slot in self.slot_names for name, w in weights.items()}
         self.iterations += 1

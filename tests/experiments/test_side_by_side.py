@@ -32,10 +32,10 @@ def test_float32_twins_stay_together(optimizer):
     assert result.ok, result
     assert result.tolerance == 1e-3
     slots = len(optimizer.slot_names)
-    assert len(result.rows) == 5 + 10 * (
-        2 + 5 + 5 * slots + 5
-    )  # initial weights; prediction, loss, five arrays of the rest
-    assert {row["quantity"].split()[0] for row in result.rows} == {*KINDS[:3], *KINDS[3 : 3 + slots], "weight"}
+    # five initial weights; then every batch a prediction, a loss, and five arrays of every other kind
+    assert len(result.rows) == 5 + 10 * (2 + 5 + 5 * slots + 5)
+    kinds = {"initial", *KINDS[:3], *KINDS[3 : 3 + slots], "weight"}
+    assert {row["quantity"].split()[0] for row in result.rows} == kinds
     assert all(np.any(w != w0) for w, w0 in zip(ours.get_weights(), start, strict=True)), "they were trained"
 
 

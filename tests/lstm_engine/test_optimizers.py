@@ -51,6 +51,13 @@ def test_adam_has_keras_epsilon_not_the_papers():
     assert keras_step < 0.25 < 1e-6 / (1e-6 + 1e-7)  # Algorithm 1 would step 0.91
 
 
+def test_an_optimizer_belongs_to_one_model():
+    optimizer = le.Adam()
+    optimizer.apply({"w": np.zeros(2)}, {"w": np.ones(2)})
+    with pytest.raises(ValueError, match="make a new one for every model"):
+        optimizer.apply({"w": np.zeros(2)}, {"w": np.ones(2)})
+
+
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
