@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -257,7 +258,10 @@ def compare(
             {"comparisons": [c.as_json() for c in comparisons], "closeness": compare_report.closeness(comparisons)}
         )
     if seeds == 1:
-        _print_frame("Every epoch", compare_report.readable(comparisons[0].table))
+        table = compare_report.readable(comparisons[0].table)
+        apart = [c for c in table if "seconds" in c or "difference" in c or c == "agreement"]
+        _print_frame("Every epoch", table.drop(columns=apart))
+        _print_frame("How far apart after every epoch, and its seconds", table[apart])
     _print_frame(
         "At the end" + (", mean and range over the seeds" if seeds > 1 else ""),
         compare_report.summary(task, comparisons),
@@ -348,10 +352,10 @@ def _print_scores(what: str, result: dict[str, Any]) -> None:
 
 
 def _print_frame(title: str, frame: Any, form: str = "") -> None:
-    table = Table(title=title)
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     table.add_column(str(frame.index.name or ""))
     for column in frame:
-        table.add_column(str(column), justify="right")
+        table.add_column(str(column), justify="right", min_width=8)
     for index, row in frame.iterrows():
         table.add_row(str(index), *[v if isinstance(v, str) else (form or _form(v)).format(v) for v in row])
     out_console.print(table)
