@@ -352,7 +352,7 @@ def _print_scores(what: str, result: dict[str, Any]) -> None:
 
 
 def _print_frame(title: str, frame: Any, form: str = "") -> None:
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
     table.add_column(str(frame.index.name or ""))
     for column in frame:
         table.add_column(str(column), justify="right", min_width=8)

@@ -5,6 +5,7 @@ through the layers, one optimizer step. Every argument means what it means in Ke
 is refused by name.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import losses, metrics, optimizers, weights
+from . import losses, optimizers, weights
 from .activations import Array
 from .backend import BACKENDS, one_thread_pool, resolve
 from .callbacks import Callback, History, Logs, ProgressBar, progress_line
 from .cells.lstm import LSTM
 from .layers import Dense, Dropout, Layer, Shape, positive_int
+from .metrics import METRICS
+from .metrics import canonical_name as metric_name
 
 LAYERS: dict[str, type[Layer]] = {"LSTM": LSTM, "Dense": Dense, "Dropout": Dropout}
 DTYPES = ("float32", "float64")
@@ -184,7 +187,7 @@ class Sequential:
 
     def _logs(self, loss: losses.Loss, y: Array, p: Array) -> Logs:
         logs = {"loss": float(loss.values(y, p).mean())}
-        return logs | {name: float(metrics.METRICS[name](y, p).mean()) for name in self.metric_names}
+        return logs | {name: float(METRICS[name](y, p).mean()) for name in self.metric_names}
 
     def train_on_batch(self, x: ArrayLike, y: ArrayLike, return_dict: bool = False) -> Any:
         """One optimizer step. Returns this batch's loss and metrics, before the step, as `evaluate` does."""
@@ -209,22 +212,26 @@ class Sequential:
     # -- Keras's verbs -----------------------------------------------------------------------------------------------
 
     def compile(
-        self, optimizer: str | optimizers.Optimizer = "rmsprop", loss: str | None = None, metrics: Sequence[str] = ()
+        self,
+        optimizer: str | optimizers.Optimizer = "rmsprop",
+        loss: str | None = None,
+        *,
+        metrics: Sequence[str] | None = None,
     ) -> None:
         """Says how to train: an optimizer ("adam", Adam(1e-3), ...), a loss and metrics by name."""
         if loss is None:
             raise ValueError(f"compile needs a loss: one of {', '.join(losses.LOSSES)}")
         self.optimizer, self.loss = optimizers.get(optimizer), losses.get(loss)
-        self.metric_names = [_metric_name(m) for m in metrics]
+        self.metric_names = [metric_name(m) for m in metrics or ()]
 
     def fit(
         self,
         x: ArrayLike,
         y: ArrayLike,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         shuffle: bool = True,
@@ -239,13 +246,13 @@ class Sequential:
         batches, each an array of row numbers; without it, an epoch's order follows from the seed and its number.
         """
         X, Y = self._arrays(x, y)
-        batch_size, verbosity = positive_int("batch_size", batch_size), 1 if verbose == "auto" else int(verbose)
+        batch_size, verbosity = _batch_size(batch_size), 1 if verbose == "auto" else int(verbose)
         if validation_data is None and validation_split:
             X, Y, validation_data = _split_off_the_end(X, Y, validation_split)
         if order is not None and len(order) < epochs:
             raise ValueError(f"order has batches for {len(order)} epochs, but epochs={epochs}")
         history = History()
-        listeners = [history, *([ProgressBar()] if verbosity else []), *callbacks]
+        listeners = [history, *([ProgressBar()] if verbosity else []), *(callbacks or ())]
         for listener in listeners:
             listener.set_model(self)
             listener.set_params({"epochs": epochs, "steps": -(-len(X) // batch_size), "verbose": verbosity})
@@ -279,7 +286,7 @@ class Sequential:
         self,
         x: ArrayLike,
         y: ArrayLike,
-        batch_size: int = 32,
+        batch_size: int | None = None,
         verbose: str | int = "auto",
         *,
         return_dict: bool = False,
@@ -288,20 +295,18 @@ class Sequential:
         X, Y = self._arrays(x, y)
         _, loss = self._compiled()
         mean = _Mean()
-        for rows, p in self._predictions(X, positive_int("batch_size", batch_size), verbose, mean.logs):
+        for rows, p in self._predictions(X, _batch_size(batch_size), verbose, mean.logs):
             mean.add(self._logs(loss, losses.fit_targets(loss, Y[rows], p.shape), p), len(p))
         return self._result(mean.logs(), return_dict)
 
-    def predict(self, x: ArrayLike, batch_size: int = 32, verbose: str | int = "auto") -> Array:
+    def predict(self, x: ArrayLike, batch_size: int | None = None, verbose: str | int = "auto") -> Array:
         """The model's output for x (N, T, D): (N, units) of the last layer, with dropout off."""
         X = self._input(x)
-        parts = [p for _, p in self._predictions(X, positive_int("batch_size", batch_size), verbose, dict)]
+        parts = [p for _, p in self._predictions(X, _batch_size(batch_size), verbose, dict)]
         return np.concatenate(parts)
 
     def _predictions(self, X: Array, batch_size: int, verbose: str | int, logs: Any) -> Iterator[tuple[slice, Array]]:
         """The outputs batch by batch, with the rows they belong to; at the end one line of progress if wanted."""
-        import time
-
         started, steps = time.perf_counter(), -(-len(X) // batch_size)
         for start in range(0, len(X), batch_size):
             rows = slice(start, start + batch_size)
@@ -397,8 +402,8 @@ def _split_off_the_end(X: Array, Y: Array, share: float) -> tuple[Array, Array, 
     return X[:at], Y[:at], (X[at:], Y[at:])
 
 
-def _metric_name(metric: str) -> str:
-    return metrics.canonical_name(metric)
+def _batch_size(given: int | None) -> int:
+    return 32 if given is None else positive_int("batch_size", given)  # 32 is Keras's
 
 
 def _words(shape: Shape) -> str:

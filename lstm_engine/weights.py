@@ -74,7 +74,7 @@ def load(path: str | Path, backend: str = "auto") -> Sequential:
         model.build(tuple(architecture["input_shape"]))
         model.metadata, model.epochs_done = json.loads(header["metadata"]), architecture["epochs_done"]
         if compiled := architecture["compile"]:
-            model.compile(optimizers.from_config(compiled["optimizer"]), compiled["loss"], compiled["metrics"])
+            model.compile(optimizers.from_config(compiled["optimizer"]), compiled["loss"], metrics=compiled["metrics"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: its description of the model cannot be used: {error!r}") from None
 
