@@ -45,10 +45,16 @@ def options(
     """An LSTM by hand, beside Keras: voices to features, training, comparison, prediction."""
 
 
+def _workers(jobs: int) -> int:
+    if jobs == 0 or jobs < -1:
+        raise typer.BadParameter("expected 1 or more, or -1 for one a core")
+    return jobs
+
+
 Data = Annotated[Path, typer.Argument(help="Folder with male_features.csv and female_features.csv.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier run in the same folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
-Seed = Annotated[int, typer.Option(help="Draws weights, batches and the split.")]
+Seed = Annotated[int, typer.Option(min=0, help="Draws weights, batches and the split.")]
 Reading = Annotated[str, typer.Option(help="How a row becomes a sequence: frames (11, 11) or steps (112, 1).")]
 Scale = Annotated[bool, typer.Option("--scale/--raw", help="Standardise each column by the training rows, or not.")]
 Epochs = Annotated[int, typer.Option(min=1)]
@@ -65,11 +71,20 @@ def main() -> None:
     warnings.showwarning = _show_warning
     try:
         app(arguments, prog_name="lstm-engine")  # leaves with 0, with 2 on bad usage, or with what typer.Exit says
+    except KeyboardInterrupt:
+        err_console.print("stopped")
+        sys.exit(130)
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
-        if debug:
-            raise
-        err_console.print(f"[red]error:[/red] {_escape(str(error))}", soft_wrap=True)
-        sys.exit(2)
+        _give_up(error, debug, "error", code=2)
+    except Exception as error:  # a fault of ours, or a machine at its limits
+        _give_up(error, debug, f"error ({type(error).__name__}; --debug shows where)", code=1)
+
+
+def _give_up(error: Exception, debug: bool, kind: str, code: int) -> None:
+    if debug:
+        raise error
+    err_console.print(f"[red]{kind}:[/red] {_escape(str(error))}", soft_wrap=True)
+    sys.exit(code)
 
 
 @app.command(epilog="Example: lstm-engine demo --out runs/demo")
@@ -80,7 +95,7 @@ def demo(
     clips: Annotated[int, typer.Option(min=1, help="Clips of 5 s a speaker.")] = 4,
     epochs: Epochs = 20,
     seed: Seed = 0,
-    jobs: Annotated[int, typer.Option(help="Workers; -1 is one a core.")] = -1,
+    jobs: Annotated[int, typer.Option(callback=_workers, help="Workers; -1 is one a core.")] = -1,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -125,7 +140,7 @@ def features(
     window: Annotated[float | None, typer.Option(help="Cut long clips into windows of so many seconds.")] = None,
     least: Annotated[float | None, typer.Option(help="Keep a last window from so many seconds on.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("runs/features"),
-    jobs: Annotated[int, typer.Option(help="Workers; -1 is one a core.")] = 1,
+    jobs: Annotated[int, typer.Option(callback=_workers, help="Workers; -1 is one a core.")] = 1,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -137,6 +152,10 @@ def features(
     given = [root is not None, male is not None or female is not None, table is not None]
     if sum(given) != 1 or (male is None) != (female is None):
         raise ValueError("name one source: a folder with Male and Female in it, or --male with --female, or --table")
+    if (male_test or female_test) and male is None:
+        raise ValueError(
+            "--male-test and --female-test go with --male and --female; a folder brings its own Test folders"
+        )
     if root is not None:
         clips = corpora.tutorial_folders(root)
     elif table is not None:
@@ -181,7 +200,7 @@ def train(
     """Trains the LSTM on a folder of tables and reports on speakers it has not heard."""
     from experiments.training import train as run
 
-    verbose = 0 if as_json else 1
+    verbose = int(out_console.is_terminal and not as_json)
     result = run(data, out, reading, scale, units, epochs, batch_size, learning_rate, seed, verbose, force)
     if as_json:
         return _print_json(result)
@@ -234,6 +253,10 @@ def compare(
     from experiments.runs import Run
     from experiments.voice_task import metadata, read_task, recipe_of
 
+    if steps is not None and (seeds > 1 or control):
+        raise ValueError("--steps follows one pair of models batch by batch: leave out --seeds and --control")
+    if steps is None and tol is not None:
+        raise ValueError("--tol belongs to --steps, the comparison batch by batch")
     run = Run(out, force)
     task = read_task(data, reading, scale, seed)
     recipe, synthetic = recipe_of(data)
@@ -340,7 +363,7 @@ def stages() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
 
 def _print_scores(what: str, result: dict[str, Any]) -> None:
     low, high = result["interval_95"]
-    people = f", {result['speakers']} speakers" if result["speakers"] else ", speakers unknown"
+    people = ", speakers unknown" if result["speakers"] is None else f", speakers: {result['speakers']}"
     baseline = result["pitch_baseline"]
     out_console.print(
         f"{what} ({result['clips']} clips{people}): accuracy {result['accuracy']:.3f}, balanced accuracy "

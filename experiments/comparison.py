@@ -6,6 +6,7 @@ machine slows both alike. Everything that the report shows is in `Comparison`.
 
 import multiprocessing
 import platform
+import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -182,6 +183,7 @@ _side: EngineSide
 
 def _start(kind: type[EngineSide], settings: dict[str, Any], data: Any, weights: list[np.ndarray]) -> None:
     global _side
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
     _side = kind(settings, data, weights)
 
 

@@ -99,7 +99,7 @@ def demo(
         report.paragraph(
             f"{result['clips']} clips of 5 s; the speakers' pitches overlap between the sexes. A threshold on pitch alone, "
             f"{threshold:.0f} Hz chosen on the training voices, reaches a balanced accuracy of {baseline:.3f} on held-out "
-            "speakers: what a network has to beat."
+            "speakers. A network is worth its weights where it does better; see below whether it does."
         ),
         pictures.inline(pitches, "Where the colours overlap, pitch cannot tell: low women, high men, octave errors."),
     ]

@@ -5,6 +5,7 @@ Every command that leaves files goes through here.
 
 import json
 import math
+import os
 import platform
 from importlib.metadata import version
 from pathlib import Path
@@ -14,16 +15,19 @@ from lstm_engine.weights import write_atomically
 
 
 class Run:
-    """The folder of one run. FileExistsError when it holds one already, unless force replaces it."""
+    """The folder of one run. FileExistsError when there is something in it, unless force replaces it."""
 
     def __init__(self, folder: str | Path, force: bool = False) -> None:
         self.folder = Path(folder)
         if self.folder.exists() and not self.folder.is_dir():
             raise FileExistsError(f"{self.folder} is a file: name a folder for the run's files with --out")
-        if (self.folder / "config.json").exists() and not force:
+        if self.folder.exists() and any(self.folder.iterdir()) and not force:
             raise FileExistsError(
-                f"{self.folder} holds a run already: choose another --out, or replace it with --force"
+                f"{self.folder} is not empty: choose another --out, or replace its files with --force"
             )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.folder, os.W_OK):
+            raise PermissionError(f"{self.folder} cannot be written to: choose another --out")
 
     def write(self, name: str, content: str | bytes) -> Path:
         path = self.folder / name

@@ -16,7 +16,8 @@ def balanced_accuracy_interval(
 ) -> tuple[float, float]:
     """95 % percentile bootstrap interval, drawing speakers (with all their rows) within each class (Efron 1979).
 
-    A speaker's rows are alike, so speakers are drawn, not rows; a speaker of None counts as one speaker a row.
+    A speaker's rows are alike, so speakers are drawn, not rows; a speaker of None counts as one speaker a row. A class
+    with a single speaker says nothing about others: (0, 1) then. All answers right gives (1, 1), the bootstrap's limit.
     """
     names = np.array([f"row {n}" if s is None else f"speaker {s}" for n, s in enumerate(speakers)])
     right = (predicted == y).astype(float)
@@ -24,6 +25,8 @@ def balanced_accuracy_interval(
     recalls = []
     for k in (0, 1):
         _, owner = np.unique(names[y == k], return_inverse=True)  # (rows of class k,)
+        if owner.max() == 0:
+            return 0.0, 1.0
         rows, rights = np.bincount(owner), np.bincount(owner, weights=right[y == k])  # (speakers,)
         drawn = rng.integers(0, len(rows), (draws, len(rows)))  # (draws, speakers)
         recalls.append(rights[drawn].sum(axis=1) / rows[drawn].sum(axis=1))

@@ -88,7 +88,7 @@ def side_by_side(
     """
     X, y = np.asarray(X), np.asarray(y)
     result = SideBySide(TOLERANCE[engine_model.dtype] if tol is None else tol)
-    _check(engine_model, keras_model, X, steps)
+    _check(engine_model, keras_model, X, steps, batch_size, result.tolerance)
     order = np.arange(len(X))
     for batch in range(steps):
         rows = np.take(order, np.arange(batch * batch_size, (batch + 1) * batch_size), mode="wrap")[: len(X)]
@@ -129,9 +129,13 @@ def _batches(n: int) -> str:
     return "1 batch" if n == 1 else f"{n} batches"
 
 
-def _check(engine_model: le.Sequential, keras_model: Any, X: np.ndarray, steps: int) -> None:
-    if steps < 1:
-        raise ValueError(f"steps must be at least 1, got {steps}")
+def _check(
+    engine_model: le.Sequential, keras_model: Any, X: np.ndarray, steps: int, batch_size: int, tol: float
+) -> None:
+    if steps < 1 or batch_size < 1 or not tol >= 0:
+        raise ValueError(
+            f"steps and batch_size must be at least 1 and tol at least 0, got {steps}, {batch_size}, {tol}"
+        )
     if engine_model.optimizer is None or not getattr(keras_model, "compiled", False):
         raise ValueError("side_by_side trains: compile both models first, with the same optimizer and loss")
     if any(isinstance(layer, le.Dropout) and layer.rate > 0 for layer in engine_model.layers):

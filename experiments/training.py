@@ -1,5 +1,6 @@
 """Train the engine on a folder of tables, evaluate a model on one, and predict clips: the three verbs of a voice model."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,13 @@ def evaluate(model_file: str | Path, data: str | Path, part: str = "held-out") -
         "test": lambda: read_voices(data, test=True),
         "all": lambda: read_voices(data),
     }[part]()
+    heard = {s for s in task.train.speakers if s is not None} & set(voices.speakers)
+    if part == "test" and heard:
+        warnings.warn(
+            f"{len(heard)} of the test speakers, {min(heard)!r} for one, are among the training speakers: "
+            "the figure will be better than on new voices",
+            stacklevel=2,
+        )
     return scores(model, task, voices) | {"part": part}
 
 

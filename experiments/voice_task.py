@@ -68,11 +68,20 @@ def batches(n: int, batch_size: int, epochs: int, seed: int) -> list[list[np.nda
 def recipe_of(folder: str | Path) -> tuple[dict[str, Any], bool]:
     """The stamp of a folder's tables, and whether their voices are synthetic (a SYNTHETIC.txt lies beside them).
 
+    ValueError for a stamp that cannot be read, or is of another recipe than this version's.
+
     Tables without a stamp, such as the tutorial's own, are taken for the tutorial's recipe, with a warning.
     """
     stamp, synthetic = Path(folder) / "recipe.json", (Path(folder) / "SYNTHETIC.txt").exists()
     if stamp.exists():
-        return json.loads(stamp.read_text(encoding="utf-8")), synthetic
+        try:
+            recipe = json.loads(stamp.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{stamp} is not JSON: {error}; extract the features again") from None
+        if not isinstance(recipe, dict):
+            raise ValueError(f"{stamp} holds {recipe!r}, not a recipe's stamp; extract the features again")
+        check_recipe(recipe, str(stamp))
+        return recipe, synthetic
     warnings.warn(f"{folder} has no recipe.json: its tables are taken for the tutorial's recipe", stacklevel=2)
     return TUTORIAL.stamp() | {"versions": {}}, synthetic
 

@@ -125,7 +125,10 @@ def _clips(folder: str | Path, sex: str, split: str) -> list[Utterance]:
     clips = [p for p in clips if not any(part.startswith(".") for part in p.parts)]  # ._x.wav is no recording
     if not clips:
         raise ValueError(f"no {sex} clip in {folder}: expected files ending in {', '.join(EXTENSIONS)}")
-    return [Utterance(folder / p, p.parts[0] if len(p.parts) > 1 else None, sex, split) for p in sorted(clips)]
+    # male/speaker1 and female/speaker1 are two people
+    return [
+        Utterance(folder / p, f"{sex}/{p.parts[0]}" if len(p.parts) > 1 else None, sex, split) for p in sorted(clips)
+    ]
 
 
 def _folder(path: str | Path) -> Path:

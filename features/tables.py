@@ -14,6 +14,7 @@ from features.corpora import Utterance, parse_utterances
 from features.csv_files import BadTable, guard, read_sheet, write_csv
 from features.recipes import TUTORIAL_COLUMNS, with_index
 
+LARGEST = 1e6  # in Hz or of an MFCC: more is damage, and would hide a whole column behind its spread
 INDEX_NAMES = ("", "Unnamed: 0")  # as pandas writes its index, and as it comes back after a second save
 ROWS_COLUMNS = ("row", "path", "speaker", "sex", "split", "start_s", "end_s")
 
@@ -54,15 +55,16 @@ def read_features(path: str | Path, sex: str) -> np.ndarray:
     table = np.empty((len(sheet.rows), len(TUTORIAL_COLUMNS)))  # (N, 111)
     for n, (cells, line) in enumerate(zip(sheet.rows, sheet.lines, strict=True)):
         if cells[label] != sex:
-            raise BadTable(path, f"the label is {cells[label]!r} in the table of {sex} voices", line, "label")
+            raise BadTable(path, f"the label is {cells[label]!r} where {sex!r} belongs", line, "label")
         numbers = [cells[k] for k in order]
         try:
             table[n] = list(map(float, numbers))
         except ValueError:
             table[n] = math.nan
-        if not np.isfinite(table[n]).all():  # only now look for the cell: the good rows stay fast
+        if not (np.abs(table[n]) < LARGEST).all() or any("_" in x for x in numbers):  # only now look for the cell
             column, cell = next((c, x) for c, x in zip(TUTORIAL_COLUMNS, numbers, strict=True) if not _is_number(x))
-            raise BadTable(path, f"{cell!r} where a finite number belongs" if cell else "an empty cell", line, column)
+            what = f"{cell!r} where a finite number below {LARGEST:,.0f} belongs" if cell else "an empty cell"
+            raise BadTable(path, what, line, column)
     return with_index(table)
 
 
@@ -106,6 +108,6 @@ def read_rows(path: str | Path, sex: str, count: int) -> list[Utterance] | None:
 
 def _is_number(cell: str) -> bool:
     try:
-        return math.isfinite(float(cell))
+        return abs(float(cell)) < LARGEST and "_" not in cell  # Python reads 1_000 as a number
     except ValueError:
         return False

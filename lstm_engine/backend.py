@@ -7,6 +7,8 @@ This is the one place that knows the kernels exist. Numba is imported when a ker
 import contextlib
 import importlib
 import importlib.util
+import os
+import threading
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
@@ -49,14 +51,49 @@ def pair(cell: str, backend: str) -> Pair:
     return Pair(getattr(module, f"{cell}_forward"), getattr(module, f"{cell}_backward"))
 
 
+class _Pool:
+    """How many are running kernels now, and the limit on BLAS that the first sets and the last lifts."""
+
+    lock = threading.Lock()
+    users = 0
+    limit: Any = None
+    used = forked = False  # kernels have run here; and in the process that this one was forked from
+
+
+def _after_fork() -> None:
+    _Pool.lock, _Pool.users, _Pool.limit, _Pool.forked = threading.Lock(), 0, None, _Pool.used
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
 @contextlib.contextmanager
 def one_thread_pool(backends: set[str]) -> Iterator[None]:
-    """Limits BLAS to one thread while kernels run: Numba's threads spin between steps and starve a second pool."""
+    """Limits BLAS to one thread while kernels run: Numba's threads spin between steps and starve a second pool.
+
+    RuntimeError in a process forked from one that has run kernels: GNU OpenMP would end it without a word.
+    """
     if "numba" not in backends:
         yield
         return
-    with _blas().limit(limits=1, user_api="blas"):
+    if _Pool.forked:
+        raise RuntimeError(
+            "this process was forked from one that had run the compiled kernels, and their threads do not survive a fork: "
+            'start processes with multiprocessing\'s "spawn", or use backend="numpy" here'
+        )
+    with _Pool.lock:
+        _Pool.used = True
+        _Pool.users += 1
+        if _Pool.users == 1:
+            _Pool.limit = _blas().limit(limits=1, user_api="blas")
+    try:
         yield
+    finally:
+        with _Pool.lock:
+            _Pool.users -= 1
+            if _Pool.users == 0:
+                _Pool.limit.restore_original_limits()
 
 
 @cache

@@ -12,7 +12,7 @@ import numpy as np
 
 from .activations import Array
 
-KEPT = 24  # blocks: a few layers' tapes and gradients; the oldest goes first
+KEPT = 1 << 28  # bytes: a few layers' tapes and gradients; the oldest goes first
 SMALL = 1 << 16  # bytes below which np.empty is as good
 
 _blocks: list[Array] = []
@@ -34,7 +34,8 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
             at = len(_blocks)
             _blocks.append(np.empty(size, np.uint8))
         block = _blocks[at]
-        del _blocks[:-KEPT]
+        while len(_blocks) > 1 and sum(b.nbytes for b in _blocks) > KEPT:
+            del _blocks[0]
     return block.view(dtype).reshape(shape)
 
 

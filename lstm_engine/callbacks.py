@@ -1,7 +1,7 @@
 """What a training run calls at its turns: History records it, ProgressBar shows it. `fit` adds both by itself.
 
-Write your own by subclassing Callback, as in Keras; `self.model` is the model in training, and `logs` holds the loss
-and the metrics so far.
+Write your own by subclassing Callback, as in Keras; `self.model` is the model in training, `logs` holds the loss
+and the metrics so far, and `self.model.stop_training = True` ends training after the epoch that runs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,21 @@ class Callback:
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None: ...
 
+    def on_train_batch_begin(self, batch: int, logs: Logs) -> None: ...
+
     def on_train_batch_end(self, batch: int, logs: Logs) -> None: ...
+
+
+def check_callback(callback: Callback) -> Callback:
+    """The callback itself. TypeError when it is none, or waits for a turn of Keras's that `fit` does not announce."""
+    if not isinstance(callback, Callback):
+        raise TypeError(f"callbacks are instances of lstm_engine.Callback, got {callback!r}")
+    if unheard := [name for name in dir(callback) if name.startswith("on_") and not hasattr(Callback, name)]:
+        known = ", ".join(name for name in dir(Callback) if name.startswith("on_"))
+        raise TypeError(
+            f"{type(callback).__name__} has {', '.join(unheard)}, which is never called here; there are {known}"
+        )
+    return callback
 
 
 class History(Callback):

@@ -15,6 +15,16 @@ from .initializers import glorot_uniform
 
 Shape = tuple[int, ...]
 
+# Keras's arguments that the engine has at their default alone: given so they change nothing, otherwise they are refused.
+_WEIGHTS = {"use_bias": True, "kernel_initializer": "glorot_uniform", "bias_initializer": "zeros"}
+KERAS_DEFAULTS: dict[str, dict[str, Any]] = {
+    "Dense": _WEIGHTS,
+    "LSTM": _WEIGHTS
+    | {"activation": "tanh", "recurrent_activation": "sigmoid", "recurrent_initializer": "orthogonal"}
+    | {"unit_forget_bias": True, "return_state": False, "go_backwards": False, "stateful": False, "unroll": False}
+    | {"dropout": 0.0, "recurrent_dropout": 0.0},
+}
+
 
 class Layer:
     """Base of all layers: a name, weights by name, and the pair. `built` once the input's shape is known."""
@@ -22,10 +32,12 @@ class Layer:
     cell: ClassVar[str | None] = None  # a recurrent layer's name for backend.pair
 
     def __init__(self, *, name: str | None = None, input_shape: Shape | None = None, **unknown: Any) -> None:
+        defaults = KERAS_DEFAULTS.get(type(self).__name__, {})
+        unknown = {k: v for k, v in unknown.items() if k not in defaults or v != defaults[k]}
         if unknown:
             own = [p for p in inspect.signature(type(self)).parameters if p != "general"]
             raise TypeError(
-                f"{type(self).__name__} has no argument {', '.join(unknown)} in this engine; "
+                f"{type(self).__name__} has no {', '.join(f'{k}={v!r}' for k, v in unknown.items())} in this engine; "
                 f"it has {', '.join([*own, 'name', 'input_shape'])}"
             )
         self.name = name or ""  # Sequential fills it in: lstm, lstm_1, ...
@@ -119,6 +131,13 @@ class Dropout(Layer):
 def time_major(x: Array) -> Array:
     """(N, T, D) to (T, N, D), or back: contiguous, so that a step is one block of memory."""
     return np.ascontiguousarray(x.swapaxes(0, 1))
+
+
+def check_shapes(**arrays: tuple[Array | None, Shape]) -> None:
+    """name=(array, expected shape); None passes. ValueError names the first array of another shape."""
+    for name, (array, expected) in arrays.items():
+        if array is not None and array.shape != expected:
+            raise ValueError(f"{name} must have shape {expected} beside the other arrays, got {array.shape}")
 
 
 def positive_int(what: str, value: int) -> int:

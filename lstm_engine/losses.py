@@ -85,7 +85,7 @@ LOSSES = {
 
 def get(loss: str) -> Loss:
     """The loss of this name ("mse" too). ValueError for one that the engine does not have."""
-    name = "mean_squared_error" if loss == "mse" else loss
+    name = "mean_squared_error" if loss in ("mse", "MSE") else loss
     if name not in LOSSES:
         raise ValueError(f"loss {loss!r} is not in the engine; it has {', '.join(LOSSES)} (and mse)")
     return LOSSES[name]

@@ -15,12 +15,11 @@ def accuracy(y: Array, p: Array) -> Array:
     return np.asarray(p.argmax(axis=-1) == labels, p.dtype)
 
 
-METRICS: dict[str, Callable[[Array, Array], Array]] = {"accuracy": accuracy}
+METRICS: dict[str, Callable[[Array, Array], Array]] = {"accuracy": accuracy, "acc": accuracy}
 
 
-def canonical_name(metric: str) -> str:
-    """The metric's name ("acc" too). ValueError for one that the engine does not have."""
-    name = "accuracy" if metric == "acc" else metric
-    if name not in METRICS:
+def check_name(metric: str) -> str:
+    """The name itself, which logs and history carry. ValueError for one that the engine does not have."""
+    if not isinstance(metric, str) or metric not in METRICS:
         raise ValueError(f"metric {metric!r} is not in the engine; it has {', '.join(METRICS)}")
-    return name
+    return metric

@@ -16,11 +16,10 @@ from numpy.typing import ArrayLike
 from . import losses, optimizers, weights
 from .activations import Array
 from .backend import BACKENDS, one_thread_pool, resolve
-from .callbacks import Callback, History, Logs, ProgressBar, progress_line
+from .callbacks import Callback, History, Logs, ProgressBar, check_callback, progress_line
 from .cells.lstm import LSTM
 from .layers import Dense, Dropout, Layer, Shape, positive_int
-from .metrics import METRICS
-from .metrics import canonical_name as metric_name
+from .metrics import METRICS, check_name
 
 LAYERS: dict[str, type[Layer]] = {"LSTM": LSTM, "Dense": Dense, "Dropout": Dropout}
 DTYPES = ("float32", "float64")
@@ -84,8 +83,12 @@ class Sequential:
         self.layers.append(layer)
         if len(self.layers) == 1 and self.input_shape is None:
             self.input_shape = layer.input_shape
-        if self.input_shape is not None:
-            self.build(self.input_shape)
+        try:
+            if self.input_shape is not None:
+                self.build(self.input_shape)
+        except ValueError:
+            self.layers.pop()  # a layer that does not fit leaves the model as it was
+            raise
 
     def _free_name(self, layer: Layer) -> str:
         taken = {other.name for other in self.layers}
@@ -110,6 +113,8 @@ class Sequential:
                     f"give {below.name} return_sequences=True"
                 )
             if layer.built:
+                if layer.input_shape and layer.input_shape[-1] != shape[-1]:
+                    raise ValueError(f"{layer.name} was built for {layer.input_shape[-1]} features, got {shape[-1]}")
                 shape = layer.output_shape(shape)
             else:
                 rng = np.random.default_rng(self._seeds.spawn(1)[0])
@@ -133,7 +138,7 @@ class Sequential:
         if not self.built:
             raise ValueError("the model has no weights yet: give input_shape, or call build((T, D))")
         own = self.weights
-        arrays = [np.asarray(w) for w in new]
+        arrays = [np.asarray(w, self.dtype) for w in new]
         if [a.shape for a in arrays] != [w.shape for w in own.values()]:
             expected = ", ".join(f"{name} {w.shape}" for name, w in own.items())
             raise ValueError(
@@ -189,7 +194,7 @@ class Sequential:
         logs = {"loss": float(loss.values(y, p).mean())}
         return logs | {name: float(METRICS[name](y, p).mean()) for name in self.metric_names}
 
-    def train_on_batch(self, x: ArrayLike, y: ArrayLike, return_dict: bool = False) -> Any:
+    def train_on_batch(self, x: ArrayLike, y: ArrayLike, *, return_dict: bool = False) -> Any:
         """One optimizer step. Returns this batch's loss and metrics, before the step, as `evaluate` does."""
         X, Y = self._arrays(x, y)
         with one_thread_pool(self._backends()):
@@ -219,10 +224,10 @@ class Sequential:
         metrics: Sequence[str] | None = None,
     ) -> None:
         """Says how to train: an optimizer ("adam", Adam(1e-3), ...), a loss and metrics by name."""
-        if loss is None:
-            raise ValueError(f"compile needs a loss: one of {', '.join(losses.LOSSES)}")
+        if not isinstance(loss, str):
+            raise ValueError(f"compile needs a loss by name, got {loss!r}: one of {', '.join(losses.LOSSES)}")
         self.optimizer, self.loss = optimizers.get(optimizer), losses.get(loss)
-        self.metric_names = [metric_name(m) for m in metrics or ()]
+        self.metric_names = [check_name(m) for m in metrics or ()]
 
     def fit(
         self,
@@ -231,7 +236,7 @@ class Sequential:
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
-        callbacks: Sequence[Callback] | None = None,
+        callbacks: Callback | Sequence[Callback] | None = None,
         validation_split: float = 0.0,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
         shuffle: bool = True,
@@ -247,12 +252,15 @@ class Sequential:
         """
         X, Y = self._arrays(x, y)
         batch_size, verbosity = _batch_size(batch_size), 1 if verbose == "auto" else int(verbose)
+        if validation_data is not None and len(validation_data) != 2:
+            raise ValueError(f"validation_data is (X, y); got {len(validation_data)} items (no sample weights here)")
         if validation_data is None and validation_split:
             X, Y, validation_data = _split_off_the_end(X, Y, validation_split)
         if order is not None and len(order) < epochs:
             raise ValueError(f"order has batches for {len(order)} epochs, but epochs={epochs}")
-        history = History()
-        listeners = [history, *([ProgressBar()] if verbosity else []), *(callbacks or ())]
+        history, own = History(), [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+        listeners = [history, *([ProgressBar()] if verbosity else []), *map(check_callback, own)]
+        self.stop_training = False
         for listener in listeners:
             listener.set_model(self)
             listener.set_params({"epochs": epochs, "steps": -(-len(X) // batch_size), "verbose": verbosity})
@@ -268,16 +276,20 @@ class Sequential:
             mean = _Mean()
             with one_thread_pool(self._backends()):
                 for n, batch in enumerate(batches):
+                    for listener in listeners:
+                        listener.on_train_batch_begin(n, {})
                     mean.add(self._step(X[batch], Y[batch]), len(batch))
                     for listener in listeners:
                         listener.on_train_batch_end(n, mean.logs())
             self.epochs_done += 1
             logs = mean.logs()
             if validation_data is not None:
-                scores = self.evaluate(*validation_data, batch_size=batch_size, verbose=0, return_dict=True)
+                scores = self.evaluate(validation_data[0], validation_data[1], batch_size, 0, return_dict=True)
                 logs |= {f"val_{name}": value for name, value in scores.items()}
             for listener in listeners:
                 listener.on_epoch_end(epoch, logs)
+            if self.stop_training:
+                break
         for listener in listeners:
             listener.on_train_end(logs)
         return history
@@ -318,9 +330,7 @@ class Sequential:
 
     def save(self, path: str | Path, metadata: dict[str, Any] | None = None) -> None:
         """Writes weights, architecture, optimizer and metadata (JSON values) into one safetensors file, or nothing."""
-        if metadata is not None:
-            self.metadata = metadata
-        weights.save(self, Path(path))
+        weights.save(self, Path(path), self.metadata if metadata is None else metadata)
 
     # -- small things ------------------------------------------------------------------------------------------------
 

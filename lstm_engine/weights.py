@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,11 +23,18 @@ if TYPE_CHECKING:
 FORMAT = "lstm-engine 1"
 
 
-def save(model: Sequential, path: Path) -> None:
+def save(model: Sequential, path: Path, metadata: dict[str, Any]) -> None:
+    """Writes the file, and makes metadata the model's. ValueError, and no file, for what could not be read back."""
     from safetensors.numpy import save as to_bytes
 
     if not model.built:
         raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
+    if not isinstance(metadata, dict):
+        raise ValueError(f"metadata is a dict of JSON values, got {metadata!r}")
+    if broken := [name for name, w in model.weights.items() if not np.isfinite(w).all()]:
+        raise ValueError(
+            f"{', '.join(broken)} holds NaN or infinity: the training diverged, and the file would be refused"
+        )
     optimizer, loss = model.optimizer, model.loss
     architecture = {
         "layers": [
@@ -42,11 +49,16 @@ def save(model: Sequential, path: Path) -> None:
             "loss": loss.name, "metrics": model.metric_names,
         },
     }  # fmt: skip
-    header = {"format": FORMAT, "architecture": json.dumps(architecture), "metadata": json.dumps(model.metadata)}
+    header = {
+        "format": FORMAT,
+        "architecture": json.dumps(architecture),
+        "metadata": json.dumps(metadata, allow_nan=False),
+    }
     tensors = {f"weights/{name}": w for name, w in model.weights.items()}
     if optimizer:
         tensors |= {f"optimizer/{name}": slot for name, slot in optimizer.slots.items()}
     write_atomically(path, to_bytes(tensors, header))
+    model.metadata = metadata
 
 
 def load(path: str | Path, backend: str = "auto") -> Sequential:

@@ -1,7 +1,7 @@
 """The LSTM: its equations, forward, backpropagation through time, and the Keras-like layer that wraps the two.
 
-The pair below is the definition; `kernels/lstm.py` is its fast twin with the same signatures and results. Arrays are
-time-major here, so that one step is one contiguous slice, and the gates lie in Keras's order i f g o:
+The pair is the definition; `kernels/lstm.py` is its fast twin. Arrays are time-major here, so that a step is one
+contiguous slice, and the gates lie in Keras's order i f g o:
 x (T, B, D), W (D, 4H), U (H, 4H), b (4H,), h and c (T, B, H) for T steps, B sequences, D features and H units.
 """
 
@@ -14,7 +14,7 @@ from ..activations import Array, sigmoid
 from ..backend import pair
 from ..buffers import empty
 from ..initializers import glorot_uniform, orthogonal, unit_forget_bias
-from ..layers import Layer, Shape, positive_int, require_sequences, time_major
+from ..layers import Layer, Shape, check_shapes, positive_int, require_sequences, time_major
 
 
 @dataclass
@@ -35,16 +35,17 @@ class LSTMTape:
     c_states: Array = field(init=False)  # (T + 1, B, H)
 
     def __post_init__(self) -> None:
-        (T, B, _), (_, H) = self.x.shape, self.h0.shape
+        (T, B, D), (_, H) = self.x.shape, self.h0.shape
+        check_shapes(W=(self.W, (D, 4 * H)), U=(self.U, (H, 4 * H)), b=(self.b, (4 * H,)), h0=(self.h0, (B, H)))
+        check_shapes(
+            c0=(self.c0, (B, H)), mask=(self.mask, (T, B)), recurrent_dropout=(self.recurrent_dropout, (4, B, H))
+        )
         dtype = np.result_type(self.x, self.W, self.U, self.b, self.h0, self.c0)
         self.gates, self.tanh_c = empty((T, B, 4 * H), dtype), empty((T, B, H), dtype)
         self.h_states, self.c_states = empty((T + 1, B, H), dtype), empty((T + 1, B, H), dtype)
         self.h_states[0], self.c_states[0] = self.h0, self.c0
 
-    i = property(lambda self: np.split(self.gates, 4, axis=-1)[0])  # (T, B, H) views of the one buffer
-    f = property(lambda self: np.split(self.gates, 4, axis=-1)[1])
-    g = property(lambda self: np.split(self.gates, 4, axis=-1)[2])
-    o = property(lambda self: np.split(self.gates, 4, axis=-1)[3])
+    i, f, g, o = (property(lambda self, k=k: np.split(self.gates, 4, -1)[k]) for k in range(4))  # type: ignore[misc]  # views
     h = property(lambda self: self.h_states[1:])
     c = property(lambda self: self.c_states[1:])
 
@@ -97,6 +98,7 @@ def lstm_backward(
 
     From above come dh (T, B, H) on every h, dh_T and dc_T (B, H) on the last state; None is zero.
     """
+    check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape), dc_T=(dc_T, tape.c0.shape))
     dz, dc, dh_total = np.empty_like(tape.gates), np.empty_like(tape.c), np.empty_like(tape.h)
     dh_next = np.zeros_like(tape.h_states[0]) if dh_T is None else dh_T  # (B, H): what the step after sends back
     dc_next = np.zeros_like(tape.c_states[0]) if dc_T is None else dc_T
@@ -117,10 +119,9 @@ def lstm_backward(
     )  # fmt: skip
 
 
-# The products with h, in whose way recurrent dropout stands: each gate then sees its own h∘r.
-
-
-def recurrent_product(h: Array, U: Array, r: Array | None) -> Array:
+def recurrent_product(
+    h: Array, U: Array, r: Array | None
+) -> Array:  # under recurrent dropout each gate sees its own h∘r
     if r is None:
         return h @ U  # (B, 4H)
     return np.concatenate([(h * r_k) @ U_k for r_k, U_k in zip(r, np.split(U, 4, axis=-1), strict=True)], axis=-1)
@@ -129,8 +130,7 @@ def recurrent_product(h: Array, U: Array, r: Array | None) -> Array:
 def recurrent_product_backward(dz: Array, U: Array, r: Array | None) -> Array:
     if r is None:
         return dz @ U.T  # (B, H)
-    gates = zip(np.split(dz, 4, axis=-1), np.split(U, 4, axis=-1), r, strict=True)
-    return sum((dz_k @ U_k.T) * r_k for dz_k, U_k, r_k in gates)
+    return sum((dz_k @ U_k.T) * r_k for dz_k, U_k, r_k in zip(np.split(dz, 4, -1), np.split(U, 4, -1), r, strict=True))
 
 
 def recurrent_kernel_gradient(tape: LSTMTape, dz: Array) -> Array:
@@ -172,7 +172,7 @@ class LSTM(Layer):
         W, U, b = self.weights.values()
         zero = np.zeros((len(x), self.units), x.dtype)  # (N, H)
         tape = pair(self.cell, self.backend).forward(time_major(x), W, U, b, zero, zero)
-        return time_major(tape.h) if self.return_sequences else tape.h[-1], tape
+        return time_major(tape.h) if self.return_sequences else tape.h[-1].copy(), tape
 
     def backward(self, tape: LSTMTape, dy: Array) -> tuple[Array, dict[str, Array]]:
         upstream = {"dh": time_major(dy)} if self.return_sequences else {"dh_T": dy}

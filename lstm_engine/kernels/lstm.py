@@ -20,6 +20,7 @@ from numba.extending import overload
 from ..activations import Array
 from ..buffers import empty
 from ..cells.lstm import LSTMGradients, LSTMTape, recurrent_kernel_gradient
+from ..layers import check_shapes
 
 FAST: dict[str, Any] = {
     "fastmath": {"contract", "reassoc", "arcp", "nsz", "afn"},  # all of it but what would delete NaN and infinity
@@ -49,8 +50,8 @@ def lstm_backward(
     tape: LSTMTape, dh: Array | None = None, dh_T: Array | None = None, dc_T: Array | None = None
 ) -> LSTMGradients:
     """`cells.lstm.lstm_backward`, compiled."""
-    T, B, H = tape.h.shape
-    dtype = tape.gates.dtype
+    check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape), dc_T=(dc_T, tape.c0.shape))
+    (T, B, H), dtype = tape.h.shape, tape.gates.dtype
     dz, dc, dh_total = empty((T, B, 4 * H), dtype), empty((T, B, H), dtype), empty((T, B, H), dtype)
     upstream = np.empty((0, B, H), dtype) if dh is None else np.ascontiguousarray(dh, dtype)
     dh0 = np.zeros((B, H), dtype) if dh_T is None else np.array(dh_T, dtype, order="C")  # changed in place

@@ -119,8 +119,8 @@ def test_an_earlier_run_is_replaced_only_with_force(lstm_engine, tables, tmp_pat
 
 def test_train_says_the_scores_and_where_they_lie(lstm_engine, tables, tmp_path):
     shown = lstm_engine("train", tables, "--out", tmp_path, "--epochs", 2, "--units", 2)
-    assert "Epoch 2/2" in shown.out
-    assert re.search(r"held-out speakers \(2 clips, 2 speakers\): accuracy \d\.\d{3}, balanced accuracy", shown.out)
+    assert "Epoch" not in shown.out  # this is no terminal: no progress
+    assert re.search(r"held-out speakers \(2 clips, speakers: 2\): accuracy \d\.\d{3}, balanced accuracy", shown.out)
     assert f"Report: {tmp_path / 'report.html'}" in shown.out
 
 
@@ -304,3 +304,38 @@ def test_without_keras_compare_says_how_to_get_it(lstm_engine, tables, tmp_path,
     assert outcome.code == 2
     assert is_one_line_error(outcome)
     assert "pip install 'lstm-engine[keras]'" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("compare {tables} --steps 2 --seeds 3", "leave out --seeds and --control"),
+        ("compare {tables} --tol 1e-3", "--tol belongs to --steps"),
+        ("features {tables} --male-test {tables}", "--male-test and --female-test go with --male"),
+        ("features {tables} --jobs 0", "expected 1 or more, or -1"),
+        ("train {tables} --seed -1", "--seed"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(lstm_engine, tables, tmp_path, command, words):
+    words_of_command = [part.format(tables=tables) for part in command.split()]
+    shown = lstm_engine(*words_of_command, "--out", tmp_path / "new")
+    assert shown.code == 2
+    assert words in " ".join(shown.err.split())
+
+
+def test_a_folder_with_anything_in_it_is_not_written_over(lstm_engine, tables, tmp_path):
+    (tmp_path / "report.html").write_text("mine")
+    shown = lstm_engine("train", tables, "--out", tmp_path)
+    assert shown.code == 2
+    assert "is not empty" in shown.err
+    assert (tmp_path / "report.html").read_text() == "mine"
+
+
+def test_another_package_of_the_same_name_is_pointed_out(tmp_path):
+    (tmp_path / "features").mkdir()
+    (tmp_path / "features" / "__init__.py").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-c", "import experiments"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "Python finds another 'features'" in done.stderr
+    assert "start in another folder, or rename that one" in done.stderr

@@ -100,7 +100,9 @@ def test_the_page_of_a_comparison_holds_its_numbers(compared, task, tmp_path):
     assert f"same answer for {comparison.agreement['held_out']:.1%} of the held-out clips" in page
     assert comparison.reference in page
     assert "synthetic" in page
-    assert "synthetic" not in "".join(compare_report.section(Run(tmp_path), task, [comparison], synthetic=False))
+    assert "synthetic" not in "".join(
+        compare_report.section(Run(tmp_path, force=True), task, [comparison], synthetic=False)
+    )
     epochs = pd.read_csv(tmp_path / "epochs.csv")
     assert list(epochs["epoch"]) == [1, 2, 3]
     np.testing.assert_allclose(epochs["engine_loss"], comparison.table["engine_loss"])

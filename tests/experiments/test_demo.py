@@ -142,7 +142,7 @@ def test_the_command_shows_both_readings(made, lstm_engine, monkeypatch):
     assert shown.code == 0
     for r in result["readings"].values():
         assert f"{r['final']['engine']['train']:.3f}" in shown.out
-    assert "unseen test speakers (4 clips, 4 speakers)" in shown.out
+    assert "unseen test speakers (4 clips, speakers: 4)" in shown.out
     assert "Synthetic voices" in shown.out
     assert str(folder / "report.html") in shown.out
     assert json.loads(lstm_engine("demo", "--out", folder, "--json").out) == result

@@ -181,5 +181,5 @@ def test_a_pair_that_cannot_be_compared_is_refused(ours, theirs, said):
 
 
 def test_no_steps_are_refused():
-    with pytest.raises(ValueError, match="at least 1, got 0"):
+    with pytest.raises(ValueError, match="at least 1 and tol at least 0, got 0"):
         side_by_side(engine_model(), compiled_keras(), X, y, steps=0)

@@ -1,6 +1,7 @@
 """train, evaluate and predict: one model, whose numbers must be the same whichever of the three tells them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -186,3 +187,25 @@ def test_temperature_divides_the_logit():
     assert at_temperature(0.5, 7.0) == 0.5
     assert at_temperature(1.0, 2.0) < 1.0  # a certainty is no longer one
     assert at_temperature(0.0, 2.0) > 0.0
+
+
+def test_test_speakers_heard_in_training_are_pointed_out(tables, trained, tmp_path):
+    for file in tables.iterdir():
+        shutil.copy(file, tmp_path)
+    for sex in ("male", "female"):  # the test tables now hold the training voices
+        for kind in ("features", "rows"):
+            shutil.copy(tables / f"{sex}_{kind}.csv", tmp_path / f"{sex}_test_{kind}.csv")
+    with pytest.warns(UserWarning, match="of the test speakers.* are among the training speakers"):
+        evaluate(trained.folder / "model.safetensors", tmp_path, "test")
+
+
+@pytest.mark.parametrize(
+    ("stamp", "words"),
+    [("[]", "not a recipe's stamp"), ("{", "is not JSON"), ('{"recipe": "x"}', "was made with recipe 'x'")],
+)
+def test_a_stamp_that_is_none_is_refused_before_training(tables, tmp_path, stamp, words):
+    for file in tables.iterdir():
+        shutil.copy(file, tmp_path)
+    (tmp_path / "recipe.json").write_text(stamp)
+    with pytest.raises(ValueError, match=words):
+        train(tmp_path, tmp_path / "run", epochs=1)

@@ -22,8 +22,8 @@ def test_a_folder_in_a_class_is_a_speaker(tmp_path):
     found = [(u.path.relative_to(tmp_path).as_posix(), u.speaker, u.sex, u.split) for u in tutorial_folders(tmp_path)]
     assert found == [
         ("Male/2.FLAC", None, "male", ""),
-        ("Male/anna/take/1.wav", "anna", "male", ""),
-        ("Female/zoe/3.mp3", "zoe", "female", ""),
+        ("Male/anna/take/1.wav", "male/anna", "male", ""),
+        ("Female/zoe/3.mp3", "female/zoe", "female", ""),
     ]
 
 
@@ -136,3 +136,11 @@ def test_windows_of_the_real_corpus_are_the_545_rows_of_its_tables(shared_data):
         for n, (u, row) in enumerate(zip(ours, expected, strict=True)):
             found = (str(n), Path(u.path).as_posix(), u.speaker, u.sex, u.split, f"{u.start_s:.2f}", f"{u.end_s:.2f}")
             assert found == tuple(row[k] for k in ("row", "path", "speaker", "sex", "split", "start_s", "end_s"))
+
+
+def test_the_same_name_under_both_sexes_is_two_people(tmp_path):
+    for sex in ("Male", "Female"):
+        for name in ("speaker1", "speaker2"):
+            (tmp_path / sex / name).mkdir(parents=True)
+            (tmp_path / sex / name / "1.wav").write_bytes(b"")
+    assert len({u.speaker for u in tutorial_folders(tmp_path)}) == 4

@@ -79,7 +79,9 @@ WRONG = {
     "infinity": (edited(2, 7, "-inf"), "line 3, column 'mfcc6': '-inf'"),
     "1e999": (edited(2, 7, "1e999"), "line 3, column 'mfcc6': '1e999'"),
     "empty cell": (edited(4, 2, ""), "line 5, column 'mfcc1': an empty cell"),
-    "wrong label": (edited(2, 112, "female"), "line 3, column 'label': .*'female' in the table of male"),
+    "too large": (edited(2, 5, "1e300"), "line 3, column 'mfcc4': '1e300' where a finite number below"),
+    "underscore": (edited(2, 5, "1_000"), "line 3, column 'mfcc4': '1_000' where"),
+    "wrong label": (edited(2, 112, "female"), "line 3, column 'label': .*'female' where 'male' belongs"),
     "a longer row": (lambda text: text.rstrip("\n") + ",7\n", "line 5: 114 cells where the header has 113"),
     "a shorter row": (lambda text: text[: text.rindex(",")], "line 5: 112 cells where the header has 113"),
     "every row longer than the header": (

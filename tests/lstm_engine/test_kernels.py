@@ -1,5 +1,8 @@
 """The compiled twin against the readable pair: same tape, same gradients, whatever the shape, mask or dtype."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numba as nb
@@ -146,3 +149,67 @@ def test_a_cell_without_kernel_says_which_backend_to_use():
 def test_an_unknown_backend_is_refused():
     with pytest.raises(ValueError, match="'cuda' is not one of auto, numba, numpy"):
         resolve("lstm", "cuda")
+
+
+@pytest.mark.parametrize("module", [readable, compiled])
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({0: (4, 2, 9)}, r"W must have shape \(9, 16\).*\(3, 16\)"),
+        ({2: (4, 8)}, r"U must have shape \(4, 16\)"),
+        ({3: (2,)}, r"b must have shape \(16,\)"),
+        ({5: (1, 4)}, r"c0 must have shape \(2, 4\)"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_and_not_read_beyond(unit_scale, module, change, words):
+    inputs = unit_scale(4, 2, 3, 4)
+    for at, shape in change.items():
+        inputs[at] = np.zeros(shape)
+    with pytest.raises(ValueError, match=words):
+        module.lstm_forward(*inputs)
+
+
+@pytest.mark.parametrize("module", [readable, compiled])
+def test_masks_and_upstream_gradients_that_do_not_fit_are_refused(unit_scale, module):
+    inputs = unit_scale(4, 2, 3, 4)
+    with pytest.raises(ValueError, match="mask must have shape"):
+        module.lstm_forward(*inputs, mask=np.ones((2, 1), bool))
+    with pytest.raises(ValueError, match="dh must have shape"):
+        module.lstm_backward(module.lstm_forward(*inputs), dh=np.ones((1, 2, 4)))
+
+
+def blas_threads():
+    from threadpoolctl import threadpool_info
+
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_blas_has_its_threads_back_when_the_last_of_several_leaves():
+    with one_thread_pool({"numba"}):
+        pass  # everything is loaded now
+    before = blas_threads()
+    first, second = one_thread_pool({"numba"}), one_thread_pool({"numba"})
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert set(blas_threads()) == {1}
+    second.__exit__(None, None, None)
+    assert blas_threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_is_told_instead_of_ended():
+    code = """
+import os, sys, numpy as np, lstm_engine as le
+model = le.Sequential([le.LSTM(3)])
+model.predict(np.ones((8, 4, 2)), verbose=0)
+if (child := os.fork()) == 0:
+    try:
+        model.predict(np.ones((8, 4, 2)), verbose=0)
+    except RuntimeError as error:
+        os._exit(7 if 'spawn' in str(error) and 'numpy' in str(error) else 1)
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "7", done.stderr

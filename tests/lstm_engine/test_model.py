@@ -198,6 +198,84 @@ def test_verbose_prints_keras_lines(capsys):
     assert "accuracy: " in lines[4]
 
 
+def test_a_callback_can_stop_training():
+    class Stopper(le.Callback):
+        def on_epoch_end(self, epoch, logs):
+            self.model.stop_training = epoch == 1
+
+    X, y = data(6)
+    model = binary_model()
+    assert model.fit(X, y, epochs=5, callbacks=Stopper(), verbose=0).epoch == [0, 1]
+    assert model.fit(X, y, epochs=3, verbose=0).epoch == [0, 1, 2]
+
+
+def test_a_callback_that_would_never_be_called_is_refused():
+    class Keras(le.Callback):
+        def on_test_begin(self, logs): ...
+
+    X, y = data(6)
+    with pytest.raises(TypeError, match="on_test_begin, which is never called"):
+        binary_model().fit(X, y, callbacks=[Keras()], verbose=0)
+    with pytest.raises(TypeError, match="callbacks are instances"):
+        binary_model().fit(X, y, callbacks=[print], verbose=0)
+
+
+def test_a_metric_is_logged_under_the_name_it_was_given():
+    X, y = data(6)
+    model = binary_model()
+    model.compile("adam", "binary_crossentropy", metrics=["acc"])
+    assert list(model.fit(X, y, verbose=0).history) == ["loss", "acc"]
+
+
+def test_keras_defaults_may_be_written_out():
+    le.LSTM(3, activation="tanh", recurrent_activation="sigmoid", use_bias=True, unit_forget_bias=True, dropout=0.0)
+    le.Dense(1, use_bias=True, kernel_initializer="glorot_uniform")
+    with pytest.raises(TypeError, match="LSTM has no recurrent_dropout="):
+        le.LSTM(3, recurrent_dropout=0.2)
+
+
+def test_a_refused_layer_leaves_the_model_as_it_was():
+    model = le.Sequential([le.LSTM(2, input_shape=(4, 2))])
+    with pytest.raises(ValueError, match="return_sequences"):
+        model.add(le.LSTM(2))
+    model.add(le.Dense(1))
+    assert [layer.name for layer in model.layers] == ["lstm", "dense"]
+
+
+def test_weights_that_do_not_all_fit_change_nothing():
+    model = binary_model()
+    model.build((6, 3))
+    before = model.get_weights()
+    with pytest.raises(ValueError, match="could not convert"):
+        model.set_weights([*(w + 1 for w in before[:-1]), np.array(["x"])])
+    for a, b in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_built_layer_is_not_read_beyond_its_weights():
+    layer = le.LSTM(4)
+    layer.build((6, 3), "float32", "auto", np.random.default_rng(0))
+    with pytest.raises(ValueError, match="built for 3 features, got 400"):
+        le.Sequential([layer]).build((7, 400))
+
+
+def test_a_prediction_keeps_no_tape_alive():
+    model = le.Sequential([le.LSTM(64)])
+    assert model.predict(np.zeros((8, 40, 1)), verbose=0).base is None
+
+
+def test_what_could_not_be_read_back_is_not_saved(tmp_path):
+    model = binary_model()
+    model.build((6, 3))
+    for metadata, words in (({"a": float("nan")}, "JSON compliant"), ([1], "a dict of JSON values")):
+        with pytest.raises(ValueError, match=words):
+            model.save(tmp_path / "m.safetensors", metadata=metadata)
+    model.weights["dense/bias"][0] = np.nan
+    with pytest.raises(ValueError, match="dense/bias holds NaN"):
+        model.save(tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
 # -- names, summary, results -------------------------------------------------------------------------------------------
 
 
@@ -286,6 +364,8 @@ def test_two_dimensional_x_is_refused_with_both_reshapes():
             ValueError,
             "'rmsprop' is not in the engine; it has adam, sgd",
         ),
+        (lambda m, X, y: m.fit(X, y, validation_data=(X, y, y)), ValueError, "got 3 items"),
+        (lambda m, X, y: m.compile("adam", ["mse"]), ValueError, "a loss by name"),
         (lambda m, X, y: m.compile("adam", "hinge"), ValueError, "'hinge' is not in the engine"),
         (lambda m, X, y: m.compile("adam", "mse", metrics=["f1"]), ValueError, "'f1' is not in the engine"),
     ],
@@ -302,7 +382,7 @@ def test_what_does_not_fit_is_named(call, error, words):
     ("make", "error", "words"),
     [
         (lambda: le.LSTM(0), ValueError, "units must be a whole number of at least 1, got 0"),
-        (lambda: le.LSTM(4, go_backwards=True), TypeError, "LSTM has no argument go_backwards"),
+        (lambda: le.LSTM(4, go_backwards=True), TypeError, "LSTM has no go_backwards=True"),
         (lambda: le.Dense(4, activation="gelu"), ValueError, "'gelu' is not in the engine"),
         (lambda: le.Dropout(1.5), ValueError, "rate must lie in"),
         (lambda: le.Adam(-1), ValueError, "learning_rate"),
