@@ -29,7 +29,7 @@ def test_a_folder_with_a_run_in_it_is_replaced_only_by_force(tmp_path):
 
 def test_a_folder_of_other_things_keeps_them(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(FileExistsError, match="is not empty.*--force"):
+    with pytest.raises(FileExistsError, match=r"is not empty.*--force"):
         Run(tmp_path)
     Run(tmp_path, force=True).write("report.html", "page")
     assert (tmp_path / "notes.txt").read_text() == "mine"
