@@ -68,8 +68,7 @@ def train(
             pictures.by_sex(p, task.held_out.labels, 0.5, "probability of male", "what the network says"),
             "A good classifier piles up at both ends, each sex at its own.",
         ),
-        report.heading("Every epoch"),
-        report.table(table, dict.fromkeys(table, "{:.4f}")),
+        report.folded("Every epoch", report.table(table, dict.fromkeys(table, "{:.4f}"))),
     ]
     run.write("report.html", report.page("Training an LSTM on voices", parts, footer("lstm-engine train")))
     return result | {"run": str(run.folder)}

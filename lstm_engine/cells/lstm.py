@@ -40,6 +40,7 @@ class LSTMTape:
         check_shapes(
             c0=(self.c0, (B, H)), mask=(self.mask, (T, B)), recurrent_dropout=(self.recurrent_dropout, (4, B, H))
         )
+        self.mask = None if self.mask is None else self.mask.astype(bool)  # 0 and 1 serve too
         dtype = np.result_type(self.x, self.W, self.U, self.b, self.h0, self.c0)
         self.gates, self.tanh_c = empty((T, B, 4 * H), dtype), empty((T, B, H), dtype)
         self.h_states, self.c_states = empty((T + 1, B, H), dtype), empty((T + 1, B, H), dtype)
@@ -82,9 +83,9 @@ def lstm_forward(
         tanh_c = np.tanh(c_new)
         h_new = o * tanh_c
         tape.gates[t], tape.tanh_c[t] = np.concatenate((i, f, g, o), axis=-1), tanh_c
-        if mask is not None:
-            tape.gates[t, ~mask[t]] = tape.tanh_c[t, ~mask[t]] = 0.0
-            live = mask[t][:, None]  # (B, 1)
+        if tape.mask is not None:
+            tape.gates[t, ~tape.mask[t]] = tape.tanh_c[t, ~tape.mask[t]] = 0.0
+            live = tape.mask[t][:, None]  # (B, 1)
             h_new, c_new = np.where(live, h_new, h), np.where(live, c_new, c)
         h, c = tape.h_states[t + 1], tape.c_states[t + 1] = h_new, c_new
     return tape
@@ -119,11 +120,9 @@ def lstm_backward(
     )  # fmt: skip
 
 
-def recurrent_product(
-    h: Array, U: Array, r: Array | None
-) -> Array:  # under recurrent dropout each gate sees its own h∘r
+def recurrent_product(h: Array, U: Array, r: Array | None) -> Array:
     if r is None:
-        return h @ U  # (B, 4H)
+        return h @ U  # (B, 4H); under recurrent dropout each gate sees an h∘r of its own
     return np.concatenate([(h * r_k) @ U_k for r_k, U_k in zip(r, np.split(U, 4, axis=-1), strict=True)], axis=-1)
 
 

@@ -86,6 +86,12 @@ def test_masked_steps_change_nothing_a_shorter_sequence_would_not(unit_scale):
     np.testing.assert_array_equal(padded.h[-1], lstm_forward(x[:4], W, U, b, h0, c0).h[-1])
 
 
+def test_a_mask_of_zeros_and_ones_is_a_mask(unit_scale):
+    inputs = unit_scale(4, 3, 2, 5)
+    mask = np.random.default_rng(0).integers(0, 2, (4, 3))
+    np.testing.assert_array_equal(lstm_forward(*inputs, mask=mask).h, lstm_forward(*inputs, mask=mask.astype(bool)).h)
+
+
 def test_fully_masked_sequence_returns_its_initial_state_and_passes_the_gradient_through(unit_scale):
     inputs = unit_scale(3, 2, 3, 4)
     tape = lstm_forward(*inputs, mask=np.zeros((3, 2), bool))
