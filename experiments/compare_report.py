@@ -13,9 +13,6 @@ from experiments.scores import balanced_accuracy
 from experiments.training import synthetic_note
 from experiments.voice_task import VoiceTask
 
-TUTORIAL_ACCURACY = 0.81
-"""Training accuracy after 20 epochs that the tutorial reports, on 7,942 clips of its own."""
-
 READING_WORDS = {
     "steps": "(N, 112, 1), the tutorial's reading",
     "frames": "(N, 11, 11), eleven moments of eleven numbers",
@@ -41,12 +38,14 @@ def section(run: Run, task: VoiceTask, comparisons: list[Comparison], synthetic:
     )
     for name, fig in (("curves", curves), ("differences", gap), ("probabilities", sure)):
         run.write(f"{prefix}{name}.png", pictures.png(fig))
+    unknown = any(s is None for s in task.held_out.speakers)
+    apart = "some speakers unknown, so perhaps on both sides" if unknown else "no speaker on both sides"
     return [
         report.paragraph(verdict(comparisons), "lead"),
         *synthetic_note(synthetic),
         report.paragraph(
             f"X is {READING_WORDS[task.reading]}, {'standardised' if task.scaler else 'raw'}; {len(task.train)} clips to "
-            f"train on and {len(task.held_out)} held out, no speaker on both sides. Both networks start from the same "
+            f"train on and {len(task.held_out)} held out, {apart}. Both networks start from the same "
             "weights and take the same batches in the same order; each runs in a process of its own, an epoch in turn."
         ),
         report.table(summary(task, comparisons)),

@@ -108,7 +108,7 @@ def import_keras_as_is() -> Any:
     return keras
 
 
-def _layer_from_keras(layer: Any) -> le.Sequential:
+def _layer_from_keras(layer: Any) -> Any:
     kind = type(layer).__name__
     if kind not in OWN:
         raise ValueError(f"layer {layer.name} is a keras {kind}; the engine has {', '.join(OWN)}")

@@ -1,7 +1,7 @@
 """Memory for the large arrays of a training step, used again by the next step.
 
-Fresh memory costs a page fault every 4 KiB, which at the tutorial's shape is a third of a step. An array from here is an
-array like any other: it is handed out again only when nobody refers to it, or to a view of it, any more.
+Fresh memory costs a page fault every 4 KiB; at the tutorial's shape recycling took a step from 6.0 to 3.9 ms. An array
+from here is an array like any other: it is handed out again only when nobody refers to it, or to a view of it, any more.
 """
 
 import sys

@@ -3,5 +3,6 @@
 import os
 
 # How long GNU OpenMP's threads spin before they sleep, read when it loads. Its own choice, milliseconds, makes a thread
-# that waits hold the core from the one it waits for wherever another program is busy: steps then took up to 30 times as long.
+# that waits hold the core from the one it waits for when another program is busy. 50000 is a compromise read off noisy
+# runs: shorter cost small models time on a quiet machine, and under load no value was reliably best.
 os.environ.setdefault("GOMP_SPINCOUNT", "50000")

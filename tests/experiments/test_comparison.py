@@ -1,6 +1,7 @@
 """compare: the engine and Keras through one training, each in a process of its own, and what is reported of it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -107,6 +108,18 @@ def test_the_page_of_a_comparison_holds_its_numbers(compared, task, tmp_path):
     assert list(epochs["epoch"]) == [1, 2, 3]
     np.testing.assert_allclose(epochs["engine_loss"], comparison.table["engine_loss"])
     assert json.loads((tmp_path / "comparison.json").read_text())[0]["seed"] == 5
+
+
+def test_the_page_does_not_promise_a_split_by_speaker_where_speakers_are_unknown(compared, task, tmp_path):
+    comparison, _, _ = compared
+    nobody = replace(task.held_out, speakers=np.full(len(task.held_out), None))
+    known, unknown = (
+        "".join(compare_report.section(Run(tmp_path, force=True), t, [comparison], synthetic=False))
+        for t in (task, replace(task, held_out=nobody))
+    )
+    assert "no speaker on both sides" in known
+    assert "no speaker on both sides" not in unknown
+    assert "some speakers unknown" in unknown
 
 
 def test_closeness_is_the_worst_over_the_seeds(compared, control):
