@@ -3,14 +3,31 @@
 `import lstm_engine as le`; start with `le.Sequential`. To read the engine, begin at `cells/lstm.py`.
 """
 
-from .callbacks import Callback, History, ProgressBar
+from . import callbacks, initializers, metrics, optimizers, regularizers, schedules
+from .callbacks import (
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    History,
+    LambdaCallback,
+    ModelCheckpoint,
+    ProgressBar,
+    ReduceLROnPlateau,
+    TerminateOnNaN,
+)  # fmt: skip
+from .cells.gru import GRU
 from .cells.lstm import LSTM
-from .layers import Dense, Dropout
+from .cells.simple_rnn import SimpleRNN
+from .layers import Dense, Dropout, Masking
 from .model import Input, Sequential
-from .optimizers import SGD, Adam
+from .optimizers import SGD, Adam, AdamW, RMSprop
 from .weights import load
+from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"
 __all__ = [
-    "LSTM", "SGD", "Adam", "Callback", "Dense", "Dropout", "History", "Input", "ProgressBar", "Sequential", "load",
+    "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
+    "History", "Input", "LambdaCallback", "Masking", "ModelCheckpoint", "ProgressBar", "RMSprop", "ReduceLROnPlateau",
+    "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "initializers", "load", "metrics",
+    "optimizers", "regularizers", "schedules",
 ]  # fmt: skip

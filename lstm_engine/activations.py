@@ -1,7 +1,8 @@
 """Activation functions and their gradients, each pair side by side.
 
-A backward function takes the output y, not the input z: every gradient here can be written with it. All of
-them accept float32, float64 and complex128, so that a complex step can pass through.
+A backward function takes the output y, not the input z: every gradient here can be written with it (and so the ones that
+cannot, silu or gelu, are not here). All of them accept float32, float64 and complex128, so that a complex step can
+pass through: branches look at the real part. Names and constants are Keras's.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]  # float32, float64 or complex128
+LEAK = 0.2  # leaky_relu's slope below 0
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et al. 2017
 
 
 def sigmoid(z: Array) -> Array:
@@ -32,6 +35,68 @@ def relu(z: Array) -> Array:
 
 def relu_backward(y: Array, dy: Array) -> Array:
     return np.where(y.real > 0, dy, 0.0 * dy)
+
+
+def leaky_relu(z: Array) -> Array:
+    return np.where(z.real > 0, z, LEAK * z)
+
+
+def leaky_relu_backward(y: Array, dy: Array) -> Array:
+    return np.where(y.real >= 0, dy, LEAK * dy)  # at 0 too, as in Keras
+
+
+def relu6(z: Array) -> Array:
+    return np.where(z.real < 6, relu(z), 6.0 + 0.0 * z)
+
+
+def relu6_backward(y: Array, dy: Array) -> Array:
+    return np.where((y.real > 0) & (y.real < 6), dy, 0.0 * dy)
+
+
+def elu(z: Array) -> Array:
+    return np.where(z.real > 0, z, np.expm1(np.where(z.real > 0, 0.0 * z, z)))
+
+
+def elu_backward(y: Array, dy: Array) -> Array:
+    return np.where(y.real > 0, dy, dy * (y + 1.0))
+
+
+def selu(z: Array) -> Array:
+    return SELU_SCALE * np.where(z.real > 0, z, SELU_ALPHA * elu(z))
+
+
+def selu_backward(y: Array, dy: Array) -> Array:
+    return np.where(y.real > 0, SELU_SCALE * dy, dy * (y + SELU_SCALE * SELU_ALPHA))
+
+
+def hard_sigmoid(z: Array) -> Array:
+    return relu6(z + 3.0) / 6.0
+
+
+def hard_sigmoid_backward(y: Array, dy: Array) -> Array:
+    return np.where((y.real > 0) & (y.real < 1), dy / 6.0, 0.0 * dy)
+
+
+def exponential_backward(y: Array, dy: Array) -> Array:
+    return dy * y
+
+
+def softplus(z: Array) -> Array:
+    """log(1 + eᶻ) = max(z, 0) + log(1 + e^-|z|), which overflows for no z."""
+    size = np.where(z.real > 0, z, -z)
+    return relu(z) + np.log1p(np.exp(-size))
+
+
+def softplus_backward(y: Array, dy: Array) -> Array:
+    return dy * -np.expm1(-y)
+
+
+def softsign(z: Array) -> Array:
+    return z / (1.0 + np.where(z.real > 0, z, -z))
+
+
+def softsign_backward(y: Array, dy: Array) -> Array:
+    return dy * (1.0 - np.where(y.real > 0, y, -y)) ** 2
 
 
 def softmax(z: Array) -> Array:
@@ -60,10 +125,18 @@ class Activation(NamedTuple):
 
 
 ACTIVATIONS = {
+    "elu": Activation(elu, elu_backward),
+    "exponential": Activation(np.exp, exponential_backward),
+    "hard_sigmoid": Activation(hard_sigmoid, hard_sigmoid_backward),
+    "leaky_relu": Activation(leaky_relu, leaky_relu_backward),
     "linear": Activation(linear, linear_backward),
     "relu": Activation(relu, relu_backward),
+    "relu6": Activation(relu6, relu6_backward),
+    "selu": Activation(selu, selu_backward),
     "sigmoid": Activation(sigmoid, sigmoid_backward),
     "softmax": Activation(softmax, softmax_backward),
+    "softplus": Activation(softplus, softplus_backward),
+    "softsign": Activation(softsign, softsign_backward),
     "tanh": Activation(np.tanh, tanh_backward),
 }
 
@@ -71,6 +144,6 @@ ACTIVATIONS = {
 def canonical_name(activation: str | None) -> str:
     """The activation's name; None means "linear", as in Keras. ValueError for one that the engine does not have."""
     name = "linear" if activation is None else activation
-    if name not in ACTIVATIONS:
+    if not isinstance(name, str) or name not in ACTIVATIONS:
         raise ValueError(f"activation {activation!r} is not in the engine; it has {', '.join(ACTIVATIONS)}")
     return name

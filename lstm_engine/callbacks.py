@@ -1,19 +1,29 @@
-"""What a training run calls at its turns: History records it, ProgressBar shows it. `fit` adds both by itself.
+"""What a training run calls at its turns, with Keras's names and rules. `fit` adds History and ProgressBar by itself.
 
 Write your own by subclassing Callback, as in Keras; `self.model` is the model in training, `logs` holds the loss
-and the metrics so far, and `self.model.stop_training = True` ends training after the epoch that runs.
+and the metrics so far, and `self.model.stop_training = True` ends training after the batch or epoch that runs.
+One thing is stricter than in Keras: a monitored name that the logs do not have is an error, not a warning.
 """
 
 from __future__ import annotations
 
+import csv
+import math
 import sys
 import time
-from typing import TYPE_CHECKING
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
+    from .activations import Array
     from .model import Sequential
 
 Logs = dict[str, float]
+Hook = Callable[..., Any] | None
 
 
 class Callback:
@@ -93,3 +103,227 @@ def progress_line(done: int, steps: int, seconds: float, logs: Logs) -> str:
     return (
         f"{done}/{steps} {'━' * filled}{'─' * (20 - filled)} {seconds:.1f}s {1000 * seconds / done:.0f}ms/step{values}"
     )
+
+
+class MonitorCallback(Callback):
+    """Base of what watches one number in the logs: which way is better, and by how much at least."""
+
+    def __init__(self, monitor: str, mode: str, min_delta: float = 0.0, best: float | None = None) -> None:
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"mode must be auto, min or max, got {mode!r}")
+        self.monitor, self.mode, self.min_delta, self.best = monitor, mode, abs(min_delta), best
+
+    def monitored(self, logs: Logs) -> float:
+        """The number that is watched. ValueError, where Keras only warns: else the callback would do nothing, unseen."""
+        if self.monitor not in logs:
+            hint = ": give fit validation_data or validation_split" if self.monitor.startswith("val_") else ""
+            raise ValueError(f"{type(self).__name__} watches {self.monitor!r}, the logs have {', '.join(logs)}{hint}")
+        return logs[self.monitor]
+
+    def improves(self, value: float, reference: float | None) -> bool:
+        """Whether value is better than the reference (None: anything is) by more than min_delta."""
+        name = self.monitor.removeprefix("val_")
+        if self.mode == "auto" and name not in ("loss", *(m.name for m in self.model.metrics)):
+            raise ValueError(f"whether {self.monitor} should rise or fall is not known: give mode='max' or mode='min'")
+        if reference is None:
+            return True
+        if self.mode == "min" or (self.mode == "auto" and name == "loss"):
+            return value + self.min_delta < reference
+        return value - self.min_delta > reference  # every metric of the engine is better when it is larger
+
+
+class EarlyStopping(MonitorCallback):
+    """Ends training after `patience` epochs without improvement, and can put the best epoch's weights back.
+
+    With a `baseline` the wait ends only with a value that beats it too. Afterwards `best`, `best_epoch` and
+    `stopped_epoch` (0 when training ran to its end) say what happened, epochs counted from 0.
+    """
+
+    def __init__(
+        self, monitor: str = "val_loss", min_delta: float = 0.0, patience: int = 0, verbose: int = 0,
+        mode: str = "auto", baseline: float | None = None, restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:  # fmt: skip
+        super().__init__(monitor, mode, min_delta)
+        self.patience, self.verbose, self.baseline = patience, verbose, baseline
+        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+
+    def on_train_begin(self, logs: Logs) -> None:
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best = None
+        self.best_weights: list[Array] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        value = self.monitored(logs)
+        if epoch < self.start_from_epoch:
+            return
+        self.wait += 1
+        if self.improves(value, self.best):
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self.improves(value, self.baseline):
+                self.wait = 0
+        elif self.wait >= self.patience:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs) -> None:
+        if self.stopped_epoch and self.verbose:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.best_weights is not None:
+            if self.verbose:
+                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+            self.model.set_weights(self.best_weights)
+
+
+class ReduceLROnPlateau(MonitorCallback):
+    """Multiplies the learning rate by `factor` after `patience` epochs without improvement, never below `min_lr`.
+
+    For `cooldown` epochs after that it does not count. It adds "learning_rate", the epoch's own, to the logs.
+    """
+
+    def __init__(
+        self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 10, verbose: int = 0,
+        mode: str = "auto", min_delta: float = 1e-4, cooldown: int = 0, min_lr: float = 0.0,
+    ) -> None:  # fmt: skip
+        super().__init__(monitor, mode, min_delta)
+        if not 0 <= factor < 1:
+            raise ValueError(f"factor must be at least 0 and below 1, got {factor!r}")
+        self.factor, self.patience, self.verbose = factor, patience, verbose
+        self.cooldown, self.min_lr = cooldown, min_lr
+
+    def on_train_begin(self, logs: Logs) -> None:
+        self.best, self.wait, self.cooldown_counter = None, 0, 0
+        assert self.model.optimizer is not None  # fit has checked
+        self.optimizer = self.model.optimizer
+        self.optimizer.learning_rate = self.optimizer.learning_rate  # a schedule refuses: now, not epochs later
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        logs["learning_rate"] = old = self.optimizer.learning_rate
+        value = self.monitored(logs)
+        if self.cooldown_counter > 0:
+            self.cooldown_counter -= 1
+        if self.improves(value, self.best):
+            self.best, self.wait = value, 0
+        elif self.cooldown_counter == 0:
+            self.wait += 1
+            if self.wait >= self.patience and old > self.min_lr:
+                self.optimizer.learning_rate = new = max(old * self.factor, self.min_lr)
+                self.cooldown_counter, self.wait = self.cooldown, 0
+                if self.verbose:
+                    print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
+
+
+class ModelCheckpoint(MonitorCallback):
+    """Saves the model after every epoch, or every `save_freq` batches; with save_best_only when `monitor` has improved.
+
+    filepath may hold places for the epoch, counted from 1, and the logs: "{epoch:02d}-{val_loss:.2f}.safetensors". With
+    save_weights_only it ends in .weights.h5, which Keras reads too. A file is written whole or not at all.
+    """
+
+    def __init__(
+        self, filepath: str | Path, monitor: str = "val_loss", verbose: int = 0, save_best_only: bool = False,
+        save_weights_only: bool = False, mode: str = "auto", save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(monitor, mode, best=initial_value_threshold)
+        self.filepath = str(filepath)
+        if not self.filepath.endswith(ending := ".weights.h5" if save_weights_only else ".safetensors"):
+            raise ValueError(f"filepath must end in {ending} with {save_weights_only=}, got {self.filepath!r}")
+        if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
+            raise ValueError(f"save_freq must be 'epoch' or a number of batches, got {save_freq!r}")
+        self.verbose, self.save_freq = verbose, save_freq
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self.batches = 0  # since the last file
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        if self.save_freq == "epoch":
+            return
+        self.batches += 1
+        if self.batches >= int(self.save_freq):
+            self.batches = 0
+            self.save(logs, batch=batch + 1)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        if self.save_freq == "epoch":
+            self.save(logs)
+
+    def save(self, logs: Logs, **batch: int) -> None:
+        places = {"epoch": self.epoch + 1, **batch, **logs}
+        try:
+            path = self.filepath.format(**places)
+        except KeyError as error:
+            raise ValueError(f"{self.filepath} has a place for {error}, there are {', '.join(places)}") from None
+        what = f"\nEpoch {self.epoch + 1}:"
+        if self.save_best_only:
+            value, best = self.monitored(logs), "None" if self.best is None else f"{self.best:.5f}"
+            if not self.improves(value, self.best):
+                if self.verbose:
+                    print(f"{what} {self.monitor} did not improve from {best}")
+                return
+            self.best, what = value, f"{what} {self.monitor} improved from {best} to {value:.5f},"
+        if not all(np.isfinite(w).all() for w in self.model.get_weights()):
+            warnings.warn(f"{what} nothing saved to {path}: weights hold NaN or infinity", stacklevel=2)
+            return
+        if self.verbose:
+            print(f"{what} saving model to {path}")
+        (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+
+
+class CSVLogger(Callback):
+    """One line an epoch in a CSV file: epoch, counted from 0, and the logs, sorted; what is missing is "NA".
+
+    The file is opened for a line at a time, so that it is whole after every epoch whatever ends the training.
+    """
+
+    def __init__(self, filename: str | Path, separator: str = ",", append: bool = False) -> None:
+        self.filename, self.separator, self.append = Path(filename), separator, append
+
+    def on_train_begin(self, logs: Logs) -> None:
+        self.fields: list[str] = []
+        if not self.append:
+            self.filename.write_text("")
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        if not self.fields:
+            names = sorted(logs)
+            twins = [] if any(name.startswith("val_") for name in names) else [f"val_{name}" for name in names]
+            self.fields = ["epoch", *names, *twins]  # Keras's columns: it leaves room for a validation
+        with self.filename.open("a+", newline="") as file:
+            file.seek(0)
+            header = next(csv.reader(file, delimiter=self.separator), None)
+            if header not in (None, self.fields):
+                raise ValueError(f"{self.filename} has the columns {header}, this training {self.fields}")
+            writer = csv.DictWriter(file, self.fields, "NA", "ignore", delimiter=self.separator)
+            if header is None:
+                writer.writeheader()
+            writer.writerow({"epoch": epoch, **logs})
+
+
+class TerminateOnNaN(Callback):
+    """Ends training after the batch that makes the loss NaN or infinite, or raises a RuntimeError there."""
+
+    def __init__(self, raise_error: bool = False) -> None:
+        self.raise_error = raise_error
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        if math.isfinite(logs["loss"]):
+            return
+        if self.raise_error:
+            raise RuntimeError(f"the loss is {logs['loss']} at batch {batch}: training ends here")
+        print(f"Batch {batch}: Invalid loss, terminating training")
+        self.model.stop_training = True
+
+
+class LambdaCallback(Callback):
+    """Calls the functions given, each at its turn: `LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch))`."""
+
+    def __init__(
+        self, on_epoch_begin: Hook = None, on_epoch_end: Hook = None, on_train_begin: Hook = None,
+        on_train_end: Hook = None, on_train_batch_begin: Hook = None, on_train_batch_end: Hook = None,
+    ) -> None:  # fmt: skip
+        vars(self).update({k: v for k, v in locals().items() if k.startswith("on_") and v is not None})

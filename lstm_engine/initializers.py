@@ -1,29 +1,136 @@
-"""How weights start, as Keras 3 starts them: Glorot-uniform kernels, orthogonal recurrent kernels, zero biases.
+"""How weights start, as Keras 3 starts them: by default Glorot-uniform kernels, orthogonal recurrent kernels, zero biases.
 
-Every function takes a shape and a generator and returns float64; the layer casts to the model's dtype.
+An initializer is a name with its parameters; `draw(shape, rng)` returns float64, and the layer casts to the model's dtype.
+Layers take a name ("he_normal") or one of these objects.
 """
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-
-def glorot_uniform(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Uniform in ±sqrt(6 / (fan_in + fan_out)) (Glorot & Bengio 2010). Keras takes an LSTM's (D, 4H) as one."""
-    fan_in, fan_out = shape
-    limit = np.sqrt(6.0 / (fan_in + fan_out))
-    return rng.uniform(-limit, limit, shape)
+Drawn = NDArray[np.float64]
+CUT = 0.87962566103423978  # the standard deviation of N(0, 1) cut off at ±2
 
 
-def orthogonal(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
+@dataclass(frozen=True)
+class Initializer:
+    """Base. Two that are equal draw alike."""
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
+        raise NotImplementedError
+
+    def config(self) -> dict[str, Any]:
+        """JSON that `get` makes this initializer of again."""
+        return {"class": type(self).__name__, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Constant(Initializer):
+    """The same value everywhere."""
+
+    value: float = 0.0
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
+        return np.full(shape, float(self.value))
+
+
+@dataclass(frozen=True)
+class RandomNormal(Initializer):
+    """N(mean, stddev²)."""
+
+    mean: float = 0.0
+    stddev: float = 0.05
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
+        return rng.normal(self.mean, self.stddev, shape)
+
+
+@dataclass(frozen=True)
+class RandomUniform(Initializer):
+    """Uniform from minval to maxval."""
+
+    minval: float = -0.05
+    maxval: float = 0.05
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
+        return rng.uniform(self.minval, self.maxval, shape)
+
+
+@dataclass(frozen=True)
+class VarianceScaling(Initializer):
+    """A variance of scale / fan, with the fan of the whole matrix: Keras takes an LSTM's (D, 4H) as one.
+
+    glorot (Glorot & Bengio 2010) divides by (fan_in + fan_out) / 2, he (He et al. 2015) and lecun by fan_in.
+    """
+
+    scale: float = 1.0
+    mode: str = "fan_in"
+    distribution: str = "truncated_normal"
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
+        fan_in, fan_out = shape[0], shape[-1]
+        variance = self.scale / {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        if self.distribution == "uniform":
+            limit = np.sqrt(3.0 * variance)
+            return rng.uniform(-limit, limit, shape)
+        drawn = rng.standard_normal(shape)
+        while (outside := np.abs(drawn) > 2).any():
+            drawn[outside] = rng.standard_normal(outside.sum())
+        return drawn * np.sqrt(variance) / CUT
+
+
+@dataclass(frozen=True)
+class Orthogonal(Initializer):
     """A random orthogonal matrix (Saxe et al. 2014); in a wide one, as an LSTM's (H, 4H), the rows are orthonormal."""
-    rows, columns = shape
-    q, r = np.linalg.qr(rng.standard_normal((max(shape), min(shape))))
-    q *= np.sign(np.diag(r))  # makes the distribution uniform over rotations
-    return q.T if rows < columns else q
+
+    gain: float = 1.0
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
+        rows, columns = shape
+        q, r = np.linalg.qr(rng.standard_normal((max(shape), min(shape))))
+        q *= np.sign(np.diag(r))  # makes the distribution uniform over rotations
+        return self.gain * (q.T if rows < columns else q)
 
 
-def unit_forget_bias(units: int) -> NDArray[np.float64]:
-    """(4H,) zeros with ones in the forget quarter, so that it remembers at first (Jozefowicz et al. 2015)."""
-    bias = np.zeros((4, units))
-    bias[1] = 1.0
-    return bias.reshape(-1)
+@dataclass(frozen=True)
+class Identity(Initializer):
+    """Ones on the diagonal (with a ReLU SimpleRNN: Le et al. 2015)."""
+
+    gain: float = 1.0
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
+        return self.gain * np.eye(shape[0], shape[-1])
+
+
+NAMED: dict[str, Initializer] = {
+    "glorot_normal": VarianceScaling(1.0, "fan_avg", "truncated_normal"),
+    "glorot_uniform": VarianceScaling(1.0, "fan_avg", "uniform"),
+    "he_normal": VarianceScaling(2.0, "fan_in", "truncated_normal"),
+    "he_uniform": VarianceScaling(2.0, "fan_in", "uniform"),
+    "identity": Identity(),
+    "lecun_normal": VarianceScaling(1.0, "fan_in", "truncated_normal"),
+    "lecun_uniform": VarianceScaling(1.0, "fan_in", "uniform"),
+    "ones": Constant(1.0),
+    "orthogonal": Orthogonal(),
+    "random_normal": RandomNormal(),
+    "random_uniform": RandomUniform(),
+    "zeros": Constant(0.0),
+}
+CLASSES = {c.__name__: c for c in (Constant, Identity, Orthogonal, RandomNormal, RandomUniform, VarianceScaling)}
+
+
+def get(initializer: str | Initializer | dict[str, Any]) -> Initializer:
+    """An initializer, the one of this name, or of this config. ValueError for what the engine does not have."""
+    if isinstance(initializer, Initializer):
+        return initializer
+    if isinstance(initializer, dict) and initializer.get("class") in CLASSES:
+        return CLASSES[initializer["class"]](**{k: v for k, v in initializer.items() if k != "class"})
+    if not isinstance(initializer, str) or initializer not in NAMED:
+        raise ValueError(
+            f"initializer {initializer!r} is not in the engine; it has {', '.join(NAMED)} and {', '.join(CLASSES)}"
+        )
+    return NAMED[initializer]

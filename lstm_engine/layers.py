@@ -1,51 +1,70 @@
-"""What every layer is, and the layers without recurrence: Dense and Dropout. The recurrent ones live in `cells/`.
+"""What every layer is, and the layers without recurrence. The recurrent ones live in `cells/`, wrappers in `wrappers.py`.
 
-A layer is two pure functions over its weights: `forward(x, training) -> (y, tape)` and `backward(tape, dy) -> (dx,
-gradients)`. Whatever backward needs is on the tape, so nothing hides in the layer between the two. Shapes are
-without the batch: a sequence of T steps with D features is (T, D).
+A layer is two pure functions over its weights: `forward(x, training, mask) -> (y, tape)` and `backward(tape, dy) -> (dx,
+gradients)`. Whatever backward needs is on the tape, so nothing hides in the layer between the two. Shapes are without the
+batch: a sequence of T steps with D features is (T, D). A mask (N, T) of bool says which steps there are.
 """
 
+from __future__ import annotations
+
 import inspect
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from . import initializers, regularizers
 from .activations import ACTIVATIONS, Array, canonical_name
-from .initializers import glorot_uniform
+from .backend import one_thread_pool
 
 Shape = tuple[int, ...]
+Gradients = dict[str, Array]
 
 # Keras's arguments that the engine has at their default alone: given so they change nothing, otherwise they are refused.
-_WEIGHTS = {"use_bias": True, "kernel_initializer": "glorot_uniform", "bias_initializer": "zeros"}
-KERAS_DEFAULTS: dict[str, dict[str, Any]] = {
-    "Dense": _WEIGHTS,
-    "LSTM": _WEIGHTS
-    | {"activation": "tanh", "recurrent_activation": "sigmoid", "recurrent_initializer": "orthogonal"}
-    | {"unit_forget_bias": True, "return_state": False, "go_backwards": False, "stateful": False, "unroll": False}
-    | {"dropout": 0.0, "recurrent_dropout": 0.0},
-}
+KERAS_DEFAULTS: dict[str, Any] = {
+    "activity_regularizer": None, "kernel_constraint": None, "recurrent_constraint": None, "bias_constraint": None,
+    "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "trainable": True, "dtype": None, "noise_shape": None,
+}  # fmt: skip
+LAYERS: dict[str, type[Layer]] = {}  # by class name, as model files write it
 
 
 class Layer:
-    """Base of all layers: a name, weights by name, and the pair. `built` once the input's shape is known."""
+    """Base of all layers: a name, weights by name, and the pair. `built` once the input's shape is known.
 
-    cell: ClassVar[str | None] = None  # a recurrent layer's name for backend.pair
+    A layer also works alone: `layer(x)` builds it on first use and returns what Keras's would, as NumPy arrays.
+    """
 
     def __init__(self, *, name: str | None = None, input_shape: Shape | None = None, **unknown: Any) -> None:
-        defaults = KERAS_DEFAULTS.get(type(self).__name__, {})
-        unknown = {k: v for k, v in unknown.items() if k not in defaults or v != defaults[k]}
-        if unknown:
-            own = [p for p in inspect.signature(type(self)).parameters if p != "general"]
+        if refused := {k: v for k, v in unknown.items() if k not in KERAS_DEFAULTS or v != KERAS_DEFAULTS[k]}:
             raise TypeError(
-                f"{type(self).__name__} has no {', '.join(f'{k}={v!r}' for k, v in unknown.items())} in this engine; "
-                f"it has {', '.join([*own, 'name', 'input_shape'])}"
+                f"{type(self).__name__} has no {', '.join(f'{k}={v!r}' for k, v in refused.items())} in this engine; "
+                f"it has {', '.join([*self.options(), 'name', 'input_shape'])}"
             )
         self.name = name or ""  # Sequential fills it in: lstm, lstm_1, ...
         self.input_shape = None if input_shape is None else tuple(input_shape)
         self.weights: dict[str, Array] = {}
+        self.penalties: dict[str, regularizers.L1L2 | None] = {}
         self.backend = "auto"
         self.rng = np.random.default_rng()
         self.built = False
+
+    def __init_subclass__(cls, abstract: bool = False) -> None:
+        if not abstract:
+            LAYERS[cls.__name__] = cls
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>" if self.name else f"<{type(self).__name__}>"
+
+    @classmethod
+    def options(cls) -> list[str]:
+        """The names of the constructor's arguments but name and input_shape: its own first, then those it hands on."""
+        own = [p for c in cls.__mro__[:-2] for p in list(inspect.signature(c).parameters)]
+        return [p for p in dict.fromkeys(own) if p not in ("name", "input_shape", "general", "unknown")]
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON values, without name and input_shape."""
+        values = {name: getattr(self, name) for name in self.options()}
+        return {k: v.config() if hasattr(v, "config") else v for k, v in values.items()}
 
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
         """Draws the initial weights for inputs of this shape, and returns the output's shape."""
@@ -54,51 +73,78 @@ class Layer:
         self.input_shape, self.backend, self.rng, self.built = input_shape, backend, rng, True
         return output_shape
 
-    def config(self) -> dict[str, Any]:
-        """The constructor's arguments, as JSON values, without name and input_shape."""
-        raise NotImplementedError
+    def __call__(self, x: ArrayLike, *, training: bool = False, **more: Any) -> Any:
+        """The output for x (N, ...), float64 when x is, else float32. Recurrent layers take mask= and initial_state=."""
+        x = np.asarray(x)
+        x = x if x.dtype == np.float64 else x.astype(np.float32)
+        if not self.built:
+            self.build(x.shape[1:], x.dtype.name, self.backend, self.rng)
+        self.output_shape(x.shape[1:])
+        dtype = next((w.dtype for w in self.weights.values()), x.dtype)
+        with one_thread_pool(self.backends()):
+            return self.forward(x.astype(dtype, copy=False), training, **more)[0]
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
+    def output_mask(self, x: Array, mask: Array | None) -> Array | None:
+        """Which steps of the output there are: the input's, unless the layer makes or ends a sequence."""
+        return mask
+
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> dict[str, Array]:
         return {}
 
-    def forward(self, x: Array, training: bool) -> tuple[Array, Any]:
+    def forward(self, x: Array, training: bool = False, mask: Array | None = None) -> tuple[Any, Any]:
         raise NotImplementedError
 
-    def backward(self, tape: Any, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, tape: Any, dy: Any) -> tuple[Array, Gradients]:
         raise NotImplementedError
+
+    def backends(self) -> set[str]:
+        """What runs it: {"numpy"}, {"numba"} or both."""
+        return {"numpy"}
+
+    def weight_penalties(self) -> dict[str, regularizers.L1L2]:
+        """The penalties by weight name, for those that have one."""
+        return {name: p for name, p in self.penalties.items() if p is not None and name in self.weights}
 
 
 class Dense(Layer):
     """y = activation(x W + b) over the last axis: (N, ..., D) -> (N, ..., units). Keras's `Dense`."""
 
-    def __init__(self, units: int, activation: str | None = None, **general: Any) -> None:
+    def __init__(
+        self, units: int, activation: str | None = None, *, use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None, bias_regularizer: Any = None, **general: Any,
+    ) -> None:  # fmt: skip
         super().__init__(**general)
-        self.units = positive_int("units", units)
-        self.activation = canonical_name(activation)
-
-    def config(self) -> dict[str, Any]:
-        return {"units": self.units, "activation": self.activation}
+        self.units, self.activation, self.use_bias = positive_int("units", units), canonical_name(activation), use_bias
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.penalties = {"kernel": self.kernel_regularizer, "bias": self.bias_regularizer}
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> dict[str, Array]:
-        return {"kernel": glorot_uniform((input_shape[-1], self.units), rng), "bias": np.zeros(self.units)}
+        kernel = {"kernel": self.kernel_initializer.draw((input_shape[-1], self.units), rng)}
+        return kernel | ({"bias": self.bias_initializer.draw((self.units,), rng)} if self.use_bias else {})
 
-    def forward(self, x: Array, training: bool) -> tuple[Array, tuple[Array, Array]]:
-        W, b = self.weights["kernel"], self.weights["bias"]  # (D, units), (units,)
-        y = ACTIVATIONS[self.activation].forward(x @ W + b)
+    def forward(self, x: Array, training: bool = False, mask: Array | None = None) -> tuple[Array, tuple[Array, Array]]:
+        z = x @ self.weights["kernel"]  # (N, ..., units)
+        if self.use_bias:
+            z += self.weights["bias"]
+        y = ACTIVATIONS[self.activation].forward(z)
         return y, (x, y)
 
-    def backward(self, tape: tuple[Array, Array], dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, tape: tuple[Array, Array], dy: Array) -> tuple[Array, Gradients]:
         x, y = tape
-        W = self.weights["kernel"]
         dz = ACTIVATIONS[self.activation].backward(y, dy)  # (N, ..., units)
         dz_rows, x_rows = dz.reshape(-1, dz.shape[-1]), x.reshape(-1, x.shape[-1])
-        return dz @ W.T, {"kernel": x_rows.T @ dz_rows, "bias": dz_rows.sum(axis=0)}
+        gradients = {"kernel": x_rows.T @ dz_rows} | ({"bias": dz_rows.sum(axis=0)} if self.use_bias else {})
+        return dz @ self.weights["kernel"].T, gradients
 
 
 class Dropout(Layer):
@@ -106,26 +152,52 @@ class Dropout(Layer):
 
     def __init__(self, rate: float, *, seed: int | None = None, **general: Any) -> None:
         super().__init__(**general)
-        if not 0 <= rate <= 1:
-            raise ValueError(f"Dropout's rate must lie in [0, 1], got {rate}")
-        self.rate, self.seed = rate, seed
+        self.rate, self.seed = share("Dropout's rate", rate), seed
 
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
-        own = rng if self.seed is None else np.random.default_rng(self.seed)
-        return super().build(input_shape, dtype, backend, own)
+        return super().build(
+            input_shape, dtype, backend, rng if self.seed is None else np.random.default_rng(self.seed)
+        )
 
-    def config(self) -> dict[str, Any]:
-        return {"rate": self.rate, "seed": self.seed}
-
-    def forward(self, x: Array, training: bool) -> tuple[Array, Array | None]:
+    def forward(self, x: Array, training: bool = False, mask: Array | None = None) -> tuple[Array, Array | None]:
         if not training or self.rate == 0:
             return x, None
-        kept = self.rng.random(x.shape) >= self.rate
-        scale = kept.astype(x.dtype) / (1.0 - self.rate or 1.0)  # a rate of 1 keeps nothing
+        scale = dropout_mask(x.shape, self.rate, self.rng, x.dtype)
         return x * scale, scale
 
-    def backward(self, tape: Array | None, dy: Array) -> tuple[Array, dict[str, Array]]:
+    def backward(self, tape: Array | None, dy: Array) -> tuple[Array, Gradients]:
         return dy if tape is None else dy * tape, {}
+
+
+class Masking(Layer):
+    """Masks the steps whose features all equal mask_value, and sets them to 0: Keras's `Masking`.
+
+    A mask that is already there (sequences of different lengths) stays in force beside it.
+    """
+
+    def __init__(self, mask_value: float = 0.0, **general: Any) -> None:
+        super().__init__(**general)
+        self.mask_value = mask_value
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        require_sequences(self.name or "masking", input_shape)
+        return input_shape
+
+    def output_mask(self, x: Array, mask: Array | None) -> Array:
+        live = (x != self.mask_value).any(axis=-1)  # (N, T)
+        return live if mask is None else live & mask
+
+    def forward(self, x: Array, training: bool = False, mask: Array | None = None) -> tuple[Array, Array]:
+        live = (x != self.mask_value).any(axis=-1, keepdims=True)  # (N, T, 1)
+        return np.where(live, x, x.dtype.type(0)), live
+
+    def backward(self, tape: Array, dy: Array) -> tuple[Array, Gradients]:
+        return dy * tape, {}
+
+
+def dropout_mask(shape: Shape, rate: float, rng: np.random.Generator, dtype: Any) -> Array:
+    """0 with probability `rate`, else 1 / (1 - rate), so that the mean stays; a rate of 1 keeps nothing."""
+    return (rng.random(shape) >= rate).astype(dtype) / (1.0 - rate or 1.0)
 
 
 def time_major(x: Array) -> Array:
@@ -140,10 +212,28 @@ def check_shapes(**arrays: tuple[Array | None, Shape]) -> None:
             raise ValueError(f"{name} must have shape {expected} beside the other arrays, got {array.shape}")
 
 
+def check_mask(name: str, x: Array, mask: Any) -> Array | None:
+    """The mask as bool (N, T), or None. ValueError names both shapes when it is not x's."""
+    if mask is None:
+        return None
+    mask = np.asarray(mask)
+    if mask.shape != x.shape[:2]:
+        raise ValueError(
+            f"{name}: mask must have shape {x.shape[:2]}, one value a step of x {x.shape}, got {mask.shape}"
+        )
+    return mask.astype(bool)
+
+
 def positive_int(what: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"{what} must be a whole number of at least 1, got {value!r}")
     return int(value)
+
+
+def share(what: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
+        raise ValueError(f"{what} must lie in [0, 1], got {value!r}")
+    return float(value)
 
 
 def require_sequences(name: str, shape: Shape) -> None:

@@ -5,6 +5,7 @@ Probabilities are clipped to [1e-7, 1 - 1e-7] before the logarithm, as Keras's J
 that zone the gradient is exactly 0.
 """
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -118,3 +119,40 @@ def fit_targets(loss: Loss, y: Array, p_shape: tuple[int, ...]) -> Array:
 def one_hot(y: Array, p: Array) -> Array:
     """Class numbers (...,) to (..., K) in p's real dtype."""
     return np.eye(p.shape[-1], dtype=p.real.dtype)[y.astype(np.intp)]
+
+
+def weights(shape: tuple[int, ...], mask: Array | None, sample_weight: Array | None) -> Array | None:
+    """What the values (N,) or (N, T) are multiplied by before their mean: None for 1 everywhere.
+
+    As Keras reduces: a mean over the steps that a mask (N, T) leaves (0 when it leaves none), and over all samples, whatever
+    their sample_weight (N,), (N, 1) or (N, T). ValueError names the shapes.
+    """
+    w = None
+    if mask is not None:
+        w = mask * (mask.size / max(mask.sum(), 1))
+    if sample_weight is not None:
+        fitted = sample_weight
+        if fitted.ndim < len(shape):
+            fitted = fitted.reshape(len(fitted), *[1] * (len(shape) - 1))
+        elif fitted.ndim == len(shape) + 1 and fitted.shape[-1] == 1:
+            fitted = fitted[..., 0]
+        if fitted.ndim != len(shape) or any(n not in (1, m) for n, m in zip(fitted.shape, shape, strict=True)):
+            raise ValueError(f"sample_weight must have shape {shape} or ({shape[0]},), got {sample_weight.shape}")
+        w = np.broadcast_to(fitted, shape) if w is None else w * fitted
+    return w
+
+
+def class_weights(y: Array, by_class: dict[int, float]) -> Array:
+    """A weight for each sample, from its class: class numbers (N,), (N, 1) or one-hot (N, K). 1 for classes not named."""
+    if not isinstance(y, np.ndarray) or y.ndim > 2 or not isinstance(by_class, dict):
+        raise ValueError(
+            "class_weight is a dict from class number to weight, for targets of one class a sample; "
+            "use sample_weight for others"
+        )
+    labels = y.reshape(len(y)) if y.size == len(y) else y.argmax(axis=-1)
+    return np.array([by_class.get(int(label), 1.0) for label in np.round(labels)], y.dtype)
+
+
+def snake(name: str) -> str:
+    """BinaryCrossentropy to binary_crossentropy, GRU to gru: Keras's names from its classes'."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

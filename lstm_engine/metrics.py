@@ -1,25 +1,206 @@
-"""Metrics: what a person reads beside the loss. Each gives one number a sample; their mean is the metric."""
+"""Metrics: what a person reads beside the loss, counted over all batches since `reset` as Keras 3 counts them.
 
-from collections.abc import Callable
+`get("accuracy")` or `get(AUC(num_thresholds=50))` gives a fresh metric; `update(y, p)` adds a batch to its counts, and
+`result()` makes one number of them. None of them is weighted: Keras too keeps sample weights out of `metrics=`.
+"""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from .activations import Array
 
 
-def accuracy(y: Array, p: Array) -> Array:
-    """1 where the prediction is right. Keras's three readings, by shape: binary (p > 0.5), one-hot, class numbers."""
-    if p.shape[-1] == 1:
-        return ((p > 0.5) == y.reshape(p.shape)).mean(axis=-1)
-    labels = y.argmax(axis=-1) if y.shape == p.shape else y.reshape(p.shape[:-1])
-    return np.asarray(p.argmax(axis=-1) == labels, p.dtype)
+@dataclass(kw_only=True)
+class Metric:
+    """Base: adds up the `counts` of batches; `score` makes a number of them, the first's share of the second at first."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        self.sums: Array | None = None
+
+    def update(self, y: Array, p: Array, mask: Array | None = None) -> None:
+        """Adds a batch: predictions p (N, ..., K), y (N, ..., K) or class numbers (N, ...), mask (N, T) of bool."""
+        if mask is not None:
+            y, p = y[mask], p[mask]  # (steps there are, ...)
+        counts = self.counts(y, p)
+        self.sums = counts if self.sums is None else self.sums + counts
+
+    def result(self) -> float:
+        """The metric over everything since `reset`; 0.0, as in Keras, where there is nothing to divide by."""
+        return 0.0 if self.sums is None else float(self.score(self.sums))
+
+    def counts(self, y: Array, p: Array) -> Array:
+        raise NotImplementedError
+
+    def score(self, sums: Array) -> float:
+        return sums[0] / sums[1] if sums[1] else 0.0
 
 
-METRICS: dict[str, Callable[[Array, Array], Array]] = {"accuracy": accuracy, "acc": accuracy}
+@dataclass(kw_only=True)
+class Accuracy(Metric):
+    """The share of right predictions. Keras's three readings, by shape: binary (p > 0.5), one-hot, class numbers."""
+
+    name: str = "accuracy"
+
+    def counts(self, y: Array, p: Array) -> Array:
+        if p.shape[-1] == 1:
+            right = (p > 0.5) == y.reshape(p.shape)
+        else:
+            right = p.argmax(axis=-1) == (y.argmax(axis=-1) if y.shape == p.shape else y.reshape(p.shape[:-1]))
+        return np.array([right.sum(), right.size])
 
 
-def check_name(metric: str) -> str:
-    """The name itself, which logs and history carry. ValueError for one that the engine does not have."""
-    if not isinstance(metric, str) or metric not in METRICS:
+@dataclass(kw_only=True)
+class BalancedAccuracy(Metric):
+    """The mean, over the classes that occur in y, of the share of each that is found. The engine's own: Keras has none."""
+
+    name: str = "balanced_accuracy"
+
+    def counts(self, y: Array, p: Array) -> Array:
+        if p.shape[-1] == 1:
+            true, found = y.ravel() > 0.5, p.ravel() > 0.5
+        else:
+            true, found = (y.argmax(axis=-1) if y.shape == p.shape else y).ravel(), p.argmax(axis=-1).ravel()
+        true, k = true.astype(np.intp), max(2, p.shape[-1])
+        return np.stack([np.bincount(true[found == true], minlength=k), np.bincount(true, minlength=k)])
+
+    def score(self, sums: Array) -> float:  # (2, classes)
+        found, there = sums[:, sums[1] > 0]
+        return (found / there).mean() if there.size else 0.0
+
+
+@dataclass
+class Precision(Metric):
+    """TP / (TP + FP), a prediction being positive above `thresholds`, one number. All outputs count together.
+
+    Masked steps do not count. (Keras counts them here, and leaves them out of accuracy alone.)
+    """
+
+    thresholds: float = 0.5
+    _: KW_ONLY
+    name: str = "precision"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.thresholds, float | int) or not 0 <= self.thresholds <= 1:
+            raise ValueError(f"thresholds must be one number from 0 to 1, got {self.thresholds!r}")
+        super().__post_init__()
+
+    def counts(self, y: Array, p: Array) -> Array:
+        positive, true = p > self.thresholds, truth(self, y, p)
+        return np.array([(positive & true).sum(), positive.sum()])
+
+
+@dataclass
+class Recall(Precision):
+    """TP / (TP + FN), otherwise as Precision."""
+
+    _: KW_ONLY
+    name: str = "recall"
+
+    def counts(self, y: Array, p: Array) -> Array:
+        positive, true = p > self.thresholds, truth(self, y, p)
+        return np.array([(positive & true).sum(), true.sum()])
+
+
+@dataclass
+class AUC(Metric):
+    """The area under the ROC curve, through `num_thresholds` points as Keras's AUC draws it. Outputs, mask: as Precision."""
+
+    num_thresholds: int = 200
+    _: KW_ONLY
+    name: str = "auc"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.num_thresholds, int) or self.num_thresholds < 2:
+            raise ValueError(f"num_thresholds must be a whole number of at least 2, got {self.num_thresholds!r}")
+        super().__post_init__()
+
+    def counts(self, y: Array, p: Array) -> Array:
+        """How many positives (row 0) and negatives (row 1) lie above each threshold but not above the next."""
+        n, true = self.num_thresholds, truth(self, y, p)
+        q = np.clip(np.nan_to_num(p), 0, 1)  # a diverged network's NaN counts as 0, as in Keras
+        above = np.maximum(np.ceil(q * (n - 1)) - 1, 0).astype(np.intp)
+        return np.stack([np.bincount(above[true], minlength=n), np.bincount(above[~true], minlength=n)])
+
+    def score(self, sums: Array) -> float:  # (2, num_thresholds)
+        if not sums.any(axis=1).all():
+            return 0.0  # one of the two classes does not occur
+        true_rate, false_rate = sums[:, ::-1].cumsum(axis=1) / sums.sum(axis=1, keepdims=True)  # from (0, 0) to (1, 1)
+        return np.trapezoid(true_rate, false_rate)
+
+
+class Scores:
+    """The loss and the metrics over batches: the loss as a mean in which batches count by their size."""
+
+    def __init__(self, own: Sequence[Metric]) -> None:
+        self.n, self.loss, self.metrics = 0, 0.0, copy.deepcopy(list(own))
+        for metric in self.metrics:
+            metric.reset()
+
+    def add(self, loss: float, y: Array, p: Array, mask: Array | None) -> float:
+        self.n, self.loss = self.n + len(p), self.loss + loss * len(p)
+        for metric in self.metrics:
+            metric.update(y, p, mask)
+        return loss
+
+    def logs(self) -> dict[str, float]:
+        return {"loss": self.loss / self.n} | {metric.name: metric.result() for metric in self.metrics}
+
+
+METRICS: dict[str, Any] = {
+    "accuracy": Accuracy, "acc": Accuracy, "balanced_accuracy": BalancedAccuracy,
+    "auc": AUC, "precision": Precision, "recall": Recall,
+}  # fmt: skip
+CLASSES: dict[str, Any] = {c.__name__: c for c in METRICS.values()}
+
+
+def get(metric: str | Metric) -> Metric:
+    """A fresh metric like this one, or of this name, which is the key in the history as it is written.
+
+    ValueError for one that the engine does not have.
+    """
+    if isinstance(metric, Metric):
+        return type(metric)(**asdict(metric))
+    if not isinstance(metric, str) or metric.lower() not in METRICS:
         raise ValueError(f"metric {metric!r} is not in the engine; it has {', '.join(METRICS)}")
-    return metric
+    return METRICS[metric.lower()](name=metric)
+
+
+def get_all(given: Sequence[str | Metric] | None) -> list[Metric]:
+    """`get` for each of compile's `metrics`; one name's second metric is called name_1, as in Keras's history."""
+    if isinstance(given, str | Metric):
+        raise ValueError(f"metrics is a list, such as ['accuracy'], got {given!r}")
+    fresh = [get(metric) for metric in given or ()]
+    names = [metric.name for metric in fresh]
+    for n, metric in enumerate(fresh):
+        metric.name += f"_{names[:n].count(metric.name)}" if metric.name in names[:n] else ""
+    return fresh
+
+
+def to_config(metric: Metric) -> str | dict[str, Any]:
+    """The metric as JSON values: its name where that says everything."""
+    if metric.name.lower() in METRICS and get(metric.name) == metric:
+        return metric.name
+    return {"class_name": type(metric).__name__, "config": asdict(metric)}
+
+
+def from_config(config: str | dict[str, Any]) -> Metric:
+    return get(config) if isinstance(config, str) else CLASSES[config["class_name"]](**config["config"])
+
+
+def truth(metric: Metric, y: Array, p: Array) -> Array:
+    """y as bool in p's shape. ValueError for class numbers beside several outputs, which Keras refuses as well."""
+    if y.size != p.size:
+        raise ValueError(
+            f"{type(metric).__name__} compares y with every output: predictions {p.shape} need y of that shape, got "
+            f"{y.shape}. Give one-hot y with categorical_crossentropy, or take accuracy or balanced_accuracy"
+        )
+    return y.reshape(p.shape).astype(bool)

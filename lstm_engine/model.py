@@ -15,21 +15,25 @@ from numpy.typing import ArrayLike
 
 from . import losses, optimizers, weights
 from .activations import Array
-from .backend import BACKENDS, one_thread_pool, resolve
+from .backend import BACKENDS, one_thread_pool
 from .callbacks import Callback, History, Logs, ProgressBar, check_callback, progress_line
-from .cells.lstm import LSTM
-from .layers import Dense, Dropout, Layer, Shape, positive_int
-from .metrics import METRICS, check_name
+from .layers import LAYERS, Layer, Shape, positive_int
+from .metrics import Metric, Scores, get_all
+from .samples import Data, Samples
 
-LAYERS: dict[str, type[Layer]] = {"LSTM": LSTM, "Dense": Dense, "Dropout": Dropout}
 DTYPES = ("float32", "float64")
 
 
 class Input:
-    """Keras's `Input((T, D))` as the first item of a Sequential: gives the input's shape, and nothing else."""
+    """Keras's `Input((T, D))` as the first item of a Sequential: gives the input's shape, and nothing else.
 
-    def __init__(self, shape: Shape) -> None:
-        self.shape = tuple(shape)
+    T may be None: sequences of any length. A batch_shape (N, T, D) serves too, as Keras asks for with stateful layers.
+    """
+
+    def __init__(self, shape: Shape | None = None, *, batch_shape: Shape | None = None) -> None:
+        if (shape is None) == (batch_shape is None):
+            raise ValueError("Input takes a shape (T, D), or a batch_shape (N, T, D)")
+        self.shape = tuple(shape) if shape is not None else tuple(batch_shape or ())[1:]
 
 
 class Sequential:
@@ -57,7 +61,7 @@ class Sequential:
         self.input_shape: Shape | None = None
         self.optimizer: optimizers.Optimizer | None = None
         self.loss: losses.Loss | None = None
-        self.metric_names: list[str] = []
+        self.metrics: list[Metric] = []
         self.metadata: dict[str, Any] = {}
         self.epochs_done = (
             0  # how many epochs this model has been through: with the seed, it gives the next one's order
@@ -79,6 +83,11 @@ class Sequential:
             raise TypeError(f"Sequential takes layers of lstm_engine ({', '.join(LAYERS)}), got {layer!r}")
         if any(layer is other for other in self.layers):
             raise ValueError(f"layer {layer.name} is in this model already: make a new one for every place")
+        if getattr(layer, "return_state", False) or getattr(layer, "merge_mode", "concat") is None:
+            raise ValueError(
+                f"a Sequential hands one array from layer to layer, but {type(layer).__name__} would return several: leave "
+                "return_state and merge_mode=None to a layer that you call yourself, layer(x)"
+            )
         layer.name = self._free_name(layer)
         self.layers.append(layer)
         if len(self.layers) == 1 and self.input_shape is None:
@@ -96,7 +105,7 @@ class Sequential:
             if layer.name in taken:
                 raise ValueError(f"two layers cannot both be named {layer.name!r}")
             return layer.name
-        base, n = type(layer).__name__.lower(), 0
+        base, n = losses.snake(type(layer).__name__), 0
         while (name := f"{base}_{n}" if n else base) in taken:
             n += 1
         return name
@@ -107,7 +116,8 @@ class Sequential:
             raise ValueError("the model has no layers yet: add some")
         self.input_shape = shape = tuple(input_shape)
         for below, layer in zip([None, *self.layers], self.layers, strict=False):
-            if layer.cell and below is not None and below.cell and len(shape) == 1:
+            reads, ends = hasattr(layer, "return_sequences"), getattr(below, "return_sequences", None) is False
+            if reads and below is not None and ends and len(shape) == 1:
                 raise ValueError(
                     f"{layer.name} reads sequences, but {below.name} below it returns its last step alone: "
                     f"give {below.name} return_sequences=True"
@@ -147,6 +157,12 @@ class Sequential:
         for w, array in zip(own.values(), arrays, strict=True):
             w[...] = array
 
+    def reset_states(self) -> None:
+        """Makes every stateful layer begin anew."""
+        for layer in self.layers:
+            if hasattr(layer, "reset_states"):
+                layer.reset_states()
+
     def count_params(self) -> int:
         return sum(w.size for w in self.weights.values())
 
@@ -157,7 +173,7 @@ class Sequential:
         for layer in self.layers:
             shape = layer.output_shape(shape) if layer.built and shape is not None else None
             size = sum(w.size for w in layer.weights.values())
-            runs = resolve(layer.cell, self.backend) if layer.cell else "numpy"
+            runs = ", ".join(sorted(layer.backends()))
             title = f"{layer.name} ({type(layer).__name__})"
             rows.append((title, "not built" if shape is None else str((None, *shape)), f"{size:,}", runs))
         widths = [max(len(row[k]) for row in rows) for k in range(4)]
@@ -170,12 +186,14 @@ class Sequential:
 
     # -- one batch ---------------------------------------------------------------------------------------------------
 
-    def _forward(self, x: Array, training: bool) -> tuple[Array, list[Any]]:
+    def _forward(self, x: Array, training: bool, mask: Array | None) -> tuple[Array, Array | None, list[Any]]:
+        """The output, its mask where its steps have one, and every layer's tape."""
         tapes = []
         for layer in self.layers:
-            x, tape = layer.forward(x, training)
+            y, tape = layer.forward(x, training, mask)
             tapes.append(tape)
-        return x, tapes
+            x, mask = y, layer.output_mask(x, mask)
+        return x, mask, tapes
 
     def _backward(self, tapes: list[Any], dy: Array) -> dict[str, Array]:
         gradients: dict[str, dict[str, Array]] = {}
@@ -183,36 +201,62 @@ class Sequential:
             dy, gradients[layer.name] = layer.backward(tape, dy)
         return {f"{layer.name}/{name}": g for layer in self.layers for name, g in gradients[layer.name].items()}
 
-    def _loss_and_gradients(self, x: Array, y: Array, training: bool) -> tuple[Logs, dict[str, Array]]:
+    def _loss_and_gradients(
+        self, x: Array, y: Array, mask: Array | None, sample_weight: Array | None, training: bool, scores: Scores
+    ) -> tuple[float, dict[str, Array]]:
         _, loss = self._compiled()
-        p, tapes = self._forward(x, training)
+        p, mask, tapes = self._forward(x, training, mask)
         y = losses.fit_targets(loss, y, p.shape)
-        gradients = self._backward(tapes, loss.gradient(y, p).astype(p.dtype, copy=False))
-        return self._logs(loss, y, p), gradients
+        w = losses.weights(p.shape[:-1], mask, sample_weight)
+        dp = loss.gradient(y, p) if w is None else loss.gradient(y, p) * w[..., None]
+        gradients = self._backward(tapes, dp.astype(p.dtype, copy=False))
+        for name, penalty in self._penalties().items():
+            gradients[name] += penalty.gradient(self.weights[name])
+        return scores.add(self._loss(loss, y, p, w), y, p, mask), gradients
 
-    def _logs(self, loss: losses.Loss, y: Array, p: Array) -> Logs:
-        logs = {"loss": float(loss.values(y, p).mean())}
-        return logs | {name: float(METRICS[name](y, p).mean()) for name in self.metric_names}
+    def _loss(self, loss: losses.Loss, y: Array, p: Array, w: Array | None) -> float:
+        """The weighted mean of the loss, and the penalties on the weights."""
+        values = loss.values(y, p) if w is None else loss.values(y, p) * w
+        own = self.weights
+        return float(values.mean() + sum(penalty.value(own[name]) for name, penalty in self._penalties().items()))
 
-    def train_on_batch(self, x: ArrayLike, y: ArrayLike, *, return_dict: bool = False) -> Any:
+    def _penalties(self) -> dict[str, Any]:
+        return {f"{layer.name}/{name}": p for layer in self.layers for name, p in layer.weight_penalties().items()}
+
+    def __call__(self, x: ArrayLike, *, training: bool = False, mask: ArrayLike | None = None) -> Array:
+        """The output for one batch x (N, T, D) as it is, with a mask (N, T) of the steps that there are."""
+        samples = self._samples(x, mask)
+        batch, mask = samples.take(slice(None))
+        with one_thread_pool(self._backends()):
+            return self._forward(batch, training, mask)[0]
+
+    def train_on_batch(
+        self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
+        class_weight: dict[int, float] | None = None, *, mask: ArrayLike | None = None, return_dict: bool = False,
+    ) -> Any:  # fmt: skip
         """One optimizer step. Returns this batch's loss and metrics, before the step, as `evaluate` does."""
-        X, Y = self._arrays(x, y)
+        data = self._data(x, y, mask, sample_weight, class_weight)
+        scores = Scores(self.metrics)
         with one_thread_pool(self._backends()):
-            logs = self._step(X, Y)
-        return self._result(logs, return_dict)
+            self._step(*data.take(slice(None)), scores)
+        return self._result(scores.logs(), return_dict)
 
-    def _step(self, x: Array, y: Array) -> Logs:
+    def _step(self, x: Array, y: Array, mask: Array | None, sample_weight: Array | None, scores: Scores) -> None:
         optimizer, _ = self._compiled()
-        logs, gradients = self._loss_and_gradients(x, y, training=True)
+        _, gradients = self._loss_and_gradients(x, y, mask, sample_weight, True, scores)
         optimizer.apply(self.weights, gradients)
-        return logs
 
-    def gradients(self, x: ArrayLike, y: ArrayLike) -> tuple[float, dict[str, Array]]:
-        """The loss on (x, y) and its gradient by weight name. Dropout is off; no weight moves."""
-        X, Y = self._arrays(x, y)
+    def gradients(
+        self, x: ArrayLike, y: ArrayLike, *, mask: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, dict[str, Array]]:
+        """The loss on (x, y) and its gradient by weight name. Dropout is off; no weight and no kept state moves."""
+        batch = self._data(x, y, mask, sample_weight).take(slice(None))
+        kept = [(half, half.states) for layer in self.layers for half in _halves(layer)]
         with one_thread_pool(self._backends()):
-            logs, gradients = self._loss_and_gradients(X, Y, training=False)
-        return logs["loss"], gradients
+            result = self._loss_and_gradients(*batch, False, Scores([]))
+        for half, states in kept:
+            half.states = states
+        return result
 
     # -- Keras's verbs -----------------------------------------------------------------------------------------------
 
@@ -221,71 +265,87 @@ class Sequential:
         optimizer: str | optimizers.Optimizer = "rmsprop",
         loss: str | None = None,
         *,
-        metrics: Sequence[str] | None = None,
+        metrics: Sequence[str | Metric] | None = None,
     ) -> None:
-        """Says how to train: an optimizer ("adam", Adam(1e-3), ...), a loss and metrics by name."""
+        """Says how to train: an optimizer ("adam", Adam(1e-3), ...), a loss by name, and metrics ("accuracy", AUC(), ...)."""
         if not isinstance(loss, str):
             raise ValueError(f"compile needs a loss by name, got {loss!r}: one of {', '.join(losses.LOSSES)}")
         self.optimizer, self.loss = optimizers.get(optimizer), losses.get(loss)
-        self.metric_names = [check_name(m) for m in metrics or ()]
+        self.metrics = get_all(metrics)
 
     def fit(
         self,
-        x: ArrayLike,
+        x: ArrayLike | Sequence[ArrayLike],
         y: ArrayLike,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
         callbacks: Callback | Sequence[Callback] | None = None,
         validation_split: float = 0.0,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_data: Sequence[Any] | None = None,
         shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: ArrayLike | None = None,
         *,
+        mask: ArrayLike | None = None,
         order: Sequence[Sequence[Any]] | None = None,
     ) -> History:
         """Trains for some epochs and returns their History.
 
-        x (N, T, D) and y (N,), (N, 1) or what the loss needs. The loss and metrics of an epoch are means over its
-        samples while the weights move, as in Keras; the last, smaller batch is kept. validation_split takes the last
-        part of x and y, before any shuffling. order gives the batches explicitly: order[epoch] is a list of
-        batches, each an array of row numbers; without it, an epoch's order follows from the seed and its number.
+        x (N, T, D), perhaps with a mask (N, T) of the steps that there are, or a list of N arrays (T_n, D): those are
+        padded batch by batch, like lengths together. y (N,), (N, 1) or what the loss needs. class_weight {0: 1.0, 1: 2.0}
+        or sample_weight (N,) weigh the loss, not the metrics. validation_data is (X, y) or (X, y, sample_weight);
+        validation_split takes the last part of x and y, before any shuffling.
+
+        The loss and metrics of an epoch are means over its samples while the weights move, as in Keras; the last,
+        smaller batch is kept. order gives the batches explicitly: order[epoch] is a list of batches, each an array of row
+        numbers; without it, an epoch's order follows from the seed and its number.
         """
-        X, Y = self._arrays(x, y)
+        data = self._data(x, y, mask, sample_weight, class_weight)
         batch_size, verbosity = _batch_size(batch_size), 1 if verbose == "auto" else int(verbose)
-        if validation_data is not None and len(validation_data) != 2:
-            raise ValueError(f"validation_data is (X, y); got {len(validation_data)} items (no sample weights here)")
-        if validation_data is None and validation_split:
-            X, Y, validation_data = _split_off_the_end(X, Y, validation_split)
+        if validation_data is not None and len(validation_data) not in (2, 3):
+            raise ValueError(f"validation_data is (X, y) or (X, y, sample_weight); got {len(validation_data)} items")
+        held_out = None
+        if validation_data is not None:
+            vx, vy, *vw = validation_data
+            held_out = self._data(vx, vy, None, vw[0] if vw else None)
+        elif validation_split:
+            data, held_out = data.split(validation_split)
         if order is not None and len(order) < epochs:
             raise ValueError(f"order has batches for {len(order)} epochs, but epochs={epochs}")
         history, own = History(), [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-        listeners = [history, *([ProgressBar()] if verbosity else []), *map(check_callback, own)]
+        listeners = [
+            *([ProgressBar()] if verbosity else []),
+            *map(check_callback, own),
+            history,
+        ]  # history last, as Keras
         self.stop_training = False
         for listener in listeners:
             listener.set_model(self)
-            listener.set_params({"epochs": epochs, "steps": -(-len(X) // batch_size), "verbose": verbosity})
+            listener.set_params({"epochs": epochs, "steps": -(-len(data) // batch_size), "verbose": verbosity})
             listener.on_train_begin({})
         logs: Logs = {}
         for epoch in range(epochs):
-            batches = (
-                self._batches(len(X), batch_size, shuffle) if order is None else [np.asarray(b) for b in order[epoch]]
-            )
+            given = None if order is None else [np.asarray(b) for b in order[epoch]]
+            batches = given or data.samples.batches(batch_size, self._epoch_rng() if shuffle else None)
             for listener in listeners:
                 listener.params["steps"] = len(batches)
                 listener.on_epoch_begin(epoch, {})
-            mean = _Mean()
+            scores = Scores(self.metrics)
             with one_thread_pool(self._backends()):
                 for n, batch in enumerate(batches):
                     for listener in listeners:
                         listener.on_train_batch_begin(n, {})
-                    mean.add(self._step(X[batch], Y[batch]), len(batch))
+                    self._step(*data.take(batch), scores)
+                    logs = scores.logs()
                     for listener in listeners:
-                        listener.on_train_batch_end(n, mean.logs())
+                        listener.on_train_batch_end(n, logs)
+                    if self.stop_training:
+                        break
             self.epochs_done += 1
-            logs = mean.logs()
-            if validation_data is not None:
-                scores = self.evaluate(validation_data[0], validation_data[1], batch_size, 0, return_dict=True)
-                logs |= {f"val_{name}": value for name, value in scores.items()}
+            if held_out is not None:
+                scored = self._evaluate(held_out, batch_size, 0)
+                logs |= {f"val_{name}": value for name, value in scored.items()}
             for listener in listeners:
                 listener.on_epoch_end(epoch, logs)
             if self.stop_training:
@@ -296,41 +356,81 @@ class Sequential:
 
     def evaluate(
         self,
-        x: ArrayLike,
+        x: ArrayLike | Sequence[ArrayLike],
         y: ArrayLike,
         batch_size: int | None = None,
         verbose: str | int = "auto",
+        sample_weight: ArrayLike | None = None,
         *,
+        mask: ArrayLike | None = None,
         return_dict: bool = False,
     ) -> Any:
         """The loss and metrics over (x, y): [loss, accuracy], the loss alone without metrics, or a dict of names."""
-        X, Y = self._arrays(x, y)
+        data = self._data(x, y, mask, sample_weight)
+        return self._result(self._evaluate(data, _batch_size(batch_size), verbose), return_dict)
+
+    def _evaluate(self, data: Data, batch_size: int, verbose: str | int) -> Logs:
         _, loss = self._compiled()
-        mean = _Mean()
-        for rows, p in self._predictions(X, _batch_size(batch_size), verbose, mean.logs):
-            mean.add(self._logs(loss, losses.fit_targets(loss, Y[rows], p.shape), p), len(p))
-        return self._result(mean.logs(), return_dict)
+        scores = Scores(self.metrics)
+        for rows, p, mask in self._predictions(data.samples, batch_size, verbose, scores.logs):
+            _, y, _, sample_weight = data.take(rows)
+            y = losses.fit_targets(loss, y, p.shape)
+            w = losses.weights(p.shape[:-1], mask, sample_weight)
+            scores.add(self._loss(loss, y, p, w), y, p, mask)
+        return scores.logs()
 
-    def predict(self, x: ArrayLike, batch_size: int | None = None, verbose: str | int = "auto") -> Array:
-        """The model's output for x (N, T, D): (N, units) of the last layer, with dropout off."""
-        X = self._input(x)
-        parts = [p for _, p in self._predictions(X, _batch_size(batch_size), verbose, dict)]
-        return np.concatenate(parts)
+    def predict(
+        self,
+        x: ArrayLike | Sequence[ArrayLike],
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        *,
+        mask: ArrayLike | None = None,
+    ) -> Any:
+        """The model's output for x, with dropout off: (N, units), or (N, T, units) when the last layer gives sequences.
 
-    def _predictions(self, X: Array, batch_size: int, verbose: str | int, logs: Any) -> Iterator[tuple[slice, Array]]:
-        """The outputs batch by batch, with the rows they belong to; at the end one line of progress if wanted."""
-        started, steps = time.perf_counter(), -(-len(X) // batch_size)
-        for start in range(0, len(X), batch_size):
-            rows = slice(start, start + batch_size)
+        For a list of sequences (T_n, D) such a model returns a list of (T_n, units).
+        """
+        samples = self._samples(x, mask)
+        out: list[Any] = [None] * len(samples)
+        for rows, p, _ in self._predictions(samples, _batch_size(batch_size), verbose, dict):
+            ends = [None] * len(rows) if samples.lengths is None or p.ndim == 2 else samples.lengths[rows]
+            for n, row, end in zip(rows, p, ends, strict=True):
+                out[n] = row[:end]
+        return out if samples.lengths is not None and p.ndim > 2 else np.stack(out)
+
+    def _predictions(
+        self, samples: Samples, batch_size: int, verbose: str | int, logs: Any
+    ) -> Iterator[tuple[Array, Array, Array | None]]:
+        """Row numbers, outputs and their mask, batch by batch, like lengths together; at the end a line if wanted."""
+        started, rows = time.perf_counter(), np.arange(len(samples))
+        if samples.lengths is not None and not any(getattr(layer, "stateful", False) for layer in self.layers):
+            rows = np.argsort(samples.lengths, kind="stable")
+        steps = range(0, len(rows), batch_size)
+        for start in steps:
+            at = rows[start : start + batch_size]
+            x, mask = samples.take(at)
             with one_thread_pool(self._backends()):
-                p, _ = self._forward(X[rows], training=False)
-            yield rows, p
+                p, mask, _ = self._forward(x, False, mask)
+            yield at, p, mask
         if verbose:
-            print(progress_line(steps, steps, time.perf_counter() - started, logs()))
+            print(progress_line(len(steps), len(steps), time.perf_counter() - started, logs()))
 
     def save(self, path: str | Path, metadata: dict[str, Any] | None = None) -> None:
         """Writes weights, architecture, optimizer and metadata (JSON values) into one safetensors file, or nothing."""
         weights.save(self, Path(path), self.metadata if metadata is None else metadata)
+
+    def save_weights(self, path: str | Path) -> None:
+        """Writes the weights as Keras reads them: .weights.h5, .keras (a whole model to Keras) or the older .h5."""
+        from .interchange import keras_files
+
+        keras_files.save(self, Path(path))
+
+    def load_weights(self, path: str | Path) -> None:
+        """Takes the weights out of Keras's file. ValueError, and nothing changed, when one does not fit."""
+        from .interchange import keras_files
+
+        keras_files.load(self, Path(path))
 
     # -- small things ------------------------------------------------------------------------------------------------
 
@@ -342,25 +442,25 @@ class Sequential:
         return self.optimizer, self.loss
 
     def _backends(self) -> set[str]:
-        return {resolve(layer.cell, self.backend) for layer in self.layers if layer.cell}
+        return {backend for layer in self.layers for backend in layer.backends()}
 
-    def _batches(self, n: int, batch_size: int, shuffle: bool) -> list[Array]:
-        """The next epoch's batches of row numbers: a permutation of all, from the seed and the epoch's number."""
-        rng = np.random.default_rng([self._seeds.generate_state(1)[0], self.epochs_done])
-        rows = rng.permutation(n) if shuffle else np.arange(n)
-        return [rows[start : start + batch_size] for start in range(0, n, batch_size)]
+    def _epoch_rng(self) -> np.random.Generator:
+        """Draws the order of the next epoch: it follows from the seed and the epoch's number alone."""
+        return np.random.default_rng([self._seeds.generate_state(1)[0], self.epochs_done])
 
-    def _input(self, x: ArrayLike) -> Array:
-        X = np.asarray(x)
-        if X.dtype.kind not in "buif":
-            raise TypeError(f"X must be an array of numbers, got dtype {X.dtype} and shape {X.shape}")
-        if X.ndim == 0 or len(X) == 0:
-            raise ValueError(f"X must hold at least one sample, got shape {X.shape}")
+    def _samples(self, x: Any, mask: ArrayLike | None = None) -> Samples:
+        samples = Samples(x, self.dtype, mask)
         if not self.built:
-            self.build(X.shape[1:])
-        elif self.layers and X.shape[1:] != self.input_shape:
-            self._check_shape(X.shape[1:])
-        return X.astype(self.dtype, copy=False)
+            self.build(samples.shape)
+        elif self.layers and samples.shape != self.input_shape:
+            self._check_shape(samples.shape)
+        return samples
+
+    def _data(
+        self, x: Any, y: Any, mask: Any = None, sample_weight: Any = None, class_weight: dict[int, float] | None = None
+    ) -> Data:
+        self._compiled()
+        return Data(self._samples(x, mask), y, self.dtype, sample_weight, class_weight)
 
     def _check_shape(self, shape: Shape) -> None:
         """Lets sequences of another length through; ValueError for anything else that the weights were not made for."""
@@ -373,43 +473,16 @@ class Sequential:
         for layer in self.layers:
             shape = layer.output_shape(shape)
 
-    def _arrays(self, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-        self._compiled()
-        X, Y = self._input(x), np.asarray(y)
-        if Y.dtype.kind not in "buif":
-            raise TypeError(f"y must be an array of numbers, got dtype {Y.dtype}: male is 1 and female 0, for instance")
-        if Y.ndim == 0 or len(Y) != len(X):
-            raise ValueError(f"X and y must have the same number of samples, got X {X.shape} and y {Y.shape}")
-        return X, Y.astype(self.dtype, copy=False)
-
     def _result(self, logs: Logs, return_dict: bool) -> Any:
         if return_dict:
             return logs
-        return list(logs.values()) if self.metric_names else logs["loss"]
+        return list(logs.values()) if self.metrics else logs["loss"]
 
 
-class _Mean:
-    """The mean of logs over samples: batches count by their size."""
-
-    def __init__(self) -> None:
-        self.n, self.sums = 0, Logs()
-
-    def add(self, logs: Logs, n: int) -> None:
-        self.n += n
-        for name, value in logs.items():
-            self.sums[name] = self.sums.get(name, 0.0) + value * n
-
-    def logs(self) -> Logs:
-        return {name: value / self.n for name, value in self.sums.items()}
-
-
-def _split_off_the_end(X: Array, Y: Array, share: float) -> tuple[Array, Array, tuple[Array, Array]]:
-    if not 0 < share < 1:
-        raise ValueError(f"validation_split must lie between 0 and 1, got {share}")
-    at = int(np.floor(len(X) * (1.0 - share)))  # Keras's rounding
-    if at == 0 or at == len(X):
-        raise ValueError(f"validation_split={share} of {len(X)} samples leaves one side empty")
-    return X[:at], Y[:at], (X[at:], Y[at:])
+def _halves(layer: Layer) -> list[Any]:
+    """The recurrent layers that a layer is, or is made of: those with states to keep."""
+    halves = [getattr(layer, "forward_half", layer), getattr(layer, "backward_half", layer)]
+    return [half for half in halves if hasattr(half, "states")]
 
 
 def _batch_size(given: int | None) -> int:

@@ -1,36 +1,88 @@
 """Optimizers, updating exactly as Keras 3 does, weights in place.
 
-`apply(weights, gradients)` takes two dicts with the same names and makes one step. What an optimizer remembers lies
-in `slots` ("momentum/lstm/kernel", ...) and `iterations`, plain arrays that a file can hold. Scalars are computed in
-the weights' dtype, as Keras computes them, so that float32 training stays beside it.
+`apply(weights, gradients)` takes two dicts with the same names and makes one step: clip the gradients, let the weights
+decay, update. What an optimizer remembers lies in `slots` ("momentum/lstm/kernel", ...) and `iterations`, plain arrays
+that a file can hold. Scalars are computed in the weights' dtype, as Keras does, so that float32 training stays beside it.
 """
 
+import inspect
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from . import schedules
 from .activations import Array
+from .schedules import Schedule
 
 Arrays = dict[str, Array]
 
+# Keras's arguments that the engine has at their default alone: given so they change nothing, otherwise they are refused.
+KERAS_DEFAULTS: dict[str, Any] = {
+    "amsgrad": False, "use_ema": False, "ema_momentum": 0.99, "ema_overwrite_frequency": None,
+    "loss_scale_factor": None, "gradient_accumulation_steps": None,
+}  # fmt: skip
+
 
 class Optimizer:
-    """Base: a learning rate, the number of steps taken, and one set of slots a weight."""
+    """Base: a learning rate, the number of steps taken, and one set of slots a weight. Its keywords suit every optimizer.
+
+    weight_decay shrinks each weight by learning_rate * weight_decay of itself before the step. clipvalue limits every
+    number of a gradient, clipnorm each gradient's norm, global_clipnorm that of all together; only one of the three.
+    """
 
     slot_names: tuple[str, ...] = ()
 
-    def __init__(self, learning_rate: float) -> None:
-        if not learning_rate >= 0:
-            raise ValueError(f"learning_rate must be a number of at least 0, got {learning_rate!r}")
-        self.learning_rate = float(learning_rate)
+    def __init__(
+        self, learning_rate: float | Schedule, *, weight_decay: float | None = None, clipnorm: float | None = None,
+        clipvalue: float | None = None, global_clipnorm: float | None = None, name: str | None = None,
+        **unknown: Any,
+    ) -> None:  # fmt: skip
+        if refused := {k: v for k, v in unknown.items() if k not in KERAS_DEFAULTS or v != KERAS_DEFAULTS[k]}:
+            raise TypeError(
+                f"{type(self).__name__} has no {', '.join(f'{k}={v!r}' for k, v in refused.items())} in this engine; "
+                f"it has {', '.join(self.options())}"
+            )
+        self.weight_decay, self.clipnorm, self.clipvalue = weight_decay, clipnorm, clipvalue
+        self.global_clipnorm = global_clipnorm
+        for key in ("weight_decay", *(clips := ("clipnorm", "clipvalue", "global_clipnorm"))):
+            number(key, getattr(self, key) or 0)
+        if len(given := [f"{key}={getattr(self, key)}" for key in clips if getattr(self, key) is not None]) > 1:
+            raise ValueError(f"only one of {', '.join(clips)} can be set, got {', '.join(given)}")
+        self.name = name or type(self).__name__.lower()  # a label, as in Keras
         self.iterations = 0
         self.slots: Arrays = {}
+        self._rate: float | Schedule = 0.0
+        self.learning_rate = learning_rate
         self._weights: list[Array] = []  # the arrays that it trains
 
-    def config(self) -> dict[str, float | bool]:
-        """The constructor's arguments, as JSON values."""
-        raise NotImplementedError
+    @classmethod
+    def options(cls) -> list[str]:
+        """The names of the constructor's arguments: the optimizer's own first, then those of every optimizer."""
+        own = [p for c in cls.__mro__[:-1] for p in inspect.signature(c).parameters]
+        return [p for p in dict.fromkeys(own) if p not in ("name", "general", "unknown")]
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON values, under Keras's names; a schedule in the form Keras gives it."""
+        rate = schedules.to_config(self._rate) if isinstance(self._rate, Schedule) else self._rate
+        return {name: getattr(self, name) for name in self.options()} | {"learning_rate": rate}
+
+    @property
+    def learning_rate(self) -> float:
+        """The next step's rate. It can be set while training, unless a schedule gives it: that is a TypeError."""
+        return self._rate(self.iterations) if isinstance(self._rate, Schedule) else self._rate
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float | Schedule | dict[str, Any]) -> None:
+        if isinstance(rate, dict):  # a schedule out of a file
+            rate = schedules.from_config(rate)
+        if isinstance(self._rate, Schedule) and not isinstance(rate, Schedule):
+            raise TypeError(
+                f"the learning rate follows a {type(self._rate).__name__} and cannot be set to {rate!r}: "
+                "give the optimizer a number instead of the schedule, or leave the rate to it"
+            )
+        self._rate = rate if isinstance(rate, Schedule) else number("learning_rate", rate)
 
     def apply(self, weights: Arrays, gradients: Arrays) -> None:
         """One step: changes every weight in place. The two dicts have the same names and shapes.
@@ -44,30 +96,44 @@ class Optimizer:
             raise ValueError("this optimizer trains another model's weights already: make a new one for every model")
         if not self.slots:
             self.slots = {f"{slot}/{name}": np.zeros_like(w) for slot in self.slot_names for name, w in weights.items()}
-        self.iterations += 1
+        gradients, rate = self.clipped(gradients), self.learning_rate
         for name, w in weights.items():
-            slots = [self.slots[f"{slot}/{name}"] for slot in self.slot_names]
-            self.update(w, gradients[name], *slots)
+            lr = w.dtype.type(rate)
+            if self.weight_decay:
+                w -= w * w.dtype.type(self.weight_decay) * lr
+            self.update(w, gradients[name], lr, *(self.slots[f"{slot}/{name}"] for slot in self.slot_names))
+        self.iterations += 1
 
-    def update(self, w: Array, g: Array, *slots: Array) -> None:
+    def clipped(self, gradients: Arrays) -> Arrays:
+        """The gradients within the limit that was set, 0 or None being none. An infinite joint norm makes all NaN."""
+        if limit := self.clipvalue:
+            return {name: np.clip(g, -limit, limit) for name, g in gradients.items()}
+        if limit := self.clipnorm:
+            return {name: g * limit / np.maximum(np.sqrt((g * g).sum()), limit) for name, g in gradients.items()}
+        if limit := self.global_clipnorm:
+            norm = np.sqrt(np.sum([(g * g).sum() for g in gradients.values()]))
+            with np.errstate(divide="ignore", invalid="ignore"):
+                scale = limit * np.minimum(1 / norm, 1 / limit) + (norm - norm)
+                return {name: g * scale for name, g in gradients.items()}
+        return gradients
+
+    def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:
+        """Moves w by its clipped gradient g, lr being the rate in w's dtype."""
         raise NotImplementedError
 
 
 class SGD(Optimizer):
     """w += m with m = μm - ηg, or with `nesterov` w += μm - ηg (Sutskever et al. 2013, as Keras writes it)."""
 
-    def __init__(self, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False) -> None:
-        super().__init__(learning_rate)
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"momentum must lie in [0, 1], got {momentum!r}")
-        self.momentum, self.nesterov = float(momentum), nesterov
+    def __init__(
+        self, learning_rate: float | Schedule = 0.01, momentum: float = 0.0, nesterov: bool = False, **general: Any
+    ) -> None:
+        super().__init__(learning_rate, **general)
+        self.momentum, self.nesterov = number("momentum", momentum, 1), nesterov
         self.slot_names = ("momentum",) if momentum else ()
 
-    def config(self) -> dict[str, float | bool]:
-        return {"learning_rate": self.learning_rate, "momentum": self.momentum, "nesterov": self.nesterov}
-
-    def update(self, w: Array, g: Array, *slots: Array) -> None:
-        step = g * w.dtype.type(self.learning_rate)
+    def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:
+        step = g * lr
         if not slots:
             w -= step
             return
@@ -75,6 +141,41 @@ class SGD(Optimizer):
         m *= self.momentum
         m -= step
         w += self.momentum * m - step if self.nesterov else m
+
+
+class RMSprop(Optimizer):
+    """v = ρv + (1 - ρ)g², w -= ηg / √(v + ε) (Hinton 2012, as Keras writes it: ε under the root).
+
+    `momentum` gathers the steps, m = μm + ηg / √(v + ε) and w -= m; `centered` takes the mean gradient's square off v.
+    """
+
+    def __init__(
+        self, learning_rate: float | Schedule = 0.001, rho: float = 0.9, momentum: float = 0.0,
+        epsilon: float = 1e-7, centered: bool = False, **general: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(learning_rate, **general)
+        self.rho, self.momentum = number("rho", rho, 1), number("momentum", momentum, 1)
+        self.epsilon, self.centered = number("epsilon", epsilon), centered
+        self.slot_names = ("velocity", *(["momentum"] if momentum else []), *(["average_gradient"] if centered else []))
+
+    def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:
+        slot = dict(zip(self.slot_names, slots, strict=True))
+        v = slot["velocity"]
+        v *= self.rho
+        v += (1 - self.rho) * (g * g)
+        spread = v
+        if self.centered:
+            mean = slot["average_gradient"]
+            mean *= self.rho
+            mean += (1 - self.rho) * g
+            spread = v - mean * mean
+        step = lr * g / np.sqrt(spread + self.epsilon)
+        if self.momentum:
+            m = slot["momentum"]
+            m *= self.momentum
+            m += step
+            step = m
+        w -= step
 
 
 class Adam(Optimizer):
@@ -86,30 +187,38 @@ class Adam(Optimizer):
     slot_names = ("momentum", "velocity")
 
     def __init__(
-        self, learning_rate: float = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
-    ) -> None:
-        super().__init__(learning_rate)
-        self.beta_1, self.beta_2, self.epsilon = float(beta_1), float(beta_2), float(epsilon)
+        self, learning_rate: float | Schedule = 0.001, beta_1: float = 0.9, beta_2: float = 0.999,
+        epsilon: float = 1e-7, **general: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(learning_rate, **general)
+        self.beta_1, self.beta_2 = number("beta_1", beta_1, 1), number("beta_2", beta_2, 1)
+        self.epsilon = number("epsilon", epsilon)
 
-    def config(self) -> dict[str, float | bool]:
-        return {
-            "learning_rate": self.learning_rate,
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-        }
-
-    def update(self, w: Array, g: Array, *slots: Array) -> None:
+    def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:
         m, v = slots
-        number = w.dtype.type
-        t = number(self.iterations)
-        alpha = number(self.learning_rate) * np.sqrt(1 - number(self.beta_2) ** t) / (1 - number(self.beta_1) ** t)
+        real, t = w.dtype.type, w.dtype.type(self.iterations + 1)
+        alpha = lr * np.sqrt(1 - real(self.beta_2) ** t) / (1 - real(self.beta_1) ** t)
         m += (g - m) * (1 - self.beta_1)
         v += (g * g - v) * (1 - self.beta_2)
         w -= m * alpha / (np.sqrt(v) + self.epsilon)
 
 
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"adam": Adam, "sgd": SGD}
+class AdamW(Adam):
+    """Adam with weight decay beside the gradient instead of in it (Loshchilov & Hutter 2019)."""
+
+    def __init__(self, learning_rate: float | Schedule = 0.001, weight_decay: float = 0.004, **general: Any) -> None:
+        super().__init__(learning_rate, weight_decay=number("weight_decay", weight_decay), **general)
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "sgd": SGD}
+
+
+def number(name: str, value: Any, most: float = np.inf) -> float:
+    """The value as a float. ValueError for what is no number from 0 to `most`."""
+    if not isinstance(value, Real) or not 0 <= float(value) <= most:
+        limits = "of at least 0" if most == np.inf else f"from 0 to {most}"
+        raise ValueError(f"{name} must be a number {limits}, got {value!r}")
+    return float(value)
 
 
 def get(optimizer: str | Optimizer) -> Optimizer:

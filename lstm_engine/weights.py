@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import optimizers
+from . import metrics, optimizers
 
 if TYPE_CHECKING:
     from .model import Sequential
@@ -27,6 +27,8 @@ def save(model: Sequential, path: Path, metadata: dict[str, Any]) -> None:
     """Writes the file, and makes metadata the model's. ValueError, and no file, for what could not be read back."""
     from safetensors.numpy import save as to_bytes
 
+    from .wrappers import as_config
+
     if not model.built:
         raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
     if not isinstance(metadata, dict):
@@ -37,16 +39,14 @@ def save(model: Sequential, path: Path, metadata: dict[str, Any]) -> None:
         )
     optimizer, loss = model.optimizer, model.loss
     architecture = {
-        "layers": [
-            {"class": type(layer).__name__, "name": layer.name, "config": layer.config()} for layer in model.layers
-        ],
+        "layers": [as_config(layer) for layer in model.layers],
         "input_shape": model.input_shape,
         "dtype": model.dtype,
         "seed": model.seed,
         "epochs_done": model.epochs_done,
         "compile": optimizer and loss and {
             "optimizer": optimizers.to_config(optimizer), "iterations": optimizer.iterations,
-            "loss": loss.name, "metrics": model.metric_names,
+            "loss": loss.name, "metrics": [metrics.to_config(metric) for metric in model.metrics],
         },
     }  # fmt: skip
     header = {
@@ -65,7 +65,8 @@ def load(path: str | Path, backend: str = "auto") -> Sequential:
     """The model that `save` wrote: weights, optimizer state and metadata. ValueError says what is wrong with a file."""
     from safetensors import SafetensorError, safe_open
 
-    from .model import LAYERS, Sequential
+    from .model import Sequential
+    from .wrappers import from_config
 
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no model file {path}")
@@ -81,12 +82,16 @@ def load(path: str | Path, backend: str = "auto") -> Sequential:
         raise ValueError(f"{path} was not saved by this engine: its format is {header.get('format')!r}, not {FORMAT!r}")
     try:
         architecture = json.loads(header["architecture"])
-        layers = [LAYERS[row["class"]](**row["config"], name=row["name"]) for row in architecture["layers"]]
+        layers = [from_config(row) for row in architecture["layers"]]
         model = Sequential(layers, seed=architecture["seed"], dtype=architecture["dtype"], backend=backend)
         model.build(tuple(architecture["input_shape"]))
         model.metadata, model.epochs_done = json.loads(header["metadata"]), architecture["epochs_done"]
         if compiled := architecture["compile"]:
-            model.compile(optimizers.from_config(compiled["optimizer"]), compiled["loss"], metrics=compiled["metrics"])
+            model.compile(
+                optimizers.from_config(compiled["optimizer"]),
+                compiled["loss"],
+                metrics=list(map(metrics.from_config, compiled["metrics"])),
+            )
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: its description of the model cannot be used: {error!r}") from None
 

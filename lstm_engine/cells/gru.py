@@ -1,0 +1,166 @@
+"""The GRU: its equations in both readings, forward, backpropagation through time, and the layer.
+
+The same contract as `lstm.py`. The gates lie in Keras's order z r ĥ: update, reset, candidate. Time-major:
+x (T, B, D), W (D, 3H), U (H, 3H), h (T, B, H). The bias tells the readings apart, as in Keras: b (2, 3H), one for each
+product, resets *after* the recurrent product (Keras's and PyTorch's default); b (3H,) resets before it.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..activations import ACTIVATIONS, Array
+from ..buffers import empty
+from ..layers import Shape, check_shapes
+from ..recurrent import Recurrent
+from .products import recurrent_kernel_gradient, recurrent_product, recurrent_product_backward, sum_over_steps
+
+
+@dataclass
+class GRUTape:
+    """All that happened in a forward pass. A masked step has gates and inner of 0 and carries h on.
+
+    The equations say σ for `recurrent_activation` and tanh for `activation`, which is what the two are by default.
+    """
+
+    x: Array  # (T, B, D)
+    W: Array  # (D, 3H)
+    U: Array  # (H, 3H)
+    b: Array  # (2, 3H): reset after the product, or (3H,): before
+    h0: Array  # (B, H)
+    mask: Array | None = None  # (T, B), True where there is a step to take
+    recurrent_dropout: Array | None = None  # (3, B, H): multiplies h on its way into each gate, at all steps
+    activation: str = "tanh"
+    recurrent_activation: str = "sigmoid"
+    gates: Array = field(init=False)  # (T, B, 3H): z r ĥ after their activations
+    inner: Array = field(init=False)  # (T, B, H): what r meets: h'Uₕ + b'ₕ, or h' itself when it resets before
+    h_states: Array = field(init=False)  # (T + 1, B, H): h0, then h of every step
+
+    def __post_init__(self) -> None:
+        (T, B, D), (_, H) = self.x.shape, self.h0.shape
+        bias = (2, 3 * H) if self.b.ndim == 2 else (3 * H,)
+        check_shapes(W=(self.W, (D, 3 * H)), U=(self.U, (H, 3 * H)), b=(self.b, bias), h0=(self.h0, (B, H)))
+        check_shapes(mask=(self.mask, (T, B)), recurrent_dropout=(self.recurrent_dropout, (3, B, H)))
+        self.mask = None if self.mask is None else self.mask.astype(bool)
+        dtype = np.result_type(self.x, self.W, self.U, self.b, self.h0)
+        self.gates, self.inner = empty((T, B, 3 * H), dtype), empty((T, B, H), dtype)
+        self.h_states = empty((T + 1, B, H), dtype)
+        self.h_states[0] = self.h0
+
+    z, r, candidate = (property(lambda self, k=k: np.split(self.gates, 3, -1)[k]) for k in range(3))  # type: ignore[misc]  # views
+    h = property(lambda self: self.h_states[1:])
+    reset_after = property(lambda self: self.b.ndim == 2)
+
+
+@dataclass
+class GRUGradients:
+    """The loss's gradient with respect to what went in, to the pre-activations and h of every step.
+
+    `recurrent_z` is the gradient of the recurrent product h'U + b', which differs from `z` in the candidate alone; when the
+    reset comes before the product they are one.
+    """
+
+    x: Array
+    W: Array
+    U: Array
+    b: Array
+    h0: Array
+    z: Array  # (T, B, 3H), order z r ĥ
+    recurrent_z: Array  # (T, B, 3H)
+    h: Array  # (T, B, H)
+
+
+def gru_forward(
+    x: Array, W: Array, U: Array, b: Array, h0: Array,
+    mask: Array | None = None, recurrent_dropout: Array | None = None,
+    activation: str = "tanh", recurrent_activation: str = "sigmoid",
+) -> GRUTape:  # fmt: skip
+    """z = σ(xW_z + h'U_z + b_z + b'_z)     r = σ(xWᵣ + h'Uᵣ + bᵣ + b'ᵣ)     h = z∘h' + (1 - z)∘ĥ     (Cho et al. 2014)
+    after:  ĥ = tanh(xWₕ + bₕ + r∘(h'Uₕ + b'ₕ))          before:  ĥ = tanh(xWₕ + bₕ + (r∘h')Uₕ)
+    """
+    tape = GRUTape(x, W, U, b, h0, mask, recurrent_dropout, activation, recurrent_activation)
+    tanh, σ = ACTIVATIONS[activation].forward, ACTIVATIONS[recurrent_activation].forward
+    b_x, b_h = b if tape.reset_after else (b, 0.0)  # (3H,) each
+    h, H2 = h0, 2 * U.shape[0]  # (B, H)
+    rho_zr, rho_h = (None, None) if recurrent_dropout is None else (recurrent_dropout[:2], recurrent_dropout[2:])
+    for t, xW in enumerate(x @ W + b_x):  # (B, 3H)
+        if tape.reset_after:
+            hU = recurrent_product(h, U, recurrent_dropout) + b_h  # (B, 3H)
+            z, r = map(σ, np.split(xW[:, :H2] + hU[:, :H2], 2, axis=-1))  # (B, H) each
+            tape.inner[t] = hU[:, H2:]
+            candidate = tanh(xW[:, H2:] + r * hU[:, H2:])
+        else:
+            z, r = map(σ, np.split(xW[:, :H2] + recurrent_product(h, U[:, :H2], rho_zr), 2, axis=-1))
+            tape.inner[t] = h
+            candidate = tanh(xW[:, H2:] + recurrent_product(r * h, U[:, H2:], rho_h))
+        h_new = z * h + (1.0 - z) * candidate
+        tape.gates[t] = np.concatenate((z, r, candidate), axis=-1)
+        if tape.mask is not None:
+            tape.gates[t, ~tape.mask[t]] = tape.inner[t, ~tape.mask[t]] = 0.0
+            h_new = np.where(tape.mask[t][:, None], h_new, h)
+        h = tape.h_states[t + 1] = h_new
+    return tape
+
+
+def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = None) -> GRUGradients:
+    """δz = dσ(z, δh∘(h' - ĥ))     δĥ = dtanh(ĥ, δh∘(1 - z))     δh' = δh∘z + what comes back through the products
+    after:  δr = dσ(r, δĥ∘(h'Uₕ + b'ₕ)),  δh' += (δz, δr, δĥ∘r) Uᵀ
+    before: δs = δĥ Uₕᵀ with s = r∘h',  δr = dσ(r, δs∘h'),  δh' += δs∘r + (δz, δr) U_zrᵀ
+
+    From above come dh (T, B, H) on every h and dh_T (B, H) on the last; None is zero.
+    """
+    check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
+    dtanh, dσ = ACTIVATIONS[tape.activation].backward, ACTIVATIONS[tape.recurrent_activation].backward
+    dz, dh_total, H2 = np.empty_like(tape.gates), np.empty_like(tape.h), 2 * tape.U.shape[0]
+    drecurrent = np.empty_like(dz) if tape.reset_after else dz  # (T, B, 3H)
+    dh_next = np.zeros_like(tape.h_states[0]) if dh_T is None else dh_T  # (B, H): what the step after sends back
+    rho = tape.recurrent_dropout
+    rho_zr, rho_h = (None, None) if rho is None else (rho[:2], rho[2:])
+    for t in reversed(range(len(tape.x))):
+        z, r, candidate = np.split(tape.gates[t], 3, axis=-1)  # (B, H) each
+        h_prev = tape.h_states[t]
+        dh_total[t] = dh_next if dh is None else dh_next + dh[t]
+        dz_h = dtanh(candidate, dh_total[t] * (1.0 - z))
+        ds = dz_h if tape.reset_after else recurrent_product_backward(dz_h, tape.U[:, H2:], rho_h)
+        dz_z, dz_r = dσ(z, dh_total[t] * (h_prev - candidate)), dσ(r, ds * tape.inner[t])
+        dz[t] = np.concatenate((dz_z, dz_r, dz_h), axis=-1)
+        if tape.reset_after:
+            drecurrent[t] = np.concatenate((dz_z, dz_r, dz_h * r), axis=-1)
+        if tape.mask is not None:
+            dz[t, ~tape.mask[t]] = drecurrent[t, ~tape.mask[t]] = 0.0
+        if tape.reset_after:
+            dh_next = dh_total[t] * z + recurrent_product_backward(drecurrent[t], tape.U, rho)
+        else:
+            dh_next = dh_total[t] * z + ds * r + recurrent_product_backward(dz[t, :, :H2], tape.U[:, :H2], rho_zr)
+        if tape.mask is not None:
+            dh_next = np.where(tape.mask[t][:, None], dh_next, dh_total[t])  # a masked step hands its gradient on
+    h_prev = tape.h_states[:-1]  # (T, B, H)
+    if tape.reset_after:
+        dU, db = recurrent_kernel_gradient(h_prev, drecurrent, rho), np.stack([dz.sum((0, 1)), drecurrent.sum((0, 1))])
+    else:
+        dU_zr = recurrent_kernel_gradient(h_prev, dz[..., :H2], rho_zr)
+        dU_h = recurrent_kernel_gradient(tape.r * h_prev, dz[..., H2:], rho_h)
+        dU, db = np.concatenate((dU_zr, dU_h), axis=-1), dz.sum(axis=(0, 1))
+    return GRUGradients(
+        x=dz @ tape.W.T, W=sum_over_steps(tape.x, dz), U=dU, b=db, h0=dh_next, z=dz, recurrent_z=drecurrent, h=dh_total
+    )
+
+
+class GRU(Recurrent):
+    """Keras's `GRU`: (N, T, D) -> (N, units), or (N, T, units) with return_sequences. Options: see `Recurrent`.
+
+    reset_after=False is the reading of the paper, with one bias (3 units,) instead of two (2, 3 units).
+    """
+
+    cell = "gru"
+    gates, state_names = 3, ("h",)
+
+    def __init__(
+        self, units: int, *, recurrent_activation: str | None = "sigmoid", reset_after: bool = True, **general: Any
+    ) -> None:
+        super().__init__(units, recurrent_activation=recurrent_activation, **general)
+        self.reset_after = reset_after
+
+    def bias_shape(self) -> Shape:
+        return (2, 3 * self.units) if self.reset_after else (3 * self.units,)

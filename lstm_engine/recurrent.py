@@ -1,0 +1,237 @@
+"""What LSTM, GRU and SimpleRNN share: everything around the pair, with Keras's names and Keras's meaning.
+
+The pair in `cells/` knows the recurrence alone. Here stand the options of the layer: direction, masks, dropout, initial and
+kept states, penalties, and which of h comes out. A cell's class says how many gates and which states it has.
+"""
+
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from . import initializers, regularizers
+from .activations import Array, canonical_name
+from .backend import pair, resolve
+from .layers import (
+    Gradients,
+    Layer,
+    Shape,
+    check_mask,
+    dropout_mask,
+    positive_int,
+    require_sequences,
+    share,
+    time_major,
+)  # fmt: skip
+
+DEFAULT_ACTIVATIONS = {"activation": "tanh", "recurrent_activation": "sigmoid"}  # the kernels' own
+
+
+class RecurrentTape(NamedTuple):
+    """The pair's tape, and what was done to the input before it and to the output after."""
+
+    steps: Any  # time-major, in the order in which they were run
+    input_dropout: Array | None  # (K, N, D): K = 1, or one for each gate beside recurrent dropout
+    zeroed: Array | None  # (N, T) of bool: the outputs of masked steps that zero_output_for_mask set to 0, as run
+
+
+class Recurrent(Layer, abstract=True):
+    """Base of the recurrent layers. All have these options:
+
+    activation (and recurrent_activation): the compiled kernels run the defaults, NumPy anything in `ACTIVATIONS`.
+    use_bias; kernel_, recurrent_ and bias_initializer (a name or an object of `initializers`), and _regularizer.
+    dropout, recurrent_dropout: shares of x and h to drop while training, by masks that are held over all steps of a batch;
+    seed draws them. return_sequences: h of every step. return_state: [y, *states] when the layer is called.
+    go_backwards: from the last step to the first; the output stays in that order. stateful: a batch goes on where the one
+    before it ended, row by row, until reset_states(). zero_output_for_mask: y is 0 at masked steps instead of h as it was.
+    unroll is accepted: it says how Keras runs the loop, not what it computes.
+    """
+
+    cell: ClassVar[str]
+    gates: ClassVar[int]
+    state_names: ClassVar[tuple[str, ...]]
+
+    def __init__(
+        self, units: int, *, activation: str | None = "tanh", recurrent_activation: str | None = None,
+        use_bias: bool = True, kernel_initializer: Any = "glorot_uniform", recurrent_initializer: Any = "orthogonal",
+        bias_initializer: Any = "zeros", kernel_regularizer: Any = None, recurrent_regularizer: Any = None,
+        bias_regularizer: Any = None, dropout: float = 0.0, recurrent_dropout: float = 0.0, seed: int | None = None,
+        return_sequences: bool = False, return_state: bool = False, go_backwards: bool = False, stateful: bool = False,
+        zero_output_for_mask: bool = False, unroll: bool = False, **general: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(**general)
+        self.units, self.use_bias = positive_int("units", units), use_bias
+        self.activations = {"activation": canonical_name(activation)}
+        if self.gates > 1:  # a SimpleRNN has one activation
+            self.activations["recurrent_activation"] = canonical_name(recurrent_activation)
+        elif recurrent_activation is not None:
+            raise TypeError("SimpleRNN has no recurrent_activation: its one activation is `activation`")
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.recurrent_initializer = initializers.get(recurrent_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.penalties = {"kernel": self.kernel_regularizer, "recurrent_kernel": self.recurrent_regularizer}
+        self.penalties["bias"] = self.bias_regularizer
+        self.dropout, self.recurrent_dropout = share("dropout", dropout), share("recurrent_dropout", recurrent_dropout)
+        if 1.0 in (self.dropout, self.recurrent_dropout):
+            raise ValueError("a dropout of 1 would drop everything (Keras's LSTM and GRU then drop nothing): use less")
+        self.seed, self.return_sequences, self.return_state = seed, return_sequences, return_state
+        self.go_backwards, self.stateful = go_backwards, stateful
+        self.zero_output_for_mask, self.unroll = zero_output_for_mask, unroll
+        self.states: list[Array] | None = None  # of a stateful layer: (N, units) each
+
+    activation = property(lambda self: self.activations["activation"])
+    recurrent_activation = property(lambda self: self.activations.get("recurrent_activation"))
+
+    @property
+    def variant(self) -> str:
+        """What `backend.resolve` is asked for: the cell, with the activations that no kernel has."""
+        other = [f"{k}={v!r}" for k, v in self.activations.items() if v != DEFAULT_ACTIVATIONS[k]]
+        return " with ".join([self.cell, *([", ".join(other)] if other else [])])
+
+    def backends(self) -> set[str]:
+        return {resolve(self.variant, self.backend)}
+
+    def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
+        resolve(self.variant, backend)  # raises before anything is drawn when there is no such kernel
+        output_shape = super().build(input_shape, dtype, backend, rng)
+        self.rng = rng if self.seed is None else np.random.default_rng(self.seed)
+        return output_shape
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        require_sequences(self.name or self.cell, input_shape)
+        return (input_shape[0], self.units) if self.return_sequences else (self.units,)
+
+    def output_mask(self, x: Array, mask: Array | None) -> Array | None:
+        return mask if self.return_sequences else None  # in the input's order, also with go_backwards: so does Keras
+
+    def bias_shape(self) -> Shape:
+        return (self.gates * self.units,)
+
+    def initial_bias(self, rng: np.random.Generator) -> Array:
+        return self.bias_initializer.draw(self.bias_shape(), rng)
+
+    def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> dict[str, Array]:
+        H, GH = self.units, self.gates * self.units
+        W = self.kernel_initializer.draw((input_shape[-1], GH), rng)
+        weights = {"kernel": W, "recurrent_kernel": self.recurrent_initializer.draw((H, GH), rng)}
+        return weights | ({"bias": self.initial_bias(rng)} if self.use_bias else {})
+
+    def reset_states(self) -> None:
+        """Makes a stateful layer begin anew, from zeros, with any batch size."""
+        self.states = None
+
+    reset_state = reset_states  # Keras has both names
+
+    # -- the pass: what Keras does around the recurrence --------------------------------------------------------------
+
+    def run(
+        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None
+    ) -> tuple[Array, list[Array], RecurrentTape]:
+        """y, the last states (N, units) and the tape. x (N, T, D), mask (N, T), initial_state one array a state."""
+        mask = check_mask(self.name or self.cell, x, mask)
+        states = self._first_states(x, mask, initial_state)
+        if self.go_backwards:
+            x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
+        input_dropout, recurrent_dropout = self.dropout_masks(x.shape, x.dtype) if training else (None, None)
+        steps = pair(self.cell, self.backends().pop()).forward(
+            *self._input_and_kernel(time_major(x), input_dropout), self.weights["recurrent_kernel"], self._bias(),
+            *states, None if mask is None else time_major(mask), recurrent_dropout, **self._other_activations(),
+        )  # fmt: skip
+        zeroed = None if mask is None or not self.zero_output_for_mask else ~mask
+        y = time_major(steps.h) if self.return_sequences else steps.h[-1].copy()
+        if zeroed is not None:  # a new array: with one step or one row, y is a view of the tape's states
+            y = np.where(zeroed[..., None] if self.return_sequences else zeroed[:, -1:], y.dtype.type(0), y)
+        last = [getattr(steps, f"{name}_states")[-1].copy() for name in self.state_names]
+        if self.stateful:
+            self.states = last
+        return y, last, RecurrentTape(steps, input_dropout, zeroed)
+
+    def run_backward(
+        self, tape: RecurrentTape, dy: Array | None, dstates: list[Array] | None = None
+    ) -> tuple[Array, list[Array], Gradients]:
+        """dx, the gradients of the initial states, and of the weights, from those of y and of the last states."""
+        steps = tape.steps
+        upstream = {f"d{name}_T": d for name, d in zip(self.state_names, dstates or (), strict=False)}
+        if dy is not None and tape.zeroed is not None:
+            dy = np.where(tape.zeroed[..., None] if self.return_sequences else tape.zeroed[:, -1:], 0.0, dy)
+        if dy is not None and self.return_sequences:
+            upstream["dh"] = time_major(dy)
+        elif dy is not None:
+            upstream["dh_T"] = upstream.get("dh_T", 0.0) + dy
+        grads = pair(self.cell, self.backends().pop()).backward(steps, **upstream)
+        dx, dW = self._input_and_kernel_backward(grads.x, grads.W, tape.input_dropout)
+        dx = time_major(dx)[:, ::-1] if self.go_backwards else time_major(dx)
+        weights = {"kernel": dW, "recurrent_kernel": grads.U} | ({"bias": grads.b} if self.use_bias else {})
+        return dx, [getattr(grads, f"{name}0") for name in self.state_names], weights
+
+    def forward(
+        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None
+    ) -> tuple[Any, RecurrentTape]:
+        y, states, tape = self.run(x, training, mask, initial_state)
+        return ([y, *states] if self.return_state else y), tape
+
+    def backward(self, tape: RecurrentTape, dy: Any) -> tuple[Array, Gradients]:
+        """Dy as forward's output: an array, or with return_state a list of y's and the states' gradients."""
+        dx, _, gradients = self.run_backward(tape, *((dy[0], dy[1:]) if self.return_state else (dy,)))
+        return dx, gradients
+
+    def dropout_masks(self, shape: Shape, dtype: Any) -> tuple[Array | None, Array | None]:
+        """Keras's masks for x of shape (N, T, D): (K, N, D) on the input and (gates, N, units) on h; None for a rate of 0.
+
+        K is 1; beside recurrent dropout every gate has an input mask of its own.
+        """
+        (N, _, D), K = shape, self.gates if self.recurrent_dropout else 1
+        return (
+            dropout_mask((K, N, D), self.dropout, self.rng, dtype) if self.dropout else None,
+            dropout_mask((self.gates, N, self.units), self.recurrent_dropout, self.rng, dtype)
+            if self.recurrent_dropout
+            else None,
+        )
+
+    def _input_and_kernel(self, x: Array, r: Array | None) -> tuple[Array, Array]:
+        """X (T, N, D) under its dropout, and W. With a mask for each gate: the copies side by side, W as blocks."""
+        W = self.weights["kernel"]
+        if r is None or len(r) == 1:
+            return (x if r is None else x * r[0]), W
+        blocks = np.zeros((len(r), W.shape[0], len(r), self.units), W.dtype)  # (G, D, G, H), zero off the diagonal
+        for k, W_k in enumerate(np.split(W, len(r), axis=-1)):
+            blocks[k, :, k] = W_k
+        return np.concatenate([x * r_k for r_k in r], axis=-1), blocks.reshape(-1, W.shape[1])
+
+    def _input_and_kernel_backward(self, dx: Array, dW: Array, r: Array | None) -> tuple[Array, Array]:
+        if r is None or len(r) == 1:
+            return (dx if r is None else dx * r[0]), dW
+        G = len(r)
+        blocks = dW.reshape(G, -1, G, self.units)  # (G, D, G, H)
+        dx = sum(dx_k * r_k for dx_k, r_k in zip(np.split(dx, G, axis=-1), r, strict=True))
+        return dx, np.concatenate([blocks[k, :, k] for k in range(G)], axis=-1)
+
+    def _bias(self) -> Array:
+        return self.weights["bias"] if self.use_bias else np.zeros(self.bias_shape(), self.weights["kernel"].dtype)
+
+    def _other_activations(self) -> dict[str, str]:
+        return {k: v for k, v in self.activations.items() if v != DEFAULT_ACTIVATIONS[k]}
+
+    def _first_states(self, x: Array, mask: Array | None, given: Any) -> list[Array]:
+        N, kept = len(x), self.states if self.stateful else None
+        if self.unroll and mask is not None and (self.zero_output_for_mask or given is not None or kept):
+            raise ValueError(
+                f"{self.name or self.cell}: with unroll=True Keras repeats zeros, not the initial state, at masked first "
+                "steps, and forgets zero_output_for_mask; leave unroll out, it changes nothing else here"
+            )
+        if kept and len(kept[0]) != N:
+            raise ValueError(
+                f"{self.name or self.cell} is stateful and holds the states of {len(kept[0])} sequences, got a batch of "
+                f"{N}: keep the batch size, or call reset_states()"
+            )
+        if given is None:
+            return kept or [np.zeros((N, self.units), x.dtype) for _ in self.state_names]
+        arrays = [np.asarray(s, x.dtype) for s in (given if isinstance(given, list | tuple) else [given])]
+        if [a.shape for a in arrays] != [(N, self.units)] * len(self.state_names):
+            raise ValueError(
+                f"{self.name or self.cell} needs initial_state for {' and '.join(self.state_names)}, each of shape "
+                f"{(N, self.units)}, got {', '.join(str(a.shape) for a in arrays)}"
+            )
+        return arrays

@@ -1,0 +1,52 @@
+"""Penalties on weights that are added to the loss, with their gradients: Keras's L1, L2 and L1L2."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .activations import Array
+
+
+@dataclass(frozen=True)
+class L1L2:
+    """l1 Σ|w| + l2 Σw². The gradient of |w| at 0 is 0."""
+
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def value(self, w: Array) -> Any:
+        return self.l1 * (w * np.sign(w.real)).sum() + self.l2 * (w * w).sum()
+
+    def gradient(self, w: Array) -> Array:
+        return self.l1 * np.sign(w.real) + 2.0 * self.l2 * w
+
+    def config(self) -> dict[str, Any]:
+        """JSON that `get` makes this penalty of again."""
+        return asdict(self)
+
+
+def L1(l1: float = 0.01) -> L1L2:
+    return L1L2(l1=l1)
+
+
+def L2(l2: float = 0.01) -> L1L2:
+    return L1L2(l2=l2)
+
+
+NAMED = {"l1": L1(), "l2": L2()}
+
+
+def get(regularizer: str | L1L2 | dict[str, Any] | None) -> L1L2 | None:
+    """None, a penalty, the one of this name with Keras's default, or of this config. ValueError for anything else."""
+    if regularizer is None or isinstance(regularizer, L1L2):
+        return regularizer
+    if isinstance(regularizer, dict) and set(regularizer) == {"l1", "l2"}:
+        return L1L2(**regularizer)
+    if not isinstance(regularizer, str) or regularizer not in NAMED:
+        raise ValueError(
+            f"regularizer {regularizer!r} is not in the engine; it has {', '.join(NAMED)} and L1, L2, L1L2"
+        )
+    return NAMED[regularizer]

@@ -1,0 +1,156 @@
+"""What fit, evaluate and predict are given: one array, or sequences of different lengths, taken out batch by batch.
+
+A list of (T_n, D) arrays is padded batch by batch to the longest in it, with a mask of the steps that there are; `batches`
+puts sequences of like length together, so that little is padded.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import losses
+from .activations import Array
+from .layers import Shape, check_mask
+
+POOL = 32  # batches that are sorted by length together: enough for like lengths to meet, few enough to stay mixed
+
+
+class Samples:
+    """X as an array (N, T, D), perhaps with a mask (N, T), or as a list of N arrays (T_n, D).
+
+    `shape` is one sample's, with None for a number of steps that differs. TypeError and ValueError say what came instead.
+    """
+
+    def __init__(self, x: ArrayLike | Sequence[ArrayLike], dtype: str, mask: ArrayLike | None = None) -> None:
+        self.lengths: Array | None = None  # (N,) steps of each sequence of a list
+        self.mask: Array | None = None
+        if isinstance(x, list | tuple) and len(x) and np.ndim(x[0]) >= 2:
+            self.rows: Any = [numbers(row, f"X[{n}]").astype(dtype, copy=False) for n, row in enumerate(x)]
+            odd = next(
+                (n for n, row in enumerate(self.rows) if row.ndim != 2 or row.shape[1:] != self.rows[0].shape[1:]), None
+            )
+            if odd is not None:
+                raise ValueError(
+                    f"a list of sequences holds (T, D) arrays of one D: X[0] has shape {self.rows[0].shape}, "
+                    f"X[{odd}] has {self.rows[odd].shape}"
+                )
+            if mask is not None:
+                raise ValueError("a list of sequences has a mask of its own, from their lengths: leave mask= out")
+            self.lengths = np.array([len(row) for row in self.rows])
+            self.shape: Shape = (None, self.rows[0].shape[1])  # type: ignore[assignment]  # a number of steps that differs
+        else:
+            self.rows = numbers(x, "X")
+            if self.rows.ndim == 0 or len(self.rows) == 0:
+                raise ValueError(f"X must hold at least one sample, got shape {self.rows.shape}")
+            self.rows = self.rows.astype(dtype, copy=False)
+            self.shape = self.rows.shape[1:]
+            self.mask = check_mask("X", self.rows, mask)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, at: Any) -> tuple[Array, Array | None]:
+        """The samples at these row numbers (or this slice): x (B, T, D), and a mask (B, T) where there is one."""
+        if self.lengths is None:
+            return self.rows[at], None if self.mask is None else self.mask[at]
+        x = pad([self.rows[n] for n in np.arange(len(self))[at]])
+        return x, np.arange(x.shape[1]) < self.lengths[at][:, None]
+
+    def slice(self, at: slice) -> "Samples":
+        """These rows as Samples of their own."""
+        part = object.__new__(Samples)
+        part.rows, part.shape = self.rows[at], self.shape
+        part.lengths = None if self.lengths is None else self.lengths[at]
+        part.mask = None if self.mask is None else self.mask[at]
+        return part
+
+    def batches(self, batch_size: int, rng: np.random.Generator | None) -> list[Array]:
+        """Row numbers cut into batches: in order, or shuffled by rng; then sequences of like length go together."""
+        rows = np.arange(len(self)) if rng is None else rng.permutation(len(self))
+        if rng is None or self.lengths is None:
+            return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+        lengths, pool = self.lengths, POOL * batch_size
+        pools = (rows[start : start + pool] for start in range(0, len(rows), pool))
+        by_length = np.concatenate([p[np.argsort(lengths[p], kind="stable")] for p in pools])
+        batches = [by_length[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+        return [batches[n] for n in rng.permutation(len(batches))]
+
+
+class Data:
+    """Samples with their targets and weights, cut alike."""
+
+    def __init__(self, samples: Samples, y: Any, dtype: str, sample_weight: Any, class_weight: Any) -> None:
+        self.samples, self.weights = samples, None
+        if samples.lengths is not None and isinstance(y, list | tuple) and has_steps(y, samples.lengths):
+            self.y: Any = [numbers(row, "y").astype(dtype, copy=False) for row in y]
+        else:
+            self.y = numbers(y, "y", ": male is 1 and female 0, for instance").astype(dtype, copy=False)
+        shape = (len(self.y),) if isinstance(self.y, list) else self.y.shape
+        if not shape or shape[0] != len(samples):
+            got = f"X {(len(samples), *samples.shape)} and y {shape}"
+            raise ValueError(f"X and y must have the same number of samples, got {got}")
+        if sample_weight is not None and class_weight is not None:
+            raise ValueError("class_weight and sample_weight cannot both be given: multiply the one into the other")
+        if class_weight is not None:
+            self.weights = losses.class_weights(self.y, class_weight)
+        elif sample_weight is not None:
+            self.weights = numbers(sample_weight, "sample_weight").astype(dtype, copy=False)
+            if self.weights.ndim == 0 or len(self.weights) != len(samples):
+                raise ValueError(
+                    f"sample_weight must have one weight a sample: {len(samples)}, got {self.weights.shape}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def take(self, at: Any) -> tuple[Array, Array, Array | None, Array | None]:
+        """x, y, mask and weights at these row numbers, or of this slice."""
+        x, mask = self.samples.take(at)
+        y = pad([self.y[n] for n in np.arange(len(self))[at]]) if isinstance(self.y, list) else self.y[at]
+        return x, y, mask, None if self.weights is None else self.weights[at]
+
+    def split(self, share: float) -> "tuple[Data, Data]":
+        """The first rows, and the last `share` of them, with Keras's rounding."""
+        if not 0 < share < 1:
+            raise ValueError(f"validation_split must lie between 0 and 1, got {share}")
+        at = int(np.floor(len(self) * (1.0 - share)))
+        if at == 0 or at == len(self):
+            raise ValueError(f"validation_split={share} of {len(self)} samples leaves one side empty")
+        first, last = copy.copy(self), copy.copy(self)
+        for part, rows in ((first, slice(at)), (last, slice(at, None))):
+            part.samples, part.y = self.samples.slice(rows), self.y[rows]
+            part.weights = None if self.weights is None else self.weights[rows]
+        return first, last
+
+
+def has_steps(y: Sequence[Any], lengths: Array) -> bool:
+    """Whether y has a target for every step. ValueError when its rows have lengths that are neither X's nor all the same."""
+    own = [len(row) if np.ndim(row) else 0 for row in y]
+    if own != lengths.tolist() and len(set(own)) > 1:
+        raise ValueError(f"targets of every step need the lengths of X's sequences, {lengths.tolist()}, got {own}")
+    return own == lengths.tolist()
+
+
+def pad(rows: list[Array]) -> Array:
+    """Arrays (T_n, ...) to one (B, T, ...) with zeros after each end."""
+    longest = max(1, *(len(row) for row in rows)) if len(rows) > 1 else max(1, len(rows[0]))
+    out = np.zeros((len(rows), longest, *rows[0].shape[1:]), rows[0].dtype)
+    for n, row in enumerate(rows):
+        out[n, : len(row)] = row
+    return out
+
+
+def numbers(values: Any, what: str, hint: str = "") -> Array:
+    """An array of numbers. TypeError for anything else, with what to do when it is a ragged list."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise TypeError(
+            f"{what} must be an array of numbers, or a list of (T, D) arrays; got rows of different lengths in another form"
+        ) from None
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{what} must be an array of numbers, got dtype {array.dtype} and shape {array.shape}{hint}")
+    return array

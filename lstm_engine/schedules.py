@@ -1,0 +1,104 @@
+"""Learning rates that follow the steps taken: `Adam(CosineDecay(1e-3, decay_steps=1000))`. Keras 3's formulae and names.
+
+A schedule is called with the number of steps already made (0 before the first) and gives the next one's rate as a float.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+
+class Schedule:
+    """Base: a function of the step. A dataclass below it holds its arguments, which `config` gives as JSON values."""
+
+    def __post_init__(self) -> None:
+        if (steps := getattr(self, "decay_steps", 1)) <= 0:
+            raise ValueError(f"decay_steps must be above 0, got {steps}")
+
+    def __call__(self, step: int) -> float:
+        raise NotImplementedError
+
+    def config(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload]  # each schedule is a dataclass
+
+
+@dataclass
+class CosineDecay(Schedule):
+    """Half a cosine from the initial rate down to `alpha` of it in `decay_steps` (Loshchilov & Hutter 2016).
+
+    With `warmup_target` the rate first climbs there in `warmup_steps`, in a straight line, and then falls from there.
+    """
+
+    initial_learning_rate: float
+    decay_steps: int
+    alpha: float = 0.0
+    name: str = "CosineDecay"
+    warmup_target: float | None = None
+    warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.warmup_target is None and self.warmup_steps:
+            raise ValueError(f"warmup_steps={self.warmup_steps} needs a warmup_target, the rate to climb to")
+
+    def __call__(self, step: int) -> float:
+        start = self.initial_learning_rate
+        if self.warmup_target is not None:
+            if step < self.warmup_steps:
+                return (self.warmup_target - start) * step / self.warmup_steps + start
+            start, step = self.warmup_target, step - self.warmup_steps
+        cosine = 0.5 * (1 + math.cos(math.pi * min(step, self.decay_steps) / self.decay_steps))
+        return start * ((1 - self.alpha) * cosine + self.alpha)
+
+
+@dataclass
+class ExponentialDecay(Schedule):
+    """initial_learning_rate * decay_rate ** (step / decay_steps); with `staircase` the exponent is rounded down."""
+
+    initial_learning_rate: float
+    decay_steps: int
+    decay_rate: float
+    staircase: bool = False
+    name: str = "ExponentialDecay"
+
+    def __call__(self, step: int) -> float:
+        p = step / self.decay_steps
+        return self.initial_learning_rate * self.decay_rate ** (math.floor(p) if self.staircase else p)
+
+
+@dataclass
+class PiecewiseConstantDecay(Schedule):
+    """values[0] up to and with step boundaries[0], values[1] up to and with boundaries[1], ..., then values[-1]."""
+
+    boundaries: Sequence[float]
+    values: Sequence[float]
+    name: str = "PiecewiseConstant"
+
+    def __post_init__(self) -> None:
+        self.boundaries, self.values = list(self.boundaries), list(self.values)
+        if len(self.boundaries) != len(self.values) - 1:
+            raise ValueError(f"{len(self.values)} values need one boundary less, got boundaries={self.boundaries}")
+        if any(a >= b for a, b in pairwise(self.boundaries)):
+            raise ValueError(f"boundaries must rise from one to the next, got {self.boundaries}")
+
+    def __call__(self, step: int) -> float:
+        return self.values[bisect_left(self.boundaries, step)]
+
+
+SCHEDULES = {c.__name__: c for c in (CosineDecay, ExponentialDecay, PiecewiseConstantDecay)}
+
+
+def to_config(schedule: Schedule) -> dict[str, Any]:
+    """The schedule as JSON values, in the very form that Keras's optimizers write and read."""
+    place = {"module": "keras.optimizers.schedules", "registered_name": None}
+    return place | {"class_name": type(schedule).__name__, "config": schedule.config()}
+
+
+def from_config(config: dict[str, Any]) -> Schedule:
+    """The schedule that `to_config`, or Keras, wrote. ValueError for one that the engine does not have."""
+    if (name := config["class_name"]) not in SCHEDULES:
+        raise ValueError(f"schedule {name!r} is not in the engine; it has {', '.join(SCHEDULES)}")
+    return SCHEDULES[name](**config["config"])

@@ -1,0 +1,202 @@
+"""Layers around layers: Bidirectional reads a sequence both ways, TimeDistributed applies a layer to every step."""
+
+from typing import Any
+
+import numpy as np
+
+from .activations import Array
+from .layers import LAYERS, Gradients, Layer, Shape, require_sequences
+from .recurrent import Recurrent
+from .regularizers import L1L2
+
+MERGE_MODES = ("concat", "sum", "mul", "ave", None)
+ALIKE = ("return_sequences", "return_state", "stateful")
+
+
+class Wrapper(Layer, abstract=True):
+    """Base: inner layers by the prefix that their weights' names get ("" for none)."""
+
+    inner: dict[str, Any]
+
+    def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
+        output_shape = self.output_shape(input_shape)
+        for layer in self.inner.values():
+            layer.build(self.inner_shape(input_shape), dtype, backend, rng)
+        self.input_shape, self.backend, self.built = input_shape, backend, True
+        self.weights = {prefix + n: w for prefix, layer in self.inner.items() for n, w in layer.weights.items()}
+        return output_shape
+
+    def inner_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, an inner layer as {"class", "name", "config"}."""
+        values = {name: getattr(self, name) for name in self.options()}
+        return {k: as_config(v) if isinstance(v, Layer) else v for k, v in values.items()}
+
+    def backends(self) -> set[str]:
+        return {backend for layer in self.inner.values() for backend in layer.backends()}
+
+    def weight_penalties(self) -> dict[str, L1L2]:
+        return {prefix + n: p for prefix, layer in self.inner.items() for n, p in layer.weight_penalties().items()}
+
+
+class Bidirectional(Wrapper):
+    """A recurrent layer from first step to last, a second one of its kind from last to first, their outputs merged.
+
+    (N, T, D) -> (N, T, 2 units) or (N, 2 units) with merge_mode "concat"; "sum", "mul" and "ave" keep the units; None gives
+    [y, y_reversed] when the layer is called. `layer` is only read as a pattern, as in Keras; backward_layer, another one with
+    go_backwards=True, takes the place of its copy. With return_sequences masked steps give 0. With return_state:
+    [y, *forward states, *backward states]; initial_state in the same order (Schuster & Paliwal 1997).
+    """
+
+    def __init__(
+        self, layer: Any, merge_mode: str | None = "concat", *, backward_layer: Any = None, **general: Any
+    ) -> None:
+        if "input_shape" not in general and getattr(layer, "input_shape", None):
+            general["input_shape"] = layer.input_shape
+        super().__init__(**general)
+        if merge_mode not in MERGE_MODES:
+            raise ValueError(f"merge_mode must be one of {', '.join(map(repr, MERGE_MODES))}, got {merge_mode!r}")
+        self.layer, self.backward_layer, self.merge_mode = from_config(layer), from_config(backward_layer), merge_mode
+        for given in (self.layer, self.backward_layer or self.layer):
+            if not isinstance(given, Recurrent):
+                raise TypeError(f"Bidirectional takes an LSTM, GRU or SimpleRNN, got {given!r}")
+        self.forward_half = copy_of(self.layer, "forward_")
+        other = {} if self.backward_layer else {"go_backwards": True}
+        self.backward_half = copy_of(self.backward_layer or self.layer, "backward_", **other)
+        if self.forward_half.go_backwards == self.backward_half.go_backwards:
+            raise ValueError("Bidirectional's two layers must run opposite ways: give one of them go_backwards=True")
+        if differ := [a for a in ALIKE if getattr(self.forward_half, a) != getattr(self.backward_half, a)]:
+            raise ValueError(f"Bidirectional's two layers must have the same {' and '.join(differ)}")
+        if merge_mode in ("sum", "mul", "ave") and self.forward_half.units != self.backward_half.units:
+            raise ValueError(
+                f"merge_mode={merge_mode!r} needs as many units both ways, "
+                f"got {self.forward_half.units} and {self.backward_half.units}"
+            )
+        self.return_sequences, self.return_state = self.layer.return_sequences, self.layer.return_state
+        self.stateful = self.layer.stateful
+        for half in (self.forward_half, self.backward_half):
+            half.zero_output_for_mask = self.return_sequences  # Keras forces it so
+        self.inner = {f"{half.name}/": half for half in (self.forward_half, self.backward_half)}
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        *steps, units = self.forward_half.output_shape(input_shape)
+        return (*steps, units + self.backward_half.units if self.merge_mode == "concat" else units)
+
+    def output_mask(self, x: Array, mask: Array | None) -> Array | None:
+        return mask if self.return_sequences else None
+
+    def reset_states(self) -> None:
+        """Makes both directions of a stateful layer begin anew."""
+        self.forward_half.reset_states()
+        self.backward_half.reset_states()
+
+    reset_state = reset_states
+
+    def run(
+        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None
+    ) -> tuple[Any, list[Array], Any]:
+        """The merged outputs, the last states (forward's, then backward's) and the tape; arguments as `Recurrent.run`."""
+        n = len(self.forward_half.state_names)
+        if initial_state is not None and len(initial_state) != 2 * n:
+            name = self.name or "bidirectional"
+            raise ValueError(f"{name} needs {2 * n} initial states, {n} each way, got {len(initial_state)}")
+        first, second = (None, None) if initial_state is None else (initial_state[:n], initial_state[n:])
+        y, states, tape = self.forward_half.run(x, training, mask, first)
+        y_r, states_r, tape_r = self.backward_half.run(x, training, mask, second)
+        y_r = y_r[:, ::-1] if self.return_sequences else y_r  # in the order of time
+        return self._merge(y, y_r), [*states, *states_r], (tape, tape_r, y, y_r)
+
+    def _merge(self, y: Array, y_r: Array) -> Any:
+        match self.merge_mode:
+            case "concat":
+                return np.concatenate((y, y_r), axis=-1)
+            case "sum":
+                return y + y_r
+            case "mul":
+                return y * y_r
+            case "ave":
+                return (y + y_r) / 2
+        return [y, y_r]
+
+    def _merge_backward(self, dy: Any, y: Array, y_r: Array) -> Any:
+        match self.merge_mode:
+            case "concat":
+                return np.split(dy, [y.shape[-1]], axis=-1)
+            case "sum":
+                return dy, dy
+            case "mul":
+                return dy * y_r, dy * y
+            case "ave":
+                return dy / 2, dy / 2
+        return dy
+
+    def run_backward(
+        self, tape: Any, dy: Any, dstates: list[Array] | None = None
+    ) -> tuple[Array, list[Array], Gradients]:
+        """dx, the gradients of the initial states (forward's, then backward's), and of the weights."""
+        tape_f, tape_r, y, y_r = tape
+        n = len(self.forward_half.state_names)
+        dy_f, dy_r = (None, None) if dy is None else self._merge_backward(dy, y, y_r)
+        dy_r = dy_r[:, ::-1] if dy_r is not None and self.return_sequences else dy_r
+        dstates = dstates or []
+        dx, d0, gradients = self.forward_half.run_backward(tape_f, dy_f, dstates[:n])
+        dx_r, d0_r, gradients_r = self.backward_half.run_backward(tape_r, dy_r, dstates[n:])
+        (name, _), (name_r, _) = self.inner.items()
+        named = {name + k: g for k, g in gradients.items()} | {name_r + k: g for k, g in gradients_r.items()}
+        return dx + dx_r, [*d0, *d0_r], named
+
+    def forward(
+        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None
+    ) -> tuple[Any, Any]:
+        y, states, tape = self.run(x, training, mask, initial_state)
+        return ([*(y if self.merge_mode is None else [y]), *states] if self.return_state else y), tape
+
+    def backward(self, tape: Any, dy: Any) -> tuple[Array, Gradients]:
+        n = 2 if self.merge_mode is None else 1
+        head, dstates = (dy[:n], dy[n:]) if self.return_state else (dy if n == 2 else [dy], [])
+        dx, _, gradients = self.run_backward(tape, head if n == 2 else head[0], dstates)
+        return dx, gradients
+
+
+class TimeDistributed(Wrapper):
+    """The same layer at every step: (N, T, D) -> (N, T, ...). For layers without recurrence, as Dense."""
+
+    def __init__(self, layer: Any, **general: Any) -> None:
+        super().__init__(**general)
+        self.layer = from_config(layer)
+        if not isinstance(self.layer, Layer) or isinstance(self.layer, Recurrent | Wrapper):
+            raise TypeError(f"TimeDistributed takes a layer that reads one step, as Dense, got {self.layer!r}")
+        self.inner = {"": self.layer}
+
+    def inner_shape(self, input_shape: Shape) -> Shape:
+        return input_shape[1:]
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        require_sequences(self.name or "time_distributed", input_shape)
+        return (input_shape[0], *self.layer.output_shape(input_shape[1:]))
+
+    def forward(self, x: Array, training: bool = False, mask: Array | None = None) -> tuple[Array, Any]:
+        y, tape = self.layer.forward(x.reshape(-1, x.shape[-1]), training)  # (N T, D)
+        return y.reshape(*x.shape[:2], -1), tape
+
+    def backward(self, tape: Any, dy: Array) -> tuple[Array, Gradients]:
+        dx, gradients = self.layer.backward(tape, dy.reshape(-1, dy.shape[-1]))
+        return dx.reshape(*dy.shape[:2], -1), gradients
+
+
+def as_config(layer: Layer) -> dict[str, Any]:
+    """What `from_config` makes a layer of again, as JSON values."""
+    return {"class": type(layer).__name__, "name": layer.name, "config": layer.config()}
+
+
+def from_config(layer: Any) -> Any:
+    """The layer that a config describes; a layer, or None, is returned as it is."""
+    return LAYERS[layer["class"]](**layer["config"], name=layer["name"]) if isinstance(layer, dict) else layer
+
+
+def copy_of(layer: Recurrent, prefix: str, **other: Any) -> Recurrent:
+    """A new layer with the same options but `other`, named as Keras names a direction: forward_lstm."""
+    name = layer.name or layer.cell
+    return type(layer)(**layer.config() | other, name=prefix + name.removeprefix(prefix))
