@@ -1,0 +1,95 @@
+"""What the formats share: taking weights in whole or not at all, the order of gates, and packages that are optional."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..activations import Array
+from ..layers import Layer
+
+
+def optional(package: str) -> Any:
+    """The package, or a ModuleNotFoundError that says how to install it."""
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError:
+        message = f"this needs {package}, which is not installed: pip install 'lstm-engine[interop]'"
+        raise ModuleNotFoundError(message, name=package) from None
+
+
+def require_built(model: Any) -> None:
+    if not model.built:
+        raise ValueError(
+            f"{getattr(model, 'name', '') or 'the model'} has no weights yet: give input_shape, or build it"
+        )
+
+
+def parts(layer: Layer) -> dict[str, Any]:
+    """The layers that hold a layer's weights, by the prefix of the weights' names: itself, or those that it wraps."""
+    return getattr(layer, "inner", {"": layer})
+
+
+def require_alike(layer: Layer) -> None:
+    """ValueError for a Bidirectional whose halves no other framework could hold in one module."""
+    halves = [half for half in parts(layer).values() if hasattr(half, "cell")]
+    if len({(h.cell, h.units, h.use_bias, h.bias_shape(), *h.activations.values()) for h in halves}) > 1:
+        raise ValueError(
+            f"{layer.name}: the two directions must be alike in kind, units, bias and activations; these differ"
+        )
+
+
+def check(own: Mapping[str, Array], found: Mapping[str, Any], source: str) -> None:
+    """ValueError names both shapes of what does not fit, what source lacks, and what there is no place for."""
+    shapes = {name: tuple(value.shape) for name, value in found.items()}
+    faults = [
+        f"{name} has shape {w.shape} here, " + (f"{shapes[name]} there" if name in shapes else "but is missing there")
+        for name, w in own.items()
+        if shapes.get(name) != w.shape
+    ] + [f"{name} {shape} there has no place here" for name, shape in shapes.items() if name not in own]
+    if faults:
+        raise ValueError(f"{source} does not fit, and nothing was changed: {'; '.join(faults)}")
+
+
+def assign(own: Mapping[str, Array], found: Mapping[str, Any], source: str) -> None:
+    """Writes found into own, cast to own's dtype. ValueError, and nothing changed, if anything does not fit."""
+    check(own, found, source)
+    cast = {}
+    for name, value in found.items():
+        if (array := np.asarray(value)).dtype.kind != "f":
+            raise ValueError(f"{source}: {name} holds no floating-point numbers but {array.dtype}; nothing was changed")
+        with np.errstate(over="ignore"):
+            cast[name] = array.astype(own[name].dtype)
+        if not np.isfinite(cast[name]).all():
+            raise ValueError(f"{source}: {name} holds NaN or infinity; nothing was changed")
+    for name, array in cast.items():
+        own[name][...] = array
+
+
+def outside(part: Any, order: Sequence[int]) -> dict[str, Array]:
+    """A recurrent layer's weights as PyTorch and ONNX have them: transposed, two biases, and the gates in this order.
+
+    Order (1, 0, 2) makes r z n of a GRU's z r ĥ. Where the cell here has one bias, the second is zero.
+    """
+    w = part.weights
+    arrays = {"weight_ih": w["kernel"], "weight_hh": w["recurrent_kernel"]}  # (gates H, D) and (gates H, H)
+    if part.use_bias:
+        b = w["bias"]
+        arrays["bias_ih"], arrays["bias_hh"] = b if b.ndim == 2 else (b, np.zeros_like(b))
+    return {name: np.ascontiguousarray(_gates(array, order).T) for name, array in arrays.items()}
+
+
+def inside(part: Any, order: Sequence[int], arrays: Mapping[str, Any]) -> dict[str, Array]:
+    """The way back: a recurrent layer's own weights. Where the cell here has one bias, it gets the sum of two."""
+    back = {name: _gates(np.asarray(array).T, np.argsort(order).tolist()) for name, array in arrays.items()}
+    own = {"kernel": back["weight_ih"], "recurrent_kernel": back["weight_hh"]}
+    if part.use_bias:
+        b_ih, b_hh = back["bias_ih"], back["bias_hh"]
+        own["bias"] = np.stack((b_ih, b_hh)) if len(part.bias_shape()) == 2 else b_ih + b_hh
+    return own
+
+
+def _gates(w: Array, order: Sequence[int]) -> Array:
+    blocks = np.split(w, len(order), axis=-1)
+    return np.concatenate([blocks[k] for k in order], axis=-1)

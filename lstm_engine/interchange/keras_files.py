@@ -1,0 +1,210 @@
+"""Keras's files: `.weights.h5`, `.keras` and legacy `.h5`, as Keras 3 writes them (and Keras 2 its `.h5`).
+
+Only arrays are read, and only of the shapes that the model expects. A file's config is never looked at: the model here says
+what the network is, and layers are matched to the file's in their order.
+"""
+
+import io
+import json
+import zipfile
+import zlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..activations import Array
+from ..losses import snake
+from ..model import Sequential
+from ..recurrent import Recurrent
+from ..weights import write_atomically
+from ..wrappers import Bidirectional, TimeDistributed, as_config
+from .common import assign, check, optional, parts, require_built
+
+SUFFIXES = (".weights.h5", ".keras", ".h5")
+WEIGHTS, LAYERS, OLD_LAYERS = "model.weights.h5", "layers/", "_layer_checkpoint_dependencies/"  # the last: Keras 2.13
+ATTRIBUTES = {Bidirectional: ("/forward_layer", "/backward_layer"), TimeDistributed: ("/layer",)}  # Keras's names
+NOT_WEIGHTS = ("optimizer/", "optimizer_weights/", "metrics/")  # what Keras keeps beside the weights
+MOST_NAMES = 1000  # in one attribute of a legacy file
+METADATA = json.dumps({"keras_version": "3.0.0"})  # the first with this format
+
+
+def load(model: Sequential, path: str | Path) -> None:
+    """Takes the weights of a Keras file into the model; the optimizer's state stays in the file.
+
+    In `.keras` and `.weights.h5` layers are found by class and order (the second LSTM is lstm_1, whatever its name), in
+    legacy `.h5` by order. ValueError, and nothing changed, for a missing, superfluous or unfitting weight, for links,
+    compressed data, or sizes that the model does not need, and for a file that is damaged.
+    """
+    require_built(model)
+    path, h5py = Path(path), optional("h5py")
+    suffix = _suffix(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}" + " (but a folder)" * path.is_dir())
+    try:
+        content = io.BytesIO(_from_archive(model, path)) if suffix == ".keras" else path
+        with h5py.File(content, "r") as file:
+            datasets = _datasets(h5py, file)
+            root = "model_weights/" if "model_weights" in file else "/"
+            legacy = "layer_names" in file[root].attrs
+            found = _by_order(model, file, root, datasets) if legacy else _by_class(model, datasets)
+            check(model.weights, found, path.name)  # before anything is read
+            assign(model.weights, {name: _read(name, dataset) for name, dataset in found.items()}, path.name)
+    except (OSError, KeyError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read as a Keras file: {error}") from None
+
+
+def save(model: Sequential, path: str | Path) -> None:
+    """Writes the weights as Keras reads them, whole or not at all; as `.keras` with the architecture, not compiled.
+
+    `model.load_weights` of Keras 3 opens `.weights.h5` and `.h5`, `keras.models.load_model` opens `.keras`. The optimizer and
+    its state are not written.
+    """
+    require_built(model)
+    path, weights = Path(path), model.weights
+    if (suffix := _suffix(path)) == ".h5":
+        layers = {layer.name: [f"{layer.name}/{name}" for name in layer.weights] for layer in model.layers}
+        names = {layer: ("weight_names", own) for layer, own in layers.items()} | {"/": ("layer_names", list(layers))}
+        content = _h5({f"{layer}/{name}": weights[name] for layer, own in layers.items() for name in own}, names)
+    else:
+        content = _h5({place: weights[name] for place, name in _places(model).items()})
+    if suffix == ".keras":
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr(zipfile.ZipInfo("metadata.json"), METADATA)
+            file.writestr(zipfile.ZipInfo("config.json"), json.dumps(_config(model)))
+            file.writestr(zipfile.ZipInfo(WEIGHTS), content)
+        content = archive.getvalue()
+    write_atomically(path, content)
+
+
+def _suffix(path: Path) -> str:
+    if not path.name.endswith(SUFFIXES):
+        raise ValueError(f"a Keras file's name ends in {', '.join(SUFFIXES)}, got {path.name!r}")
+    return next(suffix for suffix in SUFFIXES if path.name.endswith(suffix))
+
+
+def _places(model: Sequential) -> dict[str, str]:
+    """Our name of a weight by its place in Keras 3's files: layers/lstm_1/cell/vars/0, the groups counted by class."""
+    count: Counter[str] = Counter()
+    places: dict[str, str] = {}
+    for layer in model.layers:
+        kind = snake(type(layer).__name__)
+        group = LAYERS + (f"{kind}_{count[kind]}" if count[kind] else kind)
+        count[kind] += 1
+        for attribute, (prefix, part) in zip(ATTRIBUTES.get(type(layer), ("",)), parts(layer).items(), strict=True):
+            holder = group + attribute + "/cell" * isinstance(part, Recurrent)
+            places |= {f"{holder}/vars/{n}": f"{layer.name}/{prefix}{w}" for n, w in enumerate(part.weights)}
+    return places
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def _from_archive(model: Sequential, path: Path) -> bytes:
+    """The weights' file in a `.keras` archive. A float64 file with an optimizer's slots is at most 8 times the model."""
+    most = 2**24 + 10 * sum(w.nbytes for w in model.weights.values())
+    with zipfile.ZipFile(path) as archive:
+        if (size := archive.getinfo(WEIGHTS).file_size) > most:
+            raise ValueError(f"{path}: {WEIGHTS} would unpack to {size:,} bytes, this model needs {most:,} at most")
+        return archive.read(WEIGHTS)
+
+
+def _datasets(h5py: Any, file: Any) -> dict[str, Any]:
+    """Every dataset by its path. ValueError for links that lead elsewhere: Keras writes none."""
+    names: list[str] = []
+    file.visit_links(names.append)  # each group once, so that a ring of groups ends
+    if links := [name for name in names if not isinstance(file.get(name, getlink=True), h5py.HardLink)]:
+        raise ValueError(f"{links[0]} is a link to another place: Keras writes none, and none is followed")
+    names = [name for name in names if not name.startswith(NOT_WEIGHTS) and "seed_generator" not in name]
+    return {name: item for name in names if isinstance(item := file[name], h5py.Dataset)}
+
+
+def _by_class(model: Sequential, datasets: dict[str, Any]) -> dict[str, Any]:
+    places = _places(model)
+    at = {LAYERS + k.removeprefix(OLD_LAYERS).removeprefix(LAYERS): k for k in datasets}
+    return {places.get(place, k): datasets[k] for place, k in at.items()}
+
+
+def _by_order(model: Sequential, file: Any, root: str, datasets: dict[str, Any]) -> dict[str, Any]:
+    """The layers that have weights, one after the other; in each the weights in order, which must be of the same kinds."""
+    stored = {root + name: _names(file[root + name], "weight_names") for name in _names(file[root], "layer_names")}
+    stored = {place: names for place, names in stored.items() if names}
+    own = {layer.name: [f"{layer.name}/{name}" for name in layer.weights] for layer in model.layers if layer.weights}
+    if len(own) != len(stored):
+        raise ValueError(f"layers with weights here: {', '.join(own)}; in the file: {', '.join(stored) or 'none'}")
+    found: dict[str, Any] = {}
+    for ours, (place, theirs) in zip(own.values(), stored.items(), strict=True):
+        if [_kind(name) for name in ours] != [_kind(name) for name in theirs]:
+            raise ValueError(f"weights here: {', '.join(ours)}; in the file: {', '.join(theirs)}")
+        paths = [f"{place}/{name}".lstrip("/") for name in theirs]
+        found |= {name: datasets[path] for name, path in zip(ours, paths, strict=True) if path in datasets}
+    return found
+
+
+def _kind(name: str) -> str:
+    return name.rsplit("/", 1)[-1].removesuffix(":0")  # lstm/lstm_cell/kernel:0 is a kernel
+
+
+def _names(group: Any, attribute: str) -> list[str]:
+    if attribute not in group.attrs:
+        return []
+    if (count := np.prod(group.attrs.get_id(attribute).shape)) > MOST_NAMES:
+        raise ValueError(f"{group.name}: {attribute} declares {count:,.0f} names, at most {MOST_NAMES:,} are read")
+    names = (n.decode() if isinstance(n, bytes) else str(n) for n in group.attrs[attribute])
+    return [name for name in names if "seed_generator" not in name]
+
+
+def _read(name: str, dataset: Any) -> Array:
+    """The array, if it lies in the file as Keras writes it: numbers in one piece, as many bytes as the shape says."""
+    nbytes = int(np.prod(dataset.shape)) * dataset.dtype.itemsize
+    if dataset.dtype.kind != "f":
+        raise ValueError(f"{name} is stored as {dataset.dtype}, expected floating-point numbers")
+    if dataset.external or dataset.is_virtual or dataset.chunks or dataset.id.get_storage_size() != nbytes:
+        raise ValueError(f"{name} is stored outside the file, compressed, in chunks or not at all, as Keras never does")
+    return dataset[()]
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------
+
+
+def _h5(arrays: dict[str, Array], attributes: dict[str, tuple[str, list[str]]] | None = None) -> bytes:
+    buffer = io.BytesIO()
+    with optional("h5py").File(buffer, "w") as file:
+        for place, array in arrays.items():
+            file.create_dataset(place, data=array)
+        for place, (attribute, names) in (attributes or {}).items():
+            file.require_group(place).attrs[attribute] = np.array(names, "S")
+    return buffer.getvalue()
+
+
+def _config(model: Sequential) -> dict[str, Any]:
+    if stateful := [layer.name for layer in model.layers if getattr(layer, "stateful", False)]:
+        raise ValueError(
+            f"{', '.join(stateful)} is stateful: Keras wants the batch size in a .keras file, which none here fixes; save as "
+            ".weights.h5, and load that into a Keras model with a batch_shape"
+        )
+    shape = {"batch_shape": [None, *(model.input_shape or ())], "dtype": model.dtype, "name": "input_layer"}
+    layers = [_keras("layers", "InputLayer", shape)] + [
+        _as_keras(as_config(layer), model.dtype) for layer in model.layers
+    ]
+    return _keras("", "Sequential", {"name": "sequential", "trainable": True, "dtype": model.dtype, "layers": layers})
+
+
+def _as_keras(value: Any, dtype: str) -> Any:
+    """A value of our config in Keras's words: layers, initializers and penalties as objects, all else as it is."""
+    match value:
+        case {"class": kind, "name": name, "config": config}:
+            options = {k: _as_keras(v, dtype) for k, v in config.items() if (k, v) != ("recurrent_activation", None)}
+            return _keras("layers", kind, options | {"name": name or snake(kind), "dtype": dtype})
+        case {"class": kind}:
+            return _keras("initializers", kind, {k: v for k, v in value.items() if k != "class"})
+        case {"l1": _, "l2": _}:
+            return _keras("regularizers", "L1L2", value)
+    return value
+
+
+def _keras(module: str, kind: str, config: dict[str, Any]) -> dict[str, Any]:
+    module = f"keras.{module}".rstrip(".")
+    return {"module": module, "class_name": kind, "config": config, "registered_name": None}

@@ -1,0 +1,186 @@
+"""ONNX: the weights of its LSTM, GRU and RNN nodes, and whole models as `.onnx` files that any runtime opens.
+
+Gates lie in ONNX's order, i o f c and z r h; the leading axis counts directions. A graph computes in float32, whatever the
+model's dtype: onnxruntime has these nodes in no other.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..activations import LEAK, SELU_ALPHA, SELU_SCALE, Array
+from ..layers import Dense, Dropout, Layer, Masking
+from ..model import Sequential
+from ..recurrent import Recurrent
+from ..weights import write_atomically
+from ..wrappers import Bidirectional, TimeDistributed
+from .common import assign, check, inside, optional, outside, parts, require_alike, require_built
+
+OPSET, IR_VERSION = 17, 8  # of 2022: old enough for every runtime in use, new enough for every node here
+NODES = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "RNN"}
+TO_ONNX = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "simple_rnn": (0,)}  # i f g o to i o f c; z r ĥ are alike
+ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "elu": ("Elu", {"alpha": 1.0}), "exponential": ("Exp", {}), "leaky_relu": ("LeakyRelu", {"alpha": LEAK}),
+    "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}), "linear": ("Affine", {"alpha": 1.0, "beta": 0.0}),
+    "relu": ("Relu", {}), "relu6": ("Clip", {}), "selu": ("Selu", {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}),
+    "sigmoid": ("Sigmoid", {}), "softmax": ("Softmax", {"axis": -1}), "softplus": ("Softplus", {}),
+    "softsign": ("Softsign", {}), "tanh": ("Tanh", {}),
+}  # fmt: skip
+NOT_IN_CELLS = ("Clip", "Exp", "Selu", "Softmax")  # these are no activations of ONNX's recurrent nodes
+
+
+def to_onnx_tensors(layer: Layer) -> dict[str, Array]:
+    """W (directions, gates H, D), R (directions, gates H, H) and B (directions, 2 gates H), first Wb, then Rb, of a node.
+
+    For an LSTM, GRU, SimpleRNN or a Bidirectional one, whose halves must be alike. B is left out with use_bias=False; a cell
+    with one bias has it in Wb, and zeros in Rb.
+    """
+    require_built(layer)
+    require_alike(layer)
+    halves = parts(layer).values()
+    if not all(isinstance(half, Recurrent) for half in halves):
+        raise TypeError(
+            f"ONNX tensors are those of an LSTM, GRU, SimpleRNN or Bidirectional, got {type(layer).__name__}"
+        )
+    ways = [outside(half, TO_ONNX[half.cell]) for half in halves]
+    tensors = {"W": np.stack([way["weight_ih"] for way in ways]), "R": np.stack([way["weight_hh"] for way in ways])}
+    if "bias_ih" in ways[0]:
+        tensors["B"] = np.stack([np.concatenate([way["bias_ih"], way["bias_hh"]]) for way in ways])
+    return tensors
+
+
+def from_onnx_tensors(layer: Layer, W: ArrayLike, R: ArrayLike, B: ArrayLike | None = None) -> None:
+    """Takes a node's tensors into the layer; without B its biases are zero, as in ONNX. ValueError if they do not fit."""
+    expected = to_onnx_tensors(layer)
+    given = {"W": np.asarray(W), "R": np.asarray(R)}
+    if B is not None or "B" in expected:
+        given["B"] = np.zeros_like(expected["B"]) if B is None else np.asarray(B)
+    source = f"the node for {layer.name or type(layer).__name__}"
+    check(expected, given, source)
+    found: dict[str, Array] = {}
+    for n, (prefix, half) in enumerate(parts(layer).items()):
+        arrays = {"weight_ih": given["W"][n], "weight_hh": given["R"][n]}
+        if half.use_bias:
+            arrays["bias_ih"], arrays["bias_hh"] = np.split(given["B"][n], 2)
+        found |= {prefix + name: w for name, w in inside(half, TO_ONNX[half.cell], arrays).items()}
+    assign(layer.weights, found, source)
+
+
+# -- whole models ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Graph:
+    """Nodes and constants on their way into a file."""
+
+    onnx: Any
+    scope: str = "input"
+    nodes: list[Any] = field(default_factory=list)
+    constants: list[Any] = field(default_factory=list)
+
+    def add(self, kind: str, *inputs: Any, outputs: tuple[str, ...] = (), **attributes: Any) -> str:
+        """Adds a node, with constants for inputs that are no names; returns the name of its first output."""
+        name, names = f"{self.scope}/{kind}_{len(self.nodes)}", []
+        for n, value in enumerate(inputs):
+            names.append(value if isinstance(value, str) else f"{name}/{n}")
+            if not isinstance(value, str):
+                array = np.array(value, np.float32 if np.asarray(value).dtype.kind == "f" else np.int64, order="C")
+                self.constants.append(self.onnx.numpy_helper.from_array(array, names[-1]))
+        outputs = tuple(f"{name}/{output}" for output in outputs) or (name,)
+        self.nodes.append(self.onnx.helper.make_node(kind, names, outputs, name=name, **attributes))
+        return outputs[0]
+
+
+def export_onnx(model: Sequential, path: str | Path, lengths: bool = False) -> None:
+    """Writes what `model.predict` computes as an ONNX graph: input "x" (N, T, D) to output "y", any N and T, float32.
+
+    lengths=True adds an input "lengths" (N,) of int32: only so many first steps of each sequence are there, and y is what
+    the model gives with that mask; Masking layers then mean these steps too. ValueError names what ONNX has no node for.
+    """
+    require_built(model)
+    onnx = optional("onnx")
+    graph, shape, x, live, kinds = _Graph(onnx), model.input_shape or (), "x", "", onnx.TensorProto
+
+    def declare(name: str, kind: int, *dims: Any) -> Any:
+        return onnx.helper.make_tensor_value_info(name, kind, dims)
+
+    inputs = [declare("x", kinds.FLOAT, "N", *["T"] * (len(shape) - 1), shape[-1])]
+    if lengths:
+        inputs.append(declare("lengths", kinds.INT32, "N"))
+        T = graph.add("Gather", graph.add("Shape", "x"), 1)
+        steps = graph.add("Unsqueeze", graph.add("Range", 0, T, 1), [1])  # (T, 1)
+        ends = graph.add("Unsqueeze", graph.add("Cast", "lengths", to=kinds.INT64), [1, 2])  # (N, 1, 1)
+        live = graph.add("Less", steps, ends)  # (N, T, 1)
+    for layer in model.layers:
+        graph.scope = layer.name
+        x, shape = _layer(graph, layer, x, live), layer.output_shape(shape)
+    graph.nodes.append(onnx.helper.make_node("Identity", [x], ["y"]))
+    output = declare("y", kinds.FLOAT, "N", *["T"] * (len(shape) - 1), shape[-1])
+    body = onnx.helper.make_graph(graph.nodes, "lstm-engine", inputs, [output], graph.constants)
+    opset = [onnx.helper.make_opsetid("", OPSET)]
+    whole = onnx.helper.make_model(body, opset_imports=opset, ir_version=IR_VERSION, producer_name="lstm-engine")
+    onnx.checker.check_model(whole, full_check=True)
+    write_atomically(Path(path), whole.SerializeToString())
+
+
+def _layer(graph: _Graph, layer: Layer, x: str, live: str) -> str:
+    match layer:
+        case Recurrent():
+            return _recurrent(graph, layer, x, live)
+        case Bidirectional(forward_half=first, backward_half=second):
+            both = _recurrent(graph, first, x, live), _recurrent(graph, second, x, live, turn=layer.return_sequences)
+            if layer.merge_mode == "concat":
+                return graph.add("Concat", *both, axis=-1)
+            merged = graph.add("Mul" if layer.merge_mode == "mul" else "Add", *both)
+            return graph.add("Mul", merged, 0.5) if layer.merge_mode == "ave" else merged
+        case TimeDistributed():
+            return _layer(graph, layer.layer, x, live)  # what it may hold acts on the last axis alone
+        case Dense():
+            y = graph.add("MatMul", x, layer.weights["kernel"])
+            y = graph.add("Add", y, layer.weights["bias"]) if layer.use_bias else y
+            kind, options = ACTIVATIONS[layer.activation]
+            bounds = (0.0, 6.0) if kind == "Clip" else ()
+            return y if layer.activation == "linear" else graph.add(kind, y, *bounds, **options)
+        case Dropout():
+            return x
+        case Masking() if live:
+            return graph.add("Where", live, x, 0.0)
+        case Masking():
+            raise ValueError(
+                f"{layer.name}: a graph has no masks; if the masked steps come last, export with lengths=True"
+            )
+    raise ValueError(f"{layer.name}: ONNX has no node for a {type(layer).__name__}")
+
+
+def _recurrent(graph: _Graph, layer: Recurrent, x: str, live: str, turn: bool = False) -> str:
+    """y (N, T, H) or (N, H) from x (N, T, D); turn reverses its steps once more, as Bidirectional does."""
+    node = NODES[layer.cell]
+    if layer.stateful:
+        raise ValueError(f"{layer.name} is stateful: an ONNX graph keeps nothing from one batch to the next")
+    names = [name for name in (layer.recurrent_activation, layer.activation) if name]
+    if refused := [name for name in names if ACTIVATIONS[name][0] in NOT_IN_CELLS]:
+        raise ValueError(f"{layer.name}: ONNX's {node} has no activation {refused[0]!r}")
+    functions = [ACTIVATIONS[name] for name in names + names[1:] * (node == "LSTM")]  # an LSTM's: gates, g and c
+    options: dict[str, Any] = {"activations": [kind for kind, _ in functions], "hidden_size": layer.units}
+    for name in ("alpha", "beta"):
+        if values := [own[name] for _, own in functions if name in own]:
+            options[f"activation_{name}"] = values
+    if node == "GRU":
+        options["linear_before_reset"] = int(len(layer.bias_shape()) == 2)
+    options["direction"] = "reverse" if layer.go_backwards else "forward"
+    w = to_onnx_tensors(layer)
+    inputs = graph.add("Transpose", x, perm=[1, 0, 2]), w["W"], w["R"], w.get("B", ""), "lengths" if live else ""
+    y = graph.add(node, *inputs, outputs=("Y", "Y_h"), **options)  # (T, 1, N, H) in time's order, 0 after the end
+    last = f"{y}_h"  # (1, N, H)
+    if not layer.return_sequences:
+        h = graph.add("Squeeze", last, [0])  # (N, H)
+        if live and layer.zero_output_for_mask:  # then it is 0 where the step that was run last is masked
+            h = graph.add("Where", graph.add("Gather", live, 0 if layer.go_backwards else -1, axis=1), h, 0.0)
+        return h
+    h = graph.add("Transpose", graph.add("Squeeze", y, [1]), perm=[1, 0, 2])  # (N, T, H)
+    if live and not (layer.zero_output_for_mask or layer.go_backwards):
+        h = graph.add("Where", live, h, graph.add("Transpose", last, perm=[1, 0, 2]))  # h stays as it was
+    return graph.add("Slice", h, [-1], [np.iinfo(np.int64).min], [1], [-1]) if layer.go_backwards != turn else h

@@ -1,0 +1,111 @@
+"""PyTorch's layout: a model's weights as the state_dict of a torch module whose attributes are named as the layers here.
+
+LSTM, GRU and SimpleRNN are `nn.LSTM`, `nn.GRU` and `nn.RNN`, Bidirectional one with bidirectional=True, Dense `nn.Linear`.
+torch itself is not imported: arrays go out, anything NumPy can read comes in.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..activations import Array
+from ..layers import Dense, Layer
+from ..model import Sequential
+from ..recurrent import Recurrent
+from ..weights import write_atomically
+from .common import assign, check, inside, outside, parts, require_alike, require_built
+
+Names = Mapping[str, str | tuple[str, int]]
+# torch has r z n where Keras has z r ĥ, and the same turn leads back; both LSTMs have i f g o
+ORDER = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "simple_rnn": (0,)}
+KINDS, LINEAR = ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), {"kernel": "weight", "bias": "bias"}
+
+
+def to_torch(model: Sequential, names: Names | None = None) -> dict[str, Array]:
+    """The state_dict: lstm.weight_ih_l0 (4H, D), lstm.weight_hh_l0 (4H, H), lstm.bias_ih_l0, lstm.bias_hh_l0 (4H,), ...
+
+    names says where a layer lies when not under its own name: {"dense": "head", "lstm": ("rnn", 0), "lstm_1": ("rnn", 1)}
+    puts two layers into one nn.LSTM(num_layers=2) named rnn. A cell with one bias has it in bias_ih, and zeros in bias_hh.
+    ValueError for what torch's modules cannot compute: other activations, GRU(reset_after=False), go_backwards.
+    """
+    require_built(model)
+    state: dict[str, Array] = {}
+    for _, part, module, end in _modules(model, names):
+        if isinstance(part, Recurrent):
+            tensors = outside(part, ORDER[part.cell])
+        else:
+            tensors = {LINEAR[name]: np.array(w.T, order="C") for name, w in part.weights.items()}
+        for kind, tensor in tensors.items():
+            if (key := f"{module}.{kind}{end}") in state:
+                raise ValueError(f"names puts two layers at {key}: give every layer a place of its own")
+            state[key] = tensor
+    return state
+
+
+def from_torch(model: Sequential, state_dict: Mapping[str, Any], names: Names | None = None) -> None:
+    """Takes a state_dict into the model, the keys as in `to_torch`; where the cell here has one bias, the sum of torch's two.
+
+    ValueError, and nothing changed, when a key is missing, superfluous or of another shape.
+    """
+    check(to_torch(model, names), state_dict, "the state_dict")
+    found: dict[str, Array] = {}
+    for prefix, part, module, end in _modules(model, names):
+        if isinstance(part, Recurrent):
+            keys = {kind: f"{module}.{kind}{end}" for kind in KINDS}
+            own = inside(
+                part, ORDER[part.cell], {kind: state_dict[key] for kind, key in keys.items() if key in state_dict}
+            )
+        else:
+            own = {name: np.asarray(state_dict[f"{module}.{LINEAR[name]}"]).T for name in part.weights}
+        found |= {prefix + name: w for name, w in own.items()}
+    assign(model.weights, found, "the state_dict")
+
+
+def save_torch(model: Sequential, path: str | Path, names: Names | None = None) -> None:
+    """Writes the state_dict as a safetensors file, for torch's `load_state_dict(safetensors.torch.load_file(path))`."""
+    from safetensors.numpy import save
+
+    write_atomically(Path(path), save(to_torch(model, names), {"format": "pt"}))
+
+
+def load_torch(model: Sequential, path: str | Path, names: Names | None = None) -> None:
+    """Takes a safetensors file of a state_dict into the model. Errors: see `from_torch`."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    try:
+        state = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a safetensors file that can be read: {error}") from None
+    from_torch(model, state, names)
+
+
+def _modules(model: Sequential, names: Names | None) -> Iterator[tuple[str, Any, str, str]]:
+    """The prefix of a part's weights here, the part, and its keys' beginnings and ends: rnn, _l0_reverse."""
+    places = dict(names or {})
+    own = [layer.name for layer in model.layers]
+    if unknown := places.keys() - set(own):
+        raise ValueError(f"names has {', '.join(unknown)}, the model's layers are {', '.join(own)}")
+    for layer in model.layers:
+        place = places.get(layer.name, layer.name)
+        module, level = (place, 0) if isinstance(place, str) else place
+        require_alike(layer)
+        for n, (prefix, part) in enumerate(parts(layer).items()):
+            if isinstance(part, Recurrent):
+                _require_torch(layer, part, backwards=bool(n))
+                yield f"{layer.name}/{prefix}", part, module, f"_l{level}" + "_reverse" * n
+            elif isinstance(part, Dense):
+                yield f"{layer.name}/{prefix}", part, module, ""
+
+
+def _require_torch(layer: Layer, part: Recurrent, backwards: bool) -> None:
+    usual = ("tanh", "relu") if part.cell == "simple_rnn" else ("tanh",)
+    if part.activation not in usual or part.recurrent_activation not in (None, "sigmoid"):
+        gates = f" with gates of {part.recurrent_activation}" if part.recurrent_activation else ""
+        raise ValueError(f"{layer.name}: torch's {type(part).__name__} cannot compute {part.activation}{gates}")
+    if part.cell == "gru" and len(part.bias_shape()) == 1:
+        raise ValueError(f"{layer.name}: torch's GRU resets after the product, reset_after=False has no place in it")
+    if part.go_backwards != backwards:
+        raise ValueError(f"{layer.name}: torch has no go_backwards but the second half of a bidirectional layer")
