@@ -10,6 +10,7 @@ import numpy as np
 
 import lstm_engine as le
 from lstm_engine.activations import ACTIVATIONS
+from lstm_engine.layers import LAYERS
 
 
 def import_keras(dtype: str = "float32") -> Any:
@@ -36,18 +37,43 @@ def import_keras(dtype: str = "float32") -> Any:
 def to_keras(model: le.Sequential) -> Any:
     """The Keras twin of a built and compiled engine model: same layers, weights, optimizer, loss and metrics."""
     keras = import_keras(model.dtype)
-    layers = [keras.Input(model.input_shape)]
-    for layer in model.layers:
-        config = layer.config()
-        if isinstance(layer, le.LSTM) or (isinstance(layer, le.Dense) and layer.activation == "tanh"):
-            config |= exact_tanh(keras, model.dtype)
-        layers.append(getattr(keras.layers, type(layer).__name__)(name=layer.name, **config))
-    twin = keras.Sequential(layers)
+    layers = [_layer_to_keras(keras, layer, model.dtype) for layer in model.layers]
+    twin = keras.Sequential([keras.Input(model.input_shape), *layers])
     twin.set_weights(model.get_weights())
     if model.optimizer and model.loss:
-        optimizer = getattr(keras.optimizers, type(model.optimizer).__name__)(**model.optimizer.config())
-        twin.compile(optimizer, model.loss.name, metrics=model.metric_names)
+        config = {name: value for name, value in model.optimizer.config().items() if value is not None}
+        optimizer = getattr(keras.optimizers, type(model.optimizer).__name__).from_config(config)
+        twin.compile(optimizer, model.loss.name, metrics=[_metric_to_keras(keras, m) for m in model.metrics])
     return twin
+
+
+def _layer_to_keras(keras: Any, layer: Any, dtype: str) -> Any:
+    """The layer with the engine's options under Keras's names; how its weights start no longer matters."""
+    config = {k: v for k, v in layer.config().items() if v is not None and not k.endswith("_initializer")}
+    for name in config:
+        if name.endswith("_regularizer"):
+            config[name] = keras.regularizers.L1L2(**config[name])
+    if isinstance(layer, le.Bidirectional):
+        config["merge_mode"] = layer.merge_mode
+    for name in ("layer", "backward_layer"):
+        if name in config:
+            config[name] = _layer_to_keras(keras, getattr(layer, name), dtype)
+    twin = getattr(keras.layers, type(layer).__name__)(name=layer.name or None, **config)
+    for half in (getattr(twin, "forward_layer", twin), getattr(twin, "backward_layer", twin)):
+        cell = getattr(half, "cell", half)
+        if _activation_name(getattr(cell, "activation", None)) == "tanh":
+            cell.activation = exact_tanh(keras, dtype).get("activation", cell.activation)
+    return twin
+
+
+def _metric_to_keras(keras: Any, metric: Any) -> Any:
+    kind, config = type(metric).__name__, dict(vars(metric))
+    if kind == "Accuracy":
+        return metric.name  # Keras chooses among its accuracies by the output's shape
+    if kind == "BalancedAccuracy":
+        raise ValueError("Keras has no balanced accuracy: leave it out of the metrics of a model that Keras is to run")
+    options = {k: v for k, v in config.items() if k in ("name", "thresholds", "num_thresholds")}
+    return getattr(keras.metrics, kind)(**options)
 
 
 def exact_tanh(keras: Any, dtype: str) -> dict[str, Any]:
@@ -59,10 +85,9 @@ def exact_tanh(keras: Any, dtype: str) -> dict[str, Any]:
     return {}
 
 
-# What from_keras may meet and the engine has: anything else in a layer's config must be at Keras's default.
-OWN = {"LSTM": {"units", "return_sequences"}, "Dense": {"units", "activation"}, "Dropout": {"rate", "seed"}}
-IGNORED = {"name", "dtype", "build_config", "seed", "kernel_initializer", "recurrent_initializer"}
-IGNORED |= {"bias_initializer", "unit_forget_bias"}  # how weights began no longer matters: they are copied
+# What of a Keras layer's config does not matter here: weights are copied, so how they began does not.
+IGNORED = {"name", "dtype", "build_config", "unit_forget_bias"}
+IGNORED |= {"kernel_initializer", "recurrent_initializer", "bias_initializer"}
 
 
 def from_keras(keras_model: Any) -> le.Sequential:
@@ -94,7 +119,7 @@ def from_keras(keras_model: Any) -> le.Sequential:
         model.compile(
             _optimizer_from_keras(keras_model.optimizer),
             _loss_from_keras(keras_model.loss),
-            metrics=[m if isinstance(m, str) else repr(m) for m in (metrics and metrics._user_metrics) or []],
+            metrics=[_metric_from_keras(m) for m in (metrics and metrics._user_metrics) or []],
         )
         model.optimizer.iterations = int(keras_model.optimizer.iterations)
         model.optimizer.slots = keras_slots(keras_model, list(model.weights))
@@ -110,27 +135,50 @@ def import_keras_as_is() -> Any:
 
 def _layer_from_keras(layer: Any) -> Any:
     kind = type(layer).__name__
-    if kind not in OWN:
-        raise ValueError(f"layer {layer.name} is a keras {kind}; the engine has {', '.join(OWN)}")
+    if kind not in LAYERS:
+        raise ValueError(f"layer {layer.name} is a keras {kind}; the engine has {', '.join(LAYERS)}")
+    if getattr(layer, "stateful", False):
+        raise ValueError(f"layer {layer.name} has stateful=True: its states are not carried over")
     config = layer.get_config()
-    given = {name: value for name, value in config.items() if name in OWN[kind]}
-    if kind == "Dense":
-        given["activation"] = _activation_name(layer.activation)
-        if given["activation"] not in ACTIVATIONS:
-            raise ValueError(
-                f"layer {layer.name} has activation={given['activation']!r}; the engine has {', '.join(ACTIVATIONS)}"
-            )
-    defaults = type(layer)(**{name: config[name] for name in ("units", "rate") if name in config}).get_config()
+    if kind == "Bidirectional":
+        return _bidirectional_from_keras(layer)
+    if kind == "TimeDistributed":
+        inner = _layer_from_keras(layer.layer)
+        inner.name = ""
+        return le.TimeDistributed(inner, name=layer.name)
+    names = {"units": 1, "rate": 0.0}
+    defaults = type(layer)(**{name: value for name, value in names.items() if name in config}).get_config()
+    given = {}
     for name, value in config.items():
-        if name in OWN[kind] | IGNORED:
+        if name.endswith("activation"):
+            value = given[name] = _activation_name(getattr(layer, name))
+            if value not in ACTIVATIONS:
+                raise ValueError(f"layer {layer.name} has {name}={value!r}; the engine has {', '.join(ACTIVATIONS)}")
+        elif name in IGNORED or value is None:
             continue
-        if name in ("activation", "recurrent_activation"):
-            same = _activation_name(getattr(layer, name)) == defaults[name]
-        else:
-            same = value == defaults[name]
-        if not same:
+        elif name.endswith("_regularizer"):
+            given[name] = _penalty_from_keras(layer, name, value)
+        elif name in LAYERS[kind].options():
+            given[name] = value
+        elif value != defaults[name]:
             raise ValueError(f"layer {layer.name} has {name}={value!r}, which the engine's {kind} does not have")
-    return getattr(le, kind)(name=layer.name, **given)
+    return LAYERS[kind](name=layer.name, **given)
+
+
+def _bidirectional_from_keras(layer: Any) -> Any:
+    first, second = _layer_from_keras(layer.forward_layer), _layer_from_keras(layer.backward_layer)
+    for half in (first, second):
+        half.name = ""  # Keras counts them over all models of a process
+        half.zero_output_for_mask = False  # Bidirectional decides it
+    same = second.config() == first.config() | {"go_backwards": True}
+    return le.Bidirectional(first, layer.merge_mode, backward_layer=None if same else second, name=layer.name)
+
+
+def _penalty_from_keras(layer: Any, name: str, config: dict[str, Any]) -> Any:
+    values = {k: float(v) for k, v in config["config"].items() if k in ("l1", "l2")}
+    if config["class_name"] not in ("L1", "L2", "L1L2"):
+        raise ValueError(f"layer {layer.name} has {name}={config['class_name']}; the engine has L1, L2, L1L2")
+    return le.regularizers.L1L2(**values)
 
 
 def _activation_name(function: Any) -> str:
@@ -140,29 +188,44 @@ def _activation_name(function: Any) -> str:
 
 def _optimizer_from_keras(optimizer: Any) -> Any:
     kind = type(optimizer).__name__
-    if kind not in ("Adam", "SGD"):
-        raise ValueError(f"the model's optimizer is a keras {kind}; the engine has Adam and SGD")
+    ours = {"SGD": le.SGD, "RMSprop": le.RMSprop, "Adam": le.Adam, "AdamW": le.AdamW}.get(kind)
+    if ours is None:
+        raise ValueError(f"the model's optimizer is a keras {kind}; the engine has SGD, RMSprop, Adam and AdamW")
     config, defaults = optimizer.get_config(), type(optimizer)().get_config()
-    if not isinstance(config["learning_rate"], float):
-        schedule = config["learning_rate"]["class_name"]
-        raise ValueError(f"the model's {kind} has the learning rate {schedule}; the engine's has one that stays")
-    ours = getattr(le, kind)()
     for name, value in config.items():
-        if name not in {*ours.config(), "name"} and value != defaults[name]:
+        if name not in {*ours.options(), "name"} and value != defaults[name]:
             raise ValueError(f"the model's {kind} has {name}={value!r}, which the engine's does not have")
-    return getattr(le, kind)(**{name: config[name] for name in ours.config()})
+    return ours(**{name: config[name] for name in ours.options()})
 
 
 def keras_slots(keras_model: Any, names: list[str]) -> dict[str, np.ndarray]:
     """The optimizer's moments of a Keras model under the engine's names: "momentum/lstm/kernel", ..."""
     to_numpy, optimizer = import_keras_as_is().ops.convert_to_numpy, keras_model.optimizer
     kinds = {"momentum": getattr(optimizer, "_momentums", None) or getattr(optimizer, "momentums", None)}
-    kinds["velocity"] = getattr(optimizer, "_velocities", None)
+    kinds |= {"velocity": getattr(optimizer, "_velocities", None)}
+    kinds |= {"average_gradient": getattr(optimizer, "_average_gradients", None)}
     return {
         f"{kind}/{name}": to_numpy(slot).copy()
         for kind, slots in kinds.items()
         for name, slot in zip(names, slots or [], strict=False)
     }
+
+
+def _metric_from_keras(metric: Any) -> Any:
+    """A metric's name, or ours of the same class when its options are ones that the engine has."""
+    if isinstance(metric, str):
+        return metric
+    kind, config = type(metric).__name__, metric.get_config()
+    if kind not in ("AUC", "Precision", "Recall"):
+        return repr(metric)  # compile refuses it by this name
+    option = "num_thresholds" if kind == "AUC" else "thresholds"
+    defaults = type(metric)().get_config()
+    for name, value in config.items():
+        if name not in (option, "name", "dtype") and value != defaults[name]:
+            raise ValueError(f"the model's metric {kind} has {name}={value!r}, which the engine's does not have")
+    value = defaults[option] if config[option] is None else config[option]
+    value = value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+    return getattr(le.metrics, kind)(**({option: value} if value is not None else {}), name=metric.name)
 
 
 def _loss_from_keras(loss: Any) -> str:
@@ -225,8 +288,14 @@ def _jax_gradients(keras_model: Any) -> Any:
     if not hasattr(keras_model, "_lstm_engine_gradients"):
 
         def loss(trainable: Any, rest: Any, X: Any, y: Any) -> Any:
-            p, _ = keras_model.stateless_call(trainable, rest, X, training=False)
-            return keras_model.compute_loss(x=X, y=y, y_pred=p), p
+            p, rest, keras_model._losses_override = keras_model.stateless_call(
+                trainable, rest, X, training=False, return_losses=True
+            )  # the penalties on the weights: compute_loss would take them from the variables, without a gradient
+            value, _ = keras_model.stateless_compute_loss(
+                trainable, rest, [v.value for v in keras_model.metrics_variables], x=X, y=y, y_pred=p, training=False
+            )
+            keras_model._losses_override.clear()
+            return value, p
 
         keras_model._lstm_engine_gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))
     return keras_model._lstm_engine_gradients

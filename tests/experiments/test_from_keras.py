@@ -80,7 +80,7 @@ def test_optimizer_loss_and_metrics_are_carried_over(optimizer, expected):
     twin = from_keras(keras_model(optimizer=optimizer, loss=losses.BinaryCrossentropy(), metrics=["accuracy"]))
     assert type(twin.optimizer) is type(expected)
     assert twin.optimizer.config() == pytest.approx(expected.config())
-    assert (twin.loss.name, twin.metric_names) == ("binary_crossentropy", ["accuracy"])
+    assert (twin.loss.name, [m.name for m in twin.metrics]) == ("binary_crossentropy", ["accuracy"])
 
 
 @pytest.mark.parametrize(
@@ -106,18 +106,12 @@ def test_a_model_in_the_middle_of_its_training_goes_on_with_its_moments():
 
 
 REFUSED_LAYERS = {
-    "GRU": lambda: [layers.GRU(4)],
-    "Masking": lambda: [layers.Masking(), layers.LSTM(4)],
-    "go_backwards=True": lambda: [layers.LSTM(4, go_backwards=True)],
-    "recurrent_dropout=0.1": lambda: [layers.LSTM(4, recurrent_dropout=0.1)],
-    " dropout=0.1": lambda: [layers.LSTM(4, dropout=0.1)],
+    "Conv1D": lambda: [layers.Conv1D(4, 2), layers.LSTM(4)],
     "stateful=True": lambda: [layers.LSTM(4, stateful=True)],
-    "recurrent_activation='hard_sigmoid'": lambda: [layers.LSTM(4, recurrent_activation="hard_sigmoid")],
-    "activation='relu'": lambda: [layers.LSTM(4, activation="relu")],
+    "activation='silu'": lambda: [layers.LSTM(4, activation="silu")],
     "activation='gelu'": lambda: [layers.LSTM(4), layers.Dense(1, activation="gelu")],
-    "kernel_regularizer": lambda: [layers.LSTM(4), layers.Dense(1, kernel_regularizer="l2")],
+    "kernel_regularizer=OrthogonalRegularizer": lambda: [layers.LSTM(4, kernel_regularizer="orthogonal_regularizer")],
     "bias_constraint": lambda: [layers.LSTM(4, bias_constraint="non_neg")],
-    "use_bias=False": lambda: [layers.LSTM(4), layers.Dense(1, use_bias=False)],
     "trainable=False": lambda: [layers.LSTM(4, trainable=False), layers.Dense(1)],
     "noise_shape": lambda: [layers.LSTM(4), layers.Dropout(0.1, noise_shape=(1, 4))],
     "mixed_bfloat16": lambda: [layers.LSTM(4, dtype="mixed_bfloat16")],
@@ -134,18 +128,16 @@ def test_a_layer_that_the_engine_would_run_otherwise_is_refused_by_name(named):
 
 
 REFUSED_COMPILATIONS = {
-    "RMSprop": lambda: {"optimizer": "rmsprop"},
-    "clipnorm=1": lambda: {"optimizer": optimizers.Adam(clipnorm=1.0)},
+    "Adagrad": lambda: {"optimizer": "adagrad"},
     "amsgrad=True": lambda: {"optimizer": optimizers.Adam(amsgrad=True)},
-    "weight_decay=0.1": lambda: {"optimizer": optimizers.SGD(weight_decay=0.1)},
-    "ExponentialDecay": lambda: {"optimizer": optimizers.Adam(optimizers.schedules.ExponentialDecay(0.1, 10, 0.9))},
+    "PolynomialDecay": lambda: {"optimizer": optimizers.Adam(optimizers.schedules.PolynomialDecay(0.1, 10))},
     "'hinge'": lambda: {"loss": "hinge"},
     "hinge": lambda: {"loss": losses.Hinge()},
     "from_logits=True": lambda: {"loss": losses.BinaryCrossentropy(from_logits=True)},
     "label_smoothing=0.1": lambda: {"loss": losses.BinaryCrossentropy(label_smoothing=0.1)},
     "reduction='sum'": lambda: {"loss": losses.BinaryCrossentropy(reduction="sum")},
     "function": lambda: {"loss": lambda y, p: p},
-    "AUC": lambda: {"metrics": ["AUC"]},
+    "curve='PR'": lambda: {"metrics": [metrics.AUC(curve="PR")]},
     "BinaryAccuracy": lambda: {"metrics": [metrics.BinaryAccuracy("accuracy", threshold=0.9)]},
     "loss_weights": lambda: {"loss_weights": [2.0]},
     "weighted_metrics": lambda: {"weighted_metrics": ["accuracy"]},
