@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 BACKENDS = ("auto", "numba", "numpy")
-KERNELS = {"lstm"}  # the cells that have a compiled twin
+KERNELS = {"lstm", "gru", "simple_rnn"}  # the cells that have a compiled twin
 
 
 class Pair(NamedTuple):

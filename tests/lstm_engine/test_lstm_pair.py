@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from lstm_engine.activations import ACTIVATIONS
 from lstm_engine.cells.lstm import lstm_backward, lstm_forward
 
 INPUTS = ("x", "W", "U", "b", "h0", "c0")
@@ -52,10 +53,7 @@ def test_every_gradient_is_the_central_difference(unit_scale, rel, masked, dropp
         assert rel(getattr(grads, name), numeric) < 1e-7, name
 
 
-@CASES
-def test_every_gradient_is_the_complex_step(unit_scale, rel, masked, dropped):
-    T, B, D, H = 7, 3, 2, 5
-    inputs, options, up = unit_scale(T, B, D, H), masks(T, B, H, masked, dropped), upstream(T, B, H)
+def check_against_the_complex_step(rel, inputs, options, up):
     grads = lstm_backward(lstm_forward(*inputs, **options), **up)
     for k, name in enumerate(INPUTS):
         exact = np.empty_like(inputs[k])
@@ -64,6 +62,21 @@ def test_every_gradient_is_the_complex_step(unit_scale, rel, masked, dropped):
             moved[k][at] += 1e-30j
             exact[at] = weighted_outputs(moved, options, up).imag / 1e-30
         assert rel(getattr(grads, name), exact) < 1e-13, name  # ~T rounding errors of 1e-16 each
+
+
+@CASES
+def test_every_gradient_is_the_complex_step(unit_scale, rel, masked, dropped):
+    T, B, D, H = 7, 3, 2, 5
+    inputs, options, up = unit_scale(T, B, D, H), masks(T, B, H, masked, dropped), upstream(T, B, H)
+    check_against_the_complex_step(rel, inputs, options, up)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("place", ["activation", "recurrent_activation"])
+def test_every_activation_has_its_gradient_in_both_places(unit_scale, rel, name, place):
+    options = masks(3, 3, 3, True, True) | {place: name}
+    options["mask"][:, 2] = False  # a sequence without a step
+    check_against_the_complex_step(rel, unit_scale(3, 3, 2, 3, seed=3), options, upstream(3, 3, 3))
 
 
 def test_masked_step_carries_state_and_leaves_no_gates(unit_scale):
