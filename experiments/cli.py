@@ -183,10 +183,19 @@ def features(
     raise typer.Exit(1 if result.failed else 0)
 
 
-@app.command(epilog="Example: lstm-engine train my_features --out runs/mine")
+@app.command(
+    epilog="Examples: lstm-engine train my_features --out runs/mine   |   "
+    "lstm-engine train spoken_arabic_digits --task digits --target both --compare"
+)
 def train(
-    data: Data,
+    context: typer.Context,
+    data: Annotated[Path, typer.Argument(help="Folder with *_features.csv, or for digits with sad.npz, metadata.csv.")],
     out: Annotated[Path, typer.Option(help="Folder for model, history, pictures and report.")] = Path("runs/train"),
+    task: Annotated[
+        str, typer.Option(help="voices (male or female, from tables) or digits (spoken digits).")
+    ] = "voices",
+    target: Annotated[str, typer.Option(help="With --task digits: digit, sex, or both in turn.")] = "digit",
+    compare: Annotated[bool, typer.Option("--compare", help="With --task digits: Keras's twin beside it.")] = False,
     reading: Reading = "frames",
     scale: Scale = True,
     units: Units = 64,
@@ -197,7 +206,20 @@ def train(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Trains the LSTM on a folder of tables and reports on speakers it has not heard."""
+    """Trains the LSTM on a folder of tables, or of spoken digits, and reports on speakers it has not heard.
+
+    The defaults of units, epochs, batch size and learning rate are those of voices; digits have a recipe of their own.
+    """
+    settings = {"reading": reading, "scale": scale, "units": units, "epochs": epochs}
+    settings |= {"batch_size": batch_size, "learning_rate": learning_rate, "target": target, "compare": compare}
+    given = {k: v for k, v in settings.items() if context.get_parameter_source(k).name == "COMMANDLINE"}
+    foreign = {"voices": ("target", "compare"), "digits": ("reading", "scale")}
+    if task not in foreign:
+        raise ValueError(f"--task must be voices or digits, got {task!r}")
+    if refused := [f"--{name}" for name in foreign[task] if name in given]:
+        raise ValueError(f"{' and '.join(refused)} does nothing with --task {task}: leave it out")
+    if task == "digits":
+        return _train_digits(data, out, {"target": target} | given, seed, force, as_json)
     from experiments.training import train as run
 
     verbose = int(out_console.is_terminal and not as_json)
@@ -206,6 +228,19 @@ def train(
         return _print_json(result)
     _print_scores("held-out speakers", result)
     out_console.print(f"Model: {out / 'model.safetensors'}\nReport: {out / 'report.html'}", soft_wrap=True)
+
+
+def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
+    """train --task digits: the published training speakers, and the published test speakers once."""
+    from experiments.digits import train as run
+    from experiments.digits import words
+
+    with stages() as stage:
+        result = run(data, out, **settings, seed=seed, force=force, stage=stage)
+    if as_json:
+        return _print_json(result)
+    for one in result.values() if settings["target"] == "both" else [result]:
+        out_console.print(f"{words(one)}\nReport: {Path(one['run']) / 'report.html'}", soft_wrap=True)
 
 
 @app.command(epilog="Example: lstm-engine evaluate my_features --model runs/mine/model.safetensors --part test")
