@@ -63,6 +63,25 @@ def check_callback(callback: Callback) -> Callback:
     return callback
 
 
+class Listeners:
+    """The callbacks of one training, told of its turns one after another."""
+
+    def __init__(self, callbacks: list[Callback]) -> None:
+        self.callbacks = callbacks
+
+    def begin(self, model: Sequential, params: dict[str, int]) -> None:
+        for callback in self.callbacks:
+            callback.set_model(model)
+            callback.set_params(dict(params))
+            callback.on_train_begin({})
+
+    def tell(self, turn: str, *what: Any, **params: int) -> None:
+        """Calls every callback's method `turn`; params are news for their `params`."""
+        for callback in self.callbacks:
+            callback.params |= params
+            getattr(callback, turn)(*what)
+
+
 class History(Callback):
     """`history.history["loss"]`: a list with one value an epoch, for the loss, each metric, and their val_ twins."""
 

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Drawn = NDArray[np.float64]
+MODES = ("fan_in", "fan_out", "fan_avg")
+DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform")
 CUT = 0.87962566103423978  # the standard deviation of N(0, 1) cut off at ±2
 
 
@@ -71,6 +73,11 @@ class VarianceScaling(Initializer):
     mode: str = "fan_in"
     distribution: str = "truncated_normal"
 
+    def __post_init__(self) -> None:
+        for what, given, known in (("mode", self.mode, MODES), ("distribution", self.distribution, DISTRIBUTIONS)):
+            if given not in known:
+                raise ValueError(f"VarianceScaling's {what} must be one of {', '.join(known)}, got {given!r}")
+
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
         fan_in, fan_out = shape[0], shape[-1]
         variance = self.scale / {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
@@ -78,6 +85,8 @@ class VarianceScaling(Initializer):
             limit = np.sqrt(3.0 * variance)
             return rng.uniform(-limit, limit, shape)
         drawn = rng.standard_normal(shape)
+        if self.distribution == "untruncated_normal":
+            return drawn * np.sqrt(variance)
         while (outside := np.abs(drawn) > 2).any():
             drawn[outside] = rng.standard_normal(outside.sum())
         return drawn * np.sqrt(variance) / CUT

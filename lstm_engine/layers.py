@@ -8,6 +8,7 @@ batch: a sequence of T steps with D features is (T, D). A mask (N, T) of bool sa
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,10 +41,13 @@ class Layer:
                 f"{type(self).__name__} has no {', '.join(f'{k}={v!r}' for k, v in refused.items())} in this engine; "
                 f"it has {', '.join([*self.options(), 'name', 'input_shape'])}"
             )
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(
+                f"a layer's name is a string without '/', which parts it from its weights' names, got {name!r}"
+            )
         self.name = name or ""  # Sequential fills it in: lstm, lstm_1, ...
         self.input_shape = None if input_shape is None else tuple(input_shape)
         self.weights: dict[str, Array] = {}
-        self.penalties: dict[str, regularizers.L1L2 | None] = {}
         self.backend = "auto"
         self.rng = np.random.default_rng()
         self.built = False
@@ -80,6 +84,8 @@ class Layer:
         if not self.built:
             self.build(x.shape[1:], x.dtype.name, self.backend, self.rng)
         self.output_shape(x.shape[1:])
+        if self.weights and self.input_shape and self.input_shape[-1] != x.shape[-1]:
+            raise ValueError(f"{self!r} was built for {self.input_shape[-1]} features, got x of shape {x.shape}")
         dtype = next((w.dtype for w in self.weights.values()), x.dtype)
         with one_thread_pool(self.backends()):
             return self.forward(x.astype(dtype, copy=False), training, **more)[0]
@@ -104,9 +110,18 @@ class Layer:
         """What runs it: {"numpy"}, {"numba"} or both."""
         return {"numpy"}
 
+    def get_weights(self) -> list[Array]:
+        """Copies of the weights, in Keras's order."""
+        return [w.copy() for w in self.weights.values()]
+
+    def set_weights(self, new: list[ArrayLike]) -> None:
+        """Takes weights in the order of `get_weights`. ValueError, and nothing changed, when one does not fit."""
+        fill(self.weights, new)
+
     def weight_penalties(self) -> dict[str, regularizers.L1L2]:
         """The penalties by weight name, for those that have one."""
-        return {name: p for name, p in self.penalties.items() if p is not None and name in self.weights}
+        own = {name: getattr(self, f"{name.removesuffix('_kernel')}_regularizer", None) for name in self.weights}
+        return {name: penalty for name, penalty in own.items() if penalty}
 
 
 class Dense(Layer):
@@ -123,7 +138,6 @@ class Dense(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.penalties = {"kernel": self.kernel_regularizer, "bias": self.bias_regularizer}
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
@@ -177,7 +191,9 @@ class Masking(Layer):
 
     def __init__(self, mask_value: float = 0.0, **general: Any) -> None:
         super().__init__(**general)
-        self.mask_value = mask_value
+        if isinstance(mask_value, bool) or not isinstance(mask_value, int | float | np.number):
+            raise ValueError(f"mask_value must be a number, got {mask_value!r}")
+        self.mask_value = float(mask_value)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         require_sequences(self.name or "masking", input_shape)
@@ -193,6 +209,16 @@ class Masking(Layer):
 
     def backward(self, tape: Array, dy: Array) -> tuple[Array, Gradients]:
         return dy * tape, {}
+
+
+def fill(own: dict[str, Array], new: Sequence[ArrayLike]) -> None:
+    """Writes new arrays into named ones, in order. ValueError, and nothing changed, when one does not fit."""
+    arrays = [np.asarray(w, next((o.dtype for o in own.values()), None)) for w in new]
+    if [a.shape for a in arrays] != [w.shape for w in own.values()]:
+        expected = ", ".join(f"{name} {w.shape}" for name, w in own.items())
+        raise ValueError(f"the weights are {expected}; got shapes {', '.join(str(a.shape) for a in arrays)}")
+    for w, array in zip(own.values(), arrays, strict=True):
+        w[...] = array
 
 
 def dropout_mask(shape: Shape, rate: float, rng: np.random.Generator, dtype: Any) -> Array:

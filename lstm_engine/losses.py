@@ -144,7 +144,8 @@ def weights(shape: tuple[int, ...], mask: Array | None, sample_weight: Array | N
 
 def class_weights(y: Array, by_class: dict[int, float]) -> Array:
     """A weight for each sample, from its class: class numbers (N,), (N, 1) or one-hot (N, K). 1 for classes not named."""
-    if not isinstance(y, np.ndarray) or y.ndim > 2 or not isinstance(by_class, dict):
+    one = isinstance(y, np.ndarray) and (y.size == len(y) or (y.ndim == 2 and np.all(y.sum(axis=1) == 1)))
+    if not one or not isinstance(by_class, dict) or not all(isinstance(k, int | np.integer) for k in by_class):
         raise ValueError(
             "class_weight is a dict from class number to weight, for targets of one class a sample; "
             "use sample_weight for others"

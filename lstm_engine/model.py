@@ -1,7 +1,7 @@
 """Sequential: a stack of layers with Keras's compile, fit, evaluate and predict.
 
-A training step is four lines of `train_on_batch`: forward through the layers, the loss and its gradient, backward
-through the layers, one optimizer step. Every argument means what it means in Keras 3; what the engine does not have
+A training step is `_step`: forward through the layers, the loss and its gradient, backward through the layers, one optimizer
+step. Every argument means what it means in Keras 3; what the engine does not have
 is refused by name.
 """
 
@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 from . import losses, optimizers, weights
 from .activations import Array
 from .backend import BACKENDS, one_thread_pool
-from .callbacks import Callback, History, Logs, ProgressBar, check_callback, progress_line
-from .layers import LAYERS, Layer, Shape, positive_int
+from .callbacks import Callback, History, Listeners, Logs, ProgressBar, check_callback, progress_line
+from .layers import LAYERS, Layer, Shape, fill, positive_int
 from .metrics import Metric, Scores, get_all
 from .samples import Data, Samples
 
@@ -116,8 +116,8 @@ class Sequential:
             raise ValueError("the model has no layers yet: add some")
         self.input_shape = shape = tuple(input_shape)
         for below, layer in zip([None, *self.layers], self.layers, strict=False):
-            reads, ends = hasattr(layer, "return_sequences"), getattr(below, "return_sequences", None) is False
-            if reads and below is not None and ends and len(shape) == 1:
+            reads = hasattr(layer, "return_sequences") or type(layer).__name__ in ("TimeDistributed", "Masking")
+            if reads and below is not None and getattr(below, "return_sequences", None) is False and len(shape) == 1:
                 raise ValueError(
                     f"{layer.name} reads sequences, but {below.name} below it returns its last step alone: "
                     f"give {below.name} return_sequences=True"
@@ -147,15 +147,7 @@ class Sequential:
         """Takes weights in the order of `get_weights`. ValueError, and nothing changed, when one does not fit."""
         if not self.built:
             raise ValueError("the model has no weights yet: give input_shape, or call build((T, D))")
-        own = self.weights
-        arrays = [np.asarray(w, self.dtype) for w in new]
-        if [a.shape for a in arrays] != [w.shape for w in own.values()]:
-            expected = ", ".join(f"{name} {w.shape}" for name, w in own.items())
-            raise ValueError(
-                f"the model's weights are {expected}; got shapes {', '.join(str(a.shape) for a in arrays)}"
-            )
-        for w, array in zip(own.values(), arrays, strict=True):
-            w[...] = array
+        fill(self.weights, new)
 
     def reset_states(self) -> None:
         """Makes every stateful layer begin anew."""
@@ -235,7 +227,9 @@ class Sequential:
         class_weight: dict[int, float] | None = None, *, mask: ArrayLike | None = None, return_dict: bool = False,
     ) -> Any:  # fmt: skip
         """One optimizer step. Returns this batch's loss and metrics, before the step, as `evaluate` does."""
-        data = self._data(x, y, mask, sample_weight, class_weight)
+        data = self._data(x, y, mask, sample_weight)
+        if class_weight is not None:
+            data.weigh(class_weight)
         scores = Scores(self.metrics)
         with one_thread_pool(self._backends()):
             self._step(*data.take(slice(None)), scores)
@@ -286,6 +280,7 @@ class Sequential:
         shuffle: bool = True,
         class_weight: dict[int, float] | None = None,
         sample_weight: ArrayLike | None = None,
+        initial_epoch: int = 0,
         *,
         mask: ArrayLike | None = None,
         order: Sequence[Sequence[Any]] | None = None,
@@ -299,60 +294,54 @@ class Sequential:
 
         The loss and metrics of an epoch are means over its samples while the weights move, as in Keras; the last,
         smaller batch is kept. order gives the batches explicitly: order[epoch] is a list of batches, each an array of row
-        numbers; without it, an epoch's order follows from the seed and its number.
+        numbers; without it, an epoch's order follows from the seed and its number. initial_epoch is the number of the first.
         """
-        data = self._data(x, y, mask, sample_weight, class_weight)
-        batch_size, verbosity = _batch_size(batch_size), 1 if verbose == "auto" else int(verbose)
-        if validation_data is not None and len(validation_data) not in (2, 3):
-            raise ValueError(f"validation_data is (X, y) or (X, y, sample_weight); got {len(validation_data)} items")
-        held_out = None
+        data, held_out = self._data(x, y, mask, sample_weight), None
+        batch_size, verbosity = _batch_size(batch_size), _verbosity(verbose)
         if validation_data is not None:
+            if not isinstance(validation_data, list | tuple) or len(validation_data) not in (2, 3):
+                got = f"{type(validation_data).__name__} of {len(validation_data)} items"
+                raise ValueError(f"validation_data is (X, y) or (X, y, sample_weight), got a {got}")
             vx, vy, *vw = validation_data
             held_out = self._data(vx, vy, None, vw[0] if vw else None)
         elif validation_split:
             data, held_out = data.split(validation_split)
-        if order is not None and len(order) < epochs:
+        if class_weight is not None:
+            data.weigh(class_weight)
+        if order is not None and len(order) < positive_int("epochs", epochs):
             raise ValueError(f"order has batches for {len(order)} epochs, but epochs={epochs}")
-        history, own = History(), [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-        listeners = [
-            *([ProgressBar()] if verbosity else []),
-            *map(check_callback, own),
-            history,
-        ]  # history last, as Keras
-        self.stop_training = False
-        for listener in listeners:
-            listener.set_model(self)
-            listener.set_params({"epochs": epochs, "steps": -(-len(data) // batch_size), "verbose": verbosity})
-            listener.on_train_begin({})
+        self.history, self.stop_training = History(), False
+        own = [callbacks] if isinstance(callbacks, Callback | type) else list(callbacks or ())
+        bars = [ProgressBar()] if verbosity else []
+        told = Listeners(
+            [*bars, *map(check_callback, own), self.history]
+        )  # the history last, as Keras: it sees all logs
+        told.begin(self, {"epochs": epochs, "steps": -(-len(data) // batch_size), "verbose": verbosity})
         logs: Logs = {}
-        for epoch in range(epochs):
-            given = None if order is None else [np.asarray(b) for b in order[epoch]]
-            batches = given or data.samples.batches(batch_size, self._epoch_rng() if shuffle else None)
-            for listener in listeners:
-                listener.params["steps"] = len(batches)
-                listener.on_epoch_begin(epoch, {})
+        for epoch in range(initial_epoch, positive_int("epochs", epochs)):
+            if order is None:
+                batches = data.samples.batches(batch_size, self._epoch_rng() if shuffle else None)
+            else:
+                batches = [np.asarray(rows, np.intp) for rows in order[epoch]]
+            told.tell("on_epoch_begin", epoch, {}, steps=len(batches))
             scores = Scores(self.metrics)
             with one_thread_pool(self._backends()):
                 for n, batch in enumerate(batches):
-                    for listener in listeners:
-                        listener.on_train_batch_begin(n, {})
+                    told.tell("on_train_batch_begin", n, {})
                     self._step(*data.take(batch), scores)
                     logs = scores.logs()
-                    for listener in listeners:
-                        listener.on_train_batch_end(n, logs)
+                    told.tell("on_train_batch_end", n, logs)
                     if self.stop_training:
                         break
             self.epochs_done += 1
             if held_out is not None:
                 scored = self._evaluate(held_out, batch_size, 0)
                 logs |= {f"val_{name}": value for name, value in scored.items()}
-            for listener in listeners:
-                listener.on_epoch_end(epoch, logs)
+            told.tell("on_epoch_end", epoch, logs)
             if self.stop_training:
                 break
-        for listener in listeners:
-            listener.on_train_end(logs)
-        return history
+        told.tell("on_train_end", logs)
+        return self.history
 
     def evaluate(
         self,
@@ -450,17 +439,21 @@ class Sequential:
 
     def _samples(self, x: Any, mask: ArrayLike | None = None) -> Samples:
         samples = Samples(x, self.dtype, mask)
+        for layer in self.layers if samples.lengths is not None else ():
+            if getattr(layer, "go_backwards", False) and getattr(layer, "return_sequences", False):
+                raise ValueError(
+                    f"{layer.name} returns sequences in reverse, so that the padding of a list of sequences would come "
+                    "first; put it into Bidirectional, or give arrays of one length"
+                )
         if not self.built:
             self.build(samples.shape)
         elif self.layers and samples.shape != self.input_shape:
             self._check_shape(samples.shape)
         return samples
 
-    def _data(
-        self, x: Any, y: Any, mask: Any = None, sample_weight: Any = None, class_weight: dict[int, float] | None = None
-    ) -> Data:
+    def _data(self, x: Any, y: Any, mask: Any = None, sample_weight: Any = None) -> Data:
         self._compiled()
-        return Data(self._samples(x, mask), y, self.dtype, sample_weight, class_weight)
+        return Data(self._samples(x, mask), y, self.dtype, sample_weight)
 
     def _check_shape(self, shape: Shape) -> None:
         """Lets sequences of another length through; ValueError for anything else that the weights were not made for."""
@@ -487,6 +480,12 @@ def _halves(layer: Layer) -> list[Any]:
 
 def _batch_size(given: int | None) -> int:
     return 32 if given is None else positive_int("batch_size", given)  # 32 is Keras's
+
+
+def _verbosity(verbose: str | int) -> int:
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f'verbose must be "auto", 0, 1 or 2, got {verbose!r}')
+    return 1 if verbose == "auto" else int(verbose)
 
 
 def _words(shape: Shape) -> str:

@@ -71,8 +71,6 @@ class Recurrent(Layer, abstract=True):
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.penalties = {"kernel": self.kernel_regularizer, "recurrent_kernel": self.recurrent_regularizer}
-        self.penalties["bias"] = self.bias_regularizer
         self.dropout, self.recurrent_dropout = share("dropout", dropout), share("recurrent_dropout", recurrent_dropout)
         if 1.0 in (self.dropout, self.recurrent_dropout):
             raise ValueError("a dropout of 1 would drop everything (Keras's LSTM and GRU then drop nothing): use less")
@@ -132,6 +130,8 @@ class Recurrent(Layer, abstract=True):
         """y, the last states (N, units) and the tape. x (N, T, D), mask (N, T), initial_state one array a state."""
         mask = check_mask(self.name or self.cell, x, mask)
         states = self._first_states(x, mask, initial_state)
+        if mask is not None:
+            x = np.where(mask[..., None], x, x.dtype.type(0))  # whatever stands there, NaN too, must not matter
         if self.go_backwards:
             x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
         input_dropout, recurrent_dropout = self.dropout_masks(x.shape, x.dtype) if training else (None, None)

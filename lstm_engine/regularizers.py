@@ -17,6 +17,11 @@ class L1L2:
     l1: float = 0.0
     l2: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name, factor in (("l1", self.l1), ("l2", self.l2)):
+            if not isinstance(factor, int | float | np.number) or not factor >= 0:
+                raise ValueError(f"{name} must be a number of at least 0, got {factor!r}")
+
     def value(self, w: Array) -> Any:
         return self.l1 * (w * np.sign(w.real)).sum() + self.l2 * (w * w).sum()
 

@@ -33,10 +33,8 @@ class Samples:
                 (n for n, row in enumerate(self.rows) if row.ndim != 2 or row.shape[1:] != self.rows[0].shape[1:]), None
             )
             if odd is not None:
-                raise ValueError(
-                    f"a list of sequences holds (T, D) arrays of one D: X[0] has shape {self.rows[0].shape}, "
-                    f"X[{odd}] has {self.rows[odd].shape}"
-                )
+                got = ", ".join(f"X[{n}] {self.rows[n].shape}" for n in sorted({0, odd}))
+                raise ValueError(f"a list of sequences holds (T, D) arrays of one D, got {got}")
             if mask is not None:
                 raise ValueError("a list of sequences has a mask of its own, from their lengths: leave mask= out")
             self.lengths = np.array([len(row) for row in self.rows])
@@ -82,26 +80,29 @@ class Samples:
 class Data:
     """Samples with their targets and weights, cut alike."""
 
-    def __init__(self, samples: Samples, y: Any, dtype: str, sample_weight: Any, class_weight: Any) -> None:
-        self.samples, self.weights = samples, None
-        if samples.lengths is not None and isinstance(y, list | tuple) and has_steps(y, samples.lengths):
-            self.y: Any = [numbers(row, "y").astype(dtype, copy=False) for row in y]
-        else:
-            self.y = numbers(y, "y", ": male is 1 and female 0, for instance").astype(dtype, copy=False)
-        shape = (len(self.y),) if isinstance(self.y, list) else self.y.shape
-        if not shape or shape[0] != len(samples):
-            got = f"X {(len(samples), *samples.shape)} and y {shape}"
-            raise ValueError(f"X and y must have the same number of samples, got {got}")
-        if sample_weight is not None and class_weight is not None:
+    def __init__(self, samples: Samples, y: Any, dtype: str, sample_weight: Any = None) -> None:
+        self.samples = samples
+        self.y = self._rows(y, "y", dtype, ": male is 1 and female 0, for instance")
+        self.weights: Any = None if sample_weight is None else self._rows(sample_weight, "sample_weight", dtype)
+        if isinstance(self.weights, np.ndarray) and not np.isfinite(self.weights).all():
+            raise ValueError("sample_weight holds NaN or infinity")
+
+    def _rows(self, values: Any, what: str, dtype: str, hint: str = "") -> Any:
+        """An array with a row a sample; or a list, when the sequences are one and there is a value for every step."""
+        listed = isinstance(values, list | tuple) and len(values) == len(self)
+        if listed and self.samples.lengths is not None and has_steps(values, what, self.samples.lengths):
+            return [numbers(row, what, hint).astype(dtype, copy=False) for row in values]
+        array = numbers(values, what, hint).astype(dtype, copy=False)
+        if array.ndim == 0 or len(array) != len(self):
+            got = f"X {(len(self), *self.samples.shape)} and {what} {array.shape}"
+            raise ValueError(f"X and {what} must have the same number of samples, got {got}")
+        return array
+
+    def weigh(self, class_weight: dict[int, float]) -> None:
+        """Gives every sample the weight of its class."""
+        if self.weights is not None:
             raise ValueError("class_weight and sample_weight cannot both be given: multiply the one into the other")
-        if class_weight is not None:
-            self.weights = losses.class_weights(self.y, class_weight)
-        elif sample_weight is not None:
-            self.weights = numbers(sample_weight, "sample_weight").astype(dtype, copy=False)
-            if self.weights.ndim == 0 or len(self.weights) != len(samples):
-                raise ValueError(
-                    f"sample_weight must have one weight a sample: {len(samples)}, got {self.weights.shape}"
-                )
+        self.weights = losses.class_weights(self.y, class_weight)
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -109,8 +110,10 @@ class Data:
     def take(self, at: Any) -> tuple[Array, Array, Array | None, Array | None]:
         """x, y, mask and weights at these row numbers, or of this slice."""
         x, mask = self.samples.take(at)
-        y = pad([self.y[n] for n in np.arange(len(self))[at]]) if isinstance(self.y, list) else self.y[at]
-        return x, y, mask, None if self.weights is None else self.weights[at]
+        return x, self._of(self.y, at), mask, None if self.weights is None else self._of(self.weights, at)
+
+    def _of(self, values: Any, at: Any) -> Any:
+        return pad([values[n] for n in np.arange(len(self))[at]]) if isinstance(values, list) else values[at]
 
     def split(self, share: float) -> "tuple[Data, Data]":
         """The first rows, and the last `share` of them, with Keras's rounding."""
@@ -126,11 +129,11 @@ class Data:
         return first, last
 
 
-def has_steps(y: Sequence[Any], lengths: Array) -> bool:
-    """Whether y has a target for every step. ValueError when its rows have lengths that are neither X's nor all the same."""
-    own = [len(row) if np.ndim(row) else 0 for row in y]
+def has_steps(rows: Sequence[Any], what: str, lengths: Array) -> bool:
+    """Whether there is a value for every step. ValueError for rows of lengths that are neither X's nor all the same."""
+    own = [len(row) if np.ndim(row) else 0 for row in rows]
     if own != lengths.tolist() and len(set(own)) > 1:
-        raise ValueError(f"targets of every step need the lengths of X's sequences, {lengths.tolist()}, got {own}")
+        raise ValueError(f"{what} of every step needs the lengths of X's sequences, {lengths.tolist()}, got {own}")
     return own == lengths.tolist()
 
 

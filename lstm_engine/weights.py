@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .model import Sequential
 
 FORMAT = "lstm-engine 1"
+KERAS_SUFFIXES = (".keras", ".h5")
 
 
 def save(model: Sequential, path: Path, metadata: dict[str, Any]) -> None:
@@ -29,6 +30,8 @@ def save(model: Sequential, path: Path, metadata: dict[str, Any]) -> None:
 
     from .wrappers import as_config
 
+    if path.suffix in KERAS_SUFFIXES:
+        raise ValueError(f"{path}: save writes safetensors; for a file that Keras opens use model.save_weights")
     if not model.built:
         raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
     if not isinstance(metadata, dict):
@@ -44,6 +47,7 @@ def save(model: Sequential, path: Path, metadata: dict[str, Any]) -> None:
         "dtype": model.dtype,
         "seed": model.seed,
         "epochs_done": model.epochs_done,
+        "generators": [rng.bit_generator.state for rng in _generators(model)],
         "compile": optimizer and loss and {
             "optimizer": optimizers.to_config(optimizer), "iterations": optimizer.iterations,
             "loss": loss.name, "metrics": [metrics.to_config(metric) for metric in model.metrics],
@@ -51,7 +55,7 @@ def save(model: Sequential, path: Path, metadata: dict[str, Any]) -> None:
     }  # fmt: skip
     header = {
         "format": FORMAT,
-        "architecture": json.dumps(architecture),
+        "architecture": json.dumps(architecture, default=lambda number: number.item()),  # NumPy's numbers too
         "metadata": json.dumps(metadata, allow_nan=False),
     }
     tensors = {f"weights/{name}": w for name, w in model.weights.items()}
@@ -68,6 +72,10 @@ def load(path: str | Path, backend: str = "auto") -> Sequential:
     from .model import Sequential
     from .wrappers import from_config
 
+    if Path(path).suffix in KERAS_SUFFIXES:
+        raise ValueError(
+            f"{path} looks like a file of Keras's: build the same network here, then model.load_weights(path)"
+        )
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no model file {path}")
     try:
@@ -86,6 +94,8 @@ def load(path: str | Path, backend: str = "auto") -> Sequential:
         model = Sequential(layers, seed=architecture["seed"], dtype=architecture["dtype"], backend=backend)
         model.build(tuple(architecture["input_shape"]))
         model.metadata, model.epochs_done = json.loads(header["metadata"]), architecture["epochs_done"]
+        for rng, state in zip(_generators(model), architecture.get("generators", ()), strict=False):
+            rng.bit_generator.state = state  # dropout goes on where it stopped
         if compiled := architecture["compile"]:
             model.compile(
                 optimizers.from_config(compiled["optimizer"]),
@@ -107,10 +117,19 @@ def load(path: str | Path, backend: str = "auto") -> Sequential:
         w[...] = stored
     if model.optimizer and compiled:
         model.optimizer.iterations = compiled["iterations"]
-        model.optimizer.slots = {
-            name.removeprefix("optimizer/"): slot for name, slot in tensors.items() if name.startswith("optimizer/")
-        }
+        slots = {n.removeprefix("optimizer/"): slot for n, slot in tensors.items() if n.startswith("optimizer/")}
+        needed = {f"{s}/{n}": w.shape for s in model.optimizer.slot_names for n, w in model.weights.items()}
+        shapes = {name: slot.shape for name, slot in slots.items()}
+        if slots and shapes != needed:
+            name = next(n for n in {**needed, **shapes} if needed.get(n) != shapes.get(n))
+            raise ValueError(f"{path}: optimizer slot {name} is {shapes.get(name)}, the model needs {needed.get(name)}")
+        model.optimizer.slots = slots
     return model
+
+
+def _generators(model: Sequential) -> list[np.random.Generator]:
+    """Every layer's source of dropout masks, the inner layers' of wrappers too."""
+    return [part.rng for layer in model.layers for part in getattr(layer, "inner", {"": layer}).values()]
 
 
 def write_atomically(path: Path, content: bytes) -> None:

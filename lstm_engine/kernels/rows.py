@@ -175,13 +175,13 @@ def add_product_row(out: Array, a: Array, b: Array) -> None:
         out[j] += a[j] * b[j]
 
 
-@nb.njit(**INNER, **FAST)
+@nb.njit(**INNER, **FAST, forceinline=True)
 def tanh_row(z: Array) -> None:
     for j in range(len(z)):
         z[j] = tanh(z[j])
 
 
-@nb.njit(**INNER, **FAST)
+@nb.njit(**INNER, **FAST, forceinline=True)
 def sigmoid_row(z: Array) -> None:
     half = z.dtype.type(0.5)
     for j in range(len(z)):
@@ -191,7 +191,7 @@ def sigmoid_row(z: Array) -> None:
 # -- the products of a step, for some rows of the batch ---------------------------------------------------------------
 
 
-@nb.njit(**INNER)
+@nb.njit(**INNER, forceinline=True)
 def live_rows(mask: Array, t: int, rows: Array, space: Array) -> Array:
     """Those of a block's rows that take step t, in `space`."""
     n = 0
@@ -245,38 +245,35 @@ def add_product(a: Array, a_at: int, B: Array, out: Array, out_at: int, rows: Ar
                 o[n] += a_k * b_k[n]
 
 
-@nb.njit(**INNER)
+@nb.njit(**INNER, forceinline=True)
 def add_forward(a: Array, W: Array, r: Array, z: Array, z_at: int, rows: Array, space: Array) -> None:
     """z[row, z_at:] += a[row] @ W[0], or under recurrent dropout a∘r_k @ W[k], gate after gate."""
-    for k in range(len(W)):
-        seen = a
-        if len(r):
-            seen = space
-            for row in rows:
-                multiply_row(space[row], a[row], r[k, row])
-        add_product(seen, np.intp(0), W[k], z, z_at + k * W.shape[2], rows)
+    if len(r) == 0:
+        add_product(a, np.intp(0), W[0], z, z_at, rows)
+    for k in range(len(r)):
+        for row in rows:
+            multiply_row(space[row], a[row], r[k, row])
+        add_product(space, np.intp(0), W[k], z, z_at + k * W.shape[2], rows)
 
 
-@nb.njit(**INNER)
+@nb.njit(**INNER, forceinline=True)
 def add_backward(dz: Array, z_at: int, U_T: Array, r: Array, dh: Array, rows: Array, space: Array) -> None:
     """dh[row] += dz[row, z_at:] @ Uᵀ, or under recurrent dropout the sum of dz_k @ U_kᵀ ∘ r_k over the gates."""
-    for k in range(len(U_T)):
-        d = dh
-        if len(r):
-            d = space
-            for row in rows:
-                fill_row(space[row], space.dtype.type(0))
-        add_product(dz, z_at + k * U_T.shape[1], U_T[k], d, np.intp(0), rows)
-        if len(r):
-            for row in rows:
-                add_product_row(dh[row], space[row], r[k, row])
+    if len(r) == 0:
+        add_product(dz, z_at, U_T[0], dh, np.intp(0), rows)
+    for k in range(len(r)):
+        for row in rows:
+            fill_row(space[row], space.dtype.type(0))
+        add_product(dz, z_at + k * U_T.shape[1], U_T[k], space, np.intp(0), rows)
+        for row in rows:
+            add_product_row(dh[row], space[row], r[k, row])
 
 
 # -- the products over all steps: the gradients of the input and the weights, from live rows alone --------------------
 
 
 def gradient_products(tape: Any, dz: Array, dz_h: Array | None = None) -> tuple[Array, Array, Array, Array, Array]:
-    """dx (T, B, D), dW (D, GH), dU (H, GH), and the sums of dz and dz_h (GH,) each.
+    """dx (T, B, D), dW (D, GH), dU (H, GH), and the sums of dz and dz_h (GH,) each, the latter 0 without dz_h.
 
     `dz_h` (T, B, GH) is the gradient of the recurrent product where it is not dz itself.
     """
@@ -286,7 +283,8 @@ def gradient_products(tape: Any, dz: Array, dz_h: Array | None = None) -> tuple[
     dx, W_T = empty((T * B, D), dtype), np.ascontiguousarray(tape.W.T)
     if tape.mask is not None:
         dx[:] = 0
-    sums = [empty((PARTS, *shape), dtype) for shape in ((D, GH), (H, GH), (GH,), (GH,))]  # dW, dU, db and db_h by parts
+    sums = [empty((PARTS, *shape), dtype) for shape in ((D, GH), (H, GH), (GH,))]  # dW, dU and db by parts
+    sums.append(np.zeros_like(sums[-1]))  # and db_h, where it is not db
     _products(T * B if tape.mask is None else len(live), live, *flat, W_T, dropout_of(tape), dx, *sums)
     dW, dU, db, db_h = (a.sum(axis=0) for a in sums)
     return dx.reshape(tape.x.shape), dW, dU, db, db_h
@@ -317,7 +315,7 @@ def products_part(
     sum_rows(dz_part, db)
     if len(dz_h):  # the recurrent product's own
         dz_part = picked(dz_h, live, lo, hi)
-    sum_rows(dz_part, db_h)
+        sum_rows(dz_part, db_h)
     if len(r) == 0:
         np.dot(h_part.T, dz_part, dU)
     for k in range(len(r)):  # recurrent dropout: every gate has seen an h of its own
@@ -345,5 +343,5 @@ def picked(a: Array, live: Array, lo: int, hi: int) -> Array:
 @nb.njit(**INNER)
 def sum_rows(a: Array, out: Array) -> None:
     fill_row(out, out.dtype.type(0))
-    for row in a:
-        add_row(out, row)
+    for m in range(len(a)):
+        add_row(out, a[m])

@@ -104,13 +104,13 @@ def test_a_masked_step_s_content_changes_nothing():
         (
             lambda m: m.fit([*ROWS[:2], np.zeros((4, 2))], y[:3]),
             ValueError,
-            r"X\[0\] has shape \(5, 3\), X\[2\] has \(4, 2\)",
+            r"X\[0\] \(5, 3\), X\[2\] \(4, 2\)",
         ),
         (lambda m: m.fit(ROWS, y[:3]), ValueError, r"same number of samples.*8.*3"),
         (
             lambda m: m.fit(ROWS, [np.zeros(n + 1) for n in LENGTHS]),
             ValueError,
-            r"targets of every step.*\[5, 2, .*\[6, 3",
+            r"y of every step.*\[5, 2, .*\[6, 3",
         ),
         (lambda m: m.fit([np.zeros(3), np.zeros(2)], y[:2]), TypeError, "rows of different lengths"),
         (lambda m: m.fit(np.array(ROWS, dtype=object), y), TypeError, "array of numbers"),
