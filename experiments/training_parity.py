@@ -20,21 +20,14 @@ MASKED = [
 ]  # fmt: skip
 SINGLE = [("GRU", {"units": 8, "dropout": 0.0}), HEAD]
 COSINE = ("schedules.CosineDecay", {"initial_learning_rate": 0.01, "decay_steps": 80, "alpha": 0.1})
+CLIPPED = {"learning_rate": COSINE, "clipnorm": 0.05}
 ADAM = ("Adam", {"learning_rate": 0.01})
 TRAININGS: dict[str, tuple[list[Spec], str, Spec]] = {
     "stacked LSTM, Adam": (STACK, "binary_crossentropy", ADAM),
     "Masking, Bidirectional(LSTM), Adam": (MASKED, "sparse_categorical_crossentropy", ADAM),
     "GRU, Adam": (SINGLE, "binary_crossentropy", ADAM),
-    "GRU, AdamW, clipnorm, cosine": (
-        SINGLE,
-        "mean_squared_error",
-        ("AdamW", {"learning_rate": COSINE, "clipnorm": 0.05}),
-    ),
-    "GRU, RMSprop, clipnorm, cosine": (
-        SINGLE,
-        "mean_squared_error",
-        ("RMSprop", {"learning_rate": COSINE, "clipnorm": 0.05}),
-    ),
+    "GRU, AdamW, clipnorm, cosine": (SINGLE, "mean_squared_error", ("AdamW", CLIPPED)),
+    "GRU, RMSprop, clipnorm, cosine": (SINGLE, "mean_squared_error", ("RMSprop", CLIPPED)),
 }
 
 
@@ -57,19 +50,15 @@ def train(name: str, steps: int = 100, seed: int = 0) -> dict[str, tuple[Array, 
     ours.set_weights([unit_scale(n, w.shape, rng) for n, w in ours.weights.items()])
     theirs.set_weights(ours.get_weights())
     start = ours.get_weights()
-    X = rng.standard_normal((N, T, D)) * (
-        np.arange(T)[None, :, None] < rng.integers(1, T + 1, (N, 1, 1))
-    )  # 0 at masked steps
+    live = np.arange(T)[:, None] < rng.integers(1, T + 1, (N, 1, 1))  # (N, T, 1)
+    X = rng.standard_normal((N, T, D)) * live
     y = rng.integers(0, K if loss.startswith("sparse") else 2, N)
     with patch("keras.src.ops.cos", jax.numpy.cos):  # Keras's own, in CosineDecay, computes in float32
         for _ in range(steps):
             rows = rng.choice(N, 16, replace=False)
             for model in (ours, theirs):
                 model.train_on_batch(X[rows], y[rows], class_weight={0: 1.0, 1: 2.0, 2: 1.0, 3: 2.0})
-    return {
-        n: (w, np.asarray(v), w0)
-        for (n, w), v, w0 in zip(ours.weights.items(), theirs.get_weights(), start, strict=True)
-    }
+    return dict(zip(ours.weights, zip(ours.get_weights(), theirs.get_weights(), start, strict=True), strict=True))
 
 
 def report() -> bool:
@@ -80,7 +69,7 @@ def report() -> bool:
         apart[name] = max(float(np.abs(a - b).max()) for a, b, _ in weights)
         moved = max(float(np.abs(a - start).max()) for a, _, start in weights)
         print(f"{name:<36} 100 steps: weights moved by up to {moved:.1e}, and are at most {apart[name]:.1e} apart")
-    return max(apart.values()) <= 1e-8
+    return all(distance <= 1e-8 for distance in apart.values())
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The reference of this folder: Keras on JAX, in float64 for every test."""
+"""The reference of this folder: Keras on JAX, in float64."""
 
 import pytest
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def keras(float64_keras):
     if float64_keras.backend.backend() != "jax":
         pytest.skip("the float64 reference needs KERAS_BACKEND=jax")

@@ -15,6 +15,7 @@ jax = pytest.importorskip("jax")
 from experiments.differential import TOLERANCE, Case, cases, compare, error, make  # noqa: E402
 from experiments.jax_by_numpy import call  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("keras")
 DRAWN = {"derandomize": True, "deadline": None, "suppress_health_check": list(HealthCheck)}
 
 

@@ -1,5 +1,5 @@
 """Whole models as hypothesis draws them, beside Keras: Masking or a mask, recurrent layers in a stack, heads at the end or at
-every step, penalties, sample and class weights. The loss and every gradient.
+every step, penalties, weights of samples and steps. The loss and every gradient.
 
 Keras on JAX takes means in float32: over a power of two a division is exact, so the batch, the outputs and the number of
 steps that a mask leaves are powers of two, and of the loss itself seven digits are compared.
@@ -19,7 +19,7 @@ from experiments.differential import FLAGS, error, exact, layers, make, pick, un
 from experiments.jax_by_numpy import call  # noqa: E402
 
 # Keras says that a Sequential "does not support masking", and masks all the same: its layers hand the mask on.
-pytestmark = pytest.mark.filterwarnings("ignore:Layer 'sequential")
+pytestmark = [pytest.mark.usefixtures("keras"), pytest.mark.filterwarnings("ignore:Layer 'sequential")]
 N, T, D, K = 4, 8, 3, 4  # sequences, steps, features, outputs
 FLOAT32_MEAN = 3e-7
 TOLERANCE = 1e-9
@@ -39,38 +39,22 @@ def stacks(draw):
     every_step = draw(pick("every step", FLAGS))[1]
     stack = [("Masking", {})] if mask == "Masking" else []
     for level, above in enumerate(range(draw(st.integers(1, 2)), 0, -1)):
-        fixed = {
-            "units": 4 + level,
-            "return_sequences": every_step or above > 1,
-            "return_state": False,
-            "stateful": False,
-        }
-        fixed |= {"unroll": False, "go_backwards": False, "dropout": 0.0, "recurrent_dropout": 0.0}
+        fixed = {"units": 4 + level, "return_sequences": every_step or above > 1, "return_state": False}
+        fixed |= {"stateful": False, "unroll": False, "go_backwards": False, "dropout": 0.0, "recurrent_dropout": 0.0}
         cell, options = draw(layers(fixed))
         options |= {k: v if v in BOUNDED else "tanh" for k, v in options.items() if k.endswith("activation")}
         options |= {name: draw(st.sampled_from([None, "l1", "l2"])) for name in PENALTIES}
         if draw(pick("bidirectional", FLAGS))[1]:
-            cell, options = (
-                "Bidirectional",
-                {"layer": (cell, options), "merge_mode": draw(st.sampled_from(["concat", "sum", "mul", "ave"]))},
-            )
+            merge_mode = draw(st.sampled_from(["concat", "sum", "mul", "ave"]))
+            cell, options = "Bidirectional", {"layer": (cell, options), "merge_mode": merge_mode}
         stack.append((cell, options))
-    dense = (
-        "Dense",
-        {"units": K, "activation": HEADS[loss], "kernel_regularizer": draw(st.sampled_from([None, "l2"]))},
-    )
+    penalty = draw(st.sampled_from([None, "l2"]))
+    dense = ("Dense", {"units": K, "activation": HEADS[loss], "kernel_regularizer": penalty})
     wrapped = every_step and draw(pick("TimeDistributed", FLAGS))[1]
     stack.append(("TimeDistributed", {"layer": dense}) if wrapped else dense)
     weights = draw(st.sampled_from(["none", "sample", "step" if every_step else "sample"]))
-    return (
-        stack,
-        loss,
-        mask,
-        every_step,
-        weights,
-        draw(st.sampled_from(["auto", "numpy"])),
-        draw(st.integers(0, 2**32 - 1)),
-    )
+    backend, seed = draw(st.sampled_from(["auto", "numpy"])), draw(st.integers(0, 2**32 - 1))
+    return stack, loss, mask, every_step, weights, backend, seed
 
 
 def targets(loss, shape, rng):
