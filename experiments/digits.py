@@ -342,11 +342,14 @@ def page(result: dict[str, Any], table: pd.DataFrame) -> list[str]:
     note = (
         "The recipe was chosen on training speakers alone; the test speakers were looked at once, after the training."
     )
+    caption = "While the weights move, dropout on where the recipe has it."
+    if "reference" in result and result["recipe"]["every_step"]:
+        caption += " On JAX Keras counts padded steps as wrong here, though not in its loss and not when it evaluates."
     return [
         report.paragraph(words(result), "lead"),
         report.paragraph(note),
         report.heading("Learning"),
-        pictures.inline(fig, "While the weights move, dropout on where the recipe has it."),
+        pictures.inline(fig, caption),
         report.heading("What was taken for what"),
         report.table(confusion),
         report.heading("Each test speaker's share of right answers"),
