@@ -16,8 +16,9 @@ from .rows import (
     FAST,
     INNER,
     THIS_FILE,
-    add_backward,
-    add_forward,
+    add_dropped,
+    add_dropped_backward,
+    add_product,
     add_product_row,
     add_row,
     blocks_of,
@@ -51,7 +52,7 @@ def gru_forward(
         b_z[:H2] += b[1, :H2]
     with guarded("GRU"):
         _forward(
-            *blocks_of(tape), tape.reset_after, x, W[None], b_z, b_inner, per_gate(U[:, :H2], r_zr), per_gate(U[:, H2:], r_h),
+            *blocks_of(tape), tape.reset_after, x, W, b_z, b_inner, per_gate(U[:, :H2], r_zr), per_gate(U[:, H2:], r_h),
             r_zr, r_h, tape.gates, tape.inner, tape.h_states, np.empty_like(h0), np.empty_like(h0),
         )  # fmt: skip
     return tape
@@ -126,8 +127,11 @@ def forward_block(
         live = live_rows(mask, t, rows, live_space)
         for row in live:
             set_row(gates[t, row], b)
-        add_forward(x[t], W, r_zr[:0], gates[t], start, live, space)
-        add_forward(h[t], U_zr, r_zr, gates[t], start, live, space)
+        add_product(x[t], start, W, gates[t], start, live)
+        if len(r_zr) == 0:
+            add_product(h[t], start, U_zr[0], gates[t], start, live)
+        else:
+            add_dropped(h[t], U_zr, r_zr, gates[t], start, live, space)
         for row in live:
             sigmoid_row(gates[t, row, : 2 * H])
         for row in live:
@@ -137,7 +141,10 @@ def forward_block(
                 set_row(inner[t, row], h[t, row])
                 multiply_row(reset[row], h[t, row], gates[t, row, H : 2 * H])
         meets, product, at = (h[t], inner[t], start) if after else (reset, gates[t], start + 2 * H)
-        add_forward(meets, U_h, r_h, product, at, live, space)
+        if len(r_h) == 0:
+            add_product(meets, start, U_h[0], product, at, live)
+        else:
+            add_dropped(meets, U_h, r_h, product, at, live, space)
         for row in live:
             if after:
                 add_product_row(gates[t, row, 2 * H :], gates[t, row, H : 2 * H], inner[t, row])
@@ -184,7 +191,10 @@ def backward_block(
                 multiply_row(dproduct[t, row, 2 * H :], dz[t, row, 2 * H :], gates[t, row, H : 2 * H])
             else:
                 fill_row(ds[row], zero)
-        add_backward(dproduct[t], start + 2 * H, U_T_h, r_h, dh_next if after else ds, live, space)
+        if len(r_h) == 0:
+            add_product(dproduct[t], start + 2 * H, U_T_h[0], dh_next if after else ds, start, live)
+        else:
+            add_dropped_backward(dproduct[t], start + 2 * H, U_T_h, r_h, dh_next if after else ds, live, space)
         for row in live:
             r = gates[t, row, H : 2 * H]
             reset_row_backward(r, inner[t, row], dz[t, row, 2 * H :] if after else ds[row], dz[t, row, H : 2 * H])
@@ -192,7 +202,10 @@ def backward_block(
                 set_row(dproduct[t, row, : 2 * H], dz[t, row, : 2 * H])
             else:
                 add_product_row(dh_next[row], ds[row], r)
-        add_backward(dz[t], start, U_T_zr, r_zr, dh_next, live, space)
+        if len(r_zr) == 0:
+            add_product(dz[t], start, U_T_zr[0], dh_next, start, live)
+        else:
+            add_dropped_backward(dz[t], start, U_T_zr, r_zr, dh_next, live, space)
 
 
 @nb.njit(parallel=True, cache=True)

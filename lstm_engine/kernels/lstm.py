@@ -14,8 +14,9 @@ from .rows import (
     FAST,
     INNER,
     THIS_FILE,
-    add_backward,
-    add_forward,
+    add_dropped,
+    add_dropped_backward,
+    add_product,
     add_row,
     blocks_of,
     dropout_of,
@@ -44,7 +45,7 @@ def lstm_forward(
     r = dropout_of(tape)
     states = tape.gates, tape.tanh_c, tape.h_states, tape.c_states
     with guarded("LSTM"):
-        _forward(*blocks_of(tape), x, W[None], b, per_gate(U, r), r, *states, np.empty_like(h0))
+        _forward(*blocks_of(tape), x, W, b, per_gate(U, r), r, *states, np.empty_like(h0))
     return tape
 
 
@@ -114,8 +115,11 @@ def forward_block(
         live = live_rows(mask, t, rows, live_space)
         for row in live:
             set_row(gates[t, row], b)
-        add_forward(x[t], W, r[:0], gates[t], start, live, space)
-        add_forward(h[t], U, r, gates[t], start, live, space)
+        add_product(x[t], start, W, gates[t], start, live)
+        if len(r) == 0:
+            add_product(h[t], start, U[0], gates[t], start, live)
+        else:
+            add_dropped(h[t], U, r, gates[t], start, live, space)
         for row in live:
             forward_row(gates[t, row], c[t, row], c[t + 1, row], tanh_c[t, row], h[t + 1, row])
         for row in rows:
@@ -158,7 +162,10 @@ def backward_block(
                 gates[t, row], tanh_c[t, row], c[t, row], dh_total[t, row], dc_next[row], dc[t, row], dz[t, row]
             )
             fill_row(dh_next[row], zero)
-        add_backward(dz[t], start, U_T, r, dh_next, live, space)
+        if len(r) == 0:
+            add_product(dz[t], start, U_T[0], dh_next, start, live)
+        else:
+            add_dropped_backward(dz[t], start, U_T, r, dh_next, live, space)
 
 
 @nb.njit(parallel=True, cache=True)

@@ -142,7 +142,7 @@ def _tanh_of(x: Any) -> Any:
 
 
 # Rows are written as loops: compiling an array expression takes seconds, a loop milliseconds. Short loops over few arrays
-# are what the compiler vectorises.
+# are what the compiler vectorises. forceinline stands where a call would cost more than what it does.
 
 
 @nb.njit(**INNER)
@@ -245,22 +245,18 @@ def add_product(a: Array, a_at: int, B: Array, out: Array, out_at: int, rows: Ar
                 o[n] += a_k * b_k[n]
 
 
-@nb.njit(**INNER, forceinline=True)
-def add_forward(a: Array, W: Array, r: Array, z: Array, z_at: int, rows: Array, space: Array) -> None:
-    """z[row, z_at:] += a[row] @ W[0], or under recurrent dropout a∘r_k @ W[k], gate after gate."""
-    if len(r) == 0:
-        add_product(a, np.intp(0), W[0], z, z_at, rows)
+@nb.njit(**INNER)
+def add_dropped(h: Array, U: Array, r: Array, z: Array, z_at: int, rows: Array, space: Array) -> None:
+    """z[row, z_at:] += h∘r_k @ U[k], gate after gate, under recurrent dropout r (G, B, H)."""
     for k in range(len(r)):
         for row in rows:
-            multiply_row(space[row], a[row], r[k, row])
-        add_product(space, np.intp(0), W[k], z, z_at + k * W.shape[2], rows)
+            multiply_row(space[row], h[row], r[k, row])
+        add_product(space, np.intp(0), U[k], z, z_at + k * U.shape[2], rows)
 
 
-@nb.njit(**INNER, forceinline=True)
-def add_backward(dz: Array, z_at: int, U_T: Array, r: Array, dh: Array, rows: Array, space: Array) -> None:
-    """dh[row] += dz[row, z_at:] @ Uᵀ, or under recurrent dropout the sum of dz_k @ U_kᵀ ∘ r_k over the gates."""
-    if len(r) == 0:
-        add_product(dz, z_at, U_T[0], dh, np.intp(0), rows)
+@nb.njit(**INNER)
+def add_dropped_backward(dz: Array, z_at: int, U_T: Array, r: Array, dh: Array, rows: Array, space: Array) -> None:
+    """dh[row] += the sum of dz_k @ U_kᵀ ∘ r_k over the gates."""
     for k in range(len(r)):
         for row in rows:
             fill_row(space[row], space.dtype.type(0))

@@ -14,8 +14,9 @@ from .rows import (
     FAST,
     INNER,
     THIS_FILE,
-    add_backward,
-    add_forward,
+    add_dropped,
+    add_dropped_backward,
+    add_product,
     add_row,
     blocks_of,
     dropout_of,
@@ -40,7 +41,7 @@ def simple_rnn_forward(
     tape = SimpleRNNTape(x, W, U, b, h0, mask, recurrent_dropout)
     r = dropout_of(tape)
     with guarded("SimpleRNN"):
-        _forward(*blocks_of(tape), x, W[None], b, per_gate(U, r), r, tape.h_states, np.empty_like(h0))
+        _forward(*blocks_of(tape), x, W, b, per_gate(U, r), r, tape.h_states, np.empty_like(h0))
     return tape
 
 
@@ -75,8 +76,11 @@ def forward_block(
         live = live_rows(mask, t, rows, live_space)
         for row in live:
             set_row(h[t + 1, row], b)
-        add_forward(x[t], W, r[:0], h[t + 1], start, live, space)
-        add_forward(h[t], U, r, h[t + 1], start, live, space)
+        add_product(x[t], start, W, h[t + 1], start, live)
+        if len(r) == 0:
+            add_product(h[t], start, U[0], h[t + 1], start, live)
+        else:
+            add_dropped(h[t], U, r, h[t + 1], start, live, space)
         for row in live:
             tanh_row(h[t + 1, row])
         for row in rows:
@@ -112,7 +116,10 @@ def backward_block(
         for row in live:
             backward_row(h[t + 1, row], dh_total[t, row], dz[t, row])
             fill_row(dh_next[row], zero)
-        add_backward(dz[t], start, U_T, r, dh_next, live, space)
+        if len(r) == 0:
+            add_product(dz[t], start, U_T[0], dh_next, start, live)
+        else:
+            add_dropped_backward(dz[t], start, U_T, r, dh_next, live, space)
 
 
 @nb.njit(parallel=True, cache=True)

@@ -84,7 +84,9 @@ def test_optimizer_loss_and_metrics_are_carried_over(optimizer, expected):
 
 
 @pytest.mark.parametrize(
-    "loss", ["mse", "MeanSquaredError", losses.MeanSquaredError(), losses.mean_squared_error], ids=repr
+    "loss",
+    ["mse", "MeanSquaredError", losses.MeanSquaredError(), losses.mean_squared_error],
+    ids=["name", "class name", "object", "function"],
 )
 def test_a_loss_may_be_a_name_an_object_or_a_function(loss):
     assert from_keras(keras_model(loss=loss)).loss.name == "mean_squared_error"
