@@ -11,10 +11,10 @@ demo: $(VENV)/installed-keras
 	$(BIN)/lstm-engine demo $(DEMO_OPTIONS)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
 
 test-all: test
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

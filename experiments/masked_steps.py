@@ -2,7 +2,8 @@
 
 A training step's recurrent part, forward and backward, of every cell at the shape of spoken digits: without a mask, with
 half of the steps masked in two ways, and cut to half. Steps that are not there should cost nothing: a case's time, as a
-share of the time without a mask, should be its share of live steps.
+share of the time without a mask, should be its share of live steps. Where other programs are busy, threads wait for each
+other: NUMBA_NUM_THREADS=1 before the command then tells more.
 """
 
 import time
