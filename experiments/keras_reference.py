@@ -49,6 +49,17 @@ def to_keras(model: le.Sequential) -> Any:
 
 def _layer_to_keras(keras: Any, layer: Any, dtype: str) -> Any:
     """The layer with the engine's options under Keras's names; how its weights start no longer matters."""
+    twin = _clone(keras, layer)
+    exact = exact_tanh(keras, dtype).get("activation")
+    for part in (twin, *(getattr(twin, name, twin) for name in ("forward_layer", "backward_layer", "layer"))):
+        cell = getattr(part, "cell", part)
+        for name in ("activation", "recurrent_activation"):
+            if exact and _activation_name(getattr(cell, name, None)) == "tanh":
+                setattr(cell, name, exact)
+    return twin
+
+
+def _clone(keras: Any, layer: Any) -> Any:
     config = {k: v for k, v in layer.config().items() if v is not None and not k.endswith("_initializer")}
     for name in config:
         if name.endswith("_regularizer"):
@@ -57,13 +68,8 @@ def _layer_to_keras(keras: Any, layer: Any, dtype: str) -> Any:
         config["merge_mode"] = layer.merge_mode
     for name in ("layer", "backward_layer"):
         if name in config:
-            config[name] = _layer_to_keras(keras, getattr(layer, name), dtype)
-    twin = getattr(keras.layers, type(layer).__name__)(name=layer.name or None, **config)
-    for half in (getattr(twin, "forward_layer", twin), getattr(twin, "backward_layer", twin)):
-        cell = getattr(half, "cell", half)
-        if _activation_name(getattr(cell, "activation", None)) == "tanh":
-            cell.activation = exact_tanh(keras, dtype).get("activation", cell.activation)
-    return twin
+            config[name] = _clone(keras, getattr(layer, name))
+    return getattr(keras.layers, type(layer).__name__)(name=layer.name or None, **config)
 
 
 def _metric_to_keras(keras: Any, metric: Any) -> Any:
