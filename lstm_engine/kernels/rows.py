@@ -96,12 +96,14 @@ def blocks_of(tape: Any) -> tuple[Array, Array, Array]:
 @contextmanager
 def guarded(cell: str) -> Iterator[None]:
     """One caller at a time; and if a cell's first call takes long, the person waiting is told, once, that it compiles."""
-    words = f"compiling the {cell}'s kernels, once on this machine: ten to twenty seconds ..."
     with _one_caller:
+        if cell in _told:  # every call but the first: a timer would cost a tenth of a small step
+            yield
+            return
+        _told.add(cell)
+        words = f"compiling the {cell}'s kernels, once on this machine: ten to twenty seconds ..."
         notice = threading.Timer(1.5, logging.getLogger("lstm_engine").warning, [words])
-        if cell not in _told:
-            _told.add(cell)
-            notice.start()
+        notice.start()
         try:
             yield
         finally:
