@@ -10,6 +10,8 @@ import numpy as np
 
 import lstm_engine as le
 from lstm_engine.activations import ACTIVATIONS
+from lstm_engine.interchange.keras_files import layer_config
+from lstm_engine.keras_names import snake
 from lstm_engine.layers import LAYERS
 
 
@@ -48,8 +50,7 @@ def to_keras(model: le.Sequential) -> Any:
 
 
 def _layer_to_keras(keras: Any, layer: Any, dtype: str) -> Any:
-    """The layer with the engine's options under Keras's names; how its weights start no longer matters."""
-    twin = _clone(keras, layer)
+    twin = keras.layers.deserialize(layer_config(layer, dtype))
     exact = exact_tanh(keras, dtype).get("activation")
     for part in (twin, *(getattr(twin, name, twin) for name in ("forward_layer", "backward_layer", "layer"))):
         cell = getattr(part, "cell", part)
@@ -57,19 +58,6 @@ def _layer_to_keras(keras: Any, layer: Any, dtype: str) -> Any:
             if exact and _activation_name(getattr(cell, name, None)) == "tanh":
                 setattr(cell, name, exact)
     return twin
-
-
-def _clone(keras: Any, layer: Any) -> Any:
-    config = {k: v for k, v in layer.config().items() if v is not None and not k.endswith("_initializer")}
-    for name in config:
-        if name.endswith("_regularizer"):
-            config[name] = keras.regularizers.L1L2(**config[name])
-    if isinstance(layer, le.Bidirectional):
-        config["merge_mode"] = layer.merge_mode
-    for name in ("layer", "backward_layer"):
-        if name in config:
-            config[name] = _clone(keras, getattr(layer, name))
-    return getattr(keras.layers, type(layer).__name__)(name=layer.name or None, **config)
 
 
 def _metric_to_keras(keras: Any, metric: Any) -> Any:
@@ -242,16 +230,11 @@ def _loss_from_keras(loss: Any) -> str:
         for name, value in loss.get_config().items():
             if name not in ("name", "dtype") and value != defaults[name]:
                 raise ValueError(f"the model's loss {kind} has {name}={value!r}, which the engine's does not have")
-        return _snake(kind)
+        return snake(kind)
     if isinstance(loss, str):
-        return _snake(loss)
+        return snake(loss)
     name = getattr(loss, "__name__", "")
     return name if getattr(keras.losses, name, None) is loss else repr(loss)  # not a loss of its own by the same name
-
-
-def _snake(name: str) -> str:
-    """BinaryCrossentropy to binary_crossentropy."""
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
 
 
 def loss_and_gradients(keras_model: Any, X: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray, list[np.ndarray]]:

@@ -7,9 +7,8 @@ batch: a sequence of T steps with D features is (T, D). A mask (N, T) of bool sa
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +16,7 @@ from numpy.typing import ArrayLike
 from . import initializers, regularizers
 from .activations import ACTIVATIONS, Array, canonical_name
 from .backend import one_thread_pool
+from .keras_names import arguments, refuse_unknown
 
 Shape = tuple[int, ...]
 Gradients = dict[str, Array]
@@ -35,12 +35,10 @@ class Layer:
     A layer also works alone: `layer(x)` builds it on first use and returns what Keras's would, as NumPy arrays.
     """
 
+    reads_sequences: ClassVar[bool] = False  # whether it takes (T, D) and nothing else
+
     def __init__(self, *, name: str | None = None, input_shape: Shape | None = None, **unknown: Any) -> None:
-        if refused := {k: v for k, v in unknown.items() if k not in KERAS_DEFAULTS or v != KERAS_DEFAULTS[k]}:
-            raise TypeError(
-                f"{type(self).__name__} has no {', '.join(f'{k}={v!r}' for k, v in refused.items())} in this engine; "
-                f"it has {', '.join([*self.options(), 'name', 'input_shape'])}"
-            )
+        refuse_unknown(type(self), unknown, KERAS_DEFAULTS, [*self.options(), "name", "input_shape"])
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(
                 f"a layer's name is a string without '/', which parts it from its weights' names, got {name!r}"
@@ -62,8 +60,7 @@ class Layer:
     @classmethod
     def options(cls) -> list[str]:
         """The names of the constructor's arguments but name and input_shape: its own first, then those it hands on."""
-        own = [p for c in cls.__mro__[:-2] for p in list(inspect.signature(c).parameters)]
-        return [p for p in dict.fromkeys(own) if p not in ("name", "input_shape", "general", "unknown")]
+        return arguments(cls, "name", "input_shape")
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON values, without name and input_shape."""
@@ -89,6 +86,11 @@ class Layer:
         dtype = next((w.dtype for w in self.weights.values()), x.dtype)
         with one_thread_pool(self.backends()):
             return self.forward(x.astype(dtype, copy=False), training, **more)[0]
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The layers that hold its weights, by the prefix of the weights' names: itself, or those that it wraps."""
+        return {"": self}
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
@@ -188,6 +190,8 @@ class Masking(Layer):
 
     A mask that is already there (sequences of different lengths) stays in force beside it.
     """
+
+    reads_sequences = True
 
     def __init__(self, mask_value: float = 0.0, **general: Any) -> None:
         super().__init__(**general)

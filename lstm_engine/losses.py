@@ -5,7 +5,6 @@ Probabilities are clipped to [1e-7, 1 - 1e-7] before the logarithm, as Keras's J
 that zone the gradient is exactly 0.
 """
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -152,8 +151,3 @@ def class_weights(y: Array, by_class: dict[int, float]) -> Array:
         )
     labels = y.reshape(len(y)) if y.size == len(y) else y.argmax(axis=-1)
     return np.array([by_class.get(int(label), 1.0) for label in np.round(labels)], y.dtype)
-
-
-def snake(name: str) -> str:
-    """BinaryCrossentropy to binary_crossentropy, GRU to gru: Keras's names from its classes'."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

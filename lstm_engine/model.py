@@ -17,6 +17,7 @@ from . import losses, optimizers, weights
 from .activations import Array
 from .backend import BACKENDS, one_thread_pool
 from .callbacks import Callback, History, Listeners, Logs, ProgressBar, check_callback, progress_line
+from .keras_names import snake
 from .layers import LAYERS, Layer, Shape, fill, positive_int
 from .metrics import Metric, Scores, get_all
 from .samples import Data, Samples
@@ -105,7 +106,7 @@ class Sequential:
             if layer.name in taken:
                 raise ValueError(f"two layers cannot both be named {layer.name!r}")
             return layer.name
-        base, n = losses.snake(type(layer).__name__), 0
+        base, n = snake(type(layer).__name__), 0
         while (name := f"{base}_{n}" if n else base) in taken:
             n += 1
         return name
@@ -116,8 +117,12 @@ class Sequential:
             raise ValueError("the model has no layers yet: add some")
         self.input_shape = shape = tuple(input_shape)
         for below, layer in zip([None, *self.layers], self.layers, strict=False):
-            reads = hasattr(layer, "return_sequences") or type(layer).__name__ in ("TimeDistributed", "Masking")
-            if reads and below is not None and getattr(below, "return_sequences", None) is False and len(shape) == 1:
+            if (
+                below
+                and layer.reads_sequences
+                and getattr(below, "return_sequences", None) is False
+                and len(shape) == 1
+            ):
                 raise ValueError(
                     f"{layer.name} reads sequences, but {below.name} below it returns its last step alone: "
                     f"give {below.name} return_sequences=True"
@@ -245,11 +250,12 @@ class Sequential:
     ) -> tuple[float, dict[str, Array]]:
         """The loss on (x, y) and its gradient by weight name. Dropout is off; no weight and no kept state moves."""
         batch = self._data(x, y, mask, sample_weight).take(slice(None))
-        kept = [(half, half.states) for layer in self.layers for half in _halves(layer)]
+        parts = [part for layer in self.layers for part in layer.parts.values() if hasattr(part, "states")]
+        kept = [part.states for part in parts]
         with one_thread_pool(self._backends()):
             result = self._loss_and_gradients(*batch, False, Scores([]))
-        for half, states in kept:
-            half.states = states
+        for part, states in zip(parts, kept, strict=True):
+            part.states = states
         return result
 
     # -- Keras's verbs -----------------------------------------------------------------------------------------------
@@ -470,12 +476,6 @@ class Sequential:
         if return_dict:
             return logs
         return list(logs.values()) if self.metrics else logs["loss"]
-
-
-def _halves(layer: Layer) -> list[Any]:
-    """The recurrent layers that a layer is, or is made of: those with states to keep."""
-    halves = [getattr(layer, "forward_half", layer), getattr(layer, "backward_half", layer)]
-    return [half for half in halves if hasattr(half, "states")]
 
 
 def _batch_size(given: int | None) -> int:

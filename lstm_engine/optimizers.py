@@ -5,7 +5,6 @@ decay, update. What an optimizer remembers lies in `slots` ("momentum/lstm/kerne
 that a file can hold. Scalars are computed in the weights' dtype, as Keras does, so that float32 training stays beside it.
 """
 
-import inspect
 from collections.abc import Callable
 from numbers import Real
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from . import schedules
 from .activations import Array
+from .keras_names import arguments, refuse_unknown
 from .schedules import Schedule
 
 Arrays = dict[str, Array]
@@ -39,11 +39,7 @@ class Optimizer:
         clipvalue: float | None = None, global_clipnorm: float | None = None, name: str | None = None,
         **unknown: Any,
     ) -> None:  # fmt: skip
-        if refused := {k: v for k, v in unknown.items() if k not in KERAS_DEFAULTS or v != KERAS_DEFAULTS[k]}:
-            raise TypeError(
-                f"{type(self).__name__} has no {', '.join(f'{k}={v!r}' for k, v in refused.items())} in this engine; "
-                f"it has {', '.join(self.options())}"
-            )
+        refuse_unknown(type(self), unknown, KERAS_DEFAULTS, self.options())
         self.weight_decay, self.clipnorm, self.clipvalue = weight_decay, clipnorm, clipvalue
         self.global_clipnorm = global_clipnorm
         for key in ("weight_decay", *(clips := ("clipnorm", "clipvalue", "global_clipnorm"))):
@@ -60,8 +56,7 @@ class Optimizer:
     @classmethod
     def options(cls) -> list[str]:
         """The names of the constructor's arguments: the optimizer's own first, then those of every optimizer."""
-        own = [p for c in cls.__mro__[:-1] for p in inspect.signature(c).parameters]
-        return [p for p in dict.fromkeys(own) if p not in ("name", "general", "unknown")]
+        return arguments(cls, "name")
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON values, under Keras's names; a schedule in the form Keras gives it."""

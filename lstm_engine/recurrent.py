@@ -46,6 +46,7 @@ class Recurrent(Layer, abstract=True):
     unroll is accepted: it says how Keras runs the loop, not what it computes.
     """
 
+    reads_sequences = True
     cell: ClassVar[str]
     gates: ClassVar[int]
     state_names: ClassVar[tuple[str, ...]]

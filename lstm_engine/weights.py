@@ -128,8 +128,8 @@ def load(path: str | Path, backend: str = "auto") -> Sequential:
 
 
 def _generators(model: Sequential) -> list[np.random.Generator]:
-    """Every layer's source of dropout masks, the inner layers' of wrappers too."""
-    return [part.rng for layer in model.layers for part in getattr(layer, "inner", {"": layer}).values()]
+    """Every layer's source of dropout masks, those inside wrappers too."""
+    return [part.rng for layer in model.layers for part in layer.parts.values()]
 
 
 def write_atomically(path: Path, content: bytes) -> None:

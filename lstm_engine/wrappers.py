@@ -14,16 +14,16 @@ ALIKE = ("return_sequences", "return_state", "stateful")
 
 
 class Wrapper(Layer, abstract=True):
-    """Base: inner layers by the prefix that their weights' names get ("" for none)."""
+    """Base of the layers whose weights are those of their `parts`."""
 
-    inner: dict[str, Any]
+    reads_sequences = True
 
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
         output_shape = self.output_shape(input_shape)
-        for layer in self.inner.values():
+        for layer in self.parts.values():
             layer.build(self.inner_shape(input_shape), dtype, backend, rng)
         self.input_shape, self.backend, self.built = input_shape, backend, True
-        self.weights = {prefix + n: w for prefix, layer in self.inner.items() for n, w in layer.weights.items()}
+        self.weights = {prefix + n: w for prefix, layer in self.parts.items() for n, w in layer.weights.items()}
         return output_shape
 
     def inner_shape(self, input_shape: Shape) -> Shape:
@@ -35,10 +35,10 @@ class Wrapper(Layer, abstract=True):
         return {k: as_config(v) if isinstance(v, Layer) else v for k, v in values.items()}
 
     def backends(self) -> set[str]:
-        return {backend for layer in self.inner.values() for backend in layer.backends()}
+        return {backend for layer in self.parts.values() for backend in layer.backends()}
 
     def weight_penalties(self) -> dict[str, L1L2]:
-        return {prefix + n: p for prefix, layer in self.inner.items() for n, p in layer.weight_penalties().items()}
+        return {prefix + n: p for prefix, layer in self.parts.items() for n, p in layer.weight_penalties().items()}
 
 
 class Bidirectional(Wrapper):
@@ -78,7 +78,10 @@ class Bidirectional(Wrapper):
         self.stateful = self.layer.stateful
         for half in (self.forward_half, self.backward_half):
             half.zero_output_for_mask = self.return_sequences  # Keras forces it so
-        self.inner = {f"{half.name}/": half for half in (self.forward_half, self.backward_half)}
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        return {f"{half.name}/": half for half in (self.forward_half, self.backward_half)}
 
     def output_shape(self, input_shape: Shape) -> Shape:
         *steps, units = self.forward_half.output_shape(input_shape)
@@ -89,8 +92,8 @@ class Bidirectional(Wrapper):
 
     def reset_states(self) -> None:
         """Makes both directions of a stateful layer begin anew."""
-        self.forward_half.reset_states()
-        self.backward_half.reset_states()
+        for half in self.parts.values():
+            half.reset_states()
 
     reset_state = reset_states
 
@@ -143,7 +146,7 @@ class Bidirectional(Wrapper):
         dstates = dstates or []
         dx, d0, gradients = self.forward_half.run_backward(tape_f, dy_f, dstates[:n])
         dx_r, d0_r, gradients_r = self.backward_half.run_backward(tape_r, dy_r, dstates[n:])
-        (name, _), (name_r, _) = self.inner.items()
+        (name, _), (name_r, _) = self.parts.items()
         named = {name + k: g for k, g in gradients.items()} | {name_r + k: g for k, g in gradients_r.items()}
         return dx + dx_r, [*d0, *d0_r], named
 
@@ -168,7 +171,10 @@ class TimeDistributed(Wrapper):
         self.layer = from_config(layer)
         if not isinstance(self.layer, Layer) or isinstance(self.layer, Recurrent | Wrapper):
             raise TypeError(f"TimeDistributed takes a layer that reads one step, as Dense, got {self.layer!r}")
-        self.inner = {"": self.layer}
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        return {"": self.layer}
 
     def inner_shape(self, input_shape: Shape) -> Shape:
         return input_shape[1:]

@@ -26,14 +26,9 @@ def require_built(model: Any) -> None:
         )
 
 
-def parts(layer: Layer) -> dict[str, Any]:
-    """The layers that hold a layer's weights, by the prefix of the weights' names: itself, or those that it wraps."""
-    return getattr(layer, "inner", {"": layer})
-
-
 def require_alike(layer: Layer) -> None:
     """ValueError for a Bidirectional whose halves no other framework could hold in one module."""
-    halves = [half for half in parts(layer).values() if hasattr(half, "cell")]
+    halves = [half for half in layer.parts.values() if hasattr(half, "cell")]
     if len({(h.cell, h.units, h.use_bias, h.bias_shape(), *h.activations.values()) for h in halves}) > 1:
         raise ValueError(
             f"{layer.name}: the two directions must be alike in kind, units, bias and activations; these differ"

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from ..activations import Array
-from ..losses import snake
+from ..keras_names import snake
+from ..layers import Layer
 from ..model import Sequential
 from ..recurrent import Recurrent
 from ..weights import write_atomically
 from ..wrappers import Bidirectional, TimeDistributed, as_config
-from .common import assign, check, optional, parts, require_built
+from .common import assign, check, optional, require_built
 
 SUFFIXES = (".weights.h5", ".keras", ".h5")
 WEIGHTS, LAYERS, OLD_LAYERS = "model.weights.h5", "layers/", "_layer_checkpoint_dependencies/"  # the last: Keras 2.13
@@ -93,7 +94,7 @@ def _places(model: Sequential) -> dict[str, str]:
         kind = snake(type(layer).__name__)
         group = LAYERS + (f"{kind}_{count[kind]}" if count[kind] else kind)
         count[kind] += 1
-        for attribute, (prefix, part) in zip(ATTRIBUTES.get(type(layer), ("",)), parts(layer).items(), strict=True):
+        for attribute, (prefix, part) in zip(ATTRIBUTES.get(type(layer), ("",)), layer.parts.items(), strict=True):
             holder = group + attribute + "/cell" * isinstance(part, Recurrent)
             places |= {f"{holder}/vars/{n}": f"{layer.name}/{prefix}{w}" for n, w in enumerate(part.weights)}
     return places
@@ -186,10 +187,13 @@ def _config(model: Sequential) -> dict[str, Any]:
             ".weights.h5, and load that into a Keras model with a batch_shape"
         )
     shape = {"batch_shape": [None, *(model.input_shape or ())], "dtype": model.dtype, "name": "input_layer"}
-    layers = [_keras("layers", "InputLayer", shape)] + [
-        _as_keras(as_config(layer), model.dtype) for layer in model.layers
-    ]
+    layers = [_keras("layers", "InputLayer", shape)] + [layer_config(layer, model.dtype) for layer in model.layers]
     return _keras("", "Sequential", {"name": "sequential", "trainable": True, "dtype": model.dtype, "layers": layers})
+
+
+def layer_config(layer: Layer, dtype: str) -> dict[str, Any]:
+    """A layer in the form that Keras's `layers.deserialize` makes its own layer of."""
+    return _as_keras(as_config(layer), dtype)
 
 
 def _as_keras(value: Any, dtype: str) -> Any:

@@ -17,7 +17,7 @@ from ..model import Sequential
 from ..recurrent import Recurrent
 from ..weights import write_atomically
 from ..wrappers import Bidirectional, TimeDistributed
-from .common import assign, check, inside, optional, outside, parts, require_alike, require_built
+from .common import assign, check, inside, optional, outside, require_alike, require_built
 
 OPSET, IR_VERSION = 17, 8  # of 2022: old enough for every runtime in use, new enough for every node here
 NODES = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "RNN"}
@@ -40,7 +40,7 @@ def to_onnx_tensors(layer: Layer) -> dict[str, Array]:
     """
     require_built(layer)
     require_alike(layer)
-    halves = parts(layer).values()
+    halves = layer.parts.values()
     if not all(isinstance(half, Recurrent) for half in halves):
         raise TypeError(
             f"ONNX tensors are those of an LSTM, GRU, SimpleRNN or Bidirectional, got {type(layer).__name__}"
@@ -61,7 +61,7 @@ def from_onnx_tensors(layer: Layer, W: ArrayLike, R: ArrayLike, B: ArrayLike | N
     source = f"the node for {layer.name or type(layer).__name__}"
     check(expected, given, source)
     found: dict[str, Array] = {}
-    for n, (prefix, half) in enumerate(parts(layer).items()):
+    for n, (prefix, half) in enumerate(layer.parts.items()):
         arrays = {"weight_ih": given["W"][n], "weight_hh": given["R"][n]}
         if half.use_bias:
             arrays["bias_ih"], arrays["bias_hh"] = np.split(given["B"][n], 2)

@@ -15,7 +15,7 @@ from ..layers import Dense, Layer
 from ..model import Sequential
 from ..recurrent import Recurrent
 from ..weights import write_atomically
-from .common import assign, check, inside, outside, parts, require_alike, require_built
+from .common import assign, check, inside, outside, require_alike, require_built
 
 Names = Mapping[str, str | tuple[str, int]]
 # torch has r z n where Keras has z r ĥ, and the same turn leads back; both LSTMs have i f g o
@@ -92,7 +92,7 @@ def _modules(model: Sequential, names: Names | None) -> Iterator[tuple[str, Any,
         place = places.get(layer.name, layer.name)
         module, level = (place, 0) if isinstance(place, str) else place
         require_alike(layer)
-        for n, (prefix, part) in enumerate(parts(layer).items()):
+        for n, (prefix, part) in enumerate(layer.parts.items()):
             if isinstance(part, Recurrent):
                 _require_torch(layer, part, backwards=bool(n))
                 yield f"{layer.name}/{prefix}", part, module, f"_l{level}" + "_reverse" * n

@@ -217,7 +217,7 @@ def check_gradients_are_the_derivatives(subject: Subject) -> None:
 
     def f(**arrays: np.ndarray) -> complex:
         arrays = {name: a.astype(np.complex128) for name, a in (given | arrays).items()}
-        for prefix, half in zip(getattr(twin, "inner", {"": twin}), halves(twin), strict=True):
+        for prefix, half in zip(twin.parts, halves(twin), strict=True):
             half.weights = {name: arrays[prefix + name] for name in half.weights}
         y, last, _ = run(twin, arrays["x"], MASK, [arrays[f"initial state {k}"] for k in range(len(states))])
         return sum((a * u).sum() for a, u in zip([*y, *last], up, strict=True))
