@@ -3,7 +3,7 @@
 `import lstm_engine as le`; start with `le.Sequential`. To read the engine, begin at `cells/lstm.py`.
 """
 
-from . import callbacks, initializers, metrics, optimizers, regularizers, schedules
+from . import callbacks, gradient_check, initializers, metrics, optimizers, regularizers, schedules
 from .callbacks import (
     Callback,
     CSVLogger,
@@ -18,6 +18,7 @@ from .callbacks import (
 from .cells.gru import GRU
 from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
+from .gradient_check import gradcheck
 from .layers import Dense, Dropout, Masking
 from .model import Input, Sequential
 from .optimizers import SGD, Adam, AdamW, RMSprop
@@ -28,6 +29,6 @@ __version__ = "0.1.0"
 __all__ = [
     "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
     "History", "Input", "LambdaCallback", "Masking", "ModelCheckpoint", "ProgressBar", "RMSprop", "ReduceLROnPlateau",
-    "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "initializers", "load", "metrics",
-    "optimizers", "regularizers", "schedules",
+    "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck", "gradient_check",
+    "initializers", "load", "metrics", "optimizers", "regularizers", "schedules",
 ]  # fmt: skip

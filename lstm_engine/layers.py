@@ -108,6 +108,24 @@ class Layer:
     def backward(self, tape: Any, dy: Any) -> tuple[Array, Gradients]:
         raise NotImplementedError
 
+    def run(
+        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None
+    ) -> tuple[Any, list[Array], Any]:
+        """Forward for layers that may have states: y, the last states (none here) and the tape."""
+        y, tape = self.forward(x, training, mask)
+        return y, [], tape
+
+    def run_backward(
+        self, tape: Any, dy: Any, dstates: list[Array] | None = None
+    ) -> tuple[Array, list[Array], Gradients]:
+        """Backward of `run`: dx, the gradients of the initial states (none here), and of the weights."""
+        dx, gradients = self.backward(tape, dy)
+        return dx, [], gradients
+
+    def recurrences(self, tape: Any, dy: Any) -> list[tuple[Any, Any, dict[str, Array]]]:
+        """Its recurrent parts after a pass, each with its tape and what its pair's backward is given from above."""
+        return []
+
     def backends(self) -> set[str]:
         """What runs it: {"numpy"}, {"numba"} or both."""
         return {"numpy"}

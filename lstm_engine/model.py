@@ -1,9 +1,10 @@
 """Sequential: a stack of layers with Keras's compile, fit, evaluate and predict.
 
-A training step is `_step`: forward through the layers, the loss and its gradient, backward through the layers, one optimizer
-step. Every argument means what it means in Keras 3; what the engine does not have
-is refused by name.
+A training step is `_step`: through the layers to the loss and back (`passes.py`), then one optimizer step. Every argument
+means what it means in Keras 3; what the engine does not have is refused by name.
 """
+
+from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
@@ -13,14 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import losses, optimizers, weights
+from . import losses, optimizers, passes, weights
 from .activations import Array
 from .backend import BACKENDS, one_thread_pool
 from .callbacks import Callback, History, Listeners, Logs, ProgressBar, check_callback, progress_line
 from .keras_names import snake
 from .layers import LAYERS, Layer, Shape, fill, positive_int
 from .metrics import Metric, Scores, get_all
+from .passes import Batch
 from .samples import Data, Samples
+from .trace import Trace
+from .trace import trace as make_trace
+from .wrappers import as_config, from_config
 
 DTYPES = ("float32", "float64")
 
@@ -142,7 +147,7 @@ class Sequential:
     @property
     def weights(self) -> dict[str, Array]:
         """Every weight by name, "lstm/kernel": the arrays themselves."""
-        return {f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()}
+        return passes.weights(self.layers)
 
     def get_weights(self) -> list[Array]:
         """Copies of all weights, in Keras's order and layouts."""
@@ -183,49 +188,12 @@ class Sequential:
 
     # -- one batch ---------------------------------------------------------------------------------------------------
 
-    def _forward(self, x: Array, training: bool, mask: Array | None) -> tuple[Array, Array | None, list[Any]]:
-        """The output, its mask where its steps have one, and every layer's tape."""
-        tapes = []
-        for layer in self.layers:
-            y, tape = layer.forward(x, training, mask)
-            tapes.append(tape)
-            x, mask = y, layer.output_mask(x, mask)
-        return x, mask, tapes
-
-    def _backward(self, tapes: list[Any], dy: Array) -> dict[str, Array]:
-        gradients: dict[str, dict[str, Array]] = {}
-        for layer, tape in zip(reversed(self.layers), reversed(tapes), strict=True):
-            dy, gradients[layer.name] = layer.backward(tape, dy)
-        return {f"{layer.name}/{name}": g for layer in self.layers for name, g in gradients[layer.name].items()}
-
-    def _loss_and_gradients(
-        self, x: Array, y: Array, mask: Array | None, sample_weight: Array | None, training: bool, scores: Scores
-    ) -> tuple[float, dict[str, Array]]:
-        _, loss = self._compiled()
-        p, mask, tapes = self._forward(x, training, mask)
-        y = losses.fit_targets(loss, y, p.shape)
-        w = losses.weights(p.shape[:-1], mask, sample_weight)
-        dp = loss.gradient(y, p) if w is None else loss.gradient(y, p) * w[..., None]
-        gradients = self._backward(tapes, dp.astype(p.dtype, copy=False))
-        for name, penalty in self._penalties().items():
-            gradients[name] += penalty.gradient(self.weights[name])
-        return scores.add(self._loss(loss, y, p, w), y, p, mask), gradients
-
-    def _loss(self, loss: losses.Loss, y: Array, p: Array, w: Array | None) -> float:
-        """The weighted mean of the loss, and the penalties on the weights."""
-        values = loss.values(y, p) if w is None else loss.values(y, p) * w
-        own = self.weights
-        return float(values.mean() + sum(penalty.value(own[name]) for name, penalty in self._penalties().items()))
-
-    def _penalties(self) -> dict[str, Any]:
-        return {f"{layer.name}/{name}": p for layer in self.layers for name, p in layer.weight_penalties().items()}
-
     def __call__(self, x: ArrayLike, *, training: bool = False, mask: ArrayLike | None = None) -> Array:
         """The output for one batch x (N, T, D) as it is, with a mask (N, T) of the steps that there are."""
         samples = self._samples(x, mask)
         batch, mask = samples.take(slice(None))
         with one_thread_pool(self._backends()):
-            return self._forward(batch, training, mask)[0]
+            return passes.forward(self.layers, batch, training, mask)[0]
 
     def train_on_batch(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
@@ -237,26 +205,53 @@ class Sequential:
             data.weigh(class_weight)
         scores = Scores(self.metrics)
         with one_thread_pool(self._backends()):
-            self._step(*data.take(slice(None)), scores)
+            self._step(Batch(*data.take(slice(None))), scores)
         return self._result(scores.logs(), return_dict)
 
-    def _step(self, x: Array, y: Array, mask: Array | None, sample_weight: Array | None, scores: Scores) -> None:
-        optimizer, _ = self._compiled()
-        _, gradients = self._loss_and_gradients(x, y, mask, sample_weight, True, scores)
+    def _step(self, batch: Batch, scores: Scores) -> None:
+        optimizer, loss = self._compiled()
+        way = passes.there(self.layers, loss, batch, training=True)
+        gradients = passes.back(self.layers, loss, way).weights
+        scores.add(float(way.loss), way.y, way.p, way.mask)
         optimizer.apply(self.weights, gradients)
 
     def gradients(
         self, x: ArrayLike, y: ArrayLike, *, mask: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> tuple[float, dict[str, Array]]:
         """The loss on (x, y) and its gradient by weight name. Dropout is off; no weight and no kept state moves."""
-        batch = self._data(x, y, mask, sample_weight).take(slice(None))
-        parts = [part for layer in self.layers for part in layer.parts.values() if hasattr(part, "states")]
-        kept = [part.states for part in parts]
-        with one_thread_pool(self._backends()):
-            result = self._loss_and_gradients(*batch, False, Scores([]))
-        for part, states in zip(parts, kept, strict=True):
-            part.states = states
-        return result
+        batch = Batch(*self._data(x, y, mask, sample_weight).take(slice(None)))
+        _, loss = self._compiled()
+        with one_thread_pool(self._backends()), passes.undisturbed(self.layers):
+            way = passes.there(self.layers, loss, batch, training=False)
+            return float(way.loss), passes.back(self.layers, loss, way).weights
+
+    def trace(
+        self, x: ArrayLike, y: ArrayLike | None = None, *, mask: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None, dtype: str = "float64",
+    ) -> Trace:  # fmt: skip
+        """Every intermediate value of the recurrent layers on x (N, T, D), and with y the loss's gradient with respect to it.
+
+        trace["lstm"].f is the forget gate (N, T, units), trace["lstm"].grad.f its gradient; see `trace.py`. The readable
+        pair runs, in `dtype`, whatever this model runs on. Dropout is off; no weight and no kept state moves.
+        """
+        return make_trace(self, x, y, mask, sample_weight, dtype)
+
+    def twin(self, dtype: str = "float64", backend: str = "numpy") -> Sequential:
+        """The same network with weights and states of its own, in another dtype or on another backend."""
+        if not self.built:
+            raise ValueError("the model has no weights yet: give input_shape, or call build((T, D))")
+        twin = Sequential(
+            [from_config(as_config(layer)) for layer in self.layers], seed=self.seed, dtype=dtype, backend=backend
+        )
+        twin.build(self.input_shape or ())
+        twin.set_weights(self.get_weights())
+        for own, new in zip(self._parts(), twin._parts(), strict=True):
+            new.rng.bit_generator.state = own.rng.bit_generator.state
+            if getattr(own, "states", None) is not None:
+                new.states = [state.astype(dtype) for state in own.states]
+        if self.optimizer and self.loss:
+            twin.compile(optimizers.from_config(optimizers.to_config(self.optimizer)), self.loss.name)
+        return twin
 
     # -- Keras's verbs -----------------------------------------------------------------------------------------------
 
@@ -334,7 +329,7 @@ class Sequential:
             with one_thread_pool(self._backends()):
                 for n, batch in enumerate(batches):
                     told.tell("on_train_batch_begin", n, {})
-                    self._step(*data.take(batch), scores)
+                    self._step(Batch(*data.take(batch)), scores)
                     logs = scores.logs()
                     told.tell("on_train_batch_end", n, logs)
                     if self.stop_training:
@@ -371,7 +366,7 @@ class Sequential:
             _, y, _, sample_weight = data.take(rows)
             y = losses.fit_targets(loss, y, p.shape)
             w = losses.weights(p.shape[:-1], mask, sample_weight)
-            scores.add(self._loss(loss, y, p, w), y, p, mask)
+            scores.add(float(passes.total(self.layers, loss, y, p, w)), y, p, mask)
         return scores.logs()
 
     def predict(
@@ -406,7 +401,7 @@ class Sequential:
             at = rows[start : start + batch_size]
             x, mask = samples.take(at)
             with one_thread_pool(self._backends()):
-                p, mask, _ = self._forward(x, False, mask)
+                p, mask, _ = passes.forward(self.layers, x, False, mask)
             yield at, p, mask
         if verbose:
             print(progress_line(len(steps), len(steps), time.perf_counter() - started, logs()))
@@ -435,6 +430,10 @@ class Sequential:
                 'compile the model first: model.compile("adam", "binary_crossentropy", metrics=["accuracy"])'
             )
         return self.optimizer, self.loss
+
+    def _parts(self) -> list[Any]:
+        """The layers that hold the weights, those inside wrappers too."""
+        return [part for layer in self.layers for part in layer.parts.values()]
 
     def _backends(self) -> set[str]:
         return {backend for layer in self.layers for backend in layer.backends()}

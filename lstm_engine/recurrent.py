@@ -4,6 +4,8 @@ The pair in `cells/` knows the recurrence alone. Here stand the options of the l
 kept states, penalties, and which of h comes out. A cell's class says how many gates and which states it has.
 """
 
+from __future__ import annotations
+
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -48,8 +50,13 @@ class Recurrent(Layer, abstract=True):
 
     reads_sequences = True
     cell: ClassVar[str]
+    gate_names: ClassVar[tuple[str, ...]]  # as they lie side by side in the weights
     gates: ClassVar[int]
     state_names: ClassVar[tuple[str, ...]]
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        cls.gates = len(cls.gate_names)
 
     def __init__(
         self, units: int, *, activation: str | None = "tanh", recurrent_activation: str | None = None,
@@ -153,7 +160,14 @@ class Recurrent(Layer, abstract=True):
         self, tape: RecurrentTape, dy: Array | None, dstates: list[Array] | None = None
     ) -> tuple[Array, list[Array], Gradients]:
         """dx, the gradients of the initial states, and of the weights, from those of y and of the last states."""
-        steps = tape.steps
+        grads = pair(self.cell, self.backends().pop()).backward(tape.steps, **self.upstream(tape, dy, dstates))
+        dx, dW = self._input_and_kernel_backward(grads.x, grads.W, tape.input_dropout)
+        dx = time_major(dx)[:, ::-1] if self.go_backwards else time_major(dx)
+        weights = {"kernel": dW, "recurrent_kernel": grads.U} | ({"bias": grads.b} if self.use_bias else {})
+        return dx, [getattr(grads, f"{name}0") for name in self.state_names], weights
+
+    def upstream(self, tape: RecurrentTape, dy: Array | None, dstates: list[Array] | None = None) -> dict[str, Array]:
+        """What the pair's backward is given from above: dh on every h, dh_T and dc_T on the last states."""
         upstream = {f"d{name}_T": d for name, d in zip(self.state_names, dstates or (), strict=False)}
         if dy is not None and tape.zeroed is not None:
             dy = np.where(tape.zeroed[..., None] if self.return_sequences else tape.zeroed[:, -1:], 0.0, dy)
@@ -161,11 +175,12 @@ class Recurrent(Layer, abstract=True):
             upstream["dh"] = time_major(dy)
         elif dy is not None:
             upstream["dh_T"] = upstream.get("dh_T", 0.0) + dy
-        grads = pair(self.cell, self.backends().pop()).backward(steps, **upstream)
-        dx, dW = self._input_and_kernel_backward(grads.x, grads.W, tape.input_dropout)
-        dx = time_major(dx)[:, ::-1] if self.go_backwards else time_major(dx)
-        weights = {"kernel": dW, "recurrent_kernel": grads.U} | ({"bias": grads.b} if self.use_bias else {})
-        return dx, [getattr(grads, f"{name}0") for name in self.state_names], weights
+        return upstream
+
+    def recurrences(
+        self, tape: RecurrentTape, dy: Array | None
+    ) -> list[tuple[Recurrent, RecurrentTape, dict[str, Array]]]:
+        return [(self, tape, self.upstream(tape, dy))]
 
     def forward(
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None

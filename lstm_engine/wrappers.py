@@ -139,16 +139,21 @@ class Bidirectional(Wrapper):
         self, tape: Any, dy: Any, dstates: list[Array] | None = None
     ) -> tuple[Array, list[Array], Gradients]:
         """dx, the gradients of the initial states (forward's, then backward's), and of the weights."""
-        tape_f, tape_r, y, y_r = tape
-        n = len(self.forward_half.state_names)
-        dy_f, dy_r = (None, None) if dy is None else self._merge_backward(dy, y, y_r)
-        dy_r = dy_r[:, ::-1] if dy_r is not None and self.return_sequences else dy_r
-        dstates = dstates or []
-        dx, d0, gradients = self.forward_half.run_backward(tape_f, dy_f, dstates[:n])
-        dx_r, d0_r, gradients_r = self.backward_half.run_backward(tape_r, dy_r, dstates[n:])
+        n, dstates, (dy_f, dy_r) = len(self.forward_half.state_names), dstates or [], self._dy_each_way(tape, dy)
+        dx, d0, gradients = self.forward_half.run_backward(tape[0], dy_f, dstates[:n])
+        dx_r, d0_r, gradients_r = self.backward_half.run_backward(tape[1], dy_r, dstates[n:])
         (name, _), (name_r, _) = self.parts.items()
         named = {name + k: g for k, g in gradients.items()} | {name_r + k: g for k, g in gradients_r.items()}
         return dx + dx_r, [*d0, *d0_r], named
+
+    def _dy_each_way(self, tape: Any, dy: Any) -> tuple[Any, Any]:
+        _, _, y, y_r = tape
+        dy_f, dy_r = (None, None) if dy is None else self._merge_backward(dy, y, y_r)
+        return dy_f, dy_r[:, ::-1] if dy_r is not None and self.return_sequences else dy_r
+
+    def recurrences(self, tape: Any, dy: Any) -> list[tuple[Any, Any, dict[str, Array]]]:
+        ways = zip(self.parts.values(), tape[:2], self._dy_each_way(tape, dy), strict=True)
+        return [found for half, own, dy_half in ways for found in half.recurrences(own, dy_half)]
 
     def forward(
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None

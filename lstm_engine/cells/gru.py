@@ -147,6 +147,28 @@ def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = No
     )
 
 
+def gru_values(tape: GRUTape) -> dict[str, Array]:
+    """Every intermediate value (T, B, H) by name, for the trace; the pre-activations z_z z_r z_ĥ are formed again."""
+    H2, h_prev, rho = 2 * tape.U.shape[0], tape.h_states[:-1], tape.recurrent_dropout
+    rho_zr, rho_h = (None, None) if rho is None else (rho[:2], rho[2:])
+    b_x, b_h = tape.b if tape.reset_after else (tape.b, np.zeros_like(tape.b))
+    xW = tape.x @ tape.W + b_x  # (T, B, 3H)
+    z_z, z_r = np.split(xW[..., :H2] + recurrent_product(h_prev, tape.U[:, :H2], rho_zr) + b_h[:H2], 2, axis=-1)
+    met = tape.r * tape.inner  # (T, B, H): (r∘(h'Uₕ + b'ₕ)), or r∘h' before the product
+    z_h = xW[..., H2:] + (met if tape.reset_after else recurrent_product(met, tape.U[:, H2:], rho_h))
+    gates = {"z": tape.z, "r": tape.r, "candidate": tape.candidate}
+    return {"z_z": z_z, "z_r": z_r, "z_candidate": z_h} | gates | {"h": tape.h}
+
+
+def gru_value_gradients(tape: GRUTape, grads: GRUGradients) -> dict[str, Array]:
+    """The gradient with respect to each of them: δz = δh∘(h' - ĥ)   δĥ = δh∘(1 - z)   δr = δz_ĥ∘inner or (δz_ĥ Uₕᵀ)∘h'."""
+    dz_z, dz_r, dz_h = np.split(grads.z, 3, axis=-1)
+    rho = None if tape.recurrent_dropout is None else tape.recurrent_dropout[2:]
+    ds = dz_h if tape.reset_after else recurrent_product_backward(dz_h, tape.U[:, 2 * tape.U.shape[0] :], rho)
+    z, r, candidate = grads.h * (tape.h_states[:-1] - tape.candidate), ds * tape.inner, grads.h * (1.0 - tape.z)
+    return {"z_z": dz_z, "z_r": dz_r, "z_candidate": dz_h, "z": z, "r": r, "candidate": candidate, "h": grads.h}
+
+
 class GRU(Recurrent):
     """Keras's `GRU`: (N, T, D) -> (N, units), or (N, T, units) with return_sequences. Options: see `Recurrent`.
 
@@ -154,7 +176,7 @@ class GRU(Recurrent):
     """
 
     cell = "gru"
-    gates, state_names = 3, ("h",)
+    gate_names, state_names = ("z", "r", "candidate"), ("h",)
 
     def __init__(
         self, units: int, *, recurrent_activation: str | None = "sigmoid", reset_after: bool = True, **general: Any

@@ -131,6 +131,22 @@ def lstm_backward(
     )  # fmt: skip
 
 
+def lstm_values(tape: LSTMTape) -> dict[str, Array]:
+    """Every intermediate value (T, B, H) by name, for the trace; z = xW + h'U + b is formed again."""
+    z = tape.x @ tape.W + tape.b + recurrent_product(tape.h_states[:-1], tape.U, tape.recurrent_dropout)  # (T, B, 4H)
+    z_i, z_f, z_g, z_o = np.split(z, 4, axis=-1)
+    gates = {"z_i": z_i, "z_f": z_f, "z_g": z_g, "z_o": z_o, "i": tape.i, "f": tape.f, "g": tape.g, "o": tape.o}
+    return gates | {"c": tape.c, "tanh_c": tape.tanh_c, "h": tape.h}
+
+
+def lstm_value_gradients(tape: LSTMTape, grads: LSTMGradients) -> dict[str, Array]:
+    """The gradient with respect to each of them: δi = δc∘g   δf = δc∘c'   δg = δc∘i   δo = δh∘tanh(c)."""
+    dz_i, dz_f, dz_g, dz_o = np.split(grads.z, 4, axis=-1)
+    di, df, dg, do = grads.c * tape.g, grads.c * tape.c_states[:-1], grads.c * tape.i, grads.h * tape.tanh_c
+    gates = {"z_i": dz_i, "z_f": dz_f, "z_g": dz_g, "z_o": dz_o, "i": di, "f": df, "g": dg, "o": do}
+    return gates | {"c": grads.c, "tanh_c": grads.h * tape.o, "h": grads.h}
+
+
 class LSTM(Recurrent):
     """Keras's `LSTM`: (N, T, D) -> (N, units), or (N, T, units) with return_sequences. Options: see `Recurrent`.
 
@@ -138,7 +154,7 @@ class LSTM(Recurrent):
     """
 
     cell = "lstm"
-    gates, state_names = 4, ("h", "c")
+    gate_names, state_names = ("i", "f", "g", "o"), ("h", "c")
 
     def __init__(
         self, units: int, *, recurrent_activation: str | None = "sigmoid", unit_forget_bias: bool = True, **general: Any

@@ -89,8 +89,18 @@ def simple_rnn_backward(tape: SimpleRNNTape, dh: Array | None = None, dh_T: Arra
     )  # fmt: skip
 
 
+def simple_rnn_values(tape: SimpleRNNTape) -> dict[str, Array]:
+    """Both intermediate values (T, B, H) by name, for the trace; z = xW + h'U + b is formed again."""
+    z = tape.x @ tape.W + tape.b + recurrent_product(tape.h_states[:-1], tape.U, tape.recurrent_dropout)
+    return {"z_h": z, "h": tape.h}
+
+
+def simple_rnn_value_gradients(tape: SimpleRNNTape, grads: SimpleRNNGradients) -> dict[str, Array]:
+    return {"z_h": grads.z, "h": grads.h}
+
+
 class SimpleRNN(Recurrent):
     """Keras's `SimpleRNN`: (N, T, D) -> (N, units), or (N, T, units) with return_sequences. Options: see `Recurrent`."""
 
     cell = "simple_rnn"
-    gates, state_names = 1, ("h",)
+    gate_names, state_names = ("h",), ("h",)

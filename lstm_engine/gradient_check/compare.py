@@ -1,0 +1,134 @@
+"""Analytic gradients against numeric ones, parameter by parameter and gate by gate. Knows nothing of models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..activations import Array
+from .numeric import METHODS, Function, best_step, noise, sweep, unit
+from .report import FAILED, NOT_EXERCISED, NOT_RESOLVED, PASSED, Report, Row, relative_errors
+
+Progress = Callable[[int, int], None]  # (done, of how many)
+
+
+class Settings(NamedTuple):
+    """How to look: the estimator, its step (None: found by a sweep), the tolerance, and how many elements of a parameter."""
+
+    method: str
+    step: float | None
+    tolerance: float
+    elements: int | None  # None: all
+    seed: int
+
+
+def settings(
+    method: str, step: float | None, tol: float | None, elements: int | None, seed: int, least: float = 0.0
+) -> Settings:
+    """With the method's own step and tolerance where none are given, the tolerance being at least `least`."""
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    for name, value in (("step", step), ("tol", tol)):
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} must be a positive number, got {value!r}")
+    if elements is not None and (isinstance(elements, bool) or elements < 1):
+        raise ValueError(f"elements must be None, for all, or a whole number of at least 1, got {elements!r}")
+    own = METHODS[method]
+    return Settings(
+        method, own.step if step is None else step, max(own.tolerance, least) if tol is None else tol, elements, seed
+    )
+
+
+def compare(
+    f: Function, point: dict[str, Array], analytic: dict[str, Array], gates: dict[str, Sequence[str]], how: Settings,
+    progress: Progress | None = None,
+) -> Report:  # fmt: skip
+    """Holds every array of `analytic` against the derivative of f at `point`, where f takes the arrays of point by name.
+
+    gates names the equal parts that lie side by side on an array's last axis, each of which gets a row. Elements are drawn
+    by how.seed, as many from every gate; a parameter of which not all are checked gets a random direction through all.
+    """
+    rng = np.random.default_rng(how.seed)
+    parts = {name: split(a.shape, gates.get(name, ("",))) for name, a in analytic.items()}
+    chosen = {
+        name: [choose(rng, where, how.elements, len(parts[name])) for where in parts[name].values()] for name in parts
+    }
+    total, done = sum(len(at) for ats in chosen.values() for at in ats), 0
+    value = float(np.real(f(point)))
+    rows, arrays, steps = [], {}, {}
+    estimate = METHODS[how.method].estimate
+    for name, a in analytic.items():
+        h = how.step
+        if h is None:
+            h = best_step(sweep(f, point, name, unit(rng, a.shape), estimate))
+        numeric = np.full(a.shape, np.nan)
+        for (gate, where), at in zip(parts[name].items(), chosen[name], strict=True):
+            for index in at:
+                v = np.zeros(a.shape)
+                v[index] = 1.0
+                numeric[index] = estimate(f, point, name, v, h)
+                done += 1
+                if progress:
+                    progress(done, total)
+            aside = None
+            if len(at) < where.sum():
+                v = unit(rng, a.shape, where)
+                aside = (float((a * v).sum()), estimate(f, point, name, v, h))
+            floor = 0.0 if how.method == "complex" else noise(value, h)
+            rows.append(row(name, gate, a, numeric, where, aside, how.tolerance, floor))
+        arrays[name], steps[name] = (np.where(np.isnan(numeric), np.nan, a), numeric), h
+    return Report(rows, how.method, how.tolerance, steps, arrays)
+
+
+def split(shape: tuple[int, ...], gates: Sequence[str]) -> dict[str, Array]:
+    """By gate, which elements are its own: bool, of this shape."""
+    column = np.arange(shape[-1]) * len(gates) // shape[-1]  # (K,): the gate that a column belongs to
+    return {gate: np.broadcast_to(column == k, shape) for k, gate in enumerate(gates)}
+
+
+def choose(rng: np.random.Generator, where: Array, elements: int | None, gates: int) -> list[tuple[int, ...]]:
+    """The indices to check of one gate: all, or its share of `elements`, drawn without repetition."""
+    own = np.argwhere(where)
+    if elements is not None and len(own) > (n := max(1, elements // gates)):
+        own = own[np.sort(rng.choice(len(own), n, replace=False))]
+    return [tuple(map(int, index)) for index in own]
+
+
+def row(
+    name: str, gate: str, analytic: Array, numeric: Array, where: Array,
+    aside: tuple[float, float] | None, tolerance: float, floor: float,
+) -> Row:  # fmt: skip
+    """The row of one gate. aside: analytic and numeric derivative along a direction of length 1 through all its elements."""
+    seen = where & ~np.isnan(numeric)
+    a, n = analytic[seen], numeric[seen]
+    norm = np.sqrt((n * n).sum())
+    apart = np.sqrt(((a - n) ** 2).sum())
+    norm_error = float(apart / norm) if norm > 0 else (np.inf if apart > 0 else 0.0)
+    nothing = not (a.any() or n.any())
+    direction, noisy = None, floor * np.sqrt(seen.sum())
+    if aside is not None:
+        own = analytic[where]
+        size = max(np.sqrt((own * own).mean()), abs(aside[0]), abs(aside[1]))  # what a direction of length 1 sees of it
+        direction = float(abs(aside[0] - aside[1]) / size) if size > 0 else 0.0
+        nothing = nothing and size == 0
+    worst = np.unravel_index(
+        np.nanargmax(np.where(seen, relative_errors(analytic, np.where(seen, numeric, np.nan)), np.nan)), where.shape
+    )
+    if nothing:
+        verdict = NOT_EXERCISED
+    elif np.isnan([norm_error, direction or 0.0]).any():
+        verdict = FAILED
+    elif apart <= noisy and max(norm, np.sqrt((a * a).sum())) * tolerance < noisy:
+        verdict = NOT_RESOLVED
+    elif norm_error <= tolerance and (direction or 0.0) <= tolerance:
+        verdict = PASSED
+    else:
+        verdict = FAILED
+    largest = relative_errors(a, n).max()
+    at = tuple(map(int, worst))
+    return Row(
+        name, gate, int(seen.sum()), int(where.sum()), float(largest), norm_error, direction, at,
+        float(analytic[at]), float(numeric[at]), verdict,
+    )  # fmt: skip

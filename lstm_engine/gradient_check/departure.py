@@ -1,0 +1,235 @@
+"""Where a backward pass goes wrong: the first place, read as it runs, from the loss down and from the last step to the first.
+
+At every place the gradient that the backward pass has there is held against the derivative of what lies ahead, by a complex
+step along a random direction. Everything behind a wrong place is wrong too; the first one names the term to look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import losses, passes
+from ..activations import ACTIVATIONS, Array
+from ..backend import one_thread_pool, pair
+from .numeric import complex_step, unit
+from .report import Departure
+from .subject import Subject
+from .terms import TERMS
+
+H = 1e-20  # the complex step
+SEED = 1  # of the directions
+
+Value = Callable[[Array], Any]  # of one array
+
+
+def find(subject: Subject, tolerance: float) -> Departure | None:
+    """The first place that is off by more than the tolerance; None when no place is, as when an element alone is."""
+    subject.put(subject.point())
+    layers, inputs = subject.twin.layers, [(subject.batch.x, subject.batch.mask)]
+    with passes.undisturbed(layers):
+        for layer in layers:  # what goes into every layer, and its mask
+            x, mask = inputs[-1]
+            y, _, _ = layer.run(x, subject.training, mask, subject.states.get(layer.name))
+            inputs.append((y, layer.output_mask(x, mask)))
+    into = [subject.back.x, *subject.back.outputs]  # the gradients there
+    error = off(_loss_from(subject, len(layers), inputs), inputs[-1][0], into[-1])
+    if error > tolerance:
+        assert subject.twin.loss is not None
+        term = f"the gradient of {subject.twin.loss.name}, and of the mean with its weights"
+        return Departure(
+            "the loss", None, "what it hands to the last layer", error, term, where="lstm_engine/losses.py"
+        )
+    for k in reversed(range(len(layers))):
+        layer, (x, _) = layers[k], inputs[k]
+        errors = {"x": off(_loss_from(subject, k, inputs), x, into[k])}
+        for name, a in subject.analytic().items():
+            if name.startswith(f"{layer.name}/"):
+                errors[name.removeprefix(f"{layer.name}/")] = off(_loss_at(subject, name), subject.point()[name], a)
+        if max(errors.values()) > tolerance:
+            return _inside(subject, k, errors, tolerance)
+    return None
+
+
+def off(f: Value, at: Array, gradient: Array, where: Array | None = None) -> float:
+    """How far gradient·v is from f'(at)·v, relative to the size of gradient, for a random v (in the elements of `where`)."""
+    if where is not None and not where.any():
+        return 0.0
+    v = unit(np.random.default_rng(SEED), at.shape, where)
+    analytic = float((gradient * v).sum())
+    numeric = complex_step(lambda arrays: f(arrays["at"]), {"at": at}, "at", v, H)
+    own = gradient if where is None else gradient[where]
+    scale = max(np.sqrt((own * own).mean()), abs(analytic), abs(numeric))
+    apart = abs(analytic - numeric)
+    return float(apart / scale) if scale > 0 else 0.0 if apart == 0 else np.inf
+
+
+def _loss_from(subject: Subject, k: int, inputs: list[tuple[Array, Array | None]]) -> Value:
+    """The loss as a function of what goes into layer k."""
+    model, (_, mask) = subject.twin, inputs[k]
+
+    def f(x: Array) -> Any:
+        subject.put(subject.point())
+        with passes.undisturbed(model.layers):
+            p, last_mask, _ = passes.forward(model.layers[k:], x, subject.training, mask, subject.states)
+        w = losses.weights(p.shape[:-1], last_mask, subject.batch.sample_weight)
+        assert model.loss is not None
+        return passes.total(model.layers, model.loss, subject.way.y, p, w)
+
+    return f
+
+
+def _loss_at(subject: Subject, name: str) -> Value:
+    point = {own: a.astype(np.complex128) for own, a in subject.point().items()}
+    return lambda a: subject.loss(point | {name: a})
+
+
+def _inside(subject: Subject, k: int, errors: dict[str, float], tolerance: float) -> Departure:
+    """The layer's own gradients are wrong though what came from above is right: where in it?"""
+    layer = subject.model.layers[k]
+    recurrences = layer.recurrences(subject.way.tapes[k], subject.back.outputs[k])
+    for prefix, (part, tape, upstream) in zip(layer.parts, recurrences, strict=False):
+        for departure in Recurrence(f"{layer.name}/{prefix}".rstrip("/"), part, tape.steps, upstream).departures(
+            tolerance
+        ):
+            return departure
+    worst = max(errors, key=errors.__getitem__)
+    wrong = ", ".join(name for name, error in errors.items() if error > tolerance)
+    if recurrences:
+        term = "the cell's pair is right: look at what stands around it (direction, merging, input dropout, penalties)"
+        return Departure(layer.name, None, wrong, errors[worst], term, where="lstm_engine/recurrent.py, wrappers.py")
+    term = "its backward: δz from δy, then δW = xᵀδz, δb = Σ δz, δx = δz Wᵀ, and penalties"
+    return Departure(layer.name, None, wrong, errors[worst], term, where=f"{type(layer).__name__}.backward")
+
+
+class Recurrence:
+    """One recurrent layer's pass, and the backward pass that is suspected: its gradients, given what comes from above."""
+
+    def __init__(self, name: str, part: Any, steps: Any, upstream: dict[str, Array]) -> None:
+        self.name, self.part, self.steps = name, part, steps
+        self.upstream = {key: a.astype(np.float64) for key, a in upstream.items()}
+        (backend,) = part.backends()
+        with one_thread_pool({backend}):
+            self.grads = pair(part.cell, backend).backward(steps, **upstream)
+        self.weights = [a.astype(np.float64) for a in (steps.W, steps.U, steps.b)]
+        self.options = {
+            "recurrent_dropout": steps.recurrent_dropout,
+            **{k: getattr(steps, k) for k in part.activations},
+        }
+
+    def states(self, t: int) -> list[Array]:
+        """h (and c) after step t, (B, units); those before the first are at t = -1."""
+        return [getattr(self.steps, f"{s}_states")[t + 1].astype(np.float64) for s in self.part.state_names]
+
+    def run(
+        self, x: Array, weights: list[Array], states: list[Array], start: int, stop: int | None = None
+    ) -> tuple[Array, list[Array]]:
+        """h of the steps from start to stop, and the states after them, by the readable pair."""
+        mask = None if self.steps.mask is None else self.steps.mask[start:stop]
+        tape = pair(self.part.cell, "numpy").forward(x, *weights, *states, mask=mask, **self.options)
+        return tape.h, [getattr(tape, f"{s}_states")[-1] for s in self.part.state_names]
+
+    def ahead(self, t: int, states: list[Array], weights: list[Array] | None = None, x: Array | None = None) -> Any:
+        """Σ dh∘h over the steps after t, and on the last states, as a function of the states after step t."""
+        value = 0.0
+        if t + 1 < len(self.steps.x):
+            x = self.steps.x[t + 1 :].astype(np.float64) if x is None else x
+            h, states = self.run(x, weights or self.weights, states, t + 1)
+            if "dh" in self.upstream:
+                value = (self.upstream["dh"][t + 1 :] * h).sum()
+        for name, state in zip(self.part.state_names, states, strict=True):
+            value = value + (self.upstream.get(f"d{name}_T", 0.0) * state).sum()
+        return value
+
+    def value(self, t: int, states: list[Array]) -> Any:
+        """`ahead`, and what comes from above on h of step t itself."""
+        own = (self.upstream["dh"][t] * states[0]).sum() if "dh" in self.upstream else 0.0
+        return own + self.ahead(t, states)
+
+    # -- the places, in the order in which the backward pass comes by ------------------------------------------------
+
+    def departures(self, tolerance: float) -> Iterator[Departure]:
+        """The wrong places, the first one first."""
+        T = len(self.steps.x)
+        for t in reversed(range(T)):
+            for quantity, f, at, gradient in self.places(t):
+                error = off(f, at, gradient)
+                if error > tolerance:
+                    yield self.departure(t, quantity, error, self.asleep_alone(t, quantity, f, at, gradient, tolerance))
+        for quantity, f, at, gradient in self.sums():
+            error = off(f, at, gradient)
+            if error > tolerance:
+                yield self.departure(None, quantity, error, False)
+
+    def places(self, t: int) -> Iterator[tuple[str, Value, Array, Array]]:
+        """At step t: the function of what stands there, where it stands, and the gradient that the backward pass has."""
+        h, *others = self.states(t)
+        yield "h", lambda h: self.value(t, [h, *others]), h, self.grads.h[t]
+        if others:  # c, from which h comes too
+            (c,) = others
+            yield "c", lambda c: self.value(t, [self.h_from(t, c), c]), c, self.grads.c[t]
+        B, K = self.grads.z[t].shape
+        zero = np.zeros((B, K))
+        for k, gate in enumerate(self.part.gate_names):
+            own = np.zeros((1, K))
+            own[:, k * K // self.part.gates : (k + 1) * K // self.part.gates] = 1.0
+
+            def f(dz: Array, own: Array = own) -> Any:
+                return self.value(t, self.after(t, dz * own))
+
+            yield f"gate {gate}", f, zero, self.grads.z[t] * own
+
+    def h_from(self, t: int, c: Array) -> Array:
+        o, h = self.steps.o[t].astype(np.float64), self.steps.h[t].astype(np.float64)
+        made = o * ACTIVATIONS[self.steps.activation].forward(c)
+        return made if self.steps.mask is None else np.where(self.steps.mask[t][:, None], made, h)
+
+    def after(self, t: int, dz: Array) -> list[Array]:
+        """The states after step t with dz (B, G units) added to its pre-activations, by inputs of their own of weight 1."""
+        W, U, b = self.weights
+        x = np.concatenate([self.steps.x[t].astype(np.float64), dz], axis=-1)[None]  # (1, B, D + G units)
+        return self.run(x, [np.concatenate([W, np.eye(W.shape[1])]), U, b], self.states(t - 1), t, t + 1)[1]
+
+    def sums(self) -> Iterator[tuple[str, Value, Array, Array]]:
+        """After the loop: the weights' gradients, the inputs', and the initial states'."""
+        W, U, b = self.weights
+        before, x = self.states(-1), self.steps.x.astype(np.float64)
+        yield "kernel", lambda W: self.ahead(-1, before, [W, U, b]), W, self.grads.W
+        yield "recurrent_kernel", lambda U: self.ahead(-1, before, [W, U, b]), U, self.grads.U
+        yield "bias", lambda b: self.ahead(-1, before, [W, U, b]), b, self.grads.b
+        yield "x", lambda x: self.ahead(-1, before, x=x), x, self.grads.x
+        for n, (name, state) in enumerate(zip(self.part.state_names, before, strict=True)):
+
+            def f(s: Array, n: int = n) -> Any:
+                return self.ahead(-1, [*before[:n], s, *before[n + 1 :]])
+
+            yield f"{name}0", f, state, getattr(self.grads, f"{name}0")
+
+    # -- what to look at ---------------------------------------------------------------------------------------------
+
+    def asleep_alone(self, t: int, quantity: str, f: Value, at: Array, gradient: Array, tolerance: float) -> bool:
+        """Whether the rows of masked steps alone are wrong: of step t for its gates, of the one after for states."""
+        step = t if quantity.startswith("gate") else t + 1
+        if self.steps.mask is None or step == len(self.steps.x):
+            return False
+        asleep = np.broadcast_to(~self.steps.mask[step][:, None], at.shape)
+        return bool(asleep.any()) and off(f, at, gradient, ~asleep) <= tolerance
+
+    def departure(self, t: int | None, quantity: str, error: float, asleep: bool) -> Departure:
+        terms = TERMS["gru before" if self.part.cell == "gru" and not self.steps.reset_after else self.part.cell]
+        key = "masked" if asleep else f"last {quantity}" if t == len(self.steps.x) - 1 else quantity
+        term, code = terms.get(key) or terms[quantity]
+        line, where = line_of(f"cells/{self.part.cell}.py", code)
+        if self.part.backends() == {"numba"}:
+            where += f", or rather its compiled twin in lstm_engine/kernels/{self.part.cell}.py"
+        return Departure(self.name, t, quantity, error, term, line, where)
+
+
+def line_of(name: str, code: str) -> tuple[str, str]:
+    """The line of a file of the engine that holds this code, and "lstm_engine/cells/lstm.py:110"."""
+    lines = (Path(__file__).parent.parent / name).read_text(encoding="utf-8").splitlines()
+    (n,) = (n for n, line in enumerate(lines) if code in line)
+    return lines[n].strip(), f"lstm_engine/{name}:{n + 1}"

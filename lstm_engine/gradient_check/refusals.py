@@ -1,0 +1,84 @@
+"""What makes a gradient check lie. Each is refused by name, with what to do, before anything is compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import losses
+from ..activations import Array
+from ..passes import There
+
+if TYPE_CHECKING:
+    from ..model import Sequential
+
+STILL = 0.02  # a spread of pre-activations below which gates hardly move; weights of unit scale x 0.01 make 0.01
+
+
+def refuse_float32(model: Sequential, dtype: str | None) -> None:
+    if dtype not in (None, "float32", "float64"):
+        raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}')
+    if dtype is None and model.dtype == "float32":
+        raise ValueError(
+            "the model computes in float32, whose rounding (1e-7) hides mistakes as large as itself: "
+            'dtype="float64" checks the same network in float64, dtype="float32" checks it as it is, with a tolerance of 1e-3'
+        )
+
+
+def refuse_live_dropout(model: Sequential, dropout: str | None) -> None:
+    if dropout not in (None, "off", "frozen"):
+        raise ValueError(f'dropout must be "off" or "frozen", got {dropout!r}')
+    rates = {
+        part.name: max(getattr(part, k, 0.0) for k in ("rate", "dropout", "recurrent_dropout"))
+        for part in model._parts()
+    }
+    if dropout is None and (live := [f"{name} ({rate:g})" for name, rate in rates.items() if rate]):
+        raise ValueError(
+            f"{', '.join(live)} has dropout, which would draw other masks for every loss that is compared: "
+            'dropout="frozen" draws them once and holds them, dropout="off" checks the network without them'
+        )
+
+
+def refuse_short(x: Array, mask: Array | None, allowed: bool) -> None:
+    if x.ndim != 3 or allowed:
+        return
+    longest = x.shape[1] if mask is None else int(mask.sum(axis=1).max())
+    if longest < 3:
+        raise ValueError(
+            f"the longest sequence has {longest} step{'s' if longest > 1 else ''}: with fewer than 3, a wrong step back "
+            "through time can go unseen; give longer sequences, or allow_short=True"
+        )
+
+
+def refuse_clipped(loss: losses.Loss, way: There) -> None:
+    """Beyond [1e-7, 1 - 1e-7] probabilities are clipped before the logarithm: there the loss is flat."""
+    if loss.name == "mean_squared_error":
+        return
+    p, y = way.p, losses.one_hot(way.y, way.p) if loss.sparse else way.y
+    counts = np.ones_like(p, bool)
+    if loss.name != "binary_crossentropy":
+        p, counts = p / p.sum(axis=-1, keepdims=True), y != 0
+    if way.weights is not None:
+        counts = counts & (way.weights[..., None] != 0)
+    clipped = counts & ((p < losses.EPSILON) | (p > 1 - losses.EPSILON))
+    if clipped.any():
+        at = tuple(map(int, np.argwhere(clipped)[0]))
+        raise ValueError(
+            f"sample {at[0]} has a probability of {p[at]:.3g}, where {loss.name} is clipped and its gradient exactly 0, "
+            "whatever the backward pass does: leave the sample out, or make the last layer's weights smaller"
+        )
+
+
+def refuse_still_gates(traced: dict[str, Any], allowed: bool) -> None:
+    """traced: by layer, the arrays of its trace; the pre-activations' names begin with z_."""
+    for name, layer in traced.items():
+        spread = np.sqrt(
+            np.nanmean([np.nanvar(a, axis=(0, 1)).mean() for key, a in layer.items() if key.startswith("z_")])
+        )
+        if spread < STILL and not allowed:
+            raise ValueError(
+                f"{name}'s pre-activations move by {spread:.2g} (root mean square): its weights or inputs are too "
+                "small to see a wrong term; lstm_engine.gradient_check.unit_scale(model) draws weights at which every term "
+                "counts, or allow_small=True checks all the same"
+            )

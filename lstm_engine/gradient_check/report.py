@@ -1,0 +1,158 @@
+"""What a gradient check found: one row a parameter and gate, the numbers behind each, and where the backward pass breaks."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..activations import Array
+from ..weights import write_atomically
+
+PASSED, FAILED = "passed", "failed"
+NOT_EXERCISED = "not exercised"  # both gradients are exactly 0: nothing was compared
+NOT_RESOLVED = "not resolved"  # smaller than what the rounding of the loss does to a difference
+SMALL = 1e-3  # an element smaller than this share of its row's root mean square is measured against that share
+
+
+@dataclass
+class Row:
+    """One gate of one parameter: analytic against numeric, in the elements that were checked and along one direction."""
+
+    parameter: str  # "lstm/kernel", "x", "lstm/h0"
+    gate: str  # "i", or "" where there are none
+    checked: int
+    size: int
+    max_rel_error: float  # of an element: |a - n| / max(|a|, |n|, SMALL of the row's size)
+    norm_rel_error: float  # ‖a - n‖ / ‖n‖ over the checked elements
+    direction_error: float | None  # the same, along a random direction through all elements; None when all were checked
+    worst_index: tuple[int, ...]  # of the element with the largest relative error
+    analytic: float  # there
+    numeric: float
+    verdict: str
+
+    @property
+    def error(self) -> float:
+        """The error that the verdict is about: the larger of the norm-wise error and the direction's."""
+        return max(self.norm_rel_error, self.direction_error or 0.0)
+
+
+@dataclass
+class Departure:
+    """Where the backward pass first goes wrong, read from the loss towards the first step."""
+
+    layer: str
+    step: int | None  # in the order in which the layer ran; None where there are no steps
+    quantity: str  # what departs: "gate f", "c", "recurrent_kernel"
+    error: float  # relative, along a random direction
+    term: str  # the equation to look at
+    code: str = ""  # the line that computes it
+    where: str = ""  # file:line
+
+    def __str__(self) -> str:
+        at = "" if self.step is None else f", step {self.step} (from 0, as the layer runs)"
+        look = "\n  ".join(part for part in ("", self.code, self.where and f"in {self.where}") if part)
+        return f"First departs in {self.layer}{at}, {self.quantity}: off by {self.error:.1e}.\n  Look at {self.term}\n  {look}"
+
+
+@dataclass
+class Report:
+    """The outcome of a gradient check. `ok` when every row passed; a row that was not exercised has not passed."""
+
+    rows: list[Row]
+    method: str
+    tol: float
+    steps: dict[str, float]  # by parameter: the step of the estimator
+    arrays: dict[str, tuple[Array, Array]]  # by parameter: analytic and numeric, NaN where not checked
+    notes: list[str] = field(default_factory=list)
+    departure: Departure | None = None
+
+    @property
+    def ok(self) -> bool:
+        return all(row.verdict == PASSED for row in self.rows)
+
+    @property
+    def failed(self) -> bool:
+        return any(row.verdict == FAILED for row in self.rows)
+
+    @property
+    def max_rel_error(self) -> float:
+        """The largest norm-wise relative error of a row that was exercised."""
+        return max((row.error for row in self.rows if row.verdict in (PASSED, FAILED)), default=np.nan)
+
+    @property
+    def table(self) -> Any:
+        """The rows as a pandas DataFrame."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(row) for row in self.rows])
+
+    def relative_errors(self, parameter: str) -> Array:
+        """The relative error of every element that was checked, in the parameter's shape; NaN for the others."""
+        return relative_errors(*self.arrays[parameter])
+
+    def verdict(self) -> str:
+        """The outcome in a sentence."""
+        counts = {v: sum(row.verdict == v for row in self.rows) for v in (FAILED, NOT_EXERCISED, NOT_RESOLVED)}
+        bad = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
+        rows = f"{len(self.rows)} rows" if len(self.rows) > 1 else "1 row"
+        name = {"complex": "complex step", "central": "central difference"}.get(self.method, "Richardson extrapolation")
+        if not bad:
+            return f"All {rows} passed: within {self.max_rel_error:.1e} of the {name} (tolerance {self.tol:.0e})."
+        return f"NOT proved: of {rows}, {bad} (against the {name}, tolerance {self.tol:.0e})."
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the arrays, as JSON values."""
+        return {
+            "ok": self.ok,
+            "method": self.method,
+            "tolerance": self.tol,
+            "steps": self.steps,
+            "max_rel_error": self.max_rel_error,
+            "rows": [asdict(row) | {"worst_index": list(row.worst_index)} for row in self.rows],
+            "notes": self.notes,
+            "departure": self.departure and asdict(self.departure),
+        }
+
+    def to_csv(self, path: str | Path) -> None:
+        """Writes the rows as CSV."""
+        buffer = io.StringIO()
+        self.table.to_csv(buffer, index=False)
+        write_atomically(Path(path), buffer.getvalue().encode())
+
+    def heat_map(self, parameter: str) -> Any:
+        """A matplotlib figure of the parameter's relative errors, element by element."""
+        from .pictures import heat_map
+
+        return heat_map(self, parameter)
+
+    def __str__(self) -> str:
+        heads = ("parameter", "gate", "checked", "largest", "norm-wise", "direction", "verdict")
+        lines = [heads] + [
+            (
+                row.parameter, row.gate, f"{row.checked} of {row.size}", f"{row.max_rel_error:.1e}",
+                f"{row.norm_rel_error:.1e}", "" if row.direction_error is None else f"{row.direction_error:.1e}", row.verdict,
+            )
+            for row in self.rows
+        ]  # fmt: skip
+        widths = [max(len(line[k]) for line in lines) for k in range(len(heads))]
+        table = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]
+        after = [self.verdict(), *([str(self.departure)] if self.departure else []), *self.notes]
+        return "\n".join([*table, *after])
+
+    def _repr_html_(self) -> str:
+        from .pictures import report_html
+
+        return report_html(self)
+
+
+def relative_errors(analytic: Array, numeric: Array) -> Array:
+    """|a - n| / max(|a|, |n|, SMALL · rms(n)), NaN where n is, 0 where both are 0."""
+    seen = numeric[~np.isnan(numeric)]
+    floor = SMALL * np.sqrt((seen * seen).mean()) if seen.size else 0.0
+    apart = np.abs(analytic - numeric)
+    scale = np.maximum(np.maximum(np.abs(analytic), np.abs(numeric)), floor)
+    return np.divide(apart, scale, out=np.where(np.isnan(apart), np.nan, 0.0), where=scale > 0)

@@ -1,0 +1,168 @@
+"""The trace: every intermediate value of the recurrent layers, and the loss's gradient with respect to each, by name.
+
+It is read off the readable pair's tape, so nothing here computes a network a second time. Arrays are batch-first,
+(N, T, units), and in the order of the input's steps, also for a layer that reads backwards.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import passes
+from .activations import Array
+from .backend import pair
+from .layers import time_major
+from .passes import Batch
+from .recurrent import Recurrent, RecurrentTape
+from .samples import Data
+from .weights import write_atomically
+
+if TYPE_CHECKING:
+    from .model import Sequential
+
+
+class Arrays(dict[str, Array]):
+    """Arrays by name, as items and as attributes: grad["f"] and grad.f."""
+
+    def __getattr__(self, name: str) -> Array:
+        if name not in self:
+            raise AttributeError(f"there is no {name!r} here, but {', '.join(self)}")
+        return self[name]
+
+
+class LayerTrace(Arrays):
+    """What happened in one recurrent layer, or in one direction of a Bidirectional.
+
+    x (N, T, D) is the input as it met the layer. Of shape (N, T, units), an LSTM has the pre-activations z_i z_f z_g z_o
+    (z = xW + h'U + b), the gates i f g o after their activations, c, tanh_c and h; a GRU z_z z_r z_candidate, z r candidate
+    and h; a SimpleRNN z_h and h. h0 (and c0), (N, units), are the states that the first step starts from. `grad` has the
+    same names and shapes, or is None without y. `mask` (N, T) says which steps there are, or is None.
+
+    At a masked step nothing is computed: its pre-activations and gates are NaN and their gradients 0, while h and c are those
+    that it hands on, with their gradients. With go_backwards the step before, h' in the equations, has the larger number.
+    """
+
+    grad: Arrays | None
+    mask: Array | None
+    go_backwards: bool
+
+    def __init__(
+        self, values: dict[str, Array], grad: dict[str, Array] | None, mask: Array | None, go_backwards: bool
+    ) -> None:
+        super().__init__(values)
+        self.__dict__.update(grad=None if grad is None else Arrays(grad), mask=mask, go_backwards=go_backwards)
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame: a row for each sample, step and unit, without masked steps; columns i, ..., grad_i, ..."""
+        import pandas as pd
+
+        columns = {name: a for name, a in self.items() if name in self.by_unit()}
+        if self.grad is not None:
+            columns |= {f"grad_{name}": self.grad[name] for name in self.by_unit()}
+        N, T, H = self.h.shape
+        at = pd.MultiIndex.from_product([range(N), range(T), range(H)], names=["sample", "step", "unit"])
+        frame = pd.DataFrame({name: a.reshape(-1) for name, a in columns.items()}, index=at)
+        return frame if self.mask is None else frame[np.repeat(self.mask.reshape(-1), H)]
+
+    def by_unit(self) -> list[str]:
+        """The names of the arrays that have one number a sample, step and unit."""
+        return [name for name in self if name != "x" and not name.endswith("0")]
+
+
+@dataclass
+class Trace:
+    """The traces of a model's recurrent layers by name, "lstm" or "bidirectional/forward_lstm", and what it came to."""
+
+    layers: dict[str, LayerTrace]
+    p: Array  # (N, ...), what the last layer says
+    mask: Array | None  # which steps of p there are
+    loss: float | None  # None without y
+    grad: Arrays = field(default_factory=Arrays)  # with y: of x (N, T, D) and of every weight, "lstm/kernel"
+
+    def __getitem__(self, name: str) -> LayerTrace:
+        if name not in self.layers:
+            raise KeyError(f"no recurrent layer {name!r} was traced, but {', '.join(self.layers) or 'none'}")
+        return self.layers[name]
+
+    def to_frame(self) -> Any:
+        """The layers' DataFrames one after the other, with the layer's name as the first index."""
+        import pandas as pd
+
+        return pd.concat({name: layer.to_frame() for name, layer in self.layers.items()}, names=["layer"])
+
+    def to_npz(self, path: str | Path) -> None:
+        """Writes all arrays into one file for np.load: "lstm/f", "lstm/grad/f", "p", "loss", "grad/lstm/kernel"."""
+        arrays = {"p": self.p, **{f"grad/{name}": g for name, g in self.grad.items()}}
+        if self.loss is not None:
+            arrays["loss"] = np.asarray(self.loss)
+        for name, layer in self.layers.items():
+            arrays |= {f"{name}/{key}": a for key, a in layer.items()}
+            if layer.grad is not None:
+                arrays |= {f"{name}/grad/{key}": a for key, a in layer.grad.items()}
+            arrays |= {} if layer.mask is None else {f"{name}/mask": layer.mask}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # its stubs take allow_pickle for an array
+        write_atomically(Path(path), buffer.getvalue())
+
+
+def trace(model: Sequential, x: Any, y: Any, mask: Any, sample_weight: Any, dtype: str) -> Trace:
+    """What `model.trace` returns. ValueError for sample_weight without y."""
+    if y is None and sample_weight is not None:
+        raise ValueError("sample_weight weighs the loss, and there is none without y: give y too")
+    model._samples(x, mask)  # builds a model that has no weights yet, or says what is wrong with x
+    twin = model.twin(dtype)
+    samples = twin._samples(x, mask)
+    if y is None:
+        batch, mask = samples.take(slice(None))
+        p, mask, tapes = passes.forward(twin.layers, batch, False, mask)
+        return Trace(recurrent_layers(twin, tapes), p, mask, None)
+    twin._compiled()
+    assert twin.loss is not None
+    way = passes.there(twin.layers, twin.loss, Batch(*Data(samples, y, dtype, sample_weight).take(slice(None))), False)
+    back = passes.back(twin.layers, twin.loss, way)
+    grad = Arrays({"x": back.x, **back.weights})
+    return Trace(recurrent_layers(twin, way.tapes, back.outputs), way.p, way.mask, float(way.loss), grad)
+
+
+def recurrent_layers(model: Sequential, tapes: list[Any], dys: list[Array] | None = None) -> dict[str, LayerTrace]:
+    """The traces of a pass: `tapes`, one a layer, and with dys, the gradients of the layers' outputs, all gradients too."""
+    traced = {}
+    for n, (layer, tape) in enumerate(zip(model.layers, tapes, strict=True)):
+        dy = None if dys is None else dys[n]
+        names = [f"{layer.name}/{prefix}".rstrip("/") for prefix in layer.parts]
+        for name, (part, own, upstream) in zip(names, layer.recurrences(tape, dy), strict=False):
+            traced[name] = _layer(part, own, None if dys is None else upstream)
+    return traced
+
+
+def _layer(layer: Recurrent, tape: RecurrentTape, upstream: dict[str, Array] | None) -> LayerTrace:
+    cell, steps, states = importlib.import_module(f"{__package__}.cells.{layer.cell}"), tape.steps, layer.state_names
+    if tape.input_dropout is not None:
+        raise ValueError("a trace is of a pass without dropout")
+
+    def in_order(a: Array) -> Array:
+        return time_major(a)[:, ::-1] if layer.go_backwards else time_major(a)
+
+    live = None if steps.mask is None else in_order(steps.mask)  # (N, T)
+
+    def laid_out(arrays: dict[str, Array], masked: float) -> dict[str, Array]:
+        out = {name: in_order(a) for name, a in arrays.items()}
+        if live is not None:
+            for name in out.keys() - {"x", *states}:
+                out[name] = np.where(live[..., None], out[name], masked)
+        return out
+
+    values = laid_out({"x": steps.x} | getattr(cell, f"{layer.cell}_values")(steps), np.nan)
+    values |= {f"{s}0": getattr(steps, f"{s}_states")[0] for s in states}
+    if upstream is None:
+        return LayerTrace(values, None, live, layer.go_backwards)
+    grads = pair(layer.cell, "numpy").backward(steps, **upstream)
+    gradients = laid_out({"x": grads.x} | getattr(cell, f"{layer.cell}_value_gradients")(steps, grads), 0.0)
+    gradients |= {f"{s}0": getattr(grads, f"{s}0") for s in states}
+    return LayerTrace(values, gradients, live, layer.go_backwards)
