@@ -54,8 +54,9 @@ class Departure:
 
     def __str__(self) -> str:
         at = "" if self.step is None else f", step {self.step} (from 0, as the layer runs)"
-        look = "\n  ".join(part for part in ("", self.code, self.where and f"in {self.where}") if part)
-        return f"First departs in {self.layer}{at}, {self.quantity}: off by {self.error:.1e}.\n  Look at {self.term}\n  {look}"
+        head = f"First departs in {self.layer}{at}, {self.quantity}: off by {self.error:.1e}."
+        look = [f"Look at {self.term}", self.code, self.where and f"in {self.where}"]
+        return "\n  ".join([head, *filter(None, look)])
 
 
 @dataclass
