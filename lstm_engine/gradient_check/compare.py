@@ -77,7 +77,7 @@ def compare(
                 v = unit(rng, a.shape, where)
                 aside = (float((a * v).sum()), estimate(f, point, name, v, h))
             floor = 0.0 if how.method == "complex" else noise(value, h)
-            rows.append(row(name, gate, a, numeric, where, aside, how.tolerance, floor))
+            rows.append(row(name, gate, at, a, numeric, where, aside, how.tolerance, floor))
         arrays[name], steps[name] = (np.where(np.isnan(numeric), np.nan, a), numeric), h
     return Report(rows, how.method, how.tolerance, steps, arrays)
 
@@ -97,38 +97,38 @@ def choose(rng: np.random.Generator, where: Array, elements: int | None, gates: 
 
 
 def row(
-    name: str, gate: str, analytic: Array, numeric: Array, where: Array,
+    name: str, gate: str, at: list[tuple[int, ...]], analytic: Array, numeric: Array, where: Array,
     aside: tuple[float, float] | None, tolerance: float, floor: float,
 ) -> Row:  # fmt: skip
-    """The row of one gate. aside: analytic and numeric derivative along a direction of length 1 through all its elements."""
-    seen = where & ~np.isnan(numeric)
-    a, n = analytic[seen], numeric[seen]
-    norm = np.sqrt((n * n).sum())
-    apart = np.sqrt(((a - n) ** 2).sum())
-    norm_error = float(apart / norm) if norm > 0 else (np.inf if apart > 0 else 0.0)
-    nothing = not (a.any() or n.any())
-    direction, noisy = None, floor * np.sqrt(seen.sum())
+    """The row of one gate, from the elements that were checked and the derivatives along a direction through all of them."""
+    a, n = np.array([analytic[index] for index in at]), np.array([numeric[index] for index in at])
+    apart, size = norm(a - n), max(norm(a), norm(n))
+    error, direction = ratio(apart, norm(n)), None
     if aside is not None:
-        own = analytic[where]
-        size = max(np.sqrt((own * own).mean()), abs(aside[0]), abs(aside[1]))  # what a direction of length 1 sees of it
-        direction = float(abs(aside[0] - aside[1]) / size) if size > 0 else 0.0
-        nothing = nothing and size == 0
-    worst = np.unravel_index(
-        np.nanargmax(np.where(seen, relative_errors(analytic, np.where(seen, numeric, np.nan)), np.nan)), where.shape
-    )
-    if nothing:
+        along, exact = aside
+        seen = max(norm(analytic[where]) / np.sqrt(where.sum()), abs(along), abs(exact))  # by a direction of length 1
+        direction, size = ratio(abs(along - exact), seen), max(size, seen)
+    rounding = floor * np.sqrt(len(at))
+    if size == 0:
         verdict = NOT_EXERCISED
-    elif np.isnan([norm_error, direction or 0.0]).any():
-        verdict = FAILED
-    elif apart <= noisy and max(norm, np.sqrt((a * a).sum())) * tolerance < noisy:
+    elif apart <= rounding and size * tolerance < rounding:
         verdict = NOT_RESOLVED
-    elif norm_error <= tolerance and (direction or 0.0) <= tolerance:
+    elif error <= tolerance and (direction is None or direction <= tolerance):
         verdict = PASSED
-    else:
+    else:  # NaN too
         verdict = FAILED
-    largest = relative_errors(a, n).max()
-    at = tuple(map(int, worst))
+    errors = relative_errors(a, n)
+    worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
     return Row(
-        name, gate, int(seen.sum()), int(where.sum()), float(largest), norm_error, direction, at,
-        float(analytic[at]), float(numeric[at]), verdict,
+        name, gate, len(at), int(where.sum()), float(errors[worst]), error, direction, at[worst],
+        float(a[worst]), float(n[worst]), verdict,
     )  # fmt: skip
+
+
+def norm(a: Array) -> float:
+    return float(np.sqrt((a * a).sum()))
+
+
+def ratio(apart: float, size: float) -> float:
+    """Apart / size, 0 when nothing is apart and infinity when all is."""
+    return apart / size if size > 0 else 0.0 if apart == 0 else np.inf

@@ -51,6 +51,13 @@ def refuse_short(x: Array, mask: Array | None, allowed: bool) -> None:
         )
 
 
+def refuse_no_number(way: There) -> None:
+    if not np.isfinite(way.loss):
+        raise ValueError(
+            f"the loss is {float(way.loss)}: look for NaN, infinity or very large numbers in X, y and the weights"
+        )
+
+
 def refuse_clipped(loss: losses.Loss, way: There) -> None:
     """Beyond [1e-7, 1 - 1e-7] probabilities are clipped before the logarithm: there the loss is flat."""
     if loss.name == "mean_squared_error":

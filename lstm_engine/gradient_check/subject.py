@@ -92,6 +92,7 @@ def prepare(
     with one_thread_pool(checked._backends()), passes.undisturbed(checked.layers):
         way = passes.there(checked.layers, loss, batch, training)
         back = passes.back(checked.layers, loss, way)
+    refusals.refuse_no_number(way)
     refusals.refuse_clipped(loss, way)
     refusals.refuse_still_gates(recurrent_layers(checked, way.tapes), allow_small)
     x64, y64 = batch.x.astype(np.float64), batch.y.astype(np.float64)

@@ -249,6 +249,13 @@ def test_a_sample_in_the_clipped_zone_is_refused(small, loss, units, activation,
         le.gradcheck(model, x, y)
 
 
+def test_a_loss_that_is_no_number_is_refused(small):
+    model, x, y = small
+    x[0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="the loss is nan: look for NaN"):
+        le.gradcheck(model, x, y)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
