@@ -18,7 +18,7 @@ from .callbacks import (
 from .cells.gru import GRU
 from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
-from .gradient_check import gradcheck
+from .gradient_check import gradcheck, gradcheck_function
 from .layers import Dense, Dropout, Masking
 from .model import Input, Sequential
 from .optimizers import SGD, Adam, AdamW, RMSprop
@@ -29,6 +29,7 @@ __version__ = "0.1.0"
 __all__ = [
     "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
     "History", "Input", "LambdaCallback", "Masking", "ModelCheckpoint", "ProgressBar", "RMSprop", "ReduceLROnPlateau",
-    "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck", "gradient_check",
-    "initializers", "load", "metrics", "optimizers", "regularizers", "schedules",
+    "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
+    "gradcheck_function", "gradient_check", "initializers", "load", "metrics", "optimizers", "regularizers",
+    "schedules",
 ]  # fmt: skip

@@ -6,8 +6,10 @@ for a forward and backward function of yours.
 """
 
 from .check import gradcheck
+from .curve import error_curve
+from .functions import gradcheck_function
 from .report import Departure, Report, Row
 from .scale import unit_scale
 from .subject import loss_along
 
-__all__ = ["Departure", "Report", "Row", "gradcheck", "loss_along", "unit_scale"]
+__all__ = ["Departure", "Report", "Row", "error_curve", "gradcheck", "gradcheck_function", "loss_along", "unit_scale"]

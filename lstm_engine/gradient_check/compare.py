@@ -62,7 +62,7 @@ def compare(
     for name, a in analytic.items():
         h = how.step
         if h is None:
-            h = best_step(sweep(f, point, name, unit(rng, a.shape), estimate))
+            h = best_step(sweep(f, point, name, unit(rng, a.shape), estimate), value)
         numeric = np.full(a.shape, np.nan)
         for (gate, where), at in zip(parts[name].items(), chosen[name], strict=True):
             for index in at:
@@ -75,7 +75,7 @@ def compare(
             aside = None
             if len(at) < where.sum():
                 v = unit(rng, a.shape, where)
-                aside = (float((a * v).sum()), estimate(f, point, name, v, h))
+                aside = (float((a[where] * v[where]).sum()), estimate(f, point, name, v, h))
             floor = 0.0 if how.method == "complex" else noise(value, h)
             rows.append(row(name, gate, at, a, numeric, where, aside, how.tolerance, floor))
         arrays[name], steps[name] = (np.where(np.isnan(numeric), np.nan, a), numeric), h

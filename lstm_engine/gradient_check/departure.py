@@ -92,16 +92,17 @@ def _inside(subject: Subject, k: int, errors: dict[str, float], tolerance: float
     layer = subject.model.layers[k]
     recurrences = layer.recurrences(subject.way.tapes[k], subject.back.outputs[k])
     for prefix, (part, tape, upstream) in zip(layer.parts, recurrences, strict=False):
-        for departure in Recurrence(f"{layer.name}/{prefix}".rstrip("/"), part, tape.steps, upstream).departures(
-            tolerance
-        ):
+        recurrence = Recurrence(f"{layer.name}/{prefix}".rstrip("/"), part, tape.steps, upstream)
+        if departure := recurrence.first_departure(tolerance):
             return departure
     worst = max(errors, key=errors.__getitem__)
     wrong = ", ".join(name for name, error in errors.items() if error > tolerance)
     if recurrences:
         term = "the cell's pair is right: look at what stands around it (direction, merging, input dropout, penalties)"
         return Departure(layer.name, None, wrong, errors[worst], term, where="lstm_engine/recurrent.py, wrappers.py")
-    term = "its backward: δz from δy, then δW = xᵀδz, δb = Σ δz, δx = δz Wᵀ, and penalties"
+    term = "its backward: δx from δy"
+    if layer.weights:
+        term = "its backward: δz from δy, then δW = xᵀδz, δb = Σ δz, δx = δz Wᵀ, and penalties"
     return Departure(layer.name, None, wrong, errors[worst], term, where=f"{type(layer).__name__}.backward")
 
 
@@ -151,18 +152,18 @@ class Recurrence:
 
     # -- the places, in the order in which the backward pass comes by ------------------------------------------------
 
-    def departures(self, tolerance: float) -> Iterator[Departure]:
-        """The wrong places, the first one first."""
-        T = len(self.steps.x)
-        for t in reversed(range(T)):
+    def first_departure(self, tolerance: float) -> Departure | None:
+        """The first wrong place; None when the pair is right."""
+        for t in reversed(range(len(self.steps.x))):
             for quantity, f, at, gradient in self.places(t):
                 error = off(f, at, gradient)
                 if error > tolerance:
-                    yield self.departure(t, quantity, error, self.asleep_alone(t, quantity, f, at, gradient, tolerance))
+                    return self.departure(t, quantity, error, self.cause(t, quantity, f, at, gradient, tolerance))
         for quantity, f, at, gradient in self.sums():
             error = off(f, at, gradient)
             if error > tolerance:
-                yield self.departure(None, quantity, error, False)
+                return self.departure(None, quantity, error, quantity)
+        return None
 
     def places(self, t: int) -> Iterator[tuple[str, Value, Array, Array]]:
         """At step t: the function of what stands there, where it stands, and the gradient that the backward pass has."""
@@ -173,7 +174,7 @@ class Recurrence:
             yield "c", lambda c: self.value(t, [self.h_from(t, c), c]), c, self.grads.c[t]
         B, K = self.grads.z[t].shape
         zero = np.zeros((B, K))
-        for k, gate in enumerate(self.part.gate_names):
+        for k, gate in reversed(list(enumerate(self.part.gate_names))):  # a GRU's δr comes from δĥ
             own = np.zeros((1, K))
             own[:, k * K // self.part.gates : (k + 1) * K // self.part.gates] = 1.0
 
@@ -210,18 +211,32 @@ class Recurrence:
 
     # -- what to look at ---------------------------------------------------------------------------------------------
 
-    def asleep_alone(self, t: int, quantity: str, f: Value, at: Array, gradient: Array, tolerance: float) -> bool:
-        """Whether the rows of masked steps alone are wrong: of step t for its gates, of the one after for states."""
-        step = t if quantity.startswith("gate") else t + 1
-        if self.steps.mask is None or step == len(self.steps.x):
-            return False
-        asleep = np.broadcast_to(~self.steps.mask[step][:, None], at.shape)
-        return bool(asleep.any()) and off(f, at, gradient, ~asleep) <= tolerance
+    def cause(self, t: int, quantity: str, f: Value, at: Array, gradient: Array, tolerance: float) -> str:
+        """The term to look at: what step t adds itself, what a masked step does, or else what makes the quantity."""
+        if quantity in self.part.state_names and self.is_own(t, quantity, tolerance):
+            return f"own {quantity}"
+        gate = quantity.startswith("gate")
+        if self.steps.mask is not None:  # a state's gradient comes from the step after
+            asleep = np.broadcast_to(~self.steps.mask[t if gate else t + 1][:, None], at.shape)
+            if asleep.any() and off(f, at, gradient, ~asleep) <= tolerance:
+                return "masked gate" if gate else "masked"
+        return quantity
 
-    def departure(self, t: int | None, quantity: str, error: float, asleep: bool) -> Departure:
-        terms = TERMS["gru before" if self.part.cell == "gru" and not self.steps.reset_after else self.part.cell]
-        key = "masked" if asleep else f"last {quantity}" if t == len(self.steps.x) - 1 else quantity
-        term, code = terms.get(key) or terms[quantity]
+    def is_own(self, t: int, quantity: str, tolerance: float) -> bool:
+        """Whether a state is wrong by what step t adds to its gradient, and not by what the step after sends back.
+
+        It is when nothing is sent back: on the last step, and on any step once dh is given there alone.
+        """
+        if t == len(self.steps.x) - 1:
+            return True
+        dh = np.zeros_like(self.steps.h)  # (T, B, units)
+        dh[t] = np.random.default_rng(SEED).standard_normal(dh[t].shape)
+        places = Recurrence(self.name, self.part, self.steps, {"dh": dh}).places(t)
+        return any(off(f, at, gradient) > tolerance for name, f, at, gradient in places if name == quantity)
+
+    def departure(self, t: int | None, quantity: str, error: float, cause: str) -> Departure:
+        reading = " before" if self.part.cell == "gru" and not self.steps.reset_after else ""
+        term, code = TERMS[self.part.cell + reading][cause]
         line, where = line_of(f"cells/{self.part.cell}.py", code)
         if self.part.backends() == {"numba"}:
             where += f", or rather its compiled twin in lstm_engine/kernels/{self.part.cell}.py"

@@ -69,7 +69,7 @@ def unit(rng: np.random.Generator, shape: tuple[int, ...], where: Array | None =
     return v / np.sqrt((v * v).sum())
 
 
-def noise(value: float, h: float) -> float:
+def noise(value: float, h: Any) -> Any:
     """What the rounding of f alone does to a difference with step h: some 10 roundings of the loss, which are summed in f."""
     return 10 * ROUNDING * abs(value) / h
 
@@ -79,12 +79,12 @@ def sweep(f: Function, point: dict[str, Array], name: str, v: Array, estimate: E
     return {h: estimate(f, point, name, v, h) for h in STEPS}
 
 
-def best_step(estimates: dict[float, float]) -> float:
-    """The step in the middle of the plateau: whose estimate agrees best with both of its neighbours.
+def best_step(estimates: dict[float, float], value: float) -> float:
+    """The step in the middle of the plateau: whose estimate agrees best with both of its neighbours, by more than chance.
 
     Larger steps have a truncation error that falls with h, smaller ones a rounding error that rises as h falls; the estimates
-    themselves show where the two meet.
+    themselves show where the two meet. Estimates that are rounding alone may agree too: `noise` of the loss's value is added.
     """
     h, D = np.array(list(estimates)), np.array(list(estimates.values()))
     apart = np.maximum(np.abs(D[1:-1] - D[:-2]), np.abs(D[1:-1] - D[2:]))  # at all steps but the ends
-    return float(h[1:-1][np.argmin(apart)])
+    return float(h[1:-1][np.argmin(apart + noise(value, h[1:-1]))])

@@ -37,7 +37,7 @@ class Row:
     @property
     def error(self) -> float:
         """The error that the verdict is about: the larger of the norm-wise error and the direction's."""
-        return max(self.norm_rel_error, self.direction_error or 0.0)
+        return float(np.maximum(self.norm_rel_error, self.direction_error or 0.0))  # NaN if one is
 
 
 @dataclass

@@ -1,0 +1,70 @@
+"""The error of a numeric derivative, step by step: why 1e-4 beats 1e-8, and why the complex step needs no choice at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..activations import Array
+from .numeric import METHODS, STEPS, best_step, unit
+from .subject import loss_along
+
+if TYPE_CHECKING:
+    from ..model import Sequential
+
+HALF_DECADES = tuple(10.0 ** (-k / 2) for k in range(2, 33))  # 1e-1 to 1e-16; the steps of a sweep are among them
+
+
+class Curve(NamedTuple):
+    """How far each method is from the derivative of the loss along one random direction of length 1, at every step."""
+
+    parameter: str  # in which the direction lies
+    loss: float
+    derivative: float  # along the direction, by the complex step that gradcheck uses
+    steps: Array  # (K,), falling
+    errors: dict[str, Array]  # by method: (K,), relative to the derivative
+    best: dict[str, float]  # by method that needs one: the step that gradcheck's sweep takes
+
+    def _repr_html_(self) -> str:
+        from .pictures import error_curve, image
+
+        return image(error_curve(self), f"The error of a numeric derivative of {self.parameter} by its step.")
+
+
+def error_curve(
+    model: Sequential, x: ArrayLike, y: ArrayLike, *, parameter: str | None = None,
+    methods: Sequence[str] = ("central", "richardson", "complex"), seed: int = 0, **options: Any,
+) -> Curve:  # fmt: skip
+    """Measures the methods on a compiled model's loss on x (N, T, D) and y, along one direction that seed draws.
+
+    parameter: "lstm/recurrent_kernel", "x", "lstm/h0", ...; by default the largest recurrent kernel, or the largest weight
+    where nothing recurs. Options as gradcheck's mask, sample_weight, dtype, dropout, allow_short and allow_small.
+
+    ValueError for a name that is not there, for a parameter on which the loss does not depend, and for what gradcheck
+    refuses.
+    """
+    if unknown := [method for method in methods if method not in METHODS]:
+        raise ValueError(f"methods must be among {', '.join(METHODS)}, got {', '.join(unknown)}")
+    f, point = loss_along(model, x, y, **options)
+    name = parameter or largest(point, list(model.weights))
+    if name not in point:
+        raise ValueError(f"there is no parameter {name!r}, but {', '.join(point)}")
+    v = unit(np.random.default_rng(seed), point[name].shape)
+    exact = METHODS["complex"]
+    assert exact.step is not None
+    derivative = exact.estimate(f, point, name, v, exact.step)
+    if derivative == 0:
+        raise ValueError(f"the loss does not depend on {name}: no error can be measured relative to a derivative of 0")
+    estimates = {m: {h: METHODS[m].estimate(f, point, name, v, h) for h in HALF_DECADES} for m in methods}
+    errors = {m: np.abs(np.array(list(D.values())) - derivative) / abs(derivative) for m, D in estimates.items()}
+    value = float(np.real(f(point)))
+    best = {m: best_step({h: D[h] for h in STEPS}, value) for m, D in estimates.items() if METHODS[m].step is None}
+    return Curve(name, value, derivative, np.array(HALF_DECADES), errors, best)
+
+
+def largest(point: dict[str, Array], weights: Sequence[str]) -> str:
+    """The largest recurrent kernel, or the largest weight where nothing recurs."""
+    return max([w for w in weights if w.endswith("recurrent_kernel")] or weights, key=lambda name: point[name].size)

@@ -1,0 +1,317 @@
+"""A gradient check to look at: a heat map a parameter, the U of the differences' error, and a notebook's page.
+
+matplotlib is imported here alone, and this module only when a picture is asked for. Colours suit all eyes: blue passes,
+orange fails, and hatched is what was not checked.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
+from matplotlib.figure import Figure
+
+from ..activations import Array
+from .numeric import ROUNDING
+from .report import FAILED, NOT_EXERCISED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+
+    from .curve import Curve
+    from .report import Report, Row
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"  # Okabe & Ito's, for all eyes
+# Two halves that meet at the tolerance and share no shade: light to full blue, pale to full orange. Black: not a number.
+HALVES = [(0.0, "#dceaf6"), (0.5, "#5b9bc9"), (0.5, "#ffd591"), (1.0, "#c84a00")]
+ERRORS = LinearSegmentedColormap.from_list("errors", HALVES).with_extremes(over="black")
+EXACT, LARGEST, NO_NUMBER = -17.0, 0.31, 1.0  # log10 of an error as it is drawn: of 0, of 2 (two opposites), and of NaN
+FINEST = 160  # cells a side; where there are more elements, one cell stands for several
+STYLES = {
+    "central": ("central difference", BLUE, "o", 4),
+    "richardson": ("Richardson extrapolation", GREEN, "s", 4),
+    "complex": ("complex step", ORANGE, "^", 7),
+}
+
+
+# -- a heat map --------------------------------------------------------------------------------------------------------
+
+
+class Layout(NamedTuple):
+    """A parameter on a plane: groups of rows and groups of columns, parted by white lines, and what the axes are called."""
+
+    errors: Array  # (groups of rows, rows, groups of columns, columns)
+    row_groups: list[str]
+    column_groups: list[str]
+    rows: str
+    columns: str
+
+
+def heat_map(report: Report, parameter: str) -> Figure:
+    """The relative error of every element of a parameter that was checked, in colours that change at the tolerance.
+
+    Weights as they are, (D, 4H) with their gates side by side; a bias with a line a gate; x (N, T, D) with the steps from
+    left to right and each sample's features below each other. KeyError for a parameter that was not checked.
+    """
+    plane = layout(report, parameter)
+    RG, R, CG, C = plane.errors.shape
+    cells, down, across = pooled(plane.errors)
+    inches = float(np.clip(0.06 * RG * R, 0.3 * min(RG, 12), 4.0))
+    fig = Figure(figsize=(9.2, max(inches + 1.5, 2.4)), layout="constrained")
+    ax = fig.subplots()
+    ax.patch.set(facecolor="#f6f6f6", hatch="////", edgecolor="#bbbbbb", linewidth=0)  # shows where there is no cell
+    norm = TwoSlopeNorm(float(np.clip(np.log10(report.tol), EXACT + 1, LARGEST - 1)), EXACT, LARGEST)
+    mesh = ax.pcolormesh(across, down, np.ma.masked_invalid(cells), cmap=ERRORS, norm=norm)
+    ax.invert_yaxis()
+    for n in range(1, RG):
+        ax.axhline(n * R, color="white", lw=2.5)
+    for n in range(1, CG):
+        ax.axvline(n * C, color="white", lw=2.5)
+    label_axes(ax, plane)
+    label_colours(fig, ax, mesh, report.tol, height=inches)
+    several = int((down[1] - down[0]) * (across[1] - across[0]))
+    worst = f", a cell the worst of {several}" if several > 1 else ""
+    fig.suptitle(
+        f"{finding(report, parameter)}\nrelative error of its elements, {report.arrays[parameter][0].shape}{worst}",
+        fontsize=9.5,
+    )
+    fig.supxlabel(caption(plane, cells), fontsize=8.5, color=GREY)
+    return fig
+
+
+def caption(plane: Layout, cells: Array) -> str:
+    """What to look for."""
+    look = "a gate, a row or a column that is orange throughout points at one term."
+    if plane.columns == "step":
+        look = (
+            "the backward pass comes from the right (to a layer that reads backwards: from the left)\n"
+            "and errs where orange begins."
+        )
+    black = " Black: not a number." if (cells == NO_NUMBER).any() else ""
+    hatched = " Hatched: not checked." if np.isnan(cells).any() else ""
+    return f"Orange fails the tolerance: {look}{black}{hatched}"
+
+
+def layout(report: Report, parameter: str) -> Layout:
+    """Which way up a parameter is shown."""
+    errors = log_errors(report, parameter)
+    rows = rows_of(report, parameter)
+    gates = [named_verdict(row) for row in rows] if len(rows) > 1 else [""]
+    K, G, of_a_model = errors.shape[-1], len(gates), any("/" in row.parameter for row in report.rows)
+    own = parameter.rsplit("/", 1)[-1]
+    if errors.ndim == 1:
+        return Layout(errors.reshape(G, 1, 1, K // G), gates, [""], "", "unit" if of_a_model else "element")
+    if errors.ndim == 3 and G == 1 and of_a_model:
+        N, T, D = errors.shape
+        features = errors.transpose(0, 2, 1).reshape(N, D, 1, T)
+        return Layout(features, [f"sample {n}" for n in range(N)], [""], "", "step")
+    grid = errors.reshape(1, -1, G, K // G)
+    if not of_a_model:
+        return Layout(grid, [""], gates, "all axes but the last", "last axis")
+    if own == "bias":  # a GRU's two
+        return Layout(grid.reshape(2, 1, G, K // G), ["of x W", "of h' U"], gates, "", "unit")
+    names = {"kernel": ("input", "unit"), "recurrent_kernel": ("unit of h'", "unit"), "x": ("sample", "feature")}
+    return Layout(grid, [""], gates, *names.get(own, ("sample", "unit")))
+
+
+def log_errors(report: Report, parameter: str) -> Array:
+    """log10 of the relative errors in the parameter's shape: NaN where not checked, NO_NUMBER where the gradient is NaN."""
+    analytic, numeric = report.arrays[parameter]
+    errors = np.log10(np.maximum(report.relative_errors(parameter), 10.0**EXACT))
+    return np.where(np.isnan(analytic) & ~np.isnan(numeric), NO_NUMBER, errors)
+
+
+def pooled(errors: Array) -> tuple[Array, Array, Array]:
+    """Of a grid with more than FINEST cells a side, the worst of each block; with the blocks' edges down and across.
+
+    Blocks do not reach over the borders of groups.
+    """
+    RG, R, CG, C = errors.shape
+    if RG > FINEST:  # too many groups to tell apart
+        errors, RG, R = errors.reshape(1, RG * R, CG, C), 1, RG * R
+    down, across = (-(-n // max(1, FINEST // groups)) for groups, n in ((RG, R), (CG, C)))  # a block's size, rounded up
+    worst = np.fmax.reduceat(np.fmax.reduceat(errors, np.arange(0, R, down), axis=1), np.arange(0, C, across), axis=3)
+    cells = worst.reshape(RG * worst.shape[1], CG * worst.shape[3])
+    return cells, edges(RG, R, down), edges(CG, C, across)
+
+
+def edges(groups: int, n: int, block: int) -> Array:
+    return np.append((np.arange(groups)[:, None] * n + np.arange(0, n, block)).reshape(-1), groups * n)
+
+
+def label_axes(ax: Axes, plane: Layout) -> None:
+    RG, R, CG, C = plane.errors.shape
+    ax.set(xlabel=plane.columns, ylabel=plane.rows)
+    ax.tick_params(labelsize=8)
+    if RG > 1:
+        every = -(-RG // 12)  # names for up to twelve
+        ax.set_yticks((np.arange(0, RG, every) + 0.5) * R, plane.row_groups[::every])
+    elif R == 1:
+        ax.set_yticks([])
+    else:
+        ax.set_yticks(*numbered(R, 8))
+    at, numbers = numbered(C, 12 // CG)
+    ax.set_xticks((np.arange(CG)[:, None] * C + at).reshape(-1), numbers * CG)
+    if CG > 1:
+        top = ax.secondary_xaxis("top")
+        top.set_xticks((np.arange(CG) + 0.5) * C, plane.column_groups)
+        top.tick_params(length=0, labelsize=9)
+
+
+def numbered(n: int, most: int) -> tuple[Array, list[str]]:
+    """Ticks in the middle of every cell, or of every second, fifth, tenth, ..., with their numbers."""
+    every = next(m * 10**k for k in range(12) for m in (1, 2, 5) if n <= most * m * 10**k)
+    at = np.arange(0, max(n - every // 2, 1), every)  # none so near the end that it meets the next gate's first
+    return at + 0.5, [str(k) for k in at]
+
+
+def label_colours(fig: Figure, ax: Axes, mesh: ScalarMappable, tol: float, height: float) -> None:
+    bar = fig.colorbar(mesh, ax=ax, aspect=max(6.0, height / 0.2), pad=0.01)
+    at = float(np.log10(tol))
+    words = {
+        EXACT: "exact",
+        (EXACT + at) / 2: "passes",
+        at: f"{tol:.0e}, the tolerance",
+        at / 2: "fails",
+        0.0: "100 % off",
+    }
+    bar.set_ticks(list(words), labels=list(words.values()))
+    bar.ax.tick_params(labelsize=8)
+    bar.ax.axhline(at, color="black", lw=1.5)
+
+
+def rows_of(report: Report, parameter: str) -> list[Row]:
+    return [row for row in report.rows if row.parameter == parameter]
+
+
+def named_verdict(row: Row) -> str:
+    """ "f: FAILED", so that the word stands where the colour does."""
+    return f"{row.gate}: {said(row.verdict)}" if row.gate else said(row.verdict)
+
+
+def said(verdict: str) -> str:
+    return verdict.upper() if verdict == FAILED else verdict
+
+
+# -- the error curve ---------------------------------------------------------------------------------------------------
+
+
+def error_curve(curve: Curve) -> Figure:
+    """The relative error of every method by its step, on logarithmic axes, with the two slopes that make the U."""
+    fig = Figure(figsize=(8.2, 4.8), layout="constrained")
+    ax = fig.subplots()
+    ax.set(
+        xscale="log", yscale="log", xlabel="step h", ylabel="relative error (0 is drawn at 1e-17)", ylim=(3e-18, 1e3)
+    )
+    ax.invert_xaxis()  # ever smaller steps, as one tries them
+    ax.grid(alpha=0.25)
+    ax.spines[["top", "right"]].set_visible(False)
+    for method, errors in curve.errors.items():
+        name, colour, marker, size = STYLES[method]
+        drawn, best = np.maximum(errors, 10.0**EXACT), curve.best.get(method)
+        label = name if best is None else f"{name}; ringed: the step of {best:.0e} that gradcheck takes"
+        ax.plot(curve.steps, drawn, color=colour, marker=marker, ms=size, mfc="none", lw=1.2, label=label)
+        if best is not None:
+            at = np.isclose(curve.steps, best, rtol=1e-6)
+            ax.plot(curve.steps[at], drawn[at], "ko", ms=13, mfc="none", mew=1.6, gid=f"best {method}")
+    slopes(ax, curve)
+    ax.set_title(f"The derivative of the loss along one direction in {curve.parameter}", fontsize=10)
+    ax.legend(fontsize=8, loc="upper left")
+    fig.supxlabel(
+        "A smaller step cuts the formula's own error, until the rounding of the loss takes over: that is the U.\n"
+        "The complex step subtracts nothing, so it has no right arm.",
+        fontsize=8.5, color=GREY,
+    )  # fmt: skip
+    return fig
+
+
+def slopes(ax: Axes, curve: Curve) -> None:
+    """Two thin lines: h² as a central difference has it at 1e-2, and the rounding of the loss, ε |loss| / h."""
+    h = curve.steps
+    rounding = ROUNDING * abs(curve.loss / curve.derivative) / h
+    ax.plot(h, rounding, color=GREY, lw=0.9, ls="--", gid="rounding")
+    write = partial(ax.annotate, textcoords="offset points", fontsize=8.5, color=GREY)
+    middle = int(np.argmin(np.abs(np.log10(h) + 12)))  # where no other line is near
+    write("rounding: ε |loss| / h", (h[middle], rounding[middle]), (14, -14))
+    if "central" in curve.errors:
+        at = int(np.argmin(np.abs(np.log10(h) + 2)))
+        ax.plot(h, curve.errors["central"][at] * (h / h[at]) ** 2, color=GREY, lw=0.9, ls=":", gid="truncation")
+        write("truncation: h²", (h[at], curve.errors["central"][at]), (10, 4))
+
+
+# -- a page ------------------------------------------------------------------------------------------------------------
+
+
+def report_html(report: Report) -> str:
+    """A fragment for notebooks: the verdict, where the backward pass departs, every row, and the heat maps.
+
+    The maps of parameters that failed are open, the others folded.
+    """
+    sign, colour = ("✗", ORANGE) if report.failed else ("✓", BLUE) if report.ok else ("?", GREY)
+    parts = [
+        f'<p style="border-left: 6px solid {colour}; padding: .3em .8em"><b style="color: {colour}">{sign}</b> '
+        f"<b>{html.escape(report.verdict())}</b></p>"
+    ]
+    if report.departure:
+        first, *look = str(report.departure).splitlines()
+        lines = "<br>".join(html.escape(line.strip()) for line in look)
+        parts.append(f'<p><b>{html.escape(first)}</b><br><span style="font-family: monospace">{lines}</span></p>')
+    parts += [f"<p>{html.escape(note)}</p>" for note in report.notes]
+    parts.append(table(report))
+    for parameter in report.arrays:
+        failed = any(row.verdict == FAILED for row in rows_of(report, parameter))
+        found = html.escape(finding(report, parameter))
+        picture = image(heat_map(report, parameter), found)
+        parts.append(f"<details{' open' if failed else ''}><summary>{found}</summary>{picture}</details>")
+    return f"<div>{''.join(parts)}</div>"
+
+
+def finding(report: Report, parameter: str) -> str:
+    """A parameter's outcome in a line: what its rows came to, and the largest of their errors."""
+    rows = rows_of(report, parameter)
+    failed = [row.gate for row in rows if row.verdict == FAILED]
+    outcome = ", ".join(sorted({said(row.verdict) for row in rows}))
+    if any(failed):
+        outcome = f"FAILED in {', '.join(failed)}"
+    if all(row.verdict == NOT_EXERCISED for row in rows):
+        return f"{parameter}: {outcome}"
+    errors = [e for row in rows for e in (row.norm_rel_error, row.direction_error) if e is not None]
+    return f"{parameter}: {outcome}, norm-wise error {np.max(errors):.1e}"  # NaN where there is one
+
+
+def readable(report: Report) -> list[dict[str, str]]:
+    """The rows of a table for people, by column."""
+    return [
+        {
+            "parameter": row.parameter, "gate": row.gate, "checked": f"{row.checked} of {row.size}",
+            "largest": f"{row.max_rel_error:.1e}", "norm-wise": f"{row.norm_rel_error:.1e}",
+            "direction": "" if row.direction_error is None else f"{row.direction_error:.1e}",
+            "worst at": str(list(row.worst_index)), "analytic": f"{row.analytic:.6g}", "numeric": f"{row.numeric:.6g}",
+            "verdict": said(row.verdict),
+        }
+        for row in report.rows
+    ]  # fmt: skip
+
+
+def table(report: Report) -> str:
+    """Every row; a failing one bold on orange."""
+    rows, lines = readable(report), []
+    for row in rows:
+        style = ' style="font-weight: bold; background: #ffe3d0; color: #222"' if row["verdict"] == said(FAILED) else ""
+        lines.append(f"<tr{style}>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row.values()) + "</tr>")
+    heads = "".join(f"<th>{head}</th>" for head in rows[0])
+    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def image(fig: Figure, alt: str) -> str:
+    """An HTML image that holds the picture itself; alt is escaped already."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{alt}" style="max-width: 100%; background: white" src="data:image/png;base64,{data}">'
