@@ -31,15 +31,16 @@ def main() -> None:
     pair = sum(len(inspect.getsource(f).splitlines()) for f in (lstm.lstm_forward, lstm.lstm_backward))
     files = list(engine.rglob("*.py"))
     kernels = [p for p in files if "kernels" in p.parts]
-    apart = [
-        p for p in files if {"kernels", "interchange"} & set(p.parts)
-    ]  # no one reads these to learn what an LSTM does
+    # what is read for its own sake, not to learn what an LSTM does
+    apart = [p for p in files if {"kernels", "interchange", "gradient_check"} & set(p.parts)]
+    proper = sum(lines(p) for p in files if p not in apart)
     limits = {
         "the LSTM's forward and backward": (pair, 60),
         "lstm_engine/cells/lstm.py": (lines(engine / "cells/lstm.py"), 180),
         "the five files together": (sum(lines(HOUSE / name) for name in ORDER), 1500),
         "the longest other file": (max(lines(p) for p in files if p not in apart), 500),
-        "lstm_engine without kernels and interchange": (sum(lines(p) for p in files if p not in apart), 3600),
+        "lstm_engine without kernels, interchange and gradient_check": (proper, 4000),
+        "gradient_check": (sum(lines(p) for p in files if "gradient_check" in p.parts), 1800),
         "the longest kernels file": (max(map(lines, kernels)), 350),
     }
     for what, (n, limit) in limits.items():

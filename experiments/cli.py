@@ -333,6 +333,65 @@ def compare(
     out_console.print(f"Report: {page}", soft_wrap=True)
 
 
+@app.command(
+    epilog="Examples: lstm-engine gradcheck --model demo   |   lstm-engine gradcheck --model runs/mine/model.safetensors "
+    "--out runs/gradcheck   |   lstm-engine gradcheck --all   |   lstm-engine gradcheck --mutants"
+)
+def gradcheck(
+    context: typer.Context,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="lstm, gru, simple_rnn, bidirectional, demo, long, or a model's file.")
+    ] = "lstm",
+    everything: Annotated[bool, typer.Option("--all", help="Every cell with every option, NumPy and Numba.")] = False,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Which checks notice which mistakes: is this one able to?")
+    ] = False,
+    method: Annotated[str, typer.Option(help="complex, central or richardson.")] = "complex",
+    elements: Annotated[int, typer.Option(min=0, help="Numbers of each parameter to check one by one; 0: all.")] = 200,
+    tol: Annotated[float | None, typer.Option(help="The largest norm-wise relative error that passes.")] = None,
+    step: Annotated[float | None, typer.Option(help="The estimator's step; a sweep finds a difference's.")] = None,
+    dtype: Annotated[str, typer.Option(help="float64, or float32 to check a model as it computes.")] = "float64",
+    dropout: Annotated[str | None, typer.Option(help="For a model with dropout: frozen masks, or off.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the numbers to check.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.html, CSV, JSON and pictures.")] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Proves the gradients of a model, by the complex step through the readable NumPy path. Exit 1 when one is wrong."""
+    from experiments.laboratory import command
+
+    given = {k for k in context.params if context.get_parameter_source(k).name == "COMMANDLINE"}
+    if (everything or mutants) and (foreign := given - {"everything", "mutants", "as_json", "out", "force"}):
+        names = " and ".join(sorted(f"--{name}" for name in foreign))
+        raise ValueError(
+            f"{names} {'belongs' if len(foreign) == 1 else 'belong'} to the check of one model: leave out --all and --mutants"
+        )
+    if everything and mutants:
+        raise ValueError("--all checks the gradients and --mutants the check: give one of them")
+    options = {
+        "method": method,
+        "elements": elements or None,
+        "tol": tol,
+        "step": step,
+        "dropout": dropout,
+        "seed": seed,
+    }
+    with stages() as stage:
+        if everything:
+            result = command.check_everything(stage("Every cell with every option"), out, force)
+        elif mutants:
+            result = command.check_the_check(stage("Making mistakes"), out, force)
+        else:
+            result = command.check_model(model, dtype, options, stage("Checking"), out, force)
+    if as_json:
+        _print_json(result.as_json)
+    else:
+        console = out_console if out_console.is_terminal else Console(highlight=False, width=120)  # for wide tables
+        for part in result.shown:
+            console.print(part, soft_wrap=isinstance(part, str))
+    raise typer.Exit(0 if result.ok else 1)
+
+
 @app.command(epilog="Example: lstm-engine predict me.wav --model runs/mine/model.safetensors")
 def predict(
     files: Annotated[list[str], typer.Argument(help="WAV, FLAC, OGG or MP3.")],

@@ -26,8 +26,8 @@ def is_one_line_error(outcome):
     return outcome.err.startswith("error: ") and outcome.err.count("\n") == 1 and "Traceback" not in outcome.err
 
 
-def test_the_commands_of_part_one_are_there():
-    assert COMMANDS == ["demo", "features", "train", "evaluate", "compare", "predict"]
+def test_the_commands_are_there():
+    assert COMMANDS == ["demo", "features", "train", "evaluate", "compare", "gradcheck", "predict"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,175 @@
+"""The networks that are checked: every cell with every option, at weights of unit scale, and the presets of the command.
+
+A case is small (3 sequences of 5 steps, 2 features, 3 units), so that all of its numbers can be checked one by one, and has
+what hides in larger ones: an upstream gradient on every step, states that are not 0, masks with holes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import lstm_engine as le
+from lstm_engine.activations import Array
+from lstm_engine.gradient_check import unit_scale
+
+N, T, D, H = 3, 5, 2, 3
+MASK = np.array([[1, 1, 0, 1, 1], [1, 1, 1, 0, 0], [0, 1, 1, 1, 1]], bool)  # a hole, padding behind, padding before
+
+CELLS: dict[str, Callable[..., Any]] = {
+    "LSTM": le.LSTM,
+    "GRU": le.GRU,
+    "GRU, reset before": lambda units, **options: le.GRU(units, reset_after=False, **options),
+    "SimpleRNN": le.SimpleRNN,
+}
+
+
+class Case(NamedTuple):
+    """A compiled model, a batch for it, and what gradcheck is told beside them: mask=, sample_weight=, dropout=."""
+
+    model: le.Sequential  # float64
+    x: Array  # (N, T, D)
+    y: Array
+    options: dict[str, Any]
+
+
+def case(
+    *layers: Any, loss: str = "mean_squared_error", x_shape: tuple[int, int, int] = (N, T, D), seed: int = 0, **options: Any
+) -> Case:  # fmt: skip
+    """Layers at unit scale, X of N(0, 1), and random targets of the kind that the loss wants."""
+    model = le.Sequential([le.Input((None, x_shape[2])), *layers], seed=seed, dtype="float64")
+    model.compile("sgd", loss)
+    rng = np.random.default_rng([seed, 1])
+    x = rng.standard_normal(x_shape)
+    shape = unit_scale(model, seed).predict(x, batch_size=len(x), verbose=0).shape
+    model.reset_states()
+    return Case(model, x, targets(loss, shape, rng), options)
+
+
+def targets(loss: str, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Random y for predictions of this shape."""
+    if loss == "mean_squared_error":
+        return rng.standard_normal(shape)
+    if loss == "binary_crossentropy":
+        return rng.integers(0, 2, shape).astype(float)
+    classes = rng.integers(0, shape[-1], shape[:-1])
+    return classes if loss == "sparse_categorical_crossentropy" else np.eye(shape[-1])[classes]
+
+
+# -- every cell with every option --------------------------------------------------------------------------------------
+
+Maker = Callable[[Callable[..., Any]], Case]  # of a cell
+
+
+def on_every_step(
+    cell: Callable[..., Any], *, around: Callable[[Any], Any] = lambda layer: layer, **given: Any
+) -> Case:
+    """The recurrent layer, inside `around`, hands every step to a Dense, so that every step has an upstream gradient."""
+    options = {k: given.pop(k) for k in ("mask", "sample_weight", "dropout_masks") if k in given}
+    if "dropout_masks" in options:
+        options["dropout"] = options.pop("dropout_masks")
+    return case(around(cell(H, return_sequences=True, **given)), le.Dense(2), **options)
+
+
+def stacked(cell: Callable[..., Any]) -> Case:
+    below = cell(H, return_sequences=True)
+    return case(below, le.Dropout(0.3), cell(H), le.Dense(1), dropout="frozen")
+
+
+def stateful(cell: Callable[..., Any]) -> Case:
+    """The batch goes on where one before it ended, so that h0 and c0 are not 0."""
+    made = on_every_step(cell, stateful=True)
+    made.model.predict(np.random.default_rng(2).standard_normal((N, T, D)), batch_size=N, verbose=0)
+    return made
+
+
+def masked(cell: Callable[..., Any]) -> Case:
+    return on_every_step(cell, mask=MASK)
+
+
+def penalties(cell: Callable[..., Any]) -> Case:
+    some = {f"{name}_regularizer": le.regularizers.L1L2(0.02, 0.03) for name in ("kernel", "recurrent", "bias")}
+    return case(cell(H, return_sequences=True, **some), le.Dense(2, kernel_regularizer="l2", bias_regularizer="l1"))
+
+
+def after_the_last_step(loss: str, units: int, activation: str | None) -> Maker:
+    """The tutorial's form: the last step's h, and a Dense under this loss."""
+    return lambda cell: case(cell(H), le.Dense(units, activation=activation), loss=loss)
+
+
+OPTIONS: dict[str, Maker] = {
+    "every step": on_every_step,
+    "last step, binary cross-entropy": after_the_last_step("binary_crossentropy", 1, "sigmoid"),
+    "categorical cross-entropy": after_the_last_step("categorical_crossentropy", 3, "sigmoid"),  # not normalised
+    "sparse categorical cross-entropy": after_the_last_step("sparse_categorical_crossentropy", 3, "softmax"),
+    "mean squared error": after_the_last_step("mean_squared_error", 2, "tanh"),
+    "sample weights": lambda cell: on_every_step(cell, sample_weight=np.array([0.5, 2.0, 1.0])),
+    "stacked": stacked,
+    "bidirectional": lambda cell: on_every_step(cell, around=le.Bidirectional),
+    "bidirectional, masked, product": lambda cell: on_every_step(
+        cell, around=lambda layer: le.Bidirectional(layer, merge_mode="mul"), mask=MASK
+    ),
+    "masked": masked,
+    "masked, zero output": lambda cell: case(cell(H, zero_output_for_mask=True), le.Dense(2), mask=MASK),
+    "stateful": stateful,
+    "go_backwards": lambda cell: on_every_step(cell, go_backwards=True),
+    "other activations": lambda cell: on_every_step(
+        cell, activation="softsign", **({} if cell is le.SimpleRNN else {"recurrent_activation": "softplus"})
+    ),
+    "dropout, frozen masks": lambda cell: on_every_step(cell, dropout=0.3, dropout_masks="frozen"),
+    "recurrent dropout, frozen masks": lambda cell: on_every_step(
+        cell, dropout=0.3, recurrent_dropout=0.3, dropout_masks="frozen"
+    ),
+    "regularizers": penalties,
+}
+
+
+def every_case(cells: tuple[str, ...] = tuple(CELLS)) -> dict[tuple[str, str], Case]:
+    """By cell and option."""
+    return {(cell, option): make(CELLS[cell]) for cell in cells for option, make in OPTIONS.items()}
+
+
+# -- what `lstm-engine gradcheck --model NAME` checks -------------------------------------------------------------------
+
+PRESETS: dict[str, Callable[[], Case]] = {
+    "lstm": lambda: case(le.LSTM(8, return_sequences=True), le.Dense(1), x_shape=(3, 20, 4)),
+    "gru": lambda: case(le.GRU(8, return_sequences=True), le.Dense(1), x_shape=(3, 20, 4)),
+    "simple_rnn": lambda: case(le.SimpleRNN(8, return_sequences=True), le.Dense(1), x_shape=(3, 20, 4)),
+    "bidirectional": lambda: case(
+        le.Bidirectional(le.LSTM(8, return_sequences=True)), le.Dense(1), x_shape=(3, 20, 4), mask=lengths(3, 20)
+    ),
+    "demo": lambda: case(
+        le.LSTM(64), le.Dense(1, activation="sigmoid"), loss="binary_crossentropy", x_shape=(2, 112, 1)
+    ),
+    "long": lambda: case(le.LSTM(64, return_sequences=True), le.Dense(1), x_shape=(2, 112, 4)),
+}
+
+
+def lengths(N: int, T: int) -> Array:
+    """The mask (N, T) of sequences of different lengths, the first of them whole."""
+    return np.arange(T) < np.linspace(T, T // 2, N).round()[:, None]
+
+
+def preset(name: str) -> Case:
+    """The case of this name. ValueError with the names that there are."""
+    if name not in PRESETS:
+        raise ValueError(f"no preset {name!r}: --model takes a file, or one of {', '.join(PRESETS)}")
+    return PRESETS[name]()
+
+
+def of_file(path: str) -> Case:
+    """A model out of a file, with its own weights, and a random batch: 4 sequences of N(0, 1) of its length."""
+    model = le.load(path)
+    if model.loss is None:
+        raise ValueError(
+            f"{path} holds a model that was not compiled, so there is no loss to check: compile it, and save it"
+        )
+    steps, features = model.input_shape or (None, None)
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((4, steps or 20, features))
+    twin = model.twin(model.dtype)
+    twin.reset_states()
+    y = targets(model.loss.name, twin.predict(x, batch_size=4, verbose=0).shape, rng)
+    return Case(model, x, y, {})

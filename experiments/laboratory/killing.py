@@ -1,0 +1,294 @@
+"""Which checks notice which mistakes: every mutant against this project's checks, and against recipes in common use.
+
+A recipe differs from this project's check in one thing that people do to a gradient check; it looks at the same networks and
+the same arrays, so that what survives it survives for that one reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from functools import cache, partial
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import lstm_engine as le
+from lstm_engine.activations import Array
+from lstm_engine.backend import pair
+from lstm_engine.gradient_check.compare import Progress
+from lstm_engine.gradient_check.numeric import central
+from lstm_engine.gradient_check.subject import Subject, prepare
+
+from .cases import CELLS, MASK, OPTIONS, Case, D, H, N, T
+from .mutants import GRADIENT_MUTANTS, MUTANTS
+from .mutation import Mutant, made
+from .three_steps import LIMIT, errors
+
+OUR_CHECKS = {
+    "complex step": "this project's gradcheck, the complex step on every case of the matrix",
+    "cell alone": "this project's gradcheck_function on each cell's own pair, with gradients of the last states",
+    "three steps": "three optimizer steps against their closed form",
+}
+FEW = 8  # numbers of each parameter that our checks look at one by one; a random direction through all sees the others
+
+
+class Verdict(NamedTuple):
+    """What the checks made of one mutant."""
+
+    mutant: Mutant
+    killed_by: dict[str, str]  # this project's checks that noticed: on which case
+    departure: str  # where the report says that the backward pass goes wrong first
+    recipes: dict[
+        str, str | None
+    ]  # by recipe: on which case it noticed, "" where it did not, None: it cannot look there
+
+    @property
+    def killed(self) -> bool:
+        return bool(self.killed_by)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values; killed_by in words."""
+        return {
+            "name": self.mutant.name, "function": self.mutant.function, "killed": self.killed,
+            "killed_by": [f"{check}: {case}" for check, case in self.killed_by.items()], "departs": self.departure,
+            "recipes": self.recipes,
+        }  # fmt: skip
+
+
+def verdicts(
+    recipes: bool = True, mutants: list[Mutant] = MUTANTS, progress: Progress = lambda done, total: None
+) -> list[Verdict]:
+    """Every mutant through every check. recipes=False leaves the common recipes out, which take most of the time."""
+    found = []
+    for done, mutant in enumerate(mutants):
+        progress(done, len(mutants))
+        if mutant in GRADIENT_MUTANTS:
+            (model, departure), cell = by_complex_step(mutant), by_cell_alone(mutant)
+            ours = {"complex step": model, "cell alone": cell}
+        else:
+            departure, ours = "", {"three steps": by_three_steps(mutant)}
+        looks = mutant in GRADIENT_MUTANTS
+        theirs = {name: check(mutant) if looks else None for name, check in recipe_checks().items()} if recipes else {}
+        found.append(Verdict(mutant, {check: case for check, case in ours.items() if case}, departure, theirs))
+    progress(len(mutants), len(mutants))
+    return found
+
+
+def cases_for(mutant: Mutant, options: Collection[str] = OPTIONS) -> list[tuple[str, str]]:
+    """Cell and option of the networks that run the mutant's function: those of its cell, or the LSTM's."""
+    return [(cell, option) for cell in cells_of(mutant) for option in options]
+
+
+def cells_of(mutant: Mutant) -> tuple[str, ...]:
+    own = {
+        "cells.gru": ("GRU", "GRU, reset before"),
+        "cells.simple_rnn": ("SimpleRNN",),
+        "cells.products": ("SimpleRNN",),
+    }
+    return own.get(mutant.function.rpartition(".")[0], ("LSTM",))
+
+
+@cache
+def numpy_case(cell: str, option: str) -> Case:
+    """On the readable pair, where the mistakes are made."""
+    made = OPTIONS[option](CELLS[cell])
+    return made._replace(model=made.model.twin())
+
+
+# -- this project's checks: the case on which each notices a mutant, or "" --------------------------------------------
+
+
+def by_complex_step(mutant: Mutant, options: Collection[str] = OPTIONS) -> tuple[str, str]:
+    """gradcheck on whole networks; and where the first failing report says that the backward pass departs."""
+    for cell, option in cases_for(mutant, options):
+        case = numpy_case(cell, option)
+        with made(mutant):
+            try:
+                report = le.gradcheck(case.model, case.x, case.y, elements=FEW, **case.options)
+            except Exception as error:  # a mistake may also make shapes not fit
+                return f"{cell}, {option}: {type(error).__name__}", ""
+        if report.failed:
+            return f"{cell}, {option}", "" if report.departure is None else report.departure.quantity
+    return "", ""
+
+
+def by_cell_alone(mutant: Mutant) -> str:
+    """gradcheck_function on a cell's pair, with upstream gradients on every h and on the last states, masked and not."""
+    for cell in cells_of(mutant) if mutant.function.startswith("cells.") else ():
+        for what, mask in {"no mask": None, "masked": MASK.T}.items():
+            with made(mutant):
+                if le.gradcheck_function(*cell_pair(cell, mask), cell_inputs(cell), elements=FEW).failed:
+                    return f"{cell}, {what}"
+    return ""
+
+
+def cell_pair(cell: str, mask: Array | None) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The readable pair in the form of gradcheck_function: outputs are every h and the last of each state."""
+    name = {"LSTM": "lstm", "SimpleRNN": "simple_rnn"}.get(cell, "gru")
+    states = ("h", "c") if name == "lstm" else ("h",)
+
+    def forward(*inputs: Array) -> tuple[Any, Any]:
+        tape = pair(name, "numpy").forward(*inputs, mask=mask)
+        return (tape.h, *(getattr(tape, f"{s}_states")[-1] for s in states)), tape
+
+    def backward(doutputs: Any, tape: Any) -> tuple[Array, ...]:
+        dh, *last = doutputs
+        grads = pair(name, "numpy").backward(tape, dh, *last)
+        return tuple(getattr(grads, k) for k in ("x", "W", "U", "b", *(f"{s}0" for s in states)))
+
+    return forward, backward
+
+
+def cell_inputs(cell: str) -> dict[str, Array]:
+    """x, W, U, b and the initial states at unit scale, time-major."""
+    layer, rng = CELLS[cell](H), np.random.default_rng(4)
+    layer.build((T, D), "float64", "numpy", rng)
+    W, U, b = layer.get_weights()
+    inputs = {"x": rng.standard_normal((T, N, D)), "W": W / W.std() / D**0.5, "U": U, "b": rng.standard_normal(b.shape)}
+    return inputs | {f"{s}0": rng.standard_normal((N, H)) for s in layer.state_names}
+
+
+def by_three_steps(mutant: Mutant) -> str:
+    with made(mutant):
+        return next((name for name, error in errors().items() if not error <= LIMIT), "")
+
+
+# -- recipes in common use --------------------------------------------------------------------------------------------
+
+
+class Recipe(NamedTuple):
+    """Central differences with a step h, in `dtype`, on weights times `scale` and the first `steps` steps."""
+
+    name: str
+    what: str
+    agree: Callable[[Array, Array], bool]  # of one parameter: the analytic and the numeric numbers that are compared
+    h: float = 1e-5
+    dtype: str = "float64"
+    scale: float = 1.0
+    steps: int = T
+    entries: int | None = None  # how many of each parameter; None: all
+
+
+def within(absolute: float, relative: float = 0.0) -> Callable[[Array, Array], bool]:
+    """Element by element: |a - n| <= absolute + relative |n|."""
+    return lambda a, n: bool(np.all(np.abs(a - n) <= absolute + relative * np.abs(n)))
+
+
+def norm_wise(limit: float) -> Callable[[Array, Array], bool]:
+    return lambda a, n: bool(np.linalg.norm(a - n) <= limit * np.linalg.norm(n) + 1e-9)  # a difference's own error
+
+
+RECIPES = [
+    Recipe("ten entries", "10 random numbers of each parameter, absolute tolerance 1e-2", within(1e-2), entries=10),
+    Recipe("small weights", "weights x 0.01, absolute tolerance 1e-4", within(1e-4), scale=0.01),
+    Recipe("one step", "sequences of one step (T = 1), relative tolerance 1e-5", norm_wise(1e-5), steps=1),
+    Recipe(
+        "float32",
+        "central differences in float32, h = 1e-3, relative tolerance 1e-2",
+        within(1e-3, 1e-2),
+        1e-3,
+        "float32",
+    ),
+    Recipe(
+        "like torch",
+        "torch.autograd.gradcheck's defaults in NumPy (eps 1e-6, atol 1e-5, rtol 1e-3)",
+        within(1e-5, 1e-3),
+        1e-6,
+    ),
+]
+
+
+def by_recipe(recipe: Recipe, mutant: Mutant, options: Collection[str] = OPTIONS) -> str:
+    """The case on which the recipe notices the mutant, or ""."""
+    for cell, option in cases_for(mutant, options):
+        numbers = numeric(recipe, cell, option)
+        with made(mutant):
+            try:
+                analytic = recipe_subject(recipe, cell, option).analytic()
+            except Exception as error:
+                return f"{cell}, {option}: {type(error).__name__}"
+        for name, (at, n) in numbers.items():
+            if not recipe.agree(analytic[name].reshape(-1)[at], n):
+                return f"{cell}, {option}"
+    return ""
+
+
+@cache
+def numeric(recipe: Recipe, cell: str, option: str) -> dict[str, tuple[Array, Array]]:
+    """By parameter: which of its numbers are looked at, and the central differences there. No mistake changes these."""
+    subject, rng = recipe_subject(recipe, cell, option), np.random.default_rng(0)
+    point, found = subject.point(), {}
+    for name, a in subject.analytic().items():
+        at = np.arange(a.size) if recipe.entries is None else rng.permutation(a.size)[: recipe.entries]
+        directions = np.eye(a.size)[at].reshape(-1, *a.shape)
+        found[name] = at, np.array([central(subject.loss, point, name, v, recipe.h) for v in directions])
+    return found
+
+
+def recipe_subject(recipe: Recipe, cell: str, option: str) -> Subject:
+    """The case as the recipe sees it: its pass, and its loss in the recipe's dtype."""
+    case, steps = numpy_case(cell, option), slice(recipe.steps)
+    model = case.model.twin(recipe.dtype)
+    model.set_weights([w * recipe.scale for w in model.get_weights()])
+    y = case.y[:, steps] if case.y.ndim == 3 else case.y
+    options = case.options | ({"mask": case.options["mask"][:, steps]} if "mask" in case.options else {})
+    options |= {"dtype": recipe.dtype, "allow_short": True, "allow_small": True}
+    subject = prepare(model, case.x[:, steps], y, **options)
+    if recipe.dtype == "float64":
+        return subject
+    batch = subject.batch._replace(x=subject.batch.x.astype(recipe.dtype), y=subject.batch.y.astype(recipe.dtype))
+    return Single(*subject._replace(twin=subject.twin.twin(recipe.dtype), batch=batch))
+
+
+class Single(Subject):
+    """Its loss is computed in float32, where a subject's own is float64."""
+
+    def loss(self, arrays: dict[str, Array]) -> Any:
+        return super().loss({name: a.astype(np.float32) for name, a in arrays.items()})
+
+
+def by_torch(mutant: Mutant, options: Collection[str] = OPTIONS) -> str:
+    """torch.autograd.gradcheck itself, with its defaults: the case on which it raises, or ""."""
+    import torch
+
+    everything = RECIPES[-1]  # its view of a case: all steps, weights as they are
+    for cell, option in cases_for(mutant, options):
+        with made(mutant):
+            try:
+                subject = recipe_subject(everything, cell, option)
+                point, names = subject.point(), list(subject.analytic())
+
+                class Loss(torch.autograd.Function):
+                    @staticmethod
+                    def forward(
+                        ctx: Any, *arrays: Any, subject: Any = subject, point: Any = point, names: Any = names
+                    ) -> Any:
+                        given = {name: a.detach().numpy() for name, a in zip(names, arrays, strict=True)}
+                        return torch.tensor(float(subject.loss(point | given)), dtype=torch.float64)
+
+                    @staticmethod
+                    def backward(ctx: Any, dloss: Any, subject: Any = subject, names: Any = names) -> Any:
+                        return tuple(dloss * torch.from_numpy(subject.analytic()[name]) for name in names)
+
+                torch.autograd.gradcheck(Loss.apply, [torch.from_numpy(point[n]).requires_grad_() for n in names])
+            except Exception as error:
+                return f"{cell}, {option}: {type(error).__name__}"
+    return ""
+
+
+def on_one_network(mutant: Mutant) -> str:
+    """The complex step, every number, but on the plain network alone."""
+    return by_complex_step(mutant, ["every step"])[0]
+
+
+def recipe_checks() -> dict[str, Callable[[Mutant], str]]:
+    """By name; torch's own where it is installed."""
+    checks = {"one network": on_one_network} | {recipe.name: partial(by_recipe, recipe) for recipe in RECIPES}
+    return checks | ({"torch": by_torch} if find_spec("torch") else {})
+
+
+def explanations() -> dict[str, str]:
+    """What each of the recipes does, in words."""
+    said = {"one network": "the complex step on the plain network alone"} | {r.name: r.what for r in RECIPES}
+    return {name: said.get(name, "torch.autograd.gradcheck itself, with its defaults") for name in recipe_checks()}
