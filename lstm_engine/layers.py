@@ -222,11 +222,11 @@ class Masking(Layer):
         return input_shape
 
     def output_mask(self, x: Array, mask: Array | None) -> Array:
-        live = (x != self.mask_value).any(axis=-1)  # (N, T)
+        live = (x.real != self.mask_value).any(axis=-1)  # (N, T); by the real part: a complex step wakes no step
         return live if mask is None else live & mask
 
     def forward(self, x: Array, training: bool = False, mask: Array | None = None) -> tuple[Array, Array]:
-        live = (x != self.mask_value).any(axis=-1, keepdims=True)  # (N, T, 1)
+        live = (x.real != self.mask_value).any(axis=-1, keepdims=True)  # (N, T, 1)
         return np.where(live, x, x.dtype.type(0)), live
 
     def backward(self, tape: Array, dy: Array) -> tuple[Array, Gradients]:

@@ -1,7 +1,7 @@
 """The trace: every intermediate value of the recurrent layers, and the loss's gradient with respect to each, by name.
 
-It is read off the readable pair's tape, so nothing here computes a network a second time. Arrays are batch-first,
-(N, T, units), and in the order of the input's steps, also for a layer that reads backwards.
+It is read off the readable pair's tape; the gates' gradients are formed after the loop, from the pair's own. Arrays are
+batch-first, (N, T, units), and in the order of the input's steps, also for a layer that reads backwards.
 """
 
 from __future__ import annotations
@@ -94,13 +94,24 @@ class Trace:
         """The layers' DataFrames one after the other, with the layer's name as the first index."""
         import pandas as pd
 
+        if not self.layers:
+            raise ValueError("no recurrent layer was traced: there is nothing for a table")
         return pd.concat({name: layer.to_frame() for name, layer in self.layers.items()}, names=["layer"])
 
     def to_npz(self, path: str | Path) -> None:
-        """Writes all arrays into one file for np.load: "lstm/f", "lstm/grad/f", "p", "loss", "grad/lstm/kernel"."""
+        """Writes all arrays into one file for np.load: "lstm/f", "lstm/grad/f", "p", "loss", "grad/lstm/kernel".
+
+        ValueError for a layer named "grad", whose arrays would bear the gradients' names.
+        """
+        if any(name.partition("/")[0] == "grad" for name in self.layers):
+            raise ValueError(
+                'a layer named "grad" would bear the names of the gradients in the file: name it otherwise'
+            )
         arrays = {"p": self.p, **{f"grad/{name}": g for name, g in self.grad.items()}}
         if self.loss is not None:
             arrays["loss"] = np.asarray(self.loss)
+        if self.mask is not None:
+            arrays["mask"] = self.mask
         for name, layer in self.layers.items():
             arrays |= {f"{name}/{key}": a for key, a in layer.items()}
             if layer.grad is not None:

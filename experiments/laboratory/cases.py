@@ -85,13 +85,20 @@ def stateful(cell: Callable[..., Any]) -> Case:
     return made
 
 
-def masked(cell: Callable[..., Any]) -> Case:
-    return on_every_step(cell, mask=MASK)
+def masking_layer(cell: Callable[..., Any]) -> Case:
+    """Steps of zeros, which the layer finds by itself."""
+    made = case(le.Masking(), cell(H, return_sequences=True), le.Dense(2))
+    return made._replace(x=np.where(MASK[..., None], made.x, 0.0))
 
 
 def penalties(cell: Callable[..., Any]) -> Case:
     some = {f"{name}_regularizer": le.regularizers.L1L2(0.02, 0.03) for name in ("kernel", "recurrent", "bias")}
     return case(cell(H, return_sequences=True, **some), le.Dense(2, kernel_regularizer="l2", bias_regularizer="l1"))
+
+
+def activations(cell: Callable[..., Any], of_state: str, of_gates: str) -> dict[str, str]:
+    """softsign gates have a derivative of 1 at 0, where a masked step's gates are."""
+    return {"activation": of_state} | ({} if cell is le.SimpleRNN else {"recurrent_activation": of_gates})
 
 
 def after_the_last_step(loss: str, units: int, activation: str | None) -> Maker:
@@ -111,13 +118,13 @@ OPTIONS: dict[str, Maker] = {
     "bidirectional, masked, product": lambda cell: on_every_step(
         cell, around=lambda layer: le.Bidirectional(layer, merge_mode="mul"), mask=MASK
     ),
-    "masked": masked,
+    "masked": lambda cell: on_every_step(cell, mask=MASK),
+    "Masking layer": masking_layer,
     "masked, zero output": lambda cell: case(cell(H, zero_output_for_mask=True), le.Dense(2), mask=MASK),
     "stateful": stateful,
     "go_backwards": lambda cell: on_every_step(cell, go_backwards=True),
-    "other activations": lambda cell: on_every_step(
-        cell, activation="softsign", **({} if cell is le.SimpleRNN else {"recurrent_activation": "softplus"})
-    ),
+    "other activations": lambda cell: on_every_step(cell, **activations(cell, "softsign", "hard_sigmoid")),
+    "masked, other activations": lambda cell: on_every_step(cell, mask=MASK, **activations(cell, "elu", "softsign")),
     "dropout, frozen masks": lambda cell: on_every_step(cell, dropout=0.3, dropout_masks="frozen"),
     "recurrent dropout, frozen masks": lambda cell: on_every_step(
         cell, dropout=0.3, recurrent_dropout=0.3, dropout_masks="frozen"
@@ -169,6 +176,9 @@ def of_file(path: str) -> Case:
     steps, features = model.input_shape or (None, None)
     rng = np.random.default_rng(0)
     x = rng.standard_normal((4, steps or 20, features))
+    for layer in model.layers:
+        if isinstance(layer, le.Masking):  # masked steps are checked too
+            x = np.where(lengths(4, x.shape[1])[..., None], x, layer.mask_value)
     twin = model.twin(model.dtype)
     twin.reset_states()
     y = targets(model.loss.name, twin.predict(x, batch_size=4, verbose=0).shape, rng)

@@ -30,7 +30,7 @@ def check_model(
 ) -> Result:  # fmt: skip
     """One model, a preset's or a file's. With `out`, the page with heat maps and the curve of step sizes beside."""
     run = None if out is None else Run(out, force)
-    case = preset(name) if name in PRESETS or not Path(name).suffix else of_file(name)
+    case = of_file(name) if name not in PRESETS and (Path(name).suffix or Path(name).exists()) else preset(name)
     if case.model.dtype != "float64" or dtype != "float64":
         options = options | {"dtype": dtype}
         case = case._replace(model=case.model.twin(dtype, case.model.backend))

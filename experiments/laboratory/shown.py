@@ -57,13 +57,14 @@ def _proof(proof: dict[str, Any]) -> str:
 
 
 def precision_table(found: dict[str, Any]) -> Table:
-    """The kernels' gradients in both dtypes, against the readable pair's in float64."""
+    """The readable pair against the complex step, and the kernels in both dtypes against that pair in float64."""
     kinds = [(size, kind) for size, by_kind in found["precision"].items() for kind in by_kind]
-    limits = ", ".join(f"{kind} {found['limits'][kind]:.0e}" for kind in ("float64", "float32"))
+    limits = ", ".join(f"{kind} {limit:.0e}" for kind, limit in found["limits"].items())
     table = _table(
-        f"The LSTM's kernels against NumPy in float64, norm-wise (limits: {limits})",
+        "The LSTM: NumPy against the complex step, Numba's float64 and float32 against NumPy",
         {"gradient of": "left"} | {f"{size}\n{kind}": "right" for size, kind in kinds},
     )
+    table.caption = f"Norm-wise. Limits: {limits}."
     for name in next(iter(found["precision"].values()))["float64"]:
         table.add_row(name, *(f"{found['precision'][size][kind][name]:.1e}" for size, kind in kinds))
     return table
@@ -73,16 +74,19 @@ def mutants_table(verdicts: list[Verdict], recipes: Collection[str]) -> Table:
     """Mutants down, checks across under letters that `mutants_summary` explains; ✓ noticed, ✗ missed."""
     checks = [*OUR_CHECKS, *recipes]
     table, above = _table("Every mistake, and who notices it", {"mistake": "left"}), ""
-    table.add_column("departs at", max_width=14)
+    table.add_column("departs at", max_width=16)
     for letter in ascii_uppercase[: len(checks)]:
         table.add_column(letter, justify="center", width=1)
     for verdict in verdicts:
-        function = verdict.mutant.function.rpartition(".")[2]
+        *_, owner, function = verdict.mutant.function.split(".")
+        function = f"{owner}.{function}" if owner[0].isupper() else function
         if function != above:
             table.add_section()
             table.add_row(f"[bold]{function}[/]")
             above = function
-        departure = verdict.departure if verdict.killed else "[bold red]UNNOTICED[/]"
+        first, *others = verdict.departure.split(", ")
+        departure = f"{first.split('/')[-1]} and {len(others)} more" if others else first
+        departure = departure if verdict.killed else "[bold red]UNNOTICED[/]"
         table.add_row(escape(verdict.mutant.name), departure, *(_mark(verdict, check) for check in checks))
     return table
 

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from .compare import Progress, compare, settings
 from .departure import find
+from .refusals import refuse_to_wake_steps
 from .report import Report
 from .subject import Subject, prepare
 
@@ -24,7 +25,7 @@ def gradcheck(
     model: Sequential, x: ArrayLike, y: ArrayLike, *, mask: ArrayLike | None = None, sample_weight: ArrayLike | None = None,
     method: str = "complex", elements: int | None = 200, tol: float | None = None, step: float | None = None,
     dtype: str | None = None, dropout: str | None = None, allow_short: bool = False, allow_small: bool = False,
-    seed: int = 0, progress: Progress | None = None,
+    allow_chaotic: bool = False, seed: int = 0, progress: Progress | None = None,
 ) -> Report:  # fmt: skip
     """Proves the gradients of a compiled model's loss on x (N, T, D) and y: of every weight, of x and of the initial states.
 
@@ -35,14 +36,16 @@ def gradcheck(
     norm-wise relative error of a row that passes. progress(done, total) is called after every element.
 
     ValueError for what would make the check lie: float32 without dtype= ("float64" checks the same network in float64,
-    "float32" as it is), dropout without dropout= ("frozen" masks or "off"), fewer than 3 steps, weights too small to see,
-    a sample in the clipped zone of the loss. When a row fails, `report.departure` says where the backward pass first
+    "float32" as it is), dropout without dropout= ("frozen" masks or "off"), fewer than 3 steps, weights too small to see or
+    so large that the network is chaotic, a sample in the clipped zone of the loss, predictions that equal y, differences of
+    steps that a Masking layer masks. When a row fails, `report.departure` says where the backward pass first
     goes wrong.
     """
     subject = prepare(
         model, x, y, mask=mask, sample_weight=sample_weight, dtype=dtype, dropout=dropout, allow_short=allow_short,
-        allow_small=allow_small,
+        allow_small=allow_small, allow_chaotic=allow_chaotic,
     )  # fmt: skip
+    refuse_to_wake_steps(subject.twin, method)
     how = settings(method, step, tol, elements, seed, FLOAT32 if subject.model.dtype == "float32" else 0.0)
     report = compare(subject.loss, subject.point(), subject.analytic(), subject.gates(), how, progress)
     report.notes += notes(subject, method, model.dtype)

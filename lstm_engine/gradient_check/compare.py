@@ -8,8 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..activations import Array
-from .numeric import METHODS, Function, best_step, noise, sweep, unit
+from .numeric import METHODS, ROUNDING, Function, best_step, noise, sweep, unit
 from .report import FAILED, NOT_EXERCISED, NOT_RESOLVED, PASSED, Report, Row, relative_errors
+
+ROUNDINGS = 30  # of the largest gradient's numbers: what two right passes may part by where numbers nearly cancel
 
 Progress = Callable[[int, int], None]  # (done, of how many)
 
@@ -31,7 +33,7 @@ def settings(
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     for name, value in (("step", step), ("tol", tol)):
-        if value is not None and not value > 0:
+        if value is not None and not 0 < value < np.inf:
             raise ValueError(f"{name} must be a positive number, got {value!r}")
     if elements is not None and (isinstance(elements, bool) or elements < 1):
         raise ValueError(f"elements must be None, for all, or a whole number of at least 1, got {elements!r}")
@@ -56,7 +58,7 @@ def compare(
         name: [choose(rng, where, how.elements, len(parts[name])) for where in parts[name].values()] for name in parts
     }
     total, done = sum(len(at) for ats in chosen.values() for at in ats), 0
-    value = float(np.real(f(point)))
+    value, largest = float(np.real(f(point))), max(np.sqrt((a * a).mean()) for a in analytic.values())
     rows, arrays, steps = [], {}, {}
     estimate = METHODS[how.method].estimate
     for name, a in analytic.items():
@@ -76,10 +78,20 @@ def compare(
             if len(at) < where.sum():
                 v = unit(rng, a.shape, where)
                 aside = (float((a[where] * v[where]).sum()), estimate(f, point, name, v, h))
-            floor = 0.0 if how.method == "complex" else noise(value, h)
+            floor = ROUNDINGS * ROUNDING * largest if how.method == "complex" else noise(value, h)
             rows.append(row(name, gate, at, a, numeric, where, aside, how.tolerance, floor))
         arrays[name], steps[name] = (np.where(np.isnan(numeric), np.nan, a), numeric), h
-    return Report(rows, how.method, how.tolerance, steps, arrays)
+    return Report(rows, how.method, how.tolerance, steps, arrays, kinks(rows, how.method))
+
+
+def kinks(rows: list[Row], method: str) -> list[str]:
+    """What else than a mistake can make a difference fail."""
+    if method == "complex" or all(row.verdict != FAILED for row in rows):
+        return []
+    return [
+        "A difference across a kink, of abs, relu or maximum, is wrong where the gradient is right: compare with other "
+        'values of step=, or with method="complex" where it serves.'
+    ]
 
 
 def split(shape: tuple[int, ...], gates: Sequence[str]) -> dict[str, Array]:
@@ -111,10 +123,10 @@ def row(
     rounding = floor * np.sqrt(len(at))
     if size == 0:
         verdict = NOT_EXERCISED
-    elif apart <= rounding and size * tolerance < rounding:
-        verdict = NOT_RESOLVED
     elif error <= tolerance and (direction is None or direction <= tolerance):
         verdict = PASSED
+    elif apart <= rounding and size * tolerance < rounding:
+        verdict = NOT_RESOLVED
     else:  # NaN too
         verdict = FAILED
     errors = relative_errors(a, n)

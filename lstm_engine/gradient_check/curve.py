@@ -41,7 +41,7 @@ def error_curve(
     """Measures the methods on a compiled model's loss on x (N, T, D) and y, along one direction that seed draws.
 
     parameter: "lstm/recurrent_kernel", "x", "lstm/h0", ...; by default the largest recurrent kernel, or the largest weight
-    where nothing recurs. Options as gradcheck's mask, sample_weight, dtype, dropout, allow_short and allow_small.
+    where nothing recurs. Options as gradcheck's mask, sample_weight, dtype, dropout and allow_...
 
     ValueError for a name that is not there, for a parameter on which the loss does not depend, and for what gradcheck
     refuses.

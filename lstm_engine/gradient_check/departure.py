@@ -40,9 +40,8 @@ def find(subject: Subject, tolerance: float) -> Departure | None:
     if error > tolerance:
         assert subject.twin.loss is not None
         term = f"the gradient of {subject.twin.loss.name}, and of the mean with its weights"
-        return Departure(
-            "the loss", None, "what it hands to the last layer", error, term, where="lstm_engine/losses.py"
-        )
+        where = "lstm_engine/losses.py, and passes.py where `back` multiplies by the weights"
+        return Departure("the loss", None, "what it hands to the last layer", error, term, where=where)
     for k in reversed(range(len(layers))):
         layer, (x, _) = layers[k], inputs[k]
         errors = {"x": off(_loss_from(subject, k, inputs), x, into[k])}
@@ -54,15 +53,12 @@ def find(subject: Subject, tolerance: float) -> Departure | None:
     return None
 
 
-def off(f: Value, at: Array, gradient: Array, where: Array | None = None) -> float:
-    """How far gradient·v is from f'(at)·v, relative to the size of gradient, for a random v (in the elements of `where`)."""
-    if where is not None and not where.any():
-        return 0.0
-    v = unit(np.random.default_rng(SEED), at.shape, where)
+def off(f: Value, at: Array, gradient: Array) -> float:
+    """How far gradient·v is from f'(at)·v, relative to the size of gradient, for a random v."""
+    v = unit(np.random.default_rng(SEED), at.shape)
     analytic = float((gradient * v).sum())
     numeric = complex_step(lambda arrays: f(arrays["at"]), {"at": at}, "at", v, H)
-    own = gradient if where is None else gradient[where]
-    scale = max(np.sqrt((own * own).mean()), abs(analytic), abs(numeric))
+    scale = max(np.sqrt((gradient * gradient).mean()), abs(analytic), abs(numeric))
     apart = abs(analytic - numeric)
     return float(apart / scale) if scale > 0 else 0.0 if apart == 0 else np.inf
 
@@ -96,14 +92,20 @@ def _inside(subject: Subject, k: int, errors: dict[str, float], tolerance: float
         if departure := recurrence.first_departure(tolerance):
             return departure
     worst = max(errors, key=errors.__getitem__)
-    wrong = ", ".join(name for name, error in errors.items() if error > tolerance)
+    wrong = ", ".join(names := [name for name, error in errors.items() if error > tolerance])
+    if set(names) <= set(layer.weight_penalties()):
+        term = "the penalties, δW += l1 sign(W) + 2 l2 W"
+        where = "lstm_engine/regularizers.py, and passes.py where `back` adds it"
+        return Departure(layer.name, None, wrong, errors[worst], term, where=where)
     if recurrences:
         term = "the cell's pair is right: look at what stands around it (direction, merging, input dropout, penalties)"
         return Departure(layer.name, None, wrong, errors[worst], term, where="lstm_engine/recurrent.py, wrappers.py")
     term = "its backward: δx from δy"
     if layer.weights:
-        term = "its backward: δz from δy, then δW = xᵀδz, δb = Σ δz, δx = δz Wᵀ, and penalties"
-    return Departure(layer.name, None, wrong, errors[worst], term, where=f"{type(layer).__name__}.backward")
+        term = "its backward: δz from δy, then δW = xᵀδz, δb = Σ δz, δx = δz Wᵀ"
+    code = type(layer).backward.__code__
+    where = f"{type(layer).__name__}.backward, {Path(code.co_filename).name}:{code.co_firstlineno}"
+    return Departure(layer.name, None, wrong, errors[worst], term, where=where)
 
 
 class Recurrence:
@@ -158,7 +160,7 @@ class Recurrence:
             for quantity, f, at, gradient in self.places(t):
                 error = off(f, at, gradient)
                 if error > tolerance:
-                    return self.departure(t, quantity, error, self.cause(t, quantity, f, at, gradient, tolerance))
+                    return self.departure(t, quantity, error, self.cause(t, quantity, tolerance))
         for quantity, f, at, gradient in self.sums():
             error = off(f, at, gradient)
             if error > tolerance:
@@ -211,16 +213,23 @@ class Recurrence:
 
     # -- what to look at ---------------------------------------------------------------------------------------------
 
-    def cause(self, t: int, quantity: str, f: Value, at: Array, gradient: Array, tolerance: float) -> str:
-        """The term to look at: what step t adds itself, what a masked step does, or else what makes the quantity."""
+    def cause(self, t: int, quantity: str, tolerance: float) -> str:
+        """The term to look at: what step t adds itself, what a mask does, or else what makes the quantity."""
         if quantity in self.part.state_names and self.is_own(t, quantity, tolerance):
             return f"own {quantity}"
-        gate = quantity.startswith("gate")
-        if self.steps.mask is not None:  # a state's gradient comes from the step after
-            asleep = np.broadcast_to(~self.steps.mask[t if gate else t + 1][:, None], at.shape)
-            if asleep.any() and off(f, at, gradient, ~asleep) <= tolerance:
-                return "masked gate" if gate else "masked"
+        if self.steps.mask is not None and self.unmasked().first_departure(tolerance) is None:
+            return "masked gate" if quantity.startswith("gate") else "masked"
         return quantity
+
+    def unmasked(self) -> Recurrence:
+        """The same pass with all steps taken: where this one is right, a mistake is in what is done about masks."""
+        s, (backend,) = self.steps, self.part.backends()
+        first = [getattr(s, f"{name}_states")[0] for name in self.part.state_names]
+        with one_thread_pool({backend}):
+            steps = pair(self.part.cell, backend).forward(
+                s.x, s.W, s.U, s.b, *first, recurrent_dropout=s.recurrent_dropout, **self.part._other_activations()
+            )
+        return Recurrence(self.name, self.part, steps, self.upstream)
 
     def is_own(self, t: int, quantity: str, tolerance: float) -> bool:
         """Whether a state is wrong by what step t adds to its gradient, and not by what the step after sends back.

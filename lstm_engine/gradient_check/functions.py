@@ -25,6 +25,7 @@ Inputs = Mapping[str, Any] | Sequence[Any]
 Forward = Callable[..., Any]
 Backward = Callable[[Any, Any], Any]
 
+LINEAR = 1e-6  # less curvature than that, and a term of it stays below the tolerance
 REPEATS = 1e-10  # two calls that part by more, relative to the largest output, part by more than rounding
 CONTRACT = "forward(*inputs) must return (outputs, cache), outputs being one float64 array or a tuple of them"
 CENTRAL = (
@@ -73,6 +74,7 @@ def gradcheck_function(
     if method == "complex":
         refuse_not_analytic(subject, point, rng)
     report = compare(subject.value, point, analytic, gates, how, progress)
+    report.notes += linear(subject, point, rng)
     if left := [f"{name} ({type_of(a)})" for name, a in given.items() if name not in analytic]:
         report.notes.append(f"Not checked, as backward gives no gradient: {', '.join(left)}.")
     failed = {row.parameter for row in report.rows if row.verdict == FAILED}
@@ -277,6 +279,24 @@ def refuse_not_analytic(subject: Subject, point: dict[str, Array], rng: np.rando
                 f"forward is not analytic in {name}: along a random direction the complex step says {exact:.6g}, a central "
                 f"difference at its best {nearest:.6g}: {CENTRAL}"
             )
+
+
+def linear(subject: Subject, point: dict[str, Array], rng: np.random.Generator) -> list[str]:
+    """A note where moving all inputs by a tenth of themselves shows no curvature: the derivative of tanh is 1 there."""
+    moves = {name: 0.1 * a * rng.uniform(-1, 1, a.shape) for name, a in point.items()}
+    try:
+        ahead, here, back = (
+            subject.value({name: a + k * moves[name] for name, a in point.items()}) for k in (1.0, 0.0, -1.0)
+        )
+    except ValueError:  # the function does not reach so far
+        return []
+    bend = abs(ahead - 2 * here + back)
+    if bend > LINEAR * abs(ahead - back):
+        return []
+    return [
+        "Around these inputs forward is linear to 1 in a million. Unless it is meant to be, they are too small: a forgotten "
+        "derivative of tanh, which is 1 at 0, cannot be seen. Give inputs of size 1."
+    ]
 
 
 # -- where a gradient departs ------------------------------------------------------------------------------------------

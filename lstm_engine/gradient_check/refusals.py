@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import losses
 from ..activations import Array
+from ..layers import Masking
 from ..passes import There
 
 if TYPE_CHECKING:
     from ..model import Sequential
 
+PERFECT = 1e-5  # a difference from y, relative to p, that leaves 11 digits of 16
+NUDGE, CHAOTIC = 1e-14, 1e-9  # unit scale moves the loss by some 1e-14; N(0, 1) recurrent kernels, H=64, T=112, by 1e-6
 STILL = 0.02  # a spread of pre-activations below which gates hardly move; weights of unit scale x 0.01 make 0.01
 
 
@@ -36,7 +40,17 @@ def refuse_live_dropout(model: Sequential, dropout: str | None) -> None:
     if dropout is None and (live := [f"{name} ({rate:g})" for name, rate in rates.items() if rate]):
         raise ValueError(
             f"{', '.join(live)} has dropout, which would draw other masks for every loss that is compared: "
-            'dropout="frozen" draws them once and holds them, dropout="off" checks the network without them'
+            'dropout="frozen" (--dropout frozen) draws them once and holds them, "off" checks the network without them'
+        )
+
+
+def refuse_to_wake_steps(model: Sequential, method: str) -> None:
+    """A masked step whose x moves by h is masked no more."""
+    layers = [part.name for part in model._parts() if isinstance(part, Masking)]
+    if layers and method != "complex":
+        raise ValueError(
+            f'{layers[0]} masks steps by their values, and a difference of method="{method}" would change these and wake the '
+            'step: use method="complex", or a model without the layer and mask='
         )
 
 
@@ -46,7 +60,7 @@ def refuse_short(x: Array, mask: Array | None, allowed: bool) -> None:
     longest = x.shape[1] if mask is None else int(mask.sum(axis=1).max())
     if longest < 3:
         raise ValueError(
-            f"the longest sequence has {longest} step{'s' if longest > 1 else ''}: with fewer than 3, a wrong step back "
+            f"the longest sequence has {longest} step{'' if longest == 1 else 's'}: with fewer than 3, a wrong step back "
             "through time can go unseen; give longer sequences, or allow_short=True"
         )
 
@@ -58,6 +72,32 @@ def refuse_no_number(way: There) -> None:
         )
 
 
+def refuse_perfect(loss: losses.Loss, way: There) -> None:
+    """Where every prediction is its target, p - y is what the rounding of p leaves over."""
+    if loss.name != "mean_squared_error":
+        return  # the others' perfect predictions lie in the clipped zone
+    apart, size = np.sqrt((np.abs(way.p - way.y) ** 2).mean()), np.sqrt((way.p**2).mean())
+    if apart < PERFECT * size:
+        raise ValueError(
+            f"the predictions equal y but for {apart:.1e}: what is left for a gradient is their rounding; give other "
+            "targets, such as random ones"
+        )
+
+
+def refuse_chaos(loss: Callable[[dict[str, Array]], Any], point: dict[str, Array], allowed: bool) -> None:
+    """Rounding moves every number by 1e-16. Where moving them by 1e-14 moves the loss far, right gradients look wrong."""
+    rng, before = np.random.default_rng(0), float(loss(point))
+    moved = {name: a * (1 + NUDGE * rng.standard_normal(a.shape)) for name, a in point.items()}
+    change = abs(float(loss(moved)) - before) / abs(before)
+    if change > CHAOTIC and not allowed:
+        raise ValueError(
+            f"the network is chaotic: moving its weights and inputs by {NUDGE:.0e} of themselves moves the loss by "
+            f"{change:.1e}, so that a right gradient, which is rounded too, looks wrong. Recurrent kernels of N(0, 1) do "
+            "that; lstm_engine.gradient_check.unit_scale(model) draws weights that do not, or allow_chaotic=True checks "
+            "all the same"
+        )
+
+
 def refuse_clipped(loss: losses.Loss, way: There) -> None:
     """Beyond [1e-7, 1 - 1e-7] probabilities are clipped before the logarithm: there the loss is flat."""
     if loss.name == "mean_squared_error":
@@ -66,6 +106,12 @@ def refuse_clipped(loss: losses.Loss, way: There) -> None:
     counts = np.ones_like(p, bool)
     if loss.name != "binary_crossentropy":
         p, counts = p / p.sum(axis=-1, keepdims=True), y != 0
+    if (outside := (way.p < 0) | (way.p > 1)).any():
+        at = tuple(map(int, np.argwhere(outside)[0]))
+        raise ValueError(
+            f"the model says {way.p[at]:.3g} for sample {at[0]}, and {loss.name} needs probabilities: give the last layer "
+            'activation="sigmoid" or "softmax"'
+        )
     if way.weights is not None:
         counts = counts & (way.weights[..., None] != 0)
     clipped = counts & ((p < losses.EPSILON) | (p > 1 - losses.EPSILON))

@@ -14,7 +14,7 @@ from ..weights import write_atomically
 
 PASSED, FAILED = "passed", "failed"
 NOT_EXERCISED = "not exercised"  # both gradients are exactly 0: nothing was compared
-NOT_RESOLVED = "not resolved"  # smaller than what the rounding of the loss does to a difference
+NOT_RESOLVED = "not resolved"  # smaller than what rounding does to a difference, or where a gate is saturated
 SMALL = 1e-3  # an element smaller than this share of its row's root mean square is measured against that share
 
 

@@ -79,6 +79,7 @@ def as_float64(arrays: dict[str, Array]) -> dict[str, Array]:
 def prepare(
     model: Sequential, x: ArrayLike, y: ArrayLike, *, mask: ArrayLike | None = None, sample_weight: ArrayLike | None = None,
     dtype: str | None = None, dropout: str | None = None, allow_short: bool = False, allow_small: bool = False,
+    allow_chaotic: bool = False,
 ) -> Subject:  # fmt: skip
     """The pass to check. ValueError for what would make the check lie."""
     refusals.refuse_float32(model, dtype)
@@ -94,6 +95,7 @@ def prepare(
         back = passes.back(checked.layers, loss, way)
     refusals.refuse_no_number(way)
     refusals.refuse_clipped(loss, way)
+    refusals.refuse_perfect(loss, way)
     refusals.refuse_still_gates(recurrent_layers(checked, way.tapes), allow_small)
     x64, y64 = batch.x.astype(np.float64), batch.y.astype(np.float64)
     weight = None if batch.sample_weight is None else batch.sample_weight.astype(np.float64)
@@ -101,7 +103,9 @@ def prepare(
     for part in twin._parts():
         part.unroll = False  # says how Keras runs its loop, and would refuse given states beside masks
     states = initial_states(checked.layers, way.tapes)
-    return Subject(checked, twin, Batch(x64, y64, batch.mask, weight), training, states, way, back)
+    subject = Subject(checked, twin, Batch(x64, y64, batch.mask, weight), training, states, way, back)
+    refusals.refuse_chaos(subject.loss, subject.point(), allow_chaotic)
+    return subject
 
 
 def initial_states(layers: list[Layer], tapes: list[Any]) -> States:
@@ -118,7 +122,7 @@ def loss_along(
 ) -> tuple[Callable[[dict[str, Array]], Any], dict[str, Array]]:
     """The loss as a function of named arrays, and the point where the model stands: for differentiating it yourself.
 
-    Options as gradcheck's mask, sample_weight, dtype, dropout, allow_short and allow_small.
+    Options as gradcheck's mask, sample_weight, dtype, dropout and allow_...
     """
     subject = prepare(model, x, y, **options)
     f: Function = subject.loss

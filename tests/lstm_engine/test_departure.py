@@ -6,6 +6,7 @@ what a step sends back at T - 2. What is wrong at step 2 alone departs there, or
 
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import numpy as np
@@ -274,13 +275,15 @@ def test_a_dense_layer_is_named_with_what_is_wrong_in_it(monkeypatch, wrong):
 
     monkeypatch.setattr(le.Dense, "backward", backward)
     found = departure(sequences("lstm"))
-    assert (found.layer, found.step, found.quantity, found.where) == ("dense", None, wrong, "Dense.backward")
+    assert (found.layer, found.step, found.quantity) == ("dense", None, wrong)
+    assert re.fullmatch(r"Dense.backward, \S+.py:\d+", found.where)
 
 
 def test_a_layer_without_weights_is_named(monkeypatch):
     monkeypatch.setattr(le.Dropout, "backward", lambda self, tape, dy: (dy, {}))
     found = departure(model(le.LSTM(H), le.Dropout(0.5), le.Dense(1)), dropout="frozen")
-    assert (found.layer, found.quantity, found.where) == ("dropout", "x", "Dropout.backward")
+    assert (found.layer, found.quantity) == ("dropout", "x")
+    assert re.fullmatch(r"Dropout.backward, \S+.py:\d+", found.where)
     assert found.term == "its backward: δx from δy"
 
 

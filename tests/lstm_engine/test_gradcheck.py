@@ -251,6 +251,58 @@ def test_a_sample_in_the_clipped_zone_is_refused(small, loss, units, activation,
         le.gradcheck(model, x, y)
 
 
+def test_predictions_that_equal_the_targets_are_refused(small):
+    model, x, _ = small
+    with pytest.raises(ValueError, match=r"the predictions equal y but for 0\.0e"):
+        le.gradcheck(model, x, model.predict(x, verbose=0))
+
+
+def test_a_chaotic_network_is_refused():
+    """Recurrent kernels of N(0, 1): 100 steps make 1e-7 of 1e-14, and right gradients look wrong."""
+    rng = np.random.default_rng(0)
+    model = le.Sequential(
+        [le.Input((100, D)), le.LSTM(64, return_sequences=True), le.Dense(1)], seed=0, dtype="float64"
+    )
+    model.compile("sgd", "mse")
+    x, y = rng.standard_normal((2, 100, D)), rng.standard_normal((2, 100, 1))
+    assert le.gradcheck(unit_scale(model), x, y, elements=1).ok
+    model.weights["lstm/recurrent_kernel"][...] = rng.standard_normal((64, 256))
+    with pytest.raises(ValueError, match="the network is chaotic"):
+        le.gradcheck(model, x, y, elements=1)
+    assert le.gradcheck(model, x, y, elements=1, allow_chaotic=True).failed
+
+
+@pytest.mark.parametrize("scale", [20, 30, 50])
+def test_saturated_gates_are_not_resolved_rather_than_wrong(small, scale):
+    """i(1 - i) at i = 1 - 1e-12 has 4 digits: right gradients miss the tolerance, and nobody is to look for a mistake."""
+    model, x, y = small
+    model.set_weights([w * scale for w in model.get_weights()])
+    found = set(verdicts(le.gradcheck(model, x, y, elements=None)).values())
+    assert NOT_RESOLVED in found
+    assert FAILED not in found
+
+
+def test_an_output_that_is_no_probability_is_refused(small):
+    model, x, _ = small
+    model.compile("sgd", "binary_crossentropy")
+    with pytest.raises(ValueError, match="binary_crossentropy needs probabilities: give the last layer activation="):
+        le.gradcheck(model, x, np.ones((N, T, 2)))
+
+
+def test_a_masking_layer_is_checked_by_the_complex_step_alone(small):
+    _, x, y = small
+    x[1, 3:] = 0.0
+    model = le.Sequential(
+        [le.Input((T, D)), le.Masking(), le.LSTM(H, return_sequences=True), le.Dense(2)], seed=0, dtype="float64"
+    )
+    model.compile("sgd", "mse")
+    report = le.gradcheck(unit_scale(model), x, y, elements=None)
+    assert report.ok
+    assert (report.arrays["x"][0][1, 3:] == 0).all()
+    with pytest.raises(ValueError, match="masking masks steps by their values"):
+        le.gradcheck(model, x, y, method="central")
+
+
 def test_a_loss_that_is_no_number_is_refused(small):
     model, x, y = small
     x[0, 0, 0] = np.nan
@@ -263,6 +315,7 @@ def test_a_loss_that_is_no_number_is_refused(small):
     [
         ({"method": "complx"}, "method must be one of complex, central, richardson, got 'complx'"),
         ({"tol": 0.0}, "tol must be a positive number"),
+        ({"tol": np.inf}, "tol must be a positive number"),
         ({"step": -1.0}, "step must be a positive number"),
         ({"elements": 0}, "elements must be None, for all, or a whole number"),
         ({"dtype": "float16"}, 'dtype must be "float32" or "float64"'),

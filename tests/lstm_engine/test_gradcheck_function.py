@@ -121,7 +121,7 @@ def test_a_cell_state_that_skips_the_forget_gate_departs_one_step_before_the_las
 
     report = check(inputs, Wrong, method=method, step=step)
     assert ("x", "") in failed(report)
-    (note,) = report.notes
+    note = report.notes[-1]
     assert "right at step 4 and first departs at step 3: look at what a step hands back" in note
 
 
@@ -172,7 +172,7 @@ def test_a_mistake_that_is_lost_in_every_step_is_not_put_down_to_one():
 
     report = le.gradcheck_function(lambda x: (x, None), backward, {"x": x}, time_axis={"x": 0}, tol=0.1)
     assert failed(report) == {("x", "")}
-    assert report.notes == ["The gradient of x is off by too little at any one step to say where."]
+    assert report.notes[-1] == "The gradient of x is off by too little at any one step to say where."
 
 
 def test_every_output_counts():
@@ -436,3 +436,12 @@ def test_inputs_that_are_one_array_or_in_another_order():
 )
 def test_options_that_do_not_fit(options, message):
     refused(message, **options)
+
+
+@pytest.mark.parametrize(("scale", "noted"), [(1.0, False), (1e-6, True)])
+def test_inputs_too_small_to_see_a_derivative_are_noted(scale, noted):
+    """tanh x is x to 1e-12 at 1e-6, and a forgotten 1 - y² passes."""
+    x = scale * np.random.default_rng(0).standard_normal((4, 3))
+    report = le.gradcheck_function(lambda x: (np.tanh(x), None), lambda dy, _: dy, {"x": x})
+    assert report.ok == noted
+    assert any("linear to 1 in a million" in note for note in report.notes) == noted

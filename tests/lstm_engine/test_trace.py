@@ -53,6 +53,20 @@ def test_a_float32_model_is_traced_in_float64_unless_asked(batch):
     np.testing.assert_allclose(narrow.p, net.predict(batch[0], verbose=0), atol=1e-6)
 
 
+def test_a_file_has_the_mask_and_no_name_twice(batch, tmp_path):
+    trace = sequences("LSTM").trace(*batch, mask=MASK)
+    trace.to_npz(tmp_path / "trace.npz")
+    np.testing.assert_array_equal(np.load(tmp_path / "trace.npz")["mask"], MASK)
+    named = model(le.LSTM(H, return_sequences=True, name="grad"), le.Dense(2)).trace(*batch)
+    with pytest.raises(ValueError, match='a layer named "grad"'):
+        named.to_npz(tmp_path / "other.npz")
+
+
+def test_a_table_of_nothing_is_refused(batch):
+    with pytest.raises(ValueError, match="no recurrent layer was traced"):
+        model(le.Dense(2)).trace(*batch).to_frame()
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_gates_are_the_activations_of_their_pre_activations(cell, batch):
     layer = next(iter(sequences(cell).trace(*batch).layers.values()))
