@@ -14,7 +14,7 @@ import pytest
 
 import lstm_engine
 from lstm_engine.backend import one_thread_pool, pair, resolve
-from lstm_engine.kernels import gru, lstm, rows, simple_rnn
+from lstm_engine.kernels import gru, lstm, rows, simple_rnn, vectors
 
 # a sum of T·B terms that differ by some units in the last place: a few eps in float64; float32's tanh adds 4e-7 itself
 TOLERANCE = {"float64": 1e-13, "float32": 5e-6}
@@ -144,26 +144,36 @@ def test_two_python_threads_may_call_at_once(cell):
             np.testing.assert_array_equal(grads.W, expected)
 
 
+three_tanhs = vectors.pointwise(lambda *xs: vectors.tanh(*xs), reads=[3], writes=[3])
+
+
 @nb.njit
 def compiled_tanh(x, y):
-    for j in range(len(x)):
-        y[j] = rows.tanh(x[j])
+    """A row holds three times as many numbers as a vector call sees: two are divided together, one alone."""
+    three_tanhs(x.shape[1] // 3, np.arange(len(x)), (x, y))
 
 
 def test_float32_tanh_is_within_4e_minus_7():
-    x = np.linspace(-20, 20, 2_000_001, dtype=np.float32)
+    x = np.random.default_rng(0).permuted(np.linspace(-20, 20, 3_000_000, dtype=np.float32)).reshape(10, -1)
     y = np.empty_like(x)
     compiled_tanh(x, y)
     assert np.abs(y - np.tanh(x.astype(np.float64))).max() < 4e-7
     assert np.abs(y).max() <= 1.0
 
 
-def test_tanh_keeps_nan_and_saturates_at_infinity():
-    x = np.array([np.nan, np.inf, -np.inf, 0.0], np.float32)
+def test_float64_tanh_is_the_math_librarys():
+    x = np.linspace(-20, 20, 30_003).reshape(1, -1)
     y = np.empty_like(x)
     compiled_tanh(x, y)
-    assert np.isnan(y[0])
-    np.testing.assert_allclose(y[1:], [1.0, -1.0, 0.0], atol=4e-7)
+    np.testing.assert_allclose(y, np.tanh(x), rtol=4e-16)  # two libraries, each within an ulp
+
+
+def test_tanh_keeps_nan_and_saturates_at_infinity():
+    x = np.tile(np.array([[np.nan, np.inf, -np.inf, 0.0]], np.float32), 3)  # the three that meet are alike
+    y = np.empty_like(x)
+    compiled_tanh(x, y)
+    assert np.isnan(y[np.isnan(x)]).all()
+    np.testing.assert_allclose(y[0, 1:4], [1.0, -1.0, 0.0], atol=4e-7)
 
 
 @ALL_CELLS
@@ -190,11 +200,15 @@ def test_a_read_only_array_is_not_compiled_for_anew(module):
     cell = module.__name__.rsplit(".", 1)[-1]
     inputs, up = random_inputs(cell, 4, 3, 2, 5), random_upstream(cell, 4, 3, 5)
     run(cell, "numba", inputs, up)
-    before = len(module._forward.signatures), len(module._backward.signatures), len(rows._products.signatures)
+    before = len(module._forward.signatures), len(module._backward.signatures), len(rows._weight_gradient.signatures)
     for a in (*inputs, *up.values()):
         a.flags.writeable = False
     run(cell, "numba", inputs, up)
-    assert (len(module._forward.signatures), len(module._backward.signatures), len(rows._products.signatures)) == before
+    assert (
+        len(module._forward.signatures),
+        len(module._backward.signatures),
+        len(rows._weight_gradient.signatures),
+    ) == before
 
 
 @pytest.mark.parametrize("module", [lstm, gru, simple_rnn])
@@ -203,7 +217,7 @@ def test_every_cached_kernel_carries_the_hash_of_the_file_its_helpers_stand_in(m
     kernels = [f for f in vars(module).values() if hasattr(f, "py_func") and f.py_func.__module__ == module.__name__]
     cached = [f for f in kernels if f.targetoptions.get("parallel")]
     assert len(cached) == 2
-    assert all(inspect.signature(f.py_func).parameters["helpers"].default == rows.THIS_FILE for f in cached)
+    assert all(inspect.signature(f.py_func).parameters["helpers"].default == rows.THESE_FILES for f in cached)
 
 
 @pytest.mark.slow
