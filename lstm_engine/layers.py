@@ -116,9 +116,12 @@ class Layer:
         return y, [], tape
 
     def run_backward(
-        self, tape: Any, dy: Any, dstates: list[Array] | None = None
-    ) -> tuple[Array, list[Array], Gradients]:
-        """Backward of `run`: dx, the gradients of the initial states (none here), and of the weights."""
+        self, tape: Any, dy: Any, dstates: list[Array] | None = None, want_dx: bool = True
+    ) -> tuple[Any, list[Array], Gradients]:
+        """Backward of `run`: dx, the gradients of the initial states (none here), and of the weights.
+
+        Where nobody wants dx, a layer to which it is work leaves it out: it is None.
+        """
         dx, gradients = self.backward(tape, dy)
         return dx, [], gradients
 

@@ -211,7 +211,7 @@ class Sequential:
     def _step(self, batch: Batch, scores: Scores) -> None:
         optimizer, loss = self._compiled()
         way = passes.there(self.layers, loss, batch, training=True)
-        gradients = passes.back(self.layers, loss, way).weights
+        gradients = passes.back(self.layers, loss, way, to_x=False).weights
         scores.add(float(way.loss), way.y, way.p, way.mask)
         optimizer.apply(self.weights, gradients)
 
@@ -223,7 +223,7 @@ class Sequential:
         _, loss = self._compiled()
         with one_thread_pool(self._backends()), passes.undisturbed(self.layers):
             way = passes.there(self.layers, loss, batch, training=False)
-            return float(way.loss), passes.back(self.layers, loss, way).weights
+            return float(way.loss), passes.back(self.layers, loss, way, to_x=False).weights
 
     def trace(
         self, x: ArrayLike, y: ArrayLike | None = None, *, mask: ArrayLike | None = None,

@@ -38,7 +38,7 @@ class There(NamedTuple):
 class Back(NamedTuple):
     """The gradients of the loss."""
 
-    x: Array
+    x: Any  # or None where it is not wanted
     outputs: list[Array]  # one a layer, with respect to what it hands up
     states: States  # with respect to the initial states
     weights: dict[str, Array]  # by name: "lstm/kernel"
@@ -65,14 +65,16 @@ def there(
     return There(total(layers, loss, y, p, w), p, y, w, mask, tapes)
 
 
-def back(layers: Sequence[Layer], loss: losses.Loss, way: There) -> Back:
+def back(layers: Sequence[Layer], loss: losses.Loss, way: There, to_x: bool = True) -> Back:
+    """All gradients; with to_x=False without that of x, which training has no use for."""
     dp = loss.gradient(way.y, way.p)
     if way.weights is not None:
         dp = dp * way.weights[..., None]
     dy, outputs, states, by_layer = dp.astype(way.p.dtype, copy=False), [], {}, {}
     for layer, tape in zip(reversed(layers), reversed(way.tapes), strict=True):
         outputs.append(dy)
-        dy, states[layer.name], by_layer[layer.name] = layer.run_backward(tape, dy)
+        want_dx = to_x or layer is not layers[0]
+        dy, states[layer.name], by_layer[layer.name] = layer.run_backward(tape, dy, None, want_dx)
     gradients = {f"{layer.name}/{name}": g for layer in layers for name, g in by_layer[layer.name].items()}
     for name, penalty in penalties(layers).items():
         gradients[name] += penalty.gradient(weights(layers)[name])

@@ -157,12 +157,14 @@ class Recurrent(Layer, abstract=True):
         return y, last, RecurrentTape(steps, input_dropout, zeroed)
 
     def run_backward(
-        self, tape: RecurrentTape, dy: Array | None, dstates: list[Array] | None = None
-    ) -> tuple[Array, list[Array], Gradients]:
-        """dx, the gradients of the initial states, and of the weights, from those of y and of the last states."""
-        grads = pair(self.cell, self.backends().pop()).backward(tape.steps, **self.upstream(tape, dy, dstates))
+        self, tape: RecurrentTape, dy: Array | None, dstates: list[Array] | None = None, want_dx: bool = True
+    ) -> tuple[Any, list[Array], Gradients]:
+        """dx, or None, the gradients of the initial states, and of the weights, from those of y and of the last states."""
+        upstream = self.upstream(tape, dy, dstates)
+        grads = pair(self.cell, self.backends().pop()).backward(tape.steps, **upstream, want_dx=want_dx)
         dx, dW = self._input_and_kernel_backward(grads.x, grads.W, tape.input_dropout)
-        dx = time_major(dx)[:, ::-1] if self.go_backwards else time_major(dx)
+        if want_dx:
+            dx = time_major(dx)[:, ::-1] if self.go_backwards else time_major(dx)
         weights = {"kernel": dW, "recurrent_kernel": grads.U} | ({"bias": grads.b} if self.use_bias else {})
         return dx, [getattr(grads, f"{name}0") for name in self.state_names], weights
 
@@ -216,12 +218,13 @@ class Recurrent(Layer, abstract=True):
             blocks[k, :, k] = W_k
         return np.concatenate([x * r_k for r_k in r], axis=-1), blocks.reshape(-1, W.shape[1])
 
-    def _input_and_kernel_backward(self, dx: Array, dW: Array, r: Array | None) -> tuple[Array, Array]:
+    def _input_and_kernel_backward(self, dx: Any, dW: Array, r: Array | None) -> tuple[Any, Array]:
         if r is None or len(r) == 1:
-            return (dx if r is None else dx * r[0]), dW
+            return (dx if r is None or dx is None else dx * r[0]), dW
         G = len(r)
         blocks = dW.reshape(G, -1, G, self.units)  # (G, D, G, H)
-        dx = sum(dx_k * r_k for dx_k, r_k in zip(np.split(dx, G, axis=-1), r, strict=True))
+        if dx is not None:
+            dx = sum(dx_k * r_k for dx_k, r_k in zip(np.split(dx, G, axis=-1), r, strict=True))
         return dx, np.concatenate([blocks[k, :, k] for k in range(G)], axis=-1)
 
     def _bias(self) -> Array:

@@ -136,15 +136,15 @@ class Bidirectional(Wrapper):
         return dy
 
     def run_backward(
-        self, tape: Any, dy: Any, dstates: list[Array] | None = None
-    ) -> tuple[Array, list[Array], Gradients]:
-        """dx, the gradients of the initial states (forward's, then backward's), and of the weights."""
+        self, tape: Any, dy: Any, dstates: list[Array] | None = None, want_dx: bool = True
+    ) -> tuple[Any, list[Array], Gradients]:
+        """dx or None, the gradients of the initial states (forward's, then backward's), and of the weights."""
         n, dstates, (dy_f, dy_r) = len(self.forward_half.state_names), dstates or [], self._dy_each_way(tape, dy)
-        dx, d0, gradients = self.forward_half.run_backward(tape[0], dy_f, dstates[:n])
-        dx_r, d0_r, gradients_r = self.backward_half.run_backward(tape[1], dy_r, dstates[n:])
+        dx, d0, gradients = self.forward_half.run_backward(tape[0], dy_f, dstates[:n], want_dx)
+        dx_r, d0_r, gradients_r = self.backward_half.run_backward(tape[1], dy_r, dstates[n:], want_dx)
         (name, _), (name_r, _) = self.parts.items()
         named = {name + k: g for k, g in gradients.items()} | {name_r + k: g for k, g in gradients_r.items()}
-        return dx + dx_r, [*d0, *d0_r], named
+        return dx + dx_r if want_dx else None, [*d0, *d0_r], named
 
     def _dy_each_way(self, tape: Any, dy: Any) -> tuple[Any, Any]:
         _, _, y, y_r = tape

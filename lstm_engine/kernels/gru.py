@@ -52,7 +52,9 @@ def gru_forward(
     return tape
 
 
-def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = None) -> GRUGradients:
+def gru_backward(
+    tape: GRUTape, dh: Array | None = None, dh_T: Array | None = None, want_dx: bool = True
+) -> GRUGradients:
     """`cells.gru.gru_backward`, compiled."""
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
     (T, B, H), dtype, after = tape.h.shape, tape.gates.dtype, tape.reset_after
@@ -63,12 +65,12 @@ def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = No
             *blocks_of(tape), after, from_above(dh, tape), tape.U, dropout_of(tape), tape.gates, tape.inner, tape.h_states,
             dz, dproduct, dh_total, dh0, compiled_product(dtype.name),
         )  # fmt: skip
-        dx, dW, dU, db, db_h = gradient_products(tape, dz, dproduct if after else None)
+        x, dW, dU, db, db_h = gradient_products(tape, want_dx, dz, dproduct if after else None)
     if not after:  # the candidate has seen r∘h', not h'
         rho = None if tape.recurrent_dropout is None else tape.recurrent_dropout[CANDIDATE]
         dU[:, 2 * H :] = recurrent_kernel_gradient(tape.r * tape.h_states[:-1], dz[..., 2 * H :], rho)
     return GRUGradients(
-        x=dx, W=dW, U=dU, b=np.stack([db, db_h]) if after else db, h0=dh0, z=dz, recurrent_z=dproduct, h=dh_total
+        x=x, W=dW, U=dU, b=np.stack([db, db_h]) if after else db, h0=dh0, z=dz, recurrent_z=dproduct, h=dh_total
     )
 
 

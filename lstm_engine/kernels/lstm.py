@@ -48,7 +48,11 @@ def lstm_forward(
 
 
 def lstm_backward(
-    tape: LSTMTape, dh: Array | None = None, dh_T: Array | None = None, dc_T: Array | None = None
+    tape: LSTMTape,
+    dh: Array | None = None,
+    dh_T: Array | None = None,
+    dc_T: Array | None = None,
+    want_dx: bool = True,
 ) -> LSTMGradients:
     """`cells.lstm.lstm_backward`, compiled."""
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape), dc_T=(dc_T, tape.c0.shape))
@@ -60,8 +64,8 @@ def lstm_backward(
             *blocks_of(tape), from_above(dh, tape), tape.U, dropout_of(tape), tape.gates, tape.tanh_c, tape.c_states,
             dz, dc, dh_total, dh0, dc0, compiled_product(dtype.name),
         )  # fmt: skip
-        dx, dW, dU, db, _ = gradient_products(tape, dz)
-    return LSTMGradients(x=dx, W=dW, U=dU, b=db, h0=dh0, c0=dc0, z=dz, c=dc, h=dh_total)
+        x, dW, dU, db, _ = gradient_products(tape, want_dx, dz)
+    return LSTMGradients(x=x, W=dW, U=dU, b=db, h0=dh0, c0=dc0, z=dz, c=dc, h=dh_total)
 
 
 # -- the equations, for as many units at a time as a vector holds ------------------------------------------------------

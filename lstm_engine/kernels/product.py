@@ -45,34 +45,41 @@ def packed(start: Array, A: Array, X: Array, G: int) -> Array:
     With G > 0 those of each gate alone (G, ...), as recurrent dropout needs them.
     """
     n, lanes, first = max(1, G), BYTES // A.itemsize, min(1, len(start))
-    N, K, height = A.shape[1] // n, len(A), first + len(A) + len(X)
-    panels = np.zeros((n, height * (-(-N // lanes) * lanes)), A.dtype)
+    N, K, D = A.shape[1] // n, len(A), len(X)
+    panels = np.zeros((n, (first + K + D) * (-(-N // lanes) * lanes)), A.dtype)
     for gate in range(n):
-        at = 0
-        for j in range(gate * N, (gate + 1) * N, WIDE * lanes):
-            columns = min(WIDE * lanes, (gate + 1) * N - j)
+        at, end = 0, (gate + 1) * N
+        for j in range(gate * N, end, WIDE * lanes):
+            columns = min(WIDE * lanes, end - j)
             width = -(-columns // lanes) * lanes
-            for i in range(columns):
-                if first:
-                    panels[gate, at + i] = start[j + i]
-                for k in range(K):
+            for i in range(columns if first else 0):
+                panels[gate, at + i] = start[j + i]
+            for k in range(K):
+                for i in range(columns):
                     panels[gate, at + (first + k) * width + i] = A[k, j + i]
-                for k in range(len(X)):
+            for k in range(D):
+                for i in range(columns):
                     panels[gate, at + (first + K + k) * width + i] = X[k, j + i]
-            at += height * width
+            at += (first + K + D) * width
     return panels
 
 
 @nb.njit(**INNER)
 def packed_transposed(U: Array, G: int) -> Array:
-    """Uᵀ as panels without a start, where U (H, GH) holds the gates side by side."""
+    """Uᵀ as panels (max(1, G), ...) without a start, where U (H, GH) holds the gates side by side."""
     n, H, lanes = max(1, G), len(U), BYTES // U.itemsize
     N = U.shape[1] // n
-    panels = np.empty((n, N * (-(-H // lanes) * lanes)), U.dtype)
-    for k in range(n):
-        gate = packed(U[0, :0], U[:, k * N : (k + 1) * N].T, U[:, :0].T, 0)
-        for i in range(panels.shape[1]):
-            panels[k, i] = gate[0, i]
+    panels = np.zeros((n, N * (-(-H // lanes) * lanes)), U.dtype)
+    for gate in range(n):
+        at = 0
+        for j in range(0, H, WIDE * lanes):
+            columns = min(WIDE * lanes, H - j)
+            width = -(-columns // lanes) * lanes
+            for k in range(0, N, lanes):  # a cache line of U at a time
+                for i in range(columns):
+                    for line in range(k, min(k + lanes, N)):
+                        panels[gate, at + line * width + i] = U[j + i, gate * N + line]
+            at += N * width
     return panels
 
 

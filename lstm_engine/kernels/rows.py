@@ -141,8 +141,10 @@ def add_product_back(
 # -- the products over all steps: the gradients of the input and the weights, from live rows alone --------------------
 
 
-def gradient_products(tape: Any, dz: Array, dz_h: Array | None = None) -> tuple[Array, Array, Array, Array, Array]:
-    """dx (T, B, D), dW (D, GH), dU (H, GH), and the sums of dz and dz_h (GH,) each, the latter 0 without dz_h.
+def gradient_products(
+    tape: Any, want_dx: bool, dz: Array, dz_h: Array | None = None
+) -> tuple[Any, Array, Array, Array, Array]:
+    """dx (T, B, D) or None, dW (D, GH), dU (H, GH), and the sums of dz and dz_h (GH,) each, the latter 0 without dz_h.
 
     `dz_h` (T, B, GH) is the gradient of the recurrent product where it is not dz itself.
     """
@@ -151,8 +153,10 @@ def gradient_products(tape: Any, dz: Array, dz_h: Array | None = None) -> tuple[
     flat = dz.reshape(-1, GH)
     live = np.arange(T * B) if tape.mask is None else np.flatnonzero(tape.mask)
     r, workers, address = dropout_of(tape), nb.get_num_threads(), compiled_product(dtype.name)
-    dx = np.zeros((T * B, D), dtype)
-    _input_gradient(workers, live, flat, tape.W, dx, address)
+    dx = None
+    if want_dx:
+        dx = np.zeros((T, B, D), dtype)
+        _input_gradient(workers, live, flat, tape.W, dx.reshape(-1, D), address)
     if dz_h is None:
         d = weight_gradient(address, workers, live, h, x, flat, r)
         dU, dW, db, db_h = d[:H], d[H : H + D], d[-1], np.zeros(GH, dtype)
@@ -160,7 +164,7 @@ def gradient_products(tape: Any, dz: Array, dz_h: Array | None = None) -> tuple[
         d = weight_gradient(address, workers, live, h[:, :0], x, flat, r[:0])
         d_h = weight_gradient(address, workers, live, h, x[:, :0], dz_h.reshape(-1, GH), r)
         dU, dW, db, db_h = d_h[:H], d[:D], d[-1], d_h[-1]
-    return dx.reshape(tape.x.shape), dW, dU, db, db_h
+    return dx, dW, dU, db, db_h
 
 
 def weight_gradient(address: int, workers: int, live: Array, h: Array, x: Array, dz: Array, r: Array) -> Array:

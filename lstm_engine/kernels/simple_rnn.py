@@ -42,7 +42,9 @@ def simple_rnn_forward(
     return tape
 
 
-def simple_rnn_backward(tape: SimpleRNNTape, dh: Array | None = None, dh_T: Array | None = None) -> SimpleRNNGradients:
+def simple_rnn_backward(
+    tape: SimpleRNNTape, dh: Array | None = None, dh_T: Array | None = None, want_dx: bool = True
+) -> SimpleRNNGradients:
     """`cells.simple_rnn.simple_rnn_backward`, compiled."""
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
     (T, B, H), dtype = tape.h.shape, tape.h.dtype
@@ -52,8 +54,8 @@ def simple_rnn_backward(tape: SimpleRNNTape, dh: Array | None = None, dh_T: Arra
             *blocks_of(tape), from_above(dh, tape), tape.U, dropout_of(tape), tape.h_states, dz, dh_total, dh0,
             compiled_product(dtype.name),
         )  # fmt: skip
-        dx, dW, dU, db, _ = gradient_products(tape, dz)
-    return SimpleRNNGradients(x=dx, W=dW, U=dU, b=db, h0=dh0, z=dz, h=dh_total)
+        x, dW, dU, db, _ = gradient_products(tape, want_dx, dz)
+    return SimpleRNNGradients(x=x, W=dW, U=dU, b=db, h0=dh0, z=dz, h=dh_total)
 
 
 # -- the equations, for as many units at a time as a vector holds ------------------------------------------------------
