@@ -51,6 +51,41 @@ def pair(cell: str, backend: str) -> Pair:
     return Pair(getattr(module, f"{cell}_forward"), getattr(module, f"{cell}_backward"))
 
 
+@cache
+def inference(cell: str, backend: str) -> Callable[..., Any]:
+    """`infer(x, weights..., states..., mask, sequences) -> (h, last states)`: forward, without a tape where a kernel runs it.
+
+    h is (T, B, H), or with sequences=False perhaps its last step alone, (1, B, H).
+    """
+    if resolve(cell, backend) == "numba":
+        return getattr(importlib.import_module(f"lstm_engine.kernels.{cell}"), f"{cell}_infer")
+    forward = pair(cell, backend).forward
+
+    def infer(*inputs: Any, mask: Any, sequences: bool, **activations: str) -> tuple[Any, list[Any]]:
+        tape = forward(*inputs, mask=mask, **activations)
+        return tape.h, [getattr(tape, name)[-1] for name in ("h_states", "c_states") if hasattr(tape, name)]
+
+    return infer
+
+
+@cache
+def stream(cell: str, backend: str) -> Callable[..., Callable[[Any], Any]]:
+    """`start(W, U, b, states...) -> step`, and `step(x) -> h` goes on from call to call: x (B, D), h (B, H)."""
+    if resolve(cell, backend) == "numba":
+        return getattr(importlib.import_module(f"lstm_engine.kernels.{cell}"), f"{cell}_stream")
+    infer = inference(cell, backend)
+
+    def start(W: Any, U: Any, b: Any, *states: Any, **activations: str) -> Callable[[Any], Any]:
+        def step(x: Any) -> Any:
+            nonlocal states
+            h, states = infer(x[None], W, U, b, *states, mask=None, sequences=False, **activations)
+            return h[-1]
+
+        return step
+
+    return start
+
+
 class _Pool:
     """How many are running kernels now, and the limit on BLAS that the first sets and the last lifts."""
 

@@ -45,12 +45,13 @@ class Back(NamedTuple):
 
 
 def forward(
-    layers: Sequence[Layer], x: Array, training: bool, mask: Array | None, initial_states: States | None = None
-) -> tuple[Array, Array | None, list[Any]]:
-    """The last layer's output, its mask where its steps have one, and every layer's tape."""
+    layers: Sequence[Layer], x: Array, training: bool, mask: Array | None, initial_states: States | None = None,
+    taped: bool = True,
+) -> tuple[Array, Array | None, list[Any]]:  # fmt: skip
+    """The last layer's output, its mask where its steps have one, and every layer's tape, if there are to be tapes."""
     tapes = []
     for layer in layers:
-        y, _, tape = layer.run(x, training, mask, (initial_states or {}).get(layer.name))
+        y, _, tape = layer.run(x, training, mask, (initial_states or {}).get(layer.name), taped)
         tapes.append(tape)
         x, mask = y, layer.output_mask(x, mask)
     return x, mask, tapes

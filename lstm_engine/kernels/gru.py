@@ -4,6 +4,7 @@ How rows are dealt to threads and masked steps passed over stands in `rows.py`. 
 gates' U_zr and the candidate's U_h, since the candidate's product stands apart in both readings.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numba as nb
@@ -28,6 +29,8 @@ from .rows import (
     of_one_dtype,
     rows_where,
     set_product,
+    slot,
+    without_tape,
     zero_rows,
 )
 from .vectors import flush_denormals, gates_of, pointwise, restore, tanh
@@ -40,16 +43,57 @@ def gru_forward(
 ) -> GRUTape:
     """`cells.gru.gru_forward`, compiled. TypeError unless all arrays are float32 or all are float64."""
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
-    tape, H2 = GRUTape(x, W, U, b, h0, mask, recurrent_dropout), 2 * len(U)
-    b_z, b_inner = b.reshape(-1, len(W[0]))[0].copy(), b[-1, H2:] if tape.reset_after else b[:0]  # (3H,), (H,)
-    if tape.reset_after:
-        b_z[:H2] += b[1, :H2]
+    tape = GRUTape(x, W, U, b, h0, mask, recurrent_dropout)
+    r_zr, r_h = dropout_of(tape, ZR), dropout_of(tape, CANDIDATE)
     with guarded("GRU"):
         _forward(
-            *blocks_of(tape), tape.reset_after, x, W, b_z, b_inner, U, dropout_of(tape, ZR), dropout_of(tape, CANDIDATE),
+            *blocks_of(x, tape.mask), tape.reset_after, x, *panels_of(W, U, b, len(r_zr)), r_zr, r_h,
             tape.gates, tape.inner, tape.h_states, compiled_product(x.dtype.name),
         )  # fmt: skip
     return tape
+
+
+def gru_infer(
+    x: Array, W: Array, U: Array, b: Array, h0: Array, mask: Array | None = None, sequences: bool = False
+) -> tuple[Array, list[Array]]:
+    """h (T, B, H), or with sequences=False the last step's alone (1, B, H), and the last state: forward without a tape."""
+    x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
+    h, gates, inner = without_tape(h0, len(x) if sequences else 1), *room(h0)
+    with guarded("GRU"):
+        _forward(
+            *blocks_of(x, mask), b.ndim == 2, x, *panels_of(W, U, b, 0), h[:0], h[:0], gates, inner, h,
+            compiled_product(x.dtype.name),
+        )  # fmt: skip
+    last = h[len(x) % len(h)]
+    return h[1:] if sequences else last[None], [last]
+
+
+def gru_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Array], Array]:
+    """A function that takes a step x (B, D), returns its h (B, H) and keeps it for the next."""
+    W, U, b, h0 = of_one_dtype(W, U, b, h0)
+    h, gates, inner = without_tape(h0, 1), *room(h0)
+    panels, address = panels_of(W, U, b, 0), compiled_product(W.dtype.name)
+
+    def step(x: Array) -> Array:
+        _step(b.ndim == 2, x[None], *panels, gates, inner, h, address)
+        return h[0].copy()
+
+    return step
+
+
+def room(h0: Array) -> tuple[Array, Array]:
+    """One slot of gates and inner, (1, B, 3H) and (1, B, H)."""
+    B, H = h0.shape
+    return np.empty((1, B, 3 * H), h0.dtype), np.empty((1, B, H), h0.dtype)
+
+
+def panels_of(W: Array, U: Array, b: Array, dropped: int) -> tuple[Array, Array, Array]:
+    """What z and r are formed by, what h' (or r∘h') gives to the candidate, and what x alone gives to it."""
+    H2, after = 2 * len(U), b.ndim == 2
+    b_zr, b_x, b_h = (b[0, :H2] + b[1, :H2], b[0, H2:], b[1, H2:]) if after else (b[:H2], b[H2:], b[H2:])
+    U_h, W_h = U[:, H2:], W[:, H2:]
+    panels_h = packed(b_h, U_h, W_h[:0] if after else W_h, 0)
+    return packed(b_zr, U[:, :H2], W[:, :H2], dropped), panels_h, packed(b_x, U_h[:0], W_h, 0)
 
 
 def gru_backward(
@@ -57,12 +101,14 @@ def gru_backward(
 ) -> GRUGradients:
     """`cells.gru.gru_backward`, compiled."""
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
-    (T, B, H), dtype, after = tape.h.shape, tape.gates.dtype, tape.reset_after
+    (T, B, H), dtype, after, r = tape.h.shape, tape.gates.dtype, tape.reset_after, dropout_of(tape)
     dz, dh_total, dh0 = empty((T, B, 3 * H), dtype), empty((T, B, H), dtype), last_from_above(dh_T, tape.h0)
     dproduct = empty(dz.shape, dtype) if after else dz  # (T, B, 3H): of the recurrent product
     with guarded("GRU"):
         _backward(
-            *blocks_of(tape), after, from_above(dh, tape), tape.U, dropout_of(tape), tape.gates, tape.inner, tape.h_states,
+            *blocks_of(tape.x, tape.mask), after, from_above(dh, tape), packed_transposed(tape.U, len(r)),
+            packed_transposed(tape.U[:, : 2 * H], len(r[ZR])), packed_transposed(tape.U[:, 2 * H :], 0), r,
+            tape.gates, tape.inner, tape.h_states,
             dz, dproduct, dh_total, dh0, compiled_product(dtype.name),
         )  # fmt: skip
         x, dW, dU, db, db_h = gradient_products(tape, want_dx, dz, dproduct if after else None)
@@ -133,38 +179,49 @@ def forward_block(
     state, some, H, nothing = flush_denormals(), np.empty_like(rows), h.shape[2], np.empty((0, 0), x.dtype)
     for t in range(len(x)):
         live = rows_where(mask, t, True, rows, some)
-        set_product(address, h[t], x[t], panels_zr, r_zr, gates[t], 0, 2 * H, live, space)
+        gates_t, inner_t, h_now, h_next = slot(gates, t), slot(inner, t), slot(h, t), slot(h, t + 1)
+        set_product(address, h_now, x[t], panels_zr, r_zr, gates_t, 0, 2 * H, live, space)
         if after:
-            set_product(address, h[t], nothing, panels_h, r_h, inner[t], 0, H, live, space)
-            product(address, h[t], live, 0, 0, x[t], panels_x[0], False, gates[t], 2 * H, H)
-            step_after_rows(H, live, (gates[t], inner[t], h[t], gates[t], h[t + 1]))
+            set_product(address, h_now, nothing, panels_h, r_h, inner_t, 0, H, live, space)
+            product(address, h_now, live, 0, 0, x[t], panels_x[0], False, gates_t, 2 * H, H)
+            step_after_rows(H, live, (gates_t, inner_t, h_now, gates_t, h_next))
         else:
-            reset_before_rows(H, live, (gates[t], h[t], gates[t], inner[t], reset))
-            set_product(address, reset, x[t], panels_h, r_h, gates[t], 2 * H, H, live, space)
-            mix_before_rows(H, live, (gates[t], h[t], gates[t], h[t + 1]))
+            reset_before_rows(H, live, (gates_t, h_now, gates_t, inner_t, reset))
+            set_product(address, reset, x[t], panels_h, r_h, gates_t, 2 * H, H, live, space)
+            mix_before_rows(H, live, (gates_t, h_now, gates_t, h_next))
         if len(live) < len(rows):
             asleep = rows_where(mask, t, False, rows, some)
-            zero_rows(3 * H, asleep, (gates[t],))
-            zero_rows(H, asleep, (inner[t],))
-            copy_rows(H, asleep, (h[t], h[t + 1]))
+            zero_rows(3 * H, asleep, (gates_t,))
+            zero_rows(H, asleep, (inner_t,))
+            copy_rows(H, asleep, (h_now, h_next))
     restore(state)
 
 
 @nb.njit(parallel=True, cache=True)
 def _forward(
-    rows: Array, cuts: Array, mask: Array, after: bool, x: Array, W: Array, b: Array, b_inner: Array, U: Array,
+    rows: Array, cuts: Array, mask: Array, after: bool, x: Array, panels_zr: Array, panels_h: Array, panels_x: Array,
     r_zr: Array, r_h: Array, gates: Array, inner: Array, h: Array, address: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
     """Fills gates (T, B, 3H), inner (T, B, H) and h (T + 1, B, H) from its slot 1 on."""
-    H2, reset, space = 2 * h.shape[2], np.empty_like(h[0]), np.empty_like(h[0])
-    b_h, U_h, W_h = b[H2:], U[:, H2:], W[:, H2:]
-    panels_zr, panels_x = packed(b[:H2], U[:, :H2], W[:, :H2], len(r_zr)), packed(b_h, U_h[:0], W_h, 0)
-    panels_h = packed(b_inner, U_h, W_h[:0], 0) if after else packed(b_h, U_h, W_h, 0)
+    reset, space = np.empty_like(h[0]), np.empty_like(h[0])
     for n in nb.prange(len(cuts) - 1):
         forward_block(
             rows[cuts[n] : cuts[n + 1]], mask, after, x, panels_zr, panels_h, panels_x, r_zr, r_h, gates, inner, h,
             reset, space, address,
         )  # fmt: skip
+
+
+@nb.njit(cache=True)
+def _step(
+    after: bool, x: Array, panels_zr: Array, panels_h: Array, panels_x: Array, gates: Array, inner: Array, h: Array,
+    address: int, helpers: int = THESE_FILES,
+) -> None:  # fmt: skip
+    """One step x (1, B, D) of all rows, from slot 0 of h (2, B, H) to slot 0."""
+    rows, no_mask, reset = np.arange(h.shape[1]), np.empty((0, 0), np.bool_), np.empty_like(h[0])
+    forward_block(
+        rows, no_mask, after, x, panels_zr, panels_h, panels_x, h[:0], h[:0], gates, inner, h, reset, reset, address
+    )
+    copy_rows(h.shape[2], rows, (h[1], h[0]))
 
 
 @nb.njit(**INNER)
@@ -198,13 +255,12 @@ def backward_block(
 
 @nb.njit(parallel=True, cache=True)
 def _backward(
-    rows: Array, cuts: Array, mask: Array, after: bool, dh: Array, U: Array, r: Array, gates: Array, inner: Array, h: Array,
+    rows: Array, cuts: Array, mask: Array, after: bool, dh: Array, panels: Array, panels_zr: Array, panels_h: Array,
+    r: Array, gates: Array, inner: Array, h: Array,
     dz: Array, dproduct: Array, dh_total: Array, dh_next: Array, address: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
     """Fills dz and dproduct (T, B, 3H) and dh_total (T, B, H); dh_next (B, H) runs from T to 0."""
-    H2, ds, space = 2 * h.shape[2], np.empty_like(dh_next), np.empty_like(dh_next)
-    panels, panels_zr = packed_transposed(U, len(r)), packed_transposed(U[:, :H2], min(2, len(r)))
-    panels_h = packed_transposed(U[:, H2:], 0)
+    ds, space = np.empty_like(dh_next), np.empty_like(dh_next)
     for n in nb.prange(len(cuts) - 1):
         backward_block(
             rows[cuts[n] : cuts[n + 1]], mask, after, dh, panels, panels_zr, panels_h, r, gates, inner, h, dz, dproduct,

@@ -4,6 +4,7 @@ How rows are dealt to threads and masked steps passed over stands in `rows.py`, 
 vector instructions in `vectors.py`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numba as nb
@@ -27,6 +28,8 @@ from .rows import (
     of_one_dtype,
     rows_where,
     set_product,
+    slot,
+    without_tape,
     zero_rows,
 )
 from .vectors import flush_denormals, gates_of, pointwise, restore, tanh
@@ -39,12 +42,42 @@ def lstm_forward(
     """`cells.lstm.lstm_forward`, compiled. TypeError unless all arrays are float32 or all are float64."""
     x, W, U, b, h0, c0 = of_one_dtype(x, W, U, b, h0, c0)
     tape = LSTMTape(x, W, U, b, h0, c0, mask, recurrent_dropout)
+    r = dropout_of(tape)
     with guarded("LSTM"):
         _forward(
-            *blocks_of(tape), x, W, b, U, dropout_of(tape), tape.gates, tape.tanh_c, tape.h_states, tape.c_states,
+            *blocks_of(x, tape.mask), x, packed(b, U, W, len(r)), r, tape.gates, tape.tanh_c, tape.h_states, tape.c_states,
             compiled_product(x.dtype.name),
         )  # fmt: skip
     return tape
+
+
+def lstm_infer(
+    x: Array, W: Array, U: Array, b: Array, h0: Array, c0: Array, mask: Array | None = None, sequences: bool = False
+) -> tuple[Array, list[Array]]:
+    """h (T, B, H), or with sequences=False the last step's alone (1, B, H), and the last states: forward without a tape."""
+    x, W, U, b, h0, c0 = of_one_dtype(x, W, U, b, h0, c0)
+    (T, B, _), H = x.shape, len(U)
+    h, c = without_tape(h0, T if sequences else 1), without_tape(c0, 1)
+    gates, tanh_c, no_dropout = np.empty((1, B, 4 * H), x.dtype), np.empty((1, B, H), x.dtype), h[:0]
+    with guarded("LSTM"):
+        _forward(
+            *blocks_of(x, mask), x, packed(b, U, W, 0), no_dropout, gates, tanh_c, h, c, compiled_product(x.dtype.name)
+        )
+    last = [h[T % len(h)], c[T % len(c)]]
+    return h[1:] if sequences else last[0][None], last
+
+
+def lstm_stream(W: Array, U: Array, b: Array, h0: Array, c0: Array) -> Callable[[Array], Array]:
+    """A function that takes a step x (B, D), returns its h (B, H) and keeps the states for the next."""
+    W, U, b, h0, c0 = of_one_dtype(W, U, b, h0, c0)
+    h, c, panels, address = without_tape(h0, 1), without_tape(c0, 1), packed(b, U, W, 0), compiled_product(W.dtype.name)
+    gates, tanh_c = np.empty((1, len(h0), W.shape[1]), W.dtype), np.empty((1, *h0.shape), W.dtype)
+
+    def step(x: Array) -> Array:
+        _step(x[None], panels, gates, tanh_c, h, c, address)
+        return h[0].copy()
+
+    return step
 
 
 def lstm_backward(
@@ -58,10 +91,11 @@ def lstm_backward(
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape), dc_T=(dc_T, tape.c0.shape))
     (T, B, H), dtype = tape.h.shape, tape.gates.dtype
     dz, dc, dh_total = empty((T, B, 4 * H), dtype), empty((T, B, H), dtype), empty((T, B, H), dtype)
-    dh0, dc0 = last_from_above(dh_T, tape.h0), last_from_above(dc_T, tape.c0)
+    dh0, dc0, r = last_from_above(dh_T, tape.h0), last_from_above(dc_T, tape.c0), dropout_of(tape)
     with guarded("LSTM"):
         _backward(
-            *blocks_of(tape), from_above(dh, tape), tape.U, dropout_of(tape), tape.gates, tape.tanh_c, tape.c_states,
+            *blocks_of(tape.x, tape.mask), from_above(dh, tape), packed_transposed(tape.U, len(r)), r,
+            tape.gates, tape.tanh_c, tape.c_states,
             dz, dc, dh_total, dh0, dc0, compiled_product(dtype.name),
         )  # fmt: skip
         x, dW, dU, db, _ = gradient_products(tape, want_dx, dz)
@@ -99,26 +133,38 @@ def forward_block(
     state, live_space, H = flush_denormals(), np.empty_like(rows), h.shape[2]
     for t in range(len(x)):
         live = rows_where(mask, t, True, rows, live_space)
-        set_product(address, h[t], x[t], panels, r, gates[t], 0, 4 * H, live, space)
-        step_rows(H, live, (gates[t], c[t], gates[t], c[t + 1], tanh_c[t], h[t + 1]))
+        now, h_now, h_next, c_now, c_next = slot(gates, t), slot(h, t), slot(h, t + 1), slot(c, t), slot(c, t + 1)
+        set_product(address, h_now, x[t], panels, r, now, 0, 4 * H, live, space)
+        step_rows(H, live, (now, c_now, now, c_next, slot(tanh_c, t), h_next))
         if len(live) < len(rows):
             asleep = rows_where(mask, t, False, rows, live_space)
-            zero_rows(4 * H, asleep, (gates[t],))
-            zero_rows(H, asleep, (tanh_c[t],))
-            copy_rows(H, asleep, (h[t], h[t + 1]))
-            copy_rows(H, asleep, (c[t], c[t + 1]))
+            zero_rows(4 * H, asleep, (now,))
+            zero_rows(H, asleep, (slot(tanh_c, t),))
+            copy_rows(H, asleep, (h_now, h_next))
+            copy_rows(H, asleep, (c_now, c_next))
     restore(state)
 
 
 @nb.njit(parallel=True, cache=True)
 def _forward(
-    rows: Array, cuts: Array, mask: Array, x: Array, W: Array, b: Array, U: Array, r: Array,
+    rows: Array, cuts: Array, mask: Array, x: Array, panels: Array, r: Array,
     gates: Array, tanh_c: Array, h: Array, c: Array, address: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
     """Fills gates (T, B, 4H), tanh_c (T, B, H) and, from their slot 1 on, h and c (T + 1, B, H)."""
-    panels, space = packed(b, U, W, len(r)), np.empty_like(h[0])
+    space = np.empty_like(h[0])
     for n in nb.prange(len(cuts) - 1):
         forward_block(rows[cuts[n] : cuts[n + 1]], mask, x, panels, r, gates, tanh_c, h, c, space, address)
+
+
+@nb.njit(cache=True)
+def _step(
+    x: Array, panels: Array, gates: Array, tanh_c: Array, h: Array, c: Array, address: int, helpers: int = THESE_FILES
+) -> None:
+    """One step x (1, B, D) of all rows, from slot 0 of h and c (2, B, H) to slot 0."""
+    rows, no_mask, H = np.arange(h.shape[1]), np.empty((0, 0), np.bool_), h.shape[2]
+    forward_block(rows, no_mask, x, panels, h[:0], gates, tanh_c, h, c, h[0], address)
+    copy_rows(H, rows, (h[1], h[0]))
+    copy_rows(H, rows, (c[1], c[0]))
 
 
 @nb.njit(**INNER)
@@ -145,11 +191,11 @@ def backward_block(
 
 @nb.njit(parallel=True, cache=True)
 def _backward(
-    rows: Array, cuts: Array, mask: Array, dh: Array, U: Array, r: Array, gates: Array, tanh_c: Array, c: Array,
+    rows: Array, cuts: Array, mask: Array, dh: Array, panels: Array, r: Array, gates: Array, tanh_c: Array, c: Array,
     dz: Array, dc: Array, dh_total: Array, dh_next: Array, dc_next: Array, address: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
     """Fills dz (T, B, 4H), dc and dh_total (T, B, H); dh_next and dc_next (B, H) run from T to 0."""
-    panels, space = packed_transposed(U, len(r)), np.empty_like(dh_next)
+    space = np.empty_like(dh_next)
     for n in nb.prange(len(cuts) - 1):
         block = rows[cuts[n] : cuts[n + 1]]
         backward_block(block, mask, dh, panels, r, gates, tanh_c, c, dz, dc, dh_total, dh_next, dc_next, space, address)

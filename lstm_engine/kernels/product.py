@@ -38,7 +38,7 @@ SHARED = [Path(__file__).with_name(f"{name}.py") for name in ("vectors", "produc
 THESE_FILES = int.from_bytes(hashlib.sha256(b"".join(p.read_bytes() for p in SHARED)).digest()[:7], "big")
 
 
-@nb.njit(**INNER)
+@nb.njit(cache=True, error_model="numpy")
 def packed(start: Array, A: Array, X: Array, G: int) -> Array:
     """start (N,), or empty for none, A (K, N) and X (D, N) as panels (1, ...): see above.
 
@@ -64,7 +64,7 @@ def packed(start: Array, A: Array, X: Array, G: int) -> Array:
     return panels
 
 
-@nb.njit(**INNER)
+@nb.njit(cache=True, error_model="numpy")
 def packed_transposed(U: Array, G: int) -> Array:
     """Uᵀ as panels (max(1, G), ...) without a start, where U (H, GH) holds the gates side by side."""
     n, H, lanes = max(1, G), len(U), BYTES // U.itemsize

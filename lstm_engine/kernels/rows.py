@@ -61,14 +61,21 @@ def last_from_above(d: Array | None, like: Array) -> Array:
     return np.zeros_like(like) if d is None else np.array(d, like.dtype, order="C")
 
 
-def blocks_of(tape: Any) -> tuple[Array, Array, Array]:
+def blocks_of(x: Array, mask: Array | None) -> tuple[Array, Array, Array]:
     """The batch's rows (B,), where they are cut for the workers (n + 1,), and the mask (T, B), empty for none."""
-    (T, B, _), mask, workers = tape.x.shape, tape.mask, nb.get_num_threads()
+    (T, B, _), workers = x.shape, nb.get_num_threads()
     if mask is None:
         return np.arange(B), np.arange(workers + 1) * B // workers, np.empty((0, 0), np.bool_)
     work = np.cumsum(mask.sum(axis=0) + T / 8)  # (B,): a masked step is not free, its states are written
     cuts = np.searchsorted(work, work[-1] * np.linspace(0, 1, workers + 1), side="right")
     return np.arange(B), cuts, np.ascontiguousarray(mask)
+
+
+def without_tape(state: Array, slots: int) -> Array:
+    """Room for a state (B, H) and for `slots` steps after it, of which a longer sequence uses the first again."""
+    states = np.empty((slots + 1, *state.shape), state.dtype)
+    states[0] = state
+    return states
 
 
 @contextmanager
@@ -95,6 +102,12 @@ zero_rows = pointwise(lambda: 0.0, reads=[], writes=[1])
 add_rows = pointwise(lambda a, b: a + b, reads=[1, 1], writes=[1])
 multiply_rows = pointwise(lambda a, b: a * b, reads=[1, 1], writes=[1])
 add_product_rows = pointwise(lambda out, a, b: out + a * b, reads=[1, 1, 1], writes=[1])
+
+
+@nb.njit(**INNER)
+def slot(a: Array, t: int) -> Array:
+    """Step t in an array (slots, B, ...): a tape has a slot for every step; without one, some are used in turn."""
+    return a[t % len(a)]
 
 
 @nb.njit(**INNER)
@@ -156,7 +169,7 @@ def gradient_products(
     dx = None
     if want_dx:
         dx = np.zeros((T, B, D), dtype)
-        _input_gradient(workers, live, flat, tape.W, dx.reshape(-1, D), address)
+        _input_gradient(workers, live, flat, packed_transposed(tape.W, 0)[0], dx.reshape(-1, D), address)
     if dz_h is None:
         d = weight_gradient(address, workers, live, h, x, flat, r)
         dU, dW, db, db_h = d[:H], d[H : H + D], d[-1], np.zeros(GH, dtype)
@@ -176,10 +189,9 @@ def weight_gradient(address: int, workers: int, live: Array, h: Array, x: Array,
 
 @nb.njit(parallel=True, cache=True)
 def _input_gradient(
-    workers: int, live: Array, dz: Array, W: Array, dx: Array, address: int, helpers: int = THESE_FILES
+    workers: int, live: Array, dz: Array, panels: Array, dx: Array, address: int, helpers: int = THESE_FILES
 ) -> None:
-    (D, GH), nothing = W.shape, np.empty((0, 0), dz.dtype)
-    panels = packed_transposed(W, 0)[0]
+    D, GH, nothing = dx.shape[1], dz.shape[1], np.empty((0, 0), dz.dtype)
     for worker in nb.prange(workers):
         rows = live[worker * len(live) // workers : (worker + 1) * len(live) // workers]
         product(address, dz, rows, 0, GH, nothing, panels, True, dx, 0, D)

@@ -3,6 +3,7 @@
 How rows are dealt to threads and masked steps passed over stands in `rows.py`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numba as nb
@@ -26,6 +27,8 @@ from .rows import (
     of_one_dtype,
     rows_where,
     set_product,
+    slot,
+    without_tape,
     zero_rows,
 )
 from .vectors import flush_denormals, pointwise, restore, tanh
@@ -37,9 +40,34 @@ def simple_rnn_forward(
     """`cells.simple_rnn.simple_rnn_forward`, compiled. TypeError unless all arrays are float32 or all are float64."""
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     tape = SimpleRNNTape(x, W, U, b, h0, mask, recurrent_dropout)
+    r = dropout_of(tape)
     with guarded("SimpleRNN"):
-        _forward(*blocks_of(tape), x, W, b, U, dropout_of(tape), tape.h_states, compiled_product(x.dtype.name))
+        _forward(*blocks_of(x, tape.mask), x, packed(b, U, W, len(r)), r, tape.h_states, compiled_product(x.dtype.name))
     return tape
+
+
+def simple_rnn_infer(
+    x: Array, W: Array, U: Array, b: Array, h0: Array, mask: Array | None = None, sequences: bool = False
+) -> tuple[Array, list[Array]]:
+    """h (T, B, H), or with sequences=False the last step's alone (1, B, H), and the last state: forward without a tape."""
+    x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
+    h = without_tape(h0, len(x) if sequences else 1)
+    with guarded("SimpleRNN"):
+        _forward(*blocks_of(x, mask), x, packed(b, U, W, 0), h[:0], h, compiled_product(x.dtype.name))
+    last = h[len(x) % len(h)]
+    return h[1:] if sequences else last[None], [last]
+
+
+def simple_rnn_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Array], Array]:
+    """A function that takes a step x (B, D), returns its h (B, H) and keeps it for the next."""
+    W, U, b, h0 = of_one_dtype(W, U, b, h0)
+    h, panels, address = without_tape(h0, 1), packed(b, U, W, 0), compiled_product(W.dtype.name)
+
+    def step(x: Array) -> Array:
+        _step(x[None], panels, h, address)
+        return h[0].copy()
+
+    return step
 
 
 def simple_rnn_backward(
@@ -47,12 +75,12 @@ def simple_rnn_backward(
 ) -> SimpleRNNGradients:
     """`cells.simple_rnn.simple_rnn_backward`, compiled."""
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
-    (T, B, H), dtype = tape.h.shape, tape.h.dtype
+    (T, B, H), dtype, r = tape.h.shape, tape.h.dtype, dropout_of(tape)
     dz, dh_total, dh0 = empty((T, B, H), dtype), empty((T, B, H), dtype), last_from_above(dh_T, tape.h0)
     with guarded("SimpleRNN"):
         _backward(
-            *blocks_of(tape), from_above(dh, tape), tape.U, dropout_of(tape), tape.h_states, dz, dh_total, dh0,
-            compiled_product(dtype.name),
+            *blocks_of(tape.x, tape.mask), from_above(dh, tape), packed_transposed(tape.U, len(r)), r, tape.h_states,
+            dz, dh_total, dh0,            compiled_product(dtype.name),
         )  # fmt: skip
         x, dW, dU, db, _ = gradient_products(tape, want_dx, dz)
     return SimpleRNNGradients(x=x, W=dW, U=dU, b=db, h0=dh0, z=dz, h=dh_total)
@@ -79,22 +107,31 @@ def forward_block(
     state, some, H = flush_denormals(), np.empty_like(rows), h.shape[2]
     for t in range(len(x)):
         live = rows_where(mask, t, True, rows, some)
-        set_product(address, h[t], x[t], panels, r, h[t + 1], 0, H, live, space)
-        step_rows(H, live, (h[t + 1], h[t + 1]))
+        now, after = slot(h, t), slot(h, t + 1)
+        set_product(address, now, x[t], panels, r, after, 0, H, live, space)
+        step_rows(H, live, (after, after))
         if len(live) < len(rows):
-            copy_rows(H, rows_where(mask, t, False, rows, some), (h[t], h[t + 1]))
+            copy_rows(H, rows_where(mask, t, False, rows, some), (now, after))
     restore(state)
 
 
 @nb.njit(parallel=True, cache=True)
 def _forward(
-    rows: Array, cuts: Array, mask: Array, x: Array, W: Array, b: Array, U: Array, r: Array,
+    rows: Array, cuts: Array, mask: Array, x: Array, panels: Array, r: Array,
     h: Array, address: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
     """Fills h (T + 1, B, H) from its slot 1 on."""
-    panels, space = packed(b, U, W, len(r)), np.empty_like(h[0])
+    space = np.empty_like(h[0])
     for n in nb.prange(len(cuts) - 1):
         forward_block(rows[cuts[n] : cuts[n + 1]], mask, x, panels, r, h, space, address)
+
+
+@nb.njit(cache=True)
+def _step(x: Array, panels: Array, h: Array, address: int, helpers: int = THESE_FILES) -> None:
+    """One step x (1, B, D) of all rows, from slot 0 of h (2, B, H) to slot 0."""
+    rows, no_mask = np.arange(h.shape[1]), np.empty((0, 0), np.bool_)
+    forward_block(rows, no_mask, x, panels, h[:0], h, h[0], address)
+    copy_rows(h.shape[2], rows, (h[1], h[0]))
 
 
 @nb.njit(**INNER)
@@ -120,11 +157,11 @@ def backward_block(
 
 @nb.njit(parallel=True, cache=True)
 def _backward(
-    rows: Array, cuts: Array, mask: Array, dh: Array, U: Array, r: Array, h: Array,
+    rows: Array, cuts: Array, mask: Array, dh: Array, panels: Array, r: Array, h: Array,
     dz: Array, dh_total: Array, dh_next: Array, address: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
     """Fills dz and dh_total (T, B, H); dh_next (B, H) runs from T to 0."""
-    panels, space = packed_transposed(U, len(r)), np.empty_like(dh_next)
+    space = np.empty_like(dh_next)
     for n in nb.prange(len(cuts) - 1):
         block = rows[cuts[n] : cuts[n + 1]]
         backward_block(block, mask, dh, panels, r, h, dz, dh_total, dh_next, space, address)
