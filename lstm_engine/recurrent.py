@@ -179,7 +179,7 @@ class Recurrent(Layer, abstract=True):
     ) -> tuple[Any, list[Array], Gradients]:
         """dx, or None, the gradients of the initial states, and of the weights, from those of y and of the last states."""
         upstream = self.upstream(tape, dy, dstates)
-        grads = pair(self.cell, self.backends().pop()).backward(tape.steps, **upstream, want_dx=want_dx)
+        grads = pair(self.cell, self.backends().pop()).backward(tape.steps, **upstream, lean=not want_dx)
         dx, dW = self._input_and_kernel_backward(grads.x, grads.W, tape.input_dropout)
         if want_dx:
             dx = time_major(dx)[:, ::-1] if self.go_backwards else time_major(dx)

@@ -96,13 +96,15 @@ def panels_of(W: Array, U: Array, b: Array, dropped: int) -> tuple[Array, Array,
     return packed(b_zr, U[:, :H2], W[:, :H2], dropped), panels_h, packed(b_x, U_h[:0], W_h, 0)
 
 
-def gru_backward(
-    tape: GRUTape, dh: Array | None = None, dh_T: Array | None = None, want_dx: bool = True
-) -> GRUGradients:
-    """`cells.gru.gru_backward`, compiled."""
+def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = None, lean: bool = False) -> GRUGradients:
+    """`cells.gru.gru_backward`, compiled. `lean` leaves out what training does not use: dx and all dh."""
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
     (T, B, H), dtype, after, r = tape.h.shape, tape.gates.dtype, tape.reset_after, dropout_of(tape)
-    dz, dh_total, dh0 = empty((T, B, 3 * H), dtype), empty((T, B, H), dtype), last_from_above(dh_T, tape.h0)
+    dz, dh_total, dh0 = (
+        empty((T, B, 3 * H), dtype),
+        empty((1 if lean else T, B, H), dtype),
+        last_from_above(dh_T, tape.h0),
+    )
     dproduct = empty(dz.shape, dtype) if after else dz  # (T, B, 3H): of the recurrent product
     with guarded("GRU"):
         _backward(
@@ -111,12 +113,19 @@ def gru_backward(
             tape.gates, tape.inner, tape.h_states,
             dz, dproduct, dh_total, dh0, compiled_product(dtype.name),
         )  # fmt: skip
-        x, dW, dU, db, db_h = gradient_products(tape, want_dx, dz, dproduct if after else None)
+        x, dW, dU, db, db_h = gradient_products(tape, not lean, dz, dproduct if after else None)
     if not after:  # the candidate has seen r∘h', not h'
         rho = None if tape.recurrent_dropout is None else tape.recurrent_dropout[CANDIDATE]
         dU[:, 2 * H :] = recurrent_kernel_gradient(tape.r * tape.h_states[:-1], dz[..., 2 * H :], rho)
     return GRUGradients(
-        x=x, W=dW, U=dU, b=np.stack([db, db_h]) if after else db, h0=dh0, z=dz, recurrent_z=dproduct, h=dh_total
+        x=x,
+        W=dW,
+        U=dU,
+        b=np.stack([db, db_h]) if after else db,
+        h0=dh0,
+        z=dz,
+        recurrent_z=dproduct,
+        h=None if lean else dh_total,
     )
 
 
@@ -232,21 +241,22 @@ def backward_block(
 ) -> None:  # fmt: skip
     state, some, H = flush_denormals(), np.empty_like(rows), h.shape[2]
     for t in range(len(dz) - 1, -1, -1):
+        total = slot(dh_total, t)
         if len(dh):
-            add_rows(H, rows, (dh_next, dh[t], dh_total[t]))
+            add_rows(H, rows, (dh_next, dh[t], total))
         else:
-            copy_rows(H, rows, (dh_next, dh_total[t]))
+            copy_rows(H, rows, (dh_next, total))
         if len(mask):
             asleep = rows_where(mask, t, False, rows, some)
             zero_rows(3 * H, asleep, (dz[t],))
             zero_rows(3 * H, asleep, (dproduct[t],))
-            copy_rows(H, asleep, (dh_total[t], dh_next))
+            copy_rows(H, asleep, (total, dh_next))
         live = rows_where(mask, t, True, rows, some)
         if after:
-            step_back_after_rows(H, live, (gates[t], inner[t], h[t], dh_total[t], dz[t], dproduct[t], dh_next))
+            step_back_after_rows(H, live, (gates[t], inner[t], h[t], total, dz[t], dproduct[t], dh_next))
             add_product_back(address, dproduct[t], 0, 3 * H, panels, r, dh_next, live, space)
         else:
-            mix_back_before_rows(H, live, (gates[t], h[t], dh_total[t], dz[t], dh_next, ds))
+            mix_back_before_rows(H, live, (gates[t], h[t], total, dz[t], dh_next, ds))
             add_product_back(address, dz[t], 2 * H, H, panels_h, r[2:], ds, live, space)
             reset_back_before_rows(H, live, (gates[t], dz[t], h[t], ds, dh_next, dz[t], dh_next))
             add_product_back(address, dz[t], 0, 2 * H, panels_zr, r[:2], dh_next, live, space)

@@ -85,12 +85,13 @@ def lstm_backward(
     dh: Array | None = None,
     dh_T: Array | None = None,
     dc_T: Array | None = None,
-    want_dx: bool = True,
+    lean: bool = False,
 ) -> LSTMGradients:
-    """`cells.lstm.lstm_backward`, compiled."""
+    """`cells.lstm.lstm_backward`, compiled. `lean` leaves out what training does not use: dx, and dc and dh of each step."""
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape), dc_T=(dc_T, tape.c0.shape))
     (T, B, H), dtype = tape.h.shape, tape.gates.dtype
-    dz, dc, dh_total = empty((T, B, 4 * H), dtype), empty((T, B, H), dtype), empty((T, B, H), dtype)
+    slots = 1 if lean else T
+    dz, dc, dh_total = empty((T, B, 4 * H), dtype), empty((slots, B, H), dtype), empty((slots, B, H), dtype)
     dh0, dc0, r = last_from_above(dh_T, tape.h0), last_from_above(dc_T, tape.c0), dropout_of(tape)
     with guarded("LSTM"):
         _backward(
@@ -98,8 +99,10 @@ def lstm_backward(
             tape.gates, tape.tanh_c, tape.c_states,
             dz, dc, dh_total, dh0, dc0, compiled_product(dtype.name),
         )  # fmt: skip
-        x, dW, dU, db, _ = gradient_products(tape, want_dx, dz)
-    return LSTMGradients(x=x, W=dW, U=dU, b=db, h0=dh0, c0=dc0, z=dz, c=dc, h=dh_total)
+        x, dW, dU, db, _ = gradient_products(tape, not lean, dz)
+    return LSTMGradients(
+        x=x, W=dW, U=dU, b=db, h0=dh0, c0=dc0, z=dz, c=None if lean else dc, h=None if lean else dh_total
+    )
 
 
 # -- the equations, for as many units at a time as a vector holds ------------------------------------------------------
@@ -174,17 +177,18 @@ def backward_block(
 ) -> None:  # fmt: skip
     state, live_space, H = flush_denormals(), np.empty_like(rows), dh_next.shape[1]
     for t in range(len(dz) - 1, -1, -1):
+        total, dc_now = slot(dh_total, t), slot(dc, t)
         if len(dh):
-            add_rows(H, rows, (dh_next, dh[t], dh_total[t]))
+            add_rows(H, rows, (dh_next, dh[t], total))
         else:
-            copy_rows(H, rows, (dh_next, dh_total[t]))
+            copy_rows(H, rows, (dh_next, total))
         if len(mask):
             asleep = rows_where(mask, t, False, rows, live_space)
             zero_rows(4 * H, asleep, (dz[t],))
-            copy_rows(H, asleep, (dc_next, dc[t]))
-            copy_rows(H, asleep, (dh_total[t], dh_next))
+            copy_rows(H, asleep, (dc_next, dc_now))
+            copy_rows(H, asleep, (total, dh_next))
         live = rows_where(mask, t, True, rows, live_space)
-        step_back_rows(H, live, (gates[t], tanh_c[t], c[t], dh_total[t], dc_next, dz[t], dc[t], dc_next, dh_next))
+        step_back_rows(H, live, (gates[t], tanh_c[t], c[t], total, dc_next, dz[t], dc_now, dc_next, dh_next))
         add_product_back(address, dz[t], 0, 4 * H, panels, r, dh_next, live, space)
     restore(state)
 

@@ -22,7 +22,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..activations import Array
-from .vectors import BYTES, INDEX, Code, moved, row_of
+from .vectors import BYTES, INDEX, Code, gather, moved, row_of
 
 MANY = BYTES == 64 or "aarch64" in llvm.get_process_triple()  # 32 registers, or 16
 ROWS, WIDE = 6, 4 if MANY else 2  # a tile's sums take 24 registers of 32, or 12 of 16
@@ -39,28 +39,22 @@ THESE_FILES = int.from_bytes(hashlib.sha256(b"".join(p.read_bytes() for p in SHA
 
 
 @nb.njit(cache=True, error_model="numpy")
-def packed(start: Array, A: Array, X: Array, G: int) -> Array:
-    """start (N,), or empty for none, A (K, N) and X (D, N) as panels (1, ...): see above.
-
-    With G > 0 those of each gate alone (G, ...), as recurrent dropout needs them.
-    """
-    n, lanes, first = max(1, G), BYTES // A.itemsize, min(1, len(start))
+def packed(start: Array, A: Array, X: Array, G: int, helpers: int = THESE_FILES) -> Array:
+    """start (N,), A (K, N) and X (D, N) as panels (1, ...): see above. With G > 0 those of each gate alone, (G, ...)."""
+    n, lanes = max(1, G), BYTES // A.itemsize
     N, K, D = A.shape[1] // n, len(A), len(X)
-    panels = np.zeros((n, (first + K + D) * (-(-N // lanes) * lanes)), A.dtype)
+    height, rows, start = 1 + K + D, np.arange(1 + K + D), start.reshape(1, -1)
+    panels = np.zeros((n, height * (-(-N // lanes) * lanes)), A.dtype)
     for gate in range(n):
         at, end = 0, (gate + 1) * N
         for j in range(gate * N, end, WIDE * lanes):
             columns = min(WIDE * lanes, end - j)
             width = -(-columns // lanes) * lanes
-            for i in range(columns if first else 0):
-                panels[gate, at + i] = start[j + i]
-            for k in range(K):
-                for i in range(columns):
-                    panels[gate, at + (first + k) * width + i] = A[k, j + i]
-            for k in range(D):
-                for i in range(columns):
-                    panels[gate, at + (first + K + k) * width + i] = X[k, j + i]
-            at += (first + K + D) * width
+            panel = panels[gate, at : at + height * width].reshape(height, width)
+            gather(start, rows, 0, 1, j, panel, 0, columns)
+            gather(A, rows, 0, K, j, panel[1:], 0, columns)
+            gather(X, rows, 0, D, j, panel[1 + K :], 0, columns)
+            at += height * width
     return panels
 
 
@@ -75,10 +69,14 @@ def packed_transposed(U: Array, G: int) -> Array:
         for j in range(0, H, WIDE * lanes):
             columns = min(WIDE * lanes, H - j)
             width = -(-columns // lanes) * lanes
-            for k in range(0, N, lanes):  # a cache line of U at a time
+            panel = panels[gate, at : at + N * width].reshape(N, width)
+            for block in range(0, N, lanes):  # a cache line of U at a time
                 for i in range(columns):
-                    for line in range(k, min(k + lanes, N)):
-                        panels[gate, at + line * width + i] = U[j + i, gate * N + line]
+                    row, column = U[j + i, gate * N + block :], panel[block:, i]
+                    for k in range(
+                        np.uint64(min(lanes, N - block))
+                    ):  # unsigned: no look at whether it counts from the end
+                        column[k] = row[k]
             at += N * width
     return panels
 

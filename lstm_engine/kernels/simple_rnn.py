@@ -71,19 +71,19 @@ def simple_rnn_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Arra
 
 
 def simple_rnn_backward(
-    tape: SimpleRNNTape, dh: Array | None = None, dh_T: Array | None = None, want_dx: bool = True
+    tape: SimpleRNNTape, dh: Array | None = None, dh_T: Array | None = None, lean: bool = False
 ) -> SimpleRNNGradients:
-    """`cells.simple_rnn.simple_rnn_backward`, compiled."""
+    """`cells.simple_rnn.simple_rnn_backward`, compiled. `lean` leaves out what training does not use: dx and all dh."""
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
     (T, B, H), dtype, r = tape.h.shape, tape.h.dtype, dropout_of(tape)
-    dz, dh_total, dh0 = empty((T, B, H), dtype), empty((T, B, H), dtype), last_from_above(dh_T, tape.h0)
+    dz, dh_total, dh0 = empty((T, B, H), dtype), empty((1 if lean else T, B, H), dtype), last_from_above(dh_T, tape.h0)
     with guarded("SimpleRNN"):
         _backward(
             *blocks_of(tape.x, tape.mask), from_above(dh, tape), packed_transposed(tape.U, len(r)), r, tape.h_states,
             dz, dh_total, dh0,            compiled_product(dtype.name),
         )  # fmt: skip
-        x, dW, dU, db, _ = gradient_products(tape, want_dx, dz)
-    return SimpleRNNGradients(x=x, W=dW, U=dU, b=db, h0=dh0, z=dz, h=dh_total)
+        x, dW, dU, db, _ = gradient_products(tape, not lean, dz)
+    return SimpleRNNGradients(x=x, W=dW, U=dU, b=db, h0=dh0, z=dz, h=None if lean else dh_total)
 
 
 # -- the equations, for as many units at a time as a vector holds ------------------------------------------------------
@@ -141,16 +141,17 @@ def backward_block(
 ) -> None:  # fmt: skip
     state, some, H = flush_denormals(), np.empty_like(rows), h.shape[2]
     for t in range(len(dz) - 1, -1, -1):
+        total = slot(dh_total, t)
         if len(dh):
-            add_rows(H, rows, (dh_next, dh[t], dh_total[t]))
+            add_rows(H, rows, (dh_next, dh[t], total))
         else:
-            copy_rows(H, rows, (dh_next, dh_total[t]))
+            copy_rows(H, rows, (dh_next, total))
         if len(mask):
             asleep = rows_where(mask, t, False, rows, some)
             zero_rows(H, asleep, (dz[t],))
-            copy_rows(H, asleep, (dh_total[t], dh_next))
+            copy_rows(H, asleep, (total, dh_next))
         live = rows_where(mask, t, True, rows, some)
-        step_back_rows(H, live, (h[t + 1], dh_total[t], dz[t], dh_next))
+        step_back_rows(H, live, (h[t + 1], total, dz[t], dh_next))
         add_product_back(address, dz[t], 0, H, panels, r, dh_next, live, space)
     restore(state)
 

@@ -57,7 +57,7 @@ class Code:
 
     def first(self, n: Any) -> Any:
         """The lanes below n, as a mask."""
-        numbers = ir.VectorType(INDEX, self.lanes)
+        numbers, n = ir.VectorType(ir.IntType(32), self.lanes), self.builder.trunc(n, ir.IntType(32))
         limit = self.builder.insert_element(ir.Constant(numbers, ir.Undefined), n, ir.IntType(32)(0))
         zeros = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
         limit = self.builder.shuffle_vector(limit, ir.Constant(numbers, ir.Undefined), zeros)

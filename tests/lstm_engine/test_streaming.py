@@ -1,4 +1,4 @@
-"""A stream says at each step what predict says of the steps so far; predict keeps no tape and says what a pass with one does."""
+"""A stream says at each step what predict says of the steps so far; predict without a tape says what a pass with one does."""
 
 import numpy as np
 import pytest
