@@ -27,11 +27,8 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     if size < SMALL:
         return np.empty(shape, dtype)
     with _lock:
-        for at, references in enumerate(_references(_blocks)):
-            if references == IDLE and _blocks[at].nbytes == size:
-                block = _blocks[at]
-                break
-        else:
+        block = next((b for b in _blocks if b.nbytes == size and sys.getrefcount(b) == IDLE), None)
+        if block is None:
             block = np.empty(size, np.uint8)
             _blocks.append(block)
             while len(_blocks) > 1 and sum(b.nbytes for b in _blocks) > KEPT:
@@ -39,8 +36,4 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     return block.view(dtype).reshape(shape)
 
 
-def _references(blocks: list[Array]) -> list[int]:
-    return [sys.getrefcount(block) for block in blocks]
-
-
-IDLE = _references([np.empty(0)])[0]  # what is counted for a block that nobody but the list holds
+IDLE = next(sys.getrefcount(b) for b in [np.empty(0)])  # what is counted, in the same way, where only a list holds it

@@ -84,9 +84,12 @@ def back(layers: Sequence[Layer], loss: losses.Loss, way: There, to_x: bool = Tr
 
 def total(layers: Sequence[Layer], loss: losses.Loss, y: Array, p: Array, w: Array | None) -> Any:
     """The weighted mean of the loss, and the penalties on the weights."""
-    values, own = loss.values(y, p), weights(layers)
+    values = loss.values(y, p)
     mean = values.mean() if w is None else (values * w).mean()
-    return mean + sum(penalty.value(own[name]) for name, penalty in penalties(layers).items())
+    if given := penalties(layers):
+        own = weights(layers)
+        mean = mean + sum(penalty.value(own[name]) for name, penalty in given.items())
+    return mean
 
 
 def penalties(layers: Sequence[Layer]) -> dict[str, Any]:

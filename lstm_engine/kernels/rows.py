@@ -42,6 +42,8 @@ def of_one_dtype(*arrays: Array) -> list[Array]:
 
 def plain(a: Array, dtype: Any) -> Array:
     """Contiguous and writable: for a read-only array everything would be compiled once more."""
+    if a.dtype == dtype and a.flags.c_contiguous and a.flags.writeable:
+        return a  # np.require would take as long as a small step's product to see it
     return np.require(a, dtype, ["C", "W"])
 
 
