@@ -120,19 +120,63 @@ def test_backward_leaves_its_arguments_alone(cell):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.skipif(nb.config.NUMBA_NUM_THREADS < 2, reason="one core: there is no second thread to compare with")
+@pytest.fixture(scope="module")
+def bits_by_threads():
+    """The digests of every cell's tape and gradients at 1, 2, 3 and 4 threads, of a process that may have four."""
+    code = """
+import hashlib, itertools, sys
+import numba as nb
+sys.path.insert(0, sys.argv[1])
+from test_kernels import GATES, arrays, random_inputs, random_mask, random_upstream, run
+for threads, cell, dtype, masked in itertools.product((1, 2, 3, 4), GATES, ("float32", "float64"), ("none", "holes")):
+    nb.set_num_threads(threads)
+    inputs, up = random_inputs(cell, 30, 13, 5, 24, dtype), random_upstream(cell, 30, 13, 24, dtype)
+    results = run(cell, "numba", inputs, up, mask=random_mask(masked, 30, 13))
+    digest = hashlib.sha256(b"".join(a.tobytes() for r in results for _, a in sorted(arrays(r).items())))
+    print(threads, cell.replace(" ", "_"), dtype, masked, digest.hexdigest())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent)], env=os.environ | {"NUMBA_NUM_THREADS": "4"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    by_case = {}
+    for line in done.stdout.splitlines():
+        threads, *case, digest = line.split()
+        by_case.setdefault(tuple(case), {})[threads] = digest
+    return by_case
+
+
 @ALL_CELLS
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("masked", ["none", "holes"])
-def test_the_bits_do_not_depend_on_the_number_of_threads(cell, dtype, masked):
-    inputs, up = random_inputs(cell, 30, 13, 5, 24, dtype), random_upstream(cell, 30, 13, 24, dtype)
-    results = []
-    for threads in (1, 2):
-        nb.set_num_threads(threads)
-        results.append(arrays(run(cell, "numba", inputs, up, mask=random_mask(masked, 30, 13))[1]))
-    nb.set_num_threads(nb.config.NUMBA_NUM_THREADS)
-    for name in results[0]:
-        np.testing.assert_array_equal(results[0][name], results[1][name])
+def test_the_bits_do_not_depend_on_the_number_of_threads(bits_by_threads, cell, dtype, masked):
+    digests = bits_by_threads[cell.replace(" ", "_"), dtype, masked]
+    assert sorted(digests) == ["1", "2", "3", "4"]
+    assert len(set(digests.values())) == 1
+
+
+def test_gradients_that_vanish_to_denormals_are_zero_and_the_caller_still_has_his():
+    T, B, H = 400, 2, 8
+    inputs = random_inputs("lstm", T, B, 1, H, "float32")
+    inputs[2] *= 0.1  # a recurrent kernel that forgets
+    inputs[3][H : 2 * H] = -3.0  # and a forget gate that is shut
+    _, grads = run("lstm", "numba", inputs, {"dh_T": np.ones((B, H), np.float32)})
+    tiny = np.finfo(np.float32).tiny
+    assert (grads.z[0] == 0).all()  # four hundred factors below one
+    assert not ((grads.z != 0) & (np.abs(grads.z) < tiny)).any()
+    assert np.float32(1e-30) * np.float32(1e-10) > 0  # outside kernels such numbers are still numbers
+
+
+@ALL_CELLS
+def test_lean_gradients_are_those_that_a_full_pass_gives(cell):
+    inputs, up = random_inputs(cell, 12, 9, 3, 20), random_upstream(cell, 12, 9, 20)
+    forward, backward = pair(cell.split(",")[0], "numba")
+    tape = forward(*inputs, mask=random_mask("holes", 12, 9))
+    full, lean = backward(tape, **up), backward(tape, **up, lean=True)
+    assert lean.x is None
+    assert lean.h is None
+    for name in ("W", "U", "b", "h0", "z"):
+        np.testing.assert_array_equal(getattr(lean, name), getattr(full, name), err_msg=name)
 
 
 @ALL_CELLS
