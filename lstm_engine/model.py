@@ -408,10 +408,7 @@ class Sequential:
             print(progress_line(len(steps), len(steps), time.perf_counter() - started, logs()))
 
     def stream(self, batch: int = 1) -> Stream:
-        """The model as something that is fed step by step: stream.step(x) takes x (batch, D) and returns the output so far.
-
-        ValueError for layers that need a whole sequence, or pass over parts of it.
-        """
+        """The model fed step by step: stream.step(x (batch, D)) is the output so far. ValueError for layers that cannot."""
         if not self.built or self.input_shape is None:
             raise ValueError("the model has no weights yet: give input_shape, or call build((T, D))")
         return Stream(self.layers, self.dtype, (positive_int("batch", batch), self.input_shape[-1]))

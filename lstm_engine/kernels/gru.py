@@ -17,6 +17,7 @@ from ..cells.products import recurrent_kernel_gradient
 from ..layers import check_shapes
 from .product import INNER, THESE_FILES, compiled_product, packed, packed_transposed, product
 from .rows import (
+    NO_MASK,
     add_product_back,
     add_rows,
     blocks_of,
@@ -59,11 +60,13 @@ def gru_infer(
     """h (T, B, H), or with sequences=False the last step's alone (1, B, H), and the last state: forward without a tape."""
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     h, gates, inner = without_tape(h0, len(x) if sequences else 1), *room(h0)
+    rows, cuts, mask = blocks_of(x, mask)
+    after, panels, address = b.ndim == 2, panels_of(W, U, b, 0), compiled_product(x.dtype.name)
     with guarded("GRU"):
-        _forward(
-            *blocks_of(x, mask), b.ndim == 2, x, *panels_of(W, U, b, 0), h[:0], h[:0], gates, inner, h,
-            compiled_product(x.dtype.name),
-        )  # fmt: skip
+        if len(rows) == 1:  # for one row no second thread need wake up
+            _alone(mask, after, x, *panels, gates, inner, h, address)
+        else:
+            _forward(rows, cuts, mask, after, x, *panels, h[:0], h[:0], gates, inner, h, address)
     last = h[len(x) % len(h)]
     return h[1:] if sequences else last[None], [last]
 
@@ -75,8 +78,9 @@ def gru_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Array], Arr
     panels, address = panels_of(W, U, b, 0), compiled_product(W.dtype.name)
 
     def step(x: Array) -> Array:
-        _step(b.ndim == 2, x[None], *panels, gates, inner, h, address)
-        return h[0].copy()
+        _alone(NO_MASK, b.ndim == 2, x[None], *panels, gates, inner, h, address)
+        h[0] = h[1]
+        return h[1].copy()
 
     return step
 
@@ -221,16 +225,15 @@ def _forward(
 
 
 @nb.njit(cache=True)
-def _step(
-    after: bool, x: Array, panels_zr: Array, panels_h: Array, panels_x: Array, gates: Array, inner: Array, h: Array,
-    address: int, helpers: int = THESE_FILES,
+def _alone(
+    mask: Array, after: bool, x: Array, panels_zr: Array, panels_h: Array, panels_x: Array, gates: Array, inner: Array,
+    h: Array, address: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
-    """One step x (1, B, D) of all rows, from slot 0 of h (2, B, H) to slot 0."""
-    rows, no_mask, reset = np.arange(h.shape[1]), np.empty((0, 0), np.bool_), np.empty_like(h[0])
+    """`_forward` by the calling thread, without recurrent dropout."""
+    rows, reset = np.arange(h.shape[1]), np.empty_like(h[0])
     forward_block(
-        rows, no_mask, after, x, panels_zr, panels_h, panels_x, h[:0], h[:0], gates, inner, h, reset, reset, address
+        rows, mask, after, x, panels_zr, panels_h, panels_x, h[:0], h[:0], gates, inner, h, reset, reset, address
     )
-    copy_rows(h.shape[2], rows, (h[1], h[0]))
 
 
 @nb.njit(**INNER)

@@ -16,6 +16,7 @@ from ..cells.lstm import LSTMGradients, LSTMTape
 from ..layers import check_shapes
 from .product import INNER, THESE_FILES, compiled_product, packed, packed_transposed
 from .rows import (
+    NO_MASK,
     add_product_back,
     add_rows,
     blocks_of,
@@ -58,11 +59,14 @@ def lstm_infer(
     x, W, U, b, h0, c0 = of_one_dtype(x, W, U, b, h0, c0)
     (T, B, _), H = x.shape, len(U)
     h, c = without_tape(h0, T if sequences else 1), without_tape(c0, 1)
-    gates, tanh_c, no_dropout = np.empty((1, B, 4 * H), x.dtype), np.empty((1, B, H), x.dtype), h[:0]
+    gates, tanh_c = np.empty((1, B, 4 * H), x.dtype), np.empty((1, B, H), x.dtype)
+    rows, cuts, mask = blocks_of(x, mask)
+    panels, address = packed(b, U, W, 0), compiled_product(x.dtype.name)
     with guarded("LSTM"):
-        _forward(
-            *blocks_of(x, mask), x, packed(b, U, W, 0), no_dropout, gates, tanh_c, h, c, compiled_product(x.dtype.name)
-        )
+        if B == 1:  # for one row no second thread need wake up
+            _alone(mask, x, panels, gates, tanh_c, h, c, address)
+        else:
+            _forward(rows, cuts, mask, x, panels, h[:0], gates, tanh_c, h, c, address)
     last = [h[T % len(h)], c[T % len(c)]]
     return h[1:] if sequences else last[0][None], last
 
@@ -74,8 +78,9 @@ def lstm_stream(W: Array, U: Array, b: Array, h0: Array, c0: Array) -> Callable[
     gates, tanh_c = np.empty((1, len(h0), W.shape[1]), W.dtype), np.empty((1, *h0.shape), W.dtype)
 
     def step(x: Array) -> Array:
-        _step(x[None], panels, gates, tanh_c, h, c, address)
-        return h[0].copy()
+        _alone(NO_MASK, x[None], panels, gates, tanh_c, h, c, address)
+        h[0], c[0] = h[1], c[1]
+        return h[1].copy()
 
     return step
 
@@ -160,14 +165,12 @@ def _forward(
 
 
 @nb.njit(cache=True)
-def _step(
-    x: Array, panels: Array, gates: Array, tanh_c: Array, h: Array, c: Array, address: int, helpers: int = THESE_FILES
-) -> None:
-    """One step x (1, B, D) of all rows, from slot 0 of h and c (2, B, H) to slot 0."""
-    rows, no_mask, H = np.arange(h.shape[1]), np.empty((0, 0), np.bool_), h.shape[2]
-    forward_block(rows, no_mask, x, panels, h[:0], gates, tanh_c, h, c, h[0], address)
-    copy_rows(H, rows, (h[1], h[0]))
-    copy_rows(H, rows, (c[1], c[0]))
+def _alone(
+    mask: Array, x: Array, panels: Array, gates: Array, tanh_c: Array, h: Array, c: Array, address: int,
+    helpers: int = THESE_FILES,
+) -> None:  # fmt: skip
+    """`_forward` by the calling thread, without recurrent dropout."""
+    forward_block(np.arange(h.shape[1]), mask, x, panels, h[:0], gates, tanh_c, h, c, h[0], address)
 
 
 @nb.njit(**INNER)

@@ -25,6 +25,7 @@ from .vectors import BYTES, flush_denormals, gather, pointwise, restore
 
 CHUNK = 128  # rows of [h' x 1] that the weight gradients take at a time: they stay in cache for all columns
 
+NO_MASK = np.empty((0, 0), np.bool_)
 _one_caller = threading.Lock()  # Numba's workqueue layer aborts the process when two threads run kernels at once
 _told: set[str] = set()
 
@@ -67,7 +68,7 @@ def blocks_of(x: Array, mask: Array | None) -> tuple[Array, Array, Array]:
     """The batch's rows (B,), where they are cut for the workers (n + 1,), and the mask (T, B), empty for none."""
     (T, B, _), workers = x.shape, nb.get_num_threads()
     if mask is None:
-        return np.arange(B), np.arange(workers + 1) * B // workers, np.empty((0, 0), np.bool_)
+        return np.arange(B), np.arange(workers + 1) * B // workers, NO_MASK
     work = np.cumsum(mask.sum(axis=0) + T / 8)  # (B,): a masked step is not free, its states are written
     cuts = np.searchsorted(work, work[-1] * np.linspace(0, 1, workers + 1), side="right")
     return np.arange(B), cuts, np.ascontiguousarray(mask)

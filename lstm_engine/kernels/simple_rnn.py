@@ -15,6 +15,7 @@ from ..cells.simple_rnn import SimpleRNNGradients, SimpleRNNTape
 from ..layers import check_shapes
 from .product import INNER, THESE_FILES, compiled_product, packed, packed_transposed
 from .rows import (
+    NO_MASK,
     add_product_back,
     add_rows,
     blocks_of,
@@ -52,8 +53,13 @@ def simple_rnn_infer(
     """h (T, B, H), or with sequences=False the last step's alone (1, B, H), and the last state: forward without a tape."""
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     h = without_tape(h0, len(x) if sequences else 1)
+    rows, cuts, mask = blocks_of(x, mask)
+    panels, address = packed(b, U, W, 0), compiled_product(x.dtype.name)
     with guarded("SimpleRNN"):
-        _forward(*blocks_of(x, mask), x, packed(b, U, W, 0), h[:0], h, compiled_product(x.dtype.name))
+        if len(rows) == 1:  # for one row no second thread need wake up
+            _alone(mask, x, panels, h, address)
+        else:
+            _forward(rows, cuts, mask, x, panels, h[:0], h, address)
     last = h[len(x) % len(h)]
     return h[1:] if sequences else last[None], [last]
 
@@ -64,8 +70,9 @@ def simple_rnn_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Arra
     h, panels, address = without_tape(h0, 1), packed(b, U, W, 0), compiled_product(W.dtype.name)
 
     def step(x: Array) -> Array:
-        _step(x[None], panels, h, address)
-        return h[0].copy()
+        _alone(NO_MASK, x[None], panels, h, address)
+        h[0] = h[1]
+        return h[1].copy()
 
     return step
 
@@ -127,11 +134,9 @@ def _forward(
 
 
 @nb.njit(cache=True)
-def _step(x: Array, panels: Array, h: Array, address: int, helpers: int = THESE_FILES) -> None:
-    """One step x (1, B, D) of all rows, from slot 0 of h (2, B, H) to slot 0."""
-    rows, no_mask = np.arange(h.shape[1]), np.empty((0, 0), np.bool_)
-    forward_block(rows, no_mask, x, panels, h[:0], h, h[0], address)
-    copy_rows(h.shape[2], rows, (h[1], h[0]))
+def _alone(mask: Array, x: Array, panels: Array, h: Array, address: int, helpers: int = THESE_FILES) -> None:
+    """`_forward` by the calling thread, without recurrent dropout."""
+    forward_block(np.arange(h.shape[1]), mask, x, panels, h[:0], h, h[0], address)
 
 
 @nb.njit(**INNER)
