@@ -51,17 +51,52 @@ def pair(cell: str, backend: str) -> Pair:
     return Pair(getattr(module, f"{cell}_forward"), getattr(module, f"{cell}_backward"))
 
 
+@cache
+def inference(cell: str, backend: str) -> Callable[..., Any]:
+    """`infer(x, weights..., states..., mask, sequences) -> (h, last states)`: forward, without a tape where a kernel runs it.
+
+    h is (T, B, H), or with sequences=False perhaps its last step alone, (1, B, H).
+    """
+    if resolve(cell, backend) == "numba":
+        return getattr(importlib.import_module(f"lstm_engine.kernels.{cell}"), f"{cell}_infer")
+    forward = pair(cell, backend).forward
+
+    def infer(*inputs: Any, mask: Any, sequences: bool, **activations: str) -> tuple[Any, list[Any]]:
+        tape = forward(*inputs, mask=mask, **activations)
+        return tape.h, [getattr(tape, name)[-1] for name in ("h_states", "c_states") if hasattr(tape, name)]
+
+    return infer
+
+
+@cache
+def stream(cell: str, backend: str) -> Callable[..., Callable[[Any], Any]]:
+    """`start(W, U, b, states...) -> step`, and `step(x) -> h` goes on from call to call: x (B, D), h (B, H)."""
+    if resolve(cell, backend) == "numba":
+        return getattr(importlib.import_module(f"lstm_engine.kernels.{cell}"), f"{cell}_stream")
+    infer = inference(cell, backend)
+
+    def start(W: Any, U: Any, b: Any, *states: Any, **activations: str) -> Callable[[Any], Any]:
+        def step(x: Any) -> Any:
+            nonlocal states
+            h, states = infer(x[None], W, U, b, *states, mask=None, sequences=False, **activations)
+            return h[-1]
+
+        return step
+
+    return start
+
+
 class _Pool:
-    """How many are running kernels now, and the limit on BLAS that the first sets and the last lifts."""
+    """How many are running kernels now, and the numbers of BLAS threads from before the first, which the last restores."""
 
     lock = threading.Lock()
     users = 0
-    limit: Any = None
+    before: list[tuple[Any, int]] = []  # noqa: RUF012  # one of them for the process
     used = forked = False  # kernels have run here; and in the process that this one was forked from
 
 
 def _after_fork() -> None:
-    _Pool.lock, _Pool.users, _Pool.limit, _Pool.forked = threading.Lock(), 0, None, _Pool.used
+    _Pool.lock, _Pool.users, _Pool.before, _Pool.forked = threading.Lock(), 0, [], _Pool.used
 
 
 if hasattr(os, "register_at_fork"):
@@ -86,21 +121,22 @@ def one_thread_pool(backends: set[str]) -> Iterator[None]:
         _Pool.used = True
         _Pool.users += 1
         if _Pool.users == 1:
-            _Pool.limit = _blas().limit(limits=1, user_api="blas")
+            _Pool.before = [(library, library.get_num_threads()) for library in _blas()]
+            for library in _blas():
+                library.set_num_threads(1)
     try:
         yield
     finally:
         with _Pool.lock:
             _Pool.users -= 1
             if _Pool.users == 0:
-                _Pool.limit.restore_original_limits()
+                for library, threads in _Pool.before:
+                    library.set_num_threads(threads)
 
 
 @cache
-def _blas() -> Any:
+def _blas() -> list[Any]:
+    """The loaded BLAS libraries, as threadpoolctl controls them. Asked for once: it takes longer than a small step."""
     from threadpoolctl import ThreadpoolController
 
-    importlib.import_module(
-        "scipy.linalg.cython_blas"
-    )  # the BLAS that compiled code calls: load it, then count the pools
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api="blas").lib_controllers

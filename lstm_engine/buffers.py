@@ -4,6 +4,7 @@ Fresh memory costs a page fault every 4 KiB; at the tutorial's shape recycling t
 from here is an array like any other: it is handed out again only when nobody refers to it, or to a view of it, any more.
 """
 
+import math
 import sys
 import threading
 from typing import Any
@@ -22,25 +23,17 @@ _lock = threading.Lock()
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     """np.empty(shape, dtype), from a block of exactly this size that is no longer in use, if there is one."""
     dtype = np.dtype(dtype)
-    size = int(np.prod(shape)) * dtype.itemsize
+    size = math.prod(shape) * dtype.itemsize
     if size < SMALL:
         return np.empty(shape, dtype)
     with _lock:
-        idle = (
-            n for n, references in enumerate(_references(_blocks)) if references == IDLE and _blocks[n].nbytes == size
-        )
-        at = next(idle, None)
-        if at is None:
-            at = len(_blocks)
-            _blocks.append(np.empty(size, np.uint8))
-        block = _blocks[at]
-        while len(_blocks) > 1 and sum(b.nbytes for b in _blocks) > KEPT:
-            del _blocks[0]
+        block = next((b for b in _blocks if b.nbytes == size and sys.getrefcount(b) == IDLE), None)
+        if block is None:
+            block = np.empty(size, np.uint8)
+            _blocks.append(block)
+            while len(_blocks) > 1 and sum(b.nbytes for b in _blocks) > KEPT:
+                del _blocks[0]
     return block.view(dtype).reshape(shape)
 
 
-def _references(blocks: list[Array]) -> list[int]:
-    return [sys.getrefcount(block) for block in blocks]
-
-
-IDLE = _references([np.empty(0)])[0]  # what is counted for a block that nobody but the list holds
+IDLE = next(sys.getrefcount(b) for b in [np.empty(0)])  # what is counted, in the same way, where only a list holds it

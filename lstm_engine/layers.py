@@ -7,7 +7,7 @@ batch: a sequence of T steps with D features is (T, D). A mask (N, T) of bool sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -109,16 +109,23 @@ class Layer:
         raise NotImplementedError
 
     def run(
-        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None
+        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
     ) -> tuple[Any, list[Array], Any]:
-        """Forward for layers that may have states: y, the last states (none here) and the tape."""
+        """Forward for layers that may have states: y, the last states (none here) and the tape, None with taped=False."""
         y, tape = self.forward(x, training, mask)
-        return y, [], tape
+        return y, [], tape if taped else None
+
+    def stream(self, batch: int) -> Callable[[Array], Array]:
+        """A function that takes a step x (batch, D) and returns its y: what the layer does at each step of a sequence."""
+        return lambda x: self.forward(x)[0]
 
     def run_backward(
-        self, tape: Any, dy: Any, dstates: list[Array] | None = None
-    ) -> tuple[Array, list[Array], Gradients]:
-        """Backward of `run`: dx, the gradients of the initial states (none here), and of the weights."""
+        self, tape: Any, dy: Any, dstates: list[Array] | None = None, want_dx: bool = True
+    ) -> tuple[Any, list[Array], Gradients]:
+        """Backward of `run`: dx, the gradients of the initial states (none here), and of the weights.
+
+        Where nobody wants dx, a layer to which it is work leaves it out: it is None.
+        """
         dx, gradients = self.backward(tape, dy)
         return dx, [], gradients
 
@@ -231,6 +238,11 @@ class Masking(Layer):
 
     def backward(self, tape: Array, dy: Array) -> tuple[Array, Gradients]:
         return dy * tape, {}
+
+    def stream(self, batch: int) -> Callable[[Array], Array]:
+        raise ValueError(
+            f"{self.name} masks steps, and a stream has none to pass over: leave out the call of step() instead"
+        )
 
 
 def fill(own: dict[str, Array], new: Sequence[ArrayLike]) -> None:

@@ -23,6 +23,7 @@ from .layers import LAYERS, Layer, Shape, fill, positive_int
 from .metrics import Metric, Scores, get_all
 from .passes import Batch
 from .samples import Data, Samples
+from .streaming import Stream
 from .trace import Trace
 from .trace import trace as make_trace
 from .wrappers import as_config, from_config
@@ -193,7 +194,7 @@ class Sequential:
         samples = self._samples(x, mask)
         batch, mask = samples.take(slice(None))
         with one_thread_pool(self._backends()):
-            return passes.forward(self.layers, batch, training, mask)[0]
+            return passes.forward(self.layers, batch, training, mask, taped=False)[0]
 
     def train_on_batch(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
@@ -211,7 +212,7 @@ class Sequential:
     def _step(self, batch: Batch, scores: Scores) -> None:
         optimizer, loss = self._compiled()
         way = passes.there(self.layers, loss, batch, training=True)
-        gradients = passes.back(self.layers, loss, way).weights
+        gradients = passes.back(self.layers, loss, way, to_x=False).weights
         scores.add(float(way.loss), way.y, way.p, way.mask)
         optimizer.apply(self.weights, gradients)
 
@@ -223,7 +224,7 @@ class Sequential:
         _, loss = self._compiled()
         with one_thread_pool(self._backends()), passes.undisturbed(self.layers):
             way = passes.there(self.layers, loss, batch, training=False)
-            return float(way.loss), passes.back(self.layers, loss, way).weights
+            return float(way.loss), passes.back(self.layers, loss, way, to_x=False).weights
 
     def trace(
         self, x: ArrayLike, y: ArrayLike | None = None, *, mask: ArrayLike | None = None,
@@ -401,10 +402,16 @@ class Sequential:
             at = rows[start : start + batch_size]
             x, mask = samples.take(at)
             with one_thread_pool(self._backends()):
-                p, mask, _ = passes.forward(self.layers, x, False, mask)
+                p, mask, _ = passes.forward(self.layers, x, False, mask, taped=False)
             yield at, p, mask
         if verbose:
             print(progress_line(len(steps), len(steps), time.perf_counter() - started, logs()))
+
+    def stream(self, batch: int = 1) -> Stream:
+        """The model fed step by step: stream.step(x (batch, D)) is the output so far. ValueError for layers that cannot."""
+        if not self.built or self.input_shape is None:
+            raise ValueError("the model has no weights yet: give input_shape, or call build((T, D))")
+        return Stream(self.layers, self.dtype, (positive_int("batch", batch), self.input_shape[-1]))
 
     def save(self, path: str | Path, metadata: dict[str, Any] | None = None) -> None:
         """Writes weights, architecture, optimizer and metadata (JSON values) into one safetensors file, or nothing."""

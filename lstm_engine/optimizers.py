@@ -5,7 +5,7 @@ decay, update. What an optimizer remembers lies in `slots` ("momentum/lstm/kerne
 that a file can hold. Scalars are computed in the weights' dtype, as Keras does, so that float32 training stays beside it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import Any
 
@@ -17,6 +17,7 @@ from .keras_names import arguments, refuse_unknown
 from .schedules import Schedule
 
 Arrays = dict[str, Array]
+PIECE = 1 << 14  # numbers
 
 # Keras's arguments that the engine has at their default alone: given so they change nothing, otherwise they are refused.
 KERAS_DEFAULTS: dict[str, Any] = {
@@ -193,9 +194,18 @@ class Adam(Optimizer):
         m, v = slots
         real, t = w.dtype.type, w.dtype.type(self.iterations + 1)
         alpha = lr * np.sqrt(1 - real(self.beta_2) ** t) / (1 - real(self.beta_1) ** t)
-        m += (g - m) * (1 - self.beta_1)
-        v += (g * g - v) * (1 - self.beta_2)
-        w -= m * alpha / (np.sqrt(v) + self.epsilon)
+        for w_, g_, m_, v_ in pieces(w, g, m, v):  # in place, without an array for each sum and product
+            space = np.subtract(g_, m_)
+            space *= 1 - self.beta_1
+            m_ += space
+            np.multiply(g_, g_, out=space)
+            space -= v_
+            space *= 1 - self.beta_2
+            v_ += space
+            np.sqrt(v_, out=space)
+            space += self.epsilon
+            np.divide(m_ * alpha, space, out=space)
+            w_ -= space
 
 
 class AdamW(Adam):
@@ -206,6 +216,13 @@ class AdamW(Adam):
 
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "sgd": SGD}
+
+
+def pieces(*arrays: Array) -> Iterator[list[Array]]:
+    """The arrays, all of one size and contiguous, in pieces small enough to stay in cache through a whole update."""
+    flat = [a.reshape(-1) for a in arrays]
+    for start in range(0, flat[0].size, PIECE):
+        yield [a[start : start + PIECE] for a in flat]
 
 
 def number(name: str, value: Any, most: float = np.inf) -> float:

@@ -38,19 +38,20 @@ class There(NamedTuple):
 class Back(NamedTuple):
     """The gradients of the loss."""
 
-    x: Array
+    x: Any  # or None where it is not wanted
     outputs: list[Array]  # one a layer, with respect to what it hands up
     states: States  # with respect to the initial states
     weights: dict[str, Array]  # by name: "lstm/kernel"
 
 
 def forward(
-    layers: Sequence[Layer], x: Array, training: bool, mask: Array | None, initial_states: States | None = None
-) -> tuple[Array, Array | None, list[Any]]:
-    """The last layer's output, its mask where its steps have one, and every layer's tape."""
+    layers: Sequence[Layer], x: Array, training: bool, mask: Array | None, initial_states: States | None = None,
+    taped: bool = True,
+) -> tuple[Array, Array | None, list[Any]]:  # fmt: skip
+    """The last layer's output, its mask where its steps have one, and every layer's tape, if there are to be tapes."""
     tapes = []
     for layer in layers:
-        y, _, tape = layer.run(x, training, mask, (initial_states or {}).get(layer.name))
+        y, _, tape = layer.run(x, training, mask, (initial_states or {}).get(layer.name), taped)
         tapes.append(tape)
         x, mask = y, layer.output_mask(x, mask)
     return x, mask, tapes
@@ -65,14 +66,16 @@ def there(
     return There(total(layers, loss, y, p, w), p, y, w, mask, tapes)
 
 
-def back(layers: Sequence[Layer], loss: losses.Loss, way: There) -> Back:
+def back(layers: Sequence[Layer], loss: losses.Loss, way: There, to_x: bool = True) -> Back:
+    """All gradients; with to_x=False without that of x, which training has no use for."""
     dp = loss.gradient(way.y, way.p)
     if way.weights is not None:
         dp = dp * way.weights[..., None]
     dy, outputs, states, by_layer = dp.astype(way.p.dtype, copy=False), [], {}, {}
     for layer, tape in zip(reversed(layers), reversed(way.tapes), strict=True):
         outputs.append(dy)
-        dy, states[layer.name], by_layer[layer.name] = layer.run_backward(tape, dy)
+        want_dx = to_x or layer is not layers[0]
+        dy, states[layer.name], by_layer[layer.name] = layer.run_backward(tape, dy, None, want_dx)
     gradients = {f"{layer.name}/{name}": g for layer in layers for name, g in by_layer[layer.name].items()}
     for name, penalty in penalties(layers).items():
         gradients[name] += penalty.gradient(weights(layers)[name])
@@ -81,9 +84,12 @@ def back(layers: Sequence[Layer], loss: losses.Loss, way: There) -> Back:
 
 def total(layers: Sequence[Layer], loss: losses.Loss, y: Array, p: Array, w: Array | None) -> Any:
     """The weighted mean of the loss, and the penalties on the weights."""
-    values, own = loss.values(y, p), weights(layers)
+    values = loss.values(y, p)
     mean = values.mean() if w is None else (values * w).mean()
-    return mean + sum(penalty.value(own[name]) for name, penalty in penalties(layers).items())
+    if given := penalties(layers):
+        own = weights(layers)
+        mean = mean + sum(penalty.value(own[name]) for name, penalty in given.items())
+    return mean
 
 
 def penalties(layers: Sequence[Layer]) -> dict[str, Any]:

@@ -6,13 +6,14 @@ kept states, penalties, and which of h comes out. A cell's class says how many g
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from . import initializers, regularizers
 from .activations import Array, canonical_name
-from .backend import pair, resolve
+from .backend import inference, pair, resolve, stream
 from .layers import (
     Gradients,
     Layer,
@@ -133,9 +134,12 @@ class Recurrent(Layer, abstract=True):
     # -- the pass: what Keras does around the recurrence --------------------------------------------------------------
 
     def run(
-        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None
-    ) -> tuple[Array, list[Array], RecurrentTape]:
-        """y, the last states (N, units) and the tape. x (N, T, D), mask (N, T), initial_state one array a state."""
+        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
+    ) -> tuple[Array, list[Array], RecurrentTape | None]:
+        """y, the last states (N, units) and the tape. x (N, T, D), mask (N, T), initial_state one array a state.
+
+        With taped=False there is no tape, and kernels keep no more than the step that they are at.
+        """
         mask = check_mask(self.name or self.cell, x, mask)
         states = self._first_states(x, mask, initial_state)
         if mask is not None:
@@ -143,26 +147,42 @@ class Recurrent(Layer, abstract=True):
         if self.go_backwards:
             x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
         input_dropout, recurrent_dropout = self.dropout_masks(x.shape, x.dtype) if training else (None, None)
-        steps = pair(self.cell, self.backends().pop()).forward(
-            *self._input_and_kernel(time_major(x), input_dropout), self.weights["recurrent_kernel"], self._bias(),
-            *states, None if mask is None else time_major(mask), recurrent_dropout, **self._other_activations(),
-        )  # fmt: skip
+        inputs = *self._input_and_kernel(time_major(x), input_dropout), self.weights["recurrent_kernel"], self._bias()
+        steps, backend, more = None, self.backends().pop(), self._other_activations()
+        steps_mask = None if mask is None else time_major(mask)
+        if taped:
+            steps = pair(self.cell, backend).forward(*inputs, *states, steps_mask, recurrent_dropout, **more)
+            h, last = steps.h, [getattr(steps, f"{name}_states")[-1] for name in self.state_names]
+        else:
+            infer = inference(self.cell, backend)
+            h, last = infer(*inputs, *states, mask=steps_mask, sequences=self.return_sequences, **more)
         zeroed = None if mask is None or not self.zero_output_for_mask else ~mask
-        y = time_major(steps.h) if self.return_sequences else steps.h[-1].copy()
+        y = time_major(h) if self.return_sequences else h[-1].copy()
         if zeroed is not None:  # a new array: with one step or one row, y is a view of the tape's states
             y = np.where(zeroed[..., None] if self.return_sequences else zeroed[:, -1:], y.dtype.type(0), y)
-        last = [getattr(steps, f"{name}_states")[-1].copy() for name in self.state_names]
+        last = [state.copy() for state in last]
         if self.stateful:
             self.states = last
-        return y, last, RecurrentTape(steps, input_dropout, zeroed)
+        return y, last, RecurrentTape(steps, input_dropout, zeroed) if taped else None
+
+    def stream(self, batch: int) -> Callable[[Array], Array]:
+        """A function that takes a step x (batch, D), returns its h (batch, units), and goes on from zeros."""
+        if self.go_backwards:
+            raise ValueError(f"{self.name} begins at a sequence's last step, which a stream has not seen: see predict")
+        W, U = self.weights["kernel"], self.weights["recurrent_kernel"]
+        zeros = [np.zeros((batch, self.units), W.dtype) for _ in self.state_names]
+        start = stream(self.cell, self.backends().pop())
+        return start(W.copy(), U.copy(), self._bias().copy(), *zeros, **self._other_activations())
 
     def run_backward(
-        self, tape: RecurrentTape, dy: Array | None, dstates: list[Array] | None = None
-    ) -> tuple[Array, list[Array], Gradients]:
-        """dx, the gradients of the initial states, and of the weights, from those of y and of the last states."""
-        grads = pair(self.cell, self.backends().pop()).backward(tape.steps, **self.upstream(tape, dy, dstates))
+        self, tape: RecurrentTape, dy: Array | None, dstates: list[Array] | None = None, want_dx: bool = True
+    ) -> tuple[Any, list[Array], Gradients]:
+        """dx, or None, the gradients of the initial states, and of the weights, from those of y and of the last states."""
+        upstream = self.upstream(tape, dy, dstates)
+        grads = pair(self.cell, self.backends().pop()).backward(tape.steps, **upstream, lean=not want_dx)
         dx, dW = self._input_and_kernel_backward(grads.x, grads.W, tape.input_dropout)
-        dx = time_major(dx)[:, ::-1] if self.go_backwards else time_major(dx)
+        if want_dx:
+            dx = time_major(dx)[:, ::-1] if self.go_backwards else time_major(dx)
         weights = {"kernel": dW, "recurrent_kernel": grads.U} | ({"bias": grads.b} if self.use_bias else {})
         return dx, [getattr(grads, f"{name}0") for name in self.state_names], weights
 
@@ -186,6 +206,7 @@ class Recurrent(Layer, abstract=True):
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None
     ) -> tuple[Any, RecurrentTape]:
         y, states, tape = self.run(x, training, mask, initial_state)
+        assert tape is not None
         return ([y, *states] if self.return_state else y), tape
 
     def backward(self, tape: RecurrentTape, dy: Any) -> tuple[Array, Gradients]:
@@ -216,12 +237,13 @@ class Recurrent(Layer, abstract=True):
             blocks[k, :, k] = W_k
         return np.concatenate([x * r_k for r_k in r], axis=-1), blocks.reshape(-1, W.shape[1])
 
-    def _input_and_kernel_backward(self, dx: Array, dW: Array, r: Array | None) -> tuple[Array, Array]:
+    def _input_and_kernel_backward(self, dx: Any, dW: Array, r: Array | None) -> tuple[Any, Array]:
         if r is None or len(r) == 1:
-            return (dx if r is None else dx * r[0]), dW
+            return (dx if r is None or dx is None else dx * r[0]), dW
         G = len(r)
         blocks = dW.reshape(G, -1, G, self.units)  # (G, D, G, H)
-        dx = sum(dx_k * r_k for dx_k, r_k in zip(np.split(dx, G, axis=-1), r, strict=True))
+        if dx is not None:
+            dx = sum(dx_k * r_k for dx_k, r_k in zip(np.split(dx, G, axis=-1), r, strict=True))
         return dx, np.concatenate([blocks[k, :, k] for k in range(G)], axis=-1)
 
     def _bias(self) -> Array:

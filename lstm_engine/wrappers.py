@@ -1,5 +1,6 @@
 """Layers around layers: Bidirectional reads a sequence both ways, TimeDistributed applies a layer to every step."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -98,7 +99,7 @@ class Bidirectional(Wrapper):
     reset_state = reset_states
 
     def run(
-        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None
+        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
     ) -> tuple[Any, list[Array], Any]:
         """The merged outputs, the last states (forward's, then backward's) and the tape; arguments as `Recurrent.run`."""
         n = len(self.forward_half.state_names)
@@ -106,10 +107,13 @@ class Bidirectional(Wrapper):
             name = self.name or "bidirectional"
             raise ValueError(f"{name} needs {2 * n} initial states, {n} each way, got {len(initial_state)}")
         first, second = (None, None) if initial_state is None else (initial_state[:n], initial_state[n:])
-        y, states, tape = self.forward_half.run(x, training, mask, first)
-        y_r, states_r, tape_r = self.backward_half.run(x, training, mask, second)
+        y, states, tape = self.forward_half.run(x, training, mask, first, taped)
+        y_r, states_r, tape_r = self.backward_half.run(x, training, mask, second, taped)
         y_r = y_r[:, ::-1] if self.return_sequences else y_r  # in the order of time
-        return self._merge(y, y_r), [*states, *states_r], (tape, tape_r, y, y_r)
+        return self._merge(y, y_r), [*states, *states_r], (tape, tape_r, y, y_r) if taped else None
+
+    def stream(self, batch: int) -> Callable[[Array], Array]:
+        raise ValueError(f"{self.name} reads a sequence from its end too, which a stream has not seen: see predict")
 
     def _merge(self, y: Array, y_r: Array) -> Any:
         match self.merge_mode:
@@ -136,15 +140,15 @@ class Bidirectional(Wrapper):
         return dy
 
     def run_backward(
-        self, tape: Any, dy: Any, dstates: list[Array] | None = None
-    ) -> tuple[Array, list[Array], Gradients]:
-        """dx, the gradients of the initial states (forward's, then backward's), and of the weights."""
+        self, tape: Any, dy: Any, dstates: list[Array] | None = None, want_dx: bool = True
+    ) -> tuple[Any, list[Array], Gradients]:
+        """dx or None, the gradients of the initial states (forward's, then backward's), and of the weights."""
         n, dstates, (dy_f, dy_r) = len(self.forward_half.state_names), dstates or [], self._dy_each_way(tape, dy)
-        dx, d0, gradients = self.forward_half.run_backward(tape[0], dy_f, dstates[:n])
-        dx_r, d0_r, gradients_r = self.backward_half.run_backward(tape[1], dy_r, dstates[n:])
+        dx, d0, gradients = self.forward_half.run_backward(tape[0], dy_f, dstates[:n], want_dx)
+        dx_r, d0_r, gradients_r = self.backward_half.run_backward(tape[1], dy_r, dstates[n:], want_dx)
         (name, _), (name_r, _) = self.parts.items()
         named = {name + k: g for k, g in gradients.items()} | {name_r + k: g for k, g in gradients_r.items()}
-        return dx + dx_r, [*d0, *d0_r], named
+        return dx + dx_r if want_dx else None, [*d0, *d0_r], named
 
     def _dy_each_way(self, tape: Any, dy: Any) -> tuple[Any, Any]:
         _, _, y, y_r = tape
@@ -195,6 +199,9 @@ class TimeDistributed(Wrapper):
     def backward(self, tape: Any, dy: Array) -> tuple[Array, Gradients]:
         dx, gradients = self.layer.backward(tape, dy.reshape(-1, dy.shape[-1]))
         return dx.reshape(*dy.shape[:2], -1), gradients
+
+    def stream(self, batch: int) -> Callable[[Array], Array]:
+        return self.layer.stream(batch)
 
 
 def as_config(layer: Layer) -> dict[str, Any]:

@@ -61,14 +61,14 @@ class GRUGradients:
     reset comes before the product they are one.
     """
 
-    x: Array
+    x: Any  # (T, B, D), or None where it is not wanted
     W: Array
     U: Array
     b: Array
     h0: Array
     z: Array  # (T, B, 3H), order z r ĥ
     recurrent_z: Array  # (T, B, 3H)
-    h: Array  # (T, B, H)
+    h: Any  # (T, B, H); a kernel leaves it out where x is not wanted
 
 
 def gru_forward(
@@ -103,12 +103,12 @@ def gru_forward(
     return tape
 
 
-def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = None) -> GRUGradients:
+def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = None, lean: bool = False) -> GRUGradients:
     """δz = dσ(z, δh∘(h' - ĥ))     δĥ = dtanh(ĥ, δh∘(1 - z))     δh' = δh∘z + what comes back through the products
     after:  δr = dσ(r, δĥ∘(h'Uₕ + b'ₕ)),  δh' += (δz, δr, δĥ∘r) Uᵀ
     before: δs = δĥ Uₕᵀ with s = r∘h',  δr = dσ(r, δs∘h'),  δh' += δs∘r + (δz, δr) U_zrᵀ
 
-    From above come dh (T, B, H) on every h and dh_T (B, H) on the last; None is zero.
+    From above come dh (T, B, H) on every h and dh_T (B, H) on the last; None is zero. `lean` leaves dx out.
     """
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
     dtanh, dσ = ACTIVATIONS[tape.activation].backward, ACTIVATIONS[tape.recurrent_activation].backward
@@ -143,8 +143,9 @@ def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = No
         dU_h = recurrent_kernel_gradient(tape.r * h_prev, dz[..., H2:], rho_h)
         dU, db = np.concatenate((dU_zr, dU_h), axis=-1), dz.sum(axis=(0, 1))
     return GRUGradients(
-        x=dz @ tape.W.T, W=sum_over_steps(tape.x, dz), U=dU, b=db, h0=dh_next, z=dz, recurrent_z=drecurrent, h=dh_total
-    )
+        x=dz @ tape.W.T if not lean else None, W=sum_over_steps(tape.x, dz), U=dU, b=db, h0=dh_next,
+        z=dz, recurrent_z=drecurrent, h=dh_total,
+    )  # fmt: skip
 
 
 def gru_values(tape: GRUTape) -> dict[str, Array]:

@@ -60,15 +60,15 @@ class LSTMTape:
 class LSTMGradients:
     """The loss's gradient with respect to what went in, and to z = xW + h'U + b, c and h of every step."""
 
-    x: Array
+    x: Any  # (T, B, D), or None where it is not wanted
     W: Array
     U: Array
     b: Array
     h0: Array
     c0: Array
     z: Array  # (T, B, 4H), gate order i f g o
-    c: Array  # (T, B, H)
-    h: Array  # (T, B, H)
+    c: Any  # (T, B, H), and h: a kernel leaves them out where x is not wanted
+    h: Any
 
 
 def lstm_forward(
@@ -99,13 +99,13 @@ def lstm_forward(
 
 
 def lstm_backward(
-    tape: LSTMTape, dh: Array | None = None, dh_T: Array | None = None, dc_T: Array | None = None
+    tape: LSTMTape, dh: Array | None = None, dh_T: Array | None = None, dc_T: Array | None = None, lean: bool = False
 ) -> LSTMGradients:
     """δc += δh∘o∘(1 - tanh²c)     δc' = δc∘f     δh' = δz Uᵀ     δx = δz Wᵀ
     δz = (δc∘g∘i(1-i), δc∘c'∘f(1-f), δc∘i∘(1-g²), δh∘tanh(c)∘o(1-o))     δW = Σ xᵀδz   δU = Σ h'ᵀδz   δb = Σ δz
 
-    From above come dh (T, B, H) on every h, dh_T and dc_T (B, H) on the last state; None is zero. dtanh(y, δy) is
-    δy (1 - y²), from the output y, and dσ(y, δy) is δy y(1-y).
+    From above come dh (T, B, H) on every h, dh_T and dc_T (B, H) on the last state; None is zero. `lean` leaves
+    dx out. dtanh(y, δy) is δy (1 - y²), from the output y, and dσ(y, δy) is δy y(1-y).
     """
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape), dc_T=(dc_T, tape.c0.shape))
     dtanh, dσ = ACTIVATIONS[tape.activation].backward, ACTIVATIONS[tape.recurrent_activation].backward
@@ -126,7 +126,8 @@ def lstm_backward(
             asleep = ~tape.mask[t][:, None]  # (B, 1): a masked step, whose gates are 0, hands its state's gradient on
             dh_next, dc_next = dh_next + asleep * dh_total[t], dc_next + asleep * dc[t]
     return LSTMGradients(
-        x=dz @ tape.W.T, W=sum_over_steps(tape.x, dz), b=dz.sum(axis=(0, 1)), h0=dh_next, c0=dc_next, z=dz, c=dc, h=dh_total,
+        x=dz @ tape.W.T if not lean else None, h0=dh_next, c0=dc_next, z=dz, c=dc, h=dh_total,
+        W=sum_over_steps(tape.x, dz), b=dz.sum(axis=(0, 1)),
         U=recurrent_kernel_gradient(tape.h_states[:-1], dz, tape.recurrent_dropout),
     )  # fmt: skip
 

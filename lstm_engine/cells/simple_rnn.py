@@ -5,6 +5,7 @@ x (T, B, D), W (D, H), U (H, H), b (H,), h (T, B, H).
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -44,13 +45,13 @@ class SimpleRNNTape:
 class SimpleRNNGradients:
     """The loss's gradient with respect to what went in, and to z = xW + h'U + b and h of every step."""
 
-    x: Array
+    x: Any  # (T, B, D), or None where it is not wanted
     W: Array
     U: Array
     b: Array
     h0: Array
     z: Array  # (T, B, H)
-    h: Array  # (T, B, H)
+    h: Any  # (T, B, H); a kernel leaves it out where x is not wanted
 
 
 def simple_rnn_forward(
@@ -67,10 +68,12 @@ def simple_rnn_forward(
     return tape
 
 
-def simple_rnn_backward(tape: SimpleRNNTape, dh: Array | None = None, dh_T: Array | None = None) -> SimpleRNNGradients:
+def simple_rnn_backward(
+    tape: SimpleRNNTape, dh: Array | None = None, dh_T: Array | None = None, lean: bool = False
+) -> SimpleRNNGradients:
     """δz = δh∘(1 - h²)     δh' = δz Uᵀ     δx = δz Wᵀ     δW = Σ xᵀδz   δU = Σ h'ᵀδz   δb = Σ δz
 
-    From above come dh (T, B, H) on every h and dh_T (B, H) on the last; None is zero.
+    From above come dh (T, B, H) on every h and dh_T (B, H) on the last; None is zero. `lean` leaves dx out.
     """
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
     dz, dh_total = np.empty_like(tape.h), np.empty_like(tape.h)
@@ -84,7 +87,8 @@ def simple_rnn_backward(tape: SimpleRNNTape, dh: Array | None = None, dh_T: Arra
         if tape.mask is not None:
             dh_next = dh_next + ~tape.mask[t][:, None] * dh_total[t]  # a masked step hands its state's gradient on
     return SimpleRNNGradients(
-        x=dz @ tape.W.T, W=sum_over_steps(tape.x, dz), b=dz.sum(axis=(0, 1)), h0=dh_next, z=dz, h=dh_total,
+        x=dz @ tape.W.T if not lean else None, h0=dh_next, z=dz, h=dh_total,
+        W=sum_over_steps(tape.x, dz), b=dz.sum(axis=(0, 1)),
         U=recurrent_kernel_gradient(tape.h_states[:-1], dz, tape.recurrent_dropout),
     )  # fmt: skip
 

@@ -4,6 +4,9 @@ How rows are dealt to threads and masked steps passed over stands in `rows.py`. 
 gates' U_zr and the candidate's U_h, since the candidate's product stands apart in both readings.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numba as nb
 import numpy as np
 
@@ -12,30 +15,26 @@ from ..buffers import empty
 from ..cells.gru import GRUGradients, GRUTape
 from ..cells.products import recurrent_kernel_gradient
 from ..layers import check_shapes
+from .product import INNER, THESE_FILES, compiled_product, packed, packed_transposed, product
 from .rows import (
-    FAST,
-    INNER,
-    THIS_FILE,
-    add_dropped,
-    add_dropped_backward,
-    add_product,
-    add_product_row,
-    add_row,
+    NO_MASK,
+    add_product_back,
+    add_rows,
     blocks_of,
+    copy_rows,
     dropout_of,
-    fill_row,
     from_above,
     gradient_products,
     guarded,
     last_from_above,
-    live_rows,
-    multiply_row,
     of_one_dtype,
-    per_gate,
-    set_row,
-    sigmoid_row,
-    tanh_row,
+    rows_where,
+    set_product,
+    slot,
+    without_tape,
+    zero_rows,
 )
+from .vectors import flush_denormals, gates_of, pointwise, restore, tanh
 
 ZR, CANDIDATE = slice(0, 2), slice(2, 3)  # of recurrent dropout's three masks
 
@@ -45,178 +44,238 @@ def gru_forward(
 ) -> GRUTape:
     """`cells.gru.gru_forward`, compiled. TypeError unless all arrays are float32 or all are float64."""
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
-    tape, H2 = GRUTape(x, W, U, b, h0, mask, recurrent_dropout), 2 * len(U)
+    tape = GRUTape(x, W, U, b, h0, mask, recurrent_dropout)
     r_zr, r_h = dropout_of(tape, ZR), dropout_of(tape, CANDIDATE)
-    b_z, b_inner = b.reshape(-1, len(W[0]))[0].copy(), b[-1, H2:] if tape.reset_after else b[:0]  # (3H,), (H,)
-    if tape.reset_after:
-        b_z[:H2] += b[1, :H2]
     with guarded("GRU"):
         _forward(
-            *blocks_of(tape), tape.reset_after, x, W, b_z, b_inner, per_gate(U[:, :H2], r_zr), per_gate(U[:, H2:], r_h),
-            r_zr, r_h, tape.gates, tape.inner, tape.h_states, np.empty_like(h0), np.empty_like(h0),
+            *blocks_of(x, tape.mask), tape.reset_after, x, *panels_of(W, U, b, len(r_zr)), r_zr, r_h,
+            tape.gates, tape.inner, tape.h_states, compiled_product(x.dtype.name),
         )  # fmt: skip
     return tape
 
 
-def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = None) -> GRUGradients:
-    """`cells.gru.gru_backward`, compiled."""
+def gru_infer(
+    x: Array, W: Array, U: Array, b: Array, h0: Array, mask: Array | None = None, sequences: bool = False
+) -> tuple[Array, list[Array]]:
+    """h (T, B, H), or with sequences=False the last step's alone (1, B, H), and the last state: forward without a tape."""
+    x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
+    h, gates, inner = without_tape(h0, len(x) if sequences else 1), *room(h0)
+    rows, cuts, mask = blocks_of(x, mask)
+    after, panels, address = b.ndim == 2, panels_of(W, U, b, 0), compiled_product(x.dtype.name)
+    with guarded("GRU"):
+        if len(rows) == 1:  # for one row no second thread need wake up
+            _alone(mask, after, x, *panels, gates, inner, h, address)
+        else:
+            _forward(rows, cuts, mask, after, x, *panels, h[:0], h[:0], gates, inner, h, address)
+    last = h[len(x) % len(h)]
+    return h[1:] if sequences else last[None], [last]
+
+
+def gru_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Array], Array]:
+    """A function that takes a step x (B, D), returns its h (B, H) and keeps it for the next."""
+    W, U, b, h0 = of_one_dtype(W, U, b, h0)
+    h, gates, inner = without_tape(h0, 1), *room(h0)
+    panels, address = panels_of(W, U, b, 0), compiled_product(W.dtype.name)
+
+    def step(x: Array) -> Array:
+        _alone(NO_MASK, b.ndim == 2, x[None], *panels, gates, inner, h, address)
+        h[0] = h[1]
+        return h[1].copy()
+
+    return step
+
+
+def room(h0: Array) -> tuple[Array, Array]:
+    """One slot of gates and inner, (1, B, 3H) and (1, B, H)."""
+    B, H = h0.shape
+    return np.empty((1, B, 3 * H), h0.dtype), np.empty((1, B, H), h0.dtype)
+
+
+def panels_of(W: Array, U: Array, b: Array, dropped: int) -> tuple[Array, Array, Array]:
+    """What z and r are formed by, what h' (or r∘h') gives to the candidate, and what x alone gives to it."""
+    H2, after = 2 * len(U), b.ndim == 2
+    b_zr, b_x, b_h = (b[0, :H2] + b[1, :H2], b[0, H2:], b[1, H2:]) if after else (b[:H2], b[H2:], b[H2:])
+    U_h, W_h = U[:, H2:], W[:, H2:]
+    panels_h = packed(b_h, U_h, W_h[:0] if after else W_h, 0)
+    return packed(b_zr, U[:, :H2], W[:, :H2], dropped), panels_h, packed(b_x, U_h[:0], W_h, 0)
+
+
+def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = None, lean: bool = False) -> GRUGradients:
+    """`cells.gru.gru_backward`, compiled. `lean` leaves out what training does not use: dx and all dh."""
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
-    (T, B, H), dtype, after = tape.h.shape, tape.gates.dtype, tape.reset_after
-    dz, dh_total, dh0 = empty((T, B, 3 * H), dtype), empty((T, B, H), dtype), last_from_above(dh_T, tape.h0)
+    (T, B, H), dtype, after, r = tape.h.shape, tape.gates.dtype, tape.reset_after, dropout_of(tape)
+    dz, dh_total, dh0 = (
+        empty((T, B, 3 * H), dtype),
+        empty((1 if lean else T, B, H), dtype),
+        last_from_above(dh_T, tape.h0),
+    )
     dproduct = empty(dz.shape, dtype) if after else dz  # (T, B, 3H): of the recurrent product
-    r_zr, r_h = dropout_of(tape, ZR), dropout_of(tape, CANDIDATE)
-    U_T_zr = np.ascontiguousarray(per_gate(tape.U[:, : 2 * H], r_zr).transpose(0, 2, 1))  # (1, 2H, H) or (2, H, H)
-    U_T_h = np.ascontiguousarray(tape.U[None, :, 2 * H :].transpose(0, 2, 1))  # (1, H, H)
     with guarded("GRU"):
         _backward(
-            *blocks_of(tape), after, from_above(dh, tape), U_T_zr, U_T_h, r_zr, r_h, tape.gates, tape.inner, tape.h_states,
-            dz, dproduct, dh_total, dh0, np.empty_like(dh0), np.empty_like(dh0),
+            *blocks_of(tape.x, tape.mask), after, from_above(dh, tape), packed_transposed(tape.U, len(r)),
+            packed_transposed(tape.U[:, : 2 * H], len(r[ZR])), packed_transposed(tape.U[:, 2 * H :], 0), r,
+            tape.gates, tape.inner, tape.h_states,
+            dz, dproduct, dh_total, dh0, compiled_product(dtype.name),
         )  # fmt: skip
-        dx, dW, dU, db, db_h = gradient_products(tape, dz, dproduct if after else None)
+        x, dW, dU, db, db_h = gradient_products(tape, not lean, dz, dproduct if after else None)
     if not after:  # the candidate has seen r∘h', not h'
         rho = None if tape.recurrent_dropout is None else tape.recurrent_dropout[CANDIDATE]
         dU[:, 2 * H :] = recurrent_kernel_gradient(tape.r * tape.h_states[:-1], dz[..., 2 * H :], rho)
     return GRUGradients(
-        x=dx, W=dW, U=dU, b=np.stack([db, db_h]) if after else db, h0=dh0, z=dz, recurrent_z=dproduct, h=dh_total
+        x=x,
+        W=dW,
+        U=dU,
+        b=np.stack([db, db_h]) if after else db,
+        h0=dh0,
+        z=dz,
+        recurrent_z=dproduct,
+        h=None if lean else dh_total,
     )
 
 
-# -- the arithmetic of one row: gates (3H,) in the order z r ĥ, the rest (H,) ------------------------------------------
+# -- the equations, for as many units at a time as a vector holds; `before` and `after` are the two readings -----------
 
 
-@nb.njit(**INNER, **FAST)
-def mix_row(gates: Array, h_prev: Array, h: Array) -> None:
-    """The new h from z and the candidate, which comes in before its tanh."""
-    H = len(h)
-    z, candidate, one = gates[:H], gates[2 * H :], h.dtype.type(1)
-    tanh_row(candidate)
-    for j in range(H):
-        h[j] = z[j] * h_prev[j] + (one - z[j]) * candidate[j]
+def reset_before(z_z: Any, z_r: Any, h_prev: Any) -> Any:
+    z, r = gates_of((z_z, z_r), ())
+    return z, r, h_prev, r * h_prev
 
 
-@nb.njit(**INNER, **FAST)
-def mix_row_backward(gates: Array, h_prev: Array, dh: Array, dz: Array, dh_prev: Array) -> None:
-    """Dz of the update gate and the candidate, and what h' receives beside the products."""
-    H = len(dh)
-    z, candidate, one = gates[:H], gates[2 * H :], dh.dtype.type(1)
-    dz_z, dz_h = dz[:H], dz[2 * H :]
-    for j in range(H):
-        dz_h[j] = dh[j] * (one - z[j]) * (one - candidate[j] * candidate[j])
-        dz_z[j] = dh[j] * (h_prev[j] - candidate[j]) * z[j] * (one - z[j])
-    for j in range(H):
-        dh_prev[j] = dh[j] * z[j]
+def mix_before(z: Any, r: Any, z_h: Any, h_prev: Any) -> Any:
+    (candidate,) = tanh(z_h)
+    return z, r, candidate, z * h_prev + (1.0 - z) * candidate
 
 
-@nb.njit(**INNER, **FAST)
-def reset_row_backward(r: Array, inner: Array, ds: Array, dz_r: Array) -> None:
-    one = r.dtype.type(1)
-    for j in range(len(r)):
-        dz_r[j] = ds[j] * inner[j] * r[j] * (one - r[j])
+def step_after(z_z: Any, z_r: Any, z_h: Any, inner: Any, h_prev: Any) -> Any:
+    z, r = gates_of((z_z, z_r), ())
+    (candidate,) = tanh(z_h + r * inner)
+    return z, r, candidate, z * h_prev + (1.0 - z) * candidate
+
+
+def mix_back(z: Any, r: Any, candidate: Any, h_prev: Any, dh: Any) -> tuple[Any, Any, Any]:
+    """δz_z, δz_ĥ, and what h' receives beside the products."""
+    dz_h = dh * (1.0 - z) * (1.0 - candidate * candidate)
+    return dh * (h_prev - candidate) * z * (1.0 - z), dz_h, dh * z
+
+
+def mix_back_before(z: Any, r: Any, candidate: Any, h_prev: Any, dh: Any) -> Any:
+    dz_z, dz_h, dh_next = mix_back(z, r, candidate, h_prev, dh)
+    return dz_z, 0.0, dz_h, dh_next, 0.0
+
+
+def reset_back_before(z: Any, r: Any, dz_z: Any, h_prev: Any, ds: Any, dh_next: Any) -> Any:
+    return dz_z, ds * h_prev * r * (1.0 - r), dh_next + ds * r
+
+
+def step_back_after(z: Any, r: Any, candidate: Any, inner: Any, h_prev: Any, dh: Any) -> Any:
+    dz_z, dz_h, dh_next = mix_back(z, r, candidate, h_prev, dh)
+    dz_r = dz_h * inner * r * (1.0 - r)
+    return dz_z, dz_r, dz_h, dz_z, dz_r, dz_h * r, dh_next
+
+
+reset_before_rows = pointwise(reset_before, reads=[2, 1], writes=[2, 1, 1])  # z, h' -> gates, inner, r∘h'
+mix_before_rows = pointwise(mix_before, reads=[3, 1], writes=[3, 1])  # gates, h' -> gates, h
+step_after_rows = pointwise(step_after, reads=[3, 1, 1], writes=[3, 1])  # z, inner, h' -> gates, h
+mix_back_before_rows = pointwise(mix_back_before, reads=[3, 1, 1], writes=[3, 1, 1])  # gates, h', dh -> dz, dh_next, ds
+reset_back_before_rows = pointwise(reset_back_before, reads=[2, 1, 1, 1, 1], writes=[2, 1])  # ... -> dz, dh_next
+step_back_after_rows = pointwise(step_back_after, reads=[3, 1, 1, 1], writes=[3, 3, 1])  # ... -> dz, dproduct, dh_next
 
 
 # -- what a worker does with its block, and a parallel loop over blocks, kept bare to compile fast ---------------------
 
 
-@nb.njit(**INNER, **FAST)
+@nb.njit(**INNER)
 def forward_block(
-    rows: Array, mask: Array, after: bool, x: Array, W: Array, b: Array, b_inner: Array, U_zr: Array, U_h: Array,
-    r_zr: Array, r_h: Array, gates: Array, inner: Array, h: Array, reset: Array, space: Array,
+    rows: Array, mask: Array, after: bool, x: Array, panels_zr: Array, panels_h: Array, panels_x: Array,
+    r_zr: Array, r_h: Array, gates: Array, inner: Array, h: Array, reset: Array, space: Array, address: int,
 ) -> None:  # fmt: skip
-    zero, start, live_space, H = x.dtype.type(0), np.intp(0), np.empty_like(rows), h.shape[2]
+    state, some, H, nothing = flush_denormals(), np.empty_like(rows), h.shape[2], np.empty((0, 0), x.dtype)
     for t in range(len(x)):
-        live = live_rows(mask, t, rows, live_space)
-        for row in live:
-            set_row(gates[t, row], b)
-        add_product(x[t], start, W, gates[t], start, live)
-        if len(r_zr) == 0:
-            add_product(h[t], start, U_zr[0], gates[t], start, live)
+        live = rows_where(mask, t, True, rows, some)
+        gates_t, inner_t, h_now, h_next = slot(gates, t), slot(inner, t), slot(h, t), slot(h, t + 1)
+        set_product(address, h_now, x[t], panels_zr, r_zr, gates_t, 0, 2 * H, live, space)
+        if after:
+            set_product(address, h_now, nothing, panels_h, r_h, inner_t, 0, H, live, space)
+            product(address, h_now, live, 0, 0, x[t], panels_x[0], False, gates_t, 2 * H, H)
+            step_after_rows(H, live, (gates_t, inner_t, h_now, gates_t, h_next))
         else:
-            add_dropped(h[t], U_zr, r_zr, gates[t], start, live, space)
-        for row in live:
-            sigmoid_row(gates[t, row, : 2 * H])
-        for row in live:
-            if after:
-                set_row(inner[t, row], b_inner)
-            else:
-                set_row(inner[t, row], h[t, row])
-                multiply_row(reset[row], h[t, row], gates[t, row, H : 2 * H])
-        meets, product, at = (h[t], inner[t], start) if after else (reset, gates[t], start + 2 * H)
-        if len(r_h) == 0:
-            add_product(meets, start, U_h[0], product, at, live)
-        else:
-            add_dropped(meets, U_h, r_h, product, at, live, space)
-        for row in live:
-            if after:
-                add_product_row(gates[t, row, 2 * H :], gates[t, row, H : 2 * H], inner[t, row])
-            mix_row(gates[t, row], h[t, row], h[t + 1, row])
-        for row in rows:
-            if len(mask) and not mask[t, row]:
-                fill_row(gates[t, row], zero)
-                fill_row(inner[t, row], zero)
-                set_row(h[t + 1, row], h[t, row])
+            reset_before_rows(H, live, (gates_t, h_now, gates_t, inner_t, reset))
+            set_product(address, reset, x[t], panels_h, r_h, gates_t, 2 * H, H, live, space)
+            mix_before_rows(H, live, (gates_t, h_now, gates_t, h_next))
+        if len(live) < len(rows):
+            asleep = rows_where(mask, t, False, rows, some)
+            zero_rows(3 * H, asleep, (gates_t,))
+            zero_rows(H, asleep, (inner_t,))
+            copy_rows(H, asleep, (h_now, h_next))
+    restore(state)
 
 
 @nb.njit(parallel=True, cache=True)
 def _forward(
-    rows: Array, cuts: Array, mask: Array, after: bool, x: Array, W: Array, b: Array, b_inner: Array,
-    U_zr: Array, U_h: Array, r_zr: Array, r_h: Array, gates: Array, inner: Array, h: Array, reset: Array, space: Array,
-    helpers: int = THIS_FILE,
+    rows: Array, cuts: Array, mask: Array, after: bool, x: Array, panels_zr: Array, panels_h: Array, panels_x: Array,
+    r_zr: Array, r_h: Array, gates: Array, inner: Array, h: Array, address: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
-    """Fills gates (T, B, 3H), inner (T, B, H) and h (T + 1, B, H) from its slot 1 on. `reset` (B, H) holds r∘h'."""
+    """Fills gates (T, B, 3H), inner (T, B, H) and h (T + 1, B, H) from its slot 1 on."""
+    reset, space = np.empty_like(h[0]), np.empty_like(h[0])
     for n in nb.prange(len(cuts) - 1):
-        block = rows[cuts[n] : cuts[n + 1]]
-        forward_block(block, mask, after, x, W, b, b_inner, U_zr, U_h, r_zr, r_h, gates, inner, h, reset, space)
+        forward_block(
+            rows[cuts[n] : cuts[n + 1]], mask, after, x, panels_zr, panels_h, panels_x, r_zr, r_h, gates, inner, h,
+            reset, space, address,
+        )  # fmt: skip
 
 
-@nb.njit(**INNER, **FAST)
-def backward_block(
-    rows: Array, mask: Array, after: bool, dh: Array, U_T_zr: Array, U_T_h: Array, r_zr: Array, r_h: Array,
-    gates: Array, inner: Array, h: Array,
-    dz: Array, dproduct: Array, dh_total: Array, dh_next: Array, ds: Array, space: Array,
+@nb.njit(cache=True)
+def _alone(
+    mask: Array, after: bool, x: Array, panels_zr: Array, panels_h: Array, panels_x: Array, gates: Array, inner: Array,
+    h: Array, address: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
-    zero, start, live_space, H = dz.dtype.type(0), np.intp(0), np.empty_like(rows), h.shape[2]
+    """`_forward` by the calling thread, without recurrent dropout."""
+    rows, reset = np.arange(h.shape[1]), np.empty_like(h[0])
+    forward_block(
+        rows, mask, after, x, panels_zr, panels_h, panels_x, h[:0], h[:0], gates, inner, h, reset, reset, address
+    )
+
+
+@nb.njit(**INNER)
+def backward_block(
+    rows: Array, mask: Array, after: bool, dh: Array, panels: Array, panels_zr: Array, panels_h: Array, r: Array,
+    gates: Array, inner: Array, h: Array, dz: Array, dproduct: Array, dh_total: Array, dh_next: Array, ds: Array,
+    space: Array, address: int,
+) -> None:  # fmt: skip
+    state, some, H = flush_denormals(), np.empty_like(rows), h.shape[2]
     for t in range(len(dz) - 1, -1, -1):
-        live = live_rows(mask, t, rows, live_space)
-        for row in rows:
-            set_row(dh_total[t, row], dh_next[row])
-            if len(dh):
-                add_row(dh_total[t, row], dh[t, row])
-            if len(mask) and not mask[t, row]:
-                fill_row(dz[t, row], zero)
-                fill_row(dproduct[t, row], zero)
-                set_row(dh_next[row], dh_total[t, row])
-        for row in live:
-            mix_row_backward(gates[t, row], h[t, row], dh_total[t, row], dz[t, row], dh_next[row])
-            if after:
-                multiply_row(dproduct[t, row, 2 * H :], dz[t, row, 2 * H :], gates[t, row, H : 2 * H])
-            else:
-                fill_row(ds[row], zero)
-        if len(r_h) == 0:
-            add_product(dproduct[t], start + 2 * H, U_T_h[0], dh_next if after else ds, start, live)
+        total = slot(dh_total, t)
+        if len(dh):
+            add_rows(H, rows, (dh_next, dh[t], total))
         else:
-            add_dropped_backward(dproduct[t], start + 2 * H, U_T_h, r_h, dh_next if after else ds, live, space)
-        for row in live:
-            r = gates[t, row, H : 2 * H]
-            reset_row_backward(r, inner[t, row], dz[t, row, 2 * H :] if after else ds[row], dz[t, row, H : 2 * H])
-            if after:
-                set_row(dproduct[t, row, : 2 * H], dz[t, row, : 2 * H])
-            else:
-                add_product_row(dh_next[row], ds[row], r)
-        if len(r_zr) == 0:
-            add_product(dz[t], start, U_T_zr[0], dh_next, start, live)
+            copy_rows(H, rows, (dh_next, total))
+        if len(mask):
+            asleep = rows_where(mask, t, False, rows, some)
+            zero_rows(3 * H, asleep, (dz[t],))
+            zero_rows(3 * H, asleep, (dproduct[t],))
+            copy_rows(H, asleep, (total, dh_next))
+        live = rows_where(mask, t, True, rows, some)
+        if after:
+            step_back_after_rows(H, live, (gates[t], inner[t], h[t], total, dz[t], dproduct[t], dh_next))
+            add_product_back(address, dproduct[t], 0, 3 * H, panels, r, dh_next, live, space)
         else:
-            add_dropped_backward(dz[t], start, U_T_zr, r_zr, dh_next, live, space)
+            mix_back_before_rows(H, live, (gates[t], h[t], total, dz[t], dh_next, ds))
+            add_product_back(address, dz[t], 2 * H, H, panels_h, r[2:], ds, live, space)
+            reset_back_before_rows(H, live, (gates[t], dz[t], h[t], ds, dh_next, dz[t], dh_next))
+            add_product_back(address, dz[t], 0, 2 * H, panels_zr, r[:2], dh_next, live, space)
+    restore(state)
 
 
 @nb.njit(parallel=True, cache=True)
 def _backward(
-    rows: Array, cuts: Array, mask: Array, after: bool, dh: Array, U_T_zr: Array, U_T_h: Array,
-    r_zr: Array, r_h: Array, gates: Array, inner: Array, h: Array,
-    dz: Array, dproduct: Array, dh_total: Array, dh_next: Array, ds: Array, space: Array, helpers: int = THIS_FILE,
+    rows: Array, cuts: Array, mask: Array, after: bool, dh: Array, panels: Array, panels_zr: Array, panels_h: Array,
+    r: Array, gates: Array, inner: Array, h: Array,
+    dz: Array, dproduct: Array, dh_total: Array, dh_next: Array, address: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
-    """Fills dz and dproduct (T, B, 3H) and dh_total (T, B, H); dh_next (B, H) runs from T to 0. `ds` (B, H) is of r∘h'."""
+    """Fills dz and dproduct (T, B, 3H) and dh_total (T, B, H); dh_next (B, H) runs from T to 0."""
+    ds, space = np.empty_like(dh_next), np.empty_like(dh_next)
     for n in nb.prange(len(cuts) - 1):
-        block = rows[cuts[n] : cuts[n + 1]]
         backward_block(
-            block, mask, after, dh, U_T_zr, U_T_h, r_zr, r_h, gates, inner, h, dz, dproduct, dh_total, dh_next, ds, space
+            rows[cuts[n] : cuts[n + 1]], mask, after, dh, panels, panels_zr, panels_h, r, gates, inner, h, dz, dproduct,
+            dh_total, dh_next, ds, space, address,
         )  # fmt: skip

@@ -1,7 +1,11 @@
 """The LSTM's compiled twin: `lstm_forward` and `lstm_backward` of `cells/lstm.py`, with the same tape and gradients.
 
-How rows are dealt to threads and masked steps passed over stands in `rows.py`.
+How rows are dealt to threads and masked steps passed over stands in `rows.py`, how the products and the equations become
+vector instructions in `vectors.py`.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import numba as nb
 import numpy as np
@@ -10,29 +14,26 @@ from ..activations import Array
 from ..buffers import empty
 from ..cells.lstm import LSTMGradients, LSTMTape
 from ..layers import check_shapes
+from .product import INNER, THESE_FILES, compiled_product, packed, packed_transposed
 from .rows import (
-    FAST,
-    INNER,
-    THIS_FILE,
-    add_dropped,
-    add_dropped_backward,
-    add_product,
-    add_row,
+    NO_MASK,
+    add_product_back,
+    add_rows,
     blocks_of,
+    copy_rows,
     dropout_of,
-    fill_row,
     from_above,
     gradient_products,
     guarded,
     last_from_above,
-    live_rows,
     of_one_dtype,
-    per_gate,
-    set_row,
-    sigmoid_row,
-    tanh,
-    tanh_row,
+    rows_where,
+    set_product,
+    slot,
+    without_tape,
+    zero_rows,
 )
+from .vectors import flush_denormals, gates_of, pointwise, restore, tanh
 
 
 def lstm_forward(
@@ -43,137 +44,165 @@ def lstm_forward(
     x, W, U, b, h0, c0 = of_one_dtype(x, W, U, b, h0, c0)
     tape = LSTMTape(x, W, U, b, h0, c0, mask, recurrent_dropout)
     r = dropout_of(tape)
-    states = tape.gates, tape.tanh_c, tape.h_states, tape.c_states
     with guarded("LSTM"):
-        _forward(*blocks_of(tape), x, W, b, per_gate(U, r), r, *states, np.empty_like(h0))
+        _forward(
+            *blocks_of(x, tape.mask), x, packed(b, U, W, len(r)), r, tape.gates, tape.tanh_c, tape.h_states, tape.c_states,
+            compiled_product(x.dtype.name),
+        )  # fmt: skip
     return tape
 
 
+def lstm_infer(
+    x: Array, W: Array, U: Array, b: Array, h0: Array, c0: Array, mask: Array | None = None, sequences: bool = False
+) -> tuple[Array, list[Array]]:
+    """h (T, B, H), or with sequences=False the last step's alone (1, B, H), and the last states: forward without a tape."""
+    x, W, U, b, h0, c0 = of_one_dtype(x, W, U, b, h0, c0)
+    (T, B, _), H = x.shape, len(U)
+    h, c = without_tape(h0, T if sequences else 1), without_tape(c0, 1)
+    gates, tanh_c = np.empty((1, B, 4 * H), x.dtype), np.empty((1, B, H), x.dtype)
+    rows, cuts, mask = blocks_of(x, mask)
+    panels, address = packed(b, U, W, 0), compiled_product(x.dtype.name)
+    with guarded("LSTM"):
+        if B == 1:  # for one row no second thread need wake up
+            _alone(mask, x, panels, gates, tanh_c, h, c, address)
+        else:
+            _forward(rows, cuts, mask, x, panels, h[:0], gates, tanh_c, h, c, address)
+    last = [h[T % len(h)], c[T % len(c)]]
+    return h[1:] if sequences else last[0][None], last
+
+
+def lstm_stream(W: Array, U: Array, b: Array, h0: Array, c0: Array) -> Callable[[Array], Array]:
+    """A function that takes a step x (B, D), returns its h (B, H) and keeps the states for the next."""
+    W, U, b, h0, c0 = of_one_dtype(W, U, b, h0, c0)
+    h, c, panels, address = without_tape(h0, 1), without_tape(c0, 1), packed(b, U, W, 0), compiled_product(W.dtype.name)
+    gates, tanh_c = np.empty((1, len(h0), W.shape[1]), W.dtype), np.empty((1, *h0.shape), W.dtype)
+
+    def step(x: Array) -> Array:
+        _alone(NO_MASK, x[None], panels, gates, tanh_c, h, c, address)
+        h[0], c[0] = h[1], c[1]
+        return h[1].copy()
+
+    return step
+
+
 def lstm_backward(
-    tape: LSTMTape, dh: Array | None = None, dh_T: Array | None = None, dc_T: Array | None = None
+    tape: LSTMTape,
+    dh: Array | None = None,
+    dh_T: Array | None = None,
+    dc_T: Array | None = None,
+    lean: bool = False,
 ) -> LSTMGradients:
-    """`cells.lstm.lstm_backward`, compiled."""
+    """`cells.lstm.lstm_backward`, compiled. `lean` leaves out what training does not use: dx, and dc and dh of each step."""
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape), dc_T=(dc_T, tape.c0.shape))
-    (T, B, H), dtype, r = tape.h.shape, tape.gates.dtype, dropout_of(tape)
-    dz, dc, dh_total = empty((T, B, 4 * H), dtype), empty((T, B, H), dtype), empty((T, B, H), dtype)
-    dh0, dc0 = last_from_above(dh_T, tape.h0), last_from_above(dc_T, tape.c0)
-    U_T = np.ascontiguousarray(per_gate(tape.U, r).transpose(0, 2, 1))  # (1, 4H, H) or (4, H, H)
+    (T, B, H), dtype = tape.h.shape, tape.gates.dtype
+    slots = 1 if lean else T
+    dz, dc, dh_total = empty((T, B, 4 * H), dtype), empty((slots, B, H), dtype), empty((slots, B, H), dtype)
+    dh0, dc0, r = last_from_above(dh_T, tape.h0), last_from_above(dc_T, tape.c0), dropout_of(tape)
     with guarded("LSTM"):
         _backward(
-            *blocks_of(tape), from_above(dh, tape), U_T, r, tape.gates, tape.tanh_c, tape.c_states,
-            dz, dc, dh_total, dh0, dc0, np.empty_like(dh0),
+            *blocks_of(tape.x, tape.mask), from_above(dh, tape), packed_transposed(tape.U, len(r)), r,
+            tape.gates, tape.tanh_c, tape.c_states,
+            dz, dc, dh_total, dh0, dc0, compiled_product(dtype.name),
         )  # fmt: skip
-        dx, dW, dU, db, _ = gradient_products(tape, dz)
-    return LSTMGradients(x=dx, W=dW, U=dU, b=db, h0=dh0, c0=dc0, z=dz, c=dc, h=dh_total)
+        x, dW, dU, db, _ = gradient_products(tape, not lean, dz)
+    return LSTMGradients(
+        x=x, W=dW, U=dU, b=db, h0=dh0, c0=dc0, z=dz, c=None if lean else dc, h=None if lean else dh_total
+    )
 
 
-@nb.njit(**INNER, **FAST)
-def forward_row(gates: Array, c_prev: Array, c: Array, tanh_c: Array, h: Array) -> None:
-    """Gates (4H,) comes in as z; the rest is (H,)."""
-    H = len(c)
-    i, f, g, o = gates[:H], gates[H : 2 * H], gates[2 * H : 3 * H], gates[3 * H :]
-    sigmoid_row(gates[: 2 * H])
-    tanh_row(g)
-    sigmoid_row(o)
-    for j in range(H):
-        c[j] = f[j] * c_prev[j] + i[j] * g[j]
-    for j in range(H):
-        tanh_c[j] = tanh(c[j])
-    for j in range(H):
-        h[j] = o[j] * tanh_c[j]
+# -- the equations, for as many units at a time as a vector holds ------------------------------------------------------
 
 
-@nb.njit(**INNER, **FAST)
-def backward_row(gates: Array, tanh_c: Array, c_prev: Array, dh: Array, dc_next: Array, dc: Array, dz: Array) -> None:
-    """Dc and dz of a row from dh and dc_next, which becomes what the step before receives."""
-    H = len(dc)
-    one = dc.dtype.type(1)
-    i, f, g, o = gates[:H], gates[H : 2 * H], gates[2 * H : 3 * H], gates[3 * H :]
-    di, df, dg, do = dz[:H], dz[H : 2 * H], dz[2 * H : 3 * H], dz[3 * H :]
-    for j in range(H):
-        dc[j] = dc_next[j] + dh[j] * o[j] * (one - tanh_c[j] * tanh_c[j])
-    for j in range(H):
-        do[j] = dh[j] * tanh_c[j] * o[j] * (one - o[j])
-    for j in range(H):
-        di[j] = dc[j] * g[j] * i[j] * (one - i[j])
-        dg[j] = dc[j] * i[j] * (one - g[j] * g[j])
-    for j in range(H):
-        df[j] = dc[j] * c_prev[j] * f[j] * (one - f[j])
-        dc_next[j] = dc[j] * f[j]
+def step(z_i: Any, z_f: Any, z_g: Any, z_o: Any, c_prev: Any) -> Any:
+    i, f, o, g = gates_of((z_i, z_f, z_o), (z_g,))
+    c = f * c_prev + i * g
+    (tanh_c,) = tanh(c)
+    return i, f, g, o, c, tanh_c, o * tanh_c
+
+
+def step_back(i: Any, f: Any, g: Any, o: Any, tanh_c: Any, c_prev: Any, dh: Any, dc_next: Any) -> Any:
+    dc = dc_next + dh * o * (1.0 - tanh_c * tanh_c)
+    dz_i, dz_f, dz_g = dc * g * i * (1.0 - i), dc * c_prev * f * (1.0 - f), dc * i * (1.0 - g * g)
+    return dz_i, dz_f, dz_g, dh * tanh_c * o * (1.0 - o), dc, dc * f, 0.0
+
+
+step_rows = pointwise(step, reads=[4, 1], writes=[4, 1, 1, 1])  # z, c' -> gates, c, tanh_c, h
+step_back_rows = pointwise(step_back, reads=[4, 1, 1, 1, 1], writes=[4, 1, 1, 1])
 
 
 # -- what a worker does with its block, and a parallel loop over blocks, kept bare to compile fast ---------------------
 
 
-@nb.njit(**INNER, **FAST)
+@nb.njit(**INNER)
 def forward_block(
-    rows: Array, mask: Array, x: Array, W: Array, b: Array, U: Array, r: Array,
-    gates: Array, tanh_c: Array, h: Array, c: Array, space: Array,
+    rows: Array, mask: Array, x: Array, panels: Array, r: Array,
+    gates: Array, tanh_c: Array, h: Array, c: Array, space: Array, address: int,
 ) -> None:  # fmt: skip
-    zero, start, live_space = x.dtype.type(0), np.intp(0), np.empty_like(rows)
+    state, live_space, H = flush_denormals(), np.empty_like(rows), h.shape[2]
     for t in range(len(x)):
-        live = live_rows(mask, t, rows, live_space)
-        for row in live:
-            set_row(gates[t, row], b)
-        add_product(x[t], start, W, gates[t], start, live)
-        if len(r) == 0:
-            add_product(h[t], start, U[0], gates[t], start, live)
-        else:
-            add_dropped(h[t], U, r, gates[t], start, live, space)
-        for row in live:
-            forward_row(gates[t, row], c[t, row], c[t + 1, row], tanh_c[t, row], h[t + 1, row])
-        for row in rows:
-            if len(mask) and not mask[t, row]:
-                fill_row(gates[t, row], zero)
-                fill_row(tanh_c[t, row], zero)
-                set_row(h[t + 1, row], h[t, row])
-                set_row(c[t + 1, row], c[t, row])
+        live = rows_where(mask, t, True, rows, live_space)
+        now, h_now, h_next, c_now, c_next = slot(gates, t), slot(h, t), slot(h, t + 1), slot(c, t), slot(c, t + 1)
+        set_product(address, h_now, x[t], panels, r, now, 0, 4 * H, live, space)
+        step_rows(H, live, (now, c_now, now, c_next, slot(tanh_c, t), h_next))
+        if len(live) < len(rows):
+            asleep = rows_where(mask, t, False, rows, live_space)
+            zero_rows(4 * H, asleep, (now,))
+            zero_rows(H, asleep, (slot(tanh_c, t),))
+            copy_rows(H, asleep, (h_now, h_next))
+            copy_rows(H, asleep, (c_now, c_next))
+    restore(state)
 
 
 @nb.njit(parallel=True, cache=True)
 def _forward(
-    rows: Array, cuts: Array, mask: Array, x: Array, W: Array, b: Array, U: Array, r: Array,
-    gates: Array, tanh_c: Array, h: Array, c: Array, space: Array, helpers: int = THIS_FILE,
+    rows: Array, cuts: Array, mask: Array, x: Array, panels: Array, r: Array,
+    gates: Array, tanh_c: Array, h: Array, c: Array, address: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
     """Fills gates (T, B, 4H), tanh_c (T, B, H) and, from their slot 1 on, h and c (T + 1, B, H)."""
+    space = np.empty_like(h[0])
     for n in nb.prange(len(cuts) - 1):
-        block = rows[cuts[n] : cuts[n + 1]]
-        forward_block(block, mask, x, W, b, U, r, gates, tanh_c, h, c, space)
+        forward_block(rows[cuts[n] : cuts[n + 1]], mask, x, panels, r, gates, tanh_c, h, c, space, address)
 
 
-@nb.njit(**INNER, **FAST)
-def backward_block(
-    rows: Array, mask: Array, dh: Array, U_T: Array, r: Array, gates: Array, tanh_c: Array, c: Array,
-    dz: Array, dc: Array, dh_total: Array, dh_next: Array, dc_next: Array, space: Array,
+@nb.njit(cache=True)
+def _alone(
+    mask: Array, x: Array, panels: Array, gates: Array, tanh_c: Array, h: Array, c: Array, address: int,
+    helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
-    zero, start, live_space = dz.dtype.type(0), np.intp(0), np.empty_like(rows)
+    """`_forward` by the calling thread, without recurrent dropout."""
+    forward_block(np.arange(h.shape[1]), mask, x, panels, h[:0], gates, tanh_c, h, c, h[0], address)
+
+
+@nb.njit(**INNER)
+def backward_block(
+    rows: Array, mask: Array, dh: Array, panels: Array, r: Array, gates: Array, tanh_c: Array, c: Array,
+    dz: Array, dc: Array, dh_total: Array, dh_next: Array, dc_next: Array, space: Array, address: int,
+) -> None:  # fmt: skip
+    state, live_space, H = flush_denormals(), np.empty_like(rows), dh_next.shape[1]
     for t in range(len(dz) - 1, -1, -1):
-        live = live_rows(mask, t, rows, live_space)
-        for row in rows:
-            set_row(dh_total[t, row], dh_next[row])
-            if len(dh):
-                add_row(dh_total[t, row], dh[t, row])
-            if len(mask) and not mask[t, row]:
-                fill_row(dz[t, row], zero)
-                set_row(dc[t, row], dc_next[row])
-                set_row(dh_next[row], dh_total[t, row])
-        for row in live:
-            backward_row(
-                gates[t, row], tanh_c[t, row], c[t, row], dh_total[t, row], dc_next[row], dc[t, row], dz[t, row]
-            )
-            fill_row(dh_next[row], zero)
-        if len(r) == 0:
-            add_product(dz[t], start, U_T[0], dh_next, start, live)
+        total, dc_now = slot(dh_total, t), slot(dc, t)
+        if len(dh):
+            add_rows(H, rows, (dh_next, dh[t], total))
         else:
-            add_dropped_backward(dz[t], start, U_T, r, dh_next, live, space)
+            copy_rows(H, rows, (dh_next, total))
+        if len(mask):
+            asleep = rows_where(mask, t, False, rows, live_space)
+            zero_rows(4 * H, asleep, (dz[t],))
+            copy_rows(H, asleep, (dc_next, dc_now))
+            copy_rows(H, asleep, (total, dh_next))
+        live = rows_where(mask, t, True, rows, live_space)
+        step_back_rows(H, live, (gates[t], tanh_c[t], c[t], total, dc_next, dz[t], dc_now, dc_next, dh_next))
+        add_product_back(address, dz[t], 0, 4 * H, panels, r, dh_next, live, space)
+    restore(state)
 
 
 @nb.njit(parallel=True, cache=True)
 def _backward(
-    rows: Array, cuts: Array, mask: Array, dh: Array, U_T: Array, r: Array, gates: Array, tanh_c: Array, c: Array,
-    dz: Array, dc: Array, dh_total: Array, dh_next: Array, dc_next: Array, space: Array, helpers: int = THIS_FILE,
+    rows: Array, cuts: Array, mask: Array, dh: Array, panels: Array, r: Array, gates: Array, tanh_c: Array, c: Array,
+    dz: Array, dc: Array, dh_total: Array, dh_next: Array, dc_next: Array, address: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
     """Fills dz (T, B, 4H), dc and dh_total (T, B, H); dh_next and dc_next (B, H) run from T to 0."""
+    space = np.empty_like(dh_next)
     for n in nb.prange(len(cuts) - 1):
         block = rows[cuts[n] : cuts[n + 1]]
-        backward_block(block, mask, dh, U_T, r, gates, tanh_c, c, dz, dc, dh_total, dh_next, dc_next, space)
+        backward_block(block, mask, dh, panels, r, gates, tanh_c, c, dz, dc, dh_total, dh_next, dc_next, space, address)

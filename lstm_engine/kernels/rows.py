@@ -1,40 +1,31 @@
-"""What the three compiled cells share: the row arithmetic, the products, and who computes which rows when.
+"""What the three compiled cells share: the products of a step and of all steps, and who computes which rows when.
 
-A worker takes a block of sequences through all steps, so no step waits for another worker and a row stays in cache. At a
-step only rows that the mask lets through are computed. Blocks are cut by the batch and its mask alone and weight gradients
-summed from a fixed number of parts in one order, so the bits do not depend on the thread count. float32 and float64.
+    worker 0  rows 0-15   step 0   step 1   step 2   ...   a worker takes its sequences through all steps, so that no step
+    worker 1  rows 16-31  step 0   step 1   step 2   ...   waits for another worker, and only rows that a mask lets through
+
+    forward   z = [1 h' x] [b; U; W]     backward   δh' = δz Uᵀ     `product.py`, for the live rows of a worker
+    gradients [h' x 1]ᵀ δz = [δU; δW; δb]   a worker takes some columns through all steps and sequences
+
+Every number of a result is computed by one worker, by the same operations in the same order however the work is cut: the bits
+do not depend on the number of threads. float32 and float64.
 """
 
-import hashlib
 import logging
-import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numba as nb
 import numpy as np
-from numba.extending import overload
 
 from ..activations import Array
-from ..buffers import empty
+from .product import INNER, THESE_FILES, WIDE, compiled_product, packed_transposed, product
+from .vectors import BYTES, flush_denormals, gather, pointwise, restore
 
-FAST: dict[str, Any] = {
-    "fastmath": {"contract", "reassoc", "arcp", "nsz", "afn"},  # all of it but what would delete NaN and infinity
-    "error_model": "numpy",  # Python's would look for a zero before every division, and nothing would vectorise
-}
-INNER: dict[str, Any] = {
-    "no_cpython_wrapper": True,
-    "no_cfunc_wrapper": True,
-}  # called by kernels alone: compiles faster
-PARTS = 8  # the weight gradients' partial sums
+CHUNK = 128  # rows of [h' x 1] that the weight gradients take at a time: they stay in cache for all columns
 
-# Numba's cache does not see edits in another file's jitted functions. The value of a default argument is part of its key:
-# kernels in other files take this one's hash as an argument that nobody passes, and so are compiled anew when it changes.
-THIS_FILE = int.from_bytes(hashlib.sha256(Path(__file__).read_bytes()).digest()[:7], "big")
-
+NO_MASK = np.empty((0, 0), np.bool_)
 _one_caller = threading.Lock()  # Numba's workqueue layer aborts the process when two threads run kernels at once
 _told: set[str] = set()
 
@@ -52,6 +43,8 @@ def of_one_dtype(*arrays: Array) -> list[Array]:
 
 def plain(a: Array, dtype: Any) -> Array:
     """Contiguous and writable: for a read-only array everything would be compiled once more."""
+    if a.dtype == dtype and a.flags.c_contiguous and a.flags.writeable:
+        return a  # np.require would take as long as a small step's product to see it
     return np.require(a, dtype, ["C", "W"])
 
 
@@ -59,12 +52,6 @@ def dropout_of(tape: Any, gates: slice = slice(None)) -> Array:
     """(G, B, H), or empty (0, B, H) for none."""
     r, h0 = tape.recurrent_dropout, tape.h0
     return np.empty((0, *h0.shape), h0.dtype) if r is None else plain(r[gates], h0.dtype)
-
-
-def per_gate(U: Array, r: Array) -> Array:
-    """U (H, GH) as kernels walk it: (1, H, GH), or (G, H, H) when recurrent dropout r gives every gate an h of its own."""
-    U = U[None] if len(r) == 0 else U.reshape(len(U), len(r), -1).swapaxes(0, 1)
-    return np.ascontiguousarray(U)
 
 
 def from_above(dh: Array | None, tape: Any) -> Array:
@@ -77,20 +64,21 @@ def last_from_above(d: Array | None, like: Array) -> Array:
     return np.zeros_like(like) if d is None else np.array(d, like.dtype, order="C")
 
 
-def blocks_of(tape: Any) -> tuple[Array, Array, Array]:
-    """The batch's rows (B,), where blocks of them are cut (n + 1,), and the mask (T, B), empty for none.
-
-    Blocks are small, so that all threads have some; larger for a U beyond cache, and under a mask, since rows are computed
-    by four and some sleep. The cuts then give every block as many live steps.
-    """
-    (T, B, _), H, mask = tape.x.shape, tape.h0.shape[1], tape.mask
-    size = 4 if mask is None and H <= 128 else min(16, max(4, B // 4))
-    cuts, no_mask = np.array([*range(0, B, size), B]), np.empty((0, 0), np.bool_)
+def blocks_of(x: Array, mask: Array | None) -> tuple[Array, Array, Array]:
+    """The batch's rows (B,), where they are cut for the workers (n + 1,), and the mask (T, B), empty for none."""
+    (T, B, _), workers = x.shape, nb.get_num_threads()
     if mask is None:
-        return np.arange(B), cuts, no_mask
+        return np.arange(B), np.arange(workers + 1) * B // workers, NO_MASK
     work = np.cumsum(mask.sum(axis=0) + T / 8)  # (B,): a masked step is not free, its states are written
-    cuts = np.searchsorted(work, work[-1] * np.linspace(0, 1, len(cuts)), side="right")
+    cuts = np.searchsorted(work, work[-1] * np.linspace(0, 1, workers + 1), side="right")
     return np.arange(B), cuts, np.ascontiguousarray(mask)
+
+
+def without_tape(state: Array, slots: int) -> Array:
+    """Room for a state (B, H) and for `slots` steps after it, of which a longer sequence uses the first again."""
+    states = np.empty((slots + 1, *state.shape), state.dtype)
+    states[0] = state
+    return states
 
 
 @contextmanager
@@ -110,236 +98,149 @@ def guarded(cell: str) -> Iterator[None]:
             notice.cancel()
 
 
-# -- the arithmetic of one row. Constants are typed: a Python float would turn float32 arithmetic into float64 ---------
+# -- whole rows: called with the numbers that a row has, the rows, and the arrays (B, ...) that are read and written ----
 
-
-def tanh(x: Any) -> Any:
-    """The math library's tanh in float64; in float32 x P(x²) / Q(x²) on [-8, 8], which vectorises.
-
-    Fitted to the smallest largest relative error (6e-9); evaluated in float32 within 4e-7 of tanh. NaN passes.
-    """
-    raise TypeError("for compiled code only")
-
-
-@overload(tanh, jit_options=FAST)
-def _tanh_of(x: Any) -> Any:
-    def exact(x: Any) -> Any:
-        return math.tanh(x)
-
-    p = (9.99999994e-01, 1.34445050e-01, 3.57160645e-03, 2.18948027e-05, 1.52306187e-08)
-    q = (1.0, 4.67778324e-01, 2.61644749e-02, 3.41130588e-04, 8.52252750e-07)
-    p0, p1, p2, p3, p4, q0, q1, q2, q3, q4, end = (np.float32(v) for v in (*p, *q, 8.0))
-
-    def rational(x: Any) -> Any:
-        if x > end:
-            x = end
-        elif x < -end:
-            x = -end
-        s = x * x
-        numerator = (((p4 * s + p3) * s + p2) * s + p1) * s + p0
-        denominator = (((q4 * s + q3) * s + q2) * s + q1) * s + q0
-        return x * numerator / denominator
-
-    return exact if x is nb.float64 else rational
-
-
-# Rows are written as loops: compiling an array expression takes seconds, a loop milliseconds. Short loops over few arrays
-# are what the compiler vectorises. forceinline stands where a call would cost more than what it does.
+copy_rows = pointwise(lambda a: a, reads=[1], writes=[1])
+zero_rows = pointwise(lambda: 0.0, reads=[], writes=[1])
+add_rows = pointwise(lambda a, b: a + b, reads=[1, 1], writes=[1])
+multiply_rows = pointwise(lambda a, b: a * b, reads=[1, 1], writes=[1])
+add_product_rows = pointwise(lambda out, a, b: out + a * b, reads=[1, 1, 1], writes=[1])
 
 
 @nb.njit(**INNER)
-def fill_row(out: Array, value: Any) -> None:
-    for j in range(len(out)):
-        out[j] = value
+def slot(a: Array, t: int) -> Array:
+    """Step t in an array (slots, B, ...): a tape has a slot for every step; without one, some are used in turn."""
+    return a[t % len(a)]
 
 
 @nb.njit(**INNER)
-def set_row(out: Array, a: Array) -> None:
-    for j in range(len(out)):
-        out[j] = a[j]
-
-
-@nb.njit(**INNER)
-def add_row(out: Array, a: Array) -> None:
-    for j in range(len(out)):
-        out[j] += a[j]
-
-
-@nb.njit(**INNER)
-def multiply_row(out: Array, a: Array, b: Array) -> None:
-    for j in range(len(out)):
-        out[j] = a[j] * b[j]
-
-
-@nb.njit(**INNER, **FAST)
-def add_product_row(out: Array, a: Array, b: Array) -> None:
-    for j in range(len(out)):
-        out[j] += a[j] * b[j]
-
-
-@nb.njit(**INNER, **FAST, forceinline=True)
-def tanh_row(z: Array) -> None:
-    for j in range(len(z)):
-        z[j] = tanh(z[j])
-
-
-@nb.njit(**INNER, **FAST, forceinline=True)
-def sigmoid_row(z: Array) -> None:
-    half = z.dtype.type(0.5)
-    for j in range(len(z)):
-        z[j] = half * tanh(half * z[j]) + half
-
-
-# -- the products of a step, for some rows of the batch ---------------------------------------------------------------
-
-
-@nb.njit(**INNER, forceinline=True)
-def live_rows(mask: Array, t: int, rows: Array, space: Array) -> Array:
-    """Those of a block's rows that take step t, in `space`."""
+def rows_where(mask: Array, t: int, live: bool, rows: Array, space: Array) -> Array:
+    """Those of a block's rows that take step t, or those that do not, in `space`."""
     n = 0
     for row in rows:
-        if len(mask) == 0 or mask[t, row]:
+        if (len(mask) == 0 or mask[t, row]) == live:
             space[n] = row
             n += 1
     return space[:n]
 
 
-@nb.njit(**INNER, **FAST)
-def add_product(a: Array, a_at: int, B: Array, out: Array, out_at: int, rows: Array) -> None:
-    """out[row, out_at:] += a[row, a_at:] @ B (K, N): four rows by four k at a time (then two, then one), n innermost."""
-    K, N = B.shape
-    fours = len(rows) - len(rows) % 4
-    for r in range(0, fours, 4):
-        n0, n1, n2, n3 = rows[r], rows[r + 1], rows[r + 2], rows[r + 3]
-        a0, a1, a2, a3 = a[n0, a_at:], a[n1, a_at:], a[n2, a_at:], a[n3, a_at:]
-        o0, o1, o2, o3 = out[n0, out_at:], out[n1, out_at:], out[n2, out_at:], out[n3, out_at:]
-        for k in range(0, K - 3, 4):
-            b0, b1, b2, b3 = B[k], B[k + 1], B[k + 2], B[k + 3]
-            a00, a01, a02, a03 = a0[k], a0[k + 1], a0[k + 2], a0[k + 3]
-            a10, a11, a12, a13 = a1[k], a1[k + 1], a1[k + 2], a1[k + 3]
-            a20, a21, a22, a23 = a2[k], a2[k + 1], a2[k + 2], a2[k + 3]
-            a30, a31, a32, a33 = a3[k], a3[k + 1], a3[k + 2], a3[k + 3]
-            for n in range(N):
-                o0[n] += a00 * b0[n] + a01 * b1[n] + a02 * b2[n] + a03 * b3[n]
-                o1[n] += a10 * b0[n] + a11 * b1[n] + a12 * b2[n] + a13 * b3[n]
-                o2[n] += a20 * b0[n] + a21 * b1[n] + a22 * b2[n] + a23 * b3[n]
-                o3[n] += a30 * b0[n] + a31 * b1[n] + a32 * b2[n] + a33 * b3[n]
-    for r in range(fours, len(rows) - 1, 2):
-        a0, a1, o0, o1 = a[rows[r], a_at:], a[rows[r + 1], a_at:], out[rows[r], out_at:], out[rows[r + 1], out_at:]
-        for k in range(0, K - 3, 4):
-            b0, b1, b2, b3 = B[k], B[k + 1], B[k + 2], B[k + 3]
-            a00, a01, a02, a03 = a0[k], a0[k + 1], a0[k + 2], a0[k + 3]
-            a10, a11, a12, a13 = a1[k], a1[k + 1], a1[k + 2], a1[k + 3]
-            for n in range(N):
-                o0[n] += a00 * b0[n] + a01 * b1[n] + a02 * b2[n] + a03 * b3[n]
-                o1[n] += a10 * b0[n] + a11 * b1[n] + a12 * b2[n] + a13 * b3[n]
-    for row in rows[len(rows) - len(rows) % 2 :]:
-        a0, o0 = a[row, a_at:], out[row, out_at:]
-        for k in range(0, K - 3, 4):
-            b0, b1, b2, b3 = B[k], B[k + 1], B[k + 2], B[k + 3]
-            a00, a01, a02, a03 = a0[k], a0[k + 1], a0[k + 2], a0[k + 3]
-            for n in range(N):
-                o0[n] += a00 * b0[n] + a01 * b1[n] + a02 * b2[n] + a03 * b3[n]
-    for k in range(K - K % 4, K):  # what the fours left over
-        for row in rows:
-            a_k, b_k, o = a[row, a_at + k], B[k], out[row, out_at:]
-            for n in range(N):
-                o[n] += a_k * b_k[n]
+# -- the products of a step, for some rows of the batch ---------------------------------------------------------------
 
 
 @nb.njit(**INNER)
-def add_dropped(h: Array, U: Array, r: Array, z: Array, z_at: int, rows: Array, space: Array) -> None:
-    """z[row, z_at:] += h∘r_k @ U[k], gate after gate, under recurrent dropout r (G, B, H)."""
-    for k in range(len(r)):
-        for row in rows:
-            multiply_row(space[row], h[row], r[k, row])
-        add_product(space, np.intp(0), U[k], z, z_at + k * U.shape[2], rows)
+def set_product(
+    address: int, h: Array, x: Array, panels: Array, r: Array, z: Array, z_at: int, N: int, rows: Array, space: Array
+) -> None:  # fmt: skip
+    """z[row, z_at : z_at + N] = start + h @ U + x @ W; under recurrent dropout r (G, B, H) each gate has its own h∘rₖ."""
+    H, G = h.shape[1], len(r)
+    if G == 0:
+        product(address, h, rows, 0, H, x, panels[0], False, z, z_at, N)
+    for k in range(G):
+        multiply_rows(H, rows, (h, r[k], space))
+        product(address, space, rows, 0, H, x, panels[k], False, z, z_at + k * N // G, N // G)
 
 
 @nb.njit(**INNER)
-def add_dropped_backward(dz: Array, z_at: int, U_T: Array, r: Array, dh: Array, rows: Array, space: Array) -> None:
-    """dh[row] += the sum of dz_k @ U_kᵀ ∘ r_k over the gates."""
-    for k in range(len(r)):
-        for row in rows:
-            fill_row(space[row], space.dtype.type(0))
-        add_product(dz, z_at + k * U_T.shape[1], U_T[k], space, np.intp(0), rows)
-        for row in rows:
-            add_product_row(dh[row], space[row], r[k, row])
+def add_product_back(
+    address: int, dz: Array, dz_at: int, N: int, panels: Array, r: Array, dh: Array, rows: Array, space: Array
+) -> None:
+    """dh[row] += dz[row, dz_at : dz_at + N] @ Uᵀ; under recurrent dropout the sum of dzₖ @ Uₖᵀ ∘ rₖ over the gates."""
+    H, G, nothing = dh.shape[1], len(r), np.empty((0, 0), dz.dtype)
+    if G == 0:
+        product(address, dz, rows, dz_at, N, nothing, panels[0], True, dh, 0, H)
+    for k in range(G):
+        zero_rows(H, rows, (space,))
+        product(address, dz, rows, dz_at + k * N // G, N // G, nothing, panels[k], True, space, 0, H)
+        add_product_rows(H, rows, (dh, space, r[k], dh))
 
 
 # -- the products over all steps: the gradients of the input and the weights, from live rows alone --------------------
 
 
-def gradient_products(tape: Any, dz: Array, dz_h: Array | None = None) -> tuple[Array, Array, Array, Array, Array]:
-    """dx (T, B, D), dW (D, GH), dU (H, GH), and the sums of dz and dz_h (GH,) each, the latter 0 without dz_h.
+def gradient_products(
+    tape: Any, want_dx: bool, dz: Array, dz_h: Array | None = None
+) -> tuple[Any, Array, Array, Array, Array]:
+    """dx (T, B, D) or None, dW (D, GH), dU (H, GH), and the sums of dz and dz_h (GH,) each, the latter 0 without dz_h.
 
     `dz_h` (T, B, GH) is the gradient of the recurrent product where it is not dz itself.
     """
     (T, B, D), (H, GH), dtype = tape.x.shape, tape.U.shape, dz.dtype
-    flat = [a.reshape(-1, a.shape[-1]) for a in (tape.x, tape.h_states[:-1], dz, dz[:0] if dz_h is None else dz_h)]
-    live = np.arange(0) if tape.mask is None else np.flatnonzero(tape.mask)
-    dx, W_T = empty((T * B, D), dtype), np.ascontiguousarray(tape.W.T)
-    if tape.mask is not None:
-        dx[:] = 0
-    sums = [empty((PARTS, *shape), dtype) for shape in ((D, GH), (H, GH), (GH,))]  # dW, dU and db by parts
-    sums.append(np.zeros_like(sums[-1]))  # and db_h, where it is not db
-    _products(T * B if tape.mask is None else len(live), live, *flat, W_T, dropout_of(tape), dx, *sums)
-    dW, dU, db, db_h = (a.sum(axis=0) for a in sums)
-    return dx.reshape(tape.x.shape), dW, dU, db, db_h
+    x, h = tape.x.reshape(-1, D), tape.h_states[:-1].reshape(-1, H)
+    flat = dz.reshape(-1, GH)
+    live = np.arange(T * B) if tape.mask is None else np.flatnonzero(tape.mask)
+    r, workers, address = dropout_of(tape), nb.get_num_threads(), compiled_product(dtype.name)
+    dx = None
+    if want_dx:
+        dx = np.zeros((T, B, D), dtype)
+        _input_gradient(workers, live, flat, packed_transposed(tape.W, 0)[0], dx.reshape(-1, D), address)
+    if dz_h is None:
+        d = weight_gradient(address, workers, live, h, x, flat, r)
+        dU, dW, db, db_h = d[:H], d[H : H + D], d[-1], np.zeros(GH, dtype)
+    else:
+        d = weight_gradient(address, workers, live, h[:, :0], x, flat, r[:0])
+        d_h = weight_gradient(address, workers, live, h, x[:, :0], dz_h.reshape(-1, GH), r)
+        dU, dW, db, db_h = d_h[:H], d[:D], d[-1], d_h[-1]
+    return dx, dW, dU, db, db_h
+
+
+def weight_gradient(address: int, workers: int, live: Array, h: Array, x: Array, dz: Array, r: Array) -> Array:
+    """[h x 1]ᵀ dz over the `live` rows: (H + D + 1, GH)."""
+    out = np.zeros((h.shape[1] + x.shape[1] + 1, dz.shape[1]), dz.dtype)
+    _weight_gradient(workers, live, h, x, dz, r, out, address)
+    return out
 
 
 @nb.njit(parallel=True, cache=True)
-def _products(
-    M: int, live: Array, x: Array, h: Array, dz: Array, dz_h: Array, W_T: Array, r: Array, dx: Array,
-    dW: Array, dU: Array, db: Array, db_h: Array,
-) -> None:  # fmt: skip
-    """dx, and the rest by PARTS of the M rows that `live` names; where it is empty they are all rows."""
-    for p in nb.prange(PARTS):
-        lo, hi = p * M // PARTS, (p + 1) * M // PARTS
-        products_part(lo, hi, live, x, h, dz, dz_h, W_T, r, dx, dW[p], dU[p], db[p], db_h[p])
+def _input_gradient(
+    workers: int, live: Array, dz: Array, panels: Array, dx: Array, address: int, helpers: int = THESE_FILES
+) -> None:
+    D, GH, nothing = dx.shape[1], dz.shape[1], np.empty((0, 0), dz.dtype)
+    for worker in nb.prange(workers):
+        rows = live[worker * len(live) // workers : (worker + 1) * len(live) // workers]
+        product(address, dz, rows, 0, GH, nothing, panels, True, dx, 0, D)
 
 
-@nb.njit(**INNER, **FAST)
-def products_part(
-    lo: int, hi: int, live: Array, x: Array, h: Array, dz: Array, dz_h: Array, W_T: Array, r: Array, dx: Array,
-    dW: Array, dU: Array, db: Array, db_h: Array,
-) -> None:  # fmt: skip
-    x_part, h_part, dz_part = picked(x, live, lo, hi), picked(h, live, lo, hi), picked(dz, live, lo, hi)
-    dx_part = np.empty_like(x_part) if len(live) else dx[lo:hi]
-    np.dot(dz_part, W_T, dx_part)
-    for m in range(lo, lo if len(live) == 0 else hi):
-        set_row(dx[live[m]], dx_part[m - lo])
-    np.dot(x_part.T, dz_part, dW)
-    sum_rows(dz_part, db)
-    if len(dz_h):  # the recurrent product's own
-        dz_part = picked(dz_h, live, lo, hi)
-        sum_rows(dz_part, db_h)
-    if len(r) == 0:
-        np.dot(h_part.T, dz_part, dU)
-    for k in range(len(r)):  # recurrent dropout: every gate has seen an h of its own
-        (B, H), zero = r.shape[1:], k * h.shape[1]
-        h_k, dz_k, dU_k = np.empty_like(h_part), np.empty_like(h_part), np.empty((H, H), h.dtype)
-        for m in range(hi - lo):
-            multiply_row(h_k[m], h_part[m], r[k, (live[lo + m] if len(live) else lo + m) % B])
-            set_row(dz_k[m], dz_part[m, zero : zero + H])
-        np.dot(h_k.T, dz_k, dU_k)
-        for j in range(H):
-            set_row(dU[j, zero : zero + H], dU_k[j])
+@nb.njit(parallel=True, cache=True)
+def _weight_gradient(
+    workers: int,
+    live: Array,
+    h: Array,
+    x: Array,
+    dz: Array,
+    r: Array,
+    out: Array,
+    address: int,
+    helpers: int = THESE_FILES,
+) -> None:
+    lanes = BYTES // out.itemsize
+    vectors = -(-out.shape[1] // lanes)
+    for worker in nb.prange(workers):
+        lo, hi = worker * vectors // workers * lanes, (worker + 1) * vectors // workers * lanes
+        columns_gradient(lo, min(hi, out.shape[1]), live, h, x, dz, r, out, address)
 
 
 @nb.njit(**INNER)
-def picked(a: Array, live: Array, lo: int, hi: int) -> Array:
-    """Rows lo to hi of those that `live` names, or of all when it is empty."""
-    if len(live) == 0:
-        return a[lo:hi]
-    rows = np.empty((hi - lo, a.shape[1]), a.dtype)
-    for m in range(hi - lo):
-        set_row(rows[m], a[live[lo + m]])
-    return rows
-
-
-@nb.njit(**INNER)
-def sum_rows(a: Array, out: Array) -> None:
-    fill_row(out, out.dtype.type(0))
-    for m in range(len(a)):
-        add_row(out, a[m])
+def columns_gradient(
+    lo: int, hi: int, live: Array, h: Array, x: Array, dz: Array, r: Array, out: Array, address: int
+) -> None:
+    """Columns lo to hi of the weight gradient. Under recurrent dropout every gate has seen an h of its own."""
+    state = flush_denormals()
+    (C, GH), H, D, G = out.shape, h.shape[1], x.shape[1], max(1, len(r))
+    lanes = BYTES // out.itemsize
+    a, space = np.ones((CHUNK, C), out.dtype), np.empty(CHUNK * WIDE * lanes, out.dtype)
+    nothing, inputs = np.empty((0, 0), out.dtype), np.arange(C)
+    for k in range(G):
+        first, last = max(lo, k * GH // G), min(hi, (k + 1) * GH // G)
+        for start in range(0, len(live) if first < last else 0, CHUNK):
+            m = min(CHUNK, len(live) - start)
+            gather(h, live, start, m, 0, a, 0, H)
+            gather(x, live, start, m, 0, a, H, D)
+            for row in range(m if len(r) else 0):
+                for j in range(H):
+                    a[row, j] *= r[k, live[start + row] % r.shape[1], j]
+            for j in range(first, last, WIDE * lanes):
+                n = min(WIDE * lanes, last - j)
+                panel = space[: m * (-(-n // lanes) * lanes)]
+                gather(dz, live, start, m, j, panel.reshape(m, -1), 0, n)
+                product(address, a.T, inputs, 0, m, nothing, panel, True, out, j, n)
+    restore(state)

@@ -3,6 +3,9 @@
 How rows are dealt to threads and masked steps passed over stands in `rows.py`.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import numba as nb
 import numpy as np
 
@@ -10,27 +13,26 @@ from ..activations import Array
 from ..buffers import empty
 from ..cells.simple_rnn import SimpleRNNGradients, SimpleRNNTape
 from ..layers import check_shapes
+from .product import INNER, THESE_FILES, compiled_product, packed, packed_transposed
 from .rows import (
-    FAST,
-    INNER,
-    THIS_FILE,
-    add_dropped,
-    add_dropped_backward,
-    add_product,
-    add_row,
+    NO_MASK,
+    add_product_back,
+    add_rows,
     blocks_of,
+    copy_rows,
     dropout_of,
-    fill_row,
     from_above,
     gradient_products,
     guarded,
     last_from_above,
-    live_rows,
     of_one_dtype,
-    per_gate,
-    set_row,
-    tanh_row,
+    rows_where,
+    set_product,
+    slot,
+    without_tape,
+    zero_rows,
 )
+from .vectors import flush_denormals, pointwise, restore, tanh
 
 
 def simple_rnn_forward(
@@ -41,92 +43,131 @@ def simple_rnn_forward(
     tape = SimpleRNNTape(x, W, U, b, h0, mask, recurrent_dropout)
     r = dropout_of(tape)
     with guarded("SimpleRNN"):
-        _forward(*blocks_of(tape), x, W, b, per_gate(U, r), r, tape.h_states, np.empty_like(h0))
+        _forward(*blocks_of(x, tape.mask), x, packed(b, U, W, len(r)), r, tape.h_states, compiled_product(x.dtype.name))
     return tape
 
 
-def simple_rnn_backward(tape: SimpleRNNTape, dh: Array | None = None, dh_T: Array | None = None) -> SimpleRNNGradients:
-    """`cells.simple_rnn.simple_rnn_backward`, compiled."""
+def simple_rnn_infer(
+    x: Array, W: Array, U: Array, b: Array, h0: Array, mask: Array | None = None, sequences: bool = False
+) -> tuple[Array, list[Array]]:
+    """h (T, B, H), or with sequences=False the last step's alone (1, B, H), and the last state: forward without a tape."""
+    x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
+    h = without_tape(h0, len(x) if sequences else 1)
+    rows, cuts, mask = blocks_of(x, mask)
+    panels, address = packed(b, U, W, 0), compiled_product(x.dtype.name)
+    with guarded("SimpleRNN"):
+        if len(rows) == 1:  # for one row no second thread need wake up
+            _alone(mask, x, panels, h, address)
+        else:
+            _forward(rows, cuts, mask, x, panels, h[:0], h, address)
+    last = h[len(x) % len(h)]
+    return h[1:] if sequences else last[None], [last]
+
+
+def simple_rnn_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Array], Array]:
+    """A function that takes a step x (B, D), returns its h (B, H) and keeps it for the next."""
+    W, U, b, h0 = of_one_dtype(W, U, b, h0)
+    h, panels, address = without_tape(h0, 1), packed(b, U, W, 0), compiled_product(W.dtype.name)
+
+    def step(x: Array) -> Array:
+        _alone(NO_MASK, x[None], panels, h, address)
+        h[0] = h[1]
+        return h[1].copy()
+
+    return step
+
+
+def simple_rnn_backward(
+    tape: SimpleRNNTape, dh: Array | None = None, dh_T: Array | None = None, lean: bool = False
+) -> SimpleRNNGradients:
+    """`cells.simple_rnn.simple_rnn_backward`, compiled. `lean` leaves out what training does not use: dx and all dh."""
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
     (T, B, H), dtype, r = tape.h.shape, tape.h.dtype, dropout_of(tape)
-    dz, dh_total, dh0 = empty((T, B, H), dtype), empty((T, B, H), dtype), last_from_above(dh_T, tape.h0)
-    U_T = np.ascontiguousarray(per_gate(tape.U, r).transpose(0, 2, 1))  # (1, H, H)
+    dz, dh_total, dh0 = empty((T, B, H), dtype), empty((1 if lean else T, B, H), dtype), last_from_above(dh_T, tape.h0)
     with guarded("SimpleRNN"):
-        _backward(*blocks_of(tape), from_above(dh, tape), U_T, r, tape.h_states, dz, dh_total, dh0, np.empty_like(dh0))
-        dx, dW, dU, db, _ = gradient_products(tape, dz)
-    return SimpleRNNGradients(x=dx, W=dW, U=dU, b=db, h0=dh0, z=dz, h=dh_total)
+        _backward(
+            *blocks_of(tape.x, tape.mask), from_above(dh, tape), packed_transposed(tape.U, len(r)), r, tape.h_states,
+            dz, dh_total, dh0,            compiled_product(dtype.name),
+        )  # fmt: skip
+        x, dW, dU, db, _ = gradient_products(tape, not lean, dz)
+    return SimpleRNNGradients(x=x, W=dW, U=dU, b=db, h0=dh0, z=dz, h=None if lean else dh_total)
 
 
-@nb.njit(**INNER, **FAST)
-def backward_row(h: Array, dh: Array, dz: Array) -> None:
-    one = h.dtype.type(1)
-    for j in range(len(h)):
-        dz[j] = dh[j] * (one - h[j] * h[j])
+# -- the equations, for as many units at a time as a vector holds ------------------------------------------------------
+
+
+def step_back(h: Any, dh: Any) -> Any:
+    return dh * (1.0 - h * h), 0.0
+
+
+step_rows = pointwise(lambda z: tanh(z), reads=[1], writes=[1])  # z -> h
+step_back_rows = pointwise(step_back, reads=[1, 1], writes=[1, 1])  # h, dh -> dz, dh_next
 
 
 # -- what a worker does with its block, and a parallel loop over blocks, kept bare to compile fast ---------------------
 
 
-@nb.njit(**INNER, **FAST)
+@nb.njit(**INNER)
 def forward_block(
-    rows: Array, mask: Array, x: Array, W: Array, b: Array, U: Array, r: Array, h: Array, space: Array
-) -> None:
-    start, live_space = np.intp(0), np.empty_like(rows)
+    rows: Array, mask: Array, x: Array, panels: Array, r: Array, h: Array, space: Array, address: int
+) -> None:  # fmt: skip
+    state, some, H = flush_denormals(), np.empty_like(rows), h.shape[2]
     for t in range(len(x)):
-        live = live_rows(mask, t, rows, live_space)
-        for row in live:
-            set_row(h[t + 1, row], b)
-        add_product(x[t], start, W, h[t + 1], start, live)
-        if len(r) == 0:
-            add_product(h[t], start, U[0], h[t + 1], start, live)
-        else:
-            add_dropped(h[t], U, r, h[t + 1], start, live, space)
-        for row in live:
-            tanh_row(h[t + 1, row])
-        for row in rows:
-            if len(mask) and not mask[t, row]:
-                set_row(h[t + 1, row], h[t, row])
+        live = rows_where(mask, t, True, rows, some)
+        now, after = slot(h, t), slot(h, t + 1)
+        set_product(address, now, x[t], panels, r, after, 0, H, live, space)
+        step_rows(H, live, (after, after))
+        if len(live) < len(rows):
+            copy_rows(H, rows_where(mask, t, False, rows, some), (now, after))
+    restore(state)
 
 
 @nb.njit(parallel=True, cache=True)
 def _forward(
-    rows: Array, cuts: Array, mask: Array, x: Array, W: Array, b: Array, U: Array, r: Array,
-    h: Array, space: Array, helpers: int = THIS_FILE,
+    rows: Array, cuts: Array, mask: Array, x: Array, panels: Array, r: Array,
+    h: Array, address: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
     """Fills h (T + 1, B, H) from its slot 1 on."""
+    space = np.empty_like(h[0])
     for n in nb.prange(len(cuts) - 1):
-        forward_block(rows[cuts[n] : cuts[n + 1]], mask, x, W, b, U, r, h, space)
+        forward_block(rows[cuts[n] : cuts[n + 1]], mask, x, panels, r, h, space, address)
 
 
-@nb.njit(**INNER, **FAST)
+@nb.njit(cache=True)
+def _alone(mask: Array, x: Array, panels: Array, h: Array, address: int, helpers: int = THESE_FILES) -> None:
+    """`_forward` by the calling thread, without recurrent dropout."""
+    forward_block(np.arange(h.shape[1]), mask, x, panels, h[:0], h, h[0], address)
+
+
+@nb.njit(**INNER)
 def backward_block(
-    rows: Array, mask: Array, dh: Array, U_T: Array, r: Array, h: Array,
-    dz: Array, dh_total: Array, dh_next: Array, space: Array,
+    rows: Array, mask: Array, dh: Array, panels: Array, r: Array, h: Array,
+    dz: Array, dh_total: Array, dh_next: Array, space: Array, address: int,
 ) -> None:  # fmt: skip
-    zero, start, live_space = dz.dtype.type(0), np.intp(0), np.empty_like(rows)
+    state, some, H = flush_denormals(), np.empty_like(rows), h.shape[2]
     for t in range(len(dz) - 1, -1, -1):
-        live = live_rows(mask, t, rows, live_space)
-        for row in rows:
-            set_row(dh_total[t, row], dh_next[row])
-            if len(dh):
-                add_row(dh_total[t, row], dh[t, row])
-            if len(mask) and not mask[t, row]:
-                fill_row(dz[t, row], zero)
-                set_row(dh_next[row], dh_total[t, row])
-        for row in live:
-            backward_row(h[t + 1, row], dh_total[t, row], dz[t, row])
-            fill_row(dh_next[row], zero)
-        if len(r) == 0:
-            add_product(dz[t], start, U_T[0], dh_next, start, live)
+        total = slot(dh_total, t)
+        if len(dh):
+            add_rows(H, rows, (dh_next, dh[t], total))
         else:
-            add_dropped_backward(dz[t], start, U_T, r, dh_next, live, space)
+            copy_rows(H, rows, (dh_next, total))
+        if len(mask):
+            asleep = rows_where(mask, t, False, rows, some)
+            zero_rows(H, asleep, (dz[t],))
+            copy_rows(H, asleep, (total, dh_next))
+        live = rows_where(mask, t, True, rows, some)
+        step_back_rows(H, live, (h[t + 1], total, dz[t], dh_next))
+        add_product_back(address, dz[t], 0, H, panels, r, dh_next, live, space)
+    restore(state)
 
 
 @nb.njit(parallel=True, cache=True)
 def _backward(
-    rows: Array, cuts: Array, mask: Array, dh: Array, U_T: Array, r: Array, h: Array,
-    dz: Array, dh_total: Array, dh_next: Array, space: Array, helpers: int = THIS_FILE,
+    rows: Array, cuts: Array, mask: Array, dh: Array, panels: Array, r: Array, h: Array,
+    dz: Array, dh_total: Array, dh_next: Array, address: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
     """Fills dz and dh_total (T, B, H); dh_next (B, H) runs from T to 0."""
+    space = np.empty_like(dh_next)
     for n in nb.prange(len(cuts) - 1):
-        backward_block(rows[cuts[n] : cuts[n + 1]], mask, dh, U_T, r, h, dz, dh_total, dh_next, space)
+        block = rows[cuts[n] : cuts[n + 1]]
+        backward_block(block, mask, dh, panels, r, h, dz, dh_total, dh_next, space, address)

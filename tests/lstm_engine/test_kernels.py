@@ -14,7 +14,7 @@ import pytest
 
 import lstm_engine
 from lstm_engine.backend import one_thread_pool, pair, resolve
-from lstm_engine.kernels import gru, lstm, rows, simple_rnn
+from lstm_engine.kernels import gru, lstm, rows, simple_rnn, vectors
 
 # a sum of T·B terms that differ by some units in the last place: a few eps in float64; float32's tanh adds 4e-7 itself
 TOLERANCE = {"float64": 1e-13, "float32": 5e-6}
@@ -120,19 +120,63 @@ def test_backward_leaves_its_arguments_alone(cell):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.skipif(nb.config.NUMBA_NUM_THREADS < 2, reason="one core: there is no second thread to compare with")
+@pytest.fixture(scope="module")
+def bits_by_threads():
+    """The digests of every cell's tape and gradients at 1, 2, 3 and 4 threads, of a process that may have four."""
+    code = """
+import hashlib, itertools, sys
+import numba as nb
+sys.path.insert(0, sys.argv[1])
+from test_kernels import GATES, arrays, random_inputs, random_mask, random_upstream, run
+for threads, cell, dtype, masked in itertools.product((1, 2, 3, 4), GATES, ("float32", "float64"), ("none", "holes")):
+    nb.set_num_threads(threads)
+    inputs, up = random_inputs(cell, 30, 13, 5, 24, dtype), random_upstream(cell, 30, 13, 24, dtype)
+    results = run(cell, "numba", inputs, up, mask=random_mask(masked, 30, 13))
+    digest = hashlib.sha256(b"".join(a.tobytes() for r in results for _, a in sorted(arrays(r).items())))
+    print(threads, cell.replace(" ", "_"), dtype, masked, digest.hexdigest())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent)], env=os.environ | {"NUMBA_NUM_THREADS": "4"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    by_case = {}
+    for line in done.stdout.splitlines():
+        threads, *case, digest = line.split()
+        by_case.setdefault(tuple(case), {})[threads] = digest
+    return by_case
+
+
 @ALL_CELLS
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("masked", ["none", "holes"])
-def test_the_bits_do_not_depend_on_the_number_of_threads(cell, dtype, masked):
-    inputs, up = random_inputs(cell, 30, 13, 5, 24, dtype), random_upstream(cell, 30, 13, 24, dtype)
-    results = []
-    for threads in (1, 2):
-        nb.set_num_threads(threads)
-        results.append(arrays(run(cell, "numba", inputs, up, mask=random_mask(masked, 30, 13))[1]))
-    nb.set_num_threads(nb.config.NUMBA_NUM_THREADS)
-    for name in results[0]:
-        np.testing.assert_array_equal(results[0][name], results[1][name])
+def test_the_bits_do_not_depend_on_the_number_of_threads(bits_by_threads, cell, dtype, masked):
+    digests = bits_by_threads[cell.replace(" ", "_"), dtype, masked]
+    assert sorted(digests) == ["1", "2", "3", "4"]
+    assert len(set(digests.values())) == 1
+
+
+def test_gradients_that_vanish_to_denormals_are_zero_and_the_caller_still_has_his():
+    T, B, H = 400, 2, 8
+    inputs = random_inputs("lstm", T, B, 1, H, "float32")
+    inputs[2] *= 0.1  # a recurrent kernel that forgets
+    inputs[3][H : 2 * H] = -3.0  # and a forget gate that is shut
+    _, grads = run("lstm", "numba", inputs, {"dh_T": np.ones((B, H), np.float32)})
+    tiny = np.finfo(np.float32).tiny
+    assert (grads.z[0] == 0).all()  # four hundred factors below one
+    assert not ((grads.z != 0) & (np.abs(grads.z) < tiny)).any()
+    assert np.float32(1e-30) * np.float32(1e-10) > 0  # outside kernels such numbers are still numbers
+
+
+@ALL_CELLS
+def test_lean_gradients_are_those_that_a_full_pass_gives(cell):
+    inputs, up = random_inputs(cell, 12, 9, 3, 20), random_upstream(cell, 12, 9, 20)
+    forward, backward = pair(cell.split(",")[0], "numba")
+    tape = forward(*inputs, mask=random_mask("holes", 12, 9))
+    full, lean = backward(tape, **up), backward(tape, **up, lean=True)
+    assert lean.x is None
+    assert lean.h is None
+    for name in ("W", "U", "b", "h0", "z"):
+        np.testing.assert_array_equal(getattr(lean, name), getattr(full, name), err_msg=name)
 
 
 @ALL_CELLS
@@ -144,26 +188,36 @@ def test_two_python_threads_may_call_at_once(cell):
             np.testing.assert_array_equal(grads.W, expected)
 
 
+three_tanhs = vectors.pointwise(lambda *xs: vectors.tanh(*xs), reads=[3], writes=[3])
+
+
 @nb.njit
 def compiled_tanh(x, y):
-    for j in range(len(x)):
-        y[j] = rows.tanh(x[j])
+    """A row holds three times as many numbers as a vector call sees: two are divided together, one alone."""
+    three_tanhs(x.shape[1] // 3, np.arange(len(x)), (x, y))
 
 
 def test_float32_tanh_is_within_4e_minus_7():
-    x = np.linspace(-20, 20, 2_000_001, dtype=np.float32)
+    x = np.random.default_rng(0).permuted(np.linspace(-20, 20, 3_000_000, dtype=np.float32)).reshape(10, -1)
     y = np.empty_like(x)
     compiled_tanh(x, y)
     assert np.abs(y - np.tanh(x.astype(np.float64))).max() < 4e-7
     assert np.abs(y).max() <= 1.0
 
 
-def test_tanh_keeps_nan_and_saturates_at_infinity():
-    x = np.array([np.nan, np.inf, -np.inf, 0.0], np.float32)
+def test_float64_tanh_is_the_math_librarys():
+    x = np.linspace(-20, 20, 30_003).reshape(1, -1)
     y = np.empty_like(x)
     compiled_tanh(x, y)
-    assert np.isnan(y[0])
-    np.testing.assert_allclose(y[1:], [1.0, -1.0, 0.0], atol=4e-7)
+    np.testing.assert_allclose(y, np.tanh(x), rtol=4e-16)  # two libraries, each within an ulp
+
+
+def test_tanh_keeps_nan_and_saturates_at_infinity():
+    x = np.tile(np.array([[np.nan, np.inf, -np.inf, 0.0]], np.float32), 3)  # the three that meet are alike
+    y = np.empty_like(x)
+    compiled_tanh(x, y)
+    assert np.isnan(y[np.isnan(x)]).all()
+    np.testing.assert_allclose(y[0, 1:4], [1.0, -1.0, 0.0], atol=4e-7)
 
 
 @ALL_CELLS
@@ -190,11 +244,15 @@ def test_a_read_only_array_is_not_compiled_for_anew(module):
     cell = module.__name__.rsplit(".", 1)[-1]
     inputs, up = random_inputs(cell, 4, 3, 2, 5), random_upstream(cell, 4, 3, 5)
     run(cell, "numba", inputs, up)
-    before = len(module._forward.signatures), len(module._backward.signatures), len(rows._products.signatures)
+    before = len(module._forward.signatures), len(module._backward.signatures), len(rows._weight_gradient.signatures)
     for a in (*inputs, *up.values()):
         a.flags.writeable = False
     run(cell, "numba", inputs, up)
-    assert (len(module._forward.signatures), len(module._backward.signatures), len(rows._products.signatures)) == before
+    assert (
+        len(module._forward.signatures),
+        len(module._backward.signatures),
+        len(rows._weight_gradient.signatures),
+    ) == before
 
 
 @pytest.mark.parametrize("module", [lstm, gru, simple_rnn])
@@ -203,7 +261,7 @@ def test_every_cached_kernel_carries_the_hash_of_the_file_its_helpers_stand_in(m
     kernels = [f for f in vars(module).values() if hasattr(f, "py_func") and f.py_func.__module__ == module.__name__]
     cached = [f for f in kernels if f.targetoptions.get("parallel")]
     assert len(cached) == 2
-    assert all(inspect.signature(f.py_func).parameters["helpers"].default == rows.THIS_FILE for f in cached)
+    assert all(inspect.signature(f.py_func).parameters["helpers"].default == rows.THESE_FILES for f in cached)
 
 
 @pytest.mark.slow
@@ -227,8 +285,8 @@ print(round(float(h[0, 0, 0]), 6), sum(simple_rnn._forward.stats.cache_hits.valu
 
     assert value_and_hits() == ["0.761594", "0"]  # tanh(0.25 + 0.25 + 0.5)
     assert value_and_hits() == ["0.761594", "1"]
-    shared = tmp_path / "lstm_engine" / "kernels" / "rows.py"
-    edited = shared.read_text(encoding="utf-8").replace("z[j] = tanh(z[j])", "z[j] = tanh(z[j]) + z.dtype.type(2)")
+    shared = tmp_path / "lstm_engine" / "kernels" / "vectors.py"
+    edited = shared.read_text(encoding="utf-8").replace('x.each("tanh")', 'x.each("tanh") + 2.0')
     shared.write_text(edited, encoding="utf-8")
     assert value_and_hits() == ["2.761594", "0"]
 

@@ -1,0 +1,218 @@
+"""The matrix product of every kernel, forward, backward and for the weight gradients: tiles whose sums stay in registers.
+
+    panels   | b | U | W | 64 columns | b | U | W | the next 64 | ...    (float32 with AVX-512: WIDE vectors of 16 numbers)
+
+`product` multiplies ROWS rows by a panel at a time. For each k it loads WIDE vectors of the panel and one number of each row;
+24 sums, one a row and vector, stay in registers over the whole inner dimension. A panel is read from end to end, and stays in
+cache while all rows of a block meet it. Each sum is formed by the same additions in the same order, whichever rows and
+columns go with it.
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import llvmlite.binding as llvm
+import numba as nb
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from ..activations import Array
+from .vectors import BYTES, INDEX, Code, gather, moved, row_of
+
+MANY = BYTES == 64 or "aarch64" in llvm.get_process_triple()  # 32 registers, or 16
+ROWS, WIDE = 6, 4 if MANY else 2  # a tile's sums take 24 registers of 32, or 12 of 16
+INNER: dict[str, Any] = {
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "error_model": "numpy",  # Python's would look for a zero before every division
+}  # called by kernels alone: compiles faster
+
+# Numba's cache does not see edits in another file's functions, only in what is part of its key: types, default arguments and
+# the variables of a closure. So kernels take the hash of the files that they share as an argument that nobody passes.
+SHARED = [Path(__file__).with_name(f"{name}.py") for name in ("vectors", "product", "rows")]
+THESE_FILES = int.from_bytes(hashlib.sha256(b"".join(p.read_bytes() for p in SHARED)).digest()[:7], "big")
+
+
+@nb.njit(cache=True, error_model="numpy")
+def packed(start: Array, A: Array, X: Array, G: int, helpers: int = THESE_FILES) -> Array:
+    """start (N,), A (K, N) and X (D, N) as panels (1, ...): see above. With G > 0 those of each gate alone, (G, ...)."""
+    n, lanes = max(1, G), BYTES // A.itemsize
+    N, K, D = A.shape[1] // n, len(A), len(X)
+    height, rows, start = 1 + K + D, np.arange(1 + K + D), start.reshape(1, -1)
+    panels = np.zeros((n, height * (-(-N // lanes) * lanes)), A.dtype)
+    for gate in range(n):
+        at, end = 0, (gate + 1) * N
+        for j in range(gate * N, end, WIDE * lanes):
+            columns = min(WIDE * lanes, end - j)
+            width = -(-columns // lanes) * lanes
+            panel = panels[gate, at : at + height * width].reshape(height, width)
+            gather(start, rows, 0, 1, j, panel, 0, columns)
+            gather(A, rows, 0, K, j, panel[1:], 0, columns)
+            gather(X, rows, 0, D, j, panel[1 + K :], 0, columns)
+            at += height * width
+    return panels
+
+
+@nb.njit(cache=True, error_model="numpy")
+def packed_transposed(U: Array, G: int) -> Array:
+    """Uᵀ as panels (max(1, G), ...) without a start, where U (H, GH) holds the gates side by side."""
+    n, H, lanes = max(1, G), len(U), BYTES // U.itemsize
+    N = U.shape[1] // n
+    panels = np.zeros((n, N * (-(-H // lanes) * lanes)), U.dtype)
+    for gate in range(n):
+        at = 0
+        for j in range(0, H, WIDE * lanes):
+            columns = min(WIDE * lanes, H - j)
+            width = -(-columns // lanes) * lanes
+            panel = panels[gate, at : at + N * width].reshape(N, width)
+            for block in range(0, N, lanes):  # a cache line of U at a time
+                for i in range(columns):
+                    row, column = U[j + i, gate * N + block :], panel[block:, i]
+                    for k in range(
+                        np.uint64(min(lanes, N - block))
+                    ):  # unsigned: no look at whether it counts from the end
+                        column[k] = row[k]
+            at += N * width
+    return panels
+
+
+@intrinsic
+def product(
+    typing: Any, address: Any, a: Any, rows: Any, a_at: Any, K: Any, x: Any, panels: Any, add: Any, out: Any, out_at: Any,
+    N: Any,
+) -> Any:  # fmt: skip
+    """out[row, out_at : out_at + N] = start + a[row, a_at : a_at + K] @ A + x[row] @ X for each of `rows`.
+
+    start, A and X come as the panels that `rows.packed` makes. With `add`, out itself is what the sum starts from, and panels
+    have no start. `address` is `compiled_product` of the arrays' dtype.
+    """
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        called = [context.get_value_type(t) for t in signature.args[1:]]
+        function = ir.FunctionType(context.get_value_type(types.void), called).as_pointer()
+        builder.call(builder.inttoptr(args[0], function), args[1:])
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.none(n, a, rows, n, n, x, panels, types.boolean, out, n, n), write
+
+
+@cache
+def compiled_product(dtype: str) -> int:
+    """Where `product` lies for this dtype. Compiled once, not into every kernel that calls it: that saves twenty seconds."""
+    real, number, version = getattr(types, dtype), types.intp, THESE_FILES
+
+    def run(
+        a: Any, rows: Any, a_at: int, K: int, x: Any, panels: Any, add: bool, out: Any, out_at: int, N: int
+    ) -> None:
+        version  # noqa: B018  # named, so that it is part of the key of Numba's cache
+        n, width = len(rows), WIDE * BYTES // a.itemsize
+        tiles, height = -(-n // ROWS), (0 if add else 1) + K + x.shape[1]
+        for j in range(0, N, width):
+            for i in range(tiles):
+                lo, hi = i * n // tiles, (i + 1) * n // tiles
+                tile(a, rows, lo, hi - lo, a_at, K, x, panels, j * height, add, out, out_at + j, min(width, N - j))
+
+    matrix, rows, panels = types.Array(real, 2, "A"), types.Array(number, 1, "C"), types.Array(real, 1, "C")
+    signature = types.void(matrix, rows, number, number, matrix, panels, types.boolean, matrix, number, number)
+    _compiled.append(nb.cfunc(signature, cache=True, error_model="numpy")(run))
+    return _compiled[-1].address
+
+
+_compiled: list[Any] = []  # code lives as long as somebody refers to it
+
+
+@intrinsic
+def tile(
+    typing: Any, a: Any, rows: Any, lo: Any, n: Any, a_at: Any, K: Any, x: Any, panel: Any, panel_at: Any, add: Any,
+    out: Any, out_at: Any, width: Any,
+) -> Any:  # fmt: skip
+    """`product` for n of `rows`, from the number `lo` on, and for one panel: the loop that everything waits for."""
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        (a, rows, lo, n, a_at, K, x, panel, panel_at, add, out, out_at, width), t = args, signature.args
+        a, rows, x, panel, out = (
+            context.make_array(t[k])(context, builder, v) for k, v in ((0, a), (1, rows), (6, x), (7, panel), (10, out))
+        )
+        code, D = Code(context, builder, t[0].dtype), builder.extract_value(x.shape, 1)
+        a_step, x_step = (builder.extract_value(array.strides, 1) for array in (a, x))
+        panel = builder.gep(panel.data, [panel_at])
+
+        def of_shape(R: int, V: int) -> None:
+            row = [builder.load(builder.gep(rows.data, [builder.add(lo, INDEX(r))])) for r in range(R)]
+            a_rows = [moved(code, row_of(code, a, r), builder.mul(a_step, a_at)) for r in row]
+            x_rows, to = [row_of(code, x, r) for r in row], [builder.gep(row_of(code, out, r), [out_at]) for r in row]
+            masks, step = _masks(code, width, V), INDEX(V * code.lanes)
+            first = [builder.select(add, p, panel) for p in to]
+            sums = [[code.load(builder.gep(p, [INDEX(v * code.lanes)]), masks[v]) for v in range(V)] for p in first]
+            A = builder.select(add, panel, builder.gep(panel, [step]))
+            sums = _sums(code, sums, K, a_rows, a_step, A, step)
+            sums = _sums(code, sums, D, x_rows, x_step, builder.gep(A, [builder.mul(step, K)]), step)
+            for r in range(R):
+                for v in range(V):
+                    code.store(sums[r][v], builder.gep(to[r], [INDEX(v * code.lanes)]), masks[v])
+
+        _for_each_shape(code, n, width, of_shape)
+        return context.get_dummy_value()
+
+    number = types.intp
+    return types.none(
+        a, rows, number, number, number, number, x, panel, number, types.boolean, out, number, number
+    ), write
+
+
+def _sums(code: Code, sums: Any, K: Any, a: Any, a_step: Any, B: Any, B_step: Any) -> Any:
+    """sums[r][v] += Σₖ a[r][k] B[k, v]: a loop over k that holds all sums in registers. a[r][k] are a_step bytes apart."""
+    b, R, V = code.builder, len(sums), len(sums[0])
+    before, loop, after = b.block, b.append_basic_block("loop"), b.append_basic_block("after")
+    b.cbranch(b.icmp_signed(">", K, INDEX(0)), loop, after)
+    b.position_at_end(loop)
+    k = b.phi(INDEX)
+    held = [[b.phi(code.vector) for _ in range(V)] for _ in range(R)]
+    B_k = b.gep(B, [b.mul(k, B_step)])
+    columns = [code.load(b.gep(B_k, [INDEX(v * code.lanes)])) for v in range(V)]
+    new = []
+    for r in range(R):
+        a_k = code.spread(b.load(moved(code, a[r], b.mul(k, a_step))))
+        new.append([code.call(f"llvm.fma.{code.suffix}", code.vector, a_k, columns[v], held[r][v]) for v in range(V)])
+    k_next = b.add(k, INDEX(1))
+    for phi, start, again in [(k, INDEX(0), k_next)] + [
+        (held[r][v], sums[r][v], new[r][v]) for r in range(R) for v in range(V)
+    ]:
+        phi.add_incoming(start, before)
+        phi.add_incoming(again, loop)
+    b.cbranch(b.icmp_signed("<", k_next, K), loop, after)
+    b.position_at_end(after)
+    out = [[b.phi(code.vector) for _ in range(V)] for _ in range(R)]
+    for r in range(R):
+        for v in range(V):
+            out[r][v].add_incoming(sums[r][v], before)
+            out[r][v].add_incoming(new[r][v], loop)
+    return out
+
+
+def _masks(code: Code, width: Any, V: int) -> list[Any]:
+    return [code.first(code.builder.sub(width, INDEX(v * code.lanes))) for v in range(V)]
+
+
+def _for_each_shape(code: Code, n: Any, width: Any, write: Callable[[int, int], None]) -> None:
+    """Code for every number of rows and of vectors, and the jump to the one that is needed."""
+    b, number = code.builder, ir.IntType(64)
+    V = b.sdiv(b.add(width, INDEX(code.lanes - 1)), INDEX(code.lanes))
+    nothing, done = b.append_basic_block("nothing"), b.append_basic_block("done")
+    jump = b.switch(b.add(b.mul(n, INDEX(8)), V), nothing)
+    for R in range(1, ROWS + 1):
+        for wide in range(1, WIDE + 1):
+            block = b.append_basic_block(f"tile_{R}_{wide}")
+            jump.add_case(number(8 * R + wide), block)
+            b.position_at_end(block)
+            write(R, wide)
+            b.branch(done)
+    b.position_at_end(nothing)
+    b.branch(done)
+    b.position_at_end(done)

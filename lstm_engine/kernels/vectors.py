@@ -1,0 +1,282 @@
+"""Vector instructions for compiled code: what Numba's loops cannot be made to give.
+
+A loop that LLVM vectorises by itself stays at half the width of AVX-512 and keeps a product's sums in memory. So the inner
+parts of every kernel are written as LLVM's own vectors: products in `product.py`, and here `pointwise`, which turns
+equations into code for as many units at a time as a register holds. The equations are called once, with `Vector`s that
+write down what is done to them. float32 and float64 alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+INDEX = ir.IntType(64)
+FEATURES = llvm.get_host_cpu_features()
+BYTES = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx2") else 16  # of a vector register
+X86 = llvm.get_process_triple().startswith(("x86", "i386"))
+
+
+def lanes(itemsize: int) -> int:
+    return BYTES // itemsize
+
+
+# -- vectors and what equations do with them --------------------------------------------------------------------------
+
+
+class Code:
+    """Where vectors of one type are being written: LLVM's builder, and how many numbers lie side by side."""
+
+    def __init__(self, context: Any, builder: Any, dtype: Any) -> None:
+        self.builder, self.real = builder, context.get_value_type(dtype)
+        self.size = dtype.bitwidth // 8
+        self.lanes = lanes(self.size)
+        self.vector = ir.VectorType(self.real, self.lanes)
+        self.suffix = f"v{self.lanes}f{dtype.bitwidth}"
+
+    def call(self, name: str, result: Any, *args: Any) -> Any:
+        """LLVM's intrinsic of this name."""
+        signature = ir.FunctionType(result, [a.type for a in args])
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, signature, name), args)
+
+    def spread(self, number: Any) -> Any:
+        """The same number in all lanes."""
+        one = self.builder.insert_element(ir.Constant(self.vector, ir.Undefined), number, ir.IntType(32)(0))
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(one, ir.Constant(self.vector, ir.Undefined), zeros)
+
+    def value(self, a: Any) -> Any:
+        """A Vector's value, or a Python number in all lanes."""
+        return a.value if isinstance(a, Vector) else self.spread(self.real(a))
+
+    def first(self, n: Any) -> Any:
+        """The lanes below n, as a mask."""
+        numbers, n = ir.VectorType(ir.IntType(32), self.lanes), self.builder.trunc(n, ir.IntType(32))
+        limit = self.builder.insert_element(ir.Constant(numbers, ir.Undefined), n, ir.IntType(32)(0))
+        zeros = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), [0] * self.lanes)
+        limit = self.builder.shuffle_vector(limit, ir.Constant(numbers, ir.Undefined), zeros)
+        return self.builder.icmp_signed("<", ir.Constant(numbers, list(range(self.lanes))), limit)
+
+    def load(self, pointer: Any, mask: Any = None) -> Any:
+        pointer = self.builder.bitcast(pointer, self.vector.as_pointer())
+        if mask is None:
+            return self.builder.load(pointer, align=self.size)
+        zero, align = ir.Constant(self.vector, None), ir.IntType(32)(self.size)
+        return self.call(f"llvm.masked.load.{self.suffix}.p0", self.vector, pointer, align, mask, zero)
+
+    def store(self, value: Any, pointer: Any, mask: Any) -> None:
+        pointer = self.builder.bitcast(pointer, self.vector.as_pointer())
+        align = ir.IntType(32)(self.size)
+        self.call(f"llvm.masked.store.{self.suffix}.p0", ir.VoidType(), value, pointer, align, mask)
+
+
+class Vector:
+    """LANES numbers, one for each of as many units. Python's numbers stand for themselves in every lane."""
+
+    def __init__(self, code: Code, value: Any) -> None:
+        self.code, self.value = code, value
+
+    def _operate(self, operation: str, a: Any, b: Any) -> Vector:
+        a, b = self.code.value(a), self.code.value(b)
+        return Vector(self.code, getattr(self.code.builder, operation)(a, b, flags=("contract",)))
+
+    def __add__(self, other: Any) -> Vector:
+        return self._operate("fadd", self, other)
+
+    def __sub__(self, other: Any) -> Vector:
+        return self._operate("fsub", self, other)
+
+    def __rsub__(self, other: Any) -> Vector:
+        return self._operate("fsub", other, self)
+
+    def __mul__(self, other: Any) -> Vector:
+        return self._operate("fmul", self, other)
+
+    def __truediv__(self, other: Any) -> Vector:
+        return self._operate("fdiv", self, other)
+
+    def __rtruediv__(self, other: Any) -> Vector:
+        return self._operate("fdiv", other, self)
+
+    __radd__, __rmul__ = __add__, __mul__
+
+    def within(self, limit: float) -> Vector:
+        """Cut to [-limit, limit]. NaN stays NaN."""
+        b, value = self.code.builder, self.value
+        for comparison, end in ((">", limit), ("<", -limit)):
+            bound = self.code.spread(self.code.real(end))
+            value = b.select(b.fcmp_ordered(comparison, value, bound), bound, value)
+        return Vector(self.code, value)
+
+    def each(self, name: str) -> Vector:
+        """The math library's function of this name, lane after lane."""
+        b, out = self.code.builder, ir.Constant(self.code.vector, ir.Undefined)
+        for lane in map(ir.IntType(32), range(self.code.lanes)):
+            number = self.code.call(name, self.code.real, b.extract_element(self.value, lane))
+            out = b.insert_element(out, number, lane)
+        return Vector(self.code, out)
+
+
+# tanh in float32 is x P(x²) / Q(x²) on [-8, 8], fitted to the smallest largest relative error (6e-9)
+P = (9.99999994e-01, 1.34445050e-01, 3.57160645e-03, 2.18948027e-05, 1.52306187e-08)
+Q = (1.0, 4.67778324e-01, 2.61644749e-02, 3.41130588e-04, 8.52252750e-07)
+
+
+def tanh(*xs: Vector) -> list[Vector]:
+    """tanh of each: the math library's in float64, in float32 within 4e-7. NaN in one may reach the others of its lane.
+
+    Divisions are what takes time, so a pair of quotients is formed with one: a/b and c/d are ad and cb, each times 1/bd.
+    """
+    if xs[0].code.size == 8:
+        return [x.each("tanh") for x in xs]
+    quotients = [_quotient(x.within(8.0)) for x in xs]
+    out = []
+    for (a, b), (c, d) in zip(quotients[::2], quotients[1::2], strict=False):
+        one_over = 1.0 / (b * d)
+        out += [a * d * one_over, c * b * one_over]
+    if len(xs) % 2:
+        a, b = quotients[-1]
+        out.append(a / b)
+    return out
+
+
+def _quotient(x: Vector) -> tuple[Vector, Vector]:
+    s = x * x
+    p, q = P[-1] * s + P[-2], Q[-1] * s + Q[-2]
+    for a, b in zip(P[-3::-1], Q[-3::-1], strict=True):
+        p, q = p * s + a, q * s + b
+    return x * p, q
+
+
+def gates_of(sigmoid: Sequence[Vector], tanhs: Sequence[Vector]) -> list[Vector]:
+    """σ of some and tanh of others: σ(z) is tanh(z/2)/2 + 1/2."""
+    y = tanh(*(0.5 * z for z in sigmoid), *tanhs)
+    return [0.5 * t + 0.5 for t in y[: len(sigmoid)]] + y[len(sigmoid) :]
+
+
+# -- what kernels call -------------------------------------------------------------------------------------------------
+
+
+def pointwise(equations: Callable[..., Any], reads: Sequence[int], writes: Sequence[int]) -> Any:
+    """Compiled `equations`: called as f(H, rows, arrays) it runs them for some rows (n,) of arrays (B, G H).
+
+    `arrays` are those that are read, then those that are written; `reads` and `writes` say for each how many vectors of H
+    units a row holds. The equations take the one and return the other, one after another.
+    """
+
+    @intrinsic
+    def run(typing: Any, H: Any, rows: Any, arrays: Any) -> Any:
+        def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            H, rows, _ = args
+            code = Code(context, builder, signature.args[2][0].dtype)
+            row_numbers = context.make_array(signature.args[1])(context, builder, rows)
+            arrays = [
+                context.make_array(t)(context, builder, a)
+                for t, a in zip(signature.args[2], cgutils.unpack_tuple(builder, args[2]), strict=True)
+            ]
+            n = builder.extract_value(row_numbers.shape, 0)
+            with cgutils.for_range(builder, n) as r:
+                row = builder.load(builder.gep(row_numbers.data, [r.index]))
+                starts = [row_of(code, a, row) for a in arrays]
+                with cgutils.for_range_slice(builder, INDEX(0), H, INDEX(code.lanes), intp=INDEX) as (j, _):
+                    mask = code.first(builder.sub(H, j))
+                    at = [
+                        builder.gep(start, [builder.add(j, builder.mul(H, INDEX(k)))])
+                        for start, width in zip(starts, (*reads, *writes), strict=True)
+                        for k in range(width)
+                    ]
+                    values = [Vector(code, code.load(p, mask)) for p in at[: sum(reads)]]
+                    for value, p in zip(_listed(equations(*values)), at[sum(reads) :], strict=True):
+                        code.store(code.value(value), p, mask)
+            return context.get_dummy_value()
+
+        return types.none(types.intp, rows, arrays), write
+
+    return run
+
+
+@intrinsic
+def gather(typing: Any, a: Any, rows: Any, lo: Any, n: Any, at: Any, out: Any, out_at: Any, width: Any) -> Any:
+    """out[m, out_at : out_at + width] = a[rows[lo + m], at : at + width] for m < n."""
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        t, (a, rows, lo, n, at, out, out_at, width) = signature.args, args
+        code = Code(context, builder, t[0].dtype)
+        a, rows, out = (context.make_array(t[k])(context, builder, v) for k, v in ((0, a), (1, rows), (5, out)))
+        with cgutils.for_range(builder, n) as m:
+            row = builder.load(builder.gep(rows.data, [builder.add(lo, m.index)]))
+            source, target = builder.gep(row_of(code, a, row), [at]), builder.gep(row_of(code, out, m.index), [out_at])
+            with cgutils.for_range_slice(builder, INDEX(0), width, INDEX(code.lanes), intp=INDEX) as (j, _):
+                mask = code.first(builder.sub(width, j))
+                code.store(code.load(builder.gep(source, [j]), mask), builder.gep(target, [j]), mask)
+        return context.get_dummy_value()
+
+    number = types.intp
+    return types.none(a, rows, number, number, number, out, number, number), write
+
+
+def _listed(values: Any) -> Any:
+    return values if isinstance(values, tuple | list) else (values,)
+
+
+def row_of(code: Code, array: Any, row: Any) -> Any:
+    """Where this row of an array starts."""
+    return moved(code, array.data, code.builder.mul(row, code.builder.extract_value(array.strides, 0)))
+
+
+def moved(code: Code, pointer: Any, by: Any) -> Any:
+    """The pointer, so many bytes on."""
+    b, byte = code.builder, ir.IntType(8).as_pointer()
+    return b.bitcast(b.gep(b.bitcast(pointer, byte), [by]), code.real.as_pointer())
+
+
+@intrinsic
+def flush_denormals(typing: Any) -> Any:
+    """From here on this thread takes numbers below 1e-38 (in float64 1e-308) for 0. Returns what `restore` needs.
+
+    Gradients that vanish over many steps end there, where a processor takes a hundred times as long for each operation.
+    """
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        state = ir.IntType(32)(0)
+        if X86:
+            state = _control(builder)
+            _set_control(builder, builder.or_(state, ir.IntType(32)(0x8040)))  # flush to zero, denormals are zeros
+        return state
+
+    return types.int32(), write
+
+
+@intrinsic
+def restore(typing: Any, state: Any) -> Any:
+    """Undoes `flush_denormals`."""
+
+    def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        if X86:
+            _set_control(builder, args[0])
+        return context.get_dummy_value()
+
+    return types.none(types.int32), write
+
+
+def _control(builder: Any) -> Any:
+    """The floating-point control register of x86."""
+    place = cgutils.alloca_once(builder, ir.IntType(32))
+    _call(builder, "llvm.x86.sse.stmxcsr", builder.bitcast(place, ir.IntType(8).as_pointer()))
+    return builder.load(place)
+
+
+def _set_control(builder: Any, state: Any) -> None:
+    place = cgutils.alloca_once_value(builder, state)
+    _call(builder, "llvm.x86.sse.ldmxcsr", builder.bitcast(place, ir.IntType(8).as_pointer()))
+
+
+def _call(builder: Any, name: str, pointer: Any) -> None:
+    signature = ir.FunctionType(ir.VoidType(), [pointer.type])
+    builder.call(cgutils.get_or_insert_function(builder.module, signature, name), [pointer])

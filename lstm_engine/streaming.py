@@ -1,0 +1,34 @@
+"""A model fed step by step, for sound that is still coming in: each step costs microseconds and remembers all before it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .activations import Array
+from .layers import Layer
+
+
+class Stream:
+    """What `model.stream(batch)` gives: `step` after step of `batch` sequences at once, the layers' states kept between.
+
+    After t calls of step the output is what `predict` says of the t steps so far; where the last layer returns
+    sequences, of the last of them. Dropout is off, and the model's own states stay as they are.
+    """
+
+    def __init__(self, layers: Sequence[Layer], dtype: str, shape: tuple[int, int]) -> None:
+        self.layers, self.dtype, self.shape = layers, dtype, shape
+        self.reset()
+
+    def reset(self) -> None:
+        """Begins anew, from zeros and with the weights that the model has now: call it too when they have changed."""
+        self.parts = [layer.stream(self.shape[0]) for layer in self.layers]
+
+    def step(self, x: ArrayLike) -> Array:
+        """The output (batch, units) after one more step x (batch, D). ValueError for another shape."""
+        y = np.asarray(x, self.dtype)
+        if y.shape != self.shape:
+            raise ValueError(f"a step of this stream has shape {self.shape}, (batch, features), got {y.shape}")
+        for part in self.parts:
+            y = part(y)
+        return y
