@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.bench import arithmetic, memory, shapes, sides, starting, turns
+from experiments.bench import arithmetic, limits, memory, shapes, sides, starting, turns
 from experiments.bench.ratios import power, ratio, spread
 from experiments.bench.shapes import GRID, Shape
 from experiments.bench.sides import Way
@@ -77,10 +77,9 @@ def test_parameters_are_those_of_the_model(name):
 
 
 def test_a_ratio_is_taken_round_by_round():
-    """A round in which the whole machine is five times slower changes no ratio, though it changes both medians."""
-    ours, theirs = [1.0, 10.0, 2.0], [2.0, 20.0, 4.0]
-    assert ratio(ours, theirs) == (0.5, 0.5, 0.5)
-    assert ratio([1.0, 4.0, 3.0], [2.0, 2.0, 2.0]).median == 1.5
+    """Rounds of 1/4, 9/3 and 4/8; the ratio of the medians would be 4/4."""
+    assert ratio([1.0, 9.0, 4.0], [4.0, 3.0, 8.0]).median == 0.5
+    assert ratio([1.0, 10.0, 2.0], [2.0, 20.0, 4.0]) == (0.5, 0.5, 0.5)  # a slow round slows both sides
     with pytest.raises(ValueError, match="got 1 and 2"):
         ratio([1.0], [1.0, 2.0])
 
@@ -157,7 +156,22 @@ def test_a_side_hands_over_when_its_threads_sleep(spins_until, asleep, waited, m
     assert clock.now == pytest.approx(waited, abs=0.0101)
 
 
+def test_the_limits_do_the_work_that_is_counted():
+    task = None  # they take none
+    product, copy = limits.Product(task), limits.Copy(task)
+    (C,) = (way.call() for way in product.train().values())
+    np.testing.assert_allclose(C, product.A @ product.B, rtol=1e-3, atol=1e-3)  # float32 sums of 1,024
+    assert 2 * C.size * product.A.shape[1] == limits.PRODUCT_FLOPS
+    for target, _ in copy.parts:
+        target[:] = 0
+    copy.train()["copy"].call()
+    assert all((target == 1).all() for target, _ in copy.parts)
+    assert sum(target.nbytes + source.nbytes for target, source in copy.parts) == limits.COPY_BYTES
+
+
 def test_memory_beyond_the_settled_process_is_seen():
+    earlier = np.ones(2**23)  # 64 MiB: a peak that is to be forgotten
+    del earlier
     before = memory.settled_kib()
     if before is None:
         pytest.skip("this system does not tell a process's peak")
