@@ -375,7 +375,7 @@ def bench(
     ] = None,
     rounds: Annotated[int | None, typer.Option(min=1, help="Turns of every side at every shape.")] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A minute instead of most of an hour: two shapes, few rounds.")
+        bool, typer.Option("--quick", help="A minute instead of most of an hour: the tutorial's shape, few rounds.")
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for JSON, pictures and report.")] = Path("runs/bench"),
     force: Force = False,

@@ -43,7 +43,7 @@ def write(run: Run, result: dict[str, Any], command: str) -> Path:
         report.paragraph(READING),
         report.paragraph(
             f"{machine['processor']}, {machine['cores']} cores, {machine['system']}. "
-            + "; ".join(machine["sides"].values())
+            + "; ".join(dict.fromkeys(machine["sides"].values()))
         ),
     ]
     for section in sections(result):

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from experiments.bench.growth import BASE, SIZES
 from experiments.bench.sides import ENGINE, SIDES
@@ -16,6 +18,13 @@ COLOURS = {
     "onnxruntime": "#56B4E9", "numpy": GREY,
 }  # fmt: skip
 MARKERS = dict(zip(SIDES, "osD^vPX", strict=True))
+
+
+def plain_numbers(axis: Axis) -> None:
+    """1, 2, 5, 10 on a logarithmic axis, in place of powers."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def ratios(entries: Sequence[dict[str, Any]], heading: str) -> Figure:
@@ -35,27 +44,29 @@ def ratios(entries: Sequence[dict[str, Any]], heading: str) -> Figure:
     ax.set_ylim(len(entries) - 0.5, -0.5)
     ax.set_ylabel("T, D, H, B")
     ax.set(xlabel="engine's time / peer's time (left of the line the engine is faster)", title=heading)
-    ax.xaxis.set_major_formatter("{x:g}")
+    plain_numbers(ax.xaxis)
     ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     return fig
 
 
 def growth(found: dict[str, Any]) -> Figure:
-    """A training step's time along T, B and H; the legend gives the slope of the fitted line."""
+    """A training step's time along T, B and H with the line that fits it best in log-log; the legend gives its slope."""
     fig, axes = figure(3, 4.2)
     for ax, axis in zip(axes, SIZES, strict=True):
         entries = [e for e in found["entries"] if e["axis"] == axis]
-        for name in (name for name in SIDES if name in found["slopes"][axis]):
-            points = [(e["shape"][axis], e["sides"][name]["ms"]["median"]) for e in entries if name in e["sides"]]
-            words = f"{title(name)}: {found['slopes'][axis][name]:.2f}"
-            ax.loglog(*zip(*points, strict=True), marker=MARKERS[name], ms=4, color=COLOURS[name], lw=1.2, label=words)
-        ticks = SIZES[axis]
-        ax.set_xticks(ticks, map(str, ticks))
-        ax.minorticks_off()
+        sizes = np.array(SIZES[axis], dtype=float)
+        for name, slope in ((name, found["slopes"][axis][name]) for name in SIDES if name in found["slopes"][axis]):
+            ms = np.array([e["sides"][name]["ms"]["median"] for e in entries])
+            ax.loglog(sizes, ms, MARKERS[name], ms=5, color=COLOURS[name], label=f"{title(name)}: {slope:.2f}")
+            fitted = np.exp(np.log(ms).mean() + slope * (np.log(sizes) - np.log(sizes).mean()))
+            ax.loglog(sizes, fitted, color=COLOURS[name], lw=1)
         fixed = ", ".join(f"{other}={getattr(BASE, other)}" for other in ("T", "D", "H", "B") if other != axis)
         ax.set(xlabel=axis, title=f"time ∝ {axis}^slope  ({fixed})")
-        ax.yaxis.set_major_formatter("{x:g}")
+        plain_numbers(ax.yaxis)
+        ax.set_xticks(SIZES[axis], map(str, SIZES[axis]))
+        ax.minorticks_off()
         ax.legend(fontsize=7.5)
+        ax.sharey(axes[0])
     axes[0].set_ylabel("ms a training step")
     return fig
 
@@ -85,7 +96,7 @@ def roofline(entries: Sequence[dict[str, Any]]) -> Figure:
         ylabel="GFLOP/s",
         title="training steps under the machine's roof",
     )
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.yaxis.set_major_formatter("{x:g}")
+    plain_numbers(ax.xaxis)
+    plain_numbers(ax.yaxis)
     ax.legend(fontsize=8, loc="lower right")
     return fig

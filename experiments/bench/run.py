@@ -34,7 +34,7 @@ class Plan:
 
 FULL = Plan()
 QUICK = Plan(  # a first look in a minute
-    parts=("train", "inference"), shapes=(GRID["tutorial"], GRID["structured"]),
+    parts=("train", "inference"), shapes=(GRID["tutorial"],),
     peers="torch,keras-jax,onnxruntime,numpy", rounds=3, seconds=0.1,
 )  # fmt: skip
 
