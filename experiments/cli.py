@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -416,6 +416,59 @@ def predict(
         out_console.print(table)
         out_console.print("A label is a guess about a recording, not a fact about a person.")
     raise typer.Exit(1 if any(p.error for p in predictions) else 0)
+
+
+@app.command(
+    epilog="Examples: lstm-engine bench --quick   |   lstm-engine bench --what train --shapes tutorial,wide256 --peers torch"
+)
+def bench(
+    what: Annotated[
+        str | None, typer.Option(help="train, inference, threads, growth, memory, start; some with commas, or all.")
+    ] = None,
+    shapes: Annotated[
+        str | None,
+        typer.Option(help="Names of the grid, or TxDxHxB; some with commas, or all. Growth and start have their own."),
+    ] = None,
+    peers: Annotated[
+        str | None, typer.Option(help="torch, keras-jax, keras-tensorflow, keras-torch, onnxruntime, numpy, or all.")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Turns of every side at every shape.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A minute instead of most of an hour: the tutorial's shape, few rounds.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for JSON, pictures and report.")] = Path("runs/bench"),
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """The engine's speed and memory beside PyTorch, Keras, onnxruntime and plain NumPy, in turns on this machine."""
+    from experiments.bench import page, sides, tables
+    from experiments.bench import run as benchmark
+    from experiments.bench import shapes as grid
+    from experiments.runs import Run
+
+    changed = {
+        "parts": what and benchmark.parse_parts(what),
+        "shapes": shapes and grid.parse(shapes),
+        "peers": peers,
+        "rounds": rounds,
+    }
+    plan = replace(
+        benchmark.QUICK if quick else benchmark.FULL, **{name: v for name, v in changed.items() if v is not None}
+    )
+    sides.choose(plan.peers)  # refuses an unknown name before anything is written
+    run = Run(out, force)
+    with stages() as stage:
+        result = benchmark.bench(plan, stage)
+    written = page.write(run, result, "lstm-engine bench")
+    run.write_config("bench", **asdict(plan))
+    if as_json:
+        return _print_json(result)
+    for section in page.sections(result):
+        for title, frame in section.tables.items():
+            _print_frame(f"{section.heading}: {title}", frame)
+    for line in [*tables.agreement(result), *(f"note: {note}" for note in tables.notes(result))]:
+        out_console.print(_escape(line), soft_wrap=True)
+    out_console.print(f"{page.verdict(result)}\nReport: {written}", soft_wrap=True)
 
 
 def _compare_steps(run: Any, task: Any, settings: dict[str, Any], steps: int, tol: float | None, as_json: bool) -> None:

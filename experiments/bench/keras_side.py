@@ -1,0 +1,68 @@
+"""Keras as a side, on the backend that KERAS_BACKEND names."""
+
+from typing import Any
+
+import numpy as np
+
+from experiments.bench.arithmetic import training_flops
+from experiments.bench.sides import Way
+from experiments.bench.task import Task
+from experiments.keras_reference import import_keras, to_keras
+
+EPOCH, EPOCH_FLOPS = 16, 2e10  # an epoch has so many batches, or fewer of a large shape
+
+
+class KerasSide:
+    """Training: `train_on_batch`, or an epoch of `fit`. Inference: `predict_on_batch`, or a compiled call."""
+
+    def __init__(self, task: Task) -> None:
+        self.task, self.keras = task, import_keras()
+        self.x, self.y = (self.keras.ops.convert_to_tensor(a) for a in (task.x, task.y))
+
+    def train(self) -> dict[str, Way]:
+        one, many = to_keras(self.task.model()), to_keras(self.task.model())
+        compiled = (
+            self.keras.backend.backend() != "torch"
+        )  # without compiling, an epoch has nothing to gain by its length
+        steps = max(2, min(EPOCH, round(EPOCH_FLOPS / training_flops(self.task.shape)))) if compiled else 2
+        X, Y = np.tile(self.task.x, (steps, 1, 1)), np.tile(self.task.y, (steps, 1))  # (steps B, T, D), (steps B, 1)
+
+        def on_batch() -> float:
+            return one.train_on_batch(self.x, self.y)
+
+        def fit(x: Any, y: Any) -> float:
+            return many.fit(x, y, batch_size=self.task.shape.B, shuffle=False, verbose=0).history["loss"][0]
+
+        return {
+            "train_on_batch": Way(on_batch, on_batch),
+            "fit": Way(lambda: fit(X, Y), lambda: fit(self.task.x, self.task.y), steps),
+        }
+
+    def infer(self) -> dict[str, Way]:
+        model = to_keras(self.task.model())
+
+        def on_batch() -> Any:
+            return model.predict_on_batch(self.x)
+
+        call = self._compiled_call(to_keras(self.task.model()))  # Keras's own functions consume the weights they hold
+        return {"predict_on_batch": Way(on_batch, on_batch), "compiled call": Way(call, call)}
+
+    def _compiled_call(self, model: Any) -> Any:
+        """The model as its backend's users would deploy it, without Keras around the call."""
+        match self.keras.backend.backend():
+            case "jax":
+                import jax
+
+                weights = [[v.value for v in vs] for vs in (model.trainable_variables, model.non_trainable_variables)]
+                forward = jax.jit(lambda x: model.stateless_call(*weights, x, training=False)[0])
+                return lambda: forward(self.x).block_until_ready()
+            case "tensorflow":
+                import tensorflow
+
+                forward = tensorflow.function(lambda x: model(x, training=False))
+                return lambda: forward(self.x)
+            case "torch":
+                import torch
+
+                return torch.inference_mode()(lambda: model(self.x, training=False))
+        raise ValueError(f"Keras's backend must be jax, tensorflow or torch, got {self.keras.backend.backend()!r}")

@@ -1,0 +1,85 @@
+"""Who takes part, what each needs installed, and the contract that they share.
+
+A side is a class `Side(task)` with `train()` and, unless it is a limit, `infer()`; both return its ways of running one step,
+by name. The fastest way is the one that counts.
+"""
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+
+class Way(NamedTuple):
+    """One way of running the same step: what is called in a burst, and how many steps a call takes.
+
+    check makes one step and returns what is compared among sides: the loss before the step, or the predictions (B, 1).
+    A limit of the machine has nothing to compare.
+    """
+
+    call: Callable[[], Any]
+    check: Callable[[], Any] | None = None
+    steps: int = 1
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A side in the list: where its class lives, the modules it takes, and what brings them."""
+
+    title: str
+    place: str  # "module:Class"
+    modules: tuple[str, ...] = ()
+    install: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the class
+    environment: Mapping[str, str] = field(default_factory=dict)  # set before the library is imported
+    trains: bool = True
+
+    def load(self) -> Callable[..., Any]:
+        module, name = self.place.split(":")
+        return getattr(importlib.import_module(f"experiments.bench.{module}"), name)
+
+    @property
+    def version(self) -> str:
+        return (
+            ", ".join(f"{m} {version(m)}" for m in self.modules if m != "onnx")
+            or f"lstm-engine {version('lstm-engine')}"
+        )
+
+
+def _keras(title: str, backend: str, module: str, install: str) -> Entry:
+    environment = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu"}
+    return Entry(f"Keras, {title}", "keras_side:KerasSide", ("keras", module), install, environment=environment)
+
+
+ENGINE = "engine"
+SIDES = {
+    ENGINE: Entry("engine", "engine_side:EngineSide", options={"backend": "auto"}),
+    "torch": Entry("PyTorch", "torch_side:TorchSide", ("torch",), "pip install torch"),
+    "keras-jax": _keras("JAX", "jax", "jax", "pip install 'lstm-engine[keras]'"),
+    "keras-tensorflow": _keras("TensorFlow", "tensorflow", "tensorflow", "pip install keras tensorflow-cpu"),
+    "keras-torch": _keras("PyTorch", "torch", "torch", "pip install keras torch"),
+    "onnxruntime": Entry(
+        "onnxruntime", "onnx_side:OnnxSide", ("onnxruntime", "onnx"), "pip install onnxruntime onnx", trains=False
+    ),
+    "numpy": Entry("plain NumPy", "engine_side:EngineSide", options={"backend": "numpy"}),
+}
+LIMITS = {"sgemm": Entry("sgemm", "limits:Product"), "copy": Entry("copy", "limits:Copy")}
+
+
+def installed(entry: Entry) -> bool:
+    return all(importlib.util.find_spec(module) is not None for module in entry.modules)
+
+
+def choose(names: str) -> tuple[list[str], dict[str, str]]:
+    """The sides to time, the engine first, and those that are missing with the command that installs them.
+
+    names: "all", or some with commas between. ValueError for a name that is none.
+    """
+    wanted = list(SIDES) if names == "all" else [name.strip() for name in names.split(",")]
+    if unknown := [name for name in wanted if name not in SIDES]:
+        raise ValueError(f"a peer is one of {', '.join(SIDES)}, got {', '.join(map(repr, unknown))}")
+    wanted = [ENGINE, *(name for name in SIDES if name in wanted and name != ENGINE)]
+    missing = {name: SIDES[name].install for name in wanted if not installed(SIDES[name])}
+    return [name for name in wanted if name not in missing], missing
