@@ -27,7 +27,7 @@ def is_one_line_error(outcome):
 
 
 def test_the_commands_are_there():
-    assert COMMANDS == ["demo", "features", "train", "evaluate", "compare", "gradcheck", "predict"]
+    assert COMMANDS == ["demo", "features", "fetch", "train", "evaluate", "compare", "gradcheck", "predict"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
