@@ -244,11 +244,18 @@ def _list_archives(archives: dict[str, Any], by_hand: dict[str, str], as_json: b
     """fetch --list."""
     if as_json:
         return _print_json({name: asdict(archive) for name, archive in archives.items()} | by_hand)
-    table = Table(box=box.SIMPLE_HEAD, caption="LibriSpeech: Panayotov et al. 2015, CC BY 4.0", caption_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        caption="LibriSpeech: Panayotov et al. 2015, CC BY 4.0",
+        caption_justify="left",
+    )
     for column in ("name", "MB", "published at"):
         table.add_column(column, justify="right" if column == "MB" else "left", overflow="fold")
     for name, archive in archives.items():
-        table.add_row(name, f"{archive.megabytes:,}", archive.url.removesuffix(f"/{archive.file}"))
+        table.add_row(
+            name, f"{archive.megabytes:,}", archive.url.removeprefix("https://").removesuffix(f"/{archive.file}")
+        )
     out_console.print(table)
     for name, why in by_hand.items():
         out_console.print(f"{name} {why}", soft_wrap=True)

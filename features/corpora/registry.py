@@ -51,10 +51,11 @@ def detect(root: str | Path, name: str | None = None) -> tuple[Corpus, Path]:
         if found:
             seen = ", ".join(f"{corpus.name} in {place}" for corpus, place in found[:4])
             more = f" and {len(found) - 4} more" if len(found) > 4 else ""
-            raise ValueError(f"{root} holds more than one corpus ({seen}{more}): name the folder of one, or --corpus")
+            raise ValueError(
+                f"{root} could be more than one corpus ({seen}{more}): name the folder of one, or say which with --corpus"
+            )
     looked_for = "; ".join(f"{corpus.name}: {corpus.sign}" for corpus in wanted)
-    there = ", ".join(sorted(p.name for p in root.iterdir())[:6]) or "nothing" if root.is_dir() else "a file"
-    raise ValueError(f"{root} is no corpus that is known here. Looked for {looked_for}. Found there: {there}")
+    raise ValueError(f"{root} is no corpus that is known here. Looked for {looked_for}. {_instead(root, wanted)}")
 
 
 def summary(corpus: Corpus, place: Path, clips: list[Utterance]) -> str:
@@ -76,3 +77,16 @@ def _levels(root: Path) -> Iterator[list[Path]]:
         level = sorted(
             p for folder in level if folder.is_dir() for p in folder.iterdir() if p.is_dir() and p.name[0] != "."
         )
+
+
+def _instead(root: Path, wanted: list[Corpus]) -> str:
+    """What a person may have meant by a path in which no corpus was found."""
+    for above in root.absolute().parents[:2]:
+        for corpus in wanted:
+            if corpus.fits(above):
+                return f"{above} is {corpus.name}: name that folder"
+    if not root.is_dir():
+        return "This is a file of another kind"
+    names = sorted(p.name for p in root.iterdir())
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return f"Found there: {', '.join(names[:6]) or 'nothing'}{more}"

@@ -348,6 +348,8 @@ def test_what_is_no_corpus_is_told_what_was_looked_for(tmp_path):
         detect(tmp_path)
     assert all(f"{corpus.name}: {corpus.sign}" in str(error.value) for corpus in CORPORA)
     assert str(error.value).endswith("Found there: Male, notes.txt")
+    with pytest.raises(ValueError, match="This is a file of another kind"):
+        detect(tmp_path / "notes.txt")
     with pytest.raises(FileNotFoundError, match="gone is not a folder"):
         detect(tmp_path / "gone")
     with pytest.raises(
@@ -356,9 +358,15 @@ def test_what_is_no_corpus_is_told_what_was_looked_for(tmp_path):
         detect(tmp_path, "timit")
 
 
+def test_a_folder_inside_a_corpus_names_the_one_above(librispeech):
+    for inside in ("dev-clean", "dev-clean/84"):
+        with pytest.raises(ValueError, match=r"LibriSpeech is librispeech: name that folder$"):
+            detect(librispeech / inside)
+
+
 def test_two_corpora_in_one_folder_are_refused_until_one_is_named(librispeech, tmp_path):
     (librispeech / "metadata.csv").write_text("path,speaker,sex\ndev-clean/84/7/84-7-0000.flac,84,female\n")
-    with pytest.raises(ValueError, match=r"more than one corpus \(librispeech in .*, table in .*\): name .* --corpus"):
+    with pytest.raises(ValueError, match=r"more than one corpus \(librispeech in .*, table in .*\): .* --corpus"):
         detect(librispeech)
     assert read(librispeech, "librispeech")[0] == "librispeech"
     assert read(librispeech, "table") == ("table", [("dev-clean/84/7/84-7-0000.flac", "84", "female", "")])
