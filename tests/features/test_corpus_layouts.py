@@ -253,6 +253,12 @@ def test_a_bad_tsv_says_where(common_voice, damage, says):
     assert says in str(error.value)
 
 
+def test_a_tsv_without_its_clips_says_where_they_belong(common_voice):
+    (common_voice / "clips").rename(common_voice / "elsewhere")
+    with pytest.raises(FileNotFoundError, match=r"train\.tsv names clips, but there is no folder .*en/clips"):
+        read(common_voice / "train.tsv")
+
+
 def test_a_quotation_mark_in_a_tsv_swallows_no_row(tmp_path):
     (tmp_path / "t.tsv").write_bytes(b'\xef\xbb\xbfa\tb\r\n"x\ty\r\n\r\nNA\t0001"\r\n')
     assert list(tab_rows(tmp_path / "t.tsv", ["b", "a"])) == [(2, ["y", '"x']), (4, ['0001"', "NA"])]
