@@ -72,8 +72,8 @@ def fetch(name: str, out: str | Path, mirror: str | None = None, stage: Stage | 
     """Download and unpack an archive into `out`: (its folder, whether it was fetched now and not there already).
 
     `mirror` is the address of a folder that holds the file under its published name. `stage(title)` is called as a stage
-    begins and returns where its progress goes, (bytes done, bytes in all or None). A part that came is kept as FILE.part and
-    continued by the next call. Archives of one corpus share its folder, so that it can be read as one.
+    begins and returns where its progress goes, (bytes done, bytes in all or None). Until it is done all lies in the folder
+    FILE.part of `out`, and the next call goes on from there. Archives of one corpus share its folder.
 
     Raises ValueError (unknown name, bytes that are not the published ones), ConnectionError (with how to go on), OSError.
     """
@@ -84,25 +84,30 @@ def fetch(name: str, out: str | Path, mirror: str | None = None, stage: Stage | 
     url = archive.url if mirror is None else f"{mirror.rstrip('/')}/{archive.file}"
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise ValueError(f"the mirror must be an http or https address of a folder with {archive.file}, got {mirror!r}")
-    out.mkdir(parents=True, exist_ok=True)
-    part = out / f"{archive.file}.part"
-    _need_room(out, 2 * archive.megabytes * 10**6 - _size(part), archive)
+    unfinished = out / f"{archive.file}.part"
+    unfinished.mkdir(parents=True, exist_ok=True)
+    download = unfinished / "download"
+    _recover(unfinished, download)
+    _need_room(unfinished, 2 * archive.megabytes * 10**6 - _size(download), archive)
     stage = stage or (lambda title: lambda done, total: None)
     pooch.get_logger().setLevel("WARNING")  # its line for every download
 
     def downloader(url: str, output_file: str, pooch: object) -> None:
-        _download(url, part, stage(f"Downloading {archive.file}"))
-        os.replace(part, output_file)  # where pooch checks it, and removes it when it is wrong
+        _download(url, download, stage(f"Downloading {archive.file}"))
+        os.replace(download, output_file)  # where pooch checks it, and removes it when it is wrong
 
     try:
-        path = Path(pooch.retrieve(url, f"md5:{archive.md5}", fname=archive.file, path=out, downloader=downloader))
+        path = Path(
+            pooch.retrieve(url, f"md5:{archive.md5}", fname=archive.file, path=unfinished, downloader=downloader)
+        )
     except ValueError as error:
+        shutil.rmtree(unfinished)
         raise ValueError(
             f"{url} gave bytes that are not the published ones (md5 is not {archive.md5}); they were removed. Run the "
             "command again; if that happens again, take another address with --mirror URL"
         ) from error
     _unpack(path, archive, out, stage(f"Unpacking {archive.file}"))
-    path.unlink()  # the folder says that it was fetched
+    shutil.rmtree(unfinished)  # with the archive: the folder says that it was fetched
     return folder, True
 
 
@@ -112,6 +117,12 @@ def _archive(name: str) -> Archive:
     if name in BY_HAND:
         raise ValueError(f"{name} {BY_HAND[name]}, unpack it, then: lstm-engine features FOLDER")
     raise ValueError(f"there is no archive {name!r}: expected one of {', '.join([*ARCHIVES, *BY_HAND])}")
+
+
+def _recover(unfinished: Path, download: Path) -> None:
+    """What pooch was checking under its temporary name when a run was killed is a whole download: it must not be lost."""
+    for left in unfinished.glob("tmp*"):
+        os.replace(left, download) if _size(left) else left.unlink()
 
 
 class _Cut(Exception):
@@ -185,7 +196,7 @@ def _unpack(path: Path, archive: Archive, out: Path, progress: Callable[[int, in
     """Beside its place first, then moved there in one step: a folder that is there is complete."""
     if not hasattr(tarfile, "data_filter"):
         raise ValueError("unpacking safely needs Python 3.11.4 or newer: update Python")
-    temporary = out / f".unpacking-{path.name}"
+    temporary = path.with_name("unpacked")
     shutil.rmtree(temporary, ignore_errors=True)  # what a killed run left
     try:
         with path.open("rb") as raw, tarfile.open(fileobj=raw) as tar:
@@ -201,8 +212,6 @@ def _unpack(path: Path, archive: Archive, out: Path, progress: Callable[[int, in
         os.replace(temporary / archive.folder, out / archive.folder)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise ValueError(f"{path} cannot be unpacked ({error}): remove it and run the command again") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _need_room(out: Path, needed: int, archive: Archive) -> None:

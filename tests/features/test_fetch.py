@@ -99,13 +99,20 @@ def server(archive: bytes, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread.join(10)
 
 
+def begun(out, name, content):
+    """What an earlier call left: `name` in the folder of what is not finished."""
+    (out / "dev-clean.tar.gz.part").mkdir()
+    (out / "dev-clean.tar.gz.part" / name).write_bytes(content)
+
+
 def unpacked(out):
     return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
 
 
 def test_an_archive_is_fetched_unpacked_and_recognised(server, tmp_path):
     assert fetch(NAME, tmp_path / "new" / "out") == (tmp_path / "new/out/LibriSpeech/dev-clean", True)
-    assert unpacked(tmp_path / "new" / "out") == MEMBERS  # neither the archive nor a part of it stays
+    assert unpacked(tmp_path / "new" / "out") == MEMBERS  # the archive does not stay
+    assert [p.name for p in (tmp_path / "new" / "out").iterdir()] == ["LibriSpeech"]
     assert server.requests == [("/12/dev-clean.tar.gz", None)]
     corpus, place = detect(tmp_path / "new" / "out")
     assert [(u.speaker, u.sex) for u in corpus.read(place)] == [("84", "female")]
@@ -147,7 +154,7 @@ def test_cuts_without_end_are_given_up_and_the_next_call_goes_on(server, archive
         ConnectionError, match=r"cut after 700 of .* 5 times in a row\. 700 bytes are kept in .*--mirror"
     ):
         fetch(NAME, tmp_path)
-    assert (tmp_path / "dev-clean.tar.gz.part").read_bytes() == archive[:700]
+    assert (tmp_path / "dev-clean.tar.gz.part/download").read_bytes() == archive[:700]
     assert len(server.requests) == 1 + module.TRIES
     fetch(NAME, tmp_path)
     assert server.requests[-1][1] == "bytes=700-"
@@ -188,14 +195,14 @@ def test_bytes_that_are_not_the_published_ones_are_refused_and_removed(server, a
     server.content = archive[:-9] + b"x" + archive[-8:]
     with pytest.raises(ValueError, match=r"not the published ones \(md5.*they were removed.*--mirror URL"):
         fetch(NAME, tmp_path)
-    assert unpacked(tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []
     server.content = archive
     fetch(NAME, tmp_path)
     assert unpacked(tmp_path) == MEMBERS
 
 
 def test_a_part_of_another_file_is_refused_at_the_end(server, tmp_path):
-    (tmp_path / "dev-clean.tar.gz.part").write_bytes(b"of another file")
+    begun(tmp_path, "download", b"of another file")
     with pytest.raises(ValueError, match="not the published ones"):
         fetch(NAME, tmp_path)
     assert unpacked(tmp_path) == {}
@@ -203,7 +210,7 @@ def test_a_part_of_another_file_is_refused_at_the_end(server, tmp_path):
 
 @pytest.mark.parametrize("excess", [0, 3])
 def test_a_part_that_is_whole_is_taken_and_one_that_is_too_long_begun_anew(server, archive, tmp_path, excess):
-    (tmp_path / "dev-clean.tar.gz.part").write_bytes(archive + b"x" * excess)
+    begun(tmp_path, "download", archive + b"x" * excess)
     fetch(NAME, tmp_path)
     assert len(server.requests) == (2 if excess else 1)
     assert unpacked(tmp_path) == MEMBERS
@@ -224,7 +231,7 @@ def test_no_server_at_all_says_so(server, tmp_path):
 
 
 def test_progress_is_told_in_bytes_and_goes_on_from_the_part(server, archive, tmp_path):
-    (tmp_path / "dev-clean.tar.gz.part").write_bytes(archive[:600])
+    begun(tmp_path, "download", archive[:600])
     told: dict[str, list[tuple[int, int | None]]] = {}
     fetch(NAME, tmp_path, stage=lambda title: lambda *at: told.setdefault(title, []).append(at))
     assert list(told) == ["Downloading dev-clean.tar.gz", "Unpacking dev-clean.tar.gz"]
@@ -250,20 +257,30 @@ def test_an_archive_that_reaches_out_of_its_folder_or_holds_another_one_is_refus
     monkeypatch.setitem(ARCHIVES, NAME, replace(ARCHIVES[NAME], md5=hashlib.md5(server.content).hexdigest()))
     with pytest.raises(ValueError, match=says):
         fetch(NAME, tmp_path / "out")
-    assert [p.name for p in sorted(tmp_path.rglob("*"))] == ["out", "dev-clean.tar.gz"]
+    assert not [p for p in tmp_path.rglob("evil.txt") if "unpacked" not in p.parts]
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["dev-clean.tar.gz.part"]
 
 
 def test_what_a_killed_run_left_half_unpacked_does_not_count(server, tmp_path):
-    (tmp_path / ".unpacking-dev-clean.tar.gz/LibriSpeech/dev-clean").mkdir(parents=True)
-    (tmp_path / ".unpacking-dev-clean.tar.gz/LibriSpeech/dev-clean/half.flac").write_bytes(b"x")
-    (tmp_path / "dev-clean.tar.gz").write_bytes(server.content)
+    begun(tmp_path, "dev-clean.tar.gz", server.content)
+    half = tmp_path / "dev-clean.tar.gz.part/unpacked/LibriSpeech/dev-clean/half.flac"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"x")
     assert fetch(NAME, tmp_path)[1]
     assert server.requests == []  # the archive was whole and is not fetched again
     assert unpacked(tmp_path) == MEMBERS
 
 
+def test_a_run_that_was_killed_while_it_checked_loses_nothing(server, tmp_path):
+    begun(tmp_path, "tmpabc", server.content)  # as pooch calls it meanwhile
+    (tmp_path / "dev-clean.tar.gz.part" / "tmpxyz").write_bytes(b"")  # of a run killed before
+    fetch(NAME, tmp_path)
+    assert [wanted for _, wanted in server.requests] == [f"bytes={len(server.content)}-"]
+    assert unpacked(tmp_path) == MEMBERS
+
+
 def test_an_archive_that_was_damaged_on_disk_is_fetched_anew(server, tmp_path):
-    (tmp_path / "dev-clean.tar.gz").write_bytes(server.content[:-1])
+    begun(tmp_path, "dev-clean.tar.gz", server.content[:-1])
     fetch(NAME, tmp_path)
     assert unpacked(tmp_path) == MEMBERS
 
