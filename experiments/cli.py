@@ -14,7 +14,16 @@ from typing import Annotated, Any
 import typer
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 app = typer.Typer(
@@ -126,11 +135,19 @@ def demo(
 
 
 @app.command(
-    epilog="Examples: lstm-engine features recordings --out my_features   |   lstm-engine features --table speakers.csv"
+    epilog="Examples: lstm-engine features recordings --out my_features   |   lstm-engine features runs/corpora"
+    "   |   lstm-engine features --table speakers.csv"
 )
 def features(
     root: Annotated[
-        Path | None, typer.Argument(help="Folder with Male, Female and perhaps Male Test, Female Test.")
+        Path | None, typer.Argument(help="Folder of a corpus (see --corpus), or a .csv or .tsv that lists clips.")
+    ] = None,
+    corpus: Annotated[
+        str | None,
+        typer.Option(
+            help="What ROOT is, where it is not plain: folders (Male, Female, perhaps Male Test, Female Test), "
+            "librispeech, common-voice, voxceleb, vctk, table."
+        ),
     ] = None,
     male: Annotated[Path | None, typer.Option(help="Folder of male clips; a folder inside it is a speaker.")] = None,
     female: Annotated[Path | None, typer.Option(help="Folder of female clips.")] = None,
@@ -156,8 +173,15 @@ def features(
         raise ValueError(
             "--male-test and --female-test go with --male and --female; a folder brings its own Test folders"
         )
+    if corpus is not None and root is None:
+        raise ValueError("--corpus says what a folder is: name the folder too")
+    taken_for = None
     if root is not None:
-        clips = corpora.tutorial_folders(root)
+        kind, root = corpora.detect(root, corpus)
+        clips = kind.read(root)
+        taken_for = kind.name
+        if not as_json:
+            out_console.print(_escape(corpora.summary(kind, root, clips)), soft_wrap=True)
     elif table is not None:
         clips = corpora.table(table)
     else:
@@ -167,10 +191,12 @@ def features(
     with stages() as stage:
         result = extract(clips, out, jobs, stage("Extracting features"), force)
     source = root or (table or male).parent
+    if source.is_file():
+        source = source.parent
     if (source / "SYNTHETIC.txt").exists():
         write_atomically(out / "SYNTHETIC.txt", (source / "SYNTHETIC.txt").read_bytes())
     if as_json:
-        _print_json({"out": str(out), "rows": result.rows, "failed": result.failed})
+        _print_json({"out": str(out), "corpus": taken_for, "rows": result.rows, "failed": result.failed})
     else:
         for name, rows in result.rows.items():
             out_console.print(f"{out / name}: {rows} rows", soft_wrap=True)
@@ -181,6 +207,58 @@ def features(
                 f"{len(result.failed)} clips failed; all of them are in {out / 'failed.csv'}", soft_wrap=True
             )
     raise typer.Exit(1 if result.failed else 0)
+
+
+@app.command(
+    epilog="Examples: lstm-engine fetch librispeech-dev-clean --out runs/corpora   |   lstm-engine fetch --list"
+)
+def fetch(
+    name: Annotated[str | None, typer.Argument(help="An archive, as --list shows them.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for corpora; archives of one corpus share theirs.")] = Path(
+        "runs/corpora"
+    ),
+    mirror: Annotated[
+        str | None, typer.Option(metavar="URL", help="Address of a folder that holds the archive, in place of its own.")
+    ] = None,
+    list_: Annotated[bool, typer.Option("--list", help="Show what there is.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Downloads a published corpus: resumed when cut, checked against its published checksum, unpacked."""
+    from features import fetch as published
+
+    if list_ == (name is not None):
+        raise ValueError("name one archive, or --list them")
+    if list_:
+        return _list_archives(published.ARCHIVES, published.BY_HAND, as_json)
+    columns = (DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with stages(*columns) as stage:
+        folder, fetched = published.fetch(name, out, mirror, stage)
+    if as_json:
+        return _print_json({"name": name, "folder": str(folder), "fetched": fetched})
+    if not fetched:
+        out_console.print(f"{folder} is there already: remove it to fetch it anew.", soft_wrap=True)
+    out_console.print(f"{folder} is complete. Now: lstm-engine features {out}", soft_wrap=True)
+
+
+def _list_archives(archives: dict[str, Any], by_hand: dict[str, str], as_json: bool) -> None:
+    """fetch --list."""
+    if as_json:
+        return _print_json({name: asdict(archive) for name, archive in archives.items()} | by_hand)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        caption="LibriSpeech: Panayotov et al. 2015, CC BY 4.0",
+        caption_justify="left",
+    )
+    for column in ("name", "MB", "published at"):
+        table.add_column(column, justify="right" if column == "MB" else "left", overflow="fold")
+    for name, archive in archives.items():
+        table.add_row(
+            name, f"{archive.megabytes:,}", archive.url.removeprefix("https://").removesuffix(f"/{archive.file}")
+        )
+    out_console.print(table)
+    for name, why in by_hand.items():
+        out_console.print(f"{name} {why}", soft_wrap=True)
 
 
 @app.command(
@@ -496,9 +574,16 @@ def _compare_steps(run: Any, task: Any, settings: dict[str, Any], steps: int, to
 
 
 @contextmanager
-def stages() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
-    """Progress bars on a terminal, nothing elsewhere: stage(title) begins one and returns its update(done, total)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def stages(*columns: ProgressColumn) -> Iterator[Callable[[str], Callable[[int, int | None], None]]]:
+    """Progress bars on a terminal, nothing elsewhere: stage(title) begins one and returns its update(done, total).
+
+    columns: what stands behind the bar; how many of how many and the time left unless given.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *(columns or (MofNCompleteColumn(), TimeRemainingColumn())),
+    )
     with Progress(*columns, console=err_console, disable=not err_console.is_terminal) as bars:
 
         def stage(title: str) -> Callable[[int, int], None]:

@@ -7,7 +7,7 @@ are), and whatever is wrong is a `BadTable` that names the file, the line and th
 import csv
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,7 +45,7 @@ def read_sheet(path: str | Path, required: Sequence[str] = ()) -> Sheet:
     Raises BadTable: empty file, another encoding, broken quoting, repeated or missing columns, a row of another length.
     """
     path = Path(path)
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(utf8_text(path), newline=""), strict=True)
     rows, lines = [], []
     try:
         for cells in reader:
@@ -68,6 +68,31 @@ def read_sheet(path: str | Path, required: Sequence[str] = ()) -> Sheet:
         if len(row) != len(header):
             raise BadTable(path, f"{len(row)} cells where the header has {len(header)}", line)
     return Sheet(path, header, rows, lines)
+
+
+def tab_rows(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """(line, the cells of `columns`) of a tab-separated file in UTF-8, row by row; a quotation mark is a letter as any.
+
+    One at a time, for tables of millions of rows. Raises BadTable: a missing column, a row of another length, an encoding.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        lines = (_decoded(raw, path, number).rstrip("\r\n") for number, raw in enumerate(file, start=1))
+        header = [name.strip() for name in next(lines, "").split("\t")]
+        if missing := [name for name in columns if name not in header]:
+            raise BadTable(path, f"{_some(missing)} missing from the header, which tabs should separate", 1)
+        chosen = [header.index(name) for name in columns]
+        for number, line in enumerate(lines, start=2):
+            cells = line.split("\t")
+            if len(cells) == len(header):
+                yield number, [cells[k].strip() for k in chosen]
+            elif line:
+                raise BadTable(path, f"{len(cells)} cells where the header has {len(header)}", number)
+
+
+def utf8_text(path: Path) -> str:
+    """The text of a file in UTF-8, with or without a byte-order mark. Raises BadTable for another encoding."""
+    return _decoded(path.read_bytes(), path)
 
 
 def write_csv(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -104,15 +129,14 @@ def unguard(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_GUARDED) else cell
 
 
-def _text(path: Path) -> str:
-    raw = path.read_bytes()
+def _decoded(raw: bytes, path: Path, first_line: int = 1) -> str:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw[:1000]:
-        raise BadTable(path, "this is UTF-16 or no text at all: save it as CSV in UTF-8")
+        raise BadTable(path, "this is UTF-16 or no text at all: save it in UTF-8")
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig" if first_line == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise BadTable(path, "this is not UTF-8 text: save it as CSV in UTF-8", line) from error
+        line = first_line + raw.count(b"\n", 0, error.start)
+        raise BadTable(path, "this is not UTF-8 text: save it in UTF-8", line) from error
 
 
 def _some(names: Sequence[str]) -> str:

@@ -133,7 +133,7 @@ STEP_MUTANTS = [
     # -- optimizers and clipping: what no gradient check looks at ------------------------------------------------------
     Mutant("Adam: the first moment is not corrected", ADAM, " / (1 - real(self.beta_1) ** t)", ""),
     Mutant("Adam: the second moment is not corrected", ADAM, "np.sqrt(1 - real(self.beta_2) ** t)", "1"),
-    Mutant("Adam: ε under the root", ADAM, "np.sqrt(v_, out=space)\n            space += self.epsilon",
+    Mutant("Adam: ε under the root", ADAM, "np.sqrt(v_, out=space)\n        space += self.epsilon",
            "np.sqrt(v_ + self.epsilon, out=space)"),
     Mutant("Adam: steps are counted from 2", ADAM, "self.iterations + 1", "self.iterations + 2"),
     Mutant("Adam: the first moment is not averaged", ADAM, "np.subtract(g_, m_)", "g_.copy()"),

@@ -27,7 +27,8 @@ def is_one_line_error(outcome):
 
 
 def test_the_commands_are_there():
-    assert COMMANDS == ["demo", "features", "train", "evaluate", "compare", "gradcheck", "predict", "bench"]
+def test_the_commands_are_there():
+    assert COMMANDS == ["demo", "features", "fetch", "train", "evaluate", "compare", "gradcheck", "predict", "bench"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -81,6 +82,16 @@ def test_bad_usage_exits_2_and_says_what(lstm_engine, arguments, said):
         ("features {tmp}/none", "none is not a folder"),
         ("features", "name one source"),
         ("features --male {corpus}/Male", "name one source"),
+        (
+            "features --corpus vctk --table {tables}/male_rows.csv",
+            "--corpus says what a folder is: name the folder too",
+        ),
+        ("features {corpus} --corpus timit", "there is no corpus 'timit': expected one of folders, librispeech"),
+        ("features {corpus} --corpus vctk", "is no corpus that is known here. Looked for vctk: speaker-info.txt"),
+        ("fetch", "name one archive, or --list them"),
+        ("fetch vctk --list", "name one archive, or --list them"),
+        ("fetch common-voice", "common-voice is given out after a sign-up only"),
+        ("fetch librispeech-dev-clean --mirror {tmp} --out {tmp}/x", "the mirror must be an http or https address"),
         ("features {corpus} --table {tables}/male_rows.csv", "name one source"),
     ],
 )
@@ -197,6 +208,56 @@ def test_features_come_from_a_tree_from_folders_or_from_a_table(lstm_engine, cor
         for sex in ("male", "female"):
             written = read_features(tmp_path / name / f"{sex}_features.csv", sex)
             np.testing.assert_array_equal(written, read_features(tables / f"{sex}_features.csv", sex), err_msg=name)
+
+
+def test_features_say_what_a_folder_was_taken_for(lstm_engine, corpus, tmp_path):
+    root = tmp_path / "corpora" / "LibriSpeech"
+    readers = {"F": [14, 16], "M": [17, 26]}
+    for folder, sex in (("Female", "F"), ("Male", "M")):
+        for reader, clip in zip(readers[sex], sorted((corpus / folder).rglob("*.wav")), strict=False):
+            (root / f"{reader}-1-0000.wav").parent.mkdir(parents=True, exist_ok=True)
+            (root / f"{reader}-1-0000.wav").write_bytes(clip.read_bytes())
+    lines = [f"{reader} | {sex} | dev-clean | 8.0 | Somebody\n" for sex in readers for reader in readers[sex]]
+    (root / "SPEAKERS.TXT").write_text("".join(lines))
+    (root / "17-1-0001.wav.part").write_bytes(b"")
+    outcome = lstm_engine("features", tmp_path / "corpora", "--out", tmp_path / "out")
+    assert outcome.code == 0
+    said = f"{root} is taken for LibriSpeech (librispeech): 4 clips, 4 speakers (2 male, 2 female)"
+    assert outcome.out.splitlines()[0] == said
+    assert pd.read_csv(tmp_path / "out" / "male_rows.csv")["speaker"].tolist() == [17, 26]
+    told = json.loads(lstm_engine("features", tmp_path / "corpora", "--out", tmp_path / "two", "--json").out)
+    assert told["corpus"] == "librispeech"
+
+
+def test_what_features_leave_out_is_a_note(lstm_engine, speaker_table, tmp_path):
+    table = pd.read_csv(speaker_table)
+    table.loc[len(table)] = ["x.wav", "nobody", "other"]
+    table.to_csv(speaker_table, index=False)
+    outcome = lstm_engine("features", speaker_table, "--out", tmp_path / "out")
+    assert outcome.code == 0
+    assert re.search(r"^note: .*1 of 11 clips left out, their sex is neither .* \(1 'other'\)$", outcome.err.strip())
+
+
+def test_fetch_lists_what_there_is(lstm_engine):
+    shown = lstm_engine("fetch", "--list")
+    assert shown.code == 0
+    assert re.search(r"librispeech-dev-clean +337 +www\.openslr\.org/resources/12\n", shown.out.replace(" \n", "\n"))
+    assert "common-voice is given out after a sign-up only" in shown.out
+    told = json.loads(lstm_engine("fetch", "--list", "--json").out)
+    assert told["librispeech-dev-clean"]["md5"] == "42e2234ba48799c1f50f24a7926300a1"
+
+
+def test_fetch_says_where_it_lies_and_what_comes_next(lstm_engine, tmp_path):
+    folder = tmp_path / "LibriSpeech" / "dev-clean"
+    folder.mkdir(parents=True)
+    shown = lstm_engine("fetch", "librispeech-dev-clean", "--out", tmp_path)
+    assert shown.code == 0
+    assert shown.out.splitlines() == [
+        f"{folder} is there already: remove it to fetch it anew.",
+        f"{folder} is complete. Now: lstm-engine features {tmp_path}",
+    ]
+    told = json.loads(lstm_engine("fetch", "librispeech-dev-clean", "--out", tmp_path, "--json").out)
+    assert told == {"name": "librispeech-dev-clean", "folder": str(folder), "fetched": False}
 
 
 def test_features_cut_long_clips_into_windows(lstm_engine, corpus, tmp_path):

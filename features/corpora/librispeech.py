@@ -1,0 +1,61 @@
+"""LibriSpeech (Panayotov et al. 2015): SPEAKERS.TXT says who reads and in which subset, file names say which reader.
+
+Mini LibriSpeech and LibriTTS (Zen et al. 2019) have the same layout. Flat folders of the files do as well.
+"""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from features.corpora.settling import PARTS, note_unlisted, settled
+from features.corpora.utterances import Utterance, child, recordings
+from features.csv_files import BadTable, utf8_text
+
+SPEAKERS = "SPEAKERS.TXT"
+
+
+class Reader(NamedTuple):
+    """A line of SPEAKERS.TXT: sex "M" or "F", the subset that the reader is in, and the name."""
+
+    sex: str
+    subset: str
+    name: str
+
+
+def fits(path: Path) -> bool:
+    return path.is_dir() and child(path, SPEAKERS) is not None
+
+
+def read(root: Path) -> list[Utterance]:
+    """READER-CHAPTER-NUMBER.flac anywhere under `root`. split: train, dev or test, the first word of the subset's name.
+
+    Raises BadTable; ValueError when there is no clip.
+    """
+    metadata = child(root, SPEAKERS)
+    assert metadata is not None  # as `fits` says
+    readers = read_speakers(metadata)
+    clips, unlisted = [], 0
+    for path in recordings(root):
+        named = re.match(r"(\d+)[-_]\d+[-_]", path.name)
+        if named and (reader := readers.get(named[1])):
+            part = reader.subset.split("-")[0]
+            clips.append(Utterance(path, named[1], reader.sex, part if part in PARTS else ""))
+        else:
+            unlisted += 1
+    note_unlisted(unlisted, root, metadata.name)
+    return settled(clips, root)
+
+
+def read_speakers(path: Path) -> dict[str, Reader]:
+    """Readers by id, of a SPEAKERS.TXT: `;` begins a comment, `|` separates five fields. Raises BadTable."""
+    readers: dict[str, Reader] = {}
+    for number, line in enumerate(utf8_text(path).split("\n"), start=1):
+        if not line.strip() or line.startswith(";"):
+            continue
+        cells = [cell.strip() for cell in line.split("|", 4)]  # one reader is called |CBW|Simon
+        if len(cells) != 5:
+            raise BadTable(path, f"expected id | sex | subset | minutes | name, got {line.strip()!r}", number)
+        if cells[0] in readers:
+            raise BadTable(path, f"reader {cells[0]} stands in the file twice", number)
+        readers[cells[0]] = Reader(cells[1], cells[2], cells[4])
+    return readers

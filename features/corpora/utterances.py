@@ -1,0 +1,59 @@
+"""A clip and who speaks in it: what every corpus is read into, and the files that are looked at for it."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from features.audio import EXTENSIONS, BadClip, duration
+
+SEXES = ("male", "female")
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """A stretch of a recording, in seconds; `end_s` None is its end, `speaker` None unknown, `split` "" not given."""
+
+    path: Path
+    speaker: str | None
+    sex: str
+    split: str = ""
+    start_s: float = 0.0
+    end_s: float | None = None
+
+
+def windows(utterances: Iterable[Utterance], seconds: float, least: float | None = None) -> list[Utterance]:
+    """Consecutive stretches of `seconds`; the rest is kept when it lasts `least` s (default: half), or is all there is.
+
+    A file that cannot be opened stays whole, so that extraction reports it.
+    """
+    least = seconds / 2 if least is None else least
+    if not 0 < least <= seconds:
+        raise ValueError(
+            f"windows of {seconds:g} s, rests of at least {least:g} s: both must be above 0, no rest longer than the window"
+        )
+    cut: list[Utterance] = []
+    for u in utterances:
+        try:
+            end = min(math.inf if u.end_s is None else u.end_s, duration(u.path))
+        except BadClip:
+            cut.append(u)
+            continue
+        count = max(math.floor((end - u.start_s - least) / seconds + 1e-9) + 1, 1)  # 1e-9: 2 * 5.3 + 4.0 is 14.6
+        for start in (round(u.start_s + k * seconds, 6) for k in range(count)):
+            cut.append(replace(u, start_s=start, end_s=min(round(start + seconds, 6), end)))
+    return cut
+
+
+def recordings(folder: Path) -> list[Path]:
+    """Every recording under `folder`, sorted, as paths that begin with it; what is hidden (._x.wav) is no recording."""
+
+    def hidden(path: Path) -> bool:
+        return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS and not hidden(p) and p.is_file())
+
+
+def child(folder: Path, name: str) -> Path | None:
+    """The entry of `folder` with this name in any case, or None."""
+    return next((p for p in sorted(folder.iterdir()) if p.name.lower() == name.lower()), None)
