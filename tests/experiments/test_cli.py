@@ -27,7 +27,6 @@ def is_one_line_error(outcome):
 
 
 def test_the_commands_are_there():
-def test_the_commands_are_there():
     assert COMMANDS == ["demo", "features", "fetch", "train", "evaluate", "compare", "gradcheck", "predict", "bench"]
 
 
