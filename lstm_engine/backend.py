@@ -10,7 +10,7 @@ import importlib.util
 import os
 import threading
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 BACKENDS = ("auto", "numba", "numpy")
@@ -84,6 +84,15 @@ def stream(cell: str, backend: str) -> Callable[..., Callable[[Any], Any]]:
         return step
 
     return start
+
+
+def update_of(optimizer: Any, backend: str) -> Callable[..., None]:
+    """`optimizer.update`, or its compiled twin: Adam has one, for itself and for whoever inherits its update."""
+    from .optimizers import Adam
+
+    if backend == "numba" and type(optimizer).update is Adam.update:
+        return partial(importlib.import_module("lstm_engine.kernels.adam").adam_update, optimizer)
+    return optimizer.update
 
 
 class _Pool:
