@@ -11,6 +11,7 @@ do not depend on the number of threads. float32 and float64.
 """
 
 import logging
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +21,11 @@ import numba as nb
 import numpy as np
 
 from ..activations import Array
+from ..buffers import empty
 from .product import INNER, THESE_FILES, WIDE, compiled_product, packed_transposed, product
 from .vectors import BYTES, flush_denormals, gather, pointwise, restore
 
+PARTS = 4  # in which many rows are summed up apart: then no worker has to read what another one reads
 CHUNK = 128  # rows of [h' x 1] that the weight gradients take at a time: they stay in cache for all columns
 
 NO_MASK = np.empty((0, 0), np.bool_)
@@ -184,10 +187,12 @@ def gradient_products(
 
 
 def weight_gradient(address: int, workers: int, live: Array, h: Array, x: Array, dz: Array, r: Array) -> Array:
-    """[h x 1]ᵀ dz over the `live` rows: (H + D + 1, GH)."""
-    out = np.zeros((h.shape[1] + x.shape[1] + 1, dz.shape[1]), dz.dtype)
-    _weight_gradient(workers, live, h, x, dz, r, out, address)
-    return out
+    """[h x 1]ᵀ dz over the `live` rows: (H + D + 1, GH). Where they are many and it is small, as PARTS sums."""
+    shape = h.shape[1] + x.shape[1] + 1, dz.shape[1]
+    parts = PARTS if len(live) >= 2048 and math.prod(shape) < 1 << 17 else 1
+    out = empty((parts, *shape), dz.dtype)
+    _weight_gradient(-(-workers // parts), live, h, x, dz, r, out, address)
+    return out[0] if parts == 1 else out.sum(axis=0)
 
 
 @nb.njit(parallel=True, cache=True)
@@ -202,7 +207,7 @@ def _input_gradient(
 
 @nb.njit(parallel=True, cache=True)
 def _weight_gradient(
-    workers: int,
+    stripes: int,
     live: Array,
     h: Array,
     x: Array,
@@ -212,11 +217,13 @@ def _weight_gradient(
     address: int,
     helpers: int = THESE_FILES,
 ) -> None:
-    lanes = BYTES // out.itemsize
-    vectors = -(-out.shape[1] // lanes)
-    for worker in nb.prange(workers):
-        lo, hi = worker * vectors // workers * lanes, (worker + 1) * vectors // workers * lanes
-        columns_gradient(lo, min(hi, out.shape[1]), live, h, x, dz, r, out, address)
+    lanes, (parts, _, GH), n = BYTES // out.itemsize, out.shape, len(live)
+    vectors = -(-GH // lanes)
+    for job in nb.prange(parts * stripes):
+        part, stripe = job // stripes, job % stripes
+        lo, hi = stripe * vectors // stripes * lanes, (stripe + 1) * vectors // stripes * lanes
+        rows = live[part * n // parts : (part + 1) * n // parts]
+        columns_gradient(lo, min(hi, GH), rows, h, x, dz, r, out[part], address)
 
 
 @nb.njit(**INNER)
@@ -229,6 +236,7 @@ def columns_gradient(
     lanes = BYTES // out.itemsize
     a, space = np.ones((CHUNK, C), out.dtype), np.empty(CHUNK * WIDE * lanes, out.dtype)
     nothing, inputs = np.empty((0, 0), out.dtype), np.arange(C)
+    out[:, lo:hi] = 0.0
     for k in range(G):
         first, last = max(lo, k * GH // G), min(hi, (k + 1) * GH // G)
         for start in range(0, len(live) if first < last else 0, CHUNK):
