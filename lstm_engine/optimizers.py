@@ -83,7 +83,8 @@ class Optimizer:
     def apply(self, weights: Arrays, gradients: Arrays, backend: str = "numpy") -> None:
         """One step: changes every weight in place. The two dicts have the same names and shapes.
 
-        With backend="numba" through the compiled twin of `update`, where there is one. ValueError when this optimizer has stepped other arrays before: its slots are theirs.
+        With backend="numba" through the compiled twin of `update`, where there is one. ValueError when this optimizer
+        has stepped other arrays before: its slots are theirs.
         """
         self._weights = self._weights or list(weights.values())
         if len(weights) != len(self._weights) or any(

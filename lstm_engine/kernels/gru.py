@@ -24,6 +24,7 @@ from .rows import (
     copy_rows,
     dropout_of,
     from_above,
+    gates_from,
     gradient_products,
     guarded,
     last_from_above,
@@ -101,20 +102,23 @@ def panels_of(W: Array, U: Array, b: Array, dropped: int) -> tuple[Array, Array,
 
 
 def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = None, lean: bool = False) -> GRUGradients:
-    """`cells.gru.gru_backward`, compiled. `lean` leaves out what training does not use: dx and all dh."""
+    """`cells.gru.gru_backward`, compiled. `lean` leaves out what training does not use: dx and all dh.
+
+    With the reset after the product it also uses up the tape: δz is written in the place of the gates. ValueError for a tape
+    that is used up.
+    """
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
-    (T, B, H), dtype, after, r = tape.h.shape, tape.gates.dtype, tape.reset_after, dropout_of(tape)
-    dz, dh_total, dh0 = (
-        empty((T, B, 3 * H), dtype),
-        empty((1 if lean else T, B, H), dtype),
-        last_from_above(dh_T, tape.h0),
-    )
+    (T, B, H), after, r, dh0 = tape.h.shape, tape.reset_after, dropout_of(tape), last_from_above(dh_T, tape.h0)
+    in_place = lean and after  # before it, the gates are read once more when δz is there
+    gates = gates_from(tape, in_place)
+    dtype, dz = gates.dtype, gates if in_place else empty(gates.shape, gates.dtype)
+    dh_total = empty((1 if lean else T, B, H), dtype)
     dproduct = empty(dz.shape, dtype) if after else dz  # (T, B, 3H): of the recurrent product
     with guarded("GRU"):
         _backward(
             *blocks_of(tape.x, tape.mask), after, from_above(dh, tape), packed_transposed(tape.U, len(r)),
             packed_transposed(tape.U[:, : 2 * H], len(r[ZR])), packed_transposed(tape.U[:, 2 * H :], 0), r,
-            tape.gates, tape.inner, tape.h_states,
+            gates, tape.inner, tape.h_states,
             dz, dproduct, dh_total, dh0, compiled_product(dtype.name),
         )  # fmt: skip
         x, dW, dU, db, db_h = gradient_products(tape, not lean, dz, dproduct if after else None)

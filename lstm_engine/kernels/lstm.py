@@ -23,6 +23,7 @@ from .rows import (
     copy_rows,
     dropout_of,
     from_above,
+    gates_from,
     gradient_products,
     guarded,
     last_from_above,
@@ -92,16 +93,20 @@ def lstm_backward(
     dc_T: Array | None = None,
     lean: bool = False,
 ) -> LSTMGradients:
-    """`cells.lstm.lstm_backward`, compiled. `lean` leaves out what training does not use: dx, and dc and dh of each step."""
+    """`cells.lstm.lstm_backward`, compiled. `lean` leaves out what training does not use: dx, and dc and dh of each step.
+
+    It also uses up the tape: δz is written in the place of the gates. ValueError for a tape that is used up.
+    """
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape), dc_T=(dc_T, tape.c0.shape))
-    (T, B, H), dtype = tape.h.shape, tape.gates.dtype
+    (T, B, H), gates = tape.h.shape, gates_from(tape, lean)
     slots = 1 if lean else T
-    dz, dc, dh_total = empty((T, B, 4 * H), dtype), empty((slots, B, H), dtype), empty((slots, B, H), dtype)
+    dtype, dz = gates.dtype, gates if lean else empty(gates.shape, gates.dtype)
+    dc, dh_total = empty((slots, B, H), dtype), empty((slots, B, H), dtype)
     dh0, dc0, r = last_from_above(dh_T, tape.h0), last_from_above(dc_T, tape.c0), dropout_of(tape)
     with guarded("LSTM"):
         _backward(
             *blocks_of(tape.x, tape.mask), from_above(dh, tape), packed_transposed(tape.U, len(r)), r,
-            tape.gates, tape.tanh_c, tape.c_states,
+            gates, tape.tanh_c, tape.c_states,
             dz, dc, dh_total, dh0, dc0, compiled_product(dtype.name),
         )  # fmt: skip
         x, dW, dU, db, _ = gradient_products(tape, not lean, dz)

@@ -62,6 +62,18 @@ def from_above(dh: Array | None, tape: Any) -> Array:
     return np.empty((0, *tape.h0.shape), tape.h0.dtype) if dh is None else plain(dh, tape.h0.dtype)
 
 
+def gates_from(tape: Any, last: bool) -> Array:
+    """The tape's gates; with `last` they leave it, for whoever writes over them. ValueError once they have left."""
+    gates: Array | None = tape.gates
+    if gates is None:
+        raise ValueError(
+            "this tape is used up: a lean backward pass has written δz in the place of its gates. Run forward again, or "
+            "leave lean to the last pass"
+        )
+    tape.gates = None if last else gates
+    return gates
+
+
 def last_from_above(d: Array | None, like: Array) -> Array:
     """The gradient of the last state (B, H), to be changed in place; None is zero."""
     return np.zeros_like(like) if d is None else np.array(d, like.dtype, order="C")

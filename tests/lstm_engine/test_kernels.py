@@ -179,6 +179,15 @@ def test_lean_gradients_are_those_that_a_full_pass_gives(cell):
         np.testing.assert_array_equal(getattr(lean, name), getattr(full, name), err_msg=name)
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_tape_that_a_lean_pass_has_used_up_is_refused(cell):
+    forward, backward = pair(cell, "numba")
+    tape = forward(*random_inputs(cell, 3, 2, 3, 4))
+    backward(tape, lean=True)
+    with pytest.raises(ValueError, match=r"used up.*Run forward again"):
+        backward(tape)
+
+
 @ALL_CELLS
 def test_two_python_threads_may_call_at_once(cell):
     inputs, up = random_inputs(cell, 20, 8, 4, 16), random_upstream(cell, 20, 8, 16)
