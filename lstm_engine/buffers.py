@@ -27,8 +27,10 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     if size < SMALL:
         return np.empty(shape, dtype)
     with _lock:
-        block = next((b for b in _blocks if b.nbytes == size and sys.getrefcount(b) == IDLE), None)
-        if block is None:
+        for block in _blocks:
+            if block.nbytes == size and sys.getrefcount(block) == IDLE:
+                break
+        else:
             block = np.empty(size, np.uint8)
             _blocks.append(block)
             while len(_blocks) > 1 and sum(b.nbytes for b in _blocks) > KEPT:

@@ -17,8 +17,10 @@ from ..optimizers import Adam
 def adam_update(adam: Adam, w: Array, g: Array, lr: Any, m: Array, v: Array) -> None:
     """`Adam.update`, compiled: changes w, m and v (contiguous, one shape and dtype) in place."""
     real = w.dtype.type
-    alpha, rate_m, rate_v = adam.alpha(lr), real(1 - adam.beta_1), real(1 - adam.beta_2)
-    _update(w.reshape(-1), g.reshape(-1), m.reshape(-1), v.reshape(-1), alpha, rate_m, rate_v, real(adam.epsilon))
+    _update(
+        w.reshape(-1), g.reshape(-1), m.reshape(-1), v.reshape(-1),
+        adam.alpha(lr), real(1 - adam.beta_1), real(1 - adam.beta_2), real(adam.epsilon),
+    )  # fmt: skip
 
 
 @nb.njit(cache=True, error_model="numpy")

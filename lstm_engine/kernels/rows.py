@@ -15,6 +15,7 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import numba as nb
@@ -83,10 +84,16 @@ def blocks_of(x: Array, mask: Array | None) -> tuple[Array, Array, Array]:
     """The batch's rows (B,), where they are cut for the workers (n + 1,), and the mask (T, B), empty for none."""
     (T, B, _), workers = x.shape, nb.get_num_threads()
     if mask is None:
-        return np.arange(B), np.arange(workers + 1) * B // workers, NO_MASK
+        return *equal_blocks(B, workers), NO_MASK
     work = np.cumsum(mask.sum(axis=0) + T / 8)  # (B,): a masked step is not free, its states are written
     cuts = np.searchsorted(work, work[-1] * np.linspace(0, 1, workers + 1), side="right")
     return np.arange(B), cuts, np.ascontiguousarray(mask)
+
+
+@lru_cache
+def equal_blocks(B: int, workers: int) -> tuple[Array, Array]:
+    """`blocks_of` without a mask: kept, for nobody writes to them."""
+    return np.arange(B), np.arange(workers + 1) * B // workers
 
 
 def without_tape(state: Array, slots: int) -> Array:
@@ -174,8 +181,8 @@ def add_product_back(
 
 def gradient_products(
     tape: Any, want_dx: bool, dz: Array, dz_h: Array | None = None
-) -> tuple[Any, Array, Array, Array, Array]:
-    """dx (T, B, D) or None, dW (D, GH), dU (H, GH), and the sums of dz and dz_h (GH,) each, the latter 0 without dz_h.
+) -> tuple[Any, Array, Array, Array, Any]:
+    """dx (T, B, D) or None, dW (D, GH), dU (H, GH), and the sums of dz and dz_h (GH,) each, None without dz_h.
 
     `dz_h` (T, B, GH) is the gradient of the recurrent product where it is not dz itself.
     """
@@ -190,7 +197,7 @@ def gradient_products(
         _input_gradient(workers, live, flat, packed_transposed(tape.W, 0)[0], dx.reshape(-1, D), address)
     if dz_h is None:
         d = weight_gradient(address, workers, live, h, x, flat, r)
-        dU, dW, db, db_h = d[:H], d[H : H + D], d[-1], np.zeros(GH, dtype)
+        dU, dW, db, db_h = d[:H], d[H : H + D], d[-1], None
     else:
         d = weight_gradient(address, workers, live, h[:, :0], x, flat, r[:0])
         d_h = weight_gradient(address, workers, live, h, x[:, :0], dz_h.reshape(-1, GH), r)
