@@ -50,7 +50,7 @@ def gru_forward(
     with guarded("GRU"):
         _forward(
             *blocks_of(x, tape.mask), tape.reset_after, x, *panels_of(W, U, b, len(r_zr)), r_zr, r_h,
-            tape.gates, tape.inner, tape.h_states, compiled_product(x.dtype.name),
+            tape.gates, tape.inner, tape.h_states, compiled_product(x.dtype),
         )  # fmt: skip
     return tape
 
@@ -62,7 +62,7 @@ def gru_infer(
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     h, gates, inner = without_tape(h0, len(x) if sequences else 1), *room(h0)
     rows, cuts, mask = blocks_of(x, mask)
-    after, panels, address = b.ndim == 2, panels_of(W, U, b, 0), compiled_product(x.dtype.name)
+    after, panels, address = b.ndim == 2, panels_of(W, U, b, 0), compiled_product(x.dtype)
     with guarded("GRU"):
         if len(rows) == 1:  # for one row no second thread need wake up
             _alone(mask, after, x, *panels, gates, inner, h, address)
@@ -76,7 +76,7 @@ def gru_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Array], Arr
     """A function that takes a step x (B, D), returns its h (B, H) and keeps it for the next."""
     W, U, b, h0 = of_one_dtype(W, U, b, h0)
     h, gates, inner = without_tape(h0, 1), *room(h0)
-    panels, address = panels_of(W, U, b, 0), compiled_product(W.dtype.name)
+    panels, address = panels_of(W, U, b, 0), compiled_product(W.dtype)
 
     def step(x: Array) -> Array:
         _alone(NO_MASK, b.ndim == 2, x[None], *panels, gates, inner, h, address)
@@ -119,7 +119,7 @@ def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = No
             *blocks_of(tape.x, tape.mask), after, from_above(dh, tape), packed_transposed(tape.U, len(r)),
             packed_transposed(tape.U[:, : 2 * H], len(r[ZR])), packed_transposed(tape.U[:, 2 * H :], 0), r,
             gates, tape.inner, tape.h_states,
-            dz, dproduct, dh_total, dh0, compiled_product(dtype.name),
+            dz, dproduct, dh_total, dh0, compiled_product(dtype),
         )  # fmt: skip
         x, dW, dU, db, db_h = gradient_products(tape, not lean, dz, dproduct if after else None)
     if not after:  # the candidate has seen r∘h', not h'

@@ -48,7 +48,7 @@ def lstm_forward(
     with guarded("LSTM"):
         _forward(
             *blocks_of(x, tape.mask), x, packed(b, U, W, len(r)), r, tape.gates, tape.tanh_c, tape.h_states, tape.c_states,
-            compiled_product(x.dtype.name),
+            compiled_product(x.dtype),
         )  # fmt: skip
     return tape
 
@@ -62,7 +62,7 @@ def lstm_infer(
     h, c = without_tape(h0, T if sequences else 1), without_tape(c0, 1)
     gates, tanh_c = np.empty((1, B, 4 * H), x.dtype), np.empty((1, B, H), x.dtype)
     rows, cuts, mask = blocks_of(x, mask)
-    panels, address = packed(b, U, W, 0), compiled_product(x.dtype.name)
+    panels, address = packed(b, U, W, 0), compiled_product(x.dtype)
     with guarded("LSTM"):
         if B == 1:  # for one row no second thread need wake up
             _alone(mask, x, panels, gates, tanh_c, h, c, address)
@@ -75,7 +75,7 @@ def lstm_infer(
 def lstm_stream(W: Array, U: Array, b: Array, h0: Array, c0: Array) -> Callable[[Array], Array]:
     """A function that takes a step x (B, D), returns its h (B, H) and keeps the states for the next."""
     W, U, b, h0, c0 = of_one_dtype(W, U, b, h0, c0)
-    h, c, panels, address = without_tape(h0, 1), without_tape(c0, 1), packed(b, U, W, 0), compiled_product(W.dtype.name)
+    h, c, panels, address = without_tape(h0, 1), without_tape(c0, 1), packed(b, U, W, 0), compiled_product(W.dtype)
     gates, tanh_c = np.empty((1, len(h0), W.shape[1]), W.dtype), np.empty((1, *h0.shape), W.dtype)
 
     def step(x: Array) -> Array:
@@ -107,7 +107,7 @@ def lstm_backward(
         _backward(
             *blocks_of(tape.x, tape.mask), from_above(dh, tape), packed_transposed(tape.U, len(r)), r,
             gates, tape.tanh_c, tape.c_states,
-            dz, dc, dh_total, dh0, dc0, compiled_product(dtype.name),
+            dz, dc, dh_total, dh0, dc0, compiled_product(dtype),
         )  # fmt: skip
         x, dW, dU, db, _ = gradient_products(tape, not lean, dz)
     return LSTMGradients(

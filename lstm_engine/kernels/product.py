@@ -103,9 +103,9 @@ def product(
 
 
 @cache
-def compiled_product(dtype: str) -> int:
+def compiled_product(dtype: np.dtype[Any]) -> int:
     """Where `product` lies for this dtype. Compiled once, not into every kernel that calls it: that saves twenty seconds."""
-    real, number, version = getattr(types, dtype), types.intp, THESE_FILES
+    real, number, version = getattr(types, dtype.name), types.intp, THESE_FILES
 
     def run(
         a: Any, rows: Any, a_at: int, K: int, x: Any, panels: Any, add: bool, out: Any, out_at: int, N: int

@@ -29,6 +29,7 @@ from .vectors import BYTES, flush_denormals, gather, pointwise, restore
 PARTS = 4  # in which many rows are summed up apart: then no worker has to read what another one reads
 CHUNK = 128  # rows of [h' x 1] that the weight gradients take at a time: they stay in cache for all columns
 
+REAL = {np.dtype("float32"), np.dtype("float64")}
 NO_MASK = np.empty((0, 0), np.bool_)
 _one_caller = threading.Lock()  # Numba's workqueue layer aborts the process when two threads run kernels at once
 _told: set[str] = set()
@@ -39,7 +40,7 @@ _told: set[str] = set()
 
 def of_one_dtype(*arrays: Array) -> list[Array]:
     dtypes = {a.dtype for a in arrays}
-    if dtypes not in ({np.dtype("float32")}, {np.dtype("float64")}):
+    if len(dtypes) > 1 or not dtypes <= REAL:
         got = ", ".join(sorted(map(str, dtypes)))
         raise TypeError(f'kernels take all float32 or all float64, got {got}; backend="numpy" takes any')
     return [plain(a, a.dtype) for a in arrays]
@@ -77,7 +78,7 @@ def gates_from(tape: Any, last: bool) -> Array:
 
 def last_from_above(d: Array | None, like: Array) -> Array:
     """The gradient of the last state (B, H), to be changed in place; None is zero."""
-    return np.zeros_like(like) if d is None else np.array(d, like.dtype, order="C")
+    return np.zeros(like.shape, like.dtype) if d is None else np.array(d, like.dtype, order="C")
 
 
 def blocks_of(x: Array, mask: Array | None) -> tuple[Array, Array, Array]:
@@ -190,7 +191,7 @@ def gradient_products(
     x, h = tape.x.reshape(-1, D), tape.h_states[:-1].reshape(-1, H)
     flat = dz.reshape(-1, GH)
     live = np.arange(T * B) if tape.mask is None else np.flatnonzero(tape.mask)
-    r, workers, address = dropout_of(tape), nb.get_num_threads(), compiled_product(dtype.name)
+    r, workers, address = dropout_of(tape), nb.get_num_threads(), compiled_product(dtype)
     dx = None
     if want_dx:
         dx = np.zeros((T, B, D), dtype)
