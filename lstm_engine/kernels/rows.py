@@ -4,10 +4,10 @@
     worker 1  rows 16-31  step 0   step 1   step 2   ...   waits for another worker, and only rows that a mask lets through
 
     forward   z = [1 h' x] [b; U; W]     backward   δh' = δz Uᵀ     `product.py`, for the live rows of a worker
-    gradients [h' x 1]ᵀ δz = [δU; δW; δb]   a worker takes some columns through all steps and sequences
+    gradients [h' x 1]ᵀ δz = [δU; δW; δb]   a worker takes some columns, or one of PARTS of the rows
 
-Every number of a result is computed by one worker, by the same operations in the same order however the work is cut: the bits
-do not depend on the number of threads. float32 and float64.
+Every number is computed by one worker, by the same operations in the same order however the work is cut, and the shape alone
+says whether there are PARTS: the bits do not depend on the number of threads. float32 and float64.
 """
 
 import logging
