@@ -23,7 +23,7 @@ import numpy as np
 
 from ..activations import Array
 from ..buffers import empty
-from .product import INNER, THESE_FILES, WIDE, compiled_product, packed_transposed, product
+from .product import INNER, THESE_FILES, WIDE, compiled_product, line_up, packed_transposed, product
 from .vectors import BYTES, flush_denormals, gather, pointwise, restore
 
 PARTS = 4  # in which many rows are summed up apart: then no worker has to read what another one reads
@@ -254,7 +254,7 @@ def columns_gradient(
     state = flush_denormals()
     (C, GH), H, D, G = out.shape, h.shape[1], x.shape[1], max(1, len(r))
     lanes = BYTES // out.itemsize
-    a, space = np.ones((CHUNK, C), out.dtype), np.empty(CHUNK * WIDE * lanes, out.dtype)
+    a, space = np.ones((CHUNK, C), out.dtype), line_up(1, CHUNK * WIDE * lanes, out)[0]
     nothing, inputs = np.empty((0, 0), out.dtype), np.arange(C)
     out[:, lo:hi] = 0.0
     for k in range(G):

@@ -59,7 +59,8 @@ def arrays(result):
 @ALL_CELLS
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize(
-    "shape", [(1, 1, 1, 1), (3, 1, 2, 5), (5, 3, 1, 7), (20, 8, 4, 8), (12, 33, 6, 16), (4, 18, 5, 160), (10, 300, 2, 5)]
+    "shape",
+    [(1, 1, 1, 1), (3, 1, 2, 5), (5, 3, 1, 7), (20, 8, 4, 8), (12, 33, 6, 16), (4, 18, 5, 160), (10, 300, 2, 5)],
 )  # the last has rows enough for its weight gradients to be sums of sums
 @pytest.mark.parametrize("masked", ["none", "holes", "padding"])
 @pytest.mark.parametrize("dropped", [False, True])
