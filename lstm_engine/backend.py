@@ -8,9 +8,10 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 BACKENDS = ("auto", "numba", "numpy")
@@ -86,6 +87,15 @@ def stream(cell: str, backend: str) -> Callable[..., Callable[[Any], Any]]:
     return start
 
 
+def update_of(optimizer: Any, backend: str) -> Callable[..., None]:
+    """`optimizer.update`, or its compiled twin: Adam has one, for itself and for whoever inherits its update."""
+    from .optimizers import Adam
+
+    if backend == "numba" and type(optimizer).update is Adam.update:
+        return partial(importlib.import_module("lstm_engine.kernels.adam").adam_update, optimizer)
+    return optimizer.update
+
+
 class _Pool:
     """How many are running kernels now, and the numbers of BLAS threads from before the first, which the last restores."""
 
@@ -121,8 +131,8 @@ def one_thread_pool(backends: set[str]) -> Iterator[None]:
         _Pool.used = True
         _Pool.users += 1
         if _Pool.users == 1:
-            _Pool.before = [(library, library.get_num_threads()) for library in _blas()]
-            for library in _blas():
+            _Pool.before = [(library, library.get_num_threads()) for library in _blas(len(sys.modules))]
+            for library, _ in _Pool.before:
                 library.set_num_threads(1)
     try:
         yield
@@ -134,9 +144,11 @@ def one_thread_pool(backends: set[str]) -> Iterator[None]:
                     library.set_num_threads(threads)
 
 
-@cache
-def _blas() -> list[Any]:
-    """The loaded BLAS libraries, as threadpoolctl controls them. Asked for once: it takes longer than a small step."""
+@lru_cache(maxsize=1)
+def _blas(modules: int) -> list[Any]:
+    """The loaded BLAS libraries, as threadpoolctl controls them. Looked for once for as many modules as are loaded, since
+    it takes longer than a small step: SciPy brings a library of its own.
+    """
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas").lib_controllers

@@ -14,6 +14,7 @@ import numpy as np
 from .activations import Array
 
 KEPT = 1 << 28  # bytes: a few layers' tapes and gradients; the oldest goes first
+LINE = 64  # bytes: arrays begin with a cache line, since a vector that lies across two takes twice as long to load
 SMALL = 1 << 16  # bytes below which np.empty is as good
 
 _blocks: list[Array] = []
@@ -27,13 +28,16 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     if size < SMALL:
         return np.empty(shape, dtype)
     with _lock:
-        block = next((b for b in _blocks if b.nbytes == size and sys.getrefcount(b) == IDLE), None)
-        if block is None:
-            block = np.empty(size, np.uint8)
+        for block in _blocks:
+            if block.nbytes == size + LINE and sys.getrefcount(block) == IDLE:
+                break
+        else:
+            block = np.empty(size + LINE, np.uint8)
             _blocks.append(block)
             while len(_blocks) > 1 and sum(b.nbytes for b in _blocks) > KEPT:
                 del _blocks[0]
-    return block.view(dtype).reshape(shape)
+    start = -block.ctypes.data % LINE
+    return block[start : start + size].view(dtype).reshape(shape)
 
 
 IDLE = next(sys.getrefcount(b) for b in [np.empty(0)])  # what is counted, in the same way, where only a list holds it

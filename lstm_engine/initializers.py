@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 Drawn = NDArray[np.float64]
 MODES = ("fan_in", "fan_out", "fan_avg")
@@ -100,7 +101,8 @@ class Orthogonal(Initializer):
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
         rows, columns = shape
-        q, r = np.linalg.qr(rng.standard_normal((max(shape), min(shape))))
+        with threadpool_limits(1, "blas"):  # two take twice as long, and seconds where other programs run
+            q, r = np.linalg.qr(rng.standard_normal((max(shape), min(shape))))
         q *= np.sign(np.diag(r))  # makes the distribution uniform over rotations
         return self.gain * (q.T if rows < columns else q)
 

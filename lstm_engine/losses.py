@@ -110,7 +110,7 @@ def fit_targets(loss: Loss, y: Array, p_shape: tuple[int, ...]) -> Array:
             raise ValueError(
                 f"{loss.name} expects whole class numbers from 0 to {classes - 1}, got {np.unique(fitted)[:8]}"
             )
-    elif loss.name != "mean_squared_error" and not np.all((fitted >= 0) & (fitted <= 1)):
+    elif loss.name != "mean_squared_error" and not ((fitted >= 0) & (fitted <= 1)).all():
         raise ValueError(f"{loss.name} expects targets from 0 to 1, got values from {fitted.min()} to {fitted.max()}")
     return fitted
 

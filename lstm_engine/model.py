@@ -214,7 +214,7 @@ class Sequential:
         way = passes.there(self.layers, loss, batch, training=True)
         gradients = passes.back(self.layers, loss, way, to_x=False).weights
         scores.add(float(way.loss), way.y, way.p, way.mask)
-        optimizer.apply(self.weights, gradients)
+        optimizer.apply(self.weights, gradients, "numba" if "numba" in self._backends() else "numpy")
 
     def gradients(
         self, x: ArrayLike, y: ArrayLike, *, mask: ArrayLike | None = None, sample_weight: ArrayLike | None = None

@@ -5,7 +5,7 @@ decay, update. What an optimizer remembers lies in `slots` ("momentum/lstm/kerne
 that a file can hold. Scalars are computed in the weights' dtype, as Keras does, so that float32 training stays beside it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
@@ -13,11 +13,11 @@ import numpy as np
 
 from . import schedules
 from .activations import Array
+from .backend import update_of
 from .keras_names import arguments, refuse_unknown
 from .schedules import Schedule
 
 Arrays = dict[str, Array]
-PIECE = 1 << 14  # numbers
 
 # Keras's arguments that the engine has at their default alone: given so they change nothing, otherwise they are refused.
 KERAS_DEFAULTS: dict[str, Any] = {
@@ -80,10 +80,11 @@ class Optimizer:
             )
         self._rate = rate if isinstance(rate, Schedule) else number("learning_rate", rate)
 
-    def apply(self, weights: Arrays, gradients: Arrays) -> None:
+    def apply(self, weights: Arrays, gradients: Arrays, backend: str = "numpy") -> None:
         """One step: changes every weight in place. The two dicts have the same names and shapes.
 
-        ValueError when this optimizer has stepped other arrays before: its slots are theirs.
+        With backend="numba" through the compiled twin of `update`, where there is one. ValueError when this optimizer
+        has stepped other arrays before: its slots are theirs.
         """
         self._weights = self._weights or list(weights.values())
         if len(weights) != len(self._weights) or any(
@@ -92,12 +93,12 @@ class Optimizer:
             raise ValueError("this optimizer trains another model's weights already: make a new one for every model")
         if not self.slots:
             self.slots = {f"{slot}/{name}": np.zeros_like(w) for slot in self.slot_names for name, w in weights.items()}
-        gradients, rate = self.clipped(gradients), self.learning_rate
+        gradients, rate, update = self.clipped(gradients), self.learning_rate, update_of(self, backend)
         for name, w in weights.items():
             lr = w.dtype.type(rate)
             if self.weight_decay:
                 w -= w * w.dtype.type(self.weight_decay) * lr
-            self.update(w, gradients[name], lr, *(self.slots[f"{slot}/{name}"] for slot in self.slot_names))
+            update(w, gradients[name], lr, *(self.slots[f"{slot}/{name}"] for slot in self.slot_names))
         self.iterations += 1
 
     def clipped(self, gradients: Arrays) -> Arrays:
@@ -192,20 +193,14 @@ class Adam(Optimizer):
 
     def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:
         m, v = slots
-        real, t = w.dtype.type, w.dtype.type(self.iterations + 1)
-        alpha = lr * np.sqrt(1 - real(self.beta_2) ** t) / (1 - real(self.beta_1) ** t)
-        for w_, g_, m_, v_ in pieces(w, g, m, v):  # in place, without an array for each sum and product
-            space = np.subtract(g_, m_)
-            space *= 1 - self.beta_1
-            m_ += space
-            np.multiply(g_, g_, out=space)
-            space -= v_
-            space *= 1 - self.beta_2
-            v_ += space
-            np.sqrt(v_, out=space)
-            space += self.epsilon
-            np.divide(m_ * alpha, space, out=space)
-            w_ -= space
+        m += (g - m) * (1 - self.beta_1)
+        v += (g * g - v) * (1 - self.beta_2)
+        w -= self.alpha(lr) * m / (np.sqrt(v) + self.epsilon)
+
+    def alpha(self, lr: Any) -> Any:
+        """The rate of this step, in lr's dtype: the first steps' moments begin at 0, which it makes good."""
+        real, t = type(lr), type(lr)(self.iterations + 1)
+        return lr * np.sqrt(1 - real(self.beta_2) ** t) / (1 - real(self.beta_1) ** t)
 
 
 class AdamW(Adam):
@@ -216,13 +211,6 @@ class AdamW(Adam):
 
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "sgd": SGD}
-
-
-def pieces(*arrays: Array) -> Iterator[list[Array]]:
-    """The arrays, all of one size and contiguous, in pieces small enough to stay in cache through a whole update."""
-    flat = [a.reshape(-1) for a in arrays]
-    for start in range(0, flat[0].size, PIECE):
-        yield [a[start : start + PIECE] for a in flat]
 
 
 def number(name: str, value: Any, most: float = np.inf) -> float:

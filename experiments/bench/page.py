@@ -27,7 +27,8 @@ RATIO = "engine's time / peer's time, median (middle 80 % of rounds)"
 READING = (
     "A shape is (steps T, features D, units H, batch B) of Sequential([LSTM(H), Dense(1, sigmoid)]). Every side runs in a "
     "process of its own with its default threads; they take turns, a burst each, and a ratio is taken within a round. "
-    "Below 1 the engine is faster. Of the ways in which a library can run a step the fastest counts."
+    "Below 1 the engine is faster. Of the ways in which a library can run a step the fastest counts; PyTorch is told to take "
+    "denormals for zero (torch.set_flush_denormal), as the engine does by itself."
 )
 HOW_TO_READ = "Left of the dashed line the engine is faster; a bar holds the middle 80 % of the rounds."
 

@@ -9,7 +9,7 @@ from .mutation import Mutant
 LSTM, GRU, RNN = "cells.lstm.lstm_backward", "cells.gru.gru_backward", "cells.simple_rnn.simple_rnn_backward"
 PASS, DENSE, LOSSES = "passes.back", "layers.Dense.backward", "losses"
 OPTIMIZER, SGD = "optimizers.Optimizer", "optimizers.SGD.update"
-ADAM, RMSPROP = "optimizers.Adam.update", "optimizers.RMSprop.update"
+ADAM, ALPHA, RMSPROP = "optimizers.Adam.update", "optimizers.Adam.alpha", "optimizers.RMSprop.update"
 
 GRADIENT_MUTANTS = [
     # -- the LSTM ------------------------------------------------------------------------------------------------------
@@ -131,14 +131,13 @@ GRADIENT_MUTANTS = [
 
 STEP_MUTANTS = [
     # -- optimizers and clipping: what no gradient check looks at ------------------------------------------------------
-    Mutant("Adam: the first moment is not corrected", ADAM, " / (1 - real(self.beta_1) ** t)", ""),
-    Mutant("Adam: the second moment is not corrected", ADAM, "np.sqrt(1 - real(self.beta_2) ** t)", "1"),
-    Mutant("Adam: ε under the root", ADAM, "np.sqrt(v_, out=space)\n        space += self.epsilon",
-           "np.sqrt(v_ + self.epsilon, out=space)"),
-    Mutant("Adam: steps are counted from 2", ADAM, "self.iterations + 1", "self.iterations + 2"),
-    Mutant("Adam: the first moment is not averaged", ADAM, "np.subtract(g_, m_)", "g_.copy()"),
-    Mutant("Adam: the second moment takes |g|", ADAM, "np.multiply(g_, g_, out=space)", "np.abs(g_, out=space)"),
-    Mutant("Adam: the betas are swapped", ADAM, "space *= 1 - self.beta_1", "space *= 1 - self.beta_2"),
+    Mutant("Adam: the first moment is not corrected", ALPHA, " / (1 - real(self.beta_1) ** t)", ""),
+    Mutant("Adam: the second moment is not corrected", ALPHA, "np.sqrt(1 - real(self.beta_2) ** t)", "1"),
+    Mutant("Adam: ε under the root", ADAM, "np.sqrt(v) + self.epsilon", "np.sqrt(v + self.epsilon)"),
+    Mutant("Adam: steps are counted from 2", ALPHA, "self.iterations + 1", "self.iterations + 2"),
+    Mutant("Adam: the first moment is not averaged", ADAM, "(g - m)", "g"),
+    Mutant("Adam: the second moment takes |g|", ADAM, "g * g", "np.abs(g)"),
+    Mutant("Adam: the betas are swapped", ADAM, "(1 - self.beta_1)", "(1 - self.beta_2)"),
     Mutant("SGD: the momentum has the wrong sign", SGD, "m -= step", "m += step"),
     Mutant("SGD: Nesterov's look ahead is missing", SGD, "self.momentum * m - step if self.nesterov else m", "m"),
     Mutant("SGD: the momentum is not damped", SGD, "m *= self.momentum", "m *= 1"),

@@ -24,6 +24,7 @@ from .rows import (
     copy_rows,
     dropout_of,
     from_above,
+    gates_from,
     gradient_products,
     guarded,
     last_from_above,
@@ -49,7 +50,7 @@ def gru_forward(
     with guarded("GRU"):
         _forward(
             *blocks_of(x, tape.mask), tape.reset_after, x, *panels_of(W, U, b, len(r_zr)), r_zr, r_h,
-            tape.gates, tape.inner, tape.h_states, compiled_product(x.dtype.name),
+            tape.gates, tape.inner, tape.h_states, compiled_product(x.dtype),
         )  # fmt: skip
     return tape
 
@@ -61,7 +62,7 @@ def gru_infer(
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     h, gates, inner = without_tape(h0, len(x) if sequences else 1), *room(h0)
     rows, cuts, mask = blocks_of(x, mask)
-    after, panels, address = b.ndim == 2, panels_of(W, U, b, 0), compiled_product(x.dtype.name)
+    after, panels, address = b.ndim == 2, panels_of(W, U, b, 0), compiled_product(x.dtype)
     with guarded("GRU"):
         if len(rows) == 1:  # for one row no second thread need wake up
             _alone(mask, after, x, *panels, gates, inner, h, address)
@@ -75,7 +76,7 @@ def gru_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Array], Arr
     """A function that takes a step x (B, D), returns its h (B, H) and keeps it for the next."""
     W, U, b, h0 = of_one_dtype(W, U, b, h0)
     h, gates, inner = without_tape(h0, 1), *room(h0)
-    panels, address = panels_of(W, U, b, 0), compiled_product(W.dtype.name)
+    panels, address = panels_of(W, U, b, 0), compiled_product(W.dtype)
 
     def step(x: Array) -> Array:
         _alone(NO_MASK, b.ndim == 2, x[None], *panels, gates, inner, h, address)
@@ -101,21 +102,24 @@ def panels_of(W: Array, U: Array, b: Array, dropped: int) -> tuple[Array, Array,
 
 
 def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = None, lean: bool = False) -> GRUGradients:
-    """`cells.gru.gru_backward`, compiled. `lean` leaves out what training does not use: dx and all dh."""
+    """`cells.gru.gru_backward`, compiled. `lean` leaves out what training does not use: dx and all dh.
+
+    With the reset after the product it also uses up the tape: δz is written in the place of the gates. ValueError for a tape
+    that is used up.
+    """
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
-    (T, B, H), dtype, after, r = tape.h.shape, tape.gates.dtype, tape.reset_after, dropout_of(tape)
-    dz, dh_total, dh0 = (
-        empty((T, B, 3 * H), dtype),
-        empty((1 if lean else T, B, H), dtype),
-        last_from_above(dh_T, tape.h0),
-    )
+    (T, B, H), after, r, dh0 = tape.h.shape, tape.reset_after, dropout_of(tape), last_from_above(dh_T, tape.h0)
+    in_place = lean and after  # before it, the gates are read once more when δz is there
+    gates = gates_from(tape, in_place)
+    dtype, dz = gates.dtype, gates if in_place else empty(gates.shape, gates.dtype)
+    dh_total = empty((1 if lean else T, B, H), dtype)
     dproduct = empty(dz.shape, dtype) if after else dz  # (T, B, 3H): of the recurrent product
     with guarded("GRU"):
         _backward(
             *blocks_of(tape.x, tape.mask), after, from_above(dh, tape), packed_transposed(tape.U, len(r)),
             packed_transposed(tape.U[:, : 2 * H], len(r[ZR])), packed_transposed(tape.U[:, 2 * H :], 0), r,
-            tape.gates, tape.inner, tape.h_states,
-            dz, dproduct, dh_total, dh0, compiled_product(dtype.name),
+            gates, tape.inner, tape.h_states,
+            dz, dproduct, dh_total, dh0, compiled_product(dtype),
         )  # fmt: skip
         x, dW, dU, db, db_h = gradient_products(tape, not lean, dz, dproduct if after else None)
     if not after:  # the candidate has seen r∘h', not h'

@@ -23,6 +23,7 @@ from .rows import (
     copy_rows,
     dropout_of,
     from_above,
+    gates_from,
     gradient_products,
     guarded,
     last_from_above,
@@ -47,7 +48,7 @@ def lstm_forward(
     with guarded("LSTM"):
         _forward(
             *blocks_of(x, tape.mask), x, packed(b, U, W, len(r)), r, tape.gates, tape.tanh_c, tape.h_states, tape.c_states,
-            compiled_product(x.dtype.name),
+            compiled_product(x.dtype),
         )  # fmt: skip
     return tape
 
@@ -61,7 +62,7 @@ def lstm_infer(
     h, c = without_tape(h0, T if sequences else 1), without_tape(c0, 1)
     gates, tanh_c = np.empty((1, B, 4 * H), x.dtype), np.empty((1, B, H), x.dtype)
     rows, cuts, mask = blocks_of(x, mask)
-    panels, address = packed(b, U, W, 0), compiled_product(x.dtype.name)
+    panels, address = packed(b, U, W, 0), compiled_product(x.dtype)
     with guarded("LSTM"):
         if B == 1:  # for one row no second thread need wake up
             _alone(mask, x, panels, gates, tanh_c, h, c, address)
@@ -74,7 +75,7 @@ def lstm_infer(
 def lstm_stream(W: Array, U: Array, b: Array, h0: Array, c0: Array) -> Callable[[Array], Array]:
     """A function that takes a step x (B, D), returns its h (B, H) and keeps the states for the next."""
     W, U, b, h0, c0 = of_one_dtype(W, U, b, h0, c0)
-    h, c, panels, address = without_tape(h0, 1), without_tape(c0, 1), packed(b, U, W, 0), compiled_product(W.dtype.name)
+    h, c, panels, address = without_tape(h0, 1), without_tape(c0, 1), packed(b, U, W, 0), compiled_product(W.dtype)
     gates, tanh_c = np.empty((1, len(h0), W.shape[1]), W.dtype), np.empty((1, *h0.shape), W.dtype)
 
     def step(x: Array) -> Array:
@@ -92,17 +93,21 @@ def lstm_backward(
     dc_T: Array | None = None,
     lean: bool = False,
 ) -> LSTMGradients:
-    """`cells.lstm.lstm_backward`, compiled. `lean` leaves out what training does not use: dx, and dc and dh of each step."""
+    """`cells.lstm.lstm_backward`, compiled. `lean` leaves out what training does not use: dx, and dc and dh of each step.
+
+    It also uses up the tape: δz is written in the place of the gates. ValueError for a tape that is used up.
+    """
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape), dc_T=(dc_T, tape.c0.shape))
-    (T, B, H), dtype = tape.h.shape, tape.gates.dtype
+    (T, B, H), gates = tape.h.shape, gates_from(tape, lean)
     slots = 1 if lean else T
-    dz, dc, dh_total = empty((T, B, 4 * H), dtype), empty((slots, B, H), dtype), empty((slots, B, H), dtype)
+    dtype, dz = gates.dtype, gates if lean else empty(gates.shape, gates.dtype)
+    dc, dh_total = empty((slots, B, H), dtype), empty((slots, B, H), dtype)
     dh0, dc0, r = last_from_above(dh_T, tape.h0), last_from_above(dc_T, tape.c0), dropout_of(tape)
     with guarded("LSTM"):
         _backward(
             *blocks_of(tape.x, tape.mask), from_above(dh, tape), packed_transposed(tape.U, len(r)), r,
-            tape.gates, tape.tanh_c, tape.c_states,
-            dz, dc, dh_total, dh0, dc0, compiled_product(dtype.name),
+            gates, tape.tanh_c, tape.c_states,
+            dz, dc, dh_total, dh0, dc0, compiled_product(dtype),
         )  # fmt: skip
         x, dW, dU, db, _ = gradient_products(tape, not lean, dz)
     return LSTMGradients(

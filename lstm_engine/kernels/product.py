@@ -38,13 +38,22 @@ SHARED = [Path(__file__).with_name(f"{name}.py") for name in ("vectors", "produc
 THESE_FILES = int.from_bytes(hashlib.sha256(b"".join(p.read_bytes() for p in SHARED)).digest()[:7], "big")
 
 
+@nb.njit(**INNER)
+def line_up(n: int, size: int, like: Array) -> Array:
+    """Zeros (n, size) that begin with a cache line: a vector that lies across two takes twice as long to load."""
+    lanes = BYTES // like.itemsize
+    space = np.zeros(n * size + lanes, like.dtype)
+    at = -(space.ctypes.data // like.itemsize) % lanes
+    return space[at : at + n * size].reshape(n, size)
+
+
 @nb.njit(cache=True, error_model="numpy")
 def packed(start: Array, A: Array, X: Array, G: int, helpers: int = THESE_FILES) -> Array:
     """start (N,), A (K, N) and X (D, N) as panels (1, ...): see above. With G > 0 those of each gate alone, (G, ...)."""
     n, lanes = max(1, G), BYTES // A.itemsize
     N, K, D = A.shape[1] // n, len(A), len(X)
     height, rows, start = 1 + K + D, np.arange(1 + K + D), start.reshape(1, -1)
-    panels = np.zeros((n, height * (-(-N // lanes) * lanes)), A.dtype)
+    panels = line_up(n, height * (-(-N // lanes) * lanes), A)
     for gate in range(n):
         at, end = 0, (gate + 1) * N
         for j in range(gate * N, end, WIDE * lanes):
@@ -63,7 +72,7 @@ def packed_transposed(U: Array, G: int) -> Array:
     """Uᵀ as panels (max(1, G), ...) without a start, where U (H, GH) holds the gates side by side."""
     n, H, lanes = max(1, G), len(U), BYTES // U.itemsize
     N = U.shape[1] // n
-    panels = np.zeros((n, N * (-(-H // lanes) * lanes)), U.dtype)
+    panels = line_up(n, N * (-(-H // lanes) * lanes), U)
     for gate in range(n):
         at = 0
         for j in range(0, H, WIDE * lanes):
@@ -103,9 +112,9 @@ def product(
 
 
 @cache
-def compiled_product(dtype: str) -> int:
+def compiled_product(dtype: np.dtype[Any]) -> int:
     """Where `product` lies for this dtype. Compiled once, not into every kernel that calls it: that saves twenty seconds."""
-    real, number, version = getattr(types, dtype), types.intp, THESE_FILES
+    real, number, version = getattr(types, dtype.name), types.intp, THESE_FILES
 
     def run(
         a: Any, rows: Any, a_at: int, K: int, x: Any, panels: Any, add: bool, out: Any, out_at: int, N: int

@@ -4,27 +4,32 @@
     worker 1  rows 16-31  step 0   step 1   step 2   ...   waits for another worker, and only rows that a mask lets through
 
     forward   z = [1 h' x] [b; U; W]     backward   δh' = δz Uᵀ     `product.py`, for the live rows of a worker
-    gradients [h' x 1]ᵀ δz = [δU; δW; δb]   a worker takes some columns through all steps and sequences
+    gradients [h' x 1]ᵀ δz = [δU; δW; δb]   a worker takes some columns, or one of PARTS of the rows
 
-Every number of a result is computed by one worker, by the same operations in the same order however the work is cut: the bits
-do not depend on the number of threads. float32 and float64.
+Every number is computed by one worker, by the same operations in the same order however the work is cut, and the shape alone
+says whether there are PARTS: the bits do not depend on the number of threads. float32 and float64.
 """
 
 import logging
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import numba as nb
 import numpy as np
 
 from ..activations import Array
-from .product import INNER, THESE_FILES, WIDE, compiled_product, packed_transposed, product
+from ..buffers import empty
+from .product import INNER, THESE_FILES, WIDE, compiled_product, line_up, packed_transposed, product
 from .vectors import BYTES, flush_denormals, gather, pointwise, restore
 
+PARTS = 4  # in which many rows are summed up apart: then no worker has to read what another one reads
 CHUNK = 128  # rows of [h' x 1] that the weight gradients take at a time: they stay in cache for all columns
 
+REAL = {np.dtype("float32"), np.dtype("float64")}
 NO_MASK = np.empty((0, 0), np.bool_)
 _one_caller = threading.Lock()  # Numba's workqueue layer aborts the process when two threads run kernels at once
 _told: set[str] = set()
@@ -35,7 +40,7 @@ _told: set[str] = set()
 
 def of_one_dtype(*arrays: Array) -> list[Array]:
     dtypes = {a.dtype for a in arrays}
-    if dtypes not in ({np.dtype("float32")}, {np.dtype("float64")}):
+    if len(dtypes) > 1 or not dtypes <= REAL:
         got = ", ".join(sorted(map(str, dtypes)))
         raise TypeError(f'kernels take all float32 or all float64, got {got}; backend="numpy" takes any')
     return [plain(a, a.dtype) for a in arrays]
@@ -59,19 +64,37 @@ def from_above(dh: Array | None, tape: Any) -> Array:
     return np.empty((0, *tape.h0.shape), tape.h0.dtype) if dh is None else plain(dh, tape.h0.dtype)
 
 
+def gates_from(tape: Any, last: bool) -> Array:
+    """The tape's gates; with `last` they leave it, for whoever writes over them. ValueError once they have left."""
+    gates: Array | None = tape.gates
+    if gates is None:
+        raise ValueError(
+            "this tape is used up: a lean backward pass has written δz in the place of its gates. Run forward again, or "
+            "leave lean to the last pass"
+        )
+    tape.gates = None if last else gates
+    return gates
+
+
 def last_from_above(d: Array | None, like: Array) -> Array:
     """The gradient of the last state (B, H), to be changed in place; None is zero."""
-    return np.zeros_like(like) if d is None else np.array(d, like.dtype, order="C")
+    return np.zeros(like.shape, like.dtype) if d is None else np.array(d, like.dtype, order="C")
 
 
 def blocks_of(x: Array, mask: Array | None) -> tuple[Array, Array, Array]:
     """The batch's rows (B,), where they are cut for the workers (n + 1,), and the mask (T, B), empty for none."""
     (T, B, _), workers = x.shape, nb.get_num_threads()
     if mask is None:
-        return np.arange(B), np.arange(workers + 1) * B // workers, NO_MASK
+        return *equal_blocks(B, workers), NO_MASK
     work = np.cumsum(mask.sum(axis=0) + T / 8)  # (B,): a masked step is not free, its states are written
     cuts = np.searchsorted(work, work[-1] * np.linspace(0, 1, workers + 1), side="right")
     return np.arange(B), cuts, np.ascontiguousarray(mask)
+
+
+@lru_cache
+def equal_blocks(B: int, workers: int) -> tuple[Array, Array]:
+    """`blocks_of` without a mask: kept, for nobody writes to them."""
+    return np.arange(B), np.arange(workers + 1) * B // workers
 
 
 def without_tape(state: Array, slots: int) -> Array:
@@ -159,8 +182,8 @@ def add_product_back(
 
 def gradient_products(
     tape: Any, want_dx: bool, dz: Array, dz_h: Array | None = None
-) -> tuple[Any, Array, Array, Array, Array]:
-    """dx (T, B, D) or None, dW (D, GH), dU (H, GH), and the sums of dz and dz_h (GH,) each, the latter 0 without dz_h.
+) -> tuple[Any, Array, Array, Array, Any]:
+    """dx (T, B, D) or None, dW (D, GH), dU (H, GH), and the sums of dz and dz_h (GH,) each, None without dz_h.
 
     `dz_h` (T, B, GH) is the gradient of the recurrent product where it is not dz itself.
     """
@@ -168,14 +191,14 @@ def gradient_products(
     x, h = tape.x.reshape(-1, D), tape.h_states[:-1].reshape(-1, H)
     flat = dz.reshape(-1, GH)
     live = np.arange(T * B) if tape.mask is None else np.flatnonzero(tape.mask)
-    r, workers, address = dropout_of(tape), nb.get_num_threads(), compiled_product(dtype.name)
+    r, workers, address = dropout_of(tape), nb.get_num_threads(), compiled_product(dtype)
     dx = None
     if want_dx:
         dx = np.zeros((T, B, D), dtype)
         _input_gradient(workers, live, flat, packed_transposed(tape.W, 0)[0], dx.reshape(-1, D), address)
     if dz_h is None:
         d = weight_gradient(address, workers, live, h, x, flat, r)
-        dU, dW, db, db_h = d[:H], d[H : H + D], d[-1], np.zeros(GH, dtype)
+        dU, dW, db, db_h = d[:H], d[H : H + D], d[-1], None
     else:
         d = weight_gradient(address, workers, live, h[:, :0], x, flat, r[:0])
         d_h = weight_gradient(address, workers, live, h, x[:, :0], dz_h.reshape(-1, GH), r)
@@ -184,10 +207,12 @@ def gradient_products(
 
 
 def weight_gradient(address: int, workers: int, live: Array, h: Array, x: Array, dz: Array, r: Array) -> Array:
-    """[h x 1]ᵀ dz over the `live` rows: (H + D + 1, GH)."""
-    out = np.zeros((h.shape[1] + x.shape[1] + 1, dz.shape[1]), dz.dtype)
-    _weight_gradient(workers, live, h, x, dz, r, out, address)
-    return out
+    """[h x 1]ᵀ dz over the `live` rows: (H + D + 1, GH). Where they are many and it is small, as PARTS sums."""
+    shape = h.shape[1] + x.shape[1] + 1, dz.shape[1]
+    parts = PARTS if len(live) >= 2048 and math.prod(shape) < 1 << 17 else 1
+    out = empty((parts, *shape), dz.dtype)
+    _weight_gradient(-(-workers // parts), live, h, x, dz, r, out, address)
+    return out[0] if parts == 1 else out.sum(axis=0)
 
 
 @nb.njit(parallel=True, cache=True)
@@ -202,7 +227,7 @@ def _input_gradient(
 
 @nb.njit(parallel=True, cache=True)
 def _weight_gradient(
-    workers: int,
+    stripes: int,
     live: Array,
     h: Array,
     x: Array,
@@ -212,11 +237,13 @@ def _weight_gradient(
     address: int,
     helpers: int = THESE_FILES,
 ) -> None:
-    lanes = BYTES // out.itemsize
-    vectors = -(-out.shape[1] // lanes)
-    for worker in nb.prange(workers):
-        lo, hi = worker * vectors // workers * lanes, (worker + 1) * vectors // workers * lanes
-        columns_gradient(lo, min(hi, out.shape[1]), live, h, x, dz, r, out, address)
+    lanes, (parts, _, GH), n = BYTES // out.itemsize, out.shape, len(live)
+    vectors = -(-GH // lanes)
+    for job in nb.prange(parts * stripes):
+        part, stripe = job // stripes, job % stripes
+        lo, hi = stripe * vectors // stripes * lanes, (stripe + 1) * vectors // stripes * lanes
+        rows = live[part * n // parts : (part + 1) * n // parts]
+        columns_gradient(lo, min(hi, GH), rows, h, x, dz, r, out[part], address)
 
 
 @nb.njit(**INNER)
@@ -227,8 +254,9 @@ def columns_gradient(
     state = flush_denormals()
     (C, GH), H, D, G = out.shape, h.shape[1], x.shape[1], max(1, len(r))
     lanes = BYTES // out.itemsize
-    a, space = np.ones((CHUNK, C), out.dtype), np.empty(CHUNK * WIDE * lanes, out.dtype)
+    a, space = np.ones((CHUNK, C), out.dtype), line_up(1, CHUNK * WIDE * lanes, out)[0]
     nothing, inputs = np.empty((0, 0), out.dtype), np.arange(C)
+    out[:, lo:hi] = 0.0
     for k in range(G):
         first, last = max(lo, k * GH // G), min(hi, (k + 1) * GH // G)
         for start in range(0, len(live) if first < last else 0, CHUNK):

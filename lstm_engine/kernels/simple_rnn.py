@@ -43,7 +43,7 @@ def simple_rnn_forward(
     tape = SimpleRNNTape(x, W, U, b, h0, mask, recurrent_dropout)
     r = dropout_of(tape)
     with guarded("SimpleRNN"):
-        _forward(*blocks_of(x, tape.mask), x, packed(b, U, W, len(r)), r, tape.h_states, compiled_product(x.dtype.name))
+        _forward(*blocks_of(x, tape.mask), x, packed(b, U, W, len(r)), r, tape.h_states, compiled_product(x.dtype))
     return tape
 
 
@@ -54,7 +54,7 @@ def simple_rnn_infer(
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     h = without_tape(h0, len(x) if sequences else 1)
     rows, cuts, mask = blocks_of(x, mask)
-    panels, address = packed(b, U, W, 0), compiled_product(x.dtype.name)
+    panels, address = packed(b, U, W, 0), compiled_product(x.dtype)
     with guarded("SimpleRNN"):
         if len(rows) == 1:  # for one row no second thread need wake up
             _alone(mask, x, panels, h, address)
@@ -67,7 +67,7 @@ def simple_rnn_infer(
 def simple_rnn_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Array], Array]:
     """A function that takes a step x (B, D), returns its h (B, H) and keeps it for the next."""
     W, U, b, h0 = of_one_dtype(W, U, b, h0)
-    h, panels, address = without_tape(h0, 1), packed(b, U, W, 0), compiled_product(W.dtype.name)
+    h, panels, address = without_tape(h0, 1), packed(b, U, W, 0), compiled_product(W.dtype)
 
     def step(x: Array) -> Array:
         _alone(NO_MASK, x[None], panels, h, address)
@@ -87,7 +87,7 @@ def simple_rnn_backward(
     with guarded("SimpleRNN"):
         _backward(
             *blocks_of(tape.x, tape.mask), from_above(dh, tape), packed_transposed(tape.U, len(r)), r, tape.h_states,
-            dz, dh_total, dh0,            compiled_product(dtype.name),
+            dz, dh_total, dh0,            compiled_product(dtype),
         )  # fmt: skip
         x, dW, dU, db, _ = gradient_products(tape, not lean, dz)
     return SimpleRNNGradients(x=x, W=dW, U=dU, b=db, h0=dh0, z=dz, h=None if lean else dh_total)
