@@ -40,7 +40,7 @@ def main() -> None:
         "the five files together": (sum(lines(HOUSE / name) for name in ORDER), 1500),
         "the longest other file": (max(lines(p) for p in files if p not in apart), 500),
         "lstm_engine without kernels, interchange and gradient_check": (proper, 4110),
-        "gradient_check": (sum(lines(p) for p in files if "gradient_check" in p.parts), 1800),
+        "gradient_check": (sum(lines(p) for p in files if "gradient_check" in p.parts), 1850),
         "the longest kernels file": (max(map(lines, kernels)), 350),
     }
     for what, (n, limit) in limits.items():
