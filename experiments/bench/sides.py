@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from typing import Any, NamedTuple
 
 
@@ -43,7 +43,7 @@ class Entry:
     @property
     def version(self) -> str:
         return (
-            ", ".join(f"{m} {version(m)}" for m in self.modules if m != "onnx")
+            ", ".join(f"{m} {version(distribution(m))}" for m in self.modules if m != "onnx")
             or f"lstm-engine {version('lstm-engine')}"
         )
 
@@ -66,6 +66,11 @@ SIDES = {
     "numpy": Entry("plain NumPy", "engine_side:EngineSide", options={"backend": "numpy"}),
 }
 LIMITS = {"sgemm": Entry("sgemm", "limits:Product"), "copy": Entry("copy", "limits:Copy")}
+
+
+def distribution(module: str) -> str:
+    """What was installed to bring a module: tensorflow may come from tensorflow-cpu."""
+    return packages_distributions()[module][0]
 
 
 def installed(entry: Entry) -> bool:
