@@ -66,7 +66,9 @@ def growth(found: dict[str, Any]) -> Figure:
         ax.set_xticks(SIZES[axis], map(str, SIZES[axis]))
         ax.minorticks_off()
         ax.legend(fontsize=7.5)
-        ax.sharey(axes[0])
+    seen = [side["ms"]["median"] for e in found["entries"] for side in e["sides"].values()]
+    for ax in axes:
+        ax.set_ylim(min(seen) / 1.5, max(seen) * 1.5)
     axes[0].set_ylabel("ms a training step")
     return fig
 

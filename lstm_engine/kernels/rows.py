@@ -112,7 +112,7 @@ def guarded(cell: str) -> Iterator[None]:
             yield
             return
         _told.add(cell)
-        words = f"compiling the {cell}'s kernels, once on this machine: ten to twenty seconds ..."
+        words = f"compiling the {cell}'s kernels, once on this machine: some ten seconds ..."
         notice = threading.Timer(1.5, logging.getLogger("lstm_engine").warning, [words])
         notice.start()
         try:
