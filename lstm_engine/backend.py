@@ -80,7 +80,7 @@ def stream(cell: str, backend: str) -> Callable[..., Callable[[Any], Any]]:
         def step(x: Any) -> Any:
             nonlocal states
             h, states = infer(x[None], W, U, b, *states, mask=None, sequences=False, **activations)
-            return h[-1]
+            return h[-1].copy()  # the caller may write into it; the state is ours
 
         return step
 
@@ -106,6 +106,8 @@ class _Pool:
 
 
 def _after_fork() -> None:
+    for library, threads in _Pool.before:  # of a step that the fork interrupted
+        library.set_num_threads(threads)
     _Pool.lock, _Pool.users, _Pool.before, _Pool.forked = threading.Lock(), 0, [], _Pool.used
 
 

@@ -5,6 +5,7 @@ from here is an array like any other: it is handed out again only when nobody re
 """
 
 import math
+import os
 import sys
 import threading
 from typing import Any
@@ -39,5 +40,13 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     start = -block.ctypes.data % LINE
     return block[start : start + size].view(dtype).reshape(shape)
 
+
+def _after_fork() -> None:
+    global _lock
+    _lock = threading.Lock()  # another thread may have held it
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 IDLE = next(sys.getrefcount(b) for b in [np.empty(0)])  # what is counted, in the same way, where only a list holds it

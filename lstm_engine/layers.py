@@ -7,6 +7,7 @@ batch: a sequence of T steps with D features is (T, D). A mask (N, T) of bool sa
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -116,8 +117,10 @@ class Layer:
         return y, [], tape if taped else None
 
     def stream(self, batch: int) -> Callable[[Array], Array]:
-        """A function that takes a step x (batch, D) and returns its y: what the layer does at each step of a sequence."""
-        return lambda x: self.forward(x)[0]
+        """A function that takes a step x (batch, D) and returns its y, with the weights of now however they move later."""
+        frozen = copy.copy(self)
+        frozen.weights = {name: w.copy() for name, w in self.weights.items()}
+        return lambda x: frozen.forward(x)[0]
 
     def run_backward(
         self, tape: Any, dy: Any, dstates: list[Array] | None = None, want_dx: bool = True

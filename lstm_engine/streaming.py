@@ -21,14 +21,17 @@ class Stream:
         self.reset()
 
     def reset(self) -> None:
-        """Begins anew, from zeros and with the weights that the model has now: call it too when they have changed."""
+        """Begins anew, from zeros and with the weights that the model has now, which are kept: it may train on meanwhile."""
         self.parts = [layer.stream(self.shape[0]) for layer in self.layers]
 
     def step(self, x: ArrayLike) -> Array:
-        """The output (batch, units) after one more step x (batch, D). ValueError for another shape."""
-        y = np.asarray(x, self.dtype)
-        if y.shape != self.shape:
-            raise ValueError(f"a step of this stream has shape {self.shape}, (batch, features), got {y.shape}")
+        """The output (batch, units) after one more step x (batch, D). ValueError or TypeError for another shape or kind."""
+        x = np.asarray(x)
+        if x.shape != self.shape:
+            raise ValueError(f"a step of this stream has shape {self.shape}, (batch, features), got {x.shape}")
+        if x.dtype.kind not in "biuf":
+            raise TypeError(f"a step of this stream is an array of real numbers, got one of {x.dtype}")
+        y = np.require(x, self.dtype, ["C", "W"])  # kernels are compiled for these; a chunk of sound is often read-only
         for part in self.parts:
             y = part(y)
         return y

@@ -68,7 +68,7 @@ def packed(start: Array, A: Array, X: Array, G: int, helpers: int = THESE_FILES)
 
 
 @nb.njit(cache=True, error_model="numpy")
-def packed_transposed(U: Array, G: int) -> Array:
+def packed_transposed(U: Array, G: int, helpers: int = THESE_FILES) -> Array:
     """Uᵀ as panels (max(1, G), ...) without a start, where U (H, GH) holds the gates side by side."""
     n, H, lanes = max(1, G), len(U), BYTES // U.itemsize
     N = U.shape[1] // n

@@ -11,10 +11,11 @@ from pathlib import Path
 import numba as nb
 import numpy as np
 import pytest
+from numba.core.caching import NullCache
 
 import lstm_engine
 from lstm_engine.backend import one_thread_pool, pair, resolve
-from lstm_engine.kernels import gru, lstm, rows, simple_rnn, vectors
+from lstm_engine.kernels import gru, lstm, product, rows, simple_rnn, vectors
 
 # a sum of T·B terms that differ by some units in the last place: a few eps in float64; float32's tanh adds 4e-7 itself
 TOLERANCE = {"float64": 1e-13, "float32": 5e-6}
@@ -275,6 +276,15 @@ def test_every_cached_kernel_carries_the_hash_of_the_file_its_helpers_stand_in(m
     cached = [f for f in kernels if f.targetoptions.get("parallel")]
     assert len(cached) == 2
     assert all(inspect.signature(f.py_func).parameters["helpers"].default == rows.THESE_FILES for f in cached)
+
+
+def test_so_does_every_cached_function_that_they_share():
+    """`packed_transposed` once did not: after an edit of a vector's width its old panels gave wrong gradients."""
+    shared = [f for module in (product, rows) for f in vars(module).values() if hasattr(f, "py_func")]
+    cached = {f.py_func.__name__: f for f in shared if not isinstance(f._cache, NullCache)}
+    assert {"packed", "packed_transposed", "_weight_gradient", "_input_gradient"} <= set(cached)
+    for name, f in cached.items():
+        assert inspect.signature(f.py_func).parameters["helpers"].default == product.THESE_FILES, name
 
 
 @pytest.mark.slow

@@ -96,3 +96,39 @@ def test_predict_without_a_tape_gives_what_a_pass_with_one_gives(cell, sequences
     assert nothing is None
     for a, b in zip([y, *states], [y_lean, *states_lean], strict=True):
         np.testing.assert_array_equal(a, b)  # the same code in the same order
+
+
+@pytest.mark.parametrize("backend", ["auto", "numpy"])
+def test_what_a_step_returned_may_be_written_into(backend, x):
+    net = model(le.LSTM(4), backend=backend)
+    stream = net.stream(batch=3)
+    stream.step(x[:, 0])[:] = 7.0
+    np.testing.assert_allclose(stream.step(x[:, 1]), net.predict(x[:, :2], verbose=0), atol=TOLERANCE)
+
+
+def test_a_stream_keeps_its_weights_while_the_model_trains_on(x):
+    net = model(le.LSTM(4, return_sequences=True), le.TimeDistributed(le.Dense(3)), le.LSTM(2), le.Dense(1))
+    expected, stream = net.predict(x, verbose=0), net.stream(batch=3)
+    for t in range(9):
+        last = stream.step(x[:, t])
+        net.set_weights([1.5 * w for w in net.get_weights()])
+    np.testing.assert_allclose(last, expected, atol=TOLERANCE)
+
+
+def test_a_step_of_any_layout_compiles_nothing_anew(x):
+    from lstm_engine.kernels import lstm
+
+    stream = model(le.LSTM(4)).stream(batch=3)
+    stream.step(x[:, 0].copy())
+    before = len(lstm._alone.signatures)
+    read_only = x[:, 0].copy()
+    read_only.flags.writeable = False
+    for step in (read_only, np.asfortranarray(x[:, 0]), np.broadcast_to(x[:1, 0], (3, 2)), x[:, 0].astype(np.float32)):
+        stream.step(step)
+    assert len(lstm._alone.signatures) == before
+
+
+def test_a_step_of_no_real_numbers_is_refused(x):
+    stream = model(le.LSTM(4)).stream(batch=3)
+    with pytest.raises(TypeError, match="an array of real numbers, got one of complex128"):
+        stream.step(x[:, 0] + 1j)
