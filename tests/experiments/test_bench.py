@@ -129,8 +129,9 @@ def _compute_something_else():
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
-def test_pytorchs_three_adams_and_the_engine_take_the_same_steps(bidirectional):
+def test_pytorchs_three_adams_and_the_engine_take_the_same_steps(bidirectional, request):
     torch = pytest.importorskip("torch")
+    request.addfinalizer(lambda: torch.set_flush_denormal(False))  # the side sets it, for its own process as a rule
     torch.set_num_threads(1)  # beside other tests, threads that wait for each other by spinning take long
     from experiments.bench.torch_side import TorchSide
 
