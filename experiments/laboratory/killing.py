@@ -63,12 +63,12 @@ def verdicts(
     found = []
     for done, mutant in enumerate(mutants):
         progress(done, len(mutants))
-        if mutant in GRADIENT_MUTANTS:
+        looks = mutant in GRADIENT_MUTANTS  # what a gradient check can see
+        if looks:
             (model, departure), cell = by_complex_step(mutant), by_cell_alone(mutant)
             ours = {"complex step": model, "cell alone": cell}
         else:
             departure, ours = "", {"three steps": by_three_steps(mutant)}
-        looks = mutant in GRADIENT_MUTANTS
         theirs = {name: check(mutant) if looks else None for name, check in recipe_checks().items()} if recipes else {}
         found.append(Verdict(mutant, {check: case for check, case in ours.items() if case}, departure, theirs))
     progress(len(mutants), len(mutants))

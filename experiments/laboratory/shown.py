@@ -31,11 +31,8 @@ def report_table(report: Report, title: str) -> Table:
             table.add_row(f"[bold]{escape(layer or 'input')}[/]")
             above = layer
         worst = f"\\[{', '.join(map(str, row.worst_index))}]: {row.analytic:.4g}, {row.numeric:.4g}"
-        direction = "" if row.direction_error is None else f"{row.direction_error:.1e}"
-        table.add_row(
-            escape(name), row.gate, f"{row.checked} of {row.size}", f"{row.max_rel_error:.1e}",
-            f"{row.norm_rel_error:.1e}", direction, worst, f"[{COLOURS.get(row.verdict, 'yellow')}]{row.verdict}[/]",
-        )  # fmt: skip
+        verdict = f"[{COLOURS.get(row.verdict, 'yellow')}]{row.verdict}[/]"
+        table.add_row(escape(name), row.gate, *row.errors_in_words().values(), worst, verdict)
     return table
 
 

@@ -289,9 +289,7 @@ def readable(report: Report) -> list[dict[str, str]]:
     """The rows of a table for people, by column."""
     return [
         {
-            "parameter": row.parameter, "gate": row.gate, "checked": f"{row.checked} of {row.size}",
-            "largest": f"{row.max_rel_error:.1e}", "norm-wise": f"{row.norm_rel_error:.1e}",
-            "direction": "" if row.direction_error is None else f"{row.direction_error:.1e}",
+            "parameter": row.parameter, "gate": row.gate, **row.errors_in_words(),
             "worst at": str(list(row.worst_index)), "analytic": f"{row.analytic:.6g}", "numeric": f"{row.numeric:.6g}",
             "verdict": said(row.verdict),
         }

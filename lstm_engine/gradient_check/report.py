@@ -39,6 +39,14 @@ class Row:
         """The error that the verdict is about: the larger of the norm-wise error and the direction's."""
         return float(np.maximum(self.norm_rel_error, self.direction_error or 0.0))  # NaN if one is
 
+    def errors_in_words(self) -> dict[str, str]:
+        """By the head of its column, what every table shows of a row: how many were checked, and the three errors."""
+        direction = "" if self.direction_error is None else f"{self.direction_error:.1e}"
+        return {
+            "checked": f"{self.checked} of {self.size}", "largest": f"{self.max_rel_error:.1e}",
+            "norm-wise": f"{self.norm_rel_error:.1e}", "direction": direction,
+        }  # fmt: skip
+
 
 @dataclass
 class Departure:
@@ -132,13 +140,7 @@ class Report:
 
     def __str__(self) -> str:
         heads = ("parameter", "gate", "checked", "largest", "norm-wise", "direction", "verdict")
-        lines = [heads] + [
-            (
-                row.parameter, row.gate, f"{row.checked} of {row.size}", f"{row.max_rel_error:.1e}",
-                f"{row.norm_rel_error:.1e}", "" if row.direction_error is None else f"{row.direction_error:.1e}", row.verdict,
-            )
-            for row in self.rows
-        ]  # fmt: skip
+        lines = [heads, *((r.parameter, r.gate, *r.errors_in_words().values(), r.verdict) for r in self.rows)]
         widths = [max(len(line[k]) for line in lines) for k in range(len(heads))]
         table = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]
         after = [self.verdict(), *([str(self.departure)] if self.departure else []), *self.notes]
