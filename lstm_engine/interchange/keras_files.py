@@ -193,7 +193,13 @@ def _config(model: Sequential) -> dict[str, Any]:
 
 def layer_config(layer: Layer, dtype: str) -> dict[str, Any]:
     """A layer in the form that Keras's `layers.deserialize` makes its own layer of."""
-    return _as_keras(as_config(layer), dtype)
+    config = as_config(layer)
+    if isinstance(layer, Bidirectional):
+        # Both directions in full, as Keras writes them: a backward_layer of None is derived in its constructor by two
+        # serialisations of one layer, which 3.15 takes for one shared object when the layer's id() is a recycled one.
+        halves = {"layer": as_config(layer.forward_half), "backward_layer": as_config(layer.backward_half)}
+        config["config"] = config["config"] | halves
+    return _as_keras(config, dtype)
 
 
 def _as_keras(value: Any, dtype: str) -> Any:

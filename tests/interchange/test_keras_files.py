@@ -1,6 +1,7 @@
 """Keras's files: what Keras writes we read, what we write Keras reads, and what is harmful or does not fit is refused."""
 
 import functools
+import json
 import re
 import zipfile
 
@@ -390,3 +391,22 @@ def test_writing_leaves_the_old_file_when_it_fails(ours, monkeypatch, tmp_path):
         save_keras(ours([le.LSTM(4)], seed=1), path)
     assert path.read_bytes() == old
     assert [p.name for p in tmp_path.iterdir()] == ["m.keras"]
+
+
+def test_a_bidirectional_layer_is_written_with_both_directions(ours, tmp_path):
+    """Keras 3.15 mistakes a derived backward_layer for its forward one now and then (an id() used twice): Keras itself
+    never writes one, nor do we."""
+
+    def directions(path):
+        config = json.loads(zipfile.ZipFile(path).read("config.json"))["config"]["layers"][1]["config"]
+        return {key: config[key]["config"] for key in ("layer", "backward_layer")}
+
+    def stack(L):
+        return [L.Bidirectional(L.GRU(2, return_sequences=True, name="g"))]
+
+    save_keras(ours(stack(le)), tmp_path / "m.keras")
+    keras.Sequential([keras.Input((T, D)), *stack(layers)]).save(tmp_path / "k.keras")
+    told, expected = directions(tmp_path / "m.keras"), directions(tmp_path / "k.keras")
+    for key in expected:
+        assert told[key]["name"] == expected[key]["name"]
+        assert told[key]["go_backwards"] == expected[key]["go_backwards"]
