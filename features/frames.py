@@ -1,72 +1,104 @@
-"""A clip as frames, one every 20 ms: pitch, how voiced it is, energy, and the shape of the spectrum.
+"""A clip as frames, one every 20 ms: pitch, how voiced the sound is, its energy, and the shape of its spectrum.
 
-For the recipe `frames`. The contract: frame t is about the sound around t * 20 ms, every number is finite, and the level of
-the recording moves nothing but the energy column.
+For the recipe `frames`. The contract: frame t is about the sound around t * 20 ms, every number is finite, and how loud the
+recording is moves the energy column alone.
 """
 
 import librosa
 import numpy as np
 import soxr
+from scipy.fft import irfft, rfft
 from threadpoolctl import ThreadpoolController
 
 RATE_HZ = 16_000
 HOP = 320  # samples: 20 ms
 LOWEST_HZ, HIGHEST_HZ = 60, 500
-PITCH_FRAME = 1_024  # samples: 64 ms, so that the half that YIN compares holds two periods of LOWEST_HZ
+PITCH_FRAME = 1_024  # samples: 64 ms, so that the half which YIN compares holds nearly two periods of LOWEST_HZ
+BLOCK = 3_000  # frames whose pitch is sought at once: a minute, so that an hour's recording needs no more memory
 WINDOW = 512  # samples: 32 ms, of the spectrum
 MELS, MEL_HZ = 40, (60, 7_600)
 N_MFCC = 20
-PITCHES = ("yin", "pyin")
+SILENCE = 1e-6  # -120 dB of full scale: below it energy is not told apart, and no spectrum is trusted
 COLUMNS = ("log_f0", "voicing", "energy_db", *(f"mfcc{k}" for k in range(1, N_MFCC + 1)))
+LOG_F0, VOICING, ENERGY_DB = range(3)
 
 _BLAS = ThreadpoolController().select(user_api="blas")
 
 
 def frames(samples: np.ndarray, rate: int, pitch: str = "yin") -> np.ndarray:
-    """(T, 23) float32 of samples (n,) at `rate` Hz, T = 1 + n16 // 320 with n16 the samples at 16 kHz.
+    """(T, 23) float32 of samples (n,) at `rate` Hz; T is 1 + n' // 320, with n' samples after resampling to 16 kHz.
 
-    log_f0: natural logarithm of the fundamental frequency in Hz, also where nothing is voiced (voicing tells).
-    voicing: 0 to 1. energy_db: root mean square in dB of full scale. mfcc1-20: coefficients 1 to 20 of 40 mel bands.
+    log_f0: natural logarithm of the fundamental frequency in Hz, a number also where nothing is voiced. voicing: 0 to 1,
+    `periodicity` for "yin", the probability of the hidden Markov model for "pyin". energy_db: root mean square in dB of
+    full scale. mfcc1 to mfcc20 of 40 mel bands; coefficient 0 is left out, energy says it. ValueError for another pitch.
     """
+    if pitch not in TRACKERS:
+        raise ValueError(f"pitch must be {' or '.join(TRACKERS)}, got {pitch!r}")
     x = np.asarray(samples, np.float32)
     if rate != RATE_HZ:
         x = soxr.resample(x, rate, RATE_HZ, "HQ")
+    f0, voicing = TRACKERS[pitch](x)
     rms = librosa.feature.rms(y=x, frame_length=WINDOW, hop_length=HOP)[0]  # (T,)
-    f0, voicing = PITCH_TRACKERS[pitch](x)
+    energy_db = 20 * np.log10(np.maximum(rms, SILENCE))
+    return np.column_stack([np.log(f0), voicing, energy_db, mfcc(x)]).astype(np.float32)
+
+
+def mfcc(x: np.ndarray) -> np.ndarray:
+    """Coefficients 1 to 20, (T, 20), of samples (n,) at 16 kHz, over what lies within 80 dB of the loudest band."""
     with _BLAS.limit(limits=1):  # more threads sum in another order: the last digit must not depend on them
         bands = librosa.feature.melspectrogram(
             y=x, sr=RATE_HZ, n_fft=WINDOW, hop_length=HOP, n_mels=MELS, fmin=MEL_HZ[0], fmax=MEL_HZ[1]
         )
-        decibels = librosa.power_to_db(bands, ref=np.max, amin=1e-20)
-        mfcc = librosa.feature.mfcc(S=decibels, n_mfcc=N_MFCC + 1)[1:]  # (20, T)
-    energy = 20 * np.log10(np.maximum(rms, 1e-6))
-    return np.column_stack([np.log(f0), voicing, energy, mfcc.T]).astype(np.float32)
+        decibels = librosa.power_to_db(bands, ref=np.max, amin=SILENCE**2)  # (40, T)
+        return librosa.feature.mfcc(S=decibels, n_mfcc=1 + N_MFCC)[1:].T
 
 
-def yin(x):
-    f0 = librosa.yin(x, fmin=LOWEST_HZ, fmax=HIGHEST_HZ, sr=RATE_HZ, frame_length=PITCH_FRAME, hop_length=HOP)
-    return f0, periodicity(x, f0)
+def yin(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """F0 in Hz (T,) by YIN (de Cheveigné & Kawahara 2002), and how periodic the sound is at it (T,), 0 to 1."""
+    padded = np.pad(x, PITCH_FRAME // 2)  # frame t is centred on sample t * HOP
+    f0, voicing = [], []
+    for start in range(0, 1 + len(x) // HOP, BLOCK):
+        block = padded[start * HOP : (start + BLOCK - 1) * HOP + PITCH_FRAME]
+        f0.append(
+            librosa.yin(
+                block,
+                fmin=LOWEST_HZ,
+                fmax=HIGHEST_HZ,
+                sr=RATE_HZ,
+                frame_length=PITCH_FRAME,
+                hop_length=HOP,
+                center=False,
+            )
+        )
+        voicing.append(periodicity(librosa.util.frame(block, frame_length=PITCH_FRAME, hop_length=HOP).T, f0[-1]))
+    return np.concatenate(f0), np.concatenate(voicing)
 
 
-def periodicity(x, f0):
-    half = PITCH_FRAME // 2
-    padded = np.pad(x, (half, half))
-    w = librosa.util.frame(padded, frame_length=PITCH_FRAME, hop_length=HOP).T  # (T, 1024)
-    lag = np.clip(np.rint(RATE_HZ / f0).astype(int), 1, half)  # (T,)
-    at = np.arange(half)
-    a, b = w[:, :half].astype(float), np.take_along_axis(w, lag[:, None] + at, axis=1).astype(float)
-    a -= a.mean(1, keepdims=True)
-    b -= b.mean(1, keepdims=True)
-    energy = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    r = np.divide((a * b).sum(axis=1), energy, out=np.zeros(len(f0)), where=energy > 0)
-    return np.clip(r, 0.0, 1.0)
+def periodicity(framed: np.ndarray, f0: np.ndarray) -> np.ndarray:
+    """1 - d'(τ) at the period τ that YIN found, (T,) from 0 (noise) to 1: framed (T, 1024), f0 (T,) Hz.
+
+    d(τ) = Σ_j (x_j - x_(j+τ))² over half a frame, and d'(τ) is d(τ) over its mean from 1 to τ (YIN's equation 8), small
+    where shifting by τ changes less than shorter shifts do. YIN uses d' to find τ and librosa's does not return it.
+    """
+    half, longest = PITCH_FRAME // 2, RATE_HZ // LOWEST_HZ
+    w = framed - framed.mean(axis=1, keepdims=True)
+    first = np.where(np.arange(PITCH_FRAME) < half, w, 0)
+    r = irfft(rfft(w) * np.conj(rfft(first)))[:, : longest + 1]  # r(τ) = Σ x_j x_(j+τ), (T, 267); nothing wraps around
+    squares = np.pad(np.cumsum(w.astype(float) ** 2, axis=1), ((0, 0), (1, 0)))  # (T, 1025)
+    energy = squares[:, half : half + longest + 1] - squares[:, : longest + 1]  # of x_τ to x_(τ+511)
+    d = np.maximum(energy[:, :1] + energy - 2 * r, 0)  # (T, 267)
+    period = np.clip(np.rint(RATE_HZ / f0).astype(int), 1, longest)  # (T,) in samples
+    sums = np.cumsum(d, axis=1)  # d(0) is 0
+    at = np.arange(len(f0)), period
+    return np.clip(1 - d[at] * period / np.maximum(sums[at], np.finfo(float).tiny), 0, 1) * (sums[at] > 0)
 
 
-def pyin(x):
-    f0, _, p = librosa.pyin(
+def pyin(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """F0 in Hz (T,) by probabilistic YIN (Mauch & Dixon 2014), and its probability of voice (T,); some 30 x slower."""
+    f0, _, probability = librosa.pyin(
         x, fmin=LOWEST_HZ, fmax=HIGHEST_HZ, sr=RATE_HZ, frame_length=PITCH_FRAME, hop_length=HOP, fill_na=None
     )
-    return f0, p
+    return f0, probability
 
 
-PITCH_TRACKERS = {"yin": yin, "pyin": pyin}
+TRACKERS = {"yin": yin, "pyin": pyin}
