@@ -153,7 +153,7 @@ def predict(model_file: str | Path, files: list[str]) -> list[Prediction]:
     predictions = []
     for file in files:
         try:
-            row = with_index(TUTORIAL.row(*read_clip(file))[None])  # (1, 112)
+            row = with_index(TUTORIAL.measure(*read_clip(file)))  # (1, 112)
         except BadClip as bad:
             predictions.append(Prediction(file, error=bad.detail))
             continue

@@ -5,6 +5,7 @@ audible and long enough for the pitch search, so that no later step has to ask a
 """
 
 import re
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +18,33 @@ SILENCE_DBFS = -60.0  # of the spread around the mean, so a constant is silence;
 LOUDEST = 10.0  # float files may pass full scale (1.0) a little; 20 dB above it the scale itself is wrong
 
 
+class Reason(StrEnum):
+    """Why a clip has no features: the code that stands in failed.csv and in a manifest."""
+
+    MISSING = "missing"  # there is no such file
+    NOT_A_FILE = "not_a_file"  # a folder, a pipe, a device
+    UNREADABLE = "unreadable"  # the system does not let it be read: permissions, a broken disk
+    EMPTY = "empty"  # 0 bytes, or no sample in the stretch
+    UNDECODABLE = "undecodable"  # no recording, or of a kind that is not read here
+    TRUNCATED = "truncated"  # less sound than its header promises
+    RATE = "rate"  # a sampling rate outside RATES_HZ
+    NOT_FINITE = "not_finite"  # NaN or infinity among its samples, or among what was measured
+    OUT_OF_RANGE = "out_of_range"  # samples above LOUDEST
+    TOO_SHORT = "too_short"  # below SHORTEST_S
+    SILENT = "silent"  # below SILENCE_DBFS, also where channels cancel each other
+    UNMEASURABLE = "unmeasurable"  # the recipe raised an error that none of the above foresees
+    CRASHED = "crashed"  # it ended the process that measured it, twice
+
+
 class BadClip(ValueError):
     """A recording that cannot become a row.
 
-    `reason` is a short code (missing, undecodable, empty, truncated, not_finite, out_of_range, silent, rate,
-    too_short), `name` the file, `detail` the sentence for the person; `str()` is "name: detail".
+    `reason` is a Reason, `name` the file, `detail` the sentence for the person; `str()` is "name: detail".
     """
 
-    def __init__(self, reason: str, name: str | Path, detail: str) -> None:
+    def __init__(self, reason: Reason | str, name: str | Path, detail: str) -> None:
         super().__init__(reason, str(name), detail)  # all three, so that it survives the way back from a worker process
-        self.reason, self.name, self.detail = reason, str(name), detail
+        self.reason, self.name, self.detail = Reason(reason), str(name), detail
 
     def __str__(self) -> str:
         return f"{self.name}: {self.detail}"
@@ -40,12 +58,7 @@ def read_clip(path: str | Path, start_s: float = 0.0, end_s: float | None = None
     guesses from its first bit rate.
     """
     path = Path(path)
-    if not path.is_file():
-        raise BadClip(
-            "missing", path, "this is a folder, not a recording" if path.is_dir() else "there is no such file"
-        )
-    if path.stat().st_size == 0:
-        raise BadClip("empty", path, "the file is empty (0 bytes)")
+    _check_file(path)
     try:
         with sf.SoundFile(path) as file:
             rate = file.samplerate
@@ -98,6 +111,22 @@ def duration(path: str | Path) -> float:
             return float(frames / file.samplerate)
     except (RuntimeError, OSError, TypeError, ValueError) as error:
         raise _undecodable(Path(path), error) from error
+
+
+def _check_file(path: Path) -> None:
+    """A regular file, not empty, that may be read: opening anything else could wait for ever (a pipe) or say little."""
+    if not path.is_file():
+        if not path.exists():
+            raise BadClip("missing", path, "there is no such file")
+        kind = "a folder" if path.is_dir() else "a pipe or a device"
+        raise BadClip("not_a_file", path, f"this is {kind}, not a recording")
+    if path.stat().st_size == 0:
+        raise BadClip("empty", path, "the file is empty (0 bytes)")
+    try:
+        with path.open("rb") as raw:
+            raw.read(1)
+    except OSError as error:
+        raise BadClip("unreadable", path, f"it cannot be read ({error.strerror})") from error
 
 
 def _is_cut(file: sf.SoundFile, path: Path, missing: int) -> bool:

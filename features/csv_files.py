@@ -6,10 +6,11 @@ are), and whatever is wrong is a `BadTable` that names the file, the line and th
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from features.whole_files import replacing
 
 _GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")  # a spreadsheet runs what starts with these, or swallows the '
 
@@ -96,27 +97,11 @@ def utf8_text(path: Path) -> str:
 
 
 def write_csv(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV in UTF-8, whole or not at all. Floats keep every digit, so that they are read back the same."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    replace_file(path, text.getvalue())
-
-
-def replace_file(path: str | Path, text: str) -> None:
-    """Put `text` at `path` in one step: a crash leaves the old file or the new one, never half of one."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # beside it: os.replace cannot cross file systems
-    try:
-        # A file name may hold bytes that are no UTF-8: they are written as \udc.., and nothing stops.
-        with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write a CSV in UTF-8, whole or not at all, row by row. Floats keep every digit, to be read back the same."""
+    with replacing(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
 def guard(cell: str) -> str:

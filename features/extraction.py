@@ -1,103 +1,192 @@
-"""From a list of clips to tables on disk: measures every clip, and reports the ones that could not be.
+"""From a list of clips to what was measured on disk: a store of all of them, and the tables that are made from it.
 
-For the command `features`. The contract: a bad clip becomes a line in failed.csv, never a row, and stops no other clip;
-the tables are the same bytes for any number of workers; nothing is overwritten unless asked.
+For the command `features`. The contract: a bad clip becomes a line with its reason, never a row, and stops no other
+clip; the bytes are the same for any number of workers and however often the extraction was stopped and begun again;
+nothing that was made with other settings is overwritten unless asked.
 """
 
-import json
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
-import joblib
-import numpy as np
+from features import export, store
+from features.corpora import Utterance
+from features.measuring import Measured, measure_all
+from features.recipes import TUTORIAL, Recipe
+from features.store import CLIPS_PER_SHARD, Entry, Shard
+from features.whole_files import sweep
 
-from features.audio import BadClip, read_clip
-from features.corpora import SEXES, Utterance
-from features.csv_files import guard, replace_file, write_csv
-from features.recipes import TUTORIAL
-from features.tables import features_path, rows_path, write_features, write_rows
+Progress = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """What happened: rows written to each table, and (path, reason, message) of every clip that failed."""
+    """What there is now: the clips in every table, the seconds of sound, and (path, reason, message) of what failed.
+
+    `measured` of the `clips` were measured by this run, the others by one before it.
+    """
 
     out: Path
     rows: dict[str, int]
     failed: list[tuple[str, str, str]]
+    clips: int
+    measured: int
+    seconds: float
 
 
 def extract(
     utterances: Sequence[Utterance],
     out: str | Path,
     jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     force: bool = False,
+    recipe: Recipe = TUTORIAL,
+    csv: bool = False,
+    retry_failed: bool = False,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Extraction:
-    """Measure every utterance and write the tables of features into the folder `out`, with the recipe's stamp.
+    """Measure every utterance by the recipe into the folder `out`: a store (see `store`), and tables (see `export`).
 
-    Writes male_features.csv, female_features.csv (for split "test": male_test_features.csv, female_test_features.csv),
-    a *_rows.csv beside each with paths relative to the folder that holds all clips, recipe.json, and failed.csv when
-    clips failed. `jobs` workers (-1: one a core); `progress(done, total)` is called after each clip. `force` replaces
-    an earlier run. Raises FileExistsError; ValueError when no clip of a sex is left.
+    An extraction of the same clips by the same recipe that stands there is gone on with: what it measured stays, unless
+    the recording changed since or, with `retry_failed`, it failed. `force` begins anew. `jobs` workers (-1: one a core);
+    `progress(done, total, seconds of sound measured)` is called after each clip, `say` with what is found in `out`.
+    `csv` writes tables of frames too; the tutorial's tables are always written. Raises FileExistsError for something else
+    in `out`; ValueError when nothing is left, for the tutorial's tables of a sex.
     """
     out = Path(out)
+    clips = sorted(utterances, key=_place)
+    export.check_sexes(recipe.name, clips, "there is")
+    named = _relative(clips)
+    header = store.header_of(recipe, named)
+    _prepare(out, header, force)
+    stale = _to_measure(out, clips, header, retry_failed)
+    wanted = csv or recipe.name == "tutorial"
+    if not stale and export.is_complete(out, wanted):
+        say(f"nothing to do: all {len(clips)} clips are there, and no recording has changed since")
+    else:
+        if stale and len(stale) < len(clips):
+            say(f"going on: {len(clips) - len(stale)} of {len(clips)} clips are there, {len(stale)} to measure")
+        export.remove(out)  # what is made from the store must not stand beside another state of it
+        if stale:
+            _fill(out, header, clips, named, stale, recipe, jobs, progress)
+        store.write_manifest(out, header)
+        export.write(store.open_store(out), wanted)
+    return _told(store.open_store(out), len(stale))
+
+
+def _place(clip: Utterance) -> tuple[str, float, float]:
+    return clip.path.as_posix(), clip.start_s, -1.0 if clip.end_s is None else clip.end_s
+
+
+def _relative(clips: Sequence[Utterance]) -> list[Utterance]:
+    """The clips with paths relative to the folder that holds them all: no machine's own path gets into a table."""
+    root = os.path.commonpath([os.path.dirname(os.path.abspath(clip.path)) for clip in clips])
+    return [replace(clip, path=Path(os.path.abspath(clip.path)).relative_to(root)) for clip in clips]
+
+
+def _prepare(out: Path, header: dict, force: bool) -> None:
+    """A folder to write into: new, or begun with the same header. FileExistsError for anything else, unless forced."""
     out.mkdir(parents=True, exist_ok=True)
-    tables = {(sex, test): features_path(out, sex, test) for test in (False, True) for sex in SEXES}
-    files = [f for table in tables.values() for f in (table, rows_path(table))]
-    files += [out / "recipe.json", out / "failed.csv"]
-    if not force and (standing := [f for f in files if f.exists()]):
-        raise FileExistsError(f"{standing[0]} exists: choose another folder, or replace the earlier run with --force")
-    _need_both_sexes(utterances, "there is")
-
-    measured: list[tuple[Utterance, np.ndarray]] = []
-    failed: list[tuple[str, str, str]] = []
-    root = os.path.commonpath([os.path.dirname(os.path.abspath(u.path)) for u in utterances])  # not into a table
-    work = joblib.Parallel(n_jobs=jobs, return_as="generator")(joblib.delayed(_measure)(u) for u in utterances)
-    for done, (u, result) in enumerate(zip(utterances, work, strict=True), start=1):
-        named = replace(u, path=Path(os.path.abspath(u.path)).relative_to(root))
-        if isinstance(result, BadClip):
-            failed.append((named.path.as_posix(), result.reason, result.detail))
-        else:
-            measured.append((named, result))
-        if progress is not None:
-            progress(done, len(utterances))
-    why = ", ".join(f"{count} {reason}" for reason, count in Counter(f[1] for f in failed).most_common())
-    first = f"; the first, {failed[0][0]}: {failed[0][2]}" if failed else ""
-    _need_both_sexes([u for u, _ in measured], f"{len(failed)} of {len(utterances)} failed ({why}{first}), so there is")
-
-    for file in files:  # tables of an earlier run must not stand beside those of this one
-        file.unlink(missing_ok=True)
-    counts = {}
-    for (sex, test), path in tables.items():
-        chosen = [(u, row) for u, row in measured if u.sex == sex and (u.split == "test") == test]
-        if chosen:
-            write_features(path, np.stack([row for _, row in chosen]), sex)
-            write_rows(rows_path(path), [u for u, _ in chosen])
-            counts[path.name] = len(chosen)
-    replace_file(out / "recipe.json", json.dumps(TUTORIAL.stamp(), indent=2) + "\n")
-    if failed:
-        write_csv(
-            out / "failed.csv", ("path", "reason", "message"), ([guard(cell) for cell in line] for line in failed)
+    if force:
+        export.remove(out)
+        shutil.rmtree(out / store.SHARDS, ignore_errors=True)
+    begun = store.begun(out)
+    if begun is not None and (words := store.header_differences(begun, header)):
+        raise FileExistsError(
+            f"{out} holds an extraction that was made differently (there and now: {'; '.join(words)}): choose another "
+            "folder, or replace it with --force"
         )
-    return Extraction(out, counts, failed)
+    if begun is None and (standing := export.standing(out)):
+        raise FileExistsError(f"{standing[0]} exists: choose another folder, or replace the earlier run with --force")
+    (out / store.SHARDS).mkdir(exist_ok=True)
+    for folder in (out, out / store.SHARDS):
+        sweep(folder)
 
 
-def _measure(utterance: Utterance) -> np.ndarray | BadClip:
-    """One clip's row (111,), or what is wrong with it: returned, not raised, so that the other clips go on."""
+def _to_measure(out: Path, clips: list[Utterance], header: dict, retry_failed: bool) -> list[int]:
+    """Numbers of the clips that are not in a shard, have changed since, or have failed and shall be tried again."""
+    stale = []
+    for number in range(store.shard_count(header)):
+        first = number * CLIPS_PER_SHARD
+        inside = clips[first : first + CLIPS_PER_SHARD]
+        try:
+            shard = store.read_shard(out, number)
+            written = store.shard_path(out, number).stat().st_mtime_ns
+        except (FileNotFoundError, ValueError):
+            shard = None
+        if shard is None or shard.header != header:
+            stale += range(first, first + len(inside))
+            continue
+        for k, (clip, entry) in enumerate(zip(inside, shard.entries, strict=True)):
+            size, changed = _state(clip.path)
+            if size != entry.bytes or changed > written or (retry_failed and entry.status != "ok"):
+                stale.append(first + k)
+    return stale
+
+
+def _state(path: Path) -> tuple[int | None, int]:
+    """(size in bytes, the time in ns of its last change, of content or name) of a file; (None, 0) when not there."""
     try:
-        row = TUTORIAL.row(*read_clip(utterance.path, utterance.start_s, utterance.end_s))
-    except BadClip as bad:
-        return bad
-    return row if np.isfinite(row).all() else BadClip("not_finite", utterance.path, "its features are not finite")
+        state = path.stat()
+    except OSError:
+        return None, 0
+    return state.st_size, max(state.st_mtime_ns, state.st_ctime_ns)  # a file moved in place of another keeps its mtime
 
 
-def _need_both_sexes(utterances: Sequence[Utterance], story: str) -> None:
-    """Both sexes in the training tables, and in the test tables when there is anything to test."""
-    for test in sorted({False} | {u.split == "test" for u in utterances}):
-        for sex in SEXES:
-            if not any(u.sex == sex and (u.split == "test") == test for u in utterances):
-                raise ValueError(f"{story} no usable {sex} clip for the {'test' if test else 'training'} tables")
+def _fill(
+    out: Path, header: dict, clips: list[Utterance], named: list[Utterance], stale: list[int],
+    recipe: Recipe, jobs: int, progress: Progress | None,
+) -> None:  # fmt: skip
+    """Measure the clips numbered `stale`, and write each shard once its last one is done."""
+    left = Counter(number // CLIPS_PER_SHARD for number in stale)
+    results: dict[int, dict[int, Measured]] = {}  # of the shards that are open: as many as there are workers, at most
+    done, seconds = len(clips) - len(stale), 0.0
+    for k, result in measure_all(recipe, [clips[number] for number in stale], jobs):
+        shard = stale[k] // CLIPS_PER_SHARD
+        results.setdefault(shard, {})[stale[k]] = result
+        left[shard] -= 1
+        if not left[shard]:
+            _write_shard(out, shard, header, clips, named, results.pop(shard))
+        done, seconds = done + 1, seconds + (result.seconds or 0.0)
+        if progress is not None:
+            progress(done, len(clips), seconds)
+
+
+def _write_shard(
+    out: Path, shard: int, header: dict, clips: list[Utterance], named: list[Utterance], results: dict[int, Measured]
+) -> None:
+    """The shard with these results, and for its other clips with what it had."""
+    numbers = range(shard * CLIPS_PER_SHARD, min((shard + 1) * CLIPS_PER_SHARD, len(clips)))
+    before = (
+        {} if len(results) == len(numbers) else dict(zip(numbers, store.read_shard(out, shard).clips(), strict=True))
+    )
+    entries, frames = [], []
+    for number in numbers:
+        if number in results:
+            result, size = results[number], _state(clips[number].path)[0]
+            rows = result.frames
+            path, *rest = astuple(named[number])
+            entry = Entry(
+                path.as_posix(), *rest, size, "failed" if rows is None else "ok", result.reason, result.message,
+                result.seconds, result.sha256, shard, None,
+            )  # fmt: skip
+        else:
+            entry, rows = before[number]
+        entries.append(replace(entry, index=None if rows is None else len(frames)))
+        if rows is not None:
+            frames.append(rows)
+    store.write_shard(out, shard, Shard(header, entries, frames))
+
+
+def _told(made: store.Store, measured: int) -> Extraction:
+    seconds, failed, clips = 0.0, [], 0
+    for entry in made.manifest:
+        clips += 1
+        if entry.status == "ok":
+            seconds += entry.seconds or 0.0
+        else:
+            failed.append((entry.path, entry.reason or "", entry.message or ""))
+    return Extraction(made.folder, export.counts(made), failed, clips, measured, seconds)

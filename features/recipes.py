@@ -1,45 +1,65 @@
 """What is measured on a clip, under which names and with which settings; and how a row of it is read as a sequence.
 
-For extraction, which stamps the recipe beside its tables, and for training and prediction, which must agree with them.
-A recipe maps samples to a row; a reading maps rows (N, 112) to what a recurrent layer takes, (N, T, D).
+For extraction, which stamps the recipe into what it writes, and for training and prediction, which must agree with it.
+A recipe maps samples to rows, one for the whole clip (`tutorial`) or one every 20 ms (`frames`); a reading maps the
+tutorial's rows (N, 112) to what a recurrent layer takes, (N, T, D).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+import librosa
 import numpy as np
 
-from features import mfcc, pitch
+from features import frames, mfcc, pitch
 
 FRAMES = 1 + mfcc.LENGTH // mfcc.HOP  # 11
 TUTORIAL_COLUMNS = ("pitch", *(f"mfcc{k}" for k in range(1, mfcc.N_MFCC * FRAMES + 1)))
+DELTA_FRAMES = 9  # 180 ms around a frame, librosa's default: the span over which a slope is fitted
+LIBRARIES = ("librosa", "numpy", "scipy", "soundfile", "soxr")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """`row` maps (samples (n,), rate in Hz) to float64 numbers, one for each name in `columns`."""
+    """`measure` maps (samples (n,), rate in Hz) to rows (T, len(columns)) of `dtype`, one number for each column.
+
+    It goes to worker processes, so it must be a function of a module, or a `partial` of one.
+    """
 
     name: str
     columns: tuple[str, ...]
+    dtype: str
     parameters: dict[str, Any]
-    row: Callable[[np.ndarray, int], np.ndarray]
+    measure: Callable[[np.ndarray, int], np.ndarray]
 
     def stamp(self) -> dict[str, Any]:
         """What another run must share to give the same numbers: recipe, parameters, library versions. JSON-able."""
-        libraries = ("librosa", "numpy", "scipy", "soundfile", "soxr")
-        return {"recipe": self.name, "parameters": self.parameters, "versions": {k: version(k) for k in libraries}}
+        return {"recipe": self.name, "parameters": self.parameters, "versions": {k: version(k) for k in LIBRARIES}}
 
 
 def tutorial_row(samples: np.ndarray, rate: int) -> np.ndarray:
-    """The tutorial's (111,) numbers: pitch in Hz, then 110 MFCC by coefficient (mfcc1-11 is C0 over time)."""
-    return np.concatenate([[pitch.autocorrelation_pitch(samples, rate)], mfcc.tutorial_mfcc(samples, rate).ravel()])
+    """The tutorial's (1, 111) numbers: pitch in Hz, then 110 MFCC by coefficient (mfcc1-11 is C0 over time)."""
+    return np.concatenate([[pitch.autocorrelation_pitch(samples, rate)], mfcc.tutorial_mfcc(samples, rate).ravel()])[
+        None
+    ]
+
+
+def frame_rows(samples: np.ndarray, rate: int, pitch: str, deltas: bool) -> np.ndarray:
+    """(T, 23) float32, a row every 20 ms; (T, 46) with the slope of every column, in its unit a frame, behind it."""
+    rows = frames.frames(samples, rate, pitch)  # (T, 23)
+    if not deltas:
+        return rows
+    slopes = librosa.feature.delta(rows, width=DELTA_FRAMES, axis=0, mode="nearest")  # (T, 23)
+    return np.hstack([rows, slopes]).astype(np.float32)
 
 
 TUTORIAL = Recipe(
     name="tutorial",
     columns=TUTORIAL_COLUMNS,
+    dtype="float64",
     parameters={
         "pitch_hz": [pitch.LOWEST_HZ, pitch.HIGHEST_HZ],
         "load_rate_hz": mfcc.LOAD_RATE_HZ,
@@ -51,8 +71,68 @@ TUTORIAL = Recipe(
         "resampler": f"soxr {mfcc.RESAMPLER}",
         "pad_mode": mfcc.PAD_MODE,
     },
-    row=tutorial_row,
+    measure=tutorial_row,
 )
+
+
+def frames_recipe(pitch: str = "yin", deltas: bool = False) -> Recipe:
+    """The recipe `frames` with the pitch of "yin" or "pyin" and, on request, the columns' slopes (d_log_f0, ...)."""
+    if pitch not in frames.PITCHES:
+        raise ValueError(f"pitch must be one of {', '.join(frames.PITCHES)}, got {pitch!r}")
+    columns = frames.COLUMNS + tuple(f"d_{name}" for name in frames.COLUMNS) * deltas
+    parameters: dict[str, Any] = {
+        "pitch": pitch,
+        "deltas": deltas,
+        "rate_hz": frames.RATE_HZ,
+        "hop": frames.HOP,
+        "pitch_hz": [frames.LOWEST_HZ, frames.HIGHEST_HZ],
+        "pitch_frame": frames.PITCH_FRAME,
+        "window": frames.WINDOW,
+        "mels": frames.MELS,
+        "mel_hz": list(frames.MEL_HZ),
+        "n_mfcc": frames.N_MFCC,
+        "resampler": "soxr HQ",
+    } | ({"delta_frames": DELTA_FRAMES} if deltas else {})
+    return Recipe("frames", columns, "float32", parameters, partial(frame_rows, pitch=pitch, deltas=deltas))
+
+
+def recipe_named(name: str, **options: Any) -> Recipe:
+    """The recipe "tutorial", which has no options, or "frames" with pitch="yin" or "pyin" and deltas=bool.
+
+    Raises ValueError for another name or option.
+    """
+    known = {"tutorial": (), "frames": ("pitch", "deltas")}
+    if name not in known:
+        raise ValueError(f"there is no recipe {name!r}: expected one of {', '.join(known)}")
+    if foreign := [option for option in options if option not in known[name]]:
+        raise ValueError(f"the recipe {name} has no option {foreign[0]!r}")
+    return TUTORIAL if name == "tutorial" else frames_recipe(**options)
+
+
+def recipe_from(stamp: dict[str, Any], what: str) -> Recipe:
+    """The recipe that a stamp names, to measure as was measured for `what`.
+
+    Raises ValueError when this version knows no such recipe, or measures with other parameters.
+    """
+    parameters = stamp.get("parameters", {})
+    try:
+        recipe = recipe_named(stamp["recipe"], **{k: parameters[k] for k in ("pitch", "deltas") if k in parameters})
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{what} was made with a recipe that is not known here: {error}") from None
+    if other := stamp_differences(stamp, recipe.stamp() | {"versions": stamp.get("versions")}):
+        raise ValueError(f"{what} was made with other settings than this version measures with: {'; '.join(other)}")
+    return recipe
+
+
+def stamp_differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Each difference between two stamps in words: "librosa 0.11.0 and 1.0.0". Empty when they are equal."""
+    if one.get("recipe") != other.get("recipe"):
+        return [f"recipe {one.get('recipe')} and {other.get('recipe')}"]
+    words = []
+    for kind, title in (("parameters", "parameter "), ("versions", "")):
+        a, b = one.get(kind) or {}, other.get(kind) or {}
+        words += [f"{title}{k} {a.get(k)} and {b.get(k)}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
+    return words
 
 
 def with_index(rows: np.ndarray) -> np.ndarray:

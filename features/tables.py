@@ -5,7 +5,7 @@ names the file, the line and the column of what is wrong.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,18 +25,22 @@ def features_path(folder: str | Path, sex: str, test: bool = False) -> Path:
 
 
 def rows_path(features: str | Path) -> Path:
-    """The table beside a table of features: male_features.csv -> male_rows.csv."""
-    return Path(features).with_name(Path(features).name.replace("features", "rows"))
+    """The table beside a table of features or frames: male_features.csv -> male_rows.csv."""
+    return Path(features).with_name(Path(features).name.rpartition("_")[0] + "_rows.csv")
 
 
-def write_features(path: str | Path, rows: np.ndarray, sex: str) -> None:
-    """Write rows (N, 111) as the tutorial has them: an unnamed index (0 on every row), pitch, mfcc1-110, label."""
-    rows = np.asarray(rows, float)
-    if rows.ndim != 2 or rows.shape[1] != len(TUTORIAL_COLUMNS):
-        raise ValueError(f"rows have shape {rows.shape}; expected (N, {len(TUTORIAL_COLUMNS)})")
-    if not np.isfinite(rows).all():
-        raise ValueError(f"row {int((~np.isfinite(rows)).any(axis=1).argmax())} holds NaN or infinity")
-    write_csv(path, ("", *TUTORIAL_COLUMNS, "label"), ([0, *row, sex] for row in rows.tolist()))
+def write_features(path: str | Path, rows: Iterable[np.ndarray], sex: str) -> None:
+    """Write rows, each (111,), as the tutorial has them: an unnamed index (0 on every row), pitch, mfcc1-110, label."""
+
+    def lines() -> Iterator[list[object]]:
+        for n, row in enumerate(rows):
+            if np.shape(row) != (len(TUTORIAL_COLUMNS),):
+                raise ValueError(f"row {n} has shape {np.shape(row)}; expected ({len(TUTORIAL_COLUMNS)},)")
+            if not np.isfinite(row).all():
+                raise ValueError(f"row {n} holds NaN or infinity")
+            yield [0, *np.asarray(row, float).tolist(), sex]
+
+    write_csv(path, ("", *TUTORIAL_COLUMNS, "label"), lines())
 
 
 def read_features(path: str | Path, sex: str) -> np.ndarray:
@@ -68,7 +72,7 @@ def read_features(path: str | Path, sex: str) -> np.ndarray:
     return with_index(table)
 
 
-def write_rows(path: str | Path, utterances: Sequence[Utterance]) -> None:
+def write_rows(path: str | Path, utterances: Iterable[Utterance]) -> None:
     """Write where each row comes from: row, path, speaker, sex, split, start_s, end_s (empty: to the end)."""
     rows = (
         (

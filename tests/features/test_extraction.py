@@ -12,14 +12,17 @@ from features.tables import read_features, read_rows
 
 
 def contents(folder):
-    return {p.name: p.read_bytes() for p in sorted(folder.iterdir())}
+    """Every file under a folder, hidden ones too."""
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def test_an_extraction_writes_the_tables_their_origins_and_the_recipe(utterances, tmp_path):
     seen = []
-    result = extract(utterances, tmp_path / "out", progress=lambda done, total: seen.append((done, total)))
+    result = extract(utterances, tmp_path / "out", progress=lambda *told: seen.append(told))
     names = [
         "recipe.json",
+        "manifest.jsonl",
+        "shards/00000.safetensors",
         *(f"{s}{t}_{k}.csv" for s in ("male", "female") for t in ("", "_test") for k in ("features", "rows")),
     ]
     assert set(contents(tmp_path / "out")) == set(names)
@@ -27,7 +30,8 @@ def test_an_extraction_writes_the_tables_their_origins_and_the_recipe(utterances
         "male_features.csv": 4, "female_features.csv": 4, "male_test_features.csv": 2, "female_test_features.csv": 2
     }  # fmt: skip
     assert result.failed == []
-    assert seen == [(k, 12) for k in range(1, 13)]
+    assert seen == [(k, 12, float(k)) for k in range(1, 13)]  # clips of 1 s
+    assert (result.clips, result.measured, result.seconds) == (12, 12, 12.0)
     assert json.loads((tmp_path / "out" / "recipe.json").read_text()) == TUTORIAL.stamp()
 
 
@@ -37,15 +41,15 @@ def test_a_row_is_the_recipe_of_the_clip_that_its_origin_names(utterances, corpu
     origins = read_rows(tmp_path / "out" / "female_rows.csv", "female", 4)
     assert [u.path.as_posix() for u in origins] == [f"Female/{s}/{k}.wav" for s in "cd" for k in (0, 1)]
     for row, u in zip(features, origins, strict=True):
-        np.testing.assert_array_equal(row[1:], TUTORIAL.row(*sf.read(corpus / u.path)))
+        np.testing.assert_array_equal(row[1:], TUTORIAL.measure(*sf.read(corpus / u.path))[0])
 
 
 def test_the_tables_are_the_same_bytes_for_any_number_of_workers(utterances, corpus, tmp_path):
     (corpus / "Male" / "a" / "2.wav").write_bytes(b"broken")
     utterances = class_folders(corpus / "Male", corpus / "Female")
-    extract(utterances, tmp_path / "one", jobs=1)
-    extract(utterances, tmp_path / "two", jobs=2)
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    for jobs in (1, 2, 3):
+        extract(utterances, tmp_path / str(jobs), jobs=jobs)
+    assert contents(tmp_path / "1") == contents(tmp_path / "2") == contents(tmp_path / "3")
 
 
 def test_a_bad_clip_is_reported_and_stops_no_other(corpus, tmp_path):
@@ -55,14 +59,14 @@ def test_a_bad_clip_is_reported_and_stops_no_other(corpus, tmp_path):
     assert result.rows == {"male_features.csv": 3, "female_features.csv": 4}
     with (tmp_path / "out" / "failed.csv").open(newline="") as file:
         failed = list(csv.DictReader(file))
-    assert [(f["path"], f["reason"]) for f in failed] == [("Male/a/0.wav", "undecodable"), ("Female/=c.wav", "silent")]
+    assert [(f["path"], f["reason"]) for f in failed] == [("Female/=c.wav", "silent"), ("Male/a/0.wav", "undecodable")]
     assert str(tmp_path) not in (tmp_path / "out" / "failed.csv").read_text()  # no machine's path in a table
 
 
 def test_nothing_is_overwritten_unless_asked(utterances, tmp_path):
     extract(utterances, tmp_path / "out")
     before = contents(tmp_path / "out")
-    with pytest.raises(FileExistsError, match=r"male_features\.csv exists.*--force"):
+    with pytest.raises(FileExistsError, match=r"another list of clips \(12 and 8 of them\).*--force"):
         extract(utterances[:8], tmp_path / "out")
     assert contents(tmp_path / "out") == before
     extract([u for u in utterances if u.split != "test"], tmp_path / "out", force=True)
@@ -76,7 +80,7 @@ def test_a_sex_without_a_usable_clip_is_an_error_that_says_why(corpus, tmp_path)
         ValueError, match=r"4 of 8 failed \(4 empty; the first, .*Female/c/0\.wav.* no usable female clip"
     ):
         extract(class_folders(corpus / "Male", corpus / "Female"), tmp_path / "out")
-    assert contents(tmp_path / "out") == {}
+    assert [name for name in contents(tmp_path / "out") if name.endswith((".csv", "recipe.json"))] == []
     with pytest.raises(ValueError, match="there is no usable male clip"):
         extract([], tmp_path / "out")
 

@@ -68,7 +68,7 @@ def test_zeros_behind_a_short_clip_change_nothing():
 
 def test_a_row_is_pitch_and_then_the_mfcc_coefficient_by_coefficient():
     x = np.random.default_rng(4).normal(size=16_000)
-    row = TUTORIAL.row(x, 16_000)
+    (row,) = TUTORIAL.measure(x, 16_000)
     assert row.shape == (len(TUTORIAL.columns),) == (111,)
     assert row[0] == autocorrelation_pitch(x, 16_000)
     np.testing.assert_array_equal(row[1:12], tutorial_mfcc(x, 16_000)[0])  # mfcc1-11: C0 over time

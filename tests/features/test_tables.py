@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from features.corpora import Utterance
-from features.csv_files import BadTable, guard, read_sheet, replace_file, unguard
+from features.csv_files import BadTable, guard, read_sheet, unguard
 from features.recipes import TUTORIAL_COLUMNS
 from features.tables import read_features, read_rows, write_features, write_rows
+from features.whole_files import replace_file
 
 ROWS = np.random.default_rng(0).normal(scale=100, size=(4, 111))
 

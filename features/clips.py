@@ -1,0 +1,74 @@
+"""Clips in memory: what one extraction or several of the same recipe measured, with who speaks in each.
+
+For training and evaluation on sequences. The contract: numbers that were made differently never stand side by side.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from features.dataset import LABELS
+from features.recipes import stamp_differences
+from features.store import Store, open_store
+
+
+@dataclass(frozen=True)
+class Clips:
+    """N clips: sequences, N arrays (T_n, D) float32 of the recipe's columns, and what is known of each.
+
+    labels (N,) int (male 1, female 0), speakers (N,) str or None where unknown, splits (N,) str, "" where not given,
+    paths (N,) str relative to the corpus, hashes (N,) str of the sound (see measuring.content_hash). columns are D names,
+    stamp is the recipe's.
+    """
+
+    sequences: list[np.ndarray]
+    labels: np.ndarray
+    speakers: np.ndarray
+    splits: np.ndarray
+    paths: np.ndarray
+    hashes: np.ndarray
+    columns: tuple[str, ...]
+    stamp: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def take(self, rows: np.ndarray) -> "Clips":
+        """The clips at these row numbers (or where a mask is True), in that order."""
+        at = np.arange(len(self))[rows]
+        own = (getattr(self, field.name)[at] for field in fields(self)[1:6])
+        return Clips([self.sequences[n] for n in at], *own, self.columns, self.stamp)
+
+
+def read_clips(*folders: str | Path) -> Clips:
+    """The clips that were measured, of the extractions in these folders, one after the other.
+
+    Raises FileNotFoundError, ValueError: a folder without an extraction, a damaged one, extractions by different recipes,
+    parameters or library versions, or no clip at all.
+    """
+    stores = [open_store(folder) for folder in folders]
+    for store in stores[1:]:
+        _check_same(stores[0], store)
+    found = [(entry, frames) for store in stores for entry, frames in store.clips() if frames is not None]
+    if not found:
+        raise ValueError(f"there is no measured clip in {' and '.join(map(str, folders)) or 'no folder at all'}")
+    entries = [entry for entry, _ in found]
+    return Clips(
+        sequences=[np.asarray(frames, np.float32) for _, frames in found],
+        labels=np.array([LABELS[entry.sex] for entry in entries]),
+        speakers=np.array([entry.speaker for entry in entries], object),
+        splits=np.array([entry.split for entry in entries]),
+        paths=np.array([entry.path for entry in entries]),
+        hashes=np.array([entry.sha256 for entry in entries]),
+        columns=stores[0].columns,
+        stamp=stores[0].stamp,
+    )
+
+
+def _check_same(one: Store, other: Store) -> None:
+    if words := stamp_differences(one.stamp, other.stamp):
+        raise ValueError(
+            f"{one.folder} and {other.folder} were not measured alike ({'; '.join(words)}): extract one of them again"
+        )
