@@ -77,8 +77,8 @@ TUTORIAL = Recipe(
 
 def frames_recipe(pitch: str = "yin", deltas: bool = False) -> Recipe:
     """The recipe `frames` with the pitch of "yin" or "pyin" and, on request, the columns' slopes (d_log_f0, ...)."""
-    if pitch not in frames.PITCHES:
-        raise ValueError(f"pitch must be one of {', '.join(frames.PITCHES)}, got {pitch!r}")
+    if pitch not in frames.TRACKERS:
+        raise ValueError(f"pitch must be one of {', '.join(frames.TRACKERS)}, got {pitch!r}")
     columns = frames.COLUMNS + tuple(f"d_{name}" for name in frames.COLUMNS) * deltas
     parameters: dict[str, Any] = {
         "pitch": pitch,
