@@ -83,6 +83,7 @@ def frames_recipe(pitch: str = "yin", deltas: bool = False) -> Recipe:
     parameters: dict[str, Any] = {
         "pitch": pitch,
         "deltas": deltas,
+        "delta_frames": DELTA_FRAMES,
         "rate_hz": frames.RATE_HZ,
         "hop": frames.HOP,
         "pitch_hz": [frames.LOWEST_HZ, frames.HIGHEST_HZ],
@@ -92,7 +93,7 @@ def frames_recipe(pitch: str = "yin", deltas: bool = False) -> Recipe:
         "mel_hz": list(frames.MEL_HZ),
         "n_mfcc": frames.N_MFCC,
         "resampler": "soxr HQ",
-    } | ({"delta_frames": DELTA_FRAMES} if deltas else {})
+    }
     return Recipe("frames", columns, "float32", parameters, partial(frame_rows, pitch=pitch, deltas=deltas))
 
 
