@@ -20,6 +20,7 @@ from features import frames, mfcc, pitch
 FRAMES = 1 + mfcc.LENGTH // mfcc.HOP  # 11
 TUTORIAL_COLUMNS = ("pitch", *(f"mfcc{k}" for k in range(1, mfcc.N_MFCC * FRAMES + 1)))
 DELTA_FRAMES = 9  # 180 ms around a frame, librosa's default: the span over which a slope is fitted
+FRAMES_OPTIONS = ("pitch", "deltas", "variant")
 LIBRARIES = ("librosa", "numpy", "scipy", "soundfile", "soxr")
 
 
@@ -114,7 +115,7 @@ def recipe_named(name: str, **options: Any) -> Recipe:
 
     Raises ValueError for another name or option.
     """
-    known = {"tutorial": (), "frames": ("pitch", "deltas", "variant")}
+    known = {"tutorial": (), "frames": FRAMES_OPTIONS}
     if name not in known:
         raise ValueError(f"there is no recipe {name!r}: expected one of {', '.join(known)}")
     if foreign := [option for option in options if option not in known[name]]:
@@ -130,7 +131,7 @@ def recipe_from(stamp: dict[str, Any], what: str) -> Recipe:
     parameters = stamp.get("parameters", {})
     try:
         recipe = recipe_named(
-            stamp["recipe"], **{k: parameters[k] for k in ("pitch", "deltas", "variant") if k in parameters}
+            stamp["recipe"], **{k: parameters[k] for k in FRAMES_OPTIONS if k in parameters}
         )
     except (KeyError, ValueError) as error:
         raise ValueError(f"{what} was made with a recipe that is not known here: {error}") from None
