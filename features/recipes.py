@@ -107,7 +107,9 @@ def frames_recipe(pitch: str = "yin", deltas: bool = False, variant: int = 0) ->
         "n_mfcc": frames.N_MFCC,
         "resampler": "soxr HQ",
     }
-    return Recipe("frames", columns, "float32", parameters, partial(frame_rows, pitch=pitch, deltas=deltas))
+    parameters |= {"variant": variant} if variant else {}
+    measure = partial(frame_rows, pitch=pitch, deltas=deltas, variant=variant)
+    return Recipe("frames", columns, "float32", parameters, measure)
 
 
 def recipe_named(name: str, **options: Any) -> Recipe:
@@ -130,9 +132,7 @@ def recipe_from(stamp: dict[str, Any], what: str) -> Recipe:
     """
     parameters = stamp.get("parameters", {})
     try:
-        recipe = recipe_named(
-            stamp["recipe"], **{k: parameters[k] for k in FRAMES_OPTIONS if k in parameters}
-        )
+        recipe = recipe_named(stamp["recipe"], **{k: parameters[k] for k in FRAMES_OPTIONS if k in parameters})
     except (KeyError, ValueError) as error:
         raise ValueError(f"{what} was made with a recipe that is not known here: {error}") from None
     if other := stamp_differences(stamp, recipe.stamp() | {"versions": stamp.get("versions")}):
