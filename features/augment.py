@@ -16,6 +16,7 @@ import scipy.fft
 import soundfile
 import soxr
 from numpy.typing import NDArray
+from scipy.ndimage import affine_transform
 from scipy.signal import butter, fftconvolve, sosfilt
 
 Array = NDArray[np.float32]
@@ -111,15 +112,48 @@ class Speed(Step):
 
 @dataclass(frozen=True)
 class Pitch(Step):
-    """Pitch and formants together by some semitones, tempo kept: resampled, and a phase vocoder mends the length."""
+    """Spoken higher or lower by some semitones: the pitch moves, tempo and formants stay.
 
-    semitones: Range = (-1.2, 1.2)
+    A raised voice is higher, by an octave when it has to carry far (Traunmüller & Eriksson 2000, JASA 107:3438); the range
+    stays below half of the 9 semitones to the other sex, and the formants, which say as much, stay where they are. A
+    phase vocoder shifts, and the formants that it took along are moved back.
+    """
+
+    semitones: Range = (-2.0, 4.0)
 
     def change(self, x: Array, rate: int, rng: np.random.Generator) -> Array:
-        n_fft = 2 ** round(np.log2(0.064 * rate))
-        return librosa.effects.pitch_shift(
-            x, sr=rate, n_steps=rng.uniform(*self.semitones), n_fft=n_fft, res_type="soxr_hq"
-        )
+        semitones = rng.uniform(*self.semitones)
+        y = librosa.effects.pitch_shift(x, sr=rate, n_steps=semitones, n_fft=window(rate), res_type="soxr_hq")
+        return formants_moved(y, rate, 2 ** (-semitones / 12))
+
+
+@dataclass(frozen=True)
+class Formants(Step):
+    """A longer or shorter vocal tract: the formants times the factor, pitch and tempo kept. For the range see Speed.
+
+    As vocal tract length perturbation does to the mel axis (Jaitly & Hinton 2013, ICML workshop), here to the sound.
+    """
+
+    factor: Range = (0.93, 1.07)
+
+    def change(self, x: Array, rate: int, rng: np.random.Generator) -> Array:
+        return formants_moved(x, rate, rng.uniform(*self.factor))
+
+
+def formants_moved(x: Array, rate: int, factor: float) -> Array:
+    """x (n,) with the envelope of its spectrum stretched by the factor in frequency, what lies under it kept in place."""
+    n_fft = window(rate)
+    spectrum = librosa.stft(x, n_fft=n_fft, hop_length=n_fft // 4)  # (bins, T)
+    cepstrum = scipy.fft.irfft(np.log(np.abs(spectrum) + 1e-6 * peak(x)), axis=0)  # (n_fft, T)
+    cepstrum[round(0.002 * rate) : -round(0.002 * rate) + 1] = 0  # only what is broader than the harmonics of 500 Hz
+    envelope = scipy.fft.rfft(cepstrum, axis=0).real  # (bins, T), logarithm
+    moved = affine_transform(envelope, [1 / factor, 1], order=1, mode="nearest")  # (bins, T), bin k from k / factor
+    return librosa.istft(spectrum * np.exp(moved - envelope), n_fft=n_fft, hop_length=n_fft // 4, length=len(x))
+
+
+def window(rate: int) -> int:
+    """Samples of a window of about 64 ms, a power of two: two periods of a deep voice and more."""
+    return 2 ** round(np.log2(0.064 * rate))
 
 
 # The room
@@ -150,8 +184,8 @@ class Reverb(Step):
 class Noise(Step):
     """Steady noise, its power falling as 1 / f^slope: 0 is white, 1 pink (a room, a fan), 2 brown (wind, traffic).
 
-    snr_db is the clip's energy over the noise's, pauses included. From a living room to a street: speech at home and
-    outdoors has SNRs of about 5 to 20 dB, quiet rooms more (Smeds, Wolters & Rung 2015, J Am Acad Audiol 26:183).
+    snr_db is the clip's energy over the noise's, pauses included. The training of x-vectors takes 0 to 15 dB (Snyder et
+    al. 2018, ICASSP); we begin where the pitch is still found, and end at a quiet room.
     """
 
     snr_db: Range = (5.0, 30.0)
@@ -168,8 +202,8 @@ class Noise(Step):
 class Babble(Step):
     """Other people talking behind: `talker(rate, rng)` gives a clip (k,) of one of them at `rate` Hz, any length.
 
-    Three to seven talkers at 13 to 20 dB, as in the training of x-vectors (Snyder et al. 2018, ICASSP): from some dB on
-    downwards, the label would be about the wrong voice.
+    Three to seven talkers at 13 to 20 dB, as in the training of x-vectors (Snyder et al. 2018): with less, the label would be
+    about the wrong voice.
     """
 
     talker: Callable[[int, np.random.Generator], np.ndarray]
@@ -192,7 +226,7 @@ class Hum(Step):
     snr_db: Range = (15.0, 40.0)
 
     def change(self, x: Array, rate: int, rng: np.random.Generator) -> Array:
-        t = np.arange(len(x), dtype=np.float32) / rate  # (n,) s
+        t = np.arange(len(x)) / rate  # (n,) s
         f = rng.choice([50.0, 60.0])
         hum = sum(rng.random() / k * np.sin(2 * np.pi * k * f * t + rng.uniform(0, 2 * np.pi)) for k in range(1, 7))
         return mixed(x, hum, rng.uniform(*self.snr_db))
@@ -275,9 +309,17 @@ CODERS = {
 
 @dataclass(frozen=True)
 class Codec(Step):
-    """Packed and unpacked by one of the coders named, at the level of a call (-26 dB, ITU-T P.56) and back."""
+    """Packed and unpacked by one of the coders named.
+
+    The clip is brought to -26 dB of full scale, as codecs are tested (ITU-T G.191), and back, for a quiet one would drown
+    in their steps. What a coder makes of it depends on libsndfile's version. Raises ValueError for an unknown name.
+    """
 
     coders: tuple[str, ...] = tuple(CODERS)
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.coders) - set(CODERS)):
+            raise ValueError(f"no coder {', '.join(unknown)}; there are {', '.join(CODERS)}")
 
     def change(self, x: Array, rate: int, rng: np.random.Generator) -> Array:
         coder = CODERS[self.coders[rng.integers(len(self.coders))]]
@@ -305,7 +347,7 @@ def packed(x: Array, coder: Coder, hard: float | None) -> Array:
 # Arithmetic that steps share
 
 
-def decibels(db):
+def decibels(db: float | np.ndarray) -> float | np.ndarray:
     """The factor in amplitude of so many dB."""
     return 10 ** (db / 20)
 
@@ -335,7 +377,7 @@ TELEPHONE = Chain(BandLimit(low_hz=(300.0, 300.0), high_hz=(3400.0, 3400.0)), Co
 
 # A voice, its room, the noise there, the microphone, the recorder: the order in which they come to a real recording.
 VOICES = Chain(
-    Sometimes(0.5, OneOf(Speed(), Pitch())),
+    Sometimes(0.5, OneOf(Speed(), Pitch(), Formants())),
     Sometimes(0.4, Reverb()),
     Sometimes(0.5, Noise()),
     Sometimes(0.1, Hum()),
