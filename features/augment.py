@@ -16,13 +16,15 @@ import scipy.fft
 import soundfile
 import soxr
 from numpy.typing import NDArray
-from scipy.ndimage import affine_transform
+from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, fftconvolve, sosfilt
+from threadpoolctl import ThreadpoolController
 
 Array = NDArray[np.float32]
 Range = tuple[float, float]
 
 SHORTEST_S = 0.1
+BLAS = ThreadpoolController().select(user_api="blas")
 FAINTEST = 1e-5  # of the clip's peak, -100 dB: what a step leaves below it is taken as nothing
 
 
@@ -41,6 +43,12 @@ class Step:
                 f"got samples of shape {x.shape} at {rate} Hz, {np.count_nonzero(~np.isfinite(x))} of them not finite; "
                 f"a step changes one channel (n,) of finite numbers, at least {SHORTEST_S} s long"
             )
+        return self.bounded(x, rate, rng)
+
+    def bounded(self, x: Array, rate: int, rng: np.random.Generator) -> Array:
+        """The change, held to the contract; steps made of steps call this, for after Speed a clip may be shorter."""
+        if not x.any():
+            return x
         y = self.change(x, rate, rng)
         if peak(y) <= FAINTEST * peak(x):
             y = x
@@ -64,7 +72,7 @@ class Chain(Step):
 
     def change(self, x: Array, rate: int, rng: np.random.Generator) -> Array:
         for step in self.steps:
-            x = step(x, rate, rng)
+            x = step.bounded(x, rate, rng)
         return x
 
 
@@ -78,7 +86,7 @@ class OneOf(Step):
         object.__setattr__(self, "steps", steps)
 
     def change(self, x: Array, rate: int, rng: np.random.Generator) -> Array:
-        return self.steps[rng.integers(len(self.steps))](x, rate, rng)
+        return self.steps[rng.integers(len(self.steps))].bounded(x, rate, rng)
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,7 @@ class Sometimes(Step):
     step: Step
 
     def change(self, x: Array, rate: int, rng: np.random.Generator) -> Array:
-        return self.step(x, rate, rng) if rng.random() < self.p else x
+        return self.step.bounded(x, rate, rng) if rng.random() < self.p else x
 
 
 # The voice
@@ -144,11 +152,17 @@ def formants_moved(x: Array, rate: int, factor: float) -> Array:
     """x (n,) with the envelope of its spectrum stretched by the factor in frequency, what lies under it kept in place."""
     n_fft = window(rate)
     spectrum = librosa.stft(x, n_fft=n_fft, hop_length=n_fft // 4)  # (bins, T)
-    cepstrum = scipy.fft.irfft(np.log(np.abs(spectrum) + 1e-6 * peak(x)), axis=0)  # (n_fft, T)
-    cepstrum[round(0.002 * rate) : -round(0.002 * rate) + 1] = 0  # only what is broader than the harmonics of 500 Hz
-    envelope = scipy.fft.rfft(cepstrum, axis=0).real  # (bins, T), logarithm
-    moved = affine_transform(envelope, [1 / factor, 1], order=1, mode="nearest")  # (bins, T), bin k from k / factor
-    return librosa.istft(spectrum * np.exp(moved - envelope), n_fft=n_fft, hop_length=n_fft // 4, length=len(x))
+    broad = np.arange(round(0.002 * rate))  # (K,) the cepstrum's part that is broader than the harmonics of 500 Hz
+    power = np.square(np.abs(spectrum))
+    around = uniform_filter1d(power, round(400 * n_fft / rate), axis=0)  # (bins, T) the mean within 200 Hz
+    filled = power + 1e-2 * around  # valleys end 20 dB down: how deep they are between harmonics tells of no formant
+    cepstrum = scipy.fft.irfft(np.log(filled + np.float32(1e-12 * peak(x) ** 2)) / 2, axis=0)[broad]  # (K, T)
+    bins = np.arange(len(spectrum))
+    stretched = np.minimum(bins / factor, bins[-1])  # (bins,) where the envelope of each comes from
+    waves = [np.cos(2 * np.pi / n_fft * np.outer(f, broad)) for f in (stretched, bins)]  # (bins, K) each
+    with BLAS.limit(limits=1):  # more threads may sum in another order
+        change = 2 * (waves[0] - waves[1]).astype(np.float32) @ cepstrum  # (bins, T) of the envelope's logarithm
+    return librosa.istft(spectrum * np.exp(change), n_fft=n_fft, hop_length=n_fft // 4, length=len(x))
 
 
 def window(rate: int) -> int:
@@ -256,7 +270,7 @@ class Tilt(Step):
         octaves = np.arange(-4, 4)  # (8,) 62.5 Hz to 8 kHz; beyond, as at the ends
         curve = rng.uniform(*self.db_per_octave) * octaves + self.ripple_db * rng.standard_normal(len(octaves))  # dB
         y = filtered(x, rate, lambda f: decibels(np.interp(np.log2(np.maximum(f, 1.0) / 1000), octaves, curve)))
-        return y * (rms(x) / max(rms(y), 1e-9))
+        return y * (rms(x) / rms(y))
 
 
 @dataclass(frozen=True)
@@ -324,8 +338,6 @@ class Codec(Step):
     def change(self, x: Array, rate: int, rng: np.random.Generator) -> Array:
         coder = CODERS[self.coders[rng.integers(len(self.coders))]]
         hard = rng.uniform(*coder.compression) if coder.compression else None
-        if not x.any():
-            return x
         level = min(decibels(-26) / rms(x), 1 / peak(x))
         coded = packed(soxr.resample(level * x, rate, coder.rate, "HQ"), coder, hard)
         y = soxr.resample(coded, coder.rate, rate, "HQ")[: len(x)] / level
