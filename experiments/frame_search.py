@@ -24,16 +24,17 @@ from features.extraction import extract
 from features.recipes import frames_recipe
 
 VARIANTS, FOLDS = 8, 5
-UNHEARD = 2  # variants that no network learns from: clips changed as those it learnt from, by other draws
+UNHEARD = 2  # variants that no network learns from: changed as those it learns from, by other draws
+LEARNT = VARIANTS - UNHEARD
 CHOSEN = Settings()
 CANDIDATES: dict[str, tuple[Settings, int]] = {
-    "the last states answer": (replace(CHOSEN, answer="last"), VARIANTS - UNHEARD),
-    "every frame answers": (CHOSEN, VARIANTS - UNHEARD),
+    "the last states answer": (replace(CHOSEN, answer="last"), LEARNT),
+    "every frame answers": (CHOSEN, LEARNT),
     "not augmented": (CHOSEN, 0),
-    "the microphone left in": (replace(CHOSEN, per_clip=False), VARIANTS - UNHEARD),
-    "64 units": (replace(CHOSEN, units=64), VARIANTS - UNHEARD),
-    "64 units, 60 epochs": (replace(CHOSEN, units=64, epochs=60), VARIANTS - UNHEARD),
-    "stretches of 4 s": (replace(CHOSEN, crop_s=4.0, crops=1), VARIANTS - UNHEARD),
+    "the microphone left in": (replace(CHOSEN, per_clip=False), LEARNT),
+    "64 units": (replace(CHOSEN, units=64), LEARNT),
+    "64 units, 60 epochs": (replace(CHOSEN, units=64, epochs=60), LEARNT),
+    "stretches of 4 s": (replace(CHOSEN, crop_s=4.0, crops=1), LEARNT),
 }
 
 
@@ -77,7 +78,7 @@ def by_network(variants: Sequence[Clips], settings: Settings, learnt: int, seed:
 
     def answer(learn: np.ndarray, hold: np.ndarray) -> list[np.ndarray]:
         model, _ = train(variants[0].take(learn), settings, seed, [v.take(learn) for v in variants[1 : 1 + learnt]])
-        return [model.log_odds(v.take(hold)) for v in (variants[0], *variants[1 + VARIANTS - UNHEARD :])]
+        return [model.log_odds(v.take(hold)) for v in (variants[0], *variants[1 + LEARNT :])]
 
     return out_of_fold(answer, variants[0], seed)
 
@@ -87,7 +88,7 @@ def by_baselines(variants: Sequence[Clips], seed: int) -> dict[str, list[np.ndar
 
     def answer(learn: np.ndarray, hold: np.ndarray) -> list[np.ndarray]:
         both = Baselines.fit(variants[0].take(learn))
-        asked = (variants[0], *variants[1 + VARIANTS - UNHEARD :])
+        asked = (variants[0], *variants[1 + LEARNT :])
         return [own for v in asked for own in both.scores(v.take(hold)).values()]
 
     scores = out_of_fold(answer, variants[0], seed)
