@@ -52,7 +52,7 @@ def make(
     baselines = Baselines.fit(learn[0])
     scores = {"LSTM": model.log_odds(test)} | baselines.scores(test)
     band = (1 - SURE, SURE)
-    tested, clips = evaluate_clips(scores, test, folds["temperature"], band, baselines.f0.hz)
+    tested, _ = evaluate_clips(scores, test, folds["temperature"], band, baselines.f0.hz)
     told = {
         "temperature": folds["temperature"],
         "uncertain": list(band),
@@ -136,7 +136,7 @@ every 20 ms (log F0, voicing, energy, 20 MFCC), answers at every frame, and a cl
 {size} bytes of safetensors, NumPy enough to run it. Made by one command, which also wrote this card:
 
 ```
-python -m experiments.pretrained.make $LSTM_ENGINE_DATA/librispeech_251
+python -m experiments.pretrained.make $LSTM_ENGINE_DATA/librispeech_251/metadata.csv
 ```
 
 **Data.** {train_clips} clips of LibriSpeech train-clean-100 (Panayotov et al. 2015, CC BY 4.0, http://www.openslr.org/12),
@@ -156,7 +156,7 @@ On the same folds the LSTM is {lead} away from the logistic regression.
 
 **How sure.** Its log-odds are divided by {temperature}, fitted on the answers of the folds. On the unheard readers the
 expected calibration error is then {ece}, the Brier score {brier}. Below {sure} for the likelier sex it says "uncertain": on
-the folds in {abstains} of the clips, and it is right in {answered} of the others; on the unheard readers in {test_abstains} clips.
+the folds in {abstains} of the clips, and it is right in {answered} of the others; of the unheard readers' in {test_abstains}.
 
 **Wrong among the unheard readers.** p is the probability of male.
 
@@ -176,7 +176,7 @@ Settings: `{settings}`.
 def main() -> None:
     """python -m experiments.pretrained.make CORPUS: the shipped model, and its card, made again."""
     parser = argparse.ArgumentParser(prog="python -m experiments.pretrained.make", description=main.__doc__)
-    parser.add_argument("corpus", help="librispeech_251: a corpus whose splits are train and others")
+    parser.add_argument("corpus", help="librispeech_251/metadata.csv: a corpus whose splits are train and others")
     parser.add_argument("--work", default="runs/frame_search", help="folder for what is measured")
     parser.add_argument("--out", default=str(SHIPPED), help="the model's file; CARD.md is written beside it")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="draws of folds and networks")
