@@ -18,7 +18,7 @@ from experiments.baselines import Baselines
 from experiments.frame_task import Settings, train
 from experiments.scores import balanced_accuracy
 from features import corpora
-from features.clips import Clips, read_clips
+from features.clips import Clips, read_variants, variant_folder
 from features.dataset import speaker_folds
 from features.extraction import extract
 from features.recipes import frames_recipe
@@ -38,26 +38,13 @@ CANDIDATES: dict[str, tuple[Settings, int]] = {
 }
 
 
-def measured(
-    corpus: str | Path, work: str | Path, jobs: int = -1, variants: int = VARIANTS, pitch: str = "yin"
-) -> list[Clips]:
-    """The corpus by the recipe `frames`, then its clips changed by `features.augment`, `variants` times.
-
-    In folders of `work`, where what is complete is not measured again. All have the same rows; ValueError where one lacks a
-    clip that another has.
-    """
+def measured(corpus: str | Path, work: str | Path, jobs: int = -1, pitch: str = "yin") -> list[Clips]:
+    """The corpus by the recipe `frames` and VARIANTS variants of it; what is in the folder `work` is not measured again."""
     layout, place = corpora.detect(corpus)
-    clips, found = layout.read(place), []
-    for variant in range(1 + variants):
-        folder = Path(work) / (f"variant{variant}" if variant else "clips")
-        extract(clips, folder, jobs, recipe=frames_recipe(pitch, variant=variant))
-        found.append(read_clips(folder))
-    if (
-        any((other.paths != found[0].paths).any() for other in found if len(other) == len(found[0]))
-        or len({*map(len, found)}) > 1
-    ):
-        raise ValueError(f"{work}: some clips could be measured as they are and not when changed, or the other way")
-    return found
+    clips = layout.read(place)
+    for variant in range(1 + VARIANTS):
+        extract(clips, variant_folder(work, variant), jobs, recipe=frames_recipe(pitch, variant=variant))
+    return read_variants(work)
 
 
 def out_of_fold(

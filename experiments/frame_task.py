@@ -173,7 +173,8 @@ def logit(p: np.ndarray) -> np.ndarray:
 
 
 def save(model: ClipModel, path: str | Path, clips: Clips, settings: Settings, **more: Any) -> None:
-    """Write the model with all that an answer needs; more: temperature, uncertain, and what a reader should know.
+    """Write the model with all that an answer needs; more: temperature, uncertain (the least
+    probability of the likelier sex that makes an answer), and what a reader should know.
 
     The optimizer's state is left out: the file is for answers, and a third of the size.
     """
@@ -187,7 +188,7 @@ def save(model: ClipModel, path: str | Path, clips: Clips, settings: Settings, *
         "preparation": {"mean": prepare.mean.tolist(), "scale": prepare.scale.tolist()},
         "labels": {"1": "male", "0": "female"},
         "temperature": 1.0,
-        "uncertain": [0.5, 0.5],
+        "uncertain": 0.5,
     }
     bare.save(path, told | more)
 

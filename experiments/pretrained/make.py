@@ -25,7 +25,7 @@ from features.leaks import prints, refuse_leaks
 from lstm_engine.weights import write_atomically
 
 SEEDS = 5
-SURE = 0.8  # an answer that is right less often than this is no answer: the band of "uncertain" is 1 - SURE to SURE
+SURE = 0.8  # an answer that is right less often than this is no answer: the model says "uncertain"
 LARGEST = 500_000  # bytes: it travels with the package
 
 
@@ -55,10 +55,10 @@ def make(
     tested, _ = evaluate_clips(scores, test, folds["temperature"], band, baselines.f0.hz)
     told = {
         "temperature": folds["temperature"],
-        "uncertain": list(band),
+        "uncertain": SURE,
         "baselines": baselines.as_json(),
-        "known": prints(learn[0], "librispeech"),
-        "trained_on": {"corpus": "LibriSpeech train-clean-100 (CC BY 4.0)"} | who(learn[0]),
+        "trained_on": prints(learn[0], "librispeech"),
+        "data": {"corpus": "LibriSpeech train-clean-100 (CC BY 4.0)"} | who(learn[0]),
         "versions": versions(),
     }
     frame_task.save(model, out, learn[0], CHOSEN, **told)
