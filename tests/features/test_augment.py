@@ -301,6 +301,11 @@ def test_a_microphone_tilts_by_decibels_an_octave_and_keeps_the_level():
     assert level(step(tones(), RATE, generator())) == pytest.approx(level(tones()), abs=1e-4)
 
 
+def test_a_flat_microphone_changes_nothing():
+    flat = Tilt(exactly(0.0), ripple_db=0.0)(tones(), RATE, generator())
+    np.testing.assert_allclose(flat, tones(), atol=1e-6)  # float32 to the spectrum and back
+
+
 def test_a_microphone_has_bumps_of_its_spread():
     bumps = [response(Tilt(exactly(0.0), 2.0), [500, 1000, 2000], seed=seed) for seed in range(300)]
     # Neighbours differ by the difference of two draws. An SD from 600 differences, half of them shared: 4 % each.
