@@ -160,7 +160,7 @@ def features(
     least: Annotated[float | None, typer.Option(help="Keep a last window from so many seconds on.")] = None,
     recipe: Annotated[str, typer.Option(help="tutorial (111 numbers a clip) or frames (23 every 20 ms).")] = "tutorial",
     pitch: Annotated[
-        str | None, typer.Option(help="With --recipe frames: yin (default), or pyin, ten times slower.")
+        str | None, typer.Option(help="With --recipe frames: yin (default), or pyin, 30 times slower.")
     ] = None,
     deltas: Annotated[bool, typer.Option("--deltas", help="With --recipe frames: the columns' slopes too.")] = False,
     csv: Annotated[
