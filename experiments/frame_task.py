@@ -37,7 +37,7 @@ class Settings:
     units: int = 32
     dropout: float = 0.3
     crop_s: float = 2.0
-    crops: int = 2
+    crops: int = 4
     batch_size: int = 32
     epochs: int = 40
     learning_rate: float = 3e-3
