@@ -261,3 +261,20 @@ def test_memory_does_not_grow_with_the_number_of_clips(tmp_path):
         peaks[count] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert peaks[2000] - peaks[200] < 1800 * 2392 / 4
+
+
+def test_while_an_extraction_is_unfinished_no_table_of_an_earlier_state_stands_there(clips, tmp_path):
+    extract(clips, tmp_path / "out")
+    for n in (3, 100):
+        sf.write(tmp_path / "corpus" / f"{n:03d}.wav", noise(1000 + n), RATE)
+
+    def stop(done, total, seconds):
+        if done == total - 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        extract(clips, tmp_path / "out", progress=stop)
+    assert not list((tmp_path / "out").glob("*.*"))
+    assert extract(clips, tmp_path / "out").measured == 1
+    extract(clips, tmp_path / "whole")
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
