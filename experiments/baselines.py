@@ -17,7 +17,7 @@ from experiments.scores import best_threshold
 from features.clips import Clips
 from features.dataset import Scaler, speaker_folds
 
-VOICED = 0.5  # of the column `voicing`, from where a frame's F0 counts: on LibriSpeech any value from 0.3 to 0.7 does as well
+VOICED = 0.5  # of the column `voicing`, from where a frame's F0 counts; on LibriSpeech 0.3 to 0.85 serve as well
 PERCENTILES = (5, 25, 50, 75, 95)
 PENALTIES = tuple(10.0**k for k in range(-4, 2))
 STRICT = {"maxiter": 10_000, "ftol": 1e-13, "gtol": 1e-8}  # the minimum, not the neighbourhood of one
@@ -37,15 +37,16 @@ def f0_statistic(clips: Clips) -> np.ndarray:
 
 
 def clip_statistics(clips: Clips) -> np.ndarray:
-    """(N, 48) float64: share of voiced frames; mean, spread and percentiles of log F0 over them; mean and
-    spread of every MFCC. Where nothing is voiced the statistics of F0 are NaN, which `Logistic` takes for average.
+    """(N, 47) float64: mean, spread and percentiles of log F0 over the voiced frames; mean and spread of every MFCC.
+
+    Where nothing is voiced the statistics of F0 are NaN, which `Logistic` takes for average.
     """
     cepstra = [k for k, name in enumerate(clips.columns) if name.startswith("mfcc")]
     rows = []
-    for frames, f0, share in zip(clips.sequences, _voiced_log_f0(clips), voiced_share(clips), strict=True):
+    for frames, f0 in zip(clips.sequences, _voiced_log_f0(clips), strict=True):
         pitch = [f0.mean(), f0.std(), *np.percentile(f0, PERCENTILES)] if len(f0) else [np.nan] * (2 + len(PERCENTILES))
         mfcc = frames[:, cepstra].astype(float)  # (T, 20)
-        rows.append(np.concatenate([[share], pitch, mfcc.mean(axis=0), mfcc.std(axis=0)]))
+        rows.append(np.concatenate([pitch, mfcc.mean(axis=0), mfcc.std(axis=0)]))
     return np.array(rows)
 
 

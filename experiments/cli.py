@@ -353,20 +353,74 @@ def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, fo
         out_console.print(f"{words(one)}\nReport: {Path(one['run']) / 'report.html'}", soft_wrap=True)
 
 
-@app.command(epilog="Example: lstm-engine evaluate my_features --model runs/mine/model.safetensors --part test")
+@app.command(
+    epilog="Examples: lstm-engine evaluate my_features --model runs/mine/model.safetensors --part test   |   "
+    "lstm-engine evaluate --corpus runs/corpora/LibriSpeech --model voice.safetensors --out runs/librispeech"
+)
 def evaluate(
-    data: Data,
+    context: typer.Context,
     model: Model,
-    part: Annotated[str, typer.Option(help="held-out, train, test or all.")] = "held-out",
+    data: Annotated[
+        Path | None, typer.Argument(help="Tables of the tutorial's recipe: male_features.csv, female_features.csv.")
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="Recordings, or a folder of clips that `features --recipe frames` measured.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="What --corpus is, where it is not plain: as features --corpus.")
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(help="Of tables: held-out, train, test or all. Of a corpus: all, or its own name for it."),
+    ] = None,
+    speakers_of: Annotated[
+        str | None, typer.Option(help="Whose names the speakers' are, to know those again whom the model has heard.")
+    ] = None,
+    allow_known: Annotated[
+        bool, typer.Option("--allow-known", help="Leave out what the model has learnt from, instead of refusing it.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="With --corpus: folder for report, tables and what was measured.")] = Path(
+        "runs/evaluate"
+    ),
+    jobs: Annotated[int, typer.Option(callback=_workers, help="Workers; -1 is one a core.")] = 1,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Scores of a trained model on a folder of tables, beside a threshold on pitch."""
-    from experiments.training import evaluate as run
+    """Scores of a trained model beside baselines: on a folder of tables, or on voices of another corpus.
 
-    result = run(model, data, part)
+    Exit 1 when a clip of the corpus could not be measured.
+    """
+    if (data is None) == (corpus is None):
+        raise ValueError("name a folder of tables, or recordings with --corpus")
+    if data is not None:
+        given = {k for k in context.params if context.get_parameter_source(k).name == "COMMANDLINE"}
+        if foreign := given & {"kind", "speakers_of", "allow_known", "out", "jobs", "force"}:
+            raise ValueError(f"--{min(foreign).replace('_', '-')} goes with --corpus, not with a folder of tables")
+        from experiments.training import evaluate as run
+
+        result = run(model, data, part or "held-out")
+        return _print_json(result) if as_json else _print_scores(result["part"], result)
+    from experiments import cross_corpus, frame_task
+    from experiments import evaluation_report as page
+
+    voice = frame_task.load(model)
+    say = (lambda text: None) if as_json else (lambda text: out_console.print(_escape(text), soft_wrap=True))
+    with stages() as stage:
+        update = stage("Measuring")
+        found = cross_corpus.evaluate_corpus(
+            voice, voice.network.metadata, corpus, out, kind, part or "all", speakers_of, allow_known, jobs, force,
+            lambda done, total, seconds: update(done, total), say,
+        )  # fmt: skip
     if as_json:
-        return _print_json(result)
-    _print_scores(part, result)
+        _print_json(found.result | {"notes": found.notes})
+    else:
+        for title, frame in page.tables(found.result).items():
+            _print_frame(title, frame)
+        said = [*page.error_lines(found.result), *found.notes, *page.caution(found.result)]
+        said += [page.abstention_words(found.result), page.sentence(found.result), f"Report: {out / 'report.html'}"]
+        for line in said:
+            out_console.print(_escape(line), soft_wrap=True)
+    raise typer.Exit(1 if found.failed else 0)
 
 
 @app.command(

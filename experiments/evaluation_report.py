@@ -12,14 +12,14 @@ from experiments.runs import Run, footer
 
 COLOURS = {"male": BLUE, "female": ORANGE}
 SHOWN_ROWS = 100  # of a table on the page; the CSV beside it has all
+TERMINAL_ROWS = 10
 
 
 def write(run: Run, result: dict[str, Any], rows: pd.DataFrame, notes: list[str], command: str) -> None:
     """result.json, clips.csv (every clip), errors.csv and report.html into the run's folder."""
-    wrong = rows[~rows["right"]].sort_values("log_odds", key=abs, ascending=False)
     run.write_json("result.json", result | {"notes": notes})
     run.write("clips.csv", rows.to_csv(index=False))
-    run.write("errors.csv", wrong.to_csv(index=False))
+    run.write("errors.csv", pd.DataFrame(result["errors"], columns=rows.columns).to_csv(index=False))
     f0_hz = result["f0_hz"]
     parts = [
         report.paragraph(sentence(result), "lead"),
@@ -53,7 +53,7 @@ def write(run: Run, result: dict[str, Any], rows: pd.DataFrame, notes: list[str]
             "Log-odds against median F0. Marked are the errors: right of the dashed line a male voice is high, left of it a "
             "female voice is low, and a network that errs there follows pitch.",
         ),
-        _table_of(error_table(wrong), "Every clip was right.", "errors.csv"),
+        _table_of(error_table(result), "Every clip was right.", "errors.csv"),
         report.heading("Every speaker"),
         report.folded("Those with errors first", _table_of(people_table(result), "No speaker is known.", "clips.csv")),
     ]
@@ -88,6 +88,26 @@ def caution(result: dict[str, Any]) -> list[str]:
         f"The speaker of {unknown:,} of {result['clips']:,} clips is unknown, and each stands for a speaker of its own: "
         "where one person said several, the intervals are too narrow."
     ]
+
+
+def tables(result: dict[str, Any]) -> dict[str, pd.DataFrame]:
+    """The page's tables by title, as they fit into a terminal."""
+    sides = side_table(result)
+    lead = [column for column in sides if "lead" in column]
+    return {
+        "Balanced accuracy (95 % interval)": sides.drop(columns=lead),
+        "The model's lead (95 % interval)": sides[lead].iloc[1:],
+        "Right answers (95 % interval)": sex_table(result),
+        "Probabilities": calibration_table(result),
+    }
+
+
+def error_lines(result: dict[str, Any]) -> list[str]:
+    """The surest errors, a line each, and how many more there are."""
+    wrong = result["errors"]
+    lines = [f"wrong: {e['path']} ({e['sex']}, p(male) {e['p']:.3f}): {e['remark']}" for e in wrong[:TERMINAL_ROWS]]
+    more = len(wrong) - TERMINAL_ROWS
+    return lines + [f"and {more:,} more: all of them are in errors.csv"] * (more > 0)
 
 
 def side_table(result: dict[str, Any]) -> pd.DataFrame:
@@ -139,11 +159,22 @@ def abstention_words(result: dict[str, Any]) -> str:
     )
 
 
-def error_table(wrong: pd.DataFrame) -> pd.DataFrame:
+def error_table(result: dict[str, Any]) -> pd.DataFrame:
     """The misjudged clips, the surest first."""
-    table = wrong.set_index("path")[["speaker", "sex", "p", "f0_hz", "seconds", "voiced", "remark"]]
+    names = {
+        "speaker": "speaker",
+        "sex": "label",
+        "p": "p(male)",
+        "f0_hz": "F0 (Hz)",
+        "seconds": "s",
+        "voiced": "voiced",
+    }
+    names["remark"] = "remark"
+    if not result["errors"]:
+        return pd.DataFrame()
+    table = pd.DataFrame(result["errors"]).set_index("path")[list(names)]
     forms = {"p": "{:.3f}", "f0_hz": "{:.0f}", "seconds": "{:.1f}", "voiced": "{:.0%}"}
-    return _formed(table, forms).rename(columns={"sex": "label", "p": "p(male)", "f0_hz": "F0 (Hz)", "seconds": "s"})
+    return _formed(table, forms).rename(columns=names)
 
 
 def people_table(result: dict[str, Any]) -> pd.DataFrame:

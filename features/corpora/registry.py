@@ -52,7 +52,8 @@ def detect(root: str | Path, name: str | None = None) -> tuple[Corpus, Path]:
             seen = ", ".join(f"{corpus.name} in {place}" for corpus, place in found[:4])
             more = f" and {len(found) - 4} more" if len(found) > 4 else ""
             raise ValueError(
-                f"{root} could be more than one corpus ({seen}{more}): name the folder of one, or say which with --corpus"
+                f"{root} could be more than one corpus ({seen}{more}): name the folder of one, or say which (features "
+                "--corpus, evaluate --kind)"
             )
     looked_for = "; ".join(f"{corpus.name}: {corpus.sign}" for corpus in wanted)
     raise ValueError(f"{root} is no corpus that is known here. Looked for {looked_for}. {_instead(root, wanted)}")

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from features.corpora import Utterance
-from features.dataset import Scaler, Voices, read_voices, shuffled, split_by_speaker, train_and_held_out
+from features.dataset import (
+    Scaler,
+    Voices,
+    read_voices,
+    shuffled,
+    speaker_folds,
+    split_by_speaker,
+    train_and_held_out,
+)
 from features.tables import write_features, write_rows
 
 
@@ -187,3 +195,28 @@ def test_a_scaler_survives_json():
     scaler = Scaler.fit(x)
     stored = json.loads(json.dumps({"mean": scaler.mean.tolist(), "scale": scaler.scale.tolist()}))
     np.testing.assert_array_equal(Scaler(np.array(stored["mean"]), np.array(stored["scale"]))(x), scaler(x))
+
+
+def test_a_speaker_is_in_one_fold_and_each_sex_is_spread_evenly():
+    fold = speaker_folds(TEN_EACH.labels, TEN_EACH.speakers, 5, seed=0)
+    assert set(fold) == set(range(5))
+    assert all(len(set(fold[TEN_EACH.speakers == s])) == 1 for s in TEN_EACH.speakers)
+    assert [int((fold[TEN_EACH.labels == label] == k).sum()) for label in (0, 1) for k in range(5)] == [6] * 10
+
+
+def test_folds_are_drawn_from_the_seed_and_not_from_the_order_of_the_rows():
+    fold = speaker_folds(TEN_EACH.labels, TEN_EACH.speakers, 5, seed=3)
+    order = np.random.default_rng(0).permutation(60)
+    assert speaker_folds(TEN_EACH.labels[order], TEN_EACH.speakers[order], 5, seed=3).tolist() == fold[order].tolist()
+    assert speaker_folds(TEN_EACH.labels, TEN_EACH.speakers, 5, seed=4).tolist() != fold.tolist()
+
+
+def test_folds_take_a_row_of_an_unknown_speaker_for_one():
+    fold = speaker_folds(np.array([1, 1, 0, 0]), np.array([None] * 4, object), 2, seed=0)
+    assert sorted(fold[:2]) == sorted(fold[2:]) == [0, 1]
+
+
+def test_too_few_speakers_for_the_folds_are_counted():
+    speakers = np.array(["a", "a", *"bcdefghij"], object)
+    with pytest.raises(ValueError, match="5 folds need as many male speakers; there are 1"):
+        speaker_folds(np.array([1, 1] + [0] * 9), speakers, 5, seed=0)
