@@ -8,30 +8,76 @@ import numpy as np
 
 def balanced_accuracy(y: np.ndarray, predicted: np.ndarray) -> float:
     """The mean of the two classes' shares of right answers: guessing gives 0.5 whatever the classes' sizes."""
-    return float(np.mean([(predicted[y == k] == k).mean() for k in (0, 1)]))
+    return class_mean(predicted == y, y)
+
+
+def class_mean(values: np.ndarray, y: np.ndarray) -> float:
+    """The mean over the two classes of the class's mean of `values` (N,): of right answers, the balanced accuracy."""
+    return float(np.mean([values[y == k].mean() for k in (0, 1)]))
+
+
+def class_mean_interval(
+    values: np.ndarray,
+    y: np.ndarray,
+    speakers: np.ndarray,
+    bounds: tuple[float, float] = (0.0, 1.0),
+    draws: int = 2000,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """95 % bootstrap interval of `class_mean`, drawing speakers with all their rows within each class (Efron 1979).
+
+    A speaker's rows are alike, so speakers are drawn, not rows; a speaker of None counts as one speaker a row. For either
+    end half a speaker more is among those drawn from, who has that end's bound: the error that happened not to be seen
+    (as Clopper & Pearson 1934 count one more; a half does, see tests). Without it the interval of speakers who are all
+    right is a point, and of 25 + 25 of whom .93 are right it holds the truth 87 times of 100. A class with a single
+    speaker says nothing about others: `bounds`, the extremes of a value, then. Of two classifiers' right answers to the
+    same rows, the interval of `right_a - right_b`, bounds (-1, 1), is that of the paired difference.
+    """
+    names = np.array([f"row {n}" if s is None else f"speaker {s}" for n, s in enumerate(speakers)])
+    rng = np.random.default_rng(seed)
+    means = np.zeros((2, draws))  # of the lower and of the upper end
+    for k in (0, 1):
+        _, owner = np.unique(names[y == k], return_inverse=True)  # (rows of class k,)
+        if owner.max() == 0:
+            return bounds
+        half = len(owner) / (owner.max() + 1) / 2  # rows of half a speaker
+        rows = np.append(np.bincount(owner), half)  # (speakers + 1,)
+        sums = np.append(np.bincount(owner, weights=values[y == k]), 0.0)
+        for few in np.array_split(means, -(-draws // 100), axis=1):  # views (2, 100): speakers may be many
+            drawn = rng.integers(0, len(rows), (few.shape[1], len(rows)))  # (100, speakers + 1)
+            unseen = half * (drawn == len(rows) - 1).sum(axis=1)
+            few += (sums[drawn].sum(axis=1) + np.outer(bounds, unseen)) / rows[drawn].sum(axis=1) / 2
+    return float(np.percentile(means[0], 2.5)), float(np.percentile(means[1], 97.5))
 
 
 def balanced_accuracy_interval(
     y: np.ndarray, predicted: np.ndarray, speakers: np.ndarray, draws: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
-    """95 % percentile bootstrap interval, drawing speakers (with all their rows) within each class (Efron 1979).
+    """`class_mean_interval` of the right answers."""
+    return class_mean_interval((predicted == y).astype(float), y, speakers, draws=draws, seed=seed)
 
-    A speaker's rows are alike, so speakers are drawn, not rows; a speaker of None counts as one speaker a row. A class
-    with a single speaker says nothing about others: (0, 1) then. All answers right gives (1, 1), the bootstrap's limit.
+
+def share_interval(right: np.ndarray | int, of: np.ndarray | int) -> tuple[np.ndarray, np.ndarray]:
+    """(low, high): Wilson's (1927) 95 % interval of a share, `right` of `of` independent answers; wide also at 0 and 1."""
+    z = 1.959963984540054  # the normal distribution's 97.5 % quantile
+    right, of = np.asarray(right, float), np.asarray(of, float)
+    centre = (right + z * z / 2) / (of + z * z)
+    half = z / (of + z * z) * np.sqrt(right * (of - right) / of + z * z / 4)
+    return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
+
+
+def by_speaker(y: np.ndarray, scores: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(y, score, speaker), one entry a speaker, whose score is the mean of the scores of the speaker's rows.
+
+    Of log-odds that is what the rows say together, each heard as a piece of equal worth. A row of an unknown speaker
+    (None) stands for one of its own; a name under both labels is two.
     """
-    names = np.array([f"row {n}" if s is None else f"speaker {s}" for n, s in enumerate(speakers)])
-    right = (predicted == y).astype(float)
-    rng = np.random.default_rng(seed)
-    recalls = []
-    for k in (0, 1):
-        _, owner = np.unique(names[y == k], return_inverse=True)  # (rows of class k,)
-        if owner.max() == 0:
-            return 0.0, 1.0
-        rows, rights = np.bincount(owner), np.bincount(owner, weights=right[y == k])  # (speakers,)
-        drawn = rng.integers(0, len(rows), (draws, len(rows)))  # (draws, speakers)
-        recalls.append(rights[drawn].sum(axis=1) / rows[drawn].sum(axis=1))
-    low, high = np.percentile((recalls[0] + recalls[1]) / 2, [2.5, 97.5])
-    return float(low), float(high)
+    first: dict[tuple[object, object], list[int]] = {}
+    for n, (speaker, label) in enumerate(zip(speakers, y, strict=True)):
+        first.setdefault((n if speaker is None else speaker, label), []).append(n)
+    rows = list(first.values())
+    heads = np.array([r[0] for r in rows], int)
+    return y[heads], np.array([scores[r].mean() for r in rows]), speakers[heads]
 
 
 def best_threshold(values: np.ndarray, y: np.ndarray) -> float:

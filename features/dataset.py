@@ -101,6 +101,23 @@ def train_and_held_out(voices: Voices, fraction: float = 0.2, seed: int = 0) -> 
     return _parted(voices, held_out)
 
 
+def speaker_folds(labels: np.ndarray, speakers: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """(N,) int, the fold 0 to folds - 1 of each row: a speaker's rows in one fold, the speakers of each sex spread evenly.
+
+    A row whose speaker is unknown (None) stands for one. Raises ValueError for fewer than `folds` speakers of a sex.
+    """
+    keys = [("row", n) if s is None else ("speaker", s) for n, s in enumerate(speakers)]
+    rng = np.random.default_rng(seed)
+    fold: dict[tuple[str, object], int] = {}
+    for sex, label in LABELS.items():
+        of_sex = [key for key, own in zip(keys, labels.tolist(), strict=True) if own == label and key not in fold]
+        names = sorted(set(of_sex), key=repr)
+        if len(names) < folds:
+            raise ValueError(f"{folds} folds need as many {sex} speakers; there are {len(names)}")
+        fold |= {names[n]: k % folds for k, n in enumerate(rng.permutation(len(names)))}
+    return np.array([fold[key] for key in keys])
+
+
 @dataclass(frozen=True)
 class Scaler:
     """Brings every column to mean 0 and spread 1, by the rows it was fitted on; a column of zero spread becomes 0.

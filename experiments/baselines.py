@@ -1,0 +1,156 @@
+"""What a network must beat: a threshold on the median pitch of a clip, and a logistic regression on a clip's statistics.
+
+Both learn from the training clips that the network learns from, travel in its metadata, and answer beside it wherever it
+is judged. Both see the columns of the `frames` recipe; neither sees the order of the frames.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
+from threadpoolctl import ThreadpoolController
+
+from experiments.scores import best_threshold
+from features.clips import Clips
+from features.dataset import Scaler, speaker_folds
+
+VOICED = 0.5  # of the column `voicing`, from where a frame's F0 counts: on LibriSpeech any value from 0.3 to 0.7 does as well
+PERCENTILES = (5, 25, 50, 75, 95)
+PENALTIES = tuple(10.0**k for k in range(-4, 2))
+STRICT = {"maxiter": 10_000, "ftol": 1e-13, "gtol": 1e-8}  # the minimum, not the neighbourhood of one
+
+_BLAS = ThreadpoolController().select(user_api="blas")
+
+
+def voiced_share(clips: Clips) -> np.ndarray:
+    """(N,) the share of a clip's frames that are voiced."""
+    at = clips.columns.index("voicing")
+    return np.array([np.mean(frames[:, at] >= VOICED) for frames in clips.sequences])
+
+
+def f0_statistic(clips: Clips) -> np.ndarray:
+    """(N,) median F0 in Hz over the voiced frames of each clip; NaN where nothing is voiced."""
+    return np.exp([np.median(f0) if len(f0) else np.nan for f0 in _voiced_log_f0(clips)])
+
+
+def clip_statistics(clips: Clips) -> np.ndarray:
+    """(N, 48) float64: share of voiced frames; mean, spread and percentiles of log F0 over them; mean and
+    spread of every MFCC. Where nothing is voiced the statistics of F0 are NaN, which `Logistic` takes for average.
+    """
+    cepstra = [k for k, name in enumerate(clips.columns) if name.startswith("mfcc")]
+    rows = []
+    for frames, f0, share in zip(clips.sequences, _voiced_log_f0(clips), voiced_share(clips), strict=True):
+        pitch = [f0.mean(), f0.std(), *np.percentile(f0, PERCENTILES)] if len(f0) else [np.nan] * (2 + len(PERCENTILES))
+        mfcc = frames[:, cepstra].astype(float)  # (T, 20)
+        rows.append(np.concatenate([[share], pitch, mfcc.mean(axis=0), mfcc.std(axis=0)]))
+    return np.array(rows)
+
+
+@dataclass(frozen=True)
+class F0Threshold:
+    """Male where the median F0 lies below `hz`."""
+
+    hz: float
+
+    @classmethod
+    def fit(cls, f0: np.ndarray, labels: np.ndarray) -> Self:
+        """The threshold of the highest balanced accuracy on clips of median F0 `f0` (N,) Hz; NaNs are left out."""
+        known = np.isfinite(f0)
+        return cls(best_threshold(f0[known], labels[known]))
+
+    def scores(self, f0: np.ndarray) -> np.ndarray:
+        """(N,) log(hz / f0): above 0 is male. Of a clip without pitch 0, which is no answer."""
+        return np.nan_to_num(np.log(self.hz / f0), nan=0.0)
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """L2-regularised logistic regression on standardised columns: log-odds of male = scaled x · weights + bias."""
+
+    scaler: Scaler
+    weights: np.ndarray  # (K,)
+    bias: float
+
+    @classmethod
+    def fit(cls, X: np.ndarray, y: np.ndarray, l2: float) -> Self:
+        """Minimises mean log loss + l2/2 |weights|² over X (N, K), y (N,) 0 or 1; L-BFGS, the bias goes free."""
+        scaler = _scaler(X)
+        Z = _scaled(X, scaler)  # (N, K)
+
+        def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+            z = Z @ w[:-1] + w[-1]  # (N,)
+            δz = (expit(z) - y) / len(y)  # (N,)
+            value = np.mean(np.logaddexp(0.0, z) - y * z) + l2 / 2 * w[:-1] @ w[:-1]
+            return value, np.append(Z.T @ δz + l2 * w[:-1], δz.sum())
+
+        with _BLAS.limit(limits=1):  # on products as small as these, threads mostly wait for each other
+            w = minimize(loss, np.zeros(Z.shape[1] + 1), jac=True, method="L-BFGS-B", options=STRICT).x
+        return cls(scaler, w[:-1], float(w[-1]))
+
+    @classmethod
+    def fit_by_folds(cls, X: np.ndarray, y: np.ndarray, speakers: np.ndarray, seed: int = 0) -> Self:
+        """`fit` with the l2 of PENALTIES that has the least log loss over five folds of the speakers."""
+        folds = speaker_folds(y, speakers, 5, seed)
+
+        def held_out_loss(l2: float) -> float:
+            z = np.empty(len(y))
+            for k in range(5):
+                z[folds == k] = cls.fit(X[folds != k], y[folds != k], l2).log_odds(X[folds == k])
+            return float(np.mean(np.logaddexp(0.0, z) - y * z))
+
+        return cls.fit(X, y, min(PENALTIES, key=held_out_loss))
+
+    def log_odds(self, X: np.ndarray) -> np.ndarray:
+        """(N,) of X (N, K)."""
+        return _scaled(X, self.scaler) @ self.weights + self.bias
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Both, as they stand beside a network."""
+
+    f0: F0Threshold
+    logistic: Logistic
+
+    @classmethod
+    def fit(cls, clips: Clips) -> Self:
+        """On the training clips, which must be of at least five speakers a sex."""
+        f0 = F0Threshold.fit(f0_statistic(clips), clips.labels)
+        return cls(f0, Logistic.fit_by_folds(clip_statistics(clips), clips.labels, clips.speakers))
+
+    def scores(self, clips: Clips) -> dict[str, np.ndarray]:
+        """{name: (N,) score, above 0 for male}."""
+        return {
+            f"F0 below {self.f0.hz:.0f} Hz": self.f0.scores(f0_statistic(clips)),
+            "logistic regression": self.logistic.log_odds(clip_statistics(clips)),
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """For a model's metadata; `from_json` reads it."""
+        logistic = self.logistic
+        parts = {"mean": logistic.scaler.mean, "scale": logistic.scaler.scale, "weights": logistic.weights}
+        return {"f0_hz": self.f0.hz, "logistic": {k: v.tolist() for k, v in parts.items()} | {"bias": logistic.bias}}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        mean, scale, weights = (np.array(stored["logistic"][k]) for k in ("mean", "scale", "weights"))
+        return cls(F0Threshold(stored["f0_hz"]), Logistic(Scaler(mean, scale), weights, stored["logistic"]["bias"]))
+
+
+def _voiced_log_f0(clips: Clips) -> list[np.ndarray]:
+    """Of each clip (V,) float64, the log F0 of its voiced frames."""
+    f0, voicing = clips.columns.index("log_f0"), clips.columns.index("voicing")
+    return [frames[frames[:, voicing] >= VOICED, f0].astype(float) for frames in clips.sequences]
+
+
+def _scaler(X: np.ndarray) -> Scaler:
+    """As Scaler.fit, but NaNs do not count."""
+    spread = np.nanmax(X, axis=0) > np.nanmin(X, axis=0)
+    return Scaler(np.nanmean(X, axis=0), np.where(spread, np.nanstd(X, axis=0), 0.0))
+
+
+def _scaled(X: np.ndarray, scaler: Scaler) -> np.ndarray:
+    return np.nan_to_num(scaler(X), nan=0.0)

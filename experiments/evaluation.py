@@ -1,0 +1,187 @@
+"""A model on voices that it has never heard: how often it is right, how sure one may be of that, and where it is wrong.
+
+Works on scores, whatever gave them: log-odds of male (N,), above 0 for male; a score of exactly 0 is no answer and counts
+as wrong. The contract: figures by clip and by speaker, intervals that draw speakers, baselines on the same clips beside.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from experiments.baselines import f0_statistic, voiced_share
+from experiments.calibration import calibration, reliability
+from experiments.scores import by_speaker, class_mean, class_mean_interval, share_interval
+from features.clips import Clips
+from features.frames import HOP, RATE_HZ
+
+SEXES = {"male": 1, "female": 0}
+LEAST_VOICED_S = 0.2  # about a syllable: with less there is nobody to judge
+SHORT_S = 1.0
+
+
+def evaluate_clips(
+    scores: Mapping[str, np.ndarray],
+    clips: Clips,
+    temperature: float = 1.0,
+    uncertain: tuple[float, float] = (0.5, 0.5),
+    f0_hz: float = 155.0,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """(result as JSON values, one row a clip). `scores`: {name: (N,)}, the model's first, then those of the baselines.
+
+    temperature divides the model's log-odds; within the band `uncertain` of probabilities, as with less than
+    LEAST_VOICED_S of voice, it would abstain. f0_hz is where an error's pitch is called high for a man or low for a
+    woman. Raises ValueError for scores that are not finite and for clips of one sex only.
+    """
+    for name, z in scores.items():
+        if len(z) != len(clips) or not np.isfinite(z).all():
+            raise ValueError(
+                f"{name}: expected {len(clips)} finite scores, got {len(z)}, {np.isfinite(z).sum()} finite"
+            )
+    if missing := [sex for sex, label in SEXES.items() if label not in clips.labels]:
+        raise ValueError(f"no {missing[0]} clip is among the {len(clips)}: a balanced accuracy needs both sexes")
+    y, speakers, z = clips.labels, clips.speakers, next(iter(scores.values()))
+    rows = clip_rows(z, clips, temperature, uncertain, f0_hz)
+    unknown = sum(s is None for s in speakers)
+    result = {
+        "clips": len(clips),
+        "speakers": len({s for s in speakers if s is not None}),
+        "clips_of_unknown_speakers": unknown,
+        "hours": float(rows["seconds"].sum() / 3600),
+        "temperature": temperature,
+        "uncertain": list(uncertain),
+        "f0_hz": f0_hz,
+        "sides": sides(scores, y, speakers),
+        "calibration": {
+            "before": calibration(z, y),
+            "after": calibration(z, y, temperature),
+            "reliability": reliability(rows["p"].to_numpy(), y).to_dict("records"),
+        },
+        "abstentions": abstentions(rows, y),
+        "people": people(rows),
+        "errors": rows[~rows["right"]].sort_values("log_odds", key=abs, ascending=False).to_dict("records"),
+    }
+    return result, rows
+
+
+def sides(scores: Mapping[str, np.ndarray], y: np.ndarray, speakers: np.ndarray) -> dict[str, dict[str, Any]]:
+    """{name: figures by clip and, where speakers are known, by speaker}; of a baseline with the model's lead over it."""
+    units = {name: {"by_clip": (y, z, speakers)} for name, z in scores.items()}
+    if any(s is not None for s in speakers):
+        for name, z in scores.items():
+            units[name]["by_speaker"] = by_speaker(y, z, speakers)
+    model = next(iter(units.values()))
+    figures: dict[str, dict[str, Any]] = {}
+    for name, unit in units.items():
+        figures[name] = {}
+        for kind, (labels, z, who) in unit.items():
+            right = rights(labels, z)
+            figures[name][kind] = figures_of(labels, right, who)
+            if kind == "by_speaker":  # as many independent answers; a speaker's clips are alike
+                add_share_intervals(figures[name][kind])
+            if unit is not model:
+                lead = rights(labels, model[kind][1]) - right  # (N,) 1, 0 or -1: paired, both answered the same clips
+                figures[name][kind]["model_leads_by"] = class_mean(lead, labels)
+                figures[name][kind]["model_leads_by_95"] = list(class_mean_interval(lead, labels, who, (-1.0, 1.0)))
+    return figures
+
+
+def rights(y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """(N,) 1.0 where the score's sign is that of the label, else 0.0."""
+    return np.where(y == 1, z > 0, z < 0).astype(float)
+
+
+def figures_of(y: np.ndarray, right: np.ndarray, speakers: np.ndarray) -> dict[str, Any]:
+    """Accuracy, balanced accuracy with its interval, and how many of each sex are right."""
+    recalls = {sex: {"right": int(right[y == k].sum()), "of": int((y == k).sum())} for sex, k in SEXES.items()}
+    return {
+        "accuracy": float(right.mean()),
+        "balanced_accuracy": class_mean(right, y),
+        "interval_95": list(class_mean_interval(right, y, speakers)),
+        **recalls,
+    }
+
+
+def add_share_intervals(figures: dict[str, Any]) -> None:
+    """Wilson's interval of each sex's share, which is wide also where none is wrong and the bootstrap's is a point."""
+    for sex in SEXES:
+        low, high = share_interval(figures[sex]["right"], figures[sex]["of"])
+        figures[sex]["interval_95"] = [float(low), float(high)]
+
+
+def clip_rows(
+    z: np.ndarray, clips: Clips, temperature: float, uncertain: tuple[float, float], f0_hz: float
+) -> pd.DataFrame:
+    """A row a clip: path, speaker, sex, said, right, log_odds and p at the temperature, f0_hz, seconds, voiced (share),
+    abstains ("", "no speech", "uncertain") and, on errors, a remark.
+    """
+    p = expit(z / temperature)
+    seconds = np.array([(len(frames) - 1) * HOP / RATE_HZ for frames in clips.sequences])
+    voiced = voiced_share(clips)
+    low, high = uncertain
+    rows = pd.DataFrame(
+        {
+            "path": clips.paths,
+            "speaker": clips.speakers,
+            "sex": np.where(clips.labels == 1, "male", "female"),
+            "said": np.select([z > 0, z < 0], ["male", "female"], "neither"),
+            "right": rights(clips.labels, z).astype(bool),
+            "log_odds": z / temperature,
+            "p": p,
+            "f0_hz": f0_statistic(clips),
+            "seconds": seconds,
+            "voiced": voiced,
+            "abstains": np.select(
+                [voiced * seconds < LEAST_VOICED_S, (p > low) & (p < high)], ["no speech", "uncertain"], ""
+            ),
+        }
+    )
+    rows["remark"] = ["" if row.right else remark(row, f0_hz) for row in rows.itertuples()]
+    return rows
+
+
+def remark(row: Any, f0_hz: float) -> str:
+    """What about a misjudged clip may have misled, in words; from what was measured, so a hint and no more."""
+    words = []
+    if row.voiced * row.seconds < LEAST_VOICED_S:
+        words.append(f"hardly any voice in it: {row.voiced * row.seconds:.1f} s")
+    if row.seconds < SHORT_S:
+        words.append(f"short: {row.seconds:.1f} s")
+    if row.sex == "male" and row.f0_hz > f0_hz:
+        words.append(f"high-pitched for a male label: {row.f0_hz:.0f} Hz")
+    if row.sex == "female" and row.f0_hz < f0_hz:
+        words.append(f"low-pitched for a female label: {row.f0_hz:.0f} Hz")
+    side = "below" if row.sex == "male" else "above"
+    return "; ".join(words) or f"its pitch, {row.f0_hz:.0f} Hz, is no reason: it lies {side} {f0_hz:.0f} Hz"
+
+
+def abstentions(rows: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
+    """How many clips the model would not answer and why; how good it is on the rest, None where a sex has none left."""
+    answered = (rows["abstains"] == "").to_numpy()
+    both = all((y[answered] == label).any() for label in SEXES.values())
+    right = rows["right"].to_numpy(float)
+    return {
+        "no speech": int((rows["abstains"] == "no speech").sum()),
+        "uncertain": int((rows["abstains"] == "uncertain").sum()),
+        "wrong_among_them": int((~answered & (right == 0)).sum()),
+        "balanced_accuracy_of_the_rest": class_mean(right[answered], y[answered]) if both else None,
+    }
+
+
+def people(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row a known speaker: sex, clips, how many right, the mean log-odds as p, what they say together, median F0.
+
+    Those with errors come first, the most misjudged in front.
+    """
+    known = rows[rows["speaker"].notna()]
+    table = known.groupby(["speaker", "sex"], sort=True, as_index=False).agg(
+        clips=("right", "size"), right=("right", "sum"), log_odds=("log_odds", "mean"), f0_hz=("f0_hz", "median")
+    )
+    table["said"] = np.select([table["log_odds"] > 0, table["log_odds"] < 0], ["male", "female"], "neither")
+    table["p"] = expit(table["log_odds"])
+    side = np.where(table["sex"] == "male", 1, -1)
+    table = table.assign(against=table["log_odds"] * side, wrong=table["clips"] - table["right"])
+    table = table.sort_values(["wrong", "against"], ascending=[False, True], kind="stable")
+    return table.drop(columns=["against", "wrong", "log_odds"]).to_dict("records")
