@@ -17,7 +17,8 @@ from experiments.scores import balanced_accuracy
 from experiments.study import epochs_report
 from experiments.study.epochs_subjects import Answers, Subject, frames_subject, table_subjects
 
-COMMAND = "study epochs"
+COMMAND, TABLE = "study epochs", "epochs.csv"
+FIGURES = ("accuracy", "balanced_accuracy", "loss")
 Stage = Callable[[str], Callable[[int, int], None]]
 
 
@@ -36,6 +37,8 @@ def study(
         raise ValueError(
             "name what to study: --tables FOLDER for the tutorial's tables, --frames FOLDER for an extraction"
         )
+    if epochs < 2:
+        raise ValueError(f"epochs must be at least 2, since a point is no curve, got {epochs}")
     subjects = [*(table_subjects(tables) if tables else []), *([frames_subject(frames)] if frames else [])]
     settings = {
         "tables": tables and str(tables),
@@ -46,6 +49,8 @@ def study(
     }
     begun = None if force else _begun(Path(out), settings)
     run, done = Run(out, force or begun is not None), begun or {}
+    if not done:
+        (run.folder / TABLE).unlink(missing_ok=True)  # another study's rows must not stand beside this one's settings
     run.write_config(COMMAND, **settings)
     wanted = [(subject.name, seed) for subject in subjects for seed in range(seeds)]
     if there := sum(key in done for key in wanted):
@@ -55,7 +60,7 @@ def study(
         for seed in range(seeds):
             if (subject.name, seed) not in done:
                 done[subject.name, seed] = _training(subject, seed, epochs, update, seed * epochs, seeds * epochs)
-                run.write("epochs.csv", _table(done, subjects).to_csv(index=False))
+                run.write(TABLE, _table(done, subjects).to_csv(index=False))
             update((seed + 1) * epochs, seeds * epochs)
     table = _table(done, subjects)
     return epochs_report.write(run, subjects, table[table["seed"] < seeds], f"lstm-engine {COMMAND}")
@@ -98,17 +103,28 @@ def _begun(folder: Path, settings: dict[str, Any]) -> dict[tuple[str, int], pd.D
     there = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
     if there.get("command") != COMMAND:
         return None
-    same = {name: settings[name] for name in ("epochs", "made_from")}
-    old, new = there["settings"] | there["versions"], same | versions()
-    if other := [f"{name} {old.get(name)} there, {new[name]} now" for name in new if old.get(name) != new[name]]:
+    if other := _differences(there, settings):
         raise FileExistsError(
-            f"{folder} holds a study that was made differently ({'; '.join(other)}): choose another --out, or replace it "
-            "with --force"
+            f"{folder} holds a study that was made differently (there and now: {'; '.join(other)}): choose another --out, or "
+            "replace it with --force"
         )
-    if not (folder / "epochs.csv").exists():
+    if not (folder / TABLE).exists():
         return {}
-    table = pd.read_csv(folder / "epochs.csv", float_precision="round_trip")
+    table = pd.read_csv(folder / TABLE, converters=dict.fromkeys(FIGURES, float))  # to the last bit, in any pandas
     return dict(iter(table.groupby(["what", "seed"])))
+
+
+def _differences(there: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    """What tells a config.json from these settings, in words; more seeds or fewer are no difference."""
+    old, new = there["settings"] | there["versions"], settings | versions()
+    words = [
+        f"{name} {old.get(name)} and {new[name]}" for name in ("epochs", *versions()) if old.get(name) != new[name]
+    ]
+    made = old["made_from"], new["made_from"]
+    if made[0].keys() != made[1].keys():
+        words.append(f"what is trained, {', '.join(made[0])} and {', '.join(made[1])}")
+    words += [f"data or settings of {name}" for name in made[1] if made[0].get(name, made[1][name]) != made[1][name]]
+    return words
 
 
 def _table(done: dict[tuple[str, int], pd.DataFrame], subjects: list[Subject]) -> pd.DataFrame:

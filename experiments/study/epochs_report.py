@@ -22,9 +22,9 @@ WORSE = 1.1  # times the lowest log loss
 PARTS = {"train": "training", "held_out": "held out"}
 NOTE = (
     "The band holds the seeds; other held-out speakers would move a curve as a whole. Every point is where a training of so "
-    "many epochs ends, since the learning rate stays as it is. Nothing is chosen here: who takes the epoch at which a held-out "
-    "curve is highest has chosen it on those speakers, and its figure is better than new speakers will give. Choose on folds "
-    "of the training speakers, and judge on others, once."
+    "many epochs ends, since the learning rate stays as it is. Nothing is chosen here: who takes the epoch at which a "
+    "held-out curve is highest has chosen it on those speakers, and its figure is better than new speakers will give. Choose "
+    "on folds of the training speakers, and judge on others, once."
 )
 
 
@@ -123,13 +123,11 @@ def verdict(result: dict[str, Any]) -> str:
     """The study's answer in a sentence or two."""
     subjects = list(result["subjects"].values())
     start, last = subjects[0]["start"], subjects[0]["last"]
-    if start == last:
-        return "One epoch shows no course: ask for more."
     ways = []
     for subject in subjects:
         before, after = (subject["at"][epoch]["held_out"]["mean"] for epoch in (start, last))
-        ways.append(f"{subject['title']}: {_f(before)} to {_f(after)}, {moved(subject['changes'])}")
-    return f"From {start} epochs to {last} the balanced accuracy on held-out speakers goes from, with {'; with '.join(ways)}."
+        ways.append(f"with {subject['title']} from {_f(before)} to {_f(after)}: {moved(subject['changes'])}")
+    return f"From epoch {start} to {last} the balanced accuracy on held-out speakers goes, {'; '.join(ways)}."
 
 
 def moved(changes: Sequence[float]) -> str:
@@ -188,7 +186,8 @@ def _f(value: float) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("0.", ".", 1)
+    """+.021, -.003; what rounds to nothing is +.000."""
+    return f"{round(value, 3) + 0.0:+.3f}".replace("0.", ".", 1)
 
 
 # -- picture -----------------------------------------------------------------------------------------------------------
@@ -209,16 +208,7 @@ def picture(subjects: Sequence[Subject], table: pd.DataFrame) -> Figure:
             ax.plot(curve.index, curve.mean(axis=1), color=colour, lw=1.6, label=name)
         ax.axhline(subject.threshold[1], color=pictures.GREY, ls="--", lw=1.2, label=subject.threshold[0])
         if table["epoch"].max() > TUTORIAL_EPOCHS:
-            ax.axvline(TUTORIAL_EPOCHS, color=pictures.GREY, ls=":", lw=1.2)
-            ax.annotate(
-                "20",
-                (TUTORIAL_EPOCHS, 0.02),
-                xycoords=("data", "axes fraction"),
-                fontsize=8,
-                color=pictures.GREY,
-                xytext=(3, 0),
-                textcoords="offset points",
-            )
+            ax.axvline(TUTORIAL_EPOCHS, color=pictures.GREY, ls=":", lw=1.4, label="the tutorial's 20 epochs")
         ax.set(xlabel="epoch", title=subject.title, xlim=(1, table["epoch"].max()), ylim=(lowest - 0.02, 1.01))
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend(fontsize=8, loc="lower right")

@@ -110,12 +110,13 @@ def frames_subject(folder: str | Path) -> Subject:
         threshold = F0Threshold.fit(f0[fold != k], clips.labels[fold != k])
         said[fold == k] = threshold.scores(f0[fold == k]) > 0
     settings = replace(Settings(), last_rate=1.0)
+    trained = {name: value for name, value in asdict(settings).items() if name != "epochs"}  # which the study gives
     return Subject(
         "frames", "frames",
         held_out=f"a fold of {FOLDS} at a time of {len(clips)} clips of {_people(clips.speakers)}, another with each seed",
         threshold=("F0 threshold", balanced_accuracy(clips.labels, said)),
         synthetic=(Path(folder) / "SYNTHETIC.txt").exists(),
-        made_from={"data": digest([Path(folder) / MANIFEST]), "settings": asdict(settings)},
+        made_from={"data": digest([Path(folder) / MANIFEST]), "settings": trained},
         train=partial(train_on_frames, clips, fold, settings),
     )  # fmt: skip
 
