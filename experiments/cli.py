@@ -20,11 +20,13 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 app = typer.Typer(
     help="An LSTM by hand, beside Keras: voices to features, training, comparison, prediction.",
@@ -142,8 +144,8 @@ def demo(
 
 
 @app.command(
-    epilog="Examples: lstm-engine features recordings --out my_features   |   lstm-engine features runs/corpora"
-    "   |   lstm-engine features --table speakers.csv"
+    epilog="Examples: lstm-engine features recordings --out my_features   |   lstm-engine features runs/corpora "
+    "--recipe frames --jobs -1   |   lstm-engine features --table speakers.csv"
 )
 def features(
     root: Annotated[
@@ -163,15 +165,35 @@ def features(
     table: Annotated[Path | None, typer.Option(help="CSV with path, speaker, sex and perhaps split.")] = None,
     window: Annotated[float | None, typer.Option(help="Cut long clips into windows of so many seconds.")] = None,
     least: Annotated[float | None, typer.Option(help="Keep a last window from so many seconds on.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("runs/features"),
+    recipe: Annotated[str, typer.Option(help="tutorial (111 numbers a clip) or frames (23 every 20 ms).")] = "tutorial",
+    pitch: Annotated[
+        str | None, typer.Option(help="With --recipe frames: yin (default), or pyin, ten times slower.")
+    ] = None,
+    deltas: Annotated[bool, typer.Option("--deltas", help="With --recipe frames: the columns' slopes too.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="With --recipe frames: tables of frames too, 45 MB an hour.")
+    ] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try the clips again that failed.")] = False,
+    out: Annotated[
+        Path, typer.Option(help="Folder for what is measured; where it is begun already, it goes on.")
+    ] = Path("runs/features"),
     jobs: Annotated[int, typer.Option(callback=_workers, help="Workers; -1 is one a core.")] = 1,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Clips to male_features.csv and female_features.csv, by the tutorial's recipe. Exit 1 when a clip failed."""
+    """Clips to numbers: a store that survives a kill, and the tutorial's tables. Exit 1 when a clip failed.
+
+    Run again with the same words to go on where an extraction was stopped.
+    """
+    from time import perf_counter
+
     from features import corpora
     from features.extraction import extract
+    from features.recipes import recipe_named
     from lstm_engine.weights import write_atomically
+
+    options = ({"pitch": pitch} if pitch is not None else {}) | ({"deltas": True} if deltas else {})
+    measures = recipe_named(recipe, **options)
 
     given = [root is not None, male is not None or female is not None, table is not None]
     if sum(given) != 1 or (male is None) != (female is None):
@@ -195,18 +217,28 @@ def features(
         clips = corpora.class_folders(male, female, male_test, female_test)
     if window is not None:
         clips = corpora.windows(clips, window, least)
-    with stages() as stage:
-        result = extract(clips, out, jobs, stage("Extracting features"), force)
+    began = perf_counter()
+    with stages(MofNCompleteColumn(), _ExtractionRate(), TimeRemainingColumn()) as stage:
+        update = stage("Extracting features")
+        result = extract(clips, out, jobs, update, force, measures, csv, retry_failed, say=err_console.print)
+    took = perf_counter() - began
     source = root or (table or male).parent
     if source.is_file():
         source = source.parent
     if (source / "SYNTHETIC.txt").exists():
         write_atomically(out / "SYNTHETIC.txt", (source / "SYNTHETIC.txt").read_bytes())
     if as_json:
-        _print_json({"out": str(out), "corpus": taken_for, "rows": result.rows, "failed": result.failed})
+        told = {"out": str(out), "corpus": taken_for, "rows": result.rows, "failed": result.failed}
+        told |= {"clips": result.clips, "measured": result.measured, "audio_s": result.seconds, "took_s": took}
+        _print_json(told)
     else:
         for name, rows in result.rows.items():
-            out_console.print(f"{out / name}: {rows} rows", soft_wrap=True)
+            out_console.print(
+                f"{out / name}: {rows} {'rows' if name.endswith('features.csv') else 'clips'}", soft_wrap=True
+            )
+        if result.measured:
+            pace = f", {result.seconds / took:.0f} x real time" if result.measured == result.clips else ""
+            out_console.print(f"{result.measured} clips measured in {took:.1f} s{pace}")
         for path, reason, message in result.failed[:10]:
             out_console.print(f"left out ({reason}): {_escape(path)}: {_escape(message)}", soft_wrap=True)
         if result.failed:
@@ -609,8 +641,17 @@ def _compare_steps(run: Any, task: Any, settings: dict[str, Any], steps: int, to
     raise typer.Exit(0 if result.ok else 1)
 
 
+class _ExtractionRate(ProgressColumn):
+    """Clips a second, and seconds of sound a second: "24 clips/s, 130 x real time"."""
+
+    def render(self, task: Task) -> Text:
+        if not task.speed or not task.elapsed:
+            return Text("")
+        return Text(f"{task.speed:.0f} clips/s, {task.fields.get('sound_s', 0.0) / task.elapsed:.0f} x real time")
+
+
 @contextmanager
-def stages(*columns: ProgressColumn) -> Iterator[Callable[[str], Callable[[int, int | None], None]]]:
+def stages(*columns: ProgressColumn) -> Iterator[Callable[[str], Callable[..., None]]]:
     """Progress bars on a terminal, nothing elsewhere: stage(title) begins one and returns its update(done, total).
 
     columns: what stands behind the bar; how many of how many and the time left unless given.
@@ -622,9 +663,9 @@ def stages(*columns: ProgressColumn) -> Iterator[Callable[[str], Callable[[int, 
     )
     with Progress(*columns, console=err_console, disable=not err_console.is_terminal) as bars:
 
-        def stage(title: str) -> Callable[[int, int], None]:
+        def stage(title: str) -> Callable[..., None]:
             bar = bars.add_task(title, total=None)
-            return lambda done, total: bars.update(bar, completed=done, total=total)
+            return lambda done, total, sound_s=0.0: bars.update(bar, completed=done, total=total, sound_s=sound_s)
 
         yield stage
 

@@ -44,7 +44,8 @@ def demo(
     if force:
         _clear_voices(voices)
     write_corpus(voices, speakers, test_speakers, clips, seed=seed, jobs=jobs, progress=begin("Synthesising voices"))
-    extract(tutorial_folders(voices), tables, jobs=jobs, progress=begin("Extracting features"), force=force)
+    update = begin("Extracting features")
+    extract(tutorial_folders(voices), tables, jobs, lambda done, total, seconds: update(done, total), force)
     run.write("features/SYNTHETIC.txt", (voices / "SYNTHETIC.txt").read_text())
     recipe, synthetic = recipe_of(tables)
     test = read_voices(tables, test=True)

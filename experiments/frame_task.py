@@ -88,14 +88,12 @@ class Preparation:
 # -- network and training ----------------------------------------------------------------------------------------------
 
 
-def network(settings: Settings, features: int, steps: int, seed: int) -> le.Sequential:
+def network(settings: Settings, features: int, seed: int = 0) -> le.Sequential:
     """A bidirectional LSTM, dropout and one sigmoid: (N, T, 1), or (N, 1) where the last states answer."""
     every_frame = {"frames": True, "last": False}[settings.answer]
     layers = [le.Bidirectional(le.LSTM(settings.units, return_sequences=every_frame)), le.Dropout(settings.dropout)]
     model = le.Sequential([*layers, le.Dense(1, activation="sigmoid")], seed=seed)
     model.build((None, features))
-    rate = le.schedules.CosineDecay(settings.learning_rate, steps, settings.last_rate)
-    model.compile(le.AdamW(rate, weight_decay=settings.weight_decay), "binary_crossentropy", metrics=["accuracy"])
     return model
 
 
@@ -134,7 +132,10 @@ def train(
     prepare = Preparation.fit(clips.sequences, settings.per_clip)
     prepared = [[prepare(x) for x in same] for same in zip(*(c.sequences for c in (clips, *variants)), strict=True)]
     steps = settings.epochs * -(-len(clips) * settings.crops // settings.batch_size)
-    model = ClipModel(network(settings, prepared[0][0].shape[1], steps, seed), prepare, settings.answer)
+    model = ClipModel(network(settings, prepared[0][0].shape[1], seed), prepare, settings.answer)
+    rate = le.schedules.CosineDecay(settings.learning_rate, steps, settings.last_rate)
+    adam = le.AdamW(rate, weight_decay=settings.weight_decay)
+    model.network.compile(adam, "binary_crossentropy", metrics=["accuracy"])
     history = []
     for epoch in range(settings.epochs):
         X, y = batches(prepared, clips.labels, settings, rng := np.random.default_rng([seed, epoch]))
@@ -178,8 +179,14 @@ def logit(p: np.ndarray) -> np.ndarray:
 
 
 def save(model: ClipModel, path: str | Path, clips: Clips, settings: Settings, **more: Any) -> None:
-    """Write the model with all that an answer needs; more: temperature, uncertain, and what a reader should know."""
+    """Write the model with all that an answer needs; more: temperature, uncertain (the least
+    probability of the likelier sex that makes an answer), and what a reader should know.
+
+    The optimizer's state is left out: the file is for answers, and a third of the size.
+    """
     prepare = model.prepare
+    bare = network(settings, len(clips.columns))
+    bare.set_weights(model.network.get_weights())
     told = {
         "task": "frames",
         "recipe": clips.stamp,
@@ -187,9 +194,9 @@ def save(model: ClipModel, path: str | Path, clips: Clips, settings: Settings, *
         "preparation": {"mean": prepare.mean.tolist(), "scale": prepare.scale.tolist()},
         "labels": {"1": "male", "0": "female"},
         "temperature": 1.0,
-        "uncertain": 0.0,
+        "uncertain": 0.5,
     }
-    model.network.save(path, told | more)
+    bare.save(path, told | more)
 
 
 def load(path: str | Path) -> ClipModel:

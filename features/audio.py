@@ -5,6 +5,7 @@ audible and long enough for the pitch search, so that no later step has to ask a
 """
 
 import re
+import stat
 from enum import StrEnum
 from pathlib import Path
 
@@ -115,16 +116,16 @@ def duration(path: str | Path) -> float:
 
 def _check_file(path: Path) -> None:
     """A regular file, not empty, that may be read: opening anything else could wait for ever (a pipe) or say little."""
-    if not path.is_file():
-        if not path.exists():
-            raise BadClip("missing", path, "there is no such file")
-        kind = "a folder" if path.is_dir() else "a pipe or a device"
-        raise BadClip("not_a_file", path, f"this is {kind}, not a recording")
-    if path.stat().st_size == 0:
-        raise BadClip("empty", path, "the file is empty (0 bytes)")
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
+            raise BadClip("not_a_file", path, f"this is {kind}, not a recording")
         with path.open("rb") as raw:
-            raw.read(1)
+            if not raw.read(1):
+                raise BadClip("empty", path, "the file is empty (0 bytes)")
+    except FileNotFoundError as error:
+        raise BadClip("missing", path, "there is no such file") from error
     except OSError as error:
         raise BadClip("unreadable", path, f"it cannot be read ({error.strerror})") from error
 

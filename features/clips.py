@@ -13,6 +13,8 @@ from features.dataset import LABELS
 from features.recipes import stamp_differences
 from features.store import Store, open_store
 
+VARIANTS = "variants"  # the folder, in that of an extraction, of its variants: 1, 2, ...
+
 
 @dataclass(frozen=True)
 class Clips:
@@ -65,6 +67,24 @@ def read_clips(*folders: str | Path) -> Clips:
         columns=stores[0].columns,
         stamp=stores[0].stamp,
     )
+
+
+def variant_folder(folder: str | Path, variant: int) -> Path:
+    """Where an extraction's clips are (variant 0), and where they are as changed for training (1, 2, ...)."""
+    return Path(folder) / VARIANTS / str(variant) if variant else Path(folder)
+
+
+def read_variants(folder: str | Path) -> list[Clips]:
+    """The clips of an extraction, then its variants 1, 2, ... (see `recipes.frame_rows`), all row by row the same.
+
+    A clip that could not be measured in one of them is left out of all. Raises as `read_clips` does.
+    """
+    found = [read_clips(folder)]
+    numbers = sorted(int(p.name) for p in (Path(folder) / VARIANTS).glob("*") if p.name.isdecimal())
+    found += [read_clips(variant_folder(folder, number)) for number in numbers]
+    keys = [list(zip(clips.paths, clips.hashes, strict=True)) for clips in found]
+    common = set(keys[0]).intersection(*keys[1:])
+    return [clips.take(np.array([key in common for key in own])) for clips, own in zip(found, keys, strict=True)]
 
 
 def _check_same(one: Store, other: Store) -> None:

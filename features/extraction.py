@@ -9,6 +9,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def extract(
     utterances: Sequence[Utterance],
     out: str | Path,
     jobs: int = 1,
-    progress: Progress | None = None,
+    progress: Progress = lambda done, total, seconds: None,
     force: bool = False,
     recipe: Recipe = TUTORIAL,
     csv: bool = False,
@@ -50,17 +51,17 @@ def extract(
 ) -> Extraction:
     """Measure every utterance by the recipe into the folder `out`: a store (see `store`), and tables (see `export`).
 
-    An extraction of the same clips by the same recipe that stands there is gone on with: what it measured stays, unless
-    the recording changed since or, with `retry_failed`, it failed. `force` begins anew. `jobs` workers (-1: one a core);
-    `progress(done, total, seconds of sound measured)` is called after each clip, `say` with what is found in `out`.
-    `csv` writes tables of frames too; the tutorial's tables are always written. Raises FileExistsError for something else
-    in `out`; ValueError when nothing is left, for the tutorial's tables of a sex.
+    An extraction of the same clips by the same recipe that stands there is resumed: what it measured stays, unless the
+    recording has changed since or, with `retry_failed`, it failed. `force` begins anew. `jobs` workers (-1: one a core);
+    `progress(done, total, seconds of sound measured now)` is called at first and after each clip, `say` with what stands
+    in `out`. `csv` writes tables of frames too; the tutorial's tables are always written. Raises FileExistsError for
+    something else in `out`; ValueError when no clip, for the tutorial's tables of a sex, is left.
     """
     out = Path(out)
     clips = sorted(utterances, key=_place)
     export.check_sexes(recipe.name, clips, "there is")
-    named = _relative(clips)
-    header = store.header_of(recipe, named)
+    root = Path(os.path.commonpath({os.path.dirname(os.path.abspath(clip.path)) for clip in clips}))
+    header = store.header_of(recipe, (_named(clip, root) for clip in clips))
     _prepare(out, header, force)
     stale = _to_measure(out, clips, header, retry_failed)
     wanted = csv or recipe.name == "tutorial"
@@ -68,10 +69,10 @@ def extract(
         say(f"nothing to do: all {len(clips)} clips are there, and no recording has changed since")
     else:
         if stale and len(stale) < len(clips):
-            say(f"going on: {len(clips) - len(stale)} of {len(clips)} clips are there, {len(stale)} to measure")
+            say(f"resuming: {len(clips) - len(stale)} of {len(clips)} clips are there, {len(stale)} to measure")
         export.remove(out)  # what is made from the store must not stand beside another state of it
         if stale:
-            _fill(out, header, clips, named, stale, recipe, jobs, progress)
+            _fill(out, header, clips, root, stale, recipe, jobs, progress)
         store.write_manifest(out, header)
         export.write(store.open_store(out), wanted)
     return _told(store.open_store(out), len(stale))
@@ -81,10 +82,9 @@ def _place(clip: Utterance) -> tuple[str, float, float]:
     return clip.path.as_posix(), clip.start_s, -1.0 if clip.end_s is None else clip.end_s
 
 
-def _relative(clips: Sequence[Utterance]) -> list[Utterance]:
-    """The clips with paths relative to the folder that holds them all: no machine's own path gets into a table."""
-    root = os.path.commonpath([os.path.dirname(os.path.abspath(clip.path)) for clip in clips])
-    return [replace(clip, path=Path(os.path.abspath(clip.path)).relative_to(root)) for clip in clips]
+def _named(clip: Utterance, root: Path) -> Utterance:
+    """The clip with its path relative to the folder that holds all: no machine's own path gets into a table."""
+    return replace(clip, path=Path(os.path.abspath(clip.path)).relative_to(root))
 
 
 def _prepare(out: Path, header: dict, force: bool) -> None:
@@ -137,26 +137,27 @@ def _state(path: Path) -> tuple[int | None, int]:
 
 
 def _fill(
-    out: Path, header: dict, clips: list[Utterance], named: list[Utterance], stale: list[int],
-    recipe: Recipe, jobs: int, progress: Progress | None,
+    out: Path, header: dict, clips: list[Utterance], root: Path, stale: list[int],
+    recipe: Recipe, jobs: int, progress: Progress,
 ) -> None:  # fmt: skip
     """Measure the clips numbered `stale`, and write each shard once its last one is done."""
     left = Counter(number // CLIPS_PER_SHARD for number in stale)
-    results: dict[int, dict[int, Measured]] = {}  # of the shards that are open: as many as there are workers, at most
+    results: dict[int, dict[int, Measured]] = {}  # of the shards begun: one, and one more for each worker at most
     done, seconds = len(clips) - len(stale), 0.0
-    for k, result in measure_all(recipe, [clips[number] for number in stale], jobs):
-        shard = stale[k] // CLIPS_PER_SHARD
-        results.setdefault(shard, {})[stale[k]] = result
-        left[shard] -= 1
-        if not left[shard]:
-            _write_shard(out, shard, header, clips, named, results.pop(shard))
-        done, seconds = done + 1, seconds + (result.seconds or 0.0)
-        if progress is not None:
+    progress(done, len(clips), seconds)
+    with closing(measure_all(recipe, [clips[number] for number in stale], jobs)) as measured:
+        for k, result in measured:
+            shard = stale[k] // CLIPS_PER_SHARD
+            results.setdefault(shard, {})[stale[k]] = result
+            left[shard] -= 1
+            if not left[shard]:
+                _write_shard(out, shard, header, clips, root, results.pop(shard))
+            done, seconds = done + 1, seconds + (result.seconds or 0.0)
             progress(done, len(clips), seconds)
 
 
 def _write_shard(
-    out: Path, shard: int, header: dict, clips: list[Utterance], named: list[Utterance], results: dict[int, Measured]
+    out: Path, shard: int, header: dict, clips: list[Utterance], root: Path, results: dict[int, Measured]
 ) -> None:
     """The shard with these results, and for its other clips with what it had."""
     numbers = range(shard * CLIPS_PER_SHARD, min((shard + 1) * CLIPS_PER_SHARD, len(clips)))
@@ -168,7 +169,7 @@ def _write_shard(
         if number in results:
             result, size = results[number], _state(clips[number].path)[0]
             rows = result.frames
-            path, *rest = astuple(named[number])
+            path, *rest = astuple(_named(clips[number], root))
             entry = Entry(
                 path.as_posix(), *rest, size, "failed" if rows is None else "ok", result.reason, result.message,
                 result.seconds, result.sha256, shard, None,

@@ -72,21 +72,24 @@ def measure_all(recipe: Recipe, clips: Sequence[Utterance], jobs: int = 1) -> It
     if not clips:
         return
     workers = [_Worker(recipe) for _ in range(min(joblib.effective_n_jobs(jobs), len(clips)))]
-    waiting = [(number, 1) for number in reversed(range(len(clips)))]  # (number, which try), the next one last
+    untried, again = iter(range(len(clips))), []  # numbers, and (number, which try)
     try:
-        while waiting or any(worker.job for worker in workers):
-            for worker in workers:
-                if worker.job is None and waiting:
-                    worker.begin(*waiting.pop(), clips)
-            ready = wait([worker.connection for worker in workers if worker.job])
-            for worker in (w for w in workers if w.connection in ready):
+        while True:
+            for worker in (w for w in workers if w.job is None):
+                if job := again.pop() if again else next(((number, 1) for number in untried), None):
+                    worker.begin(job, clips[job[0]])
+            busy = [worker for worker in workers if worker.job]
+            if not busy:
+                return
+            ready = wait([worker.connection for worker in busy])
+            for worker in (w for w in busy if w.connection in ready):
                 (number, attempt), worker.job = worker.job, None
                 try:
                     yield number, worker.connection.recv()
                 except (EOFError, OSError):
                     cause = worker.restart()
                     if attempt < TRIES:
-                        waiting.append((number, attempt + 1))
+                        again.append((number, attempt + 1))
                     else:
                         message = f"it ends the process that measures it ({cause})"
                         yield number, Measured(reason=Reason.CRASHED, message=message)
@@ -99,16 +102,17 @@ class _Worker:
     """A process at the other end of a connection, and the (number, try) of the clip that it has, None when idle."""
 
     def __init__(self, recipe: Recipe) -> None:
-        self.recipe, self.job = recipe, None
+        self.recipe = recipe
+        self.job: tuple[int, int] | None = None
         self._start()
 
-    def begin(self, number: int, attempt: int, clips: Sequence[Utterance]) -> None:
+    def begin(self, job: tuple[int, int], clip: Utterance) -> None:
         try:
-            self.connection.send(clips[number])
+            self.connection.send(clip)
         except OSError:  # it ended while it had nothing to do
             self.restart()
-            self.connection.send(clips[number])
-        self.job = (number, attempt)
+            self.connection.send(clip)
+        self.job = job
 
     def restart(self) -> str:
         """A new process in place of one that has ended; what ended that, in words."""

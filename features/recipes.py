@@ -5,6 +5,7 @@ A recipe maps samples to rows, one for the whole clip (`tutorial`) or one every 
 tutorial's rows (N, 112) to what a recurrent layer takes, (N, T, D).
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ from features import frames, mfcc, pitch
 FRAMES = 1 + mfcc.LENGTH // mfcc.HOP  # 11
 TUTORIAL_COLUMNS = ("pitch", *(f"mfcc{k}" for k in range(1, mfcc.N_MFCC * FRAMES + 1)))
 DELTA_FRAMES = 9  # 180 ms around a frame, librosa's default: the span over which a slope is fitted
+FRAMES_OPTIONS = ("pitch", "deltas", "variant")
 LIBRARIES = ("librosa", "numpy", "scipy", "soundfile", "soxr")
 
 
@@ -47,8 +49,16 @@ def tutorial_row(samples: np.ndarray, rate: int) -> np.ndarray:
     ]
 
 
-def frame_rows(samples: np.ndarray, rate: int, pitch: str, deltas: bool) -> np.ndarray:
-    """(T, 23) float32, a row every 20 ms; (T, 46) with the slope of every column, in its unit a frame, behind it."""
+def frame_rows(samples: np.ndarray, rate: int, pitch: str, deltas: bool, variant: int) -> np.ndarray:
+    """(T, 23) float32, a row every 20 ms; (T, 46) with the slope of every column, in its unit a frame, behind it.
+
+    variant 0 is the clip itself; any other the clip as `augment.VOICES` changes it, drawn from that number and its sound.
+    """
+    if variant:
+        from features.augment import VOICES
+
+        sound = hashlib.sha256(np.asarray(samples, "<f4").tobytes()).digest()
+        samples = VOICES(samples, rate, np.random.default_rng([variant, *np.frombuffer(sound, "<u4")]))
     rows = frames.frames(samples, rate, pitch)  # (T, 23)
     if not deltas:
         return rows
@@ -75,14 +85,18 @@ TUTORIAL = Recipe(
 )
 
 
-def frames_recipe(pitch: str = "yin", deltas: bool = False) -> Recipe:
-    """The recipe `frames` with the pitch of "yin" or "pyin" and, on request, the columns' slopes (d_log_f0, ...)."""
+def frames_recipe(pitch: str = "yin", deltas: bool = False, variant: int = 0) -> Recipe:
+    """The recipe `frames` with the pitch of "yin" or "pyin" and, on request, the columns' slopes (d_log_f0, ...).
+
+    variant: of the clip itself (0), or of the clip changed at random, for training (see `frame_rows`).
+    """
     if pitch not in frames.TRACKERS:
         raise ValueError(f"pitch must be one of {', '.join(frames.TRACKERS)}, got {pitch!r}")
     columns = frames.COLUMNS + tuple(f"d_{name}" for name in frames.COLUMNS) * deltas
     parameters: dict[str, Any] = {
         "pitch": pitch,
         "deltas": deltas,
+        "delta_frames": DELTA_FRAMES,
         "rate_hz": frames.RATE_HZ,
         "hop": frames.HOP,
         "pitch_hz": [frames.LOWEST_HZ, frames.HIGHEST_HZ],
@@ -92,16 +106,18 @@ def frames_recipe(pitch: str = "yin", deltas: bool = False) -> Recipe:
         "mel_hz": list(frames.MEL_HZ),
         "n_mfcc": frames.N_MFCC,
         "resampler": "soxr HQ",
-    } | ({"delta_frames": DELTA_FRAMES} if deltas else {})
-    return Recipe("frames", columns, "float32", parameters, partial(frame_rows, pitch=pitch, deltas=deltas))
+    }
+    parameters |= {"variant": variant} if variant else {}
+    measure = partial(frame_rows, pitch=pitch, deltas=deltas, variant=variant)
+    return Recipe("frames", columns, "float32", parameters, measure)
 
 
 def recipe_named(name: str, **options: Any) -> Recipe:
-    """The recipe "tutorial", which has no options, or "frames" with pitch="yin" or "pyin" and deltas=bool.
+    """The recipe "tutorial", which has no options, or "frames" with pitch="yin" or "pyin", deltas=bool, variant=int.
 
     Raises ValueError for another name or option.
     """
-    known = {"tutorial": (), "frames": ("pitch", "deltas")}
+    known = {"tutorial": (), "frames": FRAMES_OPTIONS}
     if name not in known:
         raise ValueError(f"there is no recipe {name!r}: expected one of {', '.join(known)}")
     if foreign := [option for option in options if option not in known[name]]:
@@ -116,7 +132,7 @@ def recipe_from(stamp: dict[str, Any], what: str) -> Recipe:
     """
     parameters = stamp.get("parameters", {})
     try:
-        recipe = recipe_named(stamp["recipe"], **{k: parameters[k] for k in ("pitch", "deltas") if k in parameters})
+        recipe = recipe_named(stamp["recipe"], **{k: parameters[k] for k in FRAMES_OPTIONS if k in parameters})
     except (KeyError, ValueError) as error:
         raise ValueError(f"{what} was made with a recipe that is not known here: {error}") from None
     if other := stamp_differences(stamp, recipe.stamp() | {"versions": stamp.get("versions")}):

@@ -7,7 +7,7 @@ depend on the clips and the recipe alone. docs/voices.md describes the format.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, astuple, dataclass
 from itertools import islice, pairwise
 from pathlib import Path
@@ -137,10 +137,10 @@ def begun(folder: str | Path) -> dict[str, Any] | None:
     return None
 
 
-def header_of(recipe: Recipe, clips: Sequence[Utterance]) -> dict[str, Any]:
+def header_of(recipe: Recipe, clips: Iterable[Utterance]) -> dict[str, Any]:
     """What all shards of an extraction of these clips (paths relative to the corpus, in order) say first."""
-    digest = hashlib.sha256()
-    for clip in clips:
+    digest, count = hashlib.sha256(), 0
+    for count, clip in enumerate(clips, start=1):  # noqa: B007 (the last one is how many there are)
         path, *rest = astuple(clip)
         digest.update(json.dumps([path.as_posix(), *rest]).encode() + b"\n")
     return {
@@ -149,7 +149,7 @@ def header_of(recipe: Recipe, clips: Sequence[Utterance]) -> dict[str, Any]:
         **recipe.stamp(),
         "columns": list(recipe.columns),
         "dtype": recipe.dtype,
-        "clips": len(clips),
+        "clips": count,
         "clips_sha256": digest.hexdigest(),
         "clips_per_shard": CLIPS_PER_SHARD,
     }

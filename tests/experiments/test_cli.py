@@ -81,6 +81,12 @@ def test_bad_usage_exits_2_and_says_what(lstm_engine, arguments, said):
         ("evaluate {tables} --model {tmp}/none", "there is no model file"),
         ("predict x.wav --model {tables}/recipe.json", "is not a safetensors file that can be read"),
         ("features {tmp}/none", "none is not a folder"),
+        (
+            "features {corpus} --recipe spectrogram",
+            "there is no recipe 'spectrogram': expected one of tutorial, frames",
+        ),
+        ("features {corpus} --recipe frames --pitch praat", "pitch must be one of yin, pyin, got 'praat'"),
+        ("features {corpus} --pitch yin", "the recipe tutorial has no option 'pitch'"),
         ("features", "name one source"),
         ("features --male {corpus}/Male", "name one source"),
         (
@@ -293,10 +299,40 @@ def test_features_exit_1_when_a_clip_failed(lstm_engine, speaker_table, bad_clip
 
 
 def test_features_are_replaced_only_with_force(lstm_engine, corpus, tables):
-    outcome = lstm_engine("features", corpus, "--out", tables)
+    outcome = lstm_engine("features", corpus, "--recipe", "frames", "--out", tables)
     assert outcome.code == 2
     assert is_one_line_error(outcome)
+    assert "(there and now: recipe tutorial and frames)" in outcome.err
     assert "--force" in outcome.err
+
+
+def test_features_of_frames_say_where_they_lie_and_how_fast_they_came(lstm_engine, corpus, tmp_path):
+    outcome = lstm_engine("features", corpus, "--recipe", "frames", "--deltas", "--csv", "--out", tmp_path / "out")
+    assert outcome.code == 0
+    assert f"{tmp_path / 'out' / 'male_test_frames.csv'}: 2 clips" in outcome.out
+    assert re.search(r"^14 clips measured in \d+\.\d s, \d+ x real time$", outcome.out, re.MULTILINE)
+    stamp = json.loads((tmp_path / "out" / "recipe.json").read_text())
+    assert (stamp["recipe"], stamp["parameters"]["deltas"], stamp["parameters"]["pitch"]) == ("frames", True, "yin")
+    again = lstm_engine("features", corpus, "--recipe", "frames", "--deltas", "--out", tmp_path / "out", "--json")
+    told = json.loads(again.out)
+    assert (told["clips"], told["measured"], told["audio_s"]) == (14, 0, 14.0)
+    assert "nothing to do: all 14 clips are there" in again.err
+
+
+def test_features_go_on_where_they_were_stopped_and_try_again_on_request(
+    lstm_engine, speaker_table, bad_clips, tmp_path
+):
+    listed = pd.read_csv(speaker_table)
+    listed.loc[len(listed)] = [bad_clips["silent"], "nobody", "male"]
+    listed.to_csv(speaker_table, index=False)
+    ask = ("features", speaker_table, "--out", tmp_path / "out")
+    assert lstm_engine(*ask).code == 1
+    (tmp_path / "out" / "manifest.jsonl").unlink()
+    stopped = lstm_engine(*ask)
+    assert stopped.code == 1  # the failed clip is still told, though it was not tried again
+    assert "clips measured" not in stopped.out
+    told = json.loads(lstm_engine(*ask, "--retry-failed", "--json").out)
+    assert (told["measured"], [reason for _, reason, _ in told["failed"]]) == (1, ["silent"])
 
 
 @pytest.fixture

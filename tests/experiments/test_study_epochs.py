@@ -332,7 +332,7 @@ def test_the_page_has_the_answer_the_picture_and_the_warning_of_choosing(made):
     assert result["words"] in page
     assert "data:image/png;base64" in page
     assert "chosen it on those speakers" in page
-    for title in ("(N, 112, 1) raw", "(N, 11, 11) standardised", "frames"):
+    for title in ("(N, 112, 1) raw", "(N, 11, 11) standardised", "frames, not augmented"):
         assert f"<h2>{title}</h2>" in page
 
 

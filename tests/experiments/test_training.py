@@ -190,8 +190,7 @@ def test_temperature_divides_the_logit():
 
 
 def test_test_speakers_heard_in_training_are_pointed_out(tables, trained, tmp_path):
-    for file in tables.iterdir():
-        shutil.copy(file, tmp_path)
+    shutil.copytree(tables, tmp_path, dirs_exist_ok=True)
     for sex in ("male", "female"):  # the test tables now hold the training voices
         for kind in ("features", "rows"):
             shutil.copy(tables / f"{sex}_{kind}.csv", tmp_path / f"{sex}_test_{kind}.csv")
@@ -204,8 +203,7 @@ def test_test_speakers_heard_in_training_are_pointed_out(tables, trained, tmp_pa
     [("[]", "not a recipe's stamp"), ("{", "is not JSON"), ('{"recipe": "x"}', "was made with recipe 'x'")],
 )
 def test_a_stamp_that_is_none_is_refused_before_training(tables, tmp_path, stamp, words):
-    for file in tables.iterdir():
-        shutil.copy(file, tmp_path)
+    shutil.copytree(tables, tmp_path, dirs_exist_ok=True)
     (tmp_path / "recipe.json").write_text(stamp)
     with pytest.raises(ValueError, match=words):
         train(tmp_path, tmp_path / "run", epochs=1)

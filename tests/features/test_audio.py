@@ -1,5 +1,7 @@
+import os
 import pickle
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -137,3 +139,51 @@ def test_an_mp3_whose_length_is_a_guess_is_not_called_cut(tmp_path):
 def test_a_bad_clip_survives_the_way_back_from_a_worker():
     bad = pickle.loads(pickle.dumps(BadClip("silent", "a.wav", "it is silent")))
     assert (bad.reason, str(bad)) == ("silent", "a.wav: it is silent")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no pipes in folders")
+@pytest.mark.parametrize(
+    ("make", "words"), [(Path.mkdir, "this is a folder"), (os.mkfifo, "this is a pipe or a device")]
+)
+def test_what_is_no_file_is_not_opened(tmp_path, make, words):
+    make(tmp_path / "x.wav")
+    with pytest.raises(BadClip, match=words) as caught:
+        read_clip(tmp_path / "x.wav")
+    assert caught.value.reason == "not_a_file"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are those of POSIX")
+@pytest.mark.parametrize("closed", ["x.wav", "."], ids=["the file", "its folder"])
+def test_a_file_that_may_not_be_read_is_told_apart_from_a_damaged_one(tmp_path, monkeypatch, closed):
+    (tmp_path / "x.wav").write_bytes(wav())
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / closed).chmod(0)
+    try:
+        assert reason_for_nobody("x.wav") == "unreadable"
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def reason_for_nobody(name):
+    """Why a file cannot be read, found out by a process without root's rights: root may read everything."""
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                os.setuid(65534)
+            read_clip(name)
+        except BadClip as bad:
+            os.write(theirs, bad.reason.encode())
+        finally:
+            os._exit(0)
+    os.close(theirs)
+    os.waitpid(child, 0)
+    with open(ours) as answer:
+        return answer.read()
+
+
+def test_a_reason_that_is_not_in_the_list_is_no_reason():
+    with pytest.raises(ValueError, match="bored"):
+        BadClip("bored", "a.wav", "it is boring")

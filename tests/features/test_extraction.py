@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -7,7 +8,8 @@ import soundfile as sf
 
 from features.corpora import Utterance, class_folders, table, windows
 from features.extraction import extract
-from features.recipes import TUTORIAL
+from features.recipes import TUTORIAL, recipe_named
+from features.store import open_store
 from features.tables import read_features, read_rows
 
 
@@ -30,7 +32,7 @@ def test_an_extraction_writes_the_tables_their_origins_and_the_recipe(utterances
         "male_features.csv": 4, "female_features.csv": 4, "male_test_features.csv": 2, "female_test_features.csv": 2
     }  # fmt: skip
     assert result.failed == []
-    assert seen == [(k, 12, float(k)) for k in range(1, 13)]  # clips of 1 s
+    assert seen == [(k, 12, float(k)) for k in range(13)]  # clips of 1 s
     assert (result.clips, result.measured, result.seconds) == (12, 12, 12.0)
     assert json.loads((tmp_path / "out" / "recipe.json").read_text()) == TUTORIAL.stamp()
 
@@ -109,3 +111,99 @@ def test_one_clip_a_sex_in_one_folder_is_enough_and_no_cell_becomes_a_formula(co
     assert read_rows(tmp_path / "out" / "male_rows.csv", "male", 1)[0].path.as_posix() == "0.wav"
     assert result.failed[0][0] == "=2+3.wav"
     assert "\n'=2+3.wav,undecodable," in (tmp_path / "out" / "failed.csv").read_text()
+
+
+@pytest.fixture
+def unusable(corpus, tmp_path):
+    """Files that are no voice, by the reason that each is to be refused with, beside the good clips of a corpus."""
+    tone = 0.3 * np.sin(2 * np.pi * 150 * np.arange(32_000) / 16_000)
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 32_000)
+    folder, reasons = corpus / "Male" / "x", {}
+    folder.mkdir()
+
+    def put(name, reason, content):
+        reasons[f"Male/x/{name}"] = reason
+        (folder / name).write_bytes(content)
+
+    def encoded(ending, samples=noise, **settings):
+        sf.write(tmp_path / f"whole.{ending}", samples, 16_000, **settings)
+        return (tmp_path / f"whole.{ending}").read_bytes()
+
+    def spoilt(value):
+        return encoded("wav", np.where(np.arange(32_000) == 99, value, tone), subtype="FLOAT")
+
+    whole = encoded("wav")
+    put("0 bytes.wav", "empty", b"")
+    put("0 samples.wav", "empty", encoded("wav", []))
+    put("0 channels.wav", "undecodable", whole[:22] + b"\0\0" + whole[24:])
+    put("cut.wav", "truncated", whole[:9000])
+    put("cut.flac", "truncated", (flac := encoded("flac"))[: len(flac) // 2])
+    put("cut.mp3", "truncated", (mp3 := encoded("mp3"))[: len(mp3) // 2])
+    put("silent.wav", "silent", encoded("wav", np.zeros(32_000)))
+    put("anti-phase.wav", "silent", encoded("wav", np.stack([tone, -tone], axis=1)))
+    put("absurd rate.wav", "rate", whole[:24] + (2**31 - 1).to_bytes(4, "little") + whole[28:])
+    put("nan.wav", "not_finite", spoilt(np.nan))
+    put("infinite.wav", "not_finite", spoilt(np.inf))
+    put("1e30.wav", "out_of_range", spoilt(1e30))
+    put("short.wav", "too_short", encoded("wav", tone[:900]))
+    put("words.wav", "undecodable", b"these are words")
+    put("picture.wav", "undecodable", b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(2000))
+    put("webm.wav", "undecodable", b"\x1aE\xdf\xa3" + bytes(2000))
+    (folder / "folder.wav").mkdir()
+    os.mkfifo(folder / "pipe.wav")
+    reasons |= {"Male/x/folder.wav": "not_a_file", "Male/x/pipe.wav": "not_a_file", "Male/x/gone.wav": "missing"}
+    return reasons
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no pipes in folders")
+@pytest.mark.parametrize("recipe", [TUTORIAL, recipe_named("frames")], ids=["tutorial", "frames"])
+def test_what_is_no_voice_is_listed_with_its_reason_and_is_never_a_row(utterances, corpus, unusable, tmp_path, recipe):
+    clips = utterances + [Utterance(corpus / path, "male/x", "male") for path in unusable]
+    result = extract(clips, tmp_path / "out", jobs=2, recipe=recipe, csv=True)
+    assert {path: reason for path, reason, _ in result.failed} == unusable
+    assert sum(result.rows.values()) == len(utterances)
+    entries = {entry.path: entry for entry in open_store(tmp_path / "out").manifest}
+    assert {path: entry.reason for path, entry in entries.items() if entry.status == "failed"} == unusable
+    assert all(entries[path].index is None and entries[path].sha256 is None for path in unusable)
+    for origins in tmp_path.glob("out/*_rows.csv"):
+        assert "/x/" not in origins.read_text()
+    told = (tmp_path / "out" / "failed.csv").read_text()
+    assert all(path in told for path in unusable)
+    assert str(tmp_path) not in told
+
+
+def test_tables_of_frames_hold_what_was_measured(utterances, corpus, tmp_path):
+    recipe = recipe_named("frames")
+    result = extract(utterances, tmp_path / "out", recipe=recipe, csv=True)
+    assert result.rows == {
+        "male_frames.csv": 4, "female_frames.csv": 4, "male_test_frames.csv": 2, "female_test_frames.csv": 2
+    }  # fmt: skip
+    with (tmp_path / "out" / "female_frames.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    origins = read_rows(tmp_path / "out" / "female_rows.csv", "female", 4)
+    for n, u in enumerate(origins):
+        frames = recipe.measure(*sf.read(corpus / u.path))
+        own = [line for line in lines if line["row"] == str(n)]
+        assert [line["frame"] for line in own] == [str(t) for t in range(len(frames))]
+        written = np.array([[line[name] for name in recipe.columns] for line in own]).astype(np.float32)
+        np.testing.assert_array_equal(written, frames)
+    assert {line["label"] for line in lines} == {"female"}
+
+
+def test_frames_of_one_sex_are_enough_and_of_nobody_are_not(corpus, tmp_path):
+    recipe = recipe_named("frames")
+    men = [Utterance(corpus / "Male/a" / f"{n}.wav", None, "male") for n in (0, 1)]
+    assert extract(men, tmp_path / "men", recipe=recipe).rows == {"manifest.jsonl": 2}
+    for u in men:
+        u.path.write_bytes(b"")
+    with pytest.raises(ValueError, match=r"2 of 2 failed \(2 empty; .*so there is no usable clip"):
+        extract(men, tmp_path / "nobody", recipe=recipe)
+
+
+def test_tables_without_a_store_are_not_written_over(utterances, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "male_features.csv").write_text("mine")
+    for recipe in (TUTORIAL, recipe_named("frames")):
+        with pytest.raises(FileExistsError, match=r"male_features\.csv exists.*--force"):
+            extract(utterances, tmp_path / "out", recipe=recipe)
+    assert contents(tmp_path / "out") == {"male_features.csv": b"mine"}

@@ -1,0 +1,64 @@
+"""How a recording was packed on its way: the telephone's mu-law, MP3, Ogg Vorbis, Opus."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+import soxr
+
+from features.augment.step import Array, Range, Step, decibels, peak, rms
+
+
+@dataclass(frozen=True)
+class Coder:
+    """How a recording is packed: at which rate (Hz), in which format of libsndfile, and how hard (its 0 to 1)."""
+
+    rate: int
+    format: str
+    subtype: str
+    compression: Range | None = None
+
+
+# kbit/s that the hardest and the softest packing came to on speech of 16 kHz stand beside.
+CODERS = {
+    "mulaw": Coder(8_000, "WAV", "ULAW"),  # 64, the telephone's (ITU-T G.711)
+    "mp3": Coder(16_000, "MP3", "MPEG_LAYER_III", (0.3, 0.95)),
+    "vorbis": Coder(16_000, "OGG", "VORBIS", (0.5, 1.0)),
+    "opus": Coder(16_000, "OGG", "OPUS", (0.8, 0.97)),  # browsers and messengers
+}
+
+
+@dataclass(frozen=True)
+class Codec(Step):
+    """Packed and unpacked by one of the coders named.
+
+    The clip is brought to -26 dB of full scale, as codecs are tested (ITU-T G.191), and back, for a quiet one would drown
+    in their steps. What a coder makes of it depends on libsndfile's version. Raises ValueError for an unknown name.
+    """
+
+    coders: tuple[str, ...] = tuple(CODERS)
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.coders) - set(CODERS)):
+            raise ValueError(f"no coder {', '.join(unknown)}; there are {', '.join(CODERS)}")
+
+    def change(self, x: Array, rate: int, rng: np.random.Generator) -> Array:
+        coder = CODERS[self.coders[rng.integers(len(self.coders))]]
+        hard = rng.uniform(*coder.compression) if coder.compression else None
+        level = min(decibels(-26) / rms(x), 1 / peak(x))
+        coded = packed(soxr.resample(level * x, rate, coder.rate, "HQ"), coder, hard)
+        y = soxr.resample(coded, coder.rate, rate, "HQ")[: len(x)] / level
+        return np.pad(y, (0, len(x) - len(y)))
+
+
+def packed(x: Array, coder: Coder, hard: float | None) -> Array:
+    """The samples (k,) at the coder's rate, encoded and decoded in memory."""
+    file = io.BytesIO()
+    with soundfile.SoundFile(
+        file, "w", coder.rate, 1, coder.subtype, format=coder.format, compression_level=hard
+    ) as sound:
+        for start in range(0, len(x), coder.rate):  # in seconds: libvorbis overflows its stack on a long clip at once
+            sound.write(x[start : start + coder.rate])
+    file.seek(0)
+    return soundfile.read(file, dtype="float32")[0]
