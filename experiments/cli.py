@@ -36,6 +36,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+studies = typer.Typer(
+    help="Questions that take many trainings to answer.",
+    epilog="Example: lstm-engine study epochs --tables my_features",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+app.add_typer(studies, name="study")
 out_console, err_console = Console(highlight=False), Console(stderr=True, highlight=False)
 
 
@@ -633,6 +640,35 @@ def bench(
     for line in [*tables.agreement(result), *(f"note: {note}" for note in tables.notes(result))]:
         out_console.print(_escape(line), soft_wrap=True)
     out_console.print(f"{page.verdict(result)}\nReport: {written}", soft_wrap=True)
+
+
+@studies.command(
+    "epochs",
+    epilog="Examples: lstm-engine study epochs --tables my_features   |   "
+    "lstm-engine study epochs --tables my_features --frames my_frames --seeds 3",
+)
+def study_epochs(
+    tables: Annotated[Path | None, typer.Option(help="Folder with male_features.csv and female_features.csv.")] = None,
+    frames: Annotated[Path | None, typer.Option(help="Folder of an extraction by the recipe frames.")] = None,
+    epochs: Epochs = 200,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each subject, with seeds 0, 1, ...")] = 5,
+    out: Annotated[Path, typer.Option(help="Folder for CSV, picture and report.")] = Path("runs/epochs"),
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """How far does accuracy rise with more epochs, in training and on held-out speakers?
+
+    Each training is kept once it is done: after a stop, the same command goes on.
+    """
+    from experiments.study import epochs as study
+    from experiments.study.epochs_report import frame
+
+    with stages() as stage:
+        result = study.study(out, tables, frames, epochs, seeds, force, stage, err_console.print)
+    if as_json:
+        return _print_json(result)
+    _print_frame("Balanced accuracy, mean and range of the seeds", frame(result))
+    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
 
 
 def _compare_steps(run: Any, task: Any, settings: dict[str, Any], steps: int, tol: float | None, as_json: bool) -> None:

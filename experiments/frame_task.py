@@ -29,7 +29,7 @@ class Settings:
 
     per_clip: each coefficient's mean over the clip is taken away, and with it the microphone. answer: "frames", all frames
     vote; "last", the last states answer once. An epoch takes `crops` stretches of crop_s seconds from every clip. AdamW's
-    rate falls along half a cosine.
+    rate falls along half a cosine to the share `last_rate` of itself.
     """
 
     per_clip: bool = True
@@ -41,6 +41,7 @@ class Settings:
     batch_size: int = 32
     epochs: int = 40
     learning_rate: float = 3e-3
+    last_rate: float = 0.0
     weight_decay: float = 1e-2
 
 
@@ -115,11 +116,13 @@ def batches(
 def train(
     clips: Clips, settings: Settings, seed: int = 0, variants: Sequence[Clips] = (),
     progress: Callable[[int, int], None] | None = None,
+    after_epoch: Callable[[int, "ClipModel"], None] = lambda epoch, model: None,
 ) -> tuple["ClipModel", list[dict[str, float]]]:  # fmt: skip
     """A network trained on the clips, and the loss and accuracy of every epoch.
 
     variants: the same clips, row by row, as `features.augment` changed them; each stretch is cut from the clip itself or
-    from one of them. ValueError when a variant's rows are others, or a sex is missing.
+    from one of them. after_epoch(epoch, model), from epoch 1 on, may ask the model what it has learnt so far. ValueError
+    when a variant's rows are others, or a sex is missing.
     """
     if missing := [sex for sex, label in LABELS.items() if label not in clips.labels]:
         raise ValueError(f"there is no {' and no '.join(missing)} clip to learn from")
@@ -129,16 +132,19 @@ def train(
     prepare = Preparation.fit(clips.sequences, settings.per_clip)
     prepared = [[prepare(x) for x in same] for same in zip(*(c.sequences for c in (clips, *variants)), strict=True)]
     steps = settings.epochs * -(-len(clips) * settings.crops // settings.batch_size)
-    model, history = network(settings, prepared[0][0].shape[1], seed), []
-    rate = le.schedules.CosineDecay(settings.learning_rate, steps)
-    model.compile(le.AdamW(rate, weight_decay=settings.weight_decay), "binary_crossentropy", metrics=["accuracy"])
+    model = ClipModel(network(settings, prepared[0][0].shape[1], seed), prepare, settings.answer)
+    rate = le.schedules.CosineDecay(settings.learning_rate, steps, settings.last_rate)
+    adam = le.AdamW(rate, weight_decay=settings.weight_decay)
+    model.network.compile(adam, "binary_crossentropy", metrics=["accuracy"])
+    history = []
     for epoch in range(settings.epochs):
         X, y = batches(prepared, clips.labels, settings, rng := np.random.default_rng([seed, epoch]))
         order = Samples(X, "float32").batches(settings.batch_size, rng)
-        history.append({k: v[0] for k, v in model.fit(X, y, order=[order], verbose=0).history.items()})
+        history.append({k: v[0] for k, v in model.network.fit(X, y, order=[order], verbose=0).history.items()})
+        after_epoch(epoch + 1, model)
         if progress:
             progress(epoch + 1, settings.epochs)
-    return ClipModel(model, prepare, settings.answer), history
+    return model, history
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from experiments import cli
 from features.tables import read_features
 
 COMMANDS = [command.callback.__name__ for command in cli.app.registered_commands]
+STUDIES = [f"study {command.name}" for command in cli.studies.registered_commands]
 
 
 def words(text):
@@ -28,25 +29,26 @@ def is_one_line_error(outcome):
 
 def test_the_commands_are_there():
     assert COMMANDS == ["demo", "features", "fetch", "train", "evaluate", "compare", "gradcheck", "predict", "bench"]
+    assert STUDIES == ["study epochs"]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, "study", *STUDIES])
 def test_help_has_an_example(lstm_engine, command):
-    shown = lstm_engine(command, "--help")
+    shown = lstm_engine(*command.split(), "--help")
     assert shown.code == 0
     assert re.search(rf"Examples?: lstm-engine {command} ", words(shown.out))
     assert shown.err == ""
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*COMMANDS, *STUDIES])
 def test_a_command_with_a_result_has_json(lstm_engine, command):
-    assert "--json" in lstm_engine(command, "--help").out
+    assert "--json" in lstm_engine(*command.split(), "--help").out
 
 
 def test_help_lists_every_command(lstm_engine):
     shown = lstm_engine("--help")
     assert shown.code == 0
-    assert all(re.search(rf"\b{command}\b", shown.out) for command in COMMANDS)
+    assert all(re.search(rf"\b{command}\b", shown.out) for command in [*COMMANDS, "study"])
     assert "--debug" in shown.out
 
 

@@ -1,0 +1,1 @@
+"""Questions about training that take many trainings to answer: `lstm-engine study`."""
