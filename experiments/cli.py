@@ -306,7 +306,9 @@ def _list_archives(archives: dict[str, Any], by_hand: dict[str, str], as_json: b
 )
 def train(
     context: typer.Context,
-    data: Annotated[Path, typer.Argument(help="Folder with *_features.csv, or for digits with sad.npz, metadata.csv.")],
+    data: Annotated[
+        Path, typer.Argument(help="What features wrote: tables, or frames; or for digits sad.npz and metadata.csv.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for model, history, pictures and report.")] = Path("runs/train"),
     task: Annotated[
         str, typer.Option(help="voices (male or female, from tables) or digits (spoken digits).")
@@ -323,10 +325,12 @@ def train(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Trains the LSTM on a folder of tables, or of spoken digits, and reports on speakers it has not heard.
+    """Trains the LSTM on a folder of tables, of frames, or of spoken digits, and reports on speakers it has not heard.
 
-    The defaults of units, epochs, batch size and learning rate are those of voices; digits have a recipe of their own.
+    The defaults of units, epochs, batch size and learning rate are those of tables; frames and digits have their own.
     """
+    from experiments import frame_training
+
     settings = {"reading": reading, "scale": scale, "units": units, "epochs": epochs}
     settings |= {"batch_size": batch_size, "learning_rate": learning_rate, "target": target, "compare": compare}
     given = {k: v for k, v in settings.items() if context.get_parameter_source(k).name == "COMMANDLINE"}
@@ -337,6 +341,8 @@ def train(
         raise ValueError(f"{' and '.join(refused)} does nothing with --task {task}: leave it out")
     if task == "digits":
         return _train_digits(data, out, {"target": target} | given, seed, force, as_json)
+    if frame_training.fits(data):
+        return _train_frames(data, out, given, seed, force, as_json)
     from experiments.training import train as run
 
     verbose = int(out_console.is_terminal and not as_json)
@@ -344,6 +350,22 @@ def train(
     if as_json:
         return _print_json(result)
     _print_scores("held-out speakers", result)
+    out_console.print(f"Model: {out / 'model.safetensors'}\nReport: {out / 'report.html'}", soft_wrap=True)
+
+
+def _train_frames(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
+    """train on frames: a bidirectional LSTM, its baselines beside it."""
+    from experiments import evaluation_report
+    from experiments.frame_training import train as run
+
+    if refused := [f"--{name}" for name in ("reading", "scale") if name in settings]:
+        raise ValueError(f"{' and '.join(refused)} is about tables, and {data} holds frames: leave it out")
+    with stages() as stage:
+        result = run(data, out, seed, force, stage("Training"), **settings)
+    if as_json:
+        return _print_json(result)
+    out_console.print(evaluation_report.sentence(result), soft_wrap=True)
+    _print_frame("Held-out speakers", evaluation_report.side_table(result))
     out_console.print(f"Model: {out / 'model.safetensors'}\nReport: {out / 'report.html'}", soft_wrap=True)
 
 

@@ -72,7 +72,8 @@ def evaluate_corpus(
 ) -> Evaluation:
     """Judge a model on a corpus, or on clips that `features` has measured; report.html, result.json and tables into `out`.
 
-    metadata: the model's: recipe, temperature, uncertain (p nearer to .5 than this is no answer), baselines, trained_on.
+    metadata: the model's: recipe, temperature, uncertain (the least probability of the likelier sex that is an answer),
+    baselines, trained_on.
     kind: what the folder is, where it is not plain. part: "all", or a part as the corpus names it, such as "dev".
     speakers_of: whose names the speakers' are, if not those of a published corpus that was recognised. allow_known leaves
     what the model has learnt from out instead of refusing it. Raises Leak; ValueError for a model that lacks something
@@ -102,7 +103,7 @@ def evaluate_corpus(
 
     baselines = Baselines.from_json(metadata["baselines"])
     scores = {"LSTM": model.log_odds(clips)} | baselines.scores(clips)
-    band = (0.5 - metadata["uncertain"], 0.5 + metadata["uncertain"])
+    band = (1 - metadata["uncertain"], metadata["uncertain"])
     result, rows = evaluate_clips(scores, clips, metadata["temperature"], band, baselines.f0.hz)
     evaluation_report.write(run, result, rows, notes, "lstm-engine evaluate --corpus")
     run.write_config("evaluate --corpus", corpus=str(corpus), kind=kind, part=part, allow_known=allow_known)

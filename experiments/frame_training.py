@@ -1,0 +1,87 @@
+"""`lstm-engine train` on a folder of frames: the speakers split, the network trained on some and judged on the others."""
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments import evaluation_report, frame_task, pictures
+from experiments.baselines import Baselines
+from experiments.calibration import fit_temperature
+from experiments.cross_corpus import for_evaluation
+from experiments.evaluation import evaluate_clips
+from experiments.frame_task import Settings
+from experiments.runs import Run, versions
+from features.clips import Clips, read_variants
+from features.dataset import speaker_folds
+from features.leaks import refuse_leaks
+from features.store import MANIFEST, open_store
+
+SURE = 0.8  # the least probability of the likelier sex that makes an answer; below, a model says "uncertain"
+
+
+def fits(folder: str | Path) -> bool:
+    """Whether a folder holds frames (a store of the recipe `frames`), and not tables."""
+    return (Path(folder) / MANIFEST).is_file() and open_store(folder).stamp["recipe"] == "frames"
+
+
+def train(
+    data: str | Path, out: str | Path, seed: int = 0, force: bool = False,
+    progress: Callable[[int, int], None] | None = None, **settings: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """Trains on the training speakers of a folder that `features --recipe frames` wrote, and on its variants if it has any.
+
+    Writes model.safetensors, history.csv, config.json, curves.png and an evaluation's files (result.json, clips.csv,
+    errors.csv, report.html) into out, and returns that result. settings: fields of `Settings` to change. The
+    temperature is fitted on the held-out speakers. Raises ValueError, Leak.
+    """
+    variants = read_variants(data)
+    held_out = held_out_rows(variants[0], seed)
+    learn, test = [v.take(~held_out) for v in variants], variants[0].take(held_out)
+    refuse_leaks(learn[0], test)
+    chosen, run = replace(Settings(), **settings), Run(out, force)
+    model, history = frame_task.train(learn[0], chosen, seed, learn[1:], progress)
+    stored = for_evaluation(learn[0], Path(data).resolve().name)
+    baselines = Baselines.from_json(stored["baselines"])
+    z = model.log_odds(test)
+    temperature = fit_temperature(z, test.labels)
+    result, rows = evaluate_clips(
+        {"LSTM": z} | baselines.scores(test), test, temperature, (1 - SURE, SURE), baselines.f0.hz
+    )
+    stored |= {"temperature": temperature, "uncertain": SURE, "versions": versions()}
+    frame_task.save(model, run.folder / "model.safetensors", learn[0], chosen, **stored)
+    table = pd.DataFrame(history, index=pd.RangeIndex(1, chosen.epochs + 1, name="epoch"))
+    run.write("history.csv", table.to_csv())
+    run.write("curves.png", pictures.png(learning(table)))
+    run.write_config("train", data=str(data), seed=seed, variants=len(variants) - 1, **asdict(chosen))
+    notes = [
+        f"Trained on {len(learn[0])} clips of {len(set(learn[0].speakers) - {None})} other speakers"
+        + (f", and {len(variants) - 1} changed variants of each." if variants[1:] else ", as they are.")
+    ]
+    evaluation_report.write(run, result, rows, notes, "lstm-engine train")
+    return result | {"run": str(run.folder)}
+
+
+def held_out_rows(clips: Clips, seed: int) -> np.ndarray:
+    """(N,) bool: what the corpus does not call train; where it says nothing, a fifth of the speakers of each sex.
+
+    ValueError for a split that is filled in for some clips only.
+    """
+    names = set(clips.splits.tolist())
+    if names <= {"", "train"} and len(names) == 1:
+        return speaker_folds(clips.labels, clips.speakers, 5, seed) == 0
+    if "" in names or "train" not in names:
+        raise ValueError(f"the clips' split says {sorted(names)}: expected train and dev on each, or nothing at all")
+    return clips.splits != "train"
+
+
+def learning(table: pd.DataFrame) -> pictures.Figure:
+    """Loss and accuracy of the stretches trained on, by epoch."""
+    fig, axes = pictures.figure(2)
+    for ax, quantity in zip(axes, ("loss", "accuracy"), strict=True):
+        ax.plot(table.index, table[quantity], color=pictures.BLUE)
+        ax.set(xlabel="epoch", title=f"{quantity} of a frame, in training")
+    return fig
