@@ -173,6 +173,9 @@ def features(
     csv: Annotated[
         bool, typer.Option("--csv", help="With --recipe frames: tables of frames too, 45 MB an hour.")
     ] = False,
+    variants: Annotated[
+        int, typer.Option(min=0, help="With --recipe frames: so many randomly changed copies of each clip, for train.")
+    ] = 0,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try the clips again that failed.")] = False,
     out: Annotated[
         Path, typer.Option(help="Folder for what is measured; where it is begun already, it goes on.")
@@ -188,12 +191,15 @@ def features(
     from time import perf_counter
 
     from features import corpora
+    from features.clips import variant_folder
     from features.extraction import extract
     from features.recipes import recipe_named
     from lstm_engine.weights import write_atomically
 
     options = ({"pitch": pitch} if pitch is not None else {}) | ({"deltas": True} if deltas else {})
     measures = recipe_named(recipe, **options)
+    if variants and recipe != "frames":
+        raise ValueError("--variants goes with --recipe frames: the tutorial's recipe is kept as it is")
 
     given = [root is not None, male is not None or female is not None, table is not None]
     if sum(given) != 1 or (male is None) != (female is None):
@@ -221,6 +227,9 @@ def features(
     with stages(MofNCompleteColumn(), _ExtractionRate(), TimeRemainingColumn()) as stage:
         update = stage("Extracting features")
         result = extract(clips, out, jobs, update, force, measures, csv, retry_failed, say=err_console.print)
+        for k in range(1, 1 + variants):
+            changed, update = recipe_named(recipe, **options, variant=k), stage(f"Changed at random, {k} of {variants}")
+            extract(clips, variant_folder(out, k), jobs, update, force, changed, False, retry_failed)
     took = perf_counter() - began
     source = root or (table or male).parent
     if source.is_file():

@@ -39,8 +39,8 @@ def train(
     temperature is fitted on the held-out speakers. Raises ValueError, Leak.
     """
     variants = read_variants(data)
-    held_out = held_out_rows(variants[0], seed)
-    learn, test = [v.take(~held_out) for v in variants], variants[0].take(held_out)
+    learnt, held_out = sides(variants[0], seed)
+    learn, test = [v.take(learnt) for v in variants], variants[0].take(held_out)
     refuse_leaks(learn[0], test)
     chosen, run = replace(Settings(), **settings), Run(out, force)
     model, history = frame_task.train(learn[0], chosen, seed, learn[1:], progress)
@@ -65,17 +65,22 @@ def train(
     return result | {"run": str(run.folder)}
 
 
-def held_out_rows(clips: Clips, seed: int) -> np.ndarray:
-    """(N,) bool: what the corpus does not call train; where it says nothing, a fifth of the speakers of each sex.
+def sides(clips: Clips, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) bool each: the clips to learn from, and those to judge by.
 
-    ValueError for a split that is filled in for some clips only.
+    As the corpus splits them: `train`, against what it calls otherwise; where there is more than `test` beside train, test
+    is kept for `evaluate`. Where it says nothing, a fifth of the speakers of each sex is held out. ValueError for a split
+    that is filled in for some of the clips only.
     """
     names = set(clips.splits.tolist())
-    if names <= {"", "train"} and len(names) == 1:
-        return speaker_folds(clips.labels, clips.speakers, 5, seed) == 0
-    if "" in names or "train" not in names:
+    if len(names) == 1 and names <= {"", "train"}:
+        held_out = speaker_folds(clips.labels, clips.speakers, 5, seed) == 0
+        return ~held_out, held_out
+    if not names & {"", "train"} or {"", "train"} <= names or ("" in names and names != {"", "test"}):
         raise ValueError(f"the clips' split says {sorted(names)}: expected train and dev on each, or nothing at all")
-    return clips.splits != "train"
+    learnt = np.isin(clips.splits, ["", "train"])
+    others = names - {"", "train"}
+    return learnt, ~learnt if others == {"test"} else ~learnt & (clips.splits != "test")
 
 
 def learning(table: pd.DataFrame) -> pictures.Figure:
