@@ -74,7 +74,7 @@ class Preparation:
     @classmethod
     def fit(cls, sequences: Sequence[np.ndarray], per_clip: bool) -> "Preparation":
         shapes = np.concatenate([centred(x, per_clip)[loud(x)] for x in sequences])
-        return cls(per_clip, shapes.mean(axis=0), shapes.std(axis=0))
+        return cls(per_clip, shapes.mean(axis=0, dtype=float), shapes.std(axis=0, dtype=float))
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         low, high = VOICED

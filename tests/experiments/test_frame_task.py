@@ -1,0 +1,143 @@
+"""Frames to an answer: what normalisation takes away and keeps, what a clip's answer is, what a file keeps.
+
+Clips are drawn as numbers, so that what separates the sexes is known: the pitch, about 120 Hz or 210 Hz.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from experiments import frame_task
+from experiments.frame_task import Preparation, Settings, centred, loud, train
+from features.clips import Clips
+from features.frames import COLUMNS, ENERGY_DB, LOG_F0, VOICING
+from features.recipes import recipe_named
+
+QUICK = Settings(units=4, epochs=8, crop_s=0.4, crops=2, batch_size=8, learning_rate=0.02)
+
+
+def clip(male, rng, frames=40):
+    x = rng.standard_normal((frames, len(COLUMNS)))
+    x[:, LOG_F0] = np.log(120.0 if male else 210.0) + 0.1 * rng.standard_normal(frames)
+    x[:, VOICING] = rng.uniform(0.6, 1.0, frames)
+    x[:, ENERGY_DB] = rng.uniform(-40, -20, frames)
+    return x.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def clips():
+    rng, n = np.random.default_rng(0), 24
+    labels = np.arange(n) % 2
+    return Clips(
+        sequences=[clip(k, rng, 30 + n) for n, k in enumerate(labels)],
+        labels=labels,
+        speakers=np.array([f"s{i}" for i in range(n)], object),
+        splits=np.array([""] * n),
+        paths=np.array([f"{i}.wav" for i in range(n)]),
+        hashes=np.array([f"{i:064x}" for i in range(n)]),
+        columns=COLUMNS,
+        stamp=recipe_named("frames").stamp(),
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(clips):
+    return train(clips, QUICK)[0]
+
+
+def test_it_learns_what_tells_the_clips_apart(trained, clips):
+    assert ((trained.log_odds(clips) > 0) == clips.labels).all()
+
+
+def test_a_clips_answer_is_the_mean_of_its_frames(trained, clips):
+    each = [trained.frame_log_odds(x) for x in clips.sequences]
+    assert [len(own) for own in each] == [len(x) for x in clips.sequences]
+    # alone or padded in a batch: float32 sums in another order, at log-odds of some 10
+    np.testing.assert_allclose([own.mean() for own in each], trained.log_odds(clips), atol=1e-4)
+
+
+def test_where_the_last_states_answer_there_is_one_answer_a_clip(clips):
+    model, _ = train(clips, replace(QUICK, answer="last", epochs=1))
+    assert model.frame_log_odds(clips.sequences[0]).shape == (1,)
+    assert model.log_odds(clips).shape == (len(clips),)
+
+
+def test_level_and_microphone_are_taken_away_and_pitch_is_kept():
+    x = clip(True, np.random.default_rng(1))
+    other = x.copy()
+    other[:, ENERGY_DB] += 12  # louder
+    other[:, ENERGY_DB + 1 :] += np.linspace(-3, 3, 20)  # another microphone: a constant in every coefficient
+    prepare = Preparation.fit([x], per_clip=True)
+    np.testing.assert_allclose(prepare(other), prepare(x), atol=1e-5)
+    left_in = Preparation.fit([x], per_clip=False)
+    assert np.abs(left_in(other) - left_in(x)).max() > 1
+    higher = x.copy()
+    higher[:, LOG_F0] += np.log(2) / 12  # a semitone
+    assert (prepare(higher)[:, 0] > prepare(x)[:, 0]).all()
+
+
+def test_pauses_tell_nothing_of_the_microphone():
+    x = clip(True, np.random.default_rng(2))
+    x[30:, ENERGY_DB] = -80
+    assert loud(x).sum() == 30
+    noisier = x.copy()
+    noisier[30:, ENERGY_DB + 1 :] += 5  # other noise in the pauses
+    np.testing.assert_array_equal(centred(noisier, per_clip=True)[:30], centred(x, per_clip=True)[:30])
+
+
+def test_an_unvoiced_frame_has_no_pitch():
+    x = clip(True, np.random.default_rng(3))
+    x[:10, VOICING] = 0.1
+    prepared = Preparation.fit([x], per_clip=True)(x)
+    assert (prepared[:10, 0] == 0).all()
+    assert (prepared[10:, 0] != 0).all()
+
+
+def test_the_spectrum_is_standardised_by_the_training_clips(clips):
+    prepare = Preparation.fit(clips.sequences, per_clip=True)
+    shape = np.concatenate([prepare(x)[loud(x), 3:] for x in clips.sequences])
+    np.testing.assert_allclose(shape.mean(axis=0), 0, atol=1e-5)  # sums of 1,000 float32
+    np.testing.assert_allclose(shape.std(axis=0), 1, atol=1e-5)
+
+
+def test_a_file_keeps_the_answers_and_not_the_optimizer(trained, clips, tmp_path):
+    frame_task.save(trained, tmp_path / "m.safetensors", clips, QUICK, temperature=1.5)
+    back = frame_task.load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(back.log_odds(clips), trained.log_odds(clips))
+    assert back.network.metadata["temperature"] == 1.5
+    assert back.network.metadata["recipe"] == clips.stamp
+    trained.network.save(tmp_path / "whole.safetensors")
+    assert (tmp_path / "m.safetensors").stat().st_size < 0.7 * (tmp_path / "whole.safetensors").stat().st_size
+
+
+def test_the_same_seed_trains_the_same_network(clips):
+    one, other = (train(clips, replace(QUICK, epochs=2), seed=3)[0] for _ in range(2))
+    np.testing.assert_array_equal(one.log_odds(clips), other.log_odds(clips))
+    apart = train(clips, replace(QUICK, epochs=2), seed=4)[0]
+    assert (one.log_odds(clips) != apart.log_odds(clips)).all()
+
+
+def test_variants_are_learnt_from(clips):
+    """Where the clips alone say nothing, the variants' pitch still teaches."""
+    silent = replace(clips, sequences=[x.copy() for x in clips.sequences])
+    for x in silent.sequences:
+        x[:, LOG_F0] = np.log(160.0)
+    model, _ = train(silent, replace(QUICK, epochs=20), variants=[clips, clips])
+    assert ((model.log_odds(clips) > 0) == clips.labels).all()
+
+
+def test_variants_of_other_clips_are_refused(clips):
+    with pytest.raises(ValueError, match="not the same clips, row by row"):
+        train(clips, QUICK, variants=[clips.take(np.arange(len(clips))[::-1])])
+
+
+def test_one_sex_is_not_enough(clips):
+    with pytest.raises(ValueError, match="no female clip to learn from"):
+        train(clips.take(clips.labels == 1), QUICK)
+
+
+def test_a_model_of_another_task_is_refused(trained, tmp_path):
+    trained.network.save(tmp_path / "m.safetensors", {"task": "digits"})
+    with pytest.raises(ValueError, match="no model of voices as frames"):
+        frame_task.load(tmp_path / "m.safetensors")

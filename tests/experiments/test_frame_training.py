@@ -1,0 +1,108 @@
+"""`train` on frames: who is learnt from, who is held out, and what is left on disk."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import frame_task
+from experiments.frame_training import fits, sides, train
+from features import corpora
+from features.clips import read_clips, read_variants, variant_folder
+from features.extraction import extract
+from features.leaks import Leak, refuse_known
+from features.recipes import recipe_named
+from features.synth import write_corpus
+
+QUICK = {"epochs": 3, "units": 4}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """A folder of frames of 14 synthetic speakers, with two variants."""
+    folder = tmp_path_factory.mktemp("frames")
+    write_corpus(folder / "corpus", speakers=7, test_speakers=0, clips=1, seconds=1.0, seed=1)
+    clips = corpora.tutorial_folders(folder / "corpus")
+    for k in range(3):
+        extract(clips, variant_folder(folder / "clips", k), recipe=recipe_named("frames", variant=k))
+    return folder / "clips"
+
+
+@pytest.fixture(scope="module")
+def run(measured, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run") / "mine"
+    return train(measured, out, **QUICK), out
+
+
+def test_a_run_leaves_all_that_its_model_needs(run, measured):
+    result, out = run
+    names = {"model.safetensors", "history.csv", "config.json", "curves.png", "result.json", "clips.csv", "errors.csv"}
+    assert names | {"report.html"} == {path.name for path in out.iterdir()}
+    assert len(pd.read_csv(out / "history.csv")) == QUICK["epochs"]
+    assert json.loads((out / "config.json").read_text())["settings"]["variants"] == 2
+    model = frame_task.load(out / "model.safetensors")
+    stored, clips = model.network.metadata, read_clips(measured)
+    assert stored["temperature"] == result["temperature"]
+    assert np.isfinite(model.log_odds(clips)).all()
+    learnt, held_out = sides(clips, 0)
+    with pytest.raises(Leak):
+        refuse_known(clips.take(learnt), measured.name, stored["trained_on"])
+    refuse_known(clips.take(held_out), measured.name, stored["trained_on"])  # nobody of these was learnt from
+
+
+def test_the_held_out_are_whole_speakers_of_both_sexes(measured):
+    clips = read_clips(measured)
+    learnt, held_out = sides(clips, 0)
+    assert (learnt ^ held_out).all()
+    assert not set(clips.speakers[learnt]) & set(clips.speakers[held_out])
+    assert set(clips.labels[held_out]) == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("splits", "learnt", "held_out"),
+    [
+        (["train", "dev"], "train", "dev"),
+        (["", "test"], "", "test"),
+        (["train", "dev", "test"], "train", "dev"),  # the test is for evaluate
+    ],
+)
+def test_a_split_is_kept_as_the_corpus_has_it(measured, splits, learnt, held_out):
+    clips = read_clips(measured)
+    clips = replace(clips, splits=np.resize(splits, len(clips)))
+    here, there = sides(clips, 0)
+    assert set(clips.splits[here]) == {learnt}
+    assert set(clips.splits[there]) == {held_out}
+
+
+@pytest.mark.parametrize("splits", [["", "train"], ["dev", "test"], ["", "dev"]])
+def test_a_split_that_says_half_is_refused(measured, splits):
+    clips = read_clips(measured)
+    with pytest.raises(ValueError, match="expected train and dev on each"):
+        sides(replace(clips, splits=np.resize(splits, len(clips))), 0)
+
+
+def test_variants_have_the_same_rows_and_other_numbers(measured):
+    clips, *changed = read_variants(measured)
+    assert len(changed) == 2
+    for other in changed:
+        assert other.paths.tolist() == clips.paths.tolist()
+        assert all(
+            (a.shape != b.shape) or (a != b).any() for a, b in zip(clips.sequences, other.sequences, strict=True)
+        )
+
+
+def test_a_clip_that_fails_in_one_variant_is_left_out_of_all(measured, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(measured, tmp_path / "clips")
+    shutil.rmtree(variant_folder(folder, 2))
+    clips = corpora.tutorial_folders(measured.parent / "corpus")
+    extract(clips[1:], variant_folder(folder, 2), recipe=recipe_named("frames", variant=2))
+    assert [len(v) for v in read_variants(folder)] == [len(clips) - 1] * 3
+
+
+def test_tables_are_not_taken_for_frames(measured, tmp_path):
+    assert fits(measured)
+    assert not fits(tmp_path)
