@@ -39,11 +39,13 @@ CANDIDATES: dict[str, tuple[Settings, int]] = {
 }
 
 
-def measured(corpus: str | Path, work: str | Path, jobs: int = -1, pitch: str = "yin") -> list[Clips]:
-    """The corpus by the recipe `frames` and VARIANTS variants of it; what is in the folder `work` is not measured again."""
+def measured(
+    corpus: str | Path, work: str | Path, jobs: int = -1, pitch: str = "yin", variants: int = VARIANTS
+) -> list[Clips]:
+    """The corpus by the recipe `frames` and variants of it; what is in the folder `work` is not measured again."""
     layout, place = corpora.detect(corpus)
     clips = layout.read(place)
-    for variant in range(1 + VARIANTS):
+    for variant in range(1 + variants):
         extract(clips, variant_folder(work, variant), jobs, recipe=frames_recipe(pitch, variant=variant))
     return read_variants(work)
 
@@ -89,7 +91,7 @@ def figures(labels: np.ndarray, scores: Sequence[Sequence[np.ndarray]]) -> dict[
     return {
         "clips": float(np.mean([own[0] for own in accuracy])),
         "each": [own[0] for own in accuracy],
-        "changed": float(np.mean([own[1:] for own in accuracy])),
+        "changed": float(np.mean(changed)) if (changed := [own[1:] for own in accuracy])[0] else None,
     }
 
 
@@ -113,11 +115,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2, help="draws of folds and networks")
     parser.add_argument("--only", action="append", choices=list(CANDIDATES), help="this candidate; may be repeated")
     parser.add_argument("--pitch", default="yin", choices=["yin", "pyin"])
+    parser.add_argument(
+        "--no-variants", action="store_true", help="the clips as they are alone, which is soon measured"
+    )
     options = parser.parse_args()
     try:
-        variants = measured(options.corpus, options.work, pitch=options.pitch)
+        variants = measured(
+            options.corpus, options.work, pitch=options.pitch, variants=0 if options.no_variants else VARIANTS
+        )
         train_rows = np.isin(variants[0].splits, ["train", ""])
-        for line in search([v.take(train_rows) for v in variants], options.only or list(CANDIDATES), options.seeds):
+        possible = [name for name, (_, learnt) in CANDIDATES.items() if learnt < len(variants)]
+        for line in search([v.take(train_rows) for v in variants], options.only or possible, options.seeds):
             print(json.dumps(line), flush=True)
     except (ValueError, OSError) as error:
         parser.error(str(error))
