@@ -443,11 +443,10 @@ def evaluate(
 
     voice = frame_task.load(model)
     say = (lambda text: None) if as_json else (lambda text: out_console.print(_escape(text), soft_wrap=True))
-    with stages() as stage:
-        update = stage("Measuring")
+    with stages(MofNCompleteColumn(), _ExtractionRate(), TimeRemainingColumn()) as stage:
         found = cross_corpus.evaluate_corpus(
             voice, voice.network.metadata, corpus, out, kind, part or "all", speakers_of, allow_known, jobs, force,
-            lambda done, total, seconds: update(done, total), say,
+            stage("Measuring"), say,
         )  # fmt: skip
     if as_json:
         _print_json(found.result | {"notes": found.notes})

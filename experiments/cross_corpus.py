@@ -67,7 +67,7 @@ def evaluate_corpus(
     allow_known: bool = False,
     jobs: int = 1,
     force: bool = False,
-    progress: Progress | None = None,
+    progress: Progress = lambda done, total, seconds: None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Evaluation:
     """Judge a model on a corpus, or on clips that `features` has measured; report.html, result.json and tables into `out`.
