@@ -247,7 +247,8 @@ def features(
             )
         if result.measured:
             pace = f", {result.seconds / took:.0f} x real time" if result.measured == result.clips else ""
-            out_console.print(f"{result.measured} clips measured in {took:.1f} s{pace}")
+            count = f"{result.measured} clip{'s' * (result.measured != 1)}"
+            out_console.print(f"{count} measured in {took:.1f} s{pace}")
         for path, reason, message in result.failed[:10]:
             out_console.print(f"left out ({reason}): {_escape(path)}: {_escape(message)}", soft_wrap=True)
         if result.failed:

@@ -153,6 +153,8 @@ def _undecodable(path: Path, error: Exception) -> BadClip:
     said = getattr(error, "error_string", str(error)).rstrip(".") or type(error).__name__  # without the path again
     if "lost sync" in said:  # what a FLAC says where it is cut
         return BadClip("truncated", path, f"it breaks off or is damaged ({said})")
+    if "regular file" in said:  # what is said of a file that is there, when it is nothing like its name
+        said = f"there is nothing in it that sounds, whatever its name ends in ({path.suffix})"
     if path.is_file():
         with path.open("rb") as raw:
             if raw.read(4) == b"\x1aE\xdf\xa3":

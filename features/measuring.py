@@ -6,6 +6,7 @@ none; nothing but the clip and the recipe decides which numbers. A worker does o
 
 import hashlib
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -144,6 +145,7 @@ class _Worker:
 def _serve(connection: Connection, recipe: Recipe) -> None:
     """What a worker does: measures the clips that come in until nobody is at the other end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the one who began it decides
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders print notes there; what counts becomes a reason
     with threadpool_limits(1):
         connection.send(None)
         while True:

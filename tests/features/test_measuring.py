@@ -198,3 +198,19 @@ def test_the_hash_is_of_the_samples_as_little_endian_float32():
     import struct
 
     assert content_hash(np.array([0.5, -1.0])) == hashlib.sha256(struct.pack("<2f", 0.5, -1.0)).hexdigest()
+
+
+def test_what_a_decoder_prints_does_not_reach_the_screen(tmp_path):
+    picture, script = tmp_path / "picture.mp3", tmp_path / "program.py"
+    picture.write_bytes(b"\xff\xd8\xff\xe0JFIF" + bytes(999))
+    script.write_text(
+        "from features.corpora import Utterance\n"
+        "from features.measuring import measure_all\n"
+        "from features.recipes import TUTORIAL\n"
+        "if __name__ == '__main__':\n"
+        f"    ((_, measured),) = measure_all(TUTORIAL, [Utterance({str(picture)!r}, None, 'male')])\n"
+        "    print(measured.reason)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(features.__file__).parents[1])}
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=environment, check=True)
+    assert (done.stdout, done.stderr) == ("undecodable\n", "")

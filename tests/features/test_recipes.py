@@ -7,7 +7,15 @@ import pytest
 from features.audio import read_clip
 from features.mfcc import tutorial_mfcc
 from features.pitch import autocorrelation_pitch
-from features.recipes import READINGS, TUTORIAL, TUTORIAL_COLUMNS, with_index
+from features.recipes import (
+    READINGS,
+    TUTORIAL,
+    TUTORIAL_COLUMNS,
+    recipe_from,
+    recipe_named,
+    stamp_differences,
+    with_index,
+)
 
 
 @pytest.fixture(scope="session")
@@ -96,3 +104,67 @@ def test_the_stamp_survives_json_and_names_what_the_numbers_depend_on():
     assert stamp["recipe"] == "tutorial"
     assert stamp["parameters"]["mel_rate_hz"] == 22_050
     assert {"librosa", "numpy", "soxr", "soundfile"} <= set(stamp["versions"])
+
+
+SPEECH_LIKE = np.random.default_rng(5).normal(size=16_000) * np.sin(np.arange(16_000) / 2_000) ** 2
+
+
+def test_deltas_are_the_slopes_of_straight_lines_through_nine_frames():
+    # Both sides are float32 at the end: the slope keeps 24 bits of columns up to some 100 in size.
+    plain = recipe_named("frames").measure(SPEECH_LIKE, 16_000)
+    recipe = recipe_named("frames", deltas=True)
+    both = recipe.measure(SPEECH_LIKE, 16_000)
+    assert recipe.columns[:23] == recipe_named("frames").columns
+    assert recipe.columns[23:] == tuple(f"d_{name}" for name in recipe.columns[:23])
+    np.testing.assert_array_equal(both[:, :23], plain)
+    for t in range(4, len(plain) - 4):
+        slopes = np.polyfit(np.arange(-4, 5), plain[t - 4 : t + 5].astype(float), 1)[0]
+        np.testing.assert_allclose(both[t, 23:], slopes, rtol=0, atol=1e-5)
+
+
+def test_a_clip_of_fewer_frames_than_a_slope_needs_has_deltas_too():
+    rows = recipe_named("frames", deltas=True).measure(SPEECH_LIKE[:960], 16_000)  # 60 ms, the shortest clip
+    assert rows.shape == (4, 46)
+    assert np.isfinite(rows).all()
+
+
+def test_a_recipe_has_its_own_options_and_no_others():
+    assert recipe_named("tutorial") is TUTORIAL
+    assert recipe_named("frames", pitch="pyin").parameters["pitch"] == "pyin"
+    for name, options, words in [
+        ("spectrogram", {}, "no recipe 'spectrogram': expected one of tutorial, frames"),
+        ("tutorial", {"deltas": True}, "tutorial has no option 'deltas'"),
+        ("frames", {"pitch": "praat"}, "yin, pyin, got 'praat'"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            recipe_named(name, **options)
+
+
+@pytest.mark.parametrize(
+    "recipe", [TUTORIAL, recipe_named("frames"), recipe_named("frames", pitch="pyin", deltas=True)]
+)
+def test_a_stamp_gives_its_recipe_back(recipe):
+    again = recipe_from(json.loads(json.dumps(recipe.stamp())), "a model")
+    assert (again.name, again.columns, again.parameters) == (recipe.name, recipe.columns, recipe.parameters)
+
+
+def test_a_stamp_that_is_measured_differently_here_is_refused():
+    stamp = recipe_named("frames").stamp()
+    for other, words in [
+        (
+            stamp | {"parameters": stamp["parameters"] | {"hop": 160}},
+            "a model .* with other settings .*hop 160 and 320",
+        ),
+        (stamp | {"recipe": "wavelets"}, "there is no recipe 'wavelets'"),
+        ({}, "not known here"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            recipe_from(other, "a model")
+
+
+def test_stamps_differ_by_recipe_or_else_by_what_stands_in_them():
+    one = recipe_named("frames").stamp()
+    assert stamp_differences(one, json.loads(json.dumps(one))) == []
+    assert stamp_differences(one, TUTORIAL.stamp()) == ["recipe frames and tutorial"]
+    older = one | {"versions": one["versions"] | {"librosa": "0.10"}}
+    assert stamp_differences(older, one) == [f"librosa 0.10 and {one['versions']['librosa']}"]

@@ -1,0 +1,57 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from experiments.extraction_speed import enough, resources, speed, words
+
+
+@pytest.fixture
+def long_corpus(tmp_path):
+    """Four speakers of 12 s each."""
+    from features.synth import write_corpus
+
+    write_corpus(tmp_path / "voices", speakers=2, test_speakers=0, clips=1, seconds=12.0)
+    return tmp_path / "voices"
+
+
+def test_a_corpus_is_cut_until_there_is_enough_of_it_and_no_window_twice(long_corpus):
+    clips = enough(long_corpus, 0.03)
+    assert sum(u.end_s - u.start_s for u in clips) >= 0.03 * 3600
+    assert len({(u.path, u.start_s) for u in clips}) == len(clips)
+    assert {round(u.end_s - u.start_s, 6) for u in clips} <= {5.3} | {round(12 - 5.3 - k / 2, 6) for k in range(9)}
+
+
+def test_a_corpus_that_is_too_short_is_told(long_corpus):
+    with pytest.raises(ValueError, match="no 5 h of sound"):
+        enough(long_corpus, 5.0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resources are read in /proc")
+def test_speed_is_what_was_extracted_over_what_it_took(long_corpus):
+    found = speed(long_corpus, "frames", hours=0.01, jobs=2)
+    assert found.hours == pytest.approx(sum(u.end_s - u.start_s for u in enough(long_corpus, 0.01)) / 3600)
+    assert found.times_real_time == pytest.approx(found.hours * 3600 / found.seconds)
+    assert found.tutorial_minutes == pytest.approx(max(7942 / found.clips, 11.7 / found.hours) * found.seconds / 60)
+    assert 0 < found.cpu_s < 60
+    assert f"{found.times_real_time:.0f} x real time" in words(found)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resources are read in /proc")
+def test_resources_count_what_a_child_holds(tmp_path):
+    before = resources()
+    holds = "x = bytearray(1) * (200 << 20); print('held', flush=True); input()"
+    child = subprocess.Popen([sys.executable, "-c", holds], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child.stdout.readline()
+    cpu_s, mib = resources()
+    child.communicate(b"\n")
+    assert mib - before[1] == pytest.approx(200, abs=30)  # and an interpreter of some 10 MiB
+    assert cpu_s >= before[0]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resources are read in /proc")
+def test_the_command_prints_a_line_a_recipe(long_corpus):
+    asked = ["-m", "experiments.extraction_speed", long_corpus, "--hours", "0.01", "--recipe", "tutorial", "--json"]
+    done = subprocess.run([sys.executable, *asked], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["recipe"] == "tutorial"
