@@ -195,7 +195,7 @@ def _signed(value: float) -> str:
 
 def picture(subjects: Sequence[Subject], table: pd.DataFrame) -> Figure:
     """A panel for each subject, on one scale."""
-    fig, axes = pictures.figure(len(subjects), 3.8)
+    fig, axes = pictures.figure(len(subjects), 4.0)
     lowest = min(table["balanced_accuracy"].min(), *(s.threshold[1] for s in subjects), 0.6)
     for ax, subject in zip(axes, subjects, strict=True):
         own = table[table["what"] == subject.name]
@@ -203,11 +203,11 @@ def picture(subjects: Sequence[Subject], table: pd.DataFrame) -> Figure:
             curve = _curves(own, part, "balanced_accuracy")
             ax.fill_between(curve.index, curve.min(axis=1), curve.max(axis=1), color=colour, alpha=0.2, lw=0)
             ax.plot(curve.index, curve.mean(axis=1), color=colour, lw=1.6, label=PARTS[part])
-        ax.axhline(subject.threshold[1], color=pictures.GREY, ls="--", lw=1.2, label=subject.threshold[0])
+        ax.axhline(subject.threshold[1], color=pictures.GREY, ls="--", lw=1.2, label="a threshold on pitch alone")
         if table["epoch"].max() > TUTORIAL_EPOCHS:
             ax.axvline(TUTORIAL_EPOCHS, color=pictures.GREY, ls=":", lw=1.4, label="the tutorial's 20 epochs")
         ax.set(xlabel="epoch", title=subject.title, xlim=(1, table["epoch"].max()), ylim=(lowest - 0.02, 1.01))
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.legend(fontsize=8, loc="lower right")
     axes[0].set_ylabel("balanced accuracy")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     return fig
