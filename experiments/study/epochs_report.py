@@ -19,7 +19,7 @@ TUTORIAL_EPOCHS = 20
 MARKS = (TUTORIAL_EPOCHS, 50, 100, 200)
 CLOSE = 0.01  # of the highest mean: what is nearer than that differs by the seeds' chance
 WORSE = 1.1  # times the lowest log loss
-PARTS = {"train": "training", "held_out": "held out"}
+PARTS = {"train": "training clips", "held_out": "held-out speakers"}
 NOTE = (
     "The band holds the seeds; other held-out speakers would move a curve as a whole. Every point is where a training of so "
     "many epochs ends, since the learning rate stays as it is. Nothing is chosen here: who takes the epoch at which a "
@@ -51,7 +51,7 @@ def write(run: Run, subjects: Sequence[Subject], table: pd.DataFrame, command: s
             "rising and blue goes on."
         ),
         report.paragraph(NOTE),
-        report.heading("Balanced accuracy after so many epochs: mean and range of the seeds"),
+        report.heading("Balanced accuracy: mean and range of the seeds"),
         report.table(frame(result)),
     ]  # fmt: skip
     for subject in result["subjects"].values():
@@ -100,13 +100,13 @@ def _spread(values: pd.Series) -> dict[str, float]:
 
 
 def frame(result: dict[str, Any]) -> pd.DataFrame:
-    """The table: a row for each subject and part, a column for each mark."""
+    """The table: a row for each subject and mark, a column for each part."""
     last = result["epochs"]
-    marks = [*(m for m in MARKS if m < last), last]
     rows = {}
     for subject in result["subjects"].values():
-        for part, name in PARTS.items():
-            rows[f"{subject['title']}, {name}"] = {f"{m} epochs": _cell(subject["at"][m][part]) for m in marks}
+        for mark in [*(m for m in MARKS if m < last), last]:
+            at = subject["at"][mark]
+            rows[f"{subject['title']}, {mark} epochs"] = {PARTS[part]: _cell(at[part]) for part in PARTS}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -195,22 +195,19 @@ def _signed(value: float) -> str:
 
 def picture(subjects: Sequence[Subject], table: pd.DataFrame) -> Figure:
     """A panel for each subject, on one scale."""
-    fig, axes = pictures.figure(len(subjects), 3.8)
+    fig, axes = pictures.figure(len(subjects), 4.0)
     lowest = min(table["balanced_accuracy"].min(), *(s.threshold[1] for s in subjects), 0.6)
     for ax, subject in zip(axes, subjects, strict=True):
         own = table[table["what"] == subject.name]
-        for part, colour, name in (
-            ("train", pictures.BLUE, "training clips"),
-            ("held_out", pictures.ORANGE, "held-out speakers"),
-        ):
+        for part, colour in (("train", pictures.BLUE), ("held_out", pictures.ORANGE)):
             curve = _curves(own, part, "balanced_accuracy")
             ax.fill_between(curve.index, curve.min(axis=1), curve.max(axis=1), color=colour, alpha=0.2, lw=0)
-            ax.plot(curve.index, curve.mean(axis=1), color=colour, lw=1.6, label=name)
-        ax.axhline(subject.threshold[1], color=pictures.GREY, ls="--", lw=1.2, label=subject.threshold[0])
+            ax.plot(curve.index, curve.mean(axis=1), color=colour, lw=1.6, label=PARTS[part])
+        ax.axhline(subject.threshold[1], color=pictures.GREY, ls="--", lw=1.2, label="a threshold on pitch alone")
         if table["epoch"].max() > TUTORIAL_EPOCHS:
             ax.axvline(TUTORIAL_EPOCHS, color=pictures.GREY, ls=":", lw=1.4, label="the tutorial's 20 epochs")
         ax.set(xlabel="epoch", title=subject.title, xlim=(1, table["epoch"].max()), ylim=(lowest - 0.02, 1.01))
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.legend(fontsize=8, loc="lower right")
     axes[0].set_ylabel("balanced accuracy")
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
     return fig

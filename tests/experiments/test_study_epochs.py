@@ -1,6 +1,7 @@
 """study epochs: each point is where a training of that length ends, a stopped study goes on, the words follow the numbers."""
 
 import json
+import re
 import warnings
 from dataclasses import replace
 
@@ -10,8 +11,7 @@ import pytest
 
 from experiments import frame_task
 from experiments.comparison import EngineSide
-from experiments.frame_task import Settings
-from experiments.scores import balanced_accuracy
+from experiments.frame_task import Settings, logit
 from experiments.study import epochs, epochs_report, epochs_subjects
 from experiments.study.epochs import study
 from experiments.voice_task import batches, read_task, voice_model
@@ -50,11 +50,11 @@ def rows_of(folder, *index):
 
 
 def test_scores_of_four_answers():
-    found = epochs.scores(np.array([1, 1, 1, 0]), np.log([3.0, 1 / 3, 1.0, 1 / 7]))
-    # right: the first and the last; log-odds of 0 are no answer of male. -log(3/4), -log(1/4), -log(1/2), -log(7/8)
+    found = epochs.scores(np.array([1, 1, 1, 0]), np.log([4.0, 1 / 3, 1.0, 1 / 7]))
+    # right: the first and the last; log-odds of 0 are no answer of male. -log(4/5), -log(1/4), -log(1/2), -log(7/8)
     assert found["accuracy"] == 0.5
     assert found["balanced_accuracy"] == pytest.approx((1 / 3 + 1) / 2)
-    assert found["loss"] == pytest.approx(-np.log(3 / 4 * 1 / 4 * 1 / 2 * 7 / 8) / 4)
+    assert found["loss"] == pytest.approx(-np.log(4 / 5 * 1 / 4 * 1 / 2 * 7 / 8) / 4)
 
 
 def test_there_is_a_row_for_every_training_epoch_and_part(made):
@@ -76,23 +76,22 @@ def test_a_point_is_where_a_training_of_that_length_ends(made, noise_tables, fra
     pd.testing.assert_frame_equal(longer[longer["epoch"] <= 2].reset_index(drop=True), shorter, check_exact=True)
 
 
-def test_tables_are_trained_as_compare_trains_the_engine(made, noise_tables):
-    for what, reading, scale in (("112x1", "steps", False), ("11x11", "frames", True)):
-        task = read_task(noise_tables, reading, scale)
-        train, held_out = task.train, task.held_out
-        data = (task.inputs(train), train.labels, task.inputs(held_out), held_out.labels)
-        start = voice_model(seed=1)
-        start.build(data[0].shape[1:])
-        settings = {"units": 64, "learning_rate": 1e-3, "seed": 1, "dtype": "float32"}
-        side = EngineSide(settings, data, start.get_weights())
-        rows = rows_of(made, "what", "seed", "part", "epoch")
-        for epoch, order in enumerate(batches(len(train), 32, 3, 1), start=1):
-            there = side.epoch(order)
-            for part, p, y in (("train", there.p_train, data[1]), ("held_out", there.p_held_out, data[3])):
-                found = rows.loc[(what, 1, part, epoch)]
-                assert found["balanced_accuracy"] == balanced_accuracy(y, (p > 0.5).astype(int))
-            assert found["accuracy"] == pytest.approx(there.val_accuracy)
-            assert found["loss"] == pytest.approx(there.val_loss, rel=1e-5)  # theirs is summed in float32
+@pytest.mark.parametrize(("reading", "scale"), [("steps", False), ("frames", True)])
+def test_tables_are_trained_as_compare_trains_the_engine(reading, scale, noise_tables, monkeypatch):
+    monkeypatch.setattr(epochs_subjects, "BATCH_SIZE", 7)  # four batches of the 24 rows
+    task, found = read_task(noise_tables, reading, scale), []
+    epochs_subjects.train_on_tables(task, 1, 3, lambda epoch, answers: found.append(answers))
+    data = (task.inputs(task.train), task.train.labels, task.inputs(task.held_out), task.held_out.labels)
+    start = voice_model(seed=1)
+    start.build(data[0].shape[1:])
+    settings = {"units": 64, "learning_rate": 1e-3, "seed": 1, "dtype": "float32"}
+    side = EngineSide(settings, data, start.get_weights())
+    for order, answers in zip(batches(24, 7, 3, 1), found, strict=True):
+        there = side.epoch(order)
+        for part, p, y in (("train", there.p_train, data[1]), ("held_out", there.p_held_out, data[3])):
+            labels, z = answers[part]
+            np.testing.assert_array_equal(labels, y)
+            np.testing.assert_array_equal(z, logit(p))
 
 
 def test_a_model_that_is_asked_after_every_epoch_learns_the_same(frames):
@@ -273,7 +272,8 @@ def verdict(table):
         ([0.5, 0.6], [0.7, 0.7], "X from .550 to .700: higher in every seed, +.150 on average (+.100 to +.200)"),
         ([0.7, 0.7], [0.5, 0.6], "X from .700 to .550: lower in every seed, -.150 on average (-.200 to -.100)"),
         ([0.5, 0.6, 0.5], [0.6, 0.5, 0.5], "higher in 1 of 3 seeds and lower in 1, +.000 on average (-.100 to +.100)"),
-        ([0.1 + 0.2], [0.3], "X from .300 to .300: +.000 with the one seed"),  # but for rounding the same
+        ([0.5], [0.7], "X from .500 to .700: +.200 with the one seed"),
+        ([0.1 + 0.2, 0.3], [0.3, 0.3], "higher in 0 of 2 seeds and lower in 0, +.000"),  # but for rounding the same
     ],
 )
 def test_the_verdict_says_where_the_seeds_went(first, last, words):
@@ -340,7 +340,7 @@ def test_the_command_shows_the_table_and_goes_on(lstm_engine, noise_tables, tmp_
     command = ["study", "epochs", "--tables", noise_tables, "--epochs", 2, "--seeds", 1, "--out", tmp_path]
     shown = lstm_engine(*command)
     assert shown.code == 0
-    assert "(N, 112, 1) raw, held out" in shown.out
+    assert re.search(r"\(N, 112, 1\) raw, 2 epochs +[01]?\.\d{3} +[01]?\.\d{3}", shown.out)
     assert f"Report: {tmp_path / 'report.html'}" in shown.out
     again = lstm_engine(*command, "--json")
     assert json.loads(again.out) == json.loads((tmp_path / "epochs.json").read_text())
