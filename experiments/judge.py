@@ -5,10 +5,12 @@ only the part in which somebody speaks goes into the network, so that silence ar
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit
 
 from experiments.frame_task import ClipModel
@@ -17,7 +19,6 @@ from features.frames import ENERGY_DB, LOG_F0, SILENCE
 from features.recipes import Recipe, recipe_from
 from features.speech import ENOUGH_S, FRAME_S, LEAST_S, find_speech
 
-PRETRAINED = Path(__file__).with_name("pretrained") / "voice.safetensors"
 STRETCH_S = 30.0  # the network has learnt from readings of up to 17 s
 MARGIN = 10  # frames, 0.2 s, kept before the first voice and after the last: consonants have no pitch
 
@@ -42,6 +43,24 @@ class Judgement:
     f0: np.ndarray
     p: np.ndarray
     energy: np.ndarray
+
+    def as_lists(self) -> dict[str, list[float]]:
+        """The frames for JSON, with as many digits as mean something."""
+        values = {
+            "time_s": (self.time, 2),
+            "f0_hz": (self.f0, 1),
+            "probability": (self.p, 4),
+            "energy_db": (self.energy, 1),
+        }
+        return {name: np.round(own, digits).tolist() for name, (own, digits) in values.items()}
+
+    def thinned(self, most: int) -> "Judgement":
+        """The same with at most so many frames, to draw: of several the median F0, the mean p and the highest energy."""
+        several = -(-len(self.time) // most)
+        frames = pd.DataFrame({name: getattr(self, name) for name in ("time", "f0", "p", "energy")})
+        ways = {"time": "first", "f0": "median", "p": "mean", "energy": "max"}
+        fewer = frames.groupby(np.arange(len(frames)) // several).agg(ways)
+        return replace(self, **{name: fewer[name].to_numpy() for name in ways})
 
 
 def judge(samples: np.ndarray, rate: int, model: ClipModel, name: str | Path = "the recording") -> Judgement:
@@ -69,11 +88,8 @@ def judge_stretches(stretches: Iterable[tuple[np.ndarray, int]], model: ClipMode
     f0, z, energy = (np.concatenate([getattr(s, field) for s in judged]) for field in ("f0", "z", "energy"))  # (T,)
     z = z / stored["temperature"]
     voice_s = float(np.sum(~np.isnan(f0)) * FRAME_S)
-    spoken = voice_s >= LEAST_S
-    p = float(expit(np.nanmean(z))) if spoken else None
-    label, why = (
-        _answer(p, voice_s, stored["uncertain"], stored["labels"]) if spoken else ("no speech", _why_none(judged))
-    )
+    p = float(expit(np.nanmean(z))) if voice_s >= LEAST_S else None
+    label, why = _answer(p, voice_s, stored) if p is not None else ("no speech", _why_none(judged))
     return Judgement(
         label=label,
         probability=p,
@@ -83,7 +99,7 @@ def judge_stretches(stretches: Iterable[tuple[np.ndarray, int]], model: ClipMode
         f0_hz=float(np.nanmedian(f0)) if voice_s else None,
         time=np.arange(len(f0)) * FRAME_S,
         f0=f0,
-        p=expit(z) if spoken else np.full(len(z), np.nan),
+        p=expit(z) if p is not None else np.full(len(z), np.nan),
         energy=energy,
     )
 
@@ -115,14 +131,19 @@ class _Stretch:
         return cls(np.where(speech.voice, np.exp(x[:, LOG_F0]), np.nan), z, x[:, ENERGY_DB], speech.tone)
 
 
-def _answer(p: float, voice_s: float, least: float, labels: dict[str, str]) -> tuple[str, str]:
-    """The label for a probability of male, and why."""
-    label, sure = labels["1" if p > 0.5 else "0"], max(p, 1 - p)
+def _answer(p: float, voice_s: float, stored: dict[str, Any]) -> tuple[str, str]:
+    """The label for a probability of male, and why; stored is the model's metadata."""
+    label = stored["labels"]["1" if p > 0.5 else "0"]
+    sure = np.floor(100 * max(p, 1 - p)) / 100  # cut, not rounded: .796 is no .80, and nothing is 1.00
+    low, high = stored["uncertain"]
     if voice_s < ENOUGH_S:
         return "uncertain", f"only {voice_s:.2f} s of voice, and {ENOUGH_S} s are needed: speak for a few seconds"
-    if sure < least:
-        return "uncertain", f"{sure:.2f} for {label}, and an answer needs {least:.2f}"
-    return label, f"{sure:.2f} for {label}"
+    if low < p < high:
+        return (
+            "uncertain",
+            f"probability {sure:.2f} for {label}, and an answer needs {high if p > 0.5 else 1 - low:.2f}",
+        )
+    return label, f"probability {sure:.2f}"
 
 
 def _why_none(judged: list[_Stretch]) -> str:

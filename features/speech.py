@@ -39,7 +39,7 @@ def find_speech(x: np.ndarray) -> Speech:
 
 
 def voiced_runs(x: np.ndarray) -> np.ndarray:
-    """(T,) bool: frames with a pitch, loud enough, and part of at least SHORTEST over which pitch and level go on smoothly."""
+    """(T,) bool: frames with a pitch, loud enough, and among SHORTEST or more over which pitch and level go on smoothly."""
     voiced = (x[:, VOICING] > VOICED) & (x[:, LOG_F0] > np.log(PINNED_HZ))  # (T,)
     if voiced.any():
         voiced &= x[:, ENERGY_DB] > np.percentile(x[voiced, ENERGY_DB], 95) - LOUD_DB
