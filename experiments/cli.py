@@ -80,6 +80,10 @@ Units = Annotated[int, typer.Option(min=1, help="Units of the LSTM.")]
 BatchSize = Annotated[int, typer.Option(min=1)]
 LearningRate = Annotated[float, typer.Option(help="Adam's.")]
 Model = Annotated[Path, typer.Option("--model", "-m", help="A model.safetensors that train wrote.")]
+OtherModel = Annotated[
+    Path | None, typer.Option("--model", "-m", help="A model.safetensors that train wrote; without, the shipped one.")
+]
+Plot = Annotated[bool, typer.Option("--plot", help="Pitch and probability over time, in the terminal.")]
 
 
 def main() -> None:
@@ -594,30 +598,122 @@ def gradcheck(
     raise typer.Exit(0 if result.ok else 1)
 
 
-@app.command(epilog="Example: lstm-engine predict me.wav --model runs/mine/model.safetensors")
+@app.command(
+    epilog="Examples: lstm-engine predict me.wav --plot   |   lstm-engine predict clips/*.flac --out runs/clips   |   "
+    "lstm-engine predict me.wav --model runs/mine/model.safetensors"
+)
 def predict(
-    files: Annotated[list[str], typer.Argument(help="WAV, FLAC, OGG or MP3.")],
-    model: Model,
+    files: Annotated[list[str], typer.Argument(help="WAV, FLAC, OGG, MP3 or AIFF, of any length.")],
+    model: OtherModel = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for a picture of each file: level, pitch, probability.")
+    ] = None,
+    plot: Plot = False,
+    frames: Annotated[bool, typer.Option("--frames", help="With --json: the numbers of every frame too.")] = False,
+    force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """The probability of a male voice for each file. Exit 1 when one could not be measured: silence, damage, no sound."""
-    from experiments.training import predict as run
+    """What a voice sounds like, male or female; "uncertain" or "no speech" where it should not say.
 
-    predictions = run(model, files)
+    Exit 1 when a file could not be read.
+    """
+    from experiments import judge_shown
+    from experiments.predict import SHIPPED, frames_model
+    from experiments.predict import predict as run
+
+    if (plot and as_json) or (frames and not as_json):
+        raise ValueError(
+            "--plot draws for people and --json tells programs: give one of them; --frames goes with --json"
+        )
+    model = model or SHIPPED
+    if plot or frames:
+        frames_model(model)  # refuses the tutorial's, which have no frames
+    predictions, plots, arrays = [], [], []
+    with stages() as stage:
+        heard = stage("Listening")
+        for prediction, judgement in run(files, model, out, force):
+            predictions.append(prediction)
+            if judgement is not None and plot:
+                plots.append(f"{prediction.file}: {prediction.label}\n{judge_shown.plot(judgement)}\n")
+            arrays.append(judgement.as_lists() if judgement is not None and frames else None)
+            heard(len(predictions), len(files))
     if as_json:
-        _print_json([asdict(p) for p in predictions])
+        _print_json([asdict(p) | ({"frames": own} if own else {}) for p, own in zip(predictions, arrays, strict=True)])
     else:
-        table = Table()
-        for column, side in (("file", "left"), ("p(male)", "right"), ("label", "left"), ("pitch", "right")):
-            table.add_column(column, justify=side, overflow="fold")
-        for p in predictions:
-            if p.error:
-                table.add_row(_escape(p.file), "", f"[red]{_escape(p.error)}[/red]", "")
-            else:
-                table.add_row(_escape(p.file), f"{p.probability:.3f}", p.label, f"{p.pitch_hz:.0f} Hz")
-        out_console.print(table)
-        out_console.print("A label is a guess about a recording, not a fact about a person.")
+        for text in plots:
+            out_console.print(_escape(text), soft_wrap=True)
+        out_console.print(judge_shown.table(predictions))
+        out_console.print(judge_shown.NOTE)
+        if out is not None:
+            out_console.print(f"Pictures: {out}", soft_wrap=True)
     raise typer.Exit(1 if any(p.error for p in predictions) else 0)
+
+
+@app.command(epilog="Examples: lstm-engine record --seconds 5 --plot   |   lstm-engine record --list-devices")
+def record(
+    seconds: Annotated[float, typer.Option(min=1, max=3600, help="How long to listen.")] = 5.0,
+    device: Annotated[
+        int | None, typer.Option(min=0, help="Number of a microphone, as --list-devices shows them.")
+    ] = None,
+    list_devices: Annotated[bool, typer.Option("--list-devices", help="Show the sound devices.")] = False,
+    save: Annotated[Path | None, typer.Option(help="Keep the recording: a .wav, .flac or .ogg.")] = None,
+    model: OtherModel = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for recording.png: level, pitch, probability.")] = None,
+    plot: Plot = False,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Listens to you, and says what your voice sounds like. Nothing is kept without --save. Exit 1 when nobody spoke."""
+    from experiments import judge_shown, microphone
+    from experiments.predict import SHIPPED, draw, frames_model, prediction_of
+    from experiments.record import CONSENT
+    from experiments.record import record as run
+    from experiments.runs import Run
+
+    if list_devices:
+        return _list_devices(microphone.devices(), as_json)
+    if plot and as_json:
+        raise ValueError("--plot draws for people and --json tells programs: give one of them")
+    judge = frames_model(model or SHIPPED)
+    folder = None if out is None else Run(out, force)
+    chosen = microphone.choose(microphone.devices(), device)
+    err_console.print(f"{CONSENT} Microphone: {_escape(chosen['name'])}.", soft_wrap=True)
+
+    def recorder() -> microphone.Sound:
+        with judge_shown.meter(err_console, seconds) as hear:
+            return microphone.record(seconds, chosen, hear)
+
+    recorded = run(recorder, judge, save, force)
+    name = "your recording" if save is None else str(save)
+    picture = None if folder is None else draw(recorded.judgement, name, folder, "recording.png")
+    prediction = prediction_of(name, recorded.judgement, picture)
+    if as_json:
+        kept = {"file": None if save is None else str(save), "device": recorded.sound.device}
+        _print_json(asdict(prediction) | kept | {"rate_hz": recorded.sound.rate, "remarks": recorded.remarks})
+    else:
+        if plot:
+            out_console.print(judge_shown.plot(recorded.judgement) + "\n", soft_wrap=True)
+        out_console.print(judge_shown.table([prediction]))
+        for line in [*recorded.remarks, judge_shown.NOTE, *([f"Picture: {picture}"] if picture else [])]:
+            out_console.print(_escape(line), soft_wrap=True)
+    raise typer.Exit(1 if prediction.label == "no speech" else 0)
+
+
+def _list_devices(devices: list[dict[str, Any]], as_json: bool) -> None:
+    """record --list-devices. Exit 1 without a microphone."""
+    if as_json:
+        _print_json(devices)
+    elif not devices:
+        out_console.print("This machine has no sound device.")
+    else:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column, side in {"number": "right", "name": "left", "microphone": "left", "Hz": "right"}.items():
+            table.add_column(column, justify=side, overflow="fold")
+        for d in devices:
+            kind = "the default" if d["default"] else "yes" if d["inputs"] else "no, it plays"
+            table.add_row(str(d["number"]), _escape(d["name"]), kind, f"{d['rate_hz']:,}")
+        out_console.print(table)
+    raise typer.Exit(0 if any(d["inputs"] for d in devices) else 1)
 
 
 @app.command(

@@ -135,13 +135,20 @@ def synthetic_note(synthetic: bool) -> list[str]:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One clip: the probability of male, the label it gives and the pitch in Hz, or why it could not be measured."""
+    """One clip: the probability of male, the label it gives and the pitch in Hz, or why it could not be measured.
+
+    What else there is to say, only a model of frames says; picture: the file that was drawn.
+    """
 
     file: str
     probability: float | None = None
     label: str | None = None
     pitch_hz: float | None = None
     error: str | None = None
+    why: str | None = None
+    seconds: float | None = None
+    voice_s: float | None = None
+    picture: str | None = None
 
 
 def predict(model_file: str | Path, files: list[str]) -> list[Prediction]:

@@ -6,6 +6,7 @@ audible and long enough for the pitch search, so that no later step has to ask a
 
 import re
 import stat
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,6 +17,7 @@ EXTENSIONS = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 RATES_HZ = (4_000, 192_000)  # below is not speech, above is a broken header (2^31 - 1 would resample to one sample)
 SHORTEST_S = 0.06  # three periods of the lowest pitch searched, 50 Hz: the least for a pitch (Boersma 1993)
 SILENCE_DBFS = -60.0  # of the spread around the mean, so a constant is silence; LibriSpeech lies above -36
+CUT = "it breaks off: there is less sound in the file than its header promises"
 LOUDEST = 10.0  # float files may pass full scale (1.0) a little; 20 dB above it the scale itself is wrong
 
 
@@ -77,8 +79,38 @@ def read_clip(path: str | Path, start_s: float = 0.0, end_s: float | None = None
     except (RuntimeError, OSError, TypeError, ValueError, MemoryError) as error:  # libsndfile's ways to say no
         raise _undecodable(path, error) from error
     if cut:
-        raise BadClip("truncated", path, "it breaks off: there is less sound in the file than its header promises")
+        raise BadClip("truncated", path, CUT)
     return check_samples(channels, rate, path), rate
+
+
+def read_stretches(path: str | Path, seconds: float) -> Iterator[tuple[np.ndarray, int]]:
+    """A recording of any length, a stretch of so many seconds at a time: (channels (n, c) float64, rate in Hz).
+
+    A rest of less than half a stretch comes with the one before. Nothing but the file is checked: give each stretch to
+    `check_samples`. Raises BadClip, for a file that breaks off only at its end.
+    """
+    path = Path(path)
+    _check_file(path)
+    try:
+        with sf.SoundFile(path) as file:
+            rate, read = file.samplerate, 0
+            _check_rate(rate, path)
+            stretch = file.read(n := round(seconds * rate), always_2d=True)  # (n, c)
+            while True:
+                read += len(stretch)
+                following = file.read(n, always_2d=True)
+                if len(following) < n / 2:
+                    break
+                yield stretch, rate
+                stretch = following
+            yield np.concatenate([stretch, following]), rate
+            cut = _is_cut(file, path, missing=file.frames - read - len(following))
+    except BadClip:
+        raise
+    except (RuntimeError, OSError, TypeError, ValueError, MemoryError) as error:
+        raise _undecodable(path, error) from error
+    if cut:
+        raise BadClip("truncated", path, CUT)
 
 
 def check_samples(channels: np.ndarray, rate: int, name: str | Path) -> np.ndarray:

@@ -1,0 +1,218 @@
+"""How often a voice is found where there is one, and where there is none: `python -m experiments.judge_rates CORPUS`.
+
+Real clips, as they are and in noise, rooms and wires, and sounds made here that are no speech. It needs no model, for the
+rule knows nothing of the sexes. The table in docs/voices.md is what this prints.
+"""
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import joblib
+import librosa
+import numpy as np
+import pandas as pd
+from scipy.signal import lfilter
+
+from features import corpora
+from features.audio import check_samples, read_clip
+from features.augment import TELEPHONE, VOICES, Hum, Noise, Reverb, Step
+from features.frames import frames
+from features.speech import ENOUGH_S, FRAME_S, LEAST_S, find_speech
+
+RATE, SECONDS = 16_000, 5.0
+N = round(RATE * SECONDS)
+DRAWS = 50
+VERDICTS = ("speech", "too little", "no speech")
+Draw = Callable[[np.random.Generator], np.ndarray]
+
+CHANGES: dict[str, Step | None] = {
+    "as they are": None,
+    "in white noise, 10 dB": Noise((10.0, 10.0), (0.0, 0.0)),
+    "in pink noise, 10 dB": Noise((10.0, 10.0), (1.0, 1.0)),
+    "in brown noise, 10 dB": Noise((10.0, 10.0), (2.0, 2.0)),
+    "in white noise, 5 dB": Noise((5.0, 5.0), (0.0, 0.0)),
+    "with hum, 20 dB": Hum((20.0, 20.0)),
+    "in a bare room (0.6 s, 3 dB)": Reverb((0.6, 0.6), (3.0, 3.0)),
+    "through a telephone": TELEPHONE,
+    "changed as for training": VOICES,
+}
+
+
+def verdict(samples: np.ndarray, rate: int) -> str:
+    """One of VERDICTS for samples (n,) of half a minute at most."""
+    voice_s = find_speech(frames(samples, rate)).voice.sum() * FRAME_S
+    return VERDICTS[0] if voice_s >= ENOUGH_S else VERDICTS[1] if voice_s >= LEAST_S else VERDICTS[2]
+
+
+# -- sounds that are no speech, (N,) at 16 kHz ------------------------------------------------------------------------
+
+
+def t() -> np.ndarray:
+    return np.arange(N) / RATE
+
+
+def noise(slope: float) -> Draw:
+    """Its power falls as 1 / f^slope: 0 is white, 1 pink, 2 brown."""
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        f = np.maximum(np.fft.rfftfreq(N, 1 / RATE), 20)
+        return np.fft.irfft(np.fft.rfft(rng.standard_normal(N)) * f ** (-slope / 2), N)
+
+    return draw
+
+
+def harmonics(f0: float | np.ndarray, rng: np.random.Generator, count: int = 10) -> np.ndarray:
+    """(n,) partials 1/k of a pitch that may move, f0 (n,) in Hz."""
+    f0 = np.broadcast_to(f0, N if np.ndim(f0) == 0 else np.shape(f0))
+    phase = 2 * np.pi * np.cumsum(f0) / RATE
+    return sum(
+        np.sin(k * phase + rng.uniform(0, 2 * np.pi)) / k for k in range(1, count + 1) if k * f0.max() < RATE / 2
+    )
+
+
+def hum(mains: float) -> Draw:
+    return lambda rng: sum(
+        rng.random() / k * np.sin(2 * np.pi * k * mains * t() + rng.uniform(0, 6)) for k in range(1, 7)
+    )
+
+
+def melody(voices: int, decay_s: float | None, vibrato: float) -> Draw:
+    """Notes of a scale, so many at once: struck and dying away in decay_s, or held; vibrato in semitones."""
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        sound, at, root = np.zeros(N), 0, rng.uniform(100, 260)
+        while at < N:
+            length = round(rng.uniform(0.2, 0.6) * RATE)
+            own = np.arange(length) / RATE
+            envelope = np.minimum(1, own / 0.01) * (
+                np.exp(-own / decay_s) if decay_s else np.minimum(1, (own[-1] - own) / 0.03)
+            )
+            for step in (0, 4, 7)[:voices]:
+                semitones = rng.choice([0, 2, 4, 5, 7, 9, 11, 12]) + step + vibrato * np.sin(2 * np.pi * 5.5 * own)
+                note = envelope * harmonics(root * 2 ** (semitones / 12), rng, 12)
+                sound[at : at + length] += note[: N - at]
+            at += length
+        return sound
+
+    return draw
+
+
+def bursts(
+    count: tuple[int, int], sound: Callable[[np.ndarray, np.random.Generator], np.ndarray], length_s: float
+) -> Draw:
+    """Short sounds at random times; sound(times in s (k,), rng) -> (k,)."""
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        x, own = np.zeros(N), np.arange(round(length_s * RATE)) / RATE
+        for at in rng.integers(0, N - len(own), rng.integers(*count)):
+            x[at : at + len(own)] += sound(own, rng)
+        return x
+
+    return draw
+
+
+def siren(rng: np.random.Generator) -> np.ndarray:
+    return harmonics(rng.uniform(200, 600) * 2 ** (0.6 * np.sin(2 * np.pi * rng.uniform(0.2, 0.8) * t())), rng, 4)
+
+
+def engine(rng: np.random.Generator) -> np.ndarray:
+    f0 = rng.uniform(70, 160)
+    turning = harmonics(f0 * (1 + 4e-4 * lfilter([1], [1, -0.9995], rng.standard_normal(N))), rng, 15)
+    return turning * (1 + 0.3 * np.sin(2 * np.pi * f0 / 4 * t())) + 0.1 * noise(1.5)(rng) / noise(1.5)(rng).std()
+
+
+def swelling_noise(rng: np.random.Generator) -> np.ndarray:
+    return noise(1.0)(rng) * np.maximum(0, lfilter([1], [1, -0.9996], rng.standard_normal(N)))
+
+
+def tone(rng: np.random.Generator) -> np.ndarray:
+    return np.sin(2 * np.pi * np.exp(rng.uniform(*np.log((70, 3_000)))) * t())
+
+
+OTHERS: dict[str, Draw] = {
+    "white noise": noise(0.0),
+    "pink noise": noise(1.0),
+    "brown noise": noise(2.0),
+    "noise that swells": swelling_noise,
+    "clicks": bursts((3, 40), lambda own, rng: np.r_[rng.uniform(-1, 1), np.zeros(len(own) - 1)], 0.01),
+    "typing": bursts((8, 30), lambda own, rng: rng.standard_normal(len(own)) * np.exp(-own / 0.01), 0.05),
+    "knocks": bursts((3, 8), lambda own, rng: np.sin(2 * np.pi * rng.uniform(80, 200) * own) * np.exp(-own / 0.03), 0.2),
+    "birds": bursts((6, 15), lambda own, rng: np.hanning(len(own)) * np.sin(
+        2 * np.pi * (rng.uniform(2_500, 4_500) * own + rng.uniform(-4_000, 4_000) * own**2)), 0.15),
+    "hum, 50 Hz": hum(50.0),
+    "hum, 60 Hz": hum(60.0),
+    "a pure tone": tone,
+    "a siren": siren,
+    "an engine": engine,
+    "piano, a melody": melody(1, 0.3, 0.0),
+    "piano, chords": melody(3, 0.4, 0.0),
+    "organ, a melody": melody(1, None, 0.0),
+    "organ, chords": melody(3, None, 0.0),
+    "violin with vibrato": melody(1, None, 0.3),
+}  # fmt: skip
+
+
+def heard(draw: Draw, rng: np.random.Generator) -> np.ndarray:
+    """The sound at a level of -40 to -10 dB of full scale, over a room that is 20 to 50 dB softer."""
+    sound, room = draw(rng), noise(1.0)(rng)
+    level, below = rng.uniform(-40, -10), rng.uniform(20, 50)
+    return 10 ** (level / 20) * (sound / sound.std() + 10 ** (-below / 20) * room / room.std())
+
+
+def whispered(x: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
+    """The clip with noise in place of its voice: each 20 ms of noise through that stretch's own linear prediction."""
+    k = round(0.02 * rate)
+    y, state = np.zeros_like(x), np.zeros(18)
+    for at in range(0, len(x) - k, k):
+        own = x[at : at + k]
+        if own.std() > 1e-6:
+            a = librosa.lpc(own * np.hanning(k), order=18)
+            filtered, state = lfilter([1], a, rng.standard_normal(k), zi=state)
+            y[at : at + k] = filtered * own.std() / max(filtered.std(), 1e-9)
+    return y
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+
+
+def real(clip: corpora.Utterance, number: int) -> list[tuple[str, str]]:
+    """(change, verdict) for one clip, however it is changed."""
+    x, rate = read_clip(clip.path, clip.start_s, clip.end_s)
+    found = []
+    for k, (name, step) in enumerate(CHANGES.items()):
+        changed = x if step is None else step(x, rate, np.random.default_rng([number, k]))
+        found.append((f"readings, {name}", verdict(changed, rate)))
+    return [*found, ("readings, whispered", verdict(whispered(x, rate, np.random.default_rng([number, 99])), rate))]
+
+
+def made(seed: int) -> Iterator[tuple[str, str]]:
+    """(sound, verdict) for one draw of each sound that is no speech."""
+    for k, (name, draw) in enumerate(OTHERS.items()):
+        yield name, verdict(check_samples(heard(draw, np.random.default_rng([seed, k])), RATE, name), RATE)
+
+
+def rates(corpus: str | Path, jobs: int = 1, draws: int = DRAWS) -> pd.DataFrame:
+    """One row a sound: how many clips, and the share of each verdict."""
+    kind, place = corpora.detect(corpus)
+    work = joblib.Parallel(n_jobs=jobs)
+    found = [pair for own in work(joblib.delayed(real)(c, n) for n, c in enumerate(kind.read(place))) for pair in own]
+    found += [pair for own in work(joblib.delayed(lambda s: list(made(s)))(s) for s in range(draws)) for pair in own]
+    table = pd.DataFrame(found, columns=["sound", "verdict"])
+    counts = pd.crosstab(table["sound"], table["verdict"]).reindex(columns=VERDICTS, fill_value=0)
+    return counts.loc[table["sound"].unique()]
+
+
+def main() -> None:
+    """python -m experiments.judge_rates CORPUS: the table, as Markdown."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.judge_rates", description=main.__doc__)
+    parser.add_argument("corpus", help="any corpus that `features` reads")
+    parser.add_argument("--jobs", type=int, default=1)
+    options = parser.parse_args()
+    print(f"| clips of | {' | '.join(VERDICTS)} |\n|---|{'---|' * len(VERDICTS)}")
+    for name, row in rates(options.corpus, options.jobs).iterrows():
+        print(f"| {name} | {' | '.join(str(v) if v else '' for v in row)} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Your own voice: a few seconds from a microphone, what is wrong with them if anything, and what the model says of them.
+
+For the command `record`. The contract: nothing is kept but where the person named a file, and a recording that is silent,
+overdriven or faint is called so, for otherwise the answer would be taken for one about the voice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile as sf
+
+from experiments.frame_task import ClipModel
+from experiments.judge import Judgement, judge
+from experiments.microphone import BLOCK_S, Sound
+from features.audio import SILENCE_DBFS
+from features.whole_files import replacing
+
+CONSENT = "Record only people who have agreed to it. Nothing is kept unless you say --save."
+KINDS = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS"}
+FAINT_DBFS = -45.0  # of the loudest tenth; speech into a microphone nearby lies about -25
+CLIPPED, MOST_CLIPPED = 0.99, 1e-3  # samples that near to full scale; the share of them from which one hears it
+MUTED = "your microphone may be muted, or the system's privacy settings keep this terminal from it"
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What came of it: the sound, the answer, and in words what is wrong with the sound."""
+
+    sound: Sound
+    judgement: Judgement
+    remarks: list[str]
+
+
+def record(
+    recorder: Callable[[], Sound], model: ClipModel, save: str | Path | None = None, force: bool = False
+) -> Recorded:
+    """What the model says of what `recorder` hears. save: a file for the sound, of one of KINDS.
+
+    Raises before anything is heard: FileExistsError for a file that is there, unless force replaces it; ValueError,
+    FileNotFoundError for a name that cannot be written. BadClip for sound that is none (NaN, a wrong scale).
+    """
+    if save is not None:
+        check_place(Path(save), force)
+    sound = recorder()
+    if save is not None:
+        write(Path(save), sound)
+    return Recorded(sound, judge(sound.samples, sound.rate, model), remarks(sound))
+
+
+def remarks(sound: Sound) -> list[str]:
+    """What is wrong with a recording, a sentence each; none for a good one."""
+    found = []
+    x = sound.samples.mean(axis=1)  # (n,)
+    blocks = np.array_split(x, max(1, round(len(x) / sound.rate / BLOCK_S)))
+    loudest = float(np.quantile([level(block) for block in blocks], 0.9))
+    clipped = float(np.mean(np.abs(sound.samples) >= CLIPPED))
+    if 20 * np.log10(max(x.std(), 1e-9)) < SILENCE_DBFS:
+        found.append(f"It is silent: {MUTED}.")
+    elif loudest < FAINT_DBFS:
+        found.append(
+            f"It is very quiet ({loudest:.0f} dB of full scale): go nearer, or raise the input level; {MUTED}."
+        )
+    if clipped > MOST_CLIPPED:
+        found.append(
+            f"It is overdriven ({clipped:.1%} of it at full scale): go further away, or lower the input level."
+        )
+    if sound.lost:
+        found.append("The machine was too slow and lost some of the sound: close other programs and try again.")
+    return found
+
+
+def level(x: np.ndarray) -> float:
+    """Root mean square of samples in dB of full scale, at least -120."""
+    return float(20 * np.log10(max(np.sqrt(np.mean(np.square(x, dtype=float))), 1e-6)))
+
+
+def check_place(path: Path, force: bool) -> None:
+    """That a sound can be written there, asked before a person speaks."""
+    if path.suffix.lower() not in KINDS:
+        raise ValueError(f"{path}: a recording is saved as one of {', '.join(KINDS)}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to save the recording in: make it first")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file in it")
+    if path.exists() and not force:
+        raise FileExistsError(f"{path} is there already: choose another name for --save, or replace it with --force")
+
+
+def write(path: Path, sound: Sound) -> None:
+    """The sound with all its channels, whole or not at all."""
+    kind = path.suffix.lower()
+    with replacing(path, "wb") as file:
+        sf.write(file, sound.samples, sound.rate, subtype=KINDS[kind], format=kind[1:].upper())
