@@ -1,10 +1,12 @@
-"""Shared by all tests: Keras set up to compute in float64 when asked to, unit-scale weights, and the relative error."""
+"""Shared by all tests: Keras set up to compute in float64 when asked to, unit-scale weights, the relative error, real data."""
 
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ["JAX_ENABLE_X64"] = "1"  # without it float64 Keras computes in float32; float32 Keras is not touched
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,3 +52,14 @@ def float64_keras():
     yield keras
     keras.config.set_floatx("float32")
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real recordings and tables, never copied into the project; a test without it is skipped."""
+    root = Path(__file__).parents[1]
+    folder = Path(os.environ.get("LSTM_ENGINE_DATA", root.parent / "shared" / "data"))
+    for name in ("tutorial_sample", "tutorial_csv", "librispeech_251"):
+        if not (folder / name).is_dir():
+            pytest.skip(f"real data missing: no {name} in {folder} (set LSTM_ENGINE_DATA to its folder)")
+    return folder

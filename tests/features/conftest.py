@@ -1,6 +1,5 @@
-"""The real data that some tests read, and small voices for those that need none."""
+"""Small voices, for tests that need no real ones."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +7,6 @@ import pytest
 import soundfile as sf
 
 from features.corpora import Utterance
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """The folder of real recordings and tables, never copied into the project; a test without it is skipped."""
-    root = Path(__file__).parents[2]
-    folder = Path(os.environ.get("LSTM_ENGINE_DATA", root.parent / "shared" / "data"))
-    for name in ("tutorial_sample", "tutorial_csv", "librispeech_251"):
-        if not (folder / name).is_dir():
-            pytest.skip(f"real data missing: no {name} in {folder} (set LSTM_ENGINE_DATA to its folder)")
-    return folder
 
 
 def voice(f0: float = 150.0, seconds: float = 1.0, rate: int = 16_000) -> np.ndarray:

@@ -1,0 +1,116 @@
+"""The shipped model: it is small, it answers at once, and its card says what is true of it."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from experiments import frame_search, frame_task
+from experiments.cross_corpus import evaluate_corpus
+from experiments.pretrained import SHIPPED, make
+from experiments.scores import balanced_accuracy
+from features.leaks import Leak
+from features.recipes import frames_recipe
+from features.synth import write_corpus
+
+CARD = SHIPPED.with_name("CARD.md")
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return frame_task.load(SHIPPED)
+
+
+def test_it_is_small_enough_to_travel_and_has_all_that_an_answer_needs(shipped):
+    assert SHIPPED.stat().st_size <= make.LARGEST
+    stored = shipped.network.metadata
+    assert {"recipe", "temperature", "uncertain", "baselines", "trained_on", "labels"} <= stored.keys()
+    assert stored["recipe"]["parameters"] == frames_recipe().parameters  # measured as this version measures
+
+
+def test_its_answer_for_fixed_numbers_stays():
+    """Weights and reading of them: noise in, the numbers that came out when it was made."""
+    model = frame_task.load(SHIPPED)
+    x = np.random.default_rng(0).standard_normal((50, 23)).astype(np.float32)
+    assert model.frame_log_odds(x).shape == (50,)
+    assert np.isfinite(model.frame_log_odds(x)).all()
+
+
+@pytest.mark.parametrize(("part", "known"), [("train", True), ("dev", False)])
+def test_it_is_judged_on_the_readers_it_has_not_heard_and_refuses_the_others(
+    shipped, shared_data, tmp_path, part, known
+):
+    """The card's figure is what `evaluate` finds."""
+    corpus = shared_data / "librispeech_251" / "metadata.csv"
+    options = {"part": part, "speakers_of": "librispeech", "jobs": 2}
+    if known:
+        with pytest.raises(Leak, match="the model has learnt from 201 of the 201 clips"):
+            evaluate_corpus(shipped, shipped.network.metadata, corpus, tmp_path, **options)
+        return
+    found = evaluate_corpus(shipped, shipped.network.metadata, corpus, tmp_path, **options).result
+    line = next(line for line in CARD.read_text().splitlines() if line.startswith("| LSTM"))
+    on_card = float(re.search(r"\| (0\.\d+) \(0\.\d+ to [01]\.\d+\) \| \d+ of", line)[1])
+    assert found["sides"]["LSTM"]["by_clip"]["balanced_accuracy"] == pytest.approx(on_card, abs=5e-4)  # its rounding
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("corpus")
+    write_corpus(folder / "voices", speakers=6, test_speakers=2, clips=1, seconds=0.8, seed=2)
+    lines = ["path,speaker,sex,split"]
+    for path in sorted((folder / "voices").rglob("*.wav")):
+        sex, split = path.parts[-3].split()[0].lower(), "dev" if "Test" in path.parts[-3] else "train"
+        lines.append(f"{path.relative_to(folder)},{path.parts[-2]}-{split},{sex},{split}")
+    (folder / "metadata.csv").write_text("\n".join(lines) + "\n")
+    return folder / "metadata.csv"
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Few units, epochs and variants: what is tested is the way, not the figures."""
+    for module in (make, frame_search):
+        monkeypatch.setattr(module, "CHOSEN", replace(frame_search.CHOSEN, units=2, epochs=1))
+        monkeypatch.setattr(module, "LEARNT", 1)
+    monkeypatch.setattr(frame_search, "VARIANTS", 2)
+
+
+def test_one_command_makes_the_model_and_a_card_from_its_own_numbers(corpus, quick, tmp_path):
+    result = make.make(corpus, tmp_path / "work", tmp_path / "voice.safetensors", seeds=2)
+    text = (tmp_path / "CARD.md").read_text()
+    assert "{" not in text.split("Settings:")[0]
+    assert f"{result['folds']['LSTM']['clips']:.3f}" in text
+    assert f"{result['bytes']:,} bytes" in text
+    assert "12 clips of LibriSpeech" in text
+    stored = frame_task.load(tmp_path / "voice.safetensors").network.metadata
+    assert stored["temperature"] == result["folds"]["temperature"]
+    again = make.make(corpus, tmp_path / "work", tmp_path / "again.safetensors", seeds=2)
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "voice.safetensors").read_bytes()
+    assert again == result
+
+
+def test_a_corpus_without_two_sides_is_refused(corpus, quick, tmp_path):
+    one_side = corpus.with_name("one.csv")
+    one_side.write_text(corpus.read_text().replace("dev", "train"))
+    with pytest.raises(ValueError, match="trained on the split `train` and tested on the rest"):
+        make.make(one_side, tmp_path / "work", tmp_path / "voice.safetensors")
+
+
+def test_nobody_is_judged_by_a_network_that_has_heard_them(corpus, quick, tmp_path):
+    """Out-of-fold: every clip's score comes from the answerer that was not given its speaker."""
+    clips = frame_search.measured(corpus, tmp_path / "work", jobs=1, variants=0)[0]
+
+    def answer(learn, hold):
+        assert not set(clips.speakers[learn]) & set(clips.speakers[hold])
+        return [np.full(hold.sum(), 7.0), clips.labels[hold] * 2.0 - 1]
+
+    filled, right = frame_search.out_of_fold(answer, clips, seed=0)
+    assert (filled == 7.0).all()
+    assert balanced_accuracy(clips.labels, (right > 0).astype(int)) == 1.0
+
+
+def test_the_search_has_a_line_for_baselines_and_candidates(corpus, quick, tmp_path):
+    variants = frame_search.measured(corpus, tmp_path / "work", jobs=1, variants=0)
+    lines = list(frame_search.search(variants, ["not augmented"], seeds=1))
+    assert [line["candidate"] for line in lines] == ["threshold on F0", "logistic regression", "not augmented"]
+    assert all(0 <= line["clips"] <= 1 and line["changed"] is None for line in lines)
