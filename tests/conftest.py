@@ -1,4 +1,4 @@
-"""Shared by all tests: Keras set up to compute in float64 when asked to, unit-scale weights, the relative error, real data."""
+"""Shared by all tests: Keras in float64 when asked for, unit-scale weights, the relative error, real recordings."""
 
 import os
 
