@@ -29,7 +29,7 @@ def write(run: Run, result: dict[str, Any], rows: pd.DataFrame, notes: list[str]
         report.paragraph(
             "Right answers as balanced accuracy, the mean of the two sexes' shares, so that guessing gives .5. A speaker's "
             "answer is the mean log-odds of the speaker's clips. Intervals hold 95 % of 2,000 draws of as many speakers, "
-            "each with all of their clips, and of half a speaker whose error was not seen; those of a difference draw both "
+            "each with all of their clips, and of half an answer that was not seen; those of a difference draw both "
             "classifiers on the same speakers."
         ),
         report.table(sex_table(result)),

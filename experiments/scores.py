@@ -27,11 +27,11 @@ def class_mean_interval(
     """95 % bootstrap interval of `class_mean`, drawing speakers with all their rows within each class (Efron 1979).
 
     A speaker's rows are alike, so speakers are drawn, not rows; a speaker of None counts as one speaker a row. For either
-    end half a speaker more is among those drawn from, who has that end's bound: the error that happened not to be seen
-    (as Clopper & Pearson 1934 count one more; a half does, see tests). Without it the interval of speakers who are all
-    right is a point, and of 25 + 25 of whom .93 are right it holds the truth 87 times of 100. A class with a single
-    speaker says nothing about others: `bounds`, the extremes of a value, then. Of two classifiers' right answers to the
-    same rows, the interval of `right_a - right_b`, bounds (-1, 1), is that of the paired difference.
+    end half an answer more is among those drawn from, which has that end's bound: the error that happened not to be seen
+    (as Clopper & Pearson 1934 count one more; docs/voices.md says why half). An answer is one row where errors do not
+    gather in speakers and a speaker's rows where they do, by the design effect (Kish 1965). A class with a single speaker
+    says nothing about others: `bounds`, the extremes of a value, then. Of two classifiers' right answers to the same
+    rows, the interval of `right_a - right_b`, bounds (-1, 1), is that of the paired difference.
     """
     names = np.array([f"row {n}" if s is None else f"speaker {s}" for n, s in enumerate(speakers)])
     rng = np.random.default_rng(seed)
@@ -40,9 +40,12 @@ def class_mean_interval(
         _, owner = np.unique(names[y == k], return_inverse=True)  # (rows of class k,)
         if owner.max() == 0:
             return bounds
-        half = len(owner) / (owner.max() + 1) / 2  # rows of half a speaker
-        rows = np.append(np.bincount(owner), half)  # (speakers + 1,)
-        sums = np.append(np.bincount(owner, weights=values[y == k]), 0.0)
+        own, mean = values[y == k], values[y == k].mean()
+        rows, sums = np.bincount(owner), np.bincount(owner, weights=own)  # (speakers,)
+        spread = np.sum((own - mean) ** 2)
+        gathered = np.sum((sums - mean * rows) ** 2) / spread if spread > 0 else 1.0  # the design effect, in rows
+        half = np.clip(gathered, 1.0, rows.mean()) / 2
+        rows, sums = np.append(rows, half), np.append(sums, 0.0)  # (speakers + 1,); its sum comes with the bounds
         for few in np.array_split(means, -(-draws // 100), axis=1):  # views (2, 100): speakers may be many
             drawn = rng.integers(0, len(rows), (few.shape[1], len(rows)))  # (100, speakers + 1)
             unseen = half * (drawn == len(rows) - 1).sum(axis=1)

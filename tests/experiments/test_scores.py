@@ -29,7 +29,7 @@ def test_guessing_the_larger_class_is_worth_a_half():
 
 
 def exact_recalls(n: int, right: int, unseen_right: float) -> tuple[np.ndarray, np.ndarray]:
-    """(value, chance) of a class's bootstrapped recall: n + 1 drawn, of them `right` right, half a speaker `unseen_right`."""
+    """(value, chance) of a class's bootstrapped recall: n + 1 drawn, of them `right` right, half an answer `unseen_right`."""
     counts = np.array([(r, n + 1 - r - u, u) for u in range(n + 2) for r in range(n + 2 - u)])  # right, wrong, unseen
     chance = multinomial.pmf(counts, n + 1, np.array([right, n - right, 1]) / (n + 1))
     r, _, u = counts.T
@@ -63,16 +63,29 @@ def test_the_interval_counts_speakers_not_rows():
 
 
 def test_the_interval_of_the_flawless_leaves_room_for_an_error_not_seen():
-    """Of 25 + 25 speakers all right: the end where the unseen half-speakers drawn weigh most, by the same exact chance."""
+    """Of 25 + 25 speakers all right: where the unseen half answers drawn weigh most, by the same exact chance."""
     y = np.repeat([0, 1], 25)
     low, high = balanced_accuracy_interval(y, y, np.array([f"s{k}" for k in range(50)], object), draws=20_000)
     value, chance = exact_recalls(25, 25, 0.0)
     both, p = ((value[:, None] + value) / 2).ravel(), np.outer(chance, chance).ravel()
     order = np.argsort(both)
     exact = both[order][np.searchsorted(np.cumsum(p[order]), 0.025)]
-    assert low == pytest.approx(exact, abs=0.01)  # a unit of the sum is 1/50 of half a speaker, .01
+    assert low == pytest.approx(exact, abs=0.01)  # a unit of the sum is half an answer of 50, .01
     assert high == 1.0
     assert exact < 0.97
+
+
+def test_the_unseen_weighs_as_the_errors_gather():
+    """Of 20 speakers a sex with 50 rows, all of one speaker's rows wrong, or one row of each: 5 % and 2 % wrong. Where they
+    gather the unseen half answer is 25 rows; where they are strewn it is half a row, four of which, as many as are drawn
+    2.5 times of 100, move the end by 2/1000 and no more.
+    """
+    y, speakers = np.repeat([0, 1], 1000), np.repeat([f"s{k}" for k in range(40)], 50).astype(object)
+    gathered, strewn = np.ones(2000), np.ones(2000)
+    gathered[:50] = gathered[1000:1050] = 0.0
+    strewn[::50] = 0.0
+    assert class_mean_interval(strewn, y, speakers) == pytest.approx((0.98, 0.98), abs=0.0025)
+    assert class_mean_interval(gathered, y, speakers)[0] < 0.9  # 3 of 20 + 1/2 speakers in one sex, 1 in the other
 
 
 def test_one_speaker_of_a_sex_says_nothing_about_others():
@@ -129,14 +142,14 @@ def test_the_interval_holds_the_truth_as_often_as_it_says():
             low, high = class_mean_interval(right.astype(float), y, who, draws=400)
             held[k] += low <= 0.8 <= high
     error = 4 * np.sqrt(0.95 * 0.05 / 600)  # of a share of 600 corpora
-    assert 0.95 - error < held[0] / 600 < 0.98 + error  # half a speaker more errs to this side
+    assert 0.95 - error < held[0] / 600 < 0.98 + error  # half an answer more errs to this side
     assert held[1] / 600 < 0.85
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("truth", [0.93, 0.97])
 def test_the_interval_of_few_and_good_speakers_holds_the_truth_too(truth):
-    """25 speakers a sex, a clip each: without the half-speaker it would 87 and 78 times of 100."""
+    """25 speakers a sex, a clip each: without the half answer it would 87 and 78 times of 100."""
     rng = np.random.default_rng(0)
     y, speakers = np.repeat([0, 1], 25), np.array([f"s{k}" for k in range(50)], object)
     corpora = ((rng.random(50) < truth).astype(float) for _ in range(600))
