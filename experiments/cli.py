@@ -790,8 +790,12 @@ def study_epochs(
     from experiments.study import epochs as study
     from experiments.study.epochs_report import frame
 
-    with stages() as stage:
-        result = study.study(out, tables, frames, epochs, seeds, force, stage, err_console.print)
+    try:
+        with stages() as stage:
+            result = study.study(out, tables, frames, epochs, seeds, force, stage, err_console.print)
+    except KeyboardInterrupt:
+        err_console.print("stopped: the trainings that are done are kept, and the same command goes on with the others")
+        raise typer.Exit(130) from None
     if as_json:
         return _print_json(result)
     _print_frame("Balanced accuracy, mean and range of the seeds", frame(result))

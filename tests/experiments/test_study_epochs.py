@@ -347,6 +347,16 @@ def test_the_command_shows_the_table_and_goes_on(lstm_engine, noise_tables, tmp_
     assert "going on: 2 of 2 trainings are there" in again.err
 
 
+def test_the_command_that_is_stopped_says_that_it_can_go_on(lstm_engine, noise_tables, tmp_path, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(epochs, "_training", stop)
+    stopped = lstm_engine("study", "epochs", "--tables", noise_tables, "--out", tmp_path)
+    assert stopped.code == 130
+    assert "the trainings that are done are kept, and the same command goes on" in " ".join(stopped.err.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
