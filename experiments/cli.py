@@ -643,9 +643,8 @@ def predict(
         for text in plots:
             out_console.print(_escape(text), soft_wrap=True)
         out_console.print(judge_shown.table(predictions))
-        out_console.print(judge_shown.NOTE)
-        if out is not None:
-            out_console.print(f"Pictures: {out}", soft_wrap=True)
+        for line in [*judge_shown.reasons(predictions), judge_shown.NOTE, *([f"Pictures: {out}"] if out else [])]:
+            out_console.print(_escape(line), soft_wrap=True)
     raise typer.Exit(1 if any(p.error for p in predictions) else 0)
 
 
@@ -694,7 +693,8 @@ def record(
         if plot:
             out_console.print(judge_shown.plot(recorded.judgement) + "\n", soft_wrap=True)
         out_console.print(judge_shown.table([prediction]))
-        for line in [*recorded.remarks, judge_shown.NOTE, *([f"Picture: {picture}"] if picture else [])]:
+        lines = [*judge_shown.reasons([prediction]), *recorded.remarks, judge_shown.NOTE]
+        for line in lines + ([f"Picture: {picture}"] if picture else []):
             out_console.print(_escape(line), soft_wrap=True)
     raise typer.Exit(1 if prediction.label == "no speech" else 0)
 

@@ -206,7 +206,7 @@ def rates(corpus: str | Path, jobs: int = 1, draws: int = DRAWS) -> pd.DataFrame
 def main() -> None:
     """python -m experiments.judge_rates CORPUS: the table, as Markdown."""
     parser = argparse.ArgumentParser(prog="python -m experiments.judge_rates", description=main.__doc__)
-    parser.add_argument("corpus", help="any corpus that `features` reads")
+    parser.add_argument("corpus", help="any corpus that `features` reads, such as librispeech_251/metadata.csv")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     print(f"| clips of | {' | '.join(VERDICTS)} |\n|---|{'---|' * len(VERDICTS)}")

@@ -24,20 +24,29 @@ NOTE = "A label is a guess about a recording, not a fact about a person."
 
 
 def table(predictions: Sequence[Prediction]) -> Table:
-    """One row a file: the answer, the probability of male, the median pitch, seconds of voice; why, where it is no answer."""
-    whys = [p.error or ("" if p.label in ("male", "female") else p.why or "") for p in predictions]
-    columns = {"file": "left", "answer": "left", "p(male)": "right", "pitch": "right", "voice": "right", "why": "left"}
+    """One row a file: the answer, the probability of male, the median pitch and the seconds of voice."""
     shown = Table()
-    for column, side in columns.items():
-        if column != "why" or any(whys):
-            shown.add_column(column, justify=side, overflow="fold")
-    for p, why in zip(predictions, whys, strict=True):
+    for column, side in {
+        "file": "left",
+        "answer": "left",
+        "p(male)": "right",
+        "pitch": "right",
+        "voice": "right",
+    }.items():
+        shown.add_column(column, justify=side, overflow="fold")
+    for p in predictions:
+        answer = "[red]not read[/red]" if p.error else escape(p.label or "")
         probability = "" if p.probability is None else f"{p.probability:.3f}"
         pitch = "" if p.pitch_hz is None else f"{p.pitch_hz:.0f} Hz"
         voice = "" if p.voice_s is None else f"{p.voice_s:.1f} s"
-        cells = [escape(p.file), escape(p.label or ""), probability, pitch, voice]
-        shown.add_row(*cells, *([f"[red]{escape(why)}[/red]" if p.error else escape(why)] if any(whys) else []))
+        shown.add_row(escape(p.file), answer, probability, pitch, voice)
     return shown
+
+
+def reasons(predictions: Sequence[Prediction]) -> list[str]:
+    """A line for each file that got no answer: why."""
+    unanswered = [p for p in predictions if p.error or p.label in ("uncertain", "no speech")]
+    return [f"{p.file}: {p.error or p.why}" for p in unanswered]
 
 
 def plot(judgement: Judgement) -> str:
@@ -58,7 +67,7 @@ def meter(console: Console, seconds: float) -> Iterator[Callable[[float, np.ndar
     """
     if console.is_terminal:
         for left in (3, 2, 1):
-            console.print(f"speak in {left} ...", end="\r")
+            console.print(f"speak in {left} ...", end="\r", style="bold")
             sleep(1)
     columns = (TextColumn("speak now"), BarColumn(), TextColumn("{task.completed:.1f} s  level {task.fields[level]}"))
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
@@ -73,8 +82,8 @@ def meter(console: Console, seconds: float) -> Iterator[Callable[[float, np.ndar
 def _axes(time: np.ndarray, values: np.ndarray, seconds: float, rows: int, ticks: dict[str, float]) -> str:
     """Points (T,) over time; NaN is left out. The first tick is the lowest row's, the last the highest's."""
     low, *_, high = ticks.values()
-    margin = 0.5 * (high - low) / (rows - 1)  # so that a tick stands in the middle of its row
-    canvas = Canvas(WIDTH, rows, 0, low - margin, seconds, high + margin)
+    dot = (high - low) / (4 * (rows - 1))  # a row holds four of them, and a tick stands in its middle
+    canvas = Canvas(WIDTH, rows, 0, low - 1.5 * dot, seconds, low - 1.5 * dot + 4 * rows * dot)
     star = None if _knows_braille() else "*"
     for t, value in zip(time, np.clip(values, low, high), strict=True):
         if not np.isnan(value):

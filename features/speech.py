@@ -18,9 +18,10 @@ PINNED_HZ = LOWEST_HZ + 2  # where the search for a pitch ends, what is found is
 GLIDE, SWELL_DB = 0.12, 5.0  # a frame on, a voice has moved by at most 2 semitones (in log F0) and so many dB
 SHORTEST = 4  # frames in a row, 80 ms: a syllable's nucleus; noise, clicks and knocks look voiced for less
 LEAST_S, ENOUGH_S = 0.1, 0.3  # less voice than the first is none; less than the second, too little to judge by
-# A tone stands stiller than any voice: from frame to frame, over the whole, in its spectrum (MFCC 1 to 12).
-STILL_GLIDE, STILL_RANGE, STILL_SPECTRUM = 0.002, 0.06, 11.0
-UNBROKEN_S = 2.5  # a voice breaks off for consonants; the longest without among 251 readings lasts 1.6 s
+# A tone stands stiller than any voice: in log F0 over the whole, from frame to frame, and in its spectrum (MFCC 1 to 12).
+STILL_RANGE, STILL_GLIDE, STILL_SPECTRUM = 0.06, 0.0012, 11.0
+# A voice breaks off for consonants: it sounds less than this share of the time, and of 251 readings none for more than 1.6 s.
+UNBROKEN, UNBROKEN_S = 0.8, 2.5
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ def why_a_tone(x: np.ndarray, voice: np.ndarray) -> str:
     if np.median(np.abs(np.diff(x[:, LOG_F0]))[on]) < STILL_GLIDE:
         return "its pitch moves in steps and never glides: music or tones, not speech"
     shape = x[:, ENERGY_DB + 1 : ENERGY_DB + 13]  # (T, 12)
-    if np.median(np.linalg.norm(np.diff(shape, axis=0), axis=1)[on]) < STILL_SPECTRUM:
+    changes = np.median(np.linalg.norm(np.diff(shape, axis=0), axis=1)[on])
+    first, *_, last = np.flatnonzero(voice)
+    if changes < STILL_SPECTRUM and voice[first:last].mean() > UNBROKEN:
         return "its sound hardly changes, as no speech does: a held note, a machine or music"
     longest = FRAME_S * np.diff(runs(voice)).max()
     if longest > UNBROKEN_S:

@@ -16,7 +16,7 @@ from experiments.training import train
 from experiments.voice_task import VoiceTask, read_task
 from features.corpora import Utterance, tutorial_folders
 from features.extraction import extract
-from features.synth import write_corpus
+from features.synth import draw_speaker, speak, write_corpus
 from features.tables import features_path, rows_path, write_features, write_rows
 
 
@@ -99,6 +99,32 @@ def compared(task: VoiceTask) -> Compared:
     progress: list[tuple[int, int]] = []
     settings = {"units": 8, "batch_size": 7, "learning_rate": 0.01, "seed": 5}
     return Compared(*compare(task, 3, **settings, progress=lambda *at: progress.append(at)), progress)
+
+
+@pytest.fixture(scope="session")
+def voice_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model of frames, trained on 12 synthetic voices of 3 s; temperature 2, uncertain from .2 to .8."""
+    from experiments import frame_task
+    from features.clips import Clips
+    from features.recipes import recipe_named
+
+    rng, recipe, n = np.random.default_rng(0), recipe_named("frames"), 12
+    sexes = ["male", "female"] * (n // 2)
+    clips = Clips(
+        sequences=[recipe.measure(speak(draw_speaker(sex, sex, rng), 3.0, rng), 16_000) for sex in sexes],
+        labels=np.array([int(sex == "male") for sex in sexes]),
+        speakers=np.array([f"s{k}" for k in range(n)], object),
+        splits=np.full(n, "train"),
+        paths=np.array([f"{k}.wav" for k in range(n)]),
+        hashes=np.array([str(k) for k in range(n)]),
+        columns=recipe.columns,
+        stamp=recipe.stamp(),
+    )
+    settings = frame_task.Settings(units=8, epochs=12, crop_s=1.0, batch_size=8, learning_rate=1e-2)
+    model, _ = frame_task.train(clips, settings)
+    path = tmp_path_factory.mktemp("voice") / "voice.safetensors"
+    frame_task.save(model, path, clips, settings, temperature=2.0, uncertain=[0.2, 0.8])
+    return path
 
 
 class Outcome(NamedTuple):

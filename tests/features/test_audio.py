@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from features.audio import BadClip, duration, read_clip
+from features.audio import BadClip, check_samples, duration, read_clip, read_stretches
 
 RATE = 16_000
 TONE = 0.3 * np.sin(2 * np.pi * 150 * np.arange(RATE) / RATE)  # (16000,) 1 s
@@ -187,3 +187,33 @@ def reason_for_nobody(name):
 def test_a_reason_that_is_not_in_the_list_is_no_reason():
     with pytest.raises(ValueError, match="bored"):
         BadClip("bored", "a.wav", "it is boring")
+
+
+# -- a recording in stretches ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("length", "stretches"), [(1.0, [1.0]), (2.0, [2.0]), (2.9, [2.9]), (3.0, [2.0, 1.0]), (7.5, [2, 2, 2, 1.5])]
+)
+def test_stretches_are_the_whole_recording_and_nothing_twice(tmp_path, length, stretches):
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (round(length * 8_000), 2))
+    sf.write(tmp_path / "x.wav", x, 8_000, subtype="DOUBLE")
+    parts = [part for part, rate in read_stretches(tmp_path / "x.wav", 2.0) if rate == 8_000]
+    assert [len(part) / 8_000 for part in parts] == stretches
+    np.testing.assert_array_equal(np.concatenate(parts), x)
+
+
+def test_a_recording_that_breaks_off_is_noticed_at_its_end(tmp_path):
+    sf.write(tmp_path / "x.wav", np.random.default_rng(0).uniform(-0.5, 0.5, 50_000), 8_000)
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "x.wav").read_bytes()[:60_000])
+    stretches = read_stretches(tmp_path / "cut.wav", 1.0)
+    with pytest.raises(BadClip, match="breaks off") as refused:
+        list(stretches)
+    assert refused.value.reason == "truncated"
+
+
+def test_an_empty_recording_is_one_empty_stretch(tmp_path):
+    sf.write(tmp_path / "x.wav", np.zeros(0), 8_000)
+    ((part, rate),) = read_stretches(tmp_path / "x.wav", 1.0)
+    with pytest.raises(BadClip, match="0 samples"):
+        check_samples(part, rate, "x.wav")
