@@ -135,14 +135,10 @@ def _answer(p: float, voice_s: float, stored: dict[str, Any]) -> tuple[str, str]
     """The label for a probability of male, and why; stored is the model's metadata."""
     label = stored["labels"]["1" if p > 0.5 else "0"]
     sure = np.floor(100 * max(p, 1 - p)) / 100  # cut, not rounded: .796 is no .80, and nothing is 1.00
-    low, high = stored["uncertain"]
     if voice_s < ENOUGH_S:
         return "uncertain", f"only {voice_s:.2f} s of voice, and {ENOUGH_S} s are needed: speak for a few seconds"
-    if low < p < high:
-        return (
-            "uncertain",
-            f"probability {sure:.2f} for {label}, and an answer needs {high if p > 0.5 else 1 - low:.2f}",
-        )
+    if max(p, 1 - p) < stored["uncertain"]:
+        return "uncertain", f"probability {sure:.2f} for {label}, and an answer needs {stored['uncertain']:.2f}"
     return label, f"probability {sure:.2f}"
 
 

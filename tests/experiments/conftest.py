@@ -123,7 +123,7 @@ def voice_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = frame_task.Settings(units=8, epochs=12, crop_s=1.0, batch_size=8, learning_rate=1e-2)
     model, _ = frame_task.train(clips, settings)
     path = tmp_path_factory.mktemp("voice") / "voice.safetensors"
-    frame_task.save(model, path, clips, settings, temperature=2.0, uncertain=[0.2, 0.8])
+    frame_task.save(model, path, clips, settings, temperature=2.0, uncertain=0.8)
     return path
 
 
