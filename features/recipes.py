@@ -20,6 +20,7 @@ from features import frames, mfcc, pitch
 FRAMES = 1 + mfcc.LENGTH // mfcc.HOP  # 11
 TUTORIAL_COLUMNS = ("pitch", *(f"mfcc{k}" for k in range(1, mfcc.N_MFCC * FRAMES + 1)))
 DELTA_FRAMES = 9  # 180 ms around a frame, librosa's default: the span over which a slope is fitted
+FRAMES_REVISION = 1  # one more whenever frames.py measures otherwise with the same parameters
 FRAMES_OPTIONS = ("pitch", "deltas", "variant")
 LIBRARIES = ("librosa", "numpy", "scipy", "soundfile", "soxr")
 
@@ -94,6 +95,7 @@ def frames_recipe(pitch: str = "yin", deltas: bool = False, variant: int = 0) ->
         raise ValueError(f"pitch must be one of {', '.join(frames.TRACKERS)}, got {pitch!r}")
     columns = frames.COLUMNS + tuple(f"d_{name}" for name in frames.COLUMNS) * deltas
     parameters: dict[str, Any] = {
+        "revision": FRAMES_REVISION,
         "pitch": pitch,
         "deltas": deltas,
         "delta_frames": DELTA_FRAMES,
