@@ -61,6 +61,7 @@ def train(
         f"Trained on {len(learn[0])} clips of {len(set(learn[0].speakers) - {None})} other speakers"
         + (f", and {len(variants) - 1} changed variants of each." if variants[1:] else ", as they are.")
     ]
+    notes.append("The temperature was fitted on these same speakers, so what is said of calibration after it flatters.")
     evaluation_report.write(run, result, rows, notes, "lstm-engine train")
     return result | {"run": str(run.folder)}
 
