@@ -153,11 +153,12 @@ OTHERS: dict[str, Draw] = {
 }  # fmt: skip
 
 
-def heard(draw: Draw, rng: np.random.Generator) -> np.ndarray:
+def recorded(draw: Draw, rng: np.random.Generator) -> np.ndarray:
     """The sound at a level of -40 to -10 dB of full scale, over a room that is 20 to 50 dB softer."""
     sound, room = draw(rng), noise(1.0)(rng)
     level, below = rng.uniform(-40, -10), rng.uniform(20, 50)
-    return 10 ** (level / 20) * (sound / sound.std() + 10 ** (-below / 20) * room / room.std())
+    heard = 10 ** (level / 20) * (sound / sound.std() + 10 ** (-below / 20) * room / room.std())
+    return heard / max(1, np.abs(heard).max())
 
 
 def whispered(x: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
@@ -189,7 +190,7 @@ def real(clip: corpora.Utterance, number: int) -> list[tuple[str, str]]:
 def made(seed: int) -> Iterator[tuple[str, str]]:
     """(sound, verdict) for one draw of each sound that is no speech."""
     for k, (name, draw) in enumerate(OTHERS.items()):
-        yield name, verdict(check_samples(heard(draw, np.random.default_rng([seed, k])), RATE, name), RATE)
+        yield name, verdict(check_samples(recorded(draw, np.random.default_rng([seed, k])), RATE, name), RATE)
 
 
 def rates(corpus: str | Path, jobs: int = 1, draws: int = DRAWS) -> pd.DataFrame:

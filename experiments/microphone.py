@@ -91,7 +91,7 @@ def record(
         with _opened(sd, microphone) as stream:
             while got < wanted:
                 block, overflowed = stream.read(min(step, wanted - got))  # (n, channels)
-                blocks.append(block.copy())
+                blocks.append(block)
                 got, lost = got + len(block), lost or bool(overflowed)
                 hear(got / rate, block)
     except sd.PortAudioError as error:

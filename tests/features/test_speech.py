@@ -109,13 +109,17 @@ def test_what_glides_and_changes_is_a_voice_only_if_it_breaks_off(pause_s, told)
 
 
 def test_a_voice_is_what_goes_on_smoothly_for_four_frames():
-    on, f0, energy = np.zeros(30), np.full(30, 100.0), np.full(30, -20.0)
+    on, f0, energy = np.zeros(44), np.full(44, 100.0), np.full(44, -20.0)
     on[2:5] = 1  # three frames: too short
     on[8:12] = 1  # four
     on[14:22] = 1  # eight, with a jump of an octave in their middle: four and four
     f0[18:22] = 200
     on[24:30] = 1  # six, with a swell of 6 dB after the second: two and four
     energy[26:30] = -14
+    on[32:38] = 1  # six, with a jump in their middle: three and three
+    f0[35:38] = 200
+    on[40:44] = 1  # four, where the search for a pitch ends
+    f0[40:44] = 61
     kept = voiced_runs(rows(on, f0, energy))
     assert list(np.flatnonzero(kept)) == [*range(8, 12), *range(14, 22), *range(26, 30)]
 
