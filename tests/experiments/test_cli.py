@@ -28,7 +28,7 @@ def is_one_line_error(outcome):
 
 
 def test_the_commands_are_there():
-    verbs = "demo features fetch train evaluate compare gradcheck predict record bench"
+    verbs = "demo train evaluate compare gradcheck bench features fetch predict record"
     assert verbs.split() == COMMANDS
     assert STUDIES == ["study epochs"]
 
@@ -115,7 +115,7 @@ def test_bad_input_exits_2_with_one_line(lstm_engine, arguments, said, tmp_path,
 @pytest.mark.parametrize("debug", [False, True])
 def test_a_traceback_comes_only_with_debug(tmp_path, debug):
     command = [sys.executable, "-m", "experiments.cli", "train", str(tmp_path / "none"), *["--debug"] * debug]
-    root = os.path.dirname(os.path.dirname(cli.__file__))
+    root = Path(cli.__file__).parents[2]
     done = subprocess.run(command, capture_output=True, text=True, cwd=root)
     assert ("Traceback" in done.stderr) == debug
     assert "none/male_features.csv does not exist" in done.stderr.replace(os.sep, "/")

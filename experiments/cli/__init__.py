@@ -1,0 +1,61 @@
+"""The command `lstm-engine`: each subcommand reads its options, calls one function, and shows what it returns.
+
+Exit codes: 0, 1 (it ran and the answer is bad), 2 (bad usage or input). Errors are one line; --debug shows the traceback.
+The commands stand in `voices` (recordings to numbers and to answers), `learning` (training and what it is worth) and
+`proofs` (gradients, speed); what they share in `shared`.
+"""
+
+import sys
+import warnings
+from typing import Annotated, Any
+
+import typer
+
+from experiments.cli import learning, proofs, voices  # each registers its commands
+from experiments.cli.shared import app, err_console, escape_markup, studies
+
+__all__ = ["app", "learning", "main", "proofs", "studies", "voices"]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"lstm-engine {version('lstm-engine')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """An LSTM by hand, beside Keras: voices to features, training, comparison, prediction."""
+
+
+def main() -> None:
+    """Runs the command line; turns what went wrong into one line and an exit code."""
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
+    warnings.showwarning = _show_warning
+    try:
+        app(arguments, prog_name="lstm-engine")  # leaves with 0, with 2 on bad usage, or with what typer.Exit says
+    except KeyboardInterrupt:
+        err_console.print("stopped")
+        sys.exit(130)
+    except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
+        _give_up(error, debug, "error", code=2)
+    except Exception as error:  # a fault of ours, or a machine at its limits
+        _give_up(error, debug, f"error ({type(error).__name__}; --debug shows where)", code=1)
+
+
+def _give_up(error: Exception, debug: bool, kind: str, code: int) -> None:
+    if debug:
+        raise error
+    err_console.print(f"[red]{kind}:[/red] {escape_markup(str(error))}", soft_wrap=True)
+    sys.exit(code)
+
+
+def _show_warning(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+    err_console.print(f"[yellow]note:[/yellow] {escape_markup(str(message))}", soft_wrap=True)

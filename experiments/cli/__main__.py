@@ -1,0 +1,5 @@
+"""python -m experiments.cli is lstm-engine."""
+
+from experiments.cli import main
+
+main()

@@ -1,0 +1,357 @@
+"""Training and what it is worth: demo, train, evaluate, compare, study."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import MofNCompleteColumn, TimeRemainingColumn
+from rich.table import Table
+
+from experiments.cli.shared import (
+    AsJson,
+    BatchSize,
+    Data,
+    Epochs,
+    ExtractionRate,
+    Force,
+    LearningRate,
+    Model,
+    Reading,
+    Scale,
+    Seed,
+    Units,
+    app,
+    err_console,
+    escape_markup,
+    out_console,
+    print_frame,
+    print_json,
+    print_scores,
+    stages,
+    studies,
+    workers,
+)
+
+
+@app.command(rich_help_panel="Training", epilog="Example: lstm-engine demo --out runs/demo")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything that is made.")] = Path("runs/demo"),
+    speakers: Annotated[int, typer.Option(min=4, help="Speakers a sex to learn from.")] = 48,
+    test_speakers: Annotated[int, typer.Option(min=2, help="Further speakers a sex to test on, once.")] = 24,
+    clips: Annotated[int, typer.Option(min=1, help="Clips of 5 s a speaker.")] = 4,
+    epochs: Epochs = 20,
+    seed: Seed = 0,
+    jobs: Annotated[int, typer.Option(callback=workers, help="Workers; -1 is one a core.")] = -1,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """The whole way on synthetic voices: synthesise, extract, train beside Keras, compare, report."""
+    from experiments.demo import demo as run
+
+    with stages() as stage:
+        result = run(out, speakers, test_speakers, clips, epochs, seed, jobs, force, stage)
+    if as_json:
+        return print_json(result)
+    table = Table(title="Synthetic voices: the LSTM by hand beside Keras")
+    for column in ("X", "side", "train", "held out", "s/epoch", "MiB", "same answers"):
+        table.add_column(column, justify="left" if column in ("X", "side") else "right")
+    for reading, r in result["readings"].items():
+        table.caption = f"{r['reference']}; 2 processes in turn; a report with pictures lies beside"
+        for side, name in (("engine", "engine"), ("reference", "Keras")):
+            peak = r["peak_mib"][side]
+            table.add_row(
+                {"frames": "N,11,11 scaled", "steps": "N,112,1 raw"}[reading] if side == "engine" else "",
+                name, f"{r['final'][side]['train']:.3f}", f"{r['final'][side]['held_out']:.3f}",
+                f"{r['seconds_per_epoch'][side]:.3f}", "-" if peak is None else f"{peak:.0f}",
+                f"{r['agreement']['held_out']:.1%}" if side == "engine" else "",
+            )  # fmt: skip
+    out_console.print(table)
+    for reading, r in result["readings"].items():
+        print_scores(f"{reading}: further, unseen test speakers", r["test"])
+    out_console.print(f"Report: {out / 'report.html'}", soft_wrap=True)
+
+
+@app.command(
+    rich_help_panel="Training",
+    epilog="Examples: lstm-engine train my_features --out runs/mine   |   "
+    "lstm-engine train spoken_arabic_digits --task digits --target both --compare",
+)
+def train(
+    context: typer.Context,
+    data: Annotated[
+        Path, typer.Argument(help="What features wrote: tables, or frames; or for digits sad.npz and metadata.csv.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for model, history, pictures and report.")] = Path("runs/train"),
+    task: Annotated[
+        str, typer.Option(help="voices (male or female, from tables) or digits (spoken digits).")
+    ] = "voices",
+    target: Annotated[str, typer.Option(help="With --task digits: digit, sex, or both in turn.")] = "digit",
+    compare: Annotated[bool, typer.Option("--compare", help="With --task digits: Keras's twin beside it.")] = False,
+    reading: Reading = "frames",
+    scale: Scale = True,
+    units: Units = 64,
+    epochs: Epochs = 20,
+    batch_size: BatchSize = 32,
+    learning_rate: LearningRate = 1e-3,
+    seed: Seed = 0,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Trains the LSTM on a folder of tables, of frames, or of spoken digits, and reports on speakers it has not heard.
+
+    The defaults of units, epochs, batch size and learning rate are those of tables; frames and digits have their own.
+    """
+    from experiments import frame_training
+
+    settings = {"reading": reading, "scale": scale, "units": units, "epochs": epochs}
+    settings |= {"batch_size": batch_size, "learning_rate": learning_rate, "target": target, "compare": compare}
+    given = {k: v for k, v in settings.items() if context.get_parameter_source(k).name == "COMMANDLINE"}
+    foreign = {"voices": ("target", "compare"), "digits": ("reading", "scale")}
+    if task not in foreign:
+        raise ValueError(f"--task must be voices or digits, got {task!r}")
+    if refused := [f"--{name}" for name in foreign[task] if name in given]:
+        raise ValueError(f"{' and '.join(refused)} does nothing with --task {task}: leave it out")
+    if task == "digits":
+        return _train_digits(data, out, {"target": target} | given, seed, force, as_json)
+    if frame_training.fits(data):
+        return _train_frames(data, out, given, seed, force, as_json)
+    from experiments.training import train as run
+
+    verbose = int(out_console.is_terminal and not as_json)
+    result = run(data, out, reading, scale, units, epochs, batch_size, learning_rate, seed, verbose, force)
+    if as_json:
+        return print_json(result)
+    print_scores("held-out speakers", result)
+    out_console.print(f"Model: {out / 'model.safetensors'}\nReport: {out / 'report.html'}", soft_wrap=True)
+
+
+def _train_frames(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
+    """train on frames: a bidirectional LSTM, its baselines beside it."""
+    from experiments import evaluation_report
+    from experiments.frame_training import train as run
+
+    if refused := [f"--{name}" for name in ("reading", "scale") if name in settings]:
+        raise ValueError(f"{' and '.join(refused)} is about tables, and {data} holds frames: leave it out")
+    with stages() as stage:
+        result = run(data, out, seed, force, stage("Training"), **settings)
+    if as_json:
+        return print_json(result)
+    out_console.print(evaluation_report.sentence(result), soft_wrap=True)
+    print_frame("Held-out speakers", evaluation_report.side_table(result))
+    out_console.print(f"Model: {out / 'model.safetensors'}\nReport: {out / 'report.html'}", soft_wrap=True)
+
+
+def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
+    """train --task digits: the published training speakers, and the published test speakers once."""
+    from experiments.digits import train as run
+    from experiments.digits import words
+
+    with stages() as stage:
+        result = run(data, out, **settings, seed=seed, force=force, stage=stage)
+    if as_json:
+        return print_json(result)
+    for one in result.values() if settings["target"] == "both" else [result]:
+        out_console.print(f"{words(one)}\nReport: {Path(one['run']) / 'report.html'}", soft_wrap=True)
+
+
+@app.command(
+    rich_help_panel="Training",
+    epilog="Examples: lstm-engine evaluate my_features --model runs/mine/model.safetensors --part test   |   "
+    "lstm-engine evaluate --corpus runs/corpora/LibriSpeech --model voice.safetensors --out runs/librispeech",
+)
+def evaluate(
+    context: typer.Context,
+    model: Model,
+    data: Annotated[
+        Path | None, typer.Argument(help="Tables of the tutorial's recipe: male_features.csv, female_features.csv.")
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="Recordings, or a folder of clips that `features --recipe frames` measured.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="What --corpus is, where it is not plain: as features --corpus.")
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(help="Of tables: held-out, train, test or all. Of a corpus: all, or its own name for it."),
+    ] = None,
+    speakers_of: Annotated[
+        str | None, typer.Option(help="Whose names the speakers' are, to know those again whom the model has heard.")
+    ] = None,
+    allow_known: Annotated[
+        bool, typer.Option("--allow-known", help="Leave out what the model has learnt from, instead of refusing it.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="With --corpus: folder for report, tables and what was measured.")] = Path(
+        "runs/evaluate"
+    ),
+    jobs: Annotated[int, typer.Option(callback=workers, help="Workers; -1 is one a core.")] = 1,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Scores of a trained model beside baselines: on a folder of tables, or on voices of another corpus.
+
+    Exit 1 when a clip of the corpus could not be measured.
+    """
+    if (data is None) == (corpus is None):
+        raise ValueError("name a folder of tables, or recordings with --corpus")
+    if data is not None:
+        given = {k for k in context.params if context.get_parameter_source(k).name == "COMMANDLINE"}
+        if foreign := given & {"kind", "speakers_of", "allow_known", "out", "jobs", "force"}:
+            raise ValueError(f"--{min(foreign).replace('_', '-')} goes with --corpus, not with a folder of tables")
+        from experiments.training import evaluate as run
+
+        result = run(model, data, part or "held-out")
+        return print_json(result) if as_json else print_scores(result["part"], result)
+    from experiments import cross_corpus, frame_task
+    from experiments import evaluation_report as page
+
+    voice = frame_task.load(model)
+    say = (lambda text: None) if as_json else (lambda text: out_console.print(escape_markup(text), soft_wrap=True))
+    with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn()) as stage:
+        found = cross_corpus.evaluate_corpus(
+            voice, voice.network.metadata, corpus, out, kind, part or "all", speakers_of, allow_known, jobs, force,
+            stage("Measuring"), say,
+        )  # fmt: skip
+    if as_json:
+        print_json(found.result | {"notes": found.notes})
+    else:
+        for title, frame in page.tables(found.result).items():
+            print_frame(title, frame)
+        said = [*page.error_lines(found.result), *found.notes, *page.caution(found.result)]
+        said += [page.abstention_words(found.result), page.sentence(found.result), f"Report: {out / 'report.html'}"]
+        for line in said:
+            out_console.print(escape_markup(line), soft_wrap=True)
+    raise typer.Exit(1 if found.failed else 0)
+
+
+@app.command(
+    rich_help_panel="Training",
+    epilog="Examples: lstm-engine compare my_features --seeds 5   |   lstm-engine compare my_features --steps 50",
+)
+def compare(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder for tables, pictures and report.")] = Path("runs/compare"),
+    reading: Reading = "frames",
+    scale: Scale = True,
+    units: Units = 64,
+    epochs: Epochs = 20,
+    batch_size: BatchSize = 32,
+    learning_rate: LearningRate = 1e-3,
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
+    seed: Seed = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="Repeat with so many seeds, from --seed on.")] = 1,
+    control: Annotated[
+        bool, typer.Option("--control", help="Keras against itself, from weights moved by 6e-8.")
+    ] = False,
+    steps: Annotated[int | None, typer.Option(min=1, help="Follow both batch by batch, for so many batches.")] = None,
+    tol: Annotated[float | None, typer.Option(help="With --steps: the largest relative difference allowed.")] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """The engine beside Keras: same initial weights, same batches. With --steps, exit 1 when they part."""
+    from experiments import compare_report
+    from experiments.comparison import compare as run_epochs
+    from experiments.runs import Run
+    from experiments.voice_task import metadata, read_task, recipe_of
+
+    if steps is not None and (seeds > 1 or control):
+        raise ValueError("--steps follows one pair of models batch by batch: leave out --seeds and --control")
+    if steps is None and tol is not None:
+        raise ValueError("--tol belongs to --steps, the comparison batch by batch")
+    run = Run(out, force)
+    task = read_task(data, reading, scale, seed)
+    recipe, synthetic = recipe_of(data)
+    settings = {"data": str(data), "reading": reading, "scale": scale, "units": units, "batch_size": batch_size}
+    settings |= {"learning_rate": learning_rate, "dtype": dtype, "seed": seed}
+    if steps is not None:
+        return _compare_steps(run, task, settings, steps, tol, as_json)
+    comparisons = []
+    with stages() as stage:
+        for k in range(seed, seed + seeds):
+            title = f"Training, seed {k}"
+            comparison, model = run_epochs(
+                task, epochs, units, batch_size, learning_rate, dtype, k, control, stage(title)
+            )
+            comparisons.append(comparison)
+            if k == seed and not control:
+                model.save(run.folder / "model.safetensors", metadata(task, recipe, synthetic, seed))
+    page = compare_report.write(run, task, comparisons, synthetic, "lstm-engine compare")
+    run.write_config("compare", **settings, epochs=epochs, seeds=seeds, control=control)
+    if as_json:
+        return print_json(
+            {"comparisons": [c.as_json() for c in comparisons], "closeness": compare_report.closeness(comparisons)}
+        )
+    if seeds == 1:
+        table = compare_report.readable(comparisons[0].table)
+        apart = [c for c in table if "seconds" in c or "difference" in c or c == "agreement"]
+        print_frame("Every epoch", table.drop(columns=apart))
+        print_frame("How far apart after every epoch, and its seconds", table[apart])
+    print_frame(
+        "At the end" + (", mean and range over the seeds" if seeds > 1 else ""),
+        compare_report.summary(task, comparisons),
+    )
+    for part, c in compare_report.closeness(comparisons).items():
+        gap, agreement = c["largest_accuracy_gap_points"], c["smallest_agreement"]
+        words = part.replace("_", "-")
+        out_console.print(
+            f"{words} clips: accuracies at most {gap:.2f} points apart, at least {agreement:.1%} same answers"
+        )
+    out_console.print(f"Report: {page}", soft_wrap=True)
+
+
+def _compare_steps(run: Any, task: Any, settings: dict[str, Any], steps: int, tol: float | None, as_json: bool) -> None:
+    """compare --steps: everything after each batch, from one pair of models."""
+    from experiments.keras_reference import import_keras, to_keras
+    from experiments.step_by_step import side_by_side
+    from experiments.voice_task import voice_model
+
+    import_keras(settings["dtype"])
+    X, y = task.inputs(task.train), task.train.labels
+    model = voice_model(settings["units"], settings["learning_rate"], settings["seed"], settings["dtype"])
+    model.build(X.shape[1:])
+    result = side_by_side(model, to_keras(model), X, y, steps, tol, settings["batch_size"])
+    run.write("steps.csv", result.table.to_csv())
+    run.write_config("compare --steps", **settings, steps=steps, tol=result.tolerance)
+    if as_json:
+        departure = asdict(result.first) if result.first else None
+        print_json({"ok": result.ok, "tolerance": result.tolerance, "first": departure, "rows": result.rows})
+    else:
+        kinds = result.table.T.groupby(lambda name: name.split()[0], sort=False).max().T
+        print_frame("Largest relative difference after each batch", kinds, "{:.1e}")
+        out_console.print(str(result))
+        out_console.print(f"Every quantity of every batch: {run.folder / 'steps.csv'}", soft_wrap=True)
+    raise typer.Exit(0 if result.ok else 1)
+
+
+@studies.command(
+    "epochs",
+    epilog="Examples: lstm-engine study epochs --tables my_features   |   "
+    "lstm-engine study epochs --tables my_features --frames my_frames --seeds 3",
+)
+def study_epochs(
+    tables: Annotated[Path | None, typer.Option(help="Folder with male_features.csv and female_features.csv.")] = None,
+    frames: Annotated[Path | None, typer.Option(help="Folder of an extraction by the recipe frames.")] = None,
+    epochs: Epochs = 200,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each subject, with seeds 0, 1, ...")] = 5,
+    out: Annotated[Path, typer.Option(help="Folder for CSV, picture and report.")] = Path("runs/epochs"),
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """How far does accuracy rise with more epochs, in training and on held-out speakers?
+
+    Each training is kept once it is done: after a stop, the same command goes on.
+    """
+    from experiments.study import epochs as study
+    from experiments.study.epochs_report import frame
+
+    try:
+        with stages() as stage:
+            result = study.study(out, tables, frames, epochs, seeds, force, stage, err_console.print)
+    except KeyboardInterrupt:
+        err_console.print("stopped: the trainings that are done are kept, and the same command goes on with the others")
+        raise typer.Exit(130) from None
+    if as_json:
+        return print_json(result)
+    print_frame("Balanced accuracy, mean and range of the seeds", frame(result))
+    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)

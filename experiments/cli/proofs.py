@@ -1,0 +1,133 @@
+"""Is it right, and how fast: gradcheck, bench."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from experiments.cli.shared import (
+    AsJson,
+    Force,
+    app,
+    escape_markup,
+    out_console,
+    print_frame,
+    print_json,
+    stages,
+)
+
+
+@app.command(
+    rich_help_panel="Proofs",
+    epilog="Examples: lstm-engine gradcheck --model demo   |   lstm-engine gradcheck --model runs/mine/model.safetensors "
+    "--out runs/gradcheck   |   lstm-engine gradcheck --all   |   lstm-engine gradcheck --mutants",
+)
+def gradcheck(
+    context: typer.Context,
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="lstm, gru, simple_rnn, bidirectional, demo, long, or a model's file.")
+    ] = "lstm",
+    everything: Annotated[bool, typer.Option("--all", help="Every cell with every option, NumPy and Numba.")] = False,
+    mutants: Annotated[
+        bool, typer.Option("--mutants", help="Which checks notice which mistakes: is this one able to?")
+    ] = False,
+    method: Annotated[str, typer.Option(help="complex, central or richardson.")] = "complex",
+    elements: Annotated[int, typer.Option(min=0, help="Numbers of each parameter to check one by one; 0: all.")] = 200,
+    tol: Annotated[float | None, typer.Option(help="The largest norm-wise relative error that passes.")] = None,
+    step: Annotated[float | None, typer.Option(help="The estimator's step; a sweep finds a difference's.")] = None,
+    dtype: Annotated[str, typer.Option(help="float64, or float32 to check a model as it computes.")] = "float64",
+    dropout: Annotated[str | None, typer.Option(help="For a model with dropout: frozen masks, or off.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the numbers to check.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for report.html, CSV, JSON and pictures.")] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """Proves the gradients of a model, by the complex step through the readable NumPy path. Exit 1 when one is wrong."""
+    from experiments.laboratory import command
+
+    given = {k for k in context.params if context.get_parameter_source(k).name == "COMMANDLINE"}
+    if (everything or mutants) and (foreign := given - {"everything", "mutants", "as_json", "out", "force"}):
+        names = " and ".join(sorted(f"--{name}" for name in foreign))
+        raise ValueError(
+            f"{names} {'belongs' if len(foreign) == 1 else 'belong'} to the check of one model: leave out --all and --mutants"
+        )
+    if everything and mutants:
+        raise ValueError("--all checks the gradients and --mutants the check: give one of them")
+    options = {
+        "method": method,
+        "elements": elements or None,
+        "tol": tol,
+        "step": step,
+        "dropout": dropout,
+        "seed": seed,
+    }
+    with stages() as stage:
+        if everything:
+            result = command.check_everything(stage("Every cell with every option"), out, force)
+        elif mutants:
+            result = command.check_the_check(stage("Making mistakes"), out, force)
+        else:
+            result = command.check_model(model, dtype, options, stage("Checking"), out, force)
+    if as_json:
+        print_json(result.as_json)
+    else:
+        console = out_console if out_console.is_terminal else Console(highlight=False, width=120)  # for wide tables
+        for part in result.shown:
+            console.print(part, soft_wrap=isinstance(part, str))
+    raise typer.Exit(0 if result.ok else 1)
+
+
+@app.command(
+    rich_help_panel="Proofs",
+    epilog="Examples: lstm-engine bench --quick   |   lstm-engine bench --what train --shapes tutorial,wide256 --peers torch",
+)
+def bench(
+    what: Annotated[
+        str | None, typer.Option(help="train, inference, threads, growth, memory, start; some with commas, or all.")
+    ] = None,
+    shapes: Annotated[
+        str | None,
+        typer.Option(help="Names of the grid, or TxDxHxB; some with commas, or all. Growth and start have their own."),
+    ] = None,
+    peers: Annotated[
+        str | None, typer.Option(help="torch, keras-jax, keras-tensorflow, keras-torch, onnxruntime, numpy, or all.")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Turns of every side at every shape.")] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A minute instead of most of an hour: the tutorial's shape, few rounds.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for JSON, pictures and report.")] = Path("runs/bench"),
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """The engine's speed and memory beside PyTorch, Keras, onnxruntime and plain NumPy, in turns on this machine."""
+    from experiments.bench import page, sides, tables
+    from experiments.bench import run as benchmark
+    from experiments.bench import shapes as grid
+    from experiments.runs import Run
+
+    changed = {
+        "parts": what and benchmark.parse_parts(what),
+        "shapes": shapes and grid.parse(shapes),
+        "peers": peers,
+        "rounds": rounds,
+    }
+    plan = replace(
+        benchmark.QUICK if quick else benchmark.FULL, **{name: v for name, v in changed.items() if v is not None}
+    )
+    sides.choose(plan.peers)  # refuses an unknown name before anything is written
+    run = Run(out, force)
+    with stages() as stage:
+        result = benchmark.bench(plan, stage)
+    written = page.write(run, result, "lstm-engine bench")
+    run.write_config("bench", **asdict(plan))
+    if as_json:
+        return print_json(result)
+    for section in page.sections(result):
+        for title, frame in section.tables.items():
+            print_frame(f"{section.heading}: {title}", frame)
+    for line in [*tables.agreement(result), *(f"note: {note}" for note in tables.notes(result))]:
+        out_console.print(escape_markup(line), soft_wrap=True)
+    out_console.print(f"{page.verdict(result)}\nReport: {written}", soft_wrap=True)

@@ -1,0 +1,121 @@
+"""What the commands share: the application, options of one meaning, progress bars, and how results are shown."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+app = typer.Typer(
+    help="An LSTM by hand, beside Keras: voices to features, training, comparison, prediction.",
+    epilog="Any command takes --debug, which shows where an error came from.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+studies = typer.Typer(
+    help="Questions that take many trainings to answer.",
+    epilog="Example: lstm-engine study epochs --tables my_features",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+app.add_typer(studies, name="study", rich_help_panel="Training")
+out_console, err_console = Console(highlight=False), Console(stderr=True, highlight=False)
+
+
+def workers(jobs: int) -> int:
+    if jobs == 0 or jobs < -1:
+        raise typer.BadParameter("expected 1 or more, or -1 for one a core")
+    return jobs
+
+
+Data = Annotated[Path, typer.Argument(help="Folder with male_features.csv and female_features.csv.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an earlier run in the same folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+Seed = Annotated[int, typer.Option(min=0, help="Draws weights, batches and the split.")]
+Reading = Annotated[str, typer.Option(help="How a row becomes a sequence: frames (11, 11) or steps (112, 1).")]
+Scale = Annotated[bool, typer.Option("--scale/--raw", help="Standardise each column by the training rows, or not.")]
+Epochs = Annotated[int, typer.Option(min=1)]
+Units = Annotated[int, typer.Option(min=1, help="Units of the LSTM.")]
+BatchSize = Annotated[int, typer.Option(min=1)]
+LearningRate = Annotated[float, typer.Option(help="Adam's.")]
+Model = Annotated[Path, typer.Option("--model", "-m", help="A model.safetensors that train wrote.")]
+OtherModel = Annotated[
+    Path | None, typer.Option("--model", "-m", help="A model.safetensors that train wrote; without, the shipped one.")
+]
+Plot = Annotated[bool, typer.Option("--plot", help="Pitch and probability over time, in the terminal.")]
+
+
+class ExtractionRate(ProgressColumn):
+    """Clips a second, and seconds of sound a second: "24 clips/s, 130 x real time"."""
+
+    def render(self, task: Task) -> Text:
+        if not task.speed or not task.elapsed:
+            return Text("")
+        return Text(f"{task.speed:.0f} clips/s, {task.fields.get('sound_s', 0.0) / task.elapsed:.0f} x real time")
+
+
+@contextmanager
+def stages(*columns: ProgressColumn) -> Iterator[Callable[[str], Callable[..., None]]]:
+    """Progress bars on a terminal, nothing elsewhere: stage(title) begins one and returns its update(done, total).
+
+    columns: what stands behind the bar; how many of how many and the time left unless given.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *(columns or (MofNCompleteColumn(), TimeRemainingColumn())),
+    )
+    with Progress(*columns, console=err_console, disable=not err_console.is_terminal) as bars:
+
+        def stage(title: str) -> Callable[..., None]:
+            bar = bars.add_task(title, total=None)
+            return lambda done, total, sound_s=0.0: bars.update(bar, completed=done, total=total, sound_s=sound_s)
+
+        yield stage
+
+
+def print_scores(what: str, result: dict[str, Any]) -> None:
+    low, high = result["interval_95"]
+    people = ", speakers unknown" if result["speakers"] is None else f", speakers: {result['speakers']}"
+    baseline = result["pitch_baseline"]
+    out_console.print(
+        f"{what} ({result['clips']} clips{people}): accuracy {result['accuracy']:.3f}, balanced accuracy "
+        f"{result['balanced_accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}); "
+        f"male {result['male_right']} of {result['male']} right, female {result['female_right']} of {result['female']}; "
+        f"pitch threshold alone ({baseline['threshold_hz']:.0f} Hz): {baseline['balanced_accuracy']:.3f}",
+        soft_wrap=True,
+    )
+
+
+def print_frame(title: str, frame: Any, form: str = "") -> None:
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
+    table.add_column(str(frame.index.name or ""))
+    for column in frame:
+        table.add_column(str(column), justify="right", min_width=8)
+    for index, row in frame.iterrows():
+        table.add_row(str(index), *[v if isinstance(v, str) else (form or _form(v)).format(v) for v in row])
+    out_console.print(table)
+
+
+def _form(value: float) -> str:
+    return "{:.1e}" if 0 < abs(value) < 1e-3 else "{:.3f}"
+
+
+def print_json(value: Any) -> None:
+    from experiments.runs import to_json
+
+    print(to_json(value))
+
+
+def escape_markup(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
