@@ -102,7 +102,7 @@ def train(
 
     The defaults of units, epochs, batch size and learning rate are those of tables; frames and digits have their own.
     """
-    from experiments import frame_training
+    from experiments.voices import training as voice_training
 
     settings = {"reading": reading, "scale": scale, "units": units, "epochs": epochs}
     settings |= {"batch_size": batch_size, "learning_rate": learning_rate, "target": target, "compare": compare}
@@ -114,7 +114,7 @@ def train(
         raise ValueError(f"{' and '.join(refused)} does nothing with --task {task}: leave it out")
     if task == "digits":
         return _train_digits(data, out, {"target": target} | given, seed, force, as_json)
-    if frame_training.fits(data):
+    if voice_training.fits(data):
         return _train_frames(data, out, given, seed, force, as_json)
     from experiments.training import train as run
 
@@ -128,8 +128,8 @@ def train(
 
 def _train_frames(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
     """train on frames: a bidirectional LSTM, its baselines beside it."""
-    from experiments import evaluation_report
-    from experiments.frame_training import train as run
+    from experiments.voices import evaluation_report
+    from experiments.voices.training import train as run
 
     if refused := [f"--{name}" for name in ("reading", "scale") if name in settings]:
         raise ValueError(f"{' and '.join(refused)} is about tables, and {data} holds frames: leave it out")
@@ -203,10 +203,10 @@ def evaluate(
 
         result = run(model, data, part or "held-out")
         return print_json(result) if as_json else print_scores(result["part"], result)
-    from experiments import cross_corpus, frame_task
-    from experiments import evaluation_report as page
+    from experiments.voices import clip_model, cross_corpus
+    from experiments.voices import evaluation_report as page
 
-    voice = frame_task.load(model)
+    voice = clip_model.load(model)
     say = (lambda text: None) if as_json else (lambda text: out_console.print(escape_markup(text), soft_wrap=True))
     with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn()) as stage:
         found = cross_corpus.evaluate_corpus(

@@ -219,9 +219,9 @@ def predict(
 
     Exit 1 when a file could not be read.
     """
-    from experiments import judge_shown
-    from experiments.predict import SHIPPED, frames_model
-    from experiments.predict import predict as run
+    from experiments.voices import judge_shown
+    from experiments.voices.predict import SHIPPED, frames_model
+    from experiments.voices.predict import predict as run
 
     if (plot and as_json) or (frames and not as_json):
         raise ValueError(
@@ -268,11 +268,11 @@ def record(
     as_json: AsJson = False,
 ) -> None:
     """Listens to you, and says what your voice sounds like. Nothing is kept without --save. Exit 1 when nobody spoke."""
-    from experiments import judge_shown, microphone
-    from experiments.predict import SHIPPED, draw, frames_model, prediction_of
-    from experiments.record import CONSENT
-    from experiments.record import record as run
     from experiments.runs import Run
+    from experiments.voices import judge_shown, microphone
+    from experiments.voices.predict import SHIPPED, draw, frames_model, prediction_of
+    from experiments.voices.record import CONSENT
+    from experiments.voices.record import record as run
 
     if list_devices:
         return _list_devices(microphone.devices(), as_json)

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from experiments import frame_task
-from experiments.baselines import F0Threshold, f0_statistic
-from experiments.frame_task import ClipModel, Settings, logit
 from experiments.scores import balanced_accuracy
 from experiments.voice_task import VoiceTask, batches, read_task, recipe_of, voice_model
+from experiments.voices import clip_model
+from experiments.voices.baselines import F0Threshold, f0_statistic
+from experiments.voices.clip_model import ClipModel, Settings, logit
 from features.clips import Clips, read_clips
 from features.dataset import LABELS, speaker_folds
 from features.leaks import refuse_leaks
@@ -124,14 +124,14 @@ def frames_subject(folder: str | Path) -> Subject:
 def train_on_frames(
     clips: Clips, fold: np.ndarray, settings: Settings, seed: int, epochs: int, after_epoch: AfterEpoch
 ) -> None:
-    """The network of `frame_task` at a constant rate, with fold `seed` (modulo FOLDS) of the clips held out."""
+    """The network of `clip_model` at a constant rate, with fold `seed` (modulo FOLDS) of the clips held out."""
     held_out = fold == seed % FOLDS
     parts = {"train": clips.take(~held_out), "held_out": clips.take(held_out)}
 
     def ask(epoch: int, model: ClipModel) -> None:
         after_epoch(epoch, {part: (own.labels, model.log_odds(own)) for part, own in parts.items()})
 
-    frame_task.train(parts["train"], replace(settings, epochs=epochs), seed, after_epoch=ask)
+    clip_model.train(parts["train"], replace(settings, epochs=epochs), seed, after_epoch=ask)
 
 
 def digest(paths: list[Path]) -> str:

@@ -104,7 +104,7 @@ def compared(task: VoiceTask) -> Compared:
 @pytest.fixture(scope="session")
 def voice_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model of frames, trained on 12 synthetic voices of 3 s; temperature 2, uncertain from .2 to .8."""
-    from experiments import frame_task
+    from experiments.voices import clip_model
     from features.clips import Clips
     from features.recipes import recipe_named
 
@@ -120,10 +120,10 @@ def voice_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         columns=recipe.columns,
         stamp=recipe.stamp(),
     )
-    settings = frame_task.Settings(units=8, epochs=12, crop_s=1.0, batch_size=8, learning_rate=1e-2)
-    model, _ = frame_task.train(clips, settings)
+    settings = clip_model.Settings(units=8, epochs=12, crop_s=1.0, batch_size=8, learning_rate=1e-2)
+    model, _ = clip_model.train(clips, settings)
     path = tmp_path_factory.mktemp("voice") / "voice.safetensors"
-    frame_task.save(model, path, clips, settings, temperature=2.0, uncertain=0.8)
+    clip_model.save(model, path, clips, settings, temperature=2.0, uncertain=0.8)
     return path
 
 

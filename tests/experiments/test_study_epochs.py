@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import frame_task
 from experiments.comparison import EngineSide
-from experiments.frame_task import Settings, logit
 from experiments.study import epochs, epochs_report, epochs_subjects
 from experiments.study.epochs import study
 from experiments.voice_task import batches, read_task, voice_model
+from experiments.voices import clip_model
+from experiments.voices.clip_model import Settings, logit
 from features.clips import read_clips
 from features.corpora import tutorial_folders
 from features.dataset import LABELS
@@ -96,8 +96,8 @@ def test_tables_are_trained_as_compare_trains_the_engine(reading, scale, noise_t
 
 def test_a_model_that_is_asked_after_every_epoch_learns_the_same(frames):
     clips, settings = read_clips(frames), Settings(epochs=3, units=4)
-    asked, _ = frame_task.train(clips, settings, after_epoch=lambda epoch, model: model.log_odds(clips))
-    unasked, _ = frame_task.train(clips, settings)
+    asked, _ = clip_model.train(clips, settings, after_epoch=lambda epoch, model: model.log_odds(clips))
+    unasked, _ = clip_model.train(clips, settings)
     for a, b in zip(asked.network.get_weights(), unasked.network.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -107,7 +107,7 @@ def test_a_model_that_is_asked_after_every_epoch_learns_the_same(frames):
 
 def test_frames_hold_every_training_speaker_out_once_in_five_seeds(frames, monkeypatch):
     subject, heard = epochs_subjects.frames_subject(frames), []
-    monkeypatch.setattr(frame_task, "train", lambda clips, settings, seed, after_epoch: heard.append(clips))
+    monkeypatch.setattr(clip_model, "train", lambda clips, settings, seed, after_epoch: heard.append(clips))
     for seed in range(5):
         subject.train(seed, 1, lambda epoch, answers: None)
     everyone = read_clips(frames)

@@ -10,10 +10,10 @@ import soundfile as sf
 import soxr
 from scipy.special import expit
 
-from experiments import frame_task, judge_pictures, judge_shown
-from experiments.judge import STRETCH_S, Judgement, judge, judge_file, judge_stretches
-from experiments.predict import picture_names
 from experiments.training import Prediction
+from experiments.voices import clip_model, judge_pictures, judge_shown
+from experiments.voices.judge import STRETCH_S, Judgement, judge, judge_file, judge_stretches
+from experiments.voices.predict import picture_names
 from features.audio import BadClip
 from features.recipes import recipe_from
 from features.synth import draw_speaker, speak
@@ -29,7 +29,7 @@ def say(sex, seconds=4.0, seed=5, rate=RATE):
 
 @pytest.fixture
 def model(voice_model):
-    return frame_task.load(voice_model)
+    return clip_model.load(voice_model)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from experiments.extraction_speed import enough, resources, speed, words
+from experiments.voices.extraction_speed import enough, resources, speed, words
 
 
 @pytest.fixture
@@ -52,6 +52,15 @@ def test_resources_count_what_a_child_holds(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="resources are read in /proc")
 def test_the_command_prints_a_line_a_recipe(long_corpus):
-    asked = ["-m", "experiments.extraction_speed", long_corpus, "--hours", "0.01", "--recipe", "tutorial", "--json"]
+    asked = [
+        "-m",
+        "experiments.voices.extraction_speed",
+        long_corpus,
+        "--hours",
+        "0.01",
+        "--recipe",
+        "tutorial",
+        "--json",
+    ]
     done = subprocess.run([sys.executable, *asked], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["recipe"] == "tutorial"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from experiments.baselines import Baselines, F0Threshold, Logistic, clip_statistics, f0_statistic, voiced_share
+from experiments.voices.baselines import Baselines, F0Threshold, Logistic, clip_statistics, f0_statistic, voiced_share
 from features.clips import Clips
 from features.frames import COLUMNS
 

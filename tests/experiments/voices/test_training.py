@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import frame_task
-from experiments.frame_training import fits, sides, train
+from experiments.voices import clip_model
+from experiments.voices.training import fits, sides, train
 from features import corpora
 from features.clips import read_clips, read_variants, variant_folder
 from features.extraction import extract
@@ -42,7 +42,7 @@ def test_a_run_leaves_all_that_its_model_needs(run, measured):
     assert names | {"report.html"} == {path.name for path in out.iterdir()}
     assert len(pd.read_csv(out / "history.csv")) == QUICK["epochs"]
     assert json.loads((out / "config.json").read_text())["settings"]["variants"] == 2
-    model = frame_task.load(out / "model.safetensors")
+    model = clip_model.load(out / "model.safetensors")
     stored, clips = model.network.metadata, read_clips(measured)
     assert stored["temperature"] == result["temperature"]
     assert np.isfinite(model.log_odds(clips)).all()

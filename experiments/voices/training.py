@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments import evaluation_report, frame_task, pictures
-from experiments.baselines import Baselines
-from experiments.calibration import fit_temperature
-from experiments.cross_corpus import for_evaluation
-from experiments.evaluation import evaluate_clips
-from experiments.frame_task import Settings
+from experiments import pictures
 from experiments.runs import Run, versions
+from experiments.voices import clip_model, evaluation_report
+from experiments.voices.baselines import Baselines
+from experiments.voices.calibration import fit_temperature
+from experiments.voices.clip_model import Settings
+from experiments.voices.cross_corpus import for_evaluation
+from experiments.voices.evaluation import evaluate_clips
 from features.clips import Clips, read_variants
 from features.dataset import speaker_folds
 from features.leaks import refuse_leaks
@@ -43,7 +44,7 @@ def train(
     learn, test = [v.take(learnt) for v in variants], variants[0].take(held_out)
     refuse_leaks(learn[0], test)
     chosen, run = replace(Settings(), **settings), Run(out, force)
-    model, history = frame_task.train(learn[0], chosen, seed, learn[1:], progress)
+    model, history = clip_model.train(learn[0], chosen, seed, learn[1:], progress)
     stored = for_evaluation(learn[0], Path(data).resolve().name)
     baselines = Baselines.from_json(stored["baselines"])
     z = model.log_odds(test)
@@ -52,7 +53,7 @@ def train(
         {"LSTM": z} | baselines.scores(test), test, temperature, (1 - SURE, SURE), baselines.f0.hz
     )
     stored |= {"temperature": temperature, "uncertain": SURE, "versions": versions()}
-    frame_task.save(model, run.folder / "model.safetensors", learn[0], chosen, **stored)
+    clip_model.save(model, run.folder / "model.safetensors", learn[0], chosen, **stored)
     table = pd.DataFrame(history, index=pd.RangeIndex(1, chosen.epochs + 1, name="epoch"))
     run.write("history.csv", table.to_csv())
     run.write("curves.png", pictures.png(learning(table)))

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from experiments import frame_task
-from experiments.baselines import f0_statistic
-from experiments.cross_corpus import evaluate_corpus, for_evaluation
+from experiments.voices import clip_model
+from experiments.voices.baselines import f0_statistic
+from experiments.voices.cross_corpus import evaluate_corpus, for_evaluation
 from features import corpora
 from features.clips import Clips, read_clips
 from features.extraction import extract
@@ -147,10 +147,10 @@ def test_a_run_that_was_stopped_is_gone_on_with_and_a_finished_one_kept(corpus, 
 def voice(at_home, tmp_path_factory) -> Path:
     """A network of frames that has barely learnt. Not to be changed."""
     clips = read_clips(at_home[1])
-    settings = frame_task.Settings(units=4, epochs=2, crop_s=0.5)
-    model, _ = frame_task.train(clips, settings)
+    settings = clip_model.Settings(units=4, epochs=2, crop_s=0.5)
+    model, _ = clip_model.train(clips, settings)
     path = tmp_path_factory.mktemp("voice") / "voice.safetensors"
-    frame_task.save(model, path, clips, settings, **for_evaluation(clips, "home"))
+    clip_model.save(model, path, clips, settings, **for_evaluation(clips, "home"))
     return path
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from experiments.baselines import f0_statistic, voiced_share
-from experiments.calibration import calibration, reliability
 from experiments.scores import by_speaker, class_mean, class_mean_interval, share_interval
+from experiments.voices.baselines import f0_statistic, voiced_share
+from experiments.voices.calibration import calibration, reliability
 from features.clips import Clips
 from features.frames import HOP, RATE_HZ
 

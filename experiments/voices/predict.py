@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import lstm_engine as le
-from experiments import frame_task, training
-from experiments.frame_task import ClipModel
-from experiments.judge import Judgement, judge_file
-from experiments.pretrained import SHIPPED
+from experiments import training
 from experiments.runs import Run
 from experiments.training import Prediction
+from experiments.voices import clip_model
+from experiments.voices.clip_model import ClipModel
+from experiments.voices.judge import Judgement, judge_file
+from experiments.voices.pretrained import SHIPPED
 from features.audio import BadClip
 
 
@@ -30,7 +31,7 @@ def predict(
         for prediction in training.predict(model_file, list(files)):
             yield prediction, None
         return
-    model = frame_task.load(model_file)
+    model = clip_model.load(model_file)
     run = None if out is None else Run(out, force)
     for file, picture in zip(files, picture_names(files), strict=True):
         try:
@@ -50,7 +51,8 @@ def prediction_of(file: str, judgement: Judgement, picture: Path | None = None) 
 
 def draw(judgement: Judgement, file: str, run: Run, name: str) -> Path:
     """The picture of a file, under `name` in the run's folder."""
-    from experiments import judge_pictures, pictures  # matplotlib: only who asks for pictures waits for it
+    from experiments import pictures  # matplotlib: only who asks for pictures waits for it
+    from experiments.voices import judge_pictures
 
     return run.write(name, pictures.png(judge_pictures.picture(judgement, file)))
 
@@ -72,7 +74,7 @@ def frames_model(model_file: str | Path) -> ClipModel:
     """A model that answers over time. ValueError, with what to do, for one of the tutorial's rows."""
     if le.load(model_file).metadata.get("task") != "frames":
         raise ValueError(nothing_over_time(model_file))
-    return frame_task.load(model_file)
+    return clip_model.load(model_file)
 
 
 def nothing_over_time(model_file: str | Path) -> str:

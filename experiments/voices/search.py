@@ -1,6 +1,6 @@
 """How the settings of the frames' network were chosen: by folds of the training speakers, the baselines on the same folds.
 
-`python -m experiments.frame_search CORPUS` prints a line of JSON for each candidate. The corpus's other speakers are taken
+`python -m experiments.voices.search CORPUS` prints a line of JSON for each candidate. The corpus's other speakers are taken
 out before anything else happens.
 """
 
@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments.baselines import Baselines
-from experiments.frame_task import Settings, train
 from experiments.scores import balanced_accuracy
+from experiments.voices.baselines import Baselines
+from experiments.voices.clip_model import Settings, train
 from features import corpora
 from features.clips import Clips, read_variants, variant_folder
 from features.dataset import speaker_folds
@@ -108,10 +108,10 @@ def search(variants: Sequence[Clips], names: Sequence[str], seeds: int) -> Itera
 
 
 def main() -> None:
-    """python -m experiments.frame_search CORPUS: the table of candidates, by speakers that they have not heard."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.frame_search", description=main.__doc__)
+    """python -m experiments.voices.search CORPUS: the table of candidates, by speakers that they have not heard."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.voices.search", description=main.__doc__)
     parser.add_argument("corpus", help="folder of a corpus; of its speakers those of the split `train` are looked at")
-    parser.add_argument("--work", default="runs/frame_search", help="folder for what is measured")
+    parser.add_argument("--work", default="runs/voice_search", help="folder for what is measured")
     parser.add_argument("--seeds", type=int, default=2, help="draws of folds and networks")
     parser.add_argument("--only", action="append", choices=list(CANDIDATES), help="this candidate; may be repeated")
     parser.add_argument("--pitch", default="yin", choices=["yin", "pyin"])

@@ -1,4 +1,4 @@
-"""Makes the shipped model and its card: `python -m experiments.pretrained.make CORPUS`.
+"""Makes the shipped model and its card: `python -m experiments.voices.pretrained.make CORPUS`.
 
 By folds of the training speakers it is judged, and its temperature fitted; on all training speakers it is then trained;
 the other speakers are asked once, at the end. The card is written from those numbers and from nothing else.
@@ -13,13 +13,13 @@ import numpy as np
 from rich.console import Console
 from scipy.special import expit
 
-from experiments import frame_task
-from experiments.baselines import Baselines, f0_statistic
-from experiments.calibration import fit_temperature
-from experiments.evaluation import evaluate_clips
-from experiments.frame_search import CHOSEN, LEARNT, by_baselines, by_network, figures, measured
-from experiments.pretrained import SHIPPED
 from experiments.runs import to_json, versions
+from experiments.voices import clip_model
+from experiments.voices.baselines import Baselines, f0_statistic
+from experiments.voices.calibration import fit_temperature
+from experiments.voices.evaluation import evaluate_clips
+from experiments.voices.pretrained import SHIPPED
+from experiments.voices.search import CHOSEN, LEARNT, by_baselines, by_network, figures, measured
 from features.clips import Clips
 from features.leaks import prints, refuse_leaks
 from lstm_engine.weights import write_atomically
@@ -49,7 +49,7 @@ def make(
     say(f"{seeds} x 5 networks on folds of {len(set(learn[0].speakers))} training speakers ...")
     folds = cross_validation(learn, seeds)
     say("the network on all training speakers ...")
-    model, _ = frame_task.train(learn[0], CHOSEN, variants=learn[1 : 1 + LEARNT])
+    model, _ = clip_model.train(learn[0], CHOSEN, variants=learn[1 : 1 + LEARNT])
     baselines = Baselines.fit(learn[0])
     scores = {"LSTM": model.log_odds(test)} | baselines.scores(test)
     band = (1 - SURE, SURE)
@@ -62,7 +62,7 @@ def make(
         "data": {"corpus": "LibriSpeech train-clean-100 (CC BY 4.0)"} | who(learn[0]),
         "versions": versions(),
     }
-    frame_task.save(model, out, learn[0], CHOSEN, **told)
+    clip_model.save(model, out, learn[0], CHOSEN, **told)
     if (size := Path(out).stat().st_size) > LARGEST:
         Path(out).unlink()
         raise ValueError(f"the model would be {size:,} bytes, above the {LARGEST:,} that may be shipped")
@@ -153,7 +153,7 @@ every 20 ms (log F0, voicing, energy, 20 MFCC), answers at every frame, and a cl
 {size} bytes of safetensors, NumPy enough to run it. Made by one command, which also wrote this card:
 
 ```
-python -m experiments.pretrained.make $LSTM_ENGINE_DATA/librispeech_251/metadata.csv
+python -m experiments.voices.pretrained.make $LSTM_ENGINE_DATA/librispeech_251/metadata.csv
 ```
 
 **Data.** {train_clips} clips of LibriSpeech train-clean-100 (Panayotov et al. 2015, CC BY 4.0, http://www.openslr.org/12),
@@ -193,10 +193,10 @@ Settings: `{settings}`.
 
 
 def main() -> None:
-    """python -m experiments.pretrained.make CORPUS: the shipped model, and its card, made again."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.pretrained.make", description=main.__doc__)
+    """python -m experiments.voices.pretrained.make CORPUS: the shipped model, and its card, made again."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.voices.pretrained.make", description=main.__doc__)
     parser.add_argument("corpus", help="librispeech_251/metadata.csv: a corpus whose splits are train and others")
-    parser.add_argument("--work", default="runs/frame_search", help="folder for what is measured")
+    parser.add_argument("--work", default="runs/voice_search", help="folder for what is measured")
     parser.add_argument("--out", default=str(SHIPPED), help="the model's file; CARD.md is written beside it")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="draws of folds and networks")
     options = parser.parse_args()

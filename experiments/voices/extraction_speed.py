@@ -1,4 +1,4 @@
-"""How fast clips become features here, and whether memory stays flat: `python -m experiments.extraction_speed DATA`.
+"""How fast clips become features here, and whether memory stays flat: `python -m experiments.voices.extraction_speed DATA`.
 
 DATA is any corpus that `lstm-engine features` reads. It is cut into windows as long as the tutorial's clips on average, and
 again into windows that begin elsewhere, until there are enough; the figures are carried over to the tutorial's corpus.
@@ -110,7 +110,7 @@ def resources() -> tuple[float, float]:
 
 def main() -> None:
     """Prints a line a recipe: speed, what the tutorial's corpus would take, and memory after a quarter and at the end."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.extraction_speed", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m experiments.voices.extraction_speed", description=main.__doc__)
     parser.add_argument("data", help="a corpus that `lstm-engine features` reads")
     parser.add_argument("--corpus", help="what DATA is, where it could be more than one, as for `features`")
     parser.add_argument("--recipe", choices=list(RECIPES), action="append", help="frames and tutorial when not given")

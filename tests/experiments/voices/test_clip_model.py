@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments import frame_task
-from experiments.frame_task import Preparation, Settings, centred, loud, train
+from experiments.voices import clip_model
+from experiments.voices.clip_model import Preparation, Settings, centred, loud, train
 from features.clips import Clips
 from features.frames import COLUMNS, ENERGY_DB, LOG_F0, VOICING
 from features.recipes import recipe_named
@@ -102,8 +102,8 @@ def test_the_spectrum_is_standardised_by_the_training_clips(clips):
 
 
 def test_a_file_keeps_the_answers_and_not_the_optimizer(trained, clips, tmp_path):
-    frame_task.save(trained, tmp_path / "m.safetensors", clips, QUICK, temperature=1.5)
-    back = frame_task.load(tmp_path / "m.safetensors")
+    clip_model.save(trained, tmp_path / "m.safetensors", clips, QUICK, temperature=1.5)
+    back = clip_model.load(tmp_path / "m.safetensors")
     np.testing.assert_array_equal(back.log_odds(clips), trained.log_odds(clips))
     assert back.network.metadata["temperature"] == 1.5
     assert back.network.metadata["recipe"] == clips.stamp
@@ -140,4 +140,4 @@ def test_one_sex_is_not_enough(clips):
 def test_a_model_of_another_task_is_refused(trained, tmp_path):
     trained.network.save(tmp_path / "m.safetensors", {"task": "digits"})
     with pytest.raises(ValueError, match="no model of voices as frames"):
-        frame_task.load(tmp_path / "m.safetensors")
+        clip_model.load(tmp_path / "m.safetensors")

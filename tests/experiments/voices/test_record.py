@@ -12,10 +12,10 @@ import pytest
 import soundfile as sf
 from rich.console import Console
 
-from experiments import frame_task, microphone, predict
-from experiments.judge_shown import meter
-from experiments.microphone import Sound
-from experiments.record import check_place, record, remarks
+from experiments.voices import clip_model, microphone, predict
+from experiments.voices.judge_shown import meter
+from experiments.voices.microphone import Sound
+from experiments.voices.record import check_place, record, remarks
 from features.synth import draw_speaker, speak
 
 
@@ -224,7 +224,7 @@ def test_a_bad_recording_is_called_so(sound, said):
 
 @pytest.fixture
 def model(voice_model):
-    return frame_task.load(voice_model)
+    return clip_model.load(voice_model)
 
 
 def test_a_recording_is_judged_and_nothing_is_kept(model, tmp_path, monkeypatch):
@@ -274,7 +274,7 @@ def test_force_replaces_a_recording(tmp_path):
 
 def test_the_meter_shows_time_and_level_on_a_terminal_only(monkeypatch):
     waited = []
-    monkeypatch.setattr("experiments.judge_shown.sleep", waited.append)
+    monkeypatch.setattr("experiments.voices.judge_shown.sleep", waited.append)
     for terminal in (True, False):
         console = Console(file=io.StringIO(), force_terminal=terminal, width=80)
         with meter(console, 1.0) as hear:

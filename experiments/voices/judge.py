@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from experiments.frame_task import ClipModel
+from experiments.voices.clip_model import ClipModel
 from features.audio import BadClip, Reason, check_samples, read_stretches
 from features.frames import ENERGY_DB, LOG_F0, SILENCE
 from features.recipes import Recipe, recipe_from

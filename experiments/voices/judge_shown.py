@@ -15,9 +15,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from experiments.judge import Judgement
-from experiments.record import level
 from experiments.training import Prediction
+from experiments.voices.judge import Judgement
+from experiments.voices.record import level
 
 WIDTH = 70  # characters; the scale beside it takes the other 10
 NOTE = "A label is a guess about a recording, not a fact about a person."

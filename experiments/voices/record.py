@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
-from experiments.frame_task import ClipModel
-from experiments.judge import Judgement, judge
-from experiments.microphone import BLOCK_S, Sound
+from experiments.voices.clip_model import ClipModel
+from experiments.voices.judge import Judgement, judge
+from experiments.voices.microphone import BLOCK_S, Sound
 from features.audio import SILENCE_DBFS
 from features.whole_files import replacing
 

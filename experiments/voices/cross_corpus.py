@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from experiments import evaluation_report
-from experiments.baselines import Baselines
-from experiments.evaluation import evaluate_clips
 from experiments.runs import Run
+from experiments.voices import evaluation_report
+from experiments.voices.baselines import Baselines
+from experiments.voices.evaluation import evaluate_clips
 from features import corpora
 from features.clips import Clips, read_clips
 from features.extraction import Progress, extract

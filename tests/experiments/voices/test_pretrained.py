@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments import frame_search, frame_task
-from experiments.cross_corpus import evaluate_corpus
-from experiments.pretrained import SHIPPED, make
 from experiments.scores import balanced_accuracy
+from experiments.voices import clip_model, search
+from experiments.voices.cross_corpus import evaluate_corpus
+from experiments.voices.pretrained import SHIPPED, make
 from features.leaks import Leak
 from features.recipes import frames_recipe
 from features.synth import write_corpus
@@ -19,7 +19,7 @@ CARD = SHIPPED.with_name("CARD.md")
 
 @pytest.fixture(scope="module")
 def shipped():
-    return frame_task.load(SHIPPED)
+    return clip_model.load(SHIPPED)
 
 
 def test_it_is_small_enough_to_travel_and_has_all_that_an_answer_needs(shipped):
@@ -31,7 +31,7 @@ def test_it_is_small_enough_to_travel_and_has_all_that_an_answer_needs(shipped):
 
 def test_its_answer_for_fixed_numbers_stays():
     """Weights and reading of them: noise in, the numbers that came out when it was made."""
-    model = frame_task.load(SHIPPED)
+    model = clip_model.load(SHIPPED)
     x = np.random.default_rng(0).standard_normal((50, 23)).astype(np.float32)
     assert model.frame_log_odds(x).shape == (50,)
     assert np.isfinite(model.frame_log_odds(x)).all()
@@ -69,10 +69,10 @@ def corpus(tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch):
     """Few units, epochs and variants: what is tested is the way, not the figures."""
-    for module in (make, frame_search):
-        monkeypatch.setattr(module, "CHOSEN", replace(frame_search.CHOSEN, units=2, epochs=1))
+    for module in (make, search):
+        monkeypatch.setattr(module, "CHOSEN", replace(search.CHOSEN, units=2, epochs=1))
         monkeypatch.setattr(module, "LEARNT", 1)
-    monkeypatch.setattr(frame_search, "VARIANTS", 2)
+    monkeypatch.setattr(search, "VARIANTS", 2)
 
 
 @pytest.mark.slow
@@ -83,7 +83,7 @@ def test_one_command_makes_the_model_and_a_card_from_its_own_numbers(corpus, qui
     assert f"{result['folds']['LSTM']['clips']:.3f}" in text
     assert f"{result['bytes']:,} bytes" in text
     assert "14 clips of LibriSpeech" in text
-    stored = frame_task.load(tmp_path / "voice.safetensors").network.metadata
+    stored = clip_model.load(tmp_path / "voice.safetensors").network.metadata
     assert stored["temperature"] == result["folds"]["temperature"]
     again = make.make(corpus, tmp_path / "work", tmp_path / "again.safetensors", seeds=2)
     assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "voice.safetensors").read_bytes()
@@ -99,19 +99,19 @@ def test_a_corpus_without_two_sides_is_refused(corpus, quick, tmp_path):
 
 def test_nobody_is_judged_by_a_network_that_has_heard_them(corpus, quick, tmp_path):
     """Out-of-fold: every clip's score comes from the answerer that was not given its speaker."""
-    clips = frame_search.measured(corpus, tmp_path / "work", jobs=1, variants=0)[0]
+    clips = search.measured(corpus, tmp_path / "work", jobs=1, variants=0)[0]
 
     def answer(learn, hold):
         assert not set(clips.speakers[learn]) & set(clips.speakers[hold])
         return [np.full(hold.sum(), 7.0), clips.labels[hold] * 2.0 - 1]
 
-    filled, right = frame_search.out_of_fold(answer, clips, seed=0)
+    filled, right = search.out_of_fold(answer, clips, seed=0)
     assert (filled == 7.0).all()
     assert balanced_accuracy(clips.labels, (right > 0).astype(int)) == 1.0
 
 
 def test_the_search_has_a_line_for_baselines_and_candidates(corpus, quick, tmp_path):
-    variants = frame_search.measured(corpus, tmp_path / "work", jobs=1, variants=0)
-    lines = list(frame_search.search(variants, ["not augmented"], seeds=1))
+    variants = search.measured(corpus, tmp_path / "work", jobs=1, variants=0)
+    lines = list(search.search(variants, ["not augmented"], seeds=1))
     assert [line["candidate"] for line in lines] == ["threshold on F0", "logistic regression", "not augmented"]
     assert all(0 <= line["clips"] <= 1 and line["changed"] is None for line in lines)

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import evaluation_report
-from experiments.evaluation import evaluate_clips, rights
 from experiments.runs import Run, to_json
+from experiments.voices import evaluation_report
+from experiments.voices.evaluation import evaluate_clips, rights
 from features.clips import Clips
 from features.frames import COLUMNS
 

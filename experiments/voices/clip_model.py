@@ -1,7 +1,7 @@
 """A voice as frames: a bidirectional LSTM answers at every frame, and a clip takes the mean of its frames' log-odds.
 
 For the recipe `frames`: how a clip is normalised, the network, its training, and `ClipModel`, which answers. What was
-chosen, and by which evidence, is in docs/voices.md; `python -m experiments.frame_search` makes that evidence again.
+chosen, and by which evidence, is in docs/voices.md; `python -m experiments.voices.search` makes that evidence again.
 """
 
 from collections.abc import Callable, Sequence
