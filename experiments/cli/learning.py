@@ -16,7 +16,7 @@ from experiments.cli.shared import (
     ExtractionRate,
     Force,
     LearningRate,
-    Model,
+    OtherModel,
     Reading,
     Scale,
     Seed,
@@ -128,7 +128,6 @@ def train(
 
 def _train_frames(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
     """train on frames: a bidirectional LSTM, its baselines beside it."""
-    from experiments.voices import evaluation_report
     from experiments.voices.training import train as run
 
     if refused := [f"--{name}" for name in ("reading", "scale") if name in settings]:
@@ -137,9 +136,25 @@ def _train_frames(data: Path, out: Path, settings: dict[str, Any], seed: int, fo
         result = run(data, out, seed, force, stage("Training"), **settings)
     if as_json:
         return print_json(result)
-    out_console.print(evaluation_report.sentence(result), soft_wrap=True)
-    print_frame("Held-out speakers", evaluation_report.side_table(result))
+    _show_evaluation(result, [])
     out_console.print(f"Model: {out / 'model.safetensors'}\nReport: {out / 'report.html'}", soft_wrap=True)
+
+
+def _show_evaluation(result: dict[str, Any], notes: list[str]) -> None:
+    """The tables of an evaluation of frames, its errors, what to know about it, and the answer in a sentence."""
+    from experiments.voices import evaluation_report as page
+
+    for title, frame in page.tables(result).items():
+        print_frame(title, frame)
+    lines = [
+        *page.error_lines(result),
+        *notes,
+        *page.caution(result),
+        page.abstention_words(result),
+        page.sentence(result),
+    ]
+    for line in lines:
+        out_console.print(escape_markup(line), soft_wrap=True)
 
 
 def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
@@ -162,7 +177,7 @@ def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, fo
 )
 def evaluate(
     context: typer.Context,
-    model: Model,
+    model: OtherModel = None,
     data: Annotated[
         Path | None, typer.Argument(help="Tables of the tutorial's recipe: male_features.csv, female_features.csv.")
     ] = None,
@@ -199,14 +214,16 @@ def evaluate(
         given = {k for k in context.params if context.get_parameter_source(k).name == "COMMANDLINE"}
         if foreign := given & {"kind", "speakers_of", "allow_known", "out", "jobs", "force"}:
             raise ValueError(f"--{min(foreign).replace('_', '-')} goes with --corpus, not with a folder of tables")
+        if model is None:
+            raise ValueError("name the model that train wrote with --model: the shipped one reads frames, not tables")
         from experiments.training import evaluate as run
 
         result = run(model, data, part or "held-out")
         return print_json(result) if as_json else print_scores(result["part"], result)
     from experiments.voices import clip_model, cross_corpus
-    from experiments.voices import evaluation_report as page
+    from experiments.voices.pretrained import SHIPPED
 
-    voice = clip_model.load(model)
+    voice = clip_model.load(model or SHIPPED)
     say = (lambda text: None) if as_json else (lambda text: out_console.print(escape_markup(text), soft_wrap=True))
     with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn()) as stage:
         found = cross_corpus.evaluate_corpus(
@@ -216,12 +233,8 @@ def evaluate(
     if as_json:
         print_json(found.result | {"notes": found.notes})
     else:
-        for title, frame in page.tables(found.result).items():
-            print_frame(title, frame)
-        said = [*page.error_lines(found.result), *found.notes, *page.caution(found.result)]
-        said += [page.abstention_words(found.result), page.sentence(found.result), f"Report: {out / 'report.html'}"]
-        for line in said:
-            out_console.print(escape_markup(line), soft_wrap=True)
+        _show_evaluation(found.result, found.notes)
+        out_console.print(f"Report: {out / 'report.html'}", soft_wrap=True)
     raise typer.Exit(1 if found.failed else 0)
 
 
