@@ -30,7 +30,7 @@ def sounddevice() -> ModuleType:
     try:
         import sounddevice
     except ModuleNotFoundError:
-        raise ModuleNotFoundError("recording needs the package sounddevice: pip install 'lstm-engine[mic]'") from None
+        raise ModuleNotFoundError("recording needs the package sounddevice: pip install sounddevice") from None
     except OSError as error:
         raise OSError(
             f"recording needs the PortAudio library, and it cannot be loaded ({error}). Debian and Ubuntu: sudo apt "
