@@ -64,7 +64,7 @@ def _draw_pitch(ax: Axes, j: Judgement) -> None:
         mean, sd = PITCH[sex]
         ax.axhspan(mean - 2 * sd, mean + 2 * sd, color=colour, alpha=0.12, lw=0)
         _beside(ax, (np.log(mean) - low) / (high - low), f"usual\nfor {people}*", colour)
-    ax.plot(j.time, j.f0, color="black", lw=1.6, marker=".", ms=3)
+    ax.plot(j.time, j.f0, color="black", ls="", marker=".", ms=4)
     ax.set(ylabel="pitch (Hz)", yscale="log", ylim=LIMITS_HZ)
     ax.set_yticks(TICKS_HZ, [str(hz) for hz in TICKS_HZ])
     ax.minorticks_off()
