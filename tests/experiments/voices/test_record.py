@@ -347,9 +347,7 @@ def test_record_without_the_package_is_one_line(lstm_engine, shipped, monkeypatc
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     outcome = lstm_engine(*command.split())
     assert outcome.code == 2
-    assert outcome.err.splitlines()[-1] == (
-        "error: recording needs the package sounddevice: pip install sounddevice"
-    )
+    assert outcome.err.splitlines()[-1] == ("error: recording needs the package sounddevice: pip install sounddevice")
 
 
 def test_record_refuses_a_model_without_frames(lstm_engine, install, trained):
