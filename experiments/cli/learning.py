@@ -356,7 +356,7 @@ def study_epochs(
     Each training is kept once it is done: after a stop, the same command goes on.
     """
     from experiments.study import epochs as study
-    from experiments.study.epochs_report import frame
+    from experiments.study.epochs_report import TABLE_TITLE, frame
 
     try:
         with stages() as stage:
@@ -366,5 +366,5 @@ def study_epochs(
         raise typer.Exit(130) from None
     if as_json:
         return print_json(result)
-    print_frame("Balanced accuracy, mean and range of the seeds", frame(result))
+    print_frame(TABLE_TITLE, frame(result))
     out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)

@@ -112,8 +112,8 @@ def frames_subject(folder: str | Path) -> Subject:
     settings = replace(Settings(), last_rate=1.0)
     trained = {name: value for name, value in asdict(settings).items() if name != "epochs"}  # which the study gives
     return Subject(
-        "frames", "frames, not augmented",
-        held_out=f"a fold of {FOLDS} at a time of {len(clips)} clips of {_people(clips.speakers)}, another with each seed",
+        "frames", "frames (not augmented)",
+        held_out=f"one of {FOLDS} folds of {len(clips)} clips of {_people(clips.speakers)}, another with each seed",
         threshold=("F0 threshold", balanced_accuracy(clips.labels, said)),
         synthetic=(Path(folder) / "SYNTHETIC.txt").exists(),
         made_from={"data": digest([Path(folder) / MANIFEST]), "settings": trained},

@@ -248,9 +248,9 @@ def course(held_out, train=None, loss=None):
     """A subject's rows, from its held-out balanced accuracy (epochs, seeds)."""
     held_out = np.array(held_out)
     train = held_out if train is None else np.broadcast_to(np.array(train)[:, None], held_out.shape)
-    loss = np.linspace(0.7, 0.1, len(held_out)) if loss is None else loss
+    loss = held_out if loss is None else np.array(loss)
     return pd.DataFrame(
-        {"seed": k, "epoch": n + 1, "part": part, "balanced_accuracy": curve[n, k], "loss": loss[n]}
+        {"seed": k, "epoch": n + 1, "part": part, "balanced_accuracy": curve[n, k], "loss": loss[n, k]}
         for part, curve in (("train", train), ("held_out", held_out))
         for n in range(len(curve))
         for k in range(curve.shape[1])
@@ -306,15 +306,17 @@ def test_words_tell_of_a_curve_that_still_rises():
 
 
 @pytest.mark.parametrize(
-    ("loss", "words"),
+    ("first", "last", "words"),
     [
-        ([0.7, 0.6, 0.5], "The held-out log loss is lowest at the very end."),
-        ([0.7, 0.2, 0.5], "lowest after epoch 2 (0.200) and 2.5 times that at the end: the probabilities have become worse."),
-        ([0.7, 0.5, 0.51], "lowest after epoch 2 (0.500) and hardly higher at the end (0.510)."),
+        ([0.4, 0.6], [0.6, 0.7], "from 0.500 to 0.650: higher in every seed, +.150 on average (+.100 to +.200); the prob"),
+        ([0.4, 0.6], [0.5, 0.5], "from 0.500 to 0.500: higher in 1 of 2 seeds and lower in 1, +.000 on average (-.100 to"),
+        ([0.6, 0.6], [0.5, 0.4], "from 0.600 to 0.450: lower in every seed, -.150 on average (-.200 to -.100)."),
     ],
 )  # fmt: skip
-def test_words_tell_what_became_of_the_loss(loss, words):
-    assert words in epochs_report.words(told(course([[0.5], [0.6], [0.7]], loss=loss)))
+def test_words_tell_what_became_of_the_loss(first, last, words):
+    said = epochs_report.words(told(course([[0.5, 0.5], [0.6, 0.6]], loss=[first, last])))
+    assert f"The held-out log loss goes {words}" in said
+    assert ("the probabilities have become worse" in said) == (words.endswith("; the prob"))
 
 
 def test_the_mean_and_the_range_are_those_of_the_seeds():
@@ -332,7 +334,7 @@ def test_the_page_has_the_answer_the_picture_and_the_warning_of_choosing(made):
     assert result["words"] in page
     assert "data:image/png;base64" in page
     assert "chosen it on those speakers" in page
-    for title in ("(N, 112, 1) raw", "(N, 11, 11) standardised", "frames, not augmented"):
+    for title in ("(N, 112, 1) raw", "(N, 11, 11) standardised", "frames (not augmented)"):
         assert f"<h2>{title}</h2>" in page
 
 
@@ -340,7 +342,7 @@ def test_the_command_shows_the_table_and_goes_on(lstm_engine, noise_tables, tmp_
     command = ["study", "epochs", "--tables", noise_tables, "--epochs", 2, "--seeds", 1, "--out", tmp_path]
     shown = lstm_engine(*command)
     assert shown.code == 0
-    assert re.search(r"\(N, 112, 1\) raw, 2 epochs +[01]?\.\d{3} +[01]?\.\d{3}", shown.out)
+    assert re.search(r"\(N, 112, 1\) raw: 2 +[01]?\.\d{3} +[01]?\.\d{3}", shown.out)
     assert f"Report: {tmp_path / 'report.html'}" in shown.out
     again = lstm_engine(*command, "--json")
     assert json.loads(again.out) == json.loads((tmp_path / "epochs.json").read_text())
