@@ -66,7 +66,8 @@ def share_interval(right: np.ndarray | int, of: np.ndarray | int) -> tuple[np.nd
     right, of = np.asarray(right, float), np.asarray(of, float)
     centre = (right + z * z / 2) / (of + z * z)
     half = z / (of + z * z) * np.sqrt(right * (of - right) / of + z * z / 4)
-    return np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
+    low, high = np.clip(centre - half, 0.0, 1.0), np.clip(centre + half, 0.0, 1.0)
+    return np.where(right == 0, 0.0, low), np.where(right == of, 1.0, high)  # there both are exact, and rounding is not
 
 
 def by_speaker(y: np.ndarray, scores: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

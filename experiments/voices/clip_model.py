@@ -15,11 +15,14 @@ import lstm_engine as le
 from features.clips import Clips
 from features.dataset import LABELS
 from features.frames import ENERGY_DB, HOP, LOG_F0, RATE_HZ, VOICING
+from features.recipes import recipe_from
+from features.speech import find_speech
 from lstm_engine.samples import Samples
 
 FRAME_S = HOP / RATE_HZ  # 20 ms
 LOUD_DB = 35.0  # frames so far below the clip's loudest are pauses: they say nothing of the voice nor of the microphone
 CENTRE, SPREAD = np.log(160.0), 0.35  # of log F0: between men's and women's middles; about what either is away from it
+MARGIN = 10  # frames, 0.2 s, kept before the first voice and after the last: consonants have no pitch
 VOICED = (0.3, 0.7)  # from here to there the pitch fades in: below, log_f0 is the period of noise
 
 
@@ -51,6 +54,15 @@ class Settings:
 def loud(x: np.ndarray) -> np.ndarray:
     """(T,) bool: the frames of a clip (T, D) within LOUD_DB of its loudest."""
     return x[:, ENERGY_DB] > x[:, ENERGY_DB].max() - LOUD_DB
+
+
+def spoken(voice: np.ndarray) -> slice:
+    """From the first voice to the last, and MARGIN frames on either side: the part of a clip that is judged.
+
+    voice (T,) bool, as `features.speech` finds it. Where there is none, all: somebody else decides whether to answer.
+    """
+    at = np.flatnonzero(voice)
+    return slice(max(at[0] - MARGIN, 0), at[-1] + MARGIN + 1) if len(at) else slice(None)
 
 
 def centred(x: np.ndarray, per_clip: bool) -> np.ndarray:
@@ -160,8 +172,9 @@ class ClipModel:
         return self.all_frames([x])[0]
 
     def log_odds(self, clips: Clips) -> np.ndarray:
-        """(N,) for N clips, before any temperature."""
-        return np.array([own.mean() for own in self.all_frames(clips.sequences)])
+        """(N,) for N clips, before any temperature: the mean over the spoken part of each."""
+        parts = [x[spoken(find_speech(x).voice)] for x in clips.sequences]
+        return np.array([own.mean() for own in self.all_frames(parts)])
 
     def all_frames(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
         """N arrays (T_n,) of log-odds."""
@@ -205,6 +218,21 @@ def load(path: str | Path) -> ClipModel:
     stored = network.metadata
     if stored.get("task") != "frames":
         raise ValueError(f"{path} is no model of voices as frames: use one that `lstm-engine train` wrote from frames")
-    settings = Settings(**stored["settings"])
-    mean, scale = (np.array(stored["preparation"][k]) for k in ("mean", "scale"))
+    try:
+        settings = Settings(**stored["settings"])
+        mean, scale = (np.array(stored["preparation"][k], float) for k in ("mean", "scale"))
+        numbers = float(stored["temperature"]), float(stored["uncertain"])
+        columns = recipe_from(stored["recipe"], str(path)).columns
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no whole model of voices: {error!r}; train or fetch it again") from None
+    if (
+        mean.shape != scale.shape
+        or mean.shape != (len(columns) - ENERGY_DB - 1,)
+        or not np.isfinite([mean, scale]).all()
+    ):
+        raise ValueError(f"{path}: its preparation does not fit its recipe's {len(columns)} columns; train it again")
+    if not (0 < numbers[0] < np.inf and 0.5 <= numbers[1] <= 1):
+        raise ValueError(
+            f"{path}: expected a temperature above 0 and a probability from .5 to 1 that makes an answer, got {numbers}"
+        )
     return ClipModel(network, Preparation(settings.per_clip, mean, scale), settings.answer)

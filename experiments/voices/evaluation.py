@@ -12,13 +12,13 @@ import pandas as pd
 from scipy.special import expit
 
 from experiments.scores import by_speaker, class_mean, class_mean_interval, share_interval
-from experiments.voices.baselines import f0_statistic, voiced_share
+from experiments.voices.baselines import f0_statistic
 from experiments.voices.calibration import calibration, reliability
 from features.clips import Clips
 from features.frames import HOP, RATE_HZ
+from features.speech import ENOUGH_S, FRAME_S, LEAST_S, find_speech
 
 SEXES = {"male": 1, "female": 0}
-LEAST_VOICED_S = 0.2  # about a syllable: with less there is nobody to judge
 SHORT_S = 1.0
 
 
@@ -32,7 +32,7 @@ def evaluate_clips(
     """(result as JSON values, one row a clip). `scores`: {name: (N,)}, the model's first, then those of the baselines.
 
     temperature divides the model's log-odds; within the band `uncertain` of probabilities, as with less than
-    LEAST_VOICED_S of voice, it would abstain. f0_hz is where an error's pitch is called high for a man or low for a
+    ENOUGH_S of voice, it would abstain. f0_hz is where an error's pitch is called high for a man or low for a
     woman. Raises ValueError for scores that are not finite and for clips of one sex only.
     """
     for name, z in scores.items():
@@ -114,12 +114,12 @@ def add_share_intervals(figures: dict[str, Any]) -> None:
 def clip_rows(
     z: np.ndarray, clips: Clips, temperature: float, uncertain: tuple[float, float], f0_hz: float
 ) -> pd.DataFrame:
-    """A row a clip: path, speaker, sex, said, right, log_odds and p at the temperature, f0_hz, seconds, voiced (share),
-    abstains ("", "no speech", "uncertain") and, on errors, a remark.
+    """A row a clip: path, speaker, sex, said, right, log_odds and p at the temperature, f0_hz, seconds, and of them voice_s
+    with a voice, abstains ("", "no speech", "uncertain") and, on errors, a remark.
     """
     p = expit(z / temperature)
     seconds = np.array([(len(frames) - 1) * HOP / RATE_HZ for frames in clips.sequences])
-    voiced = voiced_share(clips)
+    voice_s = np.array([FRAME_S * find_speech(frames).voice.sum() for frames in clips.sequences])
     low, high = uncertain
     rows = pd.DataFrame(
         {
@@ -132,9 +132,11 @@ def clip_rows(
             "p": p,
             "f0_hz": f0_statistic(clips),
             "seconds": seconds,
-            "voiced": voiced,
-            "abstains": np.select(
-                [voiced * seconds < LEAST_VOICED_S, (p > low) & (p < high)], ["no speech", "uncertain"], ""
+            "voice_s": voice_s,
+            "abstains": np.select(  # as `judge` does for a recording
+                [voice_s < LEAST_S, voice_s < ENOUGH_S, (p > low) & (p < high)],
+                ["no speech", "uncertain", "uncertain"],
+                "",
             ),
         }
     )
@@ -145,8 +147,8 @@ def clip_rows(
 def remark(row: Any, f0_hz: float) -> str:
     """What about a misjudged clip may have misled, in words; from what was measured, so a hint and no more."""
     words = []
-    if row.voiced * row.seconds < LEAST_VOICED_S:
-        words.append(f"hardly any voice in it: {row.voiced * row.seconds:.1f} s")
+    if row.voice_s < ENOUGH_S:
+        words.append(f"hardly any voice in it: {row.voice_s:.1f} s")
     if row.seconds < SHORT_S:
         words.append(f"short: {row.seconds:.1f} s")
     if row.sex == "male" and row.f0_hz > f0_hz:

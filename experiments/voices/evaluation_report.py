@@ -167,13 +167,13 @@ def error_table(result: dict[str, Any]) -> pd.DataFrame:
         "p": "p(male)",
         "f0_hz": "F0 (Hz)",
         "seconds": "s",
-        "voiced": "voiced",
+        "voice_s": "voice (s)",
     }
     names["remark"] = "remark"
     if not result["errors"]:
         return pd.DataFrame()
     table = pd.DataFrame(result["errors"]).set_index("path")[list(names)]
-    forms = {"p": "{:.3f}", "f0_hz": "{:.0f}", "seconds": "{:.1f}", "voiced": "{:.0%}"}
+    forms = {"p": "{:.3f}", "f0_hz": "{:.0f}", "seconds": "{:.1f}", "voice_s": "{:.1f}"}
     return _formed(table, forms).rename(columns=names)
 
 

@@ -13,14 +13,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from experiments.voices.clip_model import ClipModel
+from experiments.voices.clip_model import ClipModel, spoken
 from features.audio import BadClip, Reason, check_samples, read_stretches
 from features.frames import ENERGY_DB, LOG_F0, SILENCE
 from features.recipes import Recipe, recipe_from
 from features.speech import ENOUGH_S, FRAME_S, LEAST_S, find_speech
 
 STRETCH_S = 30.0  # the network has learnt from readings of up to 17 s
-MARGIN = 10  # frames, 0.2 s, kept before the first voice and after the last: consonants have no pitch
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,7 @@ class _Stretch:
         speech = find_speech(x)
         z = np.full(len(x), np.nan)
         if speech.voice.any():
-            spoken = np.flatnonzero(speech.voice)
-            part = slice(max(spoken[0] - MARGIN, 0), spoken[-1] + MARGIN + 1)
+            part = spoken(speech.voice)
             z[part] = model.frame_log_odds(x[part])  # one answer for all where only the last states give one
         return cls(np.where(speech.voice, np.exp(x[:, LOG_F0]), np.nan), z, x[:, ENERGY_DB], speech.tone)
 

@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import lstm_engine as le
 from experiments.voices import clip_model
-from experiments.voices.clip_model import Preparation, Settings, centred, loud, train
+from experiments.voices.clip_model import Preparation, Settings, centred, loud, spoken, train
 from features.clips import Clips
 from features.frames import COLUMNS, ENERGY_DB, LOG_F0, VOICING
 from features.recipes import recipe_named
+from features.speech import find_speech
 
 QUICK = Settings(units=4, epochs=8, crop_s=0.4, crops=2, batch_size=8, learning_rate=0.02)
 
@@ -50,11 +52,37 @@ def test_it_learns_what_tells_the_clips_apart(trained, clips):
     assert ((trained.log_odds(clips) > 0) == clips.labels).all()
 
 
-def test_a_clips_answer_is_the_mean_of_its_frames(trained, clips):
-    each = [trained.frame_log_odds(x) for x in clips.sequences]
-    assert [len(own) for own in each] == [len(x) for x in clips.sequences]
+def test_a_clips_answer_is_the_mean_of_the_frames_from_its_first_voice_to_its_last(trained, clips):
+    parts = [x[spoken(find_speech(x).voice)] for x in clips.sequences]
+    assert any(len(part) < len(x) for part, x in zip(parts, clips.sequences, strict=True))
+    each = [trained.frame_log_odds(part) for part in parts]
+    assert [len(own) for own in each] == [len(part) for part in parts]
     # alone or padded in a batch: float32 sums in another order, at log-odds of some 10
     np.testing.assert_allclose([own.mean() for own in each], trained.log_odds(clips), atol=1e-4)
+
+
+def test_the_spoken_part_has_a_little_before_and_after():
+    voice = np.zeros(100, bool)
+    assert spoken(voice) == slice(None)  # no voice: all of it
+    voice[[30, 31, 60]] = True
+    assert spoken(voice) == slice(20, 71)
+    voice[[3, 97]] = True
+    assert np.arange(100)[spoken(voice)].tolist() == list(range(100))
+
+
+def test_silence_around_a_clip_does_not_change_its_answer(trained):
+    x = clip(True, np.random.default_rng(5), 60)
+    x[:, LOG_F0] = np.log(120) + 0.05 * np.resize([0, 1, 0, -1], 60)
+    x[:, VOICING], x[:, ENERGY_DB] = 0.9, -25 + np.resize([0, 1], 60)
+    x[:, ENERGY_DB + 1 :] *= 5
+    silence = np.zeros((80, len(COLUMNS)), np.float32)
+    silence[:, LOG_F0], silence[:, ENERGY_DB] = np.log(120), -90
+    answers = []
+    for before, after in ((20, 20), (80, 20), (20, 80)):
+        parts = [silence[:before], x, silence[:after]]
+        one = Clips([np.concatenate(parts)], np.ones(1, int), *(np.array([""]),) * 4, COLUMNS, {})
+        answers.append(trained.log_odds(one)[0])
+    assert answers[0] == answers[1] == answers[2]
 
 
 def test_where_the_last_states_answer_there_is_one_answer_a_clip(clips):
@@ -140,4 +168,23 @@ def test_one_sex_is_not_enough(clips):
 def test_a_model_of_another_task_is_refused(trained, tmp_path):
     trained.network.save(tmp_path / "m.safetensors", {"task": "digits"})
     with pytest.raises(ValueError, match="no model of voices as frames"):
+        clip_model.load(tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"settings": None}, "no whole model of voices"),
+        ({"temperature": 0.0}, "a temperature above 0"),
+        ({"uncertain": 0.2}, "a probability from .5 to 1"),
+        ({"preparation": {"mean": [0.0], "scale": [1.0]}}, "does not fit its recipe's 23 columns"),
+        ({"preparation": {"mean": [0.0] * 20}}, "no whole model of voices"),
+        ({"recipe": {"recipe": "frames", "parameters": {"pitch": "yin", "hop": 7}}}, "made with other settings"),
+    ],
+)
+def test_a_damaged_model_is_refused_in_words(trained, clips, tmp_path, change, said):
+    clip_model.save(trained, tmp_path / "m.safetensors", clips, QUICK)
+    network = le.load(tmp_path / "m.safetensors")
+    network.save(tmp_path / "m.safetensors", network.metadata | change)
+    with pytest.raises(ValueError, match=said):
         clip_model.load(tmp_path / "m.safetensors")

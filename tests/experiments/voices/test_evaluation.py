@@ -14,9 +14,10 @@ from features.frames import COLUMNS
 
 
 def clip(f0_hz: float, voiced: float = 0.8, seconds: float = 2.0) -> np.ndarray:
-    """(T, 23) at this pitch, voiced in this share of its frames."""
+    """(T, 23) about this pitch, voiced in this share of its frames, and as restless as speech is."""
     frames = np.zeros((round(seconds / 0.02) + 1, len(COLUMNS)), np.float32)
-    frames[:, 0] = np.log(f0_hz)
+    frames[:, 0] = np.log(f0_hz) + 0.05 * np.resize([0, 1, 0, -1], len(frames))
+    frames[:, 3:] = 5 * np.random.default_rng(0).standard_normal((len(frames), 20))
     frames[: round(voiced * len(frames)), 1] = 0.9
     return frames
 
@@ -32,7 +33,7 @@ def clips_of(sequences: list[np.ndarray], sexes: str, speakers: list[str | None]
 @pytest.fixture
 def eight() -> tuple[Clips, dict[str, np.ndarray]]:
     """Speakers A, B (male), C, D (female) with two clips each. The model errs on one clip of A, of B and of C."""
-    sequences = [clip(110), clip(198), clip(120), clip(125), clip(210), clip(131), clip(220, 0.05), clip(230, 0.8, 0.6)]
+    sequences = [clip(110), clip(198), clip(120), clip(125), clip(210), clip(131), clip(220, 0.02), clip(230, 0.8, 0.6)]
     model = np.array([3.0, -1.0, 0.5, -2.0, -3.0, 1.0, -0.2, -2.0])
     pitch = np.log(155 / np.array([110, 198, 120, 125, 210, 131, 220, 230]))
     return clips_of(sequences, "mmmmffff", list("AABBCCDD")), {"LSTM": model, "F0": pitch}
