@@ -137,11 +137,13 @@ def card(folds: dict[str, Any], tested: dict[str, Any], learnt: dict[str, int], 
         size=f"{size:,}", learnt=LEARNT, seeds=len(folds["LSTM"]["each"]),
         settings=CHOSEN,
         train_clips=learnt["clips"], train_male=learnt["male"], train_female=learnt["female"],
-        test_clips=test["clips"], all_clips=learnt["clips"] + test["clips"], test_male=test["male"], test_female=test["female"],
+        test_clips=test["clips"], test_male=test["male"], test_female=test["female"],
+        all_clips=learnt["clips"] + test["clips"],
         table="\n".join(lines), errors="\n".join(errors) or "| none | | | | | |",
         lead=f"{folds['lead']:.3f}", low_hz=OVERLAP_HZ[0], high_hz=OVERLAP_HZ[1],
         overlap=told_share(folds["overlap"]), apart=told_share(folds["apart"]),
         temperature=f"{folds['temperature']:.2f}", sure=SURE,
+        test_lead=f"{lead:.3f}", test_lead_low=f"{lead_low:.3f}", test_lead_high=f"{lead_high:.3f}",
         abstains=f"{folds['abstains']:.1%}", answered=told_share(folds["answered"]),
         ece=f"{after['expected_calibration_error']:.3f}", brier=f"{after['brier']:.3f}",
         test_abstains=tested["abstentions"]["uncertain"],
@@ -175,12 +177,14 @@ out was decided on these readers, with another network.
 {table}
 
 The folds chose the settings, so their figure flatters a little. On the same folds the LSTM leads the logistic regression by
-{lead}; on the unheard readers by {test_lead} (95 % interval {test_lead_low} to {test_lead_high}). Of the folds' answers for clips with a median F0 from
-{low_hz:.0f} to {high_hz:.0f} Hz, where men's and women's overlap, it is right in {overlap}, of the others in {apart}.
+{lead}; on the unheard readers by {test_lead} (95 % interval {test_lead_low} to {test_lead_high}). Of the folds' answers
+for clips with a median F0 from {low_hz:.0f} to {high_hz:.0f} Hz, where men's and women's overlap, it is right in {overlap}, of
+the others in {apart}.
 
 **How sure.** Its log-odds are divided by {temperature}, fitted on the answers of the folds. On the unheard readers the
 expected calibration error is then {ece}, the Brier score {brier}. Below {sure} for the likelier sex it says "uncertain": on
-the folds in {abstains} of the clips, and it is right in {answered} of the others; of the unheard readers' clips in {test_abstains}.
+the folds in {abstains} of the clips, and it is right in {answered} of the others; on the unheard readers in {test_abstains} of
+{test_clips} clips.
 
 **Wrong among the unheard readers.** p is the probability of male.
 
