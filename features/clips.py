@@ -3,6 +3,7 @@
 For training and evaluation on sequences. The contract: numbers that were made differently never stand side by side.
 """
 
+import warnings
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -77,14 +78,32 @@ def variant_folder(folder: str | Path, variant: int) -> Path:
 def read_variants(folder: str | Path) -> list[Clips]:
     """The clips of an extraction, then its variants 1, 2, ... (see `recipes.frame_rows`), all row by row the same.
 
-    A clip that could not be measured in one of them is left out of all. Raises as `read_clips` does.
+    A clip that could not be measured in one of them is left out of all, with a warning. Raises as `read_clips` does, and
+    ValueError for variants of other clips or measured otherwise.
     """
-    found = [read_clips(folder)]
     numbers = sorted(int(p.name) for p in (Path(folder) / VARIANTS).glob("*") if p.name.isdecimal())
-    found += [read_clips(variant_folder(folder, number)) for number in numbers]
+    folders = [Path(folder), *(variant_folder(folder, number) for number in numbers)]
+    base = open_store(folder)
+    for other in map(open_store, folders[1:]):
+        words = stamp_differences(_without_variant(base.stamp), _without_variant(other.stamp))
+        if other.header["clips_sha256"] != base.header["clips_sha256"]:
+            words.append("another list of clips")
+        if words:
+            raise ValueError(
+                f"{other.folder} is no variant of what is in {folder} now ({'; '.join(words)}): remove it, or make all "
+                "anew with `lstm-engine features --variants --force`"
+            )
+    found = [read_clips(one) for one in folders]
     keys = [list(zip(clips.paths, clips.hashes, strict=True)) for clips in found]
     common = set(keys[0]).intersection(*keys[1:])
-    return [clips.take(np.array([key in common for key in own])) for clips, own in zip(found, keys, strict=True)]
+    kept = [clips.take(np.array([key in common for key in own])) for clips, own in zip(found, keys, strict=True)]
+    if lost := len(found[0]) - len(kept[0]):
+        warnings.warn(f"{lost} of {len(found[0])} clips could not be measured in every variant: left out", stacklevel=2)
+    return kept
+
+
+def _without_variant(stamp: dict[str, Any]) -> dict[str, Any]:
+    return stamp | {"parameters": {k: v for k, v in stamp["parameters"].items() if k != "variant"}}
 
 
 def _check_same(one: Store, other: Store) -> None:

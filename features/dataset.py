@@ -101,12 +101,16 @@ def train_and_held_out(voices: Voices, fraction: float = 0.2, seed: int = 0) -> 
     return _parted(voices, held_out)
 
 
-def speaker_folds(labels: np.ndarray, speakers: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def speaker_folds(
+    labels: np.ndarray, speakers: np.ndarray, folds: int, seed: int, paths: np.ndarray | None = None
+) -> np.ndarray:
     """(N,) int, the fold 0 to folds - 1 of each row: a speaker's rows in one fold, the speakers of each sex spread evenly.
 
-    A row whose speaker is unknown (None) stands for one. Raises ValueError for fewer than `folds` speakers of a sex.
+    Where the speaker is unknown (None) the recording stands for one, by its path, or the row where paths are not given.
+    Raises ValueError for fewer than `folds` speakers of a sex.
     """
-    keys = [("row", n) if s is None else ("speaker", s) for n, s in enumerate(speakers)]
+    recordings = [("row", n) for n in range(len(labels))] if paths is None else [("recording", path) for path in paths]
+    keys = [own if s is None else ("speaker", s) for s, own in zip(speakers, recordings, strict=True)]
     rng = np.random.default_rng(seed)
     fold: dict[tuple[str, object], int] = {}
     for sex, label in LABELS.items():

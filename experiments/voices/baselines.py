@@ -93,12 +93,14 @@ class Logistic:
 
     @classmethod
     def fit_by_folds(cls, X: np.ndarray, y: np.ndarray, speakers: np.ndarray, seed: int = 0) -> Self:
-        """`fit` with the l2 of PENALTIES that has the least log loss over five folds of the speakers."""
-        folds = speaker_folds(y, speakers, 5, seed)
+        """`fit` with the l2 of PENALTIES that has the least log loss over folds of the speakers: five, or as many as go."""
+        names = np.array([f"row {n}" if s is None else f"speaker {s}" for n, s in enumerate(speakers)])
+        count = min(5, *(len(set(names[y == label])) for label in (0, 1)))
+        folds = speaker_folds(y, speakers, count, seed)
 
         def held_out_loss(l2: float) -> float:
             z = np.empty(len(y))
-            for k in range(5):
+            for k in range(count):
                 z[folds == k] = cls.fit(X[folds != k], y[folds != k], l2).log_odds(X[folds == k])
             return float(np.mean(np.logaddexp(0.0, z) - y * z))
 
@@ -118,7 +120,7 @@ class Baselines:
 
     @classmethod
     def fit(cls, clips: Clips) -> Self:
-        """On the training clips, which must be of at least five speakers a sex."""
+        """On the training clips, which must be of at least two speakers a sex."""
         f0 = F0Threshold.fit(f0_statistic(clips), clips.labels)
         return cls(f0, Logistic.fit_by_folds(clip_statistics(clips), clips.labels, clips.speakers))
 

@@ -54,7 +54,7 @@ def out_of_fold(
     answer: Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]], clips: Clips, seed: int
 ) -> list[np.ndarray]:
     """Scores (N,) for every clip by who learnt from the other folds: `answer(learn, hold)` gives those of mask `hold`."""
-    fold, scores = speaker_folds(clips.labels, clips.speakers, FOLDS, seed), []
+    fold, scores = speaker_folds(clips.labels, clips.speakers, FOLDS, seed, clips.paths), []
     for k in range(FOLDS):
         for n, own in enumerate(answer(fold != k, fold == k)):
             if k == 0:

@@ -1,5 +1,6 @@
 """`lstm-engine train` on a folder of frames: the speakers split, the network trained on some and judged on the others."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from features.dataset import speaker_folds
 from features.leaks import refuse_leaks
 from features.store import MANIFEST, open_store
 
+LEAST_SPEAKERS = 3  # of each sex: one to hold out, and two for the folds by which the logistic regression is fitted
 SURE = 0.8  # the least probability of the likelier sex that makes an answer; below, a model says "uncertain"
 
 
@@ -74,9 +76,24 @@ def sides(clips: Clips, seed: int) -> tuple[np.ndarray, np.ndarray]:
     is kept for `evaluate`. Where it says nothing, a fifth of the speakers of each sex is held out. ValueError for a split
     that is filled in for some of the clips only.
     """
+    keys = np.array(
+        [path if speaker is None else speaker for speaker, path in zip(clips.speakers, clips.paths, strict=True)]
+    )
+    if unknown := sum(speaker is None for speaker in clips.speakers):
+        warnings.warn(
+            f"the speaker of {unknown} of {len(clips)} clips is unknown, so the same person may be heard in training and "
+            "among the held-out: the figure will be better than on new voices",
+            stacklevel=3,
+        )
     names = set(clips.splits.tolist())
     if len(names) == 1 and names <= {"", "train"}:
-        held_out = speaker_folds(clips.labels, clips.speakers, 5, seed) == 0
+        least = min(len(set(keys[clips.labels == label])) for label in (0, 1))
+        if least < LEAST_SPEAKERS:
+            raise ValueError(
+                f"there are {least} speakers of one sex (a recording without a name counts as one): a fifth is held out, and "
+                f"at least {LEAST_SPEAKERS} of each are needed; twenty and more make a figure that says something"
+            )
+        held_out = speaker_folds(clips.labels, clips.speakers, min(least, 5), seed, clips.paths) == 0
         return ~held_out, held_out
     if not names & {"", "train"} or {"", "train"} <= names or ("" in names and names != {"", "test"}):
         raise ValueError(f"the clips' split says {sorted(names)}: expected train and dev on each, or nothing at all")

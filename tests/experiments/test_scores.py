@@ -203,3 +203,11 @@ def test_classification_counts_by_hand():
 def test_one_speaker_unknown_makes_the_number_of_speakers_unknown():
     y = np.array([1, 0])
     assert classification(y, y / 1.0, np.array(["a", None], object))["speakers"] is None
+
+
+@pytest.mark.parametrize("of", [1, 3, 6, 9, 12, 20, 21, 29, 30, 35, 200, 399])
+def test_an_interval_holds_its_own_share_also_at_the_ends(of):
+    """Rounding once put the low end of 0 of 20 at 1e-17, above the share itself, and the picture's error bar below zero."""
+    for right in (0, 1, of - 1, of):
+        low, high = share_interval(right, of)
+        assert 0 <= low <= right / of <= high <= 1

@@ -178,12 +178,12 @@ out was decided on these readers, with another network.
 
 The folds chose the settings, so their figure flatters a little. On the same folds the LSTM leads the logistic regression by
 {lead}; on the unheard readers by {test_lead} (95 % interval {test_lead_low} to {test_lead_high}). Of the folds' answers
-for clips with a median F0 from {low_hz:.0f} to {high_hz:.0f} Hz, where men's and women's overlap, it is right in {overlap}, of
+for clips with a median F0 from {low_hz:.0f} to {high_hz:.0f} Hz, where the sexes overlap, it is right in {overlap}, of
 the others in {apart}.
 
 **How sure.** Its log-odds are divided by {temperature}, fitted on the answers of the folds. On the unheard readers the
 expected calibration error is then {ece}, the Brier score {brier}. Below {sure} for the likelier sex it says "uncertain": on
-the folds in {abstains} of the clips, and it is right in {answered} of the others; on the unheard readers in {test_abstains} of
+the folds in {abstains} of the clips, and is right in {answered} of the others; on the unheard readers in {test_abstains} of
 {test_clips} clips.
 
 **Wrong among the unheard readers.** p is the probability of male.

@@ -1,6 +1,7 @@
 """`train` on frames: who is learnt from, who is held out, and what is left on disk."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -94,13 +95,51 @@ def test_variants_have_the_same_rows_and_other_numbers(measured):
 
 
 def test_a_clip_that_fails_in_one_variant_is_left_out_of_all(measured, tmp_path):
-    import shutil
+    folder = shutil.copytree(measured, tmp_path / "clips")
+    shutil.rmtree(variant_folder(folder, 2))
+    corpus = shutil.copytree(measured.parent / "corpus", tmp_path / "corpus")
+    clips = corpora.tutorial_folders(corpus)
+    clips[0].path.write_bytes(b"damaged since")
+    extract(clips, variant_folder(folder, 2), recipe=recipe_named("frames", variant=2))
+    with pytest.warns(UserWarning, match="1 of 14 clips could not be measured in every variant"):
+        assert [len(v) for v in read_variants(folder)] == [len(clips) - 1] * 3
 
+
+@pytest.mark.parametrize(
+    ("left_out", "options", "said"),
+    [
+        (1, {"variant": 2}, "another list of clips"),
+        (0, {"variant": 2, "deltas": True}, "parameter deltas False and True"),
+    ],
+)
+def test_variants_of_other_clips_or_of_another_recipe_are_refused(measured, tmp_path, left_out, options, said):
     folder = shutil.copytree(measured, tmp_path / "clips")
     shutil.rmtree(variant_folder(folder, 2))
     clips = corpora.tutorial_folders(measured.parent / "corpus")
-    extract(clips[1:], variant_folder(folder, 2), recipe=recipe_named("frames", variant=2))
-    assert [len(v) for v in read_variants(folder)] == [len(clips) - 1] * 3
+    extract(clips[left_out:], variant_folder(folder, 2), recipe=recipe_named("frames", **options))
+    with pytest.raises(ValueError, match=said):
+        train(folder, tmp_path / "run", **QUICK)
+
+
+def test_windows_of_a_recording_by_an_unknown_speaker_stay_on_one_side(measured):
+    clips = read_clips(measured)
+    clips = replace(clips, speakers=np.full(len(clips), None, object), paths=np.repeat(clips.paths[::2], 2))
+    clips = replace(clips, labels=np.repeat(clips.labels[::2], 2))
+    with pytest.warns(UserWarning, match="the speaker of 14 of 14 clips is unknown"):
+        learnt, held_out = sides(clips, 0)
+    assert not set(clips.paths[learnt]) & set(clips.paths[held_out])
+
+
+@pytest.mark.parametrize(("a_sex", "enough"), [(2, False), (3, True)])
+def test_three_speakers_of_each_sex_are_the_least(measured, a_sex, enough):
+    clips = read_clips(measured)
+    few = clips.take(np.concatenate([np.flatnonzero(clips.labels == k)[:a_sex] for k in (0, 1)]))
+    if enough:
+        learnt, _ = sides(few, 0)
+        assert learnt.sum() == 4
+        return
+    with pytest.raises(ValueError, match="there are 2 speakers of one sex"):
+        sides(few, 0)
 
 
 def test_tables_are_not_taken_for_frames(measured, tmp_path):
