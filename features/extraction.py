@@ -48,20 +48,22 @@ def extract(
     csv: bool = False,
     retry_failed: bool = False,
     say: Callable[[str], None] = lambda text: None,
+    corpus: str = "",
 ) -> Extraction:
     """Measure every utterance by the recipe into the folder `out`: a store (see `store`), and tables (see `export`).
 
     An extraction of the same clips by the same recipe that stands there is resumed: what it measured stays, unless the
     recording has changed since or, with `retry_failed`, it failed. `force` begins anew. `jobs` workers (-1: one a core);
     `progress(done, total, seconds of sound measured now)` is called at first and after each clip, `say` with what stands
-    in `out`. `csv` writes tables of frames too; the tutorial's tables are always written. Raises FileExistsError for
+    in `out`. `csv` writes tables of frames too; the tutorial's tables are always written. `corpus`: whose names the speakers'
+    are (`corpora.names_of`). Raises FileExistsError for
     something else in `out`; ValueError when no clip, for the tutorial's tables of a sex, is left.
     """
     out = Path(out)
     clips = sorted(utterances, key=_place)
     export.check_sexes(recipe.name, clips, "there is")
     root = Path(os.path.commonpath({os.path.dirname(os.path.abspath(clip.path)) for clip in clips}))
-    header = store.header_of(recipe, (_named(clip, root) for clip in clips))
+    header = store.header_of(recipe, (_named(clip, root) for clip in clips), corpus)
     _prepare(out, header, force)
     stale = _to_measure(out, clips, header, retry_failed)
     wanted = csv or recipe.name == "tutorial"

@@ -22,7 +22,7 @@ from features.recipes import Recipe, stamp_differences
 from features.whole_files import replacing
 
 FORMAT, VERSION = "lstm-engine clips", 1
-CLIPS_PER_SHARD = 64
+CLIPS_PER_SHARD = 16
 MANIFEST, SHARDS = "manifest.jsonl", "shards"
 METADATA = "extraction"  # one name only: safetensors writes several in an order of its own
 
@@ -83,6 +83,11 @@ class Store:
         return stamp_of(self.header)
 
     @property
+    def corpus(self) -> str:
+        """Whose names the speakers' are (see corpora.names_of); "" where the extraction did not say."""
+        return str(self.header.get("corpus", ""))
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Names of the D numbers of a frame."""
         return tuple(self.header["columns"])
@@ -137,7 +142,7 @@ def begun(folder: str | Path) -> dict[str, Any] | None:
     return None
 
 
-def header_of(recipe: Recipe, clips: Iterable[Utterance]) -> dict[str, Any]:
+def header_of(recipe: Recipe, clips: Iterable[Utterance], corpus: str = "") -> dict[str, Any]:
     """What all shards of an extraction of these clips (paths relative to the corpus, in order) say first."""
     digest, count = hashlib.sha256(), 0
     for count, clip in enumerate(clips, start=1):  # noqa: B007 (the last one is how many there are)
@@ -149,6 +154,7 @@ def header_of(recipe: Recipe, clips: Iterable[Utterance]) -> dict[str, Any]:
         **recipe.stamp(),
         "columns": list(recipe.columns),
         "dtype": recipe.dtype,
+        "corpus": corpus,
         "clips": count,
         "clips_sha256": digest.hexdigest(),
         "clips_per_shard": CLIPS_PER_SHARD,

@@ -99,15 +99,15 @@ def features(
         )
     if corpus is not None and root is None:
         raise ValueError("--corpus says what a folder is: name the folder too")
-    taken_for = None
+    taken_for, names = None, ""
     if root is not None:
         kind, root = corpora.detect(root, corpus)
         clips = kind.read(root)
-        taken_for = kind.name
+        taken_for, names = kind.name, corpora.names_of(kind, root)
         if not as_json:
             out_console.print(escape_markup(corpora.summary(kind, root, clips)), soft_wrap=True)
     elif table is not None:
-        clips = corpora.table(table)
+        clips, names = corpora.table(table), table.resolve().parent.name
     else:
         clips = corpora.class_folders(male, female, male_test, female_test)
     if window is not None:
@@ -117,13 +117,16 @@ def features(
         rmtree(out / VARIANTS, ignore_errors=True)  # of what stood there before
     with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn()) as stage:
         update = stage("Extracting features")
-        result = extract(clips, out, jobs, update, force, measures, csv, retry_failed, say=err_console.print)
+        result = extract(
+            clips, out, jobs, update, force, measures, csv, retry_failed, say=err_console.print, corpus=names
+        )
         lost = set()  # clips that were measured, but not in every variant
         for k in range(1, 1 + variants):
             changed, update = recipe_named(recipe, **options, variant=k), stage(f"Changed at random, {k} of {variants}")
-            lost |= set(
-                extract(clips, variant_folder(out, k), jobs, update, force, changed, False, retry_failed).failed
+            made = extract(
+                clips, variant_folder(out, k), jobs, update, force, changed, retry_failed=retry_failed, corpus=names
             )
+            lost |= set(made.failed)
         lost -= set(result.failed)
     took = perf_counter() - began
     source = root or (table or male).parent

@@ -8,6 +8,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,15 +23,9 @@ from features.clips import Clips, read_clips
 from features.extraction import Progress, extract
 from features.leaks import known, prints, refuse_known
 from features.recipes import recipe_from, stamp_differences
-from features.store import MANIFEST
+from features.store import MANIFEST, open_store
 
 CLIPS = "clips"  # the folder, in that of the run, where the corpus's clips are measured
-NAMED_APART = (
-    "librispeech",
-    "common-voice",
-    "voxceleb",
-    "vctk",
-)  # a speaker's name means one person wherever it is read
 
 
 class Answering(Protocol):
@@ -85,15 +80,23 @@ def evaluate_corpus(
     begun = out.is_dir() and {path.name for path in out.iterdir()} <= {CLIPS}  # and not finished: it is gone on with
     run = Run(out, force or begun)
     if (corpus / MANIFEST).exists():
-        clips, names, failed = measured_before(corpus, metadata["recipe"], part), corpus.name, 0
+        clips, failed = measured_before(corpus, metadata["recipe"], part), 0
+        names = open_store(corpus).corpus or corpus.resolve().name
     else:
         found, place = corpora.detect(corpus, kind)
         utterances = found.read(place)
         utterances = [utterances[n] for n in of_part([u.split for u in utterances], part)]
         say(corpora.summary(found, place, utterances))
         recipe = recipe_from(metadata["recipe"], "the model")
-        failed = len(extract(utterances, out / CLIPS, jobs, progress, force, recipe, say=say).failed)
-        clips, names = read_clips(out / CLIPS), found.name if found.name in NAMED_APART else place.name
+        names = corpora.names_of(found, place)
+        begin = partial(extract, utterances, out / CLIPS, jobs, progress, recipe=recipe, say=say, corpus=names)
+        try:
+            made = begin()
+        except FileExistsError:  # of other clips or by another recipe: only then is what was measured thrown away
+            if not force:
+                raise
+            made = begin(force=True)
+        clips, failed = read_clips(out / CLIPS), len(made.failed)
     names = speakers_of or names
     new = np.array([why == "" for why in known(clips, names, trained_on)])
     notes = notes_on(clips, failed, int((~new).sum()), (corpus / "SYNTHETIC.txt").exists())

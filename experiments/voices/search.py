@@ -44,9 +44,9 @@ def measured(
 ) -> list[Clips]:
     """The corpus by the recipe `frames` and variants of it; what is in the folder `work` is not measured again."""
     layout, place = corpora.detect(corpus)
-    clips = layout.read(place)
+    clips, names = layout.read(place), corpora.names_of(layout, place)
     for variant in range(1 + variants):
-        extract(clips, variant_folder(work, variant), jobs, recipe=frames_recipe(pitch, variant=variant))
+        extract(clips, variant_folder(work, variant), jobs, recipe=frames_recipe(pitch, variant=variant), corpus=names)
     return read_variants(work)
 
 

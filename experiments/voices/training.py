@@ -47,7 +47,7 @@ def train(
     refuse_leaks(learn[0], test)
     chosen, run = replace(Settings(), **settings), Run(out, force)
     model, history = clip_model.train(learn[0], chosen, seed, learn[1:], progress)
-    stored = for_evaluation(learn[0], Path(data).resolve().name)
+    stored = for_evaluation(learn[0], open_store(data).corpus or Path(data).resolve().name)
     baselines = Baselines.from_json(stored["baselines"])
     z = model.log_odds(test)
     temperature = fit_temperature(z, test.labels)

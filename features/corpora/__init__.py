@@ -6,11 +6,11 @@ is counted in a UserWarning. One corpus a file; `registry` recognises them.
 """
 
 from features.corpora.folders_by_class import class_folders, tutorial_folders
-from features.corpora.registry import CORPORA, Corpus, detect, summary
+from features.corpora.registry import CORPORA, Corpus, detect, names_of, summary
 from features.corpora.speaker_table import parse_utterances, table
 from features.corpora.utterances import SEXES, Utterance, windows
 
 __all__ = [
-    "CORPORA", "SEXES", "Corpus", "Utterance", "class_folders", "detect", "parse_utterances", "summary", "table",
+    "CORPORA", "SEXES", "Corpus", "Utterance", "class_folders", "detect", "names_of", "parse_utterances", "summary", "table",
     "tutorial_folders", "windows",
 ]  # fmt: skip

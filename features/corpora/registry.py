@@ -59,6 +59,16 @@ def detect(root: str | Path, name: str | None = None) -> tuple[Corpus, Path]:
     raise ValueError(f"{root} is no corpus that is known here. Looked for {looked_for}. {_instead(root, wanted)}")
 
 
+# Layouts in which a speaker's name means one person wherever it is read: elsewhere "103" is somebody else.
+NAMED_APART = ("librispeech", "common-voice", "voxceleb", "vctk")
+
+
+def names_of(corpus: Corpus, place: Path) -> str:
+    """Whose names the speakers' are: the published corpus's, or those of the folder (of a table, of the folder it is in)."""
+    folder = place.resolve()
+    return corpus.name if corpus.name in NAMED_APART else (folder.parent if folder.is_file() else folder).name
+
+
 def summary(corpus: Corpus, place: Path, clips: list[Utterance]) -> str:
     """One line: what the folder was taken for, and how many clips and speakers it gave."""
     speakers = {u.speaker: u.sex for u in clips if u.speaker is not None}
