@@ -22,7 +22,7 @@ from features.recipes import Recipe, stamp_differences
 from features.whole_files import replacing
 
 FORMAT, VERSION = "lstm-engine clips", 1
-CLIPS_PER_SHARD = 16
+CLIPS_PER_SHARD = 64
 MANIFEST, SHARDS = "manifest.jsonl", "shards"
 METADATA = "extraction"  # one name only: safetensors writes several in an order of its own
 

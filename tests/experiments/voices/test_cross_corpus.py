@@ -135,12 +135,48 @@ def test_a_model_that_does_not_say_what_it_learnt_from_is_refused(metadata, corp
 def test_a_run_that_was_stopped_is_gone_on_with_and_a_finished_one_kept(corpus, metadata, tmp_path):
     told: list[str] = []
     extract(
-        corpora.tutorial_folders(corpus), tmp_path / "clips", recipe=recipe_named("frames")
+        corpora.tutorial_folders(corpus), tmp_path / "clips", recipe=recipe_named("frames"), corpus=corpus.name
     )  # and then it was stopped
     evaluate_corpus(ByPitch(170), metadata, corpus, tmp_path, say=told.append)
     assert told[1].startswith("nothing to do")
     with pytest.raises(FileExistsError, match="--force"):
         evaluate_corpus(ByPitch(170), metadata, corpus, tmp_path)
+    evaluate_corpus(ByPitch(170), metadata, corpus, tmp_path, force=True, say=told.append)
+    assert told[3].startswith("nothing to do")  # the report is made anew, and nothing is measured again
+
+
+def librispeech(root: Path, utterances: list[Path]) -> Path:
+    """Recordings in LibriSpeech's layout, a reader each, men with odd numbers."""
+    lines = [f"{n} | {'FM'[n % 2]} | train-clean-100 | 1 | Reader {n}" for n in range(1, len(utterances) + 1)]
+    root.mkdir()
+    (root / "SPEAKERS.TXT").write_text("\n".join(lines) + "\n")
+    for n, source in enumerate(utterances, start=1):
+        place = root / "train-clean-100" / str(n) / "7"
+        place.mkdir(parents=True)
+        samples, rate = sf.read(source)
+        sf.write(place / f"{n}-7-{root.name}.flac", samples[: len(samples) // 2], rate)
+    return root
+
+
+def test_a_reader_is_known_again_from_features_to_evaluate_whatever_the_folders_are_called(
+    lstm_engine, corpus, tmp_path
+):
+    """Two folders with other recordings of the same LibriSpeech readers: one is learnt from, the other is refused."""
+    files = {sex: sorted((corpus / sex).rglob("*.wav"))[:5] for sex in ("Male", "Female")}
+    readers = [path for pair in zip(files["Male"], files["Female"], strict=True) for path in pair]
+    here, there = librispeech(tmp_path / "here", readers), librispeech(tmp_path / "there", readers[::-1][::-1])
+    assert lstm_engine("features", here, "--recipe", "frames", "--out", tmp_path / "h").code == 0
+    assert lstm_engine("train", tmp_path / "h", "--epochs", 1, "--units", 2, "--out", tmp_path / "run").code == 0
+    for path in (there / "train-clean-100").rglob("*.flac"):  # other sound by the same reader
+        samples, rate = sf.read(path)
+        sf.write(path, samples[::-1], rate)
+    model = tmp_path / "run" / "model.safetensors"
+    assert lstm_engine("features", there, "--recipe", "frames", "--out", tmp_path / "t").code == 0
+    for other in (there, tmp_path / "t"):
+        outcome = lstm_engine("evaluate", "--corpus", other, "--model", model, "--out", tmp_path / f"e{other.name}")
+        assert outcome.code == 2
+        assert "the model has learnt from" in outcome.err
+        assert "speaker '" in outcome.err
 
 
 @pytest.fixture(scope="session")
