@@ -4,9 +4,13 @@ For everything that measures a voice. The contract: what `read_clip` returns is 
 audible and long enough for the pitch search, so that no later step has to ask again.
 """
 
+import math
+import os
 import re
 import stat
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,7 +22,10 @@ RATES_HZ = (4_000, 192_000)  # below is not speech, above is a broken header (2^
 SHORTEST_S = 0.06  # three periods of the lowest pitch searched, 50 Hz: the least for a pitch (Boersma 1993)
 SILENCE_DBFS = -60.0  # of the spread around the mean, so a constant is silence; LibriSpeech lies above -36
 CUT = "it breaks off: there is less sound in the file than its header promises"
+UNKNOWN = 2**63 - 1  # frames of a FLAC that was written to a pipe, as libsndfile has it
+BLOCK = 1 << 20  # frames decoded at once where they are not kept
 LOUDEST = 10.0  # float files may pass full scale (1.0) a little; 20 dB above it the scale itself is wrong
+_DESCRIPTOR_2 = threading.Lock()  # there is one: two threads that took it away could not both put it back
 
 
 class Reason(StrEnum):
@@ -34,6 +41,7 @@ class Reason(StrEnum):
     NOT_FINITE = "not_finite"  # NaN or infinity among its samples, or among what was measured
     OUT_OF_RANGE = "out_of_range"  # samples above LOUDEST
     TOO_SHORT = "too_short"  # below SHORTEST_S
+    TOO_LONG = "too_long"  # longer than is measured in one piece
     SILENT = "silent"  # below SILENCE_DBFS, also where channels cancel each other
     UNMEASURABLE = "unmeasurable"  # the recipe raised an error that none of the above foresees
     CRASHED = "crashed"  # it ended the process that measured it, twice
@@ -53,26 +61,35 @@ class BadClip(ValueError):
         return f"{self.name}: {self.detail}"
 
 
-def read_clip(path: str | Path, start_s: float = 0.0, end_s: float | None = None) -> tuple[np.ndarray, int]:
+def read_clip(
+    path: str | Path, start_s: float = 0.0, end_s: float | None = None, longest_s: float = math.inf
+) -> tuple[np.ndarray, int]:
     """Samples of a WAV, FLAC, OGG, MP3 or AIFF file between two times in seconds (`None`: to its end).
 
-    Returns (samples (n,) float64 with full scale 1.0, the mean of the channels; rate in Hz). Raises BadClip. A cut OGG
-    is not noticed, its length is where it ends; nor is a cut MP3 without a Xing or Info block, whose length libsndfile
-    guesses from its first bit rate.
+    Returns (samples (n,) float64 with full scale 1.0, the mean of the channels; rate in Hz). Raises BadClip, for a stretch
+    above `longest_s` before it is decoded. A cut OGG is not noticed, its length is where it ends; nor is a cut MP3 without
+    a Xing or Info block, whose length libsndfile guesses from its first bit rate.
     """
     path = Path(path)
     _check_file(path)
     try:
-        with sf.SoundFile(path) as file:
+        with _opened(path) as file:
             rate = file.samplerate
             _check_rate(rate, path)
             start = round(start_s * rate)
             stop = file.frames if end_s is None else min(round(end_s * rate), file.frames)
+            if stop - start > longest_s * rate:
+                seconds = f"{(stop - start) / rate:,.1f} s"
+                raise BadClip(
+                    "too_long", path,
+                    f"it lasts {seconds}, more than the {longest_s:g} s that are measured in one piece: cut it into clips "
+                    "(features --window)",
+                )  # fmt: skip
             if file.format == "MP3":  # a seek lands somewhere near, so decode what comes before and drop it
-                channels = file.read(stop, always_2d=True)[start:]  # (n, channels)
+                _skip(file, start)
             else:
                 file.seek(min(start, file.frames))
-                channels = file.read(max(stop - start, 0), always_2d=True)  # (n, channels)
+            channels = _read(file, max(stop - start, 0))  # (n, channels)
             cut = _is_cut(file, path, missing=stop - start - len(channels))
     except BadClip:
         raise
@@ -92,13 +109,13 @@ def read_stretches(path: str | Path, seconds: float) -> Iterator[tuple[np.ndarra
     path = Path(path)
     _check_file(path)
     try:
-        with sf.SoundFile(path) as file:
+        with _opened(path) as file:
             rate, read = file.samplerate, 0
             _check_rate(rate, path)
-            stretch = file.read(n := round(seconds * rate), always_2d=True)  # (n, c)
+            stretch = _read(file, n := round(seconds * rate))  # (n, c)
             while True:
                 read += len(stretch)
-                following = file.read(n, always_2d=True)
+                following = _read(file, n)
                 if len(following) < n / 2:
                     break
                 yield stretch, rate
@@ -138,12 +155,66 @@ def check_samples(channels: np.ndarray, rate: int, name: str | Path) -> np.ndarr
 
 def duration(path: str | Path) -> float:
     """Seconds in a recording, as its header says; an MP3, where that is an estimate, is decoded. Raises BadClip."""
+    path = Path(path)
     try:
-        with sf.SoundFile(path) as file:
-            frames = len(file.read()) if file.format == "MP3" else file.frames
+        with _opened(path) as file:
+            frames = _skip(file, file.frames) if file.format == "MP3" else file.frames
             return float(frames / file.samplerate)
+    except BadClip:
+        raise
     except (RuntimeError, OSError, TypeError, ValueError) as error:
-        raise _undecodable(Path(path), error) from error
+        raise _undecodable(path, error) from error
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Decoders print notes of their own on descriptor 2, past Python: what counts of them becomes a BadClip."""
+    with _DESCRIPTOR_2:
+        try:
+            kept = os.dup(2)
+        except OSError:  # it is closed: nobody listens
+            yield
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)
+
+
+class _Recording(sf.SoundFile):
+    """After each read soundfile seeks to where it is, and a decoder of MP3 goes on from there with a moment of silence."""
+
+    def seekable(self) -> bool:
+        return self.format != "MP3" and bool(super().seekable())
+
+
+def _opened(path: Path) -> sf.SoundFile:
+    with _hushed():
+        file = _Recording(path)
+    if file.frames == UNKNOWN:
+        file.close()
+        raise BadClip(
+            "undecodable", path, "its header does not say how long it is: write it to a file again, not to a pipe"
+        )
+    return file
+
+
+def _read(file: sf.SoundFile, count: int) -> np.ndarray:
+    """The next `count` frames, or as many as there are: (n, channels) float64."""
+    with _hushed():
+        return np.asarray(file.read(count, always_2d=True))
+
+
+def _skip(file: sf.SoundFile, count: int) -> int:
+    """Decode the next `count` frames, or as many as there are, and drop them; how many there were."""
+    skipped = 0
+    while found := len(_read(file, min(count - skipped, BLOCK))):
+        skipped += found
+    return skipped
 
 
 def _check_file(path: Path) -> None:

@@ -7,6 +7,7 @@ nothing that was made with other settings is overwritten unless asked.
 
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from features import export, store
 from features.corpora import Utterance
-from features.measuring import Measured, measure_all
+from features.measuring import Measured, measure_all, state_of
 from features.recipes import TUTORIAL, Recipe
 from features.store import CLIPS_PER_SHARD, Entry, Shard
 from features.whole_files import sweep
@@ -55,15 +56,16 @@ def extract(
     An extraction of the same clips by the same recipe that stands there is resumed: what it measured stays, unless the
     recording has changed since or, with `retry_failed`, it failed. `force` begins anew. `jobs` workers (-1: one a core);
     `progress(done, total, seconds of sound measured now)` is called at first and after each clip, `say` with what stands
-    in `out`. `csv` writes tables of frames too; the tutorial's tables are always written. `corpus`: whose names the speakers'
-    are (`corpora.names_of`). Raises FileExistsError for
-    something else in `out`; ValueError when no clip, for the tutorial's tables of a sex, is left.
+    in `out`. `csv` writes tables of frames too; the tutorial's tables are always written. `corpus`: whose names the
+    speakers' are (`corpora.names_of`). Raises FileExistsError for something else in `out`; ValueError when no clip, for
+    the tutorial's tables of a sex, is left.
     """
     out = Path(out)
     clips = sorted(utterances, key=_place)
     export.check_sexes(recipe.name, clips, "there is")
     root = Path(os.path.commonpath({os.path.dirname(os.path.abspath(clip.path)) for clip in clips}))
     header = store.header_of(recipe, (_named(clip, root) for clip in clips), corpus)
+    begun = time.time_ns()
     _prepare(out, header, force)
     stale = _to_measure(out, clips, header, retry_failed)
     wanted = csv or recipe.name == "tutorial"
@@ -74,7 +76,7 @@ def extract(
             say(f"resuming: {len(clips) - len(stale)} of {len(clips)} clips are there, {len(stale)} to measure")
         export.remove(out)  # what is made from the store must not stand beside another state of it
         if stale:
-            _fill(out, header, clips, root, stale, recipe, jobs, progress)
+            _fill(out, begun, header, clips, root, stale, recipe, jobs, progress)
         store.write_manifest(out, header)
         export.write(store.open_store(out), wanted)
     return _told(store.open_store(out), len(stale))
@@ -116,30 +118,21 @@ def _to_measure(out: Path, clips: list[Utterance], header: dict, retry_failed: b
         inside = clips[first : first + CLIPS_PER_SHARD]
         try:
             shard = store.read_shard(out, number)
-            written = store.shard_path(out, number).stat().st_mtime_ns
+            begun = store.shard_path(out, number).stat().st_mtime_ns  # of the run that wrote it, see write_shard
         except (FileNotFoundError, ValueError):
             shard = None
         if shard is None or shard.header != header:
             stale += range(first, first + len(inside))
             continue
         for k, (clip, entry) in enumerate(zip(inside, shard.entries, strict=True)):
-            size, changed = _state(clip.path)
-            if size != entry.bytes or changed > written or (retry_failed and entry.status != "ok"):
+            size, changed = state_of(clip.path)
+            if size != entry.bytes or changed > begun or (retry_failed and entry.status != "ok"):
                 stale.append(first + k)
     return stale
 
 
-def _state(path: Path) -> tuple[int | None, int]:
-    """(size in bytes, the time in ns of its last change, of content or name) of a file; (None, 0) when not there."""
-    try:
-        state = path.stat()
-    except OSError:
-        return None, 0
-    return state.st_size, max(state.st_mtime_ns, state.st_ctime_ns)  # a file moved in place of another keeps its mtime
-
-
 def _fill(
-    out: Path, header: dict, clips: list[Utterance], root: Path, stale: list[int],
+    out: Path, begun: int, header: dict, clips: list[Utterance], root: Path, stale: list[int],
     recipe: Recipe, jobs: int, progress: Progress,
 ) -> None:  # fmt: skip
     """Measure the clips numbered `stale`, and write each shard once its last one is done."""
@@ -153,13 +146,13 @@ def _fill(
             results.setdefault(shard, {})[stale[k]] = result
             left[shard] -= 1
             if not left[shard]:
-                _write_shard(out, shard, header, clips, root, results.pop(shard))
+                _write_shard(out, begun, shard, header, clips, root, results.pop(shard))
             done, seconds = done + 1, seconds + (result.seconds or 0.0)
             progress(done, len(clips), seconds)
 
 
 def _write_shard(
-    out: Path, shard: int, header: dict, clips: list[Utterance], root: Path, results: dict[int, Measured]
+    out: Path, begun: int, shard: int, header: dict, clips: list[Utterance], root: Path, results: dict[int, Measured]
 ) -> None:
     """The shard with these results, and for its other clips with what it had."""
     numbers = range(shard * CLIPS_PER_SHARD, min((shard + 1) * CLIPS_PER_SHARD, len(clips)))
@@ -169,11 +162,11 @@ def _write_shard(
     entries, frames = [], []
     for number in numbers:
         if number in results:
-            result, size = results[number], _state(clips[number].path)[0]
+            result = results[number]
             rows = result.frames
             path, *rest = astuple(_named(clips[number], root))
             entry = Entry(
-                path.as_posix(), *rest, size, "failed" if rows is None else "ok", result.reason, result.message,
+                path.as_posix(), *rest, result.bytes, "failed" if rows is None else "ok", result.reason, result.message,
                 result.seconds, result.sha256, shard, None,
             )  # fmt: skip
         else:
@@ -181,7 +174,7 @@ def _write_shard(
         entries.append(replace(entry, index=None if rows is None else len(frames)))
         if rows is not None:
             frames.append(rows)
-    store.write_shard(out, shard, Shard(header, entries, frames))
+    store.write_shard(out, shard, Shard(header, entries, frames), begun)
 
 
 def _told(made: store.Store, measured: int) -> Extraction:

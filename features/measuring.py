@@ -10,8 +10,9 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -21,6 +22,7 @@ from features.audio import BadClip, Reason, read_clip
 from features.corpora import Utterance
 from features.recipes import Recipe
 
+LONGEST_S = 600.0  # of a clip: an hour at once would take gigabytes, and is no clip
 TRIES = 2  # a worker may have been ended by somebody else: the second time it is the clip
 # On Linux a server that has the libraries loaded forks the workers; elsewhere each worker loads them, for 2 s. Ours are not
 # among them: the server would look for them where Python was started, and might find another `features` there.
@@ -33,13 +35,17 @@ if sys.platform == "linux":
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of a clip: frames (T, D), `seconds` of sound and its hash, or else a reason and the sentence for it."""
+    """What came of a clip: frames (T, D), `seconds` of sound and its hash, or else a reason and the sentence for it.
+
+    `bytes`: the size of the file that was measured, None when it was not there.
+    """
 
     frames: np.ndarray | None = None
     seconds: float | None = None
     sha256: str | None = None
     reason: Reason | None = None
     message: str | None = None
+    bytes: int | None = None
 
 
 def content_hash(samples: np.ndarray) -> str:
@@ -49,10 +55,28 @@ def content_hash(samples: np.ndarray) -> str:
     return hashlib.sha256(np.asarray(samples, "<f4").tobytes()).hexdigest()
 
 
-def measure(recipe: Recipe, clip: Utterance) -> Measured:
-    """One clip, checked and measured here. Raises nothing that a clip can be the cause of."""
+def state_of(path: str | Path) -> tuple[int | None, int]:
+    """(size in bytes, the time in ns of its last change, of content or name) of a file; (None, 0) when not there."""
     try:
-        samples, rate = read_clip(clip.path, clip.start_s, clip.end_s)
+        state = os.stat(path)
+    except OSError:
+        return None, 0
+    return state.st_size, max(state.st_mtime_ns, state.st_ctime_ns)  # a file moved in place of another keeps its mtime
+
+
+def measure(recipe: Recipe, clip: Utterance) -> Measured:
+    """One clip, checked and measured here; once more when its file changed meanwhile. Raises nothing that a clip causes."""
+    for _ in range(TRIES):
+        before = state_of(clip.path)
+        measured = replace(_measured(recipe, clip), bytes=before[0])
+        if state_of(clip.path) == before:
+            break
+    return measured
+
+
+def _measured(recipe: Recipe, clip: Utterance) -> Measured:
+    try:
+        samples, rate = read_clip(clip.path, clip.start_s, clip.end_s, LONGEST_S)
         frames = recipe.measure(samples, rate)  # (T, D)
     except BadClip as bad:
         return Measured(reason=bad.reason, message=bad.detail)
@@ -93,7 +117,8 @@ def measure_all(recipe: Recipe, clips: Sequence[Utterance], jobs: int = 1) -> It
                         again.append((number, attempt + 1))
                     else:
                         message = f"it ends the process that measures it ({cause})"
-                        yield number, Measured(reason=Reason.CRASHED, message=message)
+                        size = state_of(clips[number].path)[0]
+                        yield number, Measured(reason=Reason.CRASHED, message=message, bytes=size)
     finally:
         for worker in workers:
             worker.stop()

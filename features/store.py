@@ -7,6 +7,7 @@ depend on the clips and the recipe alone. docs/voices.md describes the format.
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, astuple, dataclass
 from itertools import islice, pairwise
@@ -183,14 +184,20 @@ def shard_path(folder: str | Path, number: int) -> Path:
     return Path(folder) / SHARDS / f"{number:05d}.safetensors"
 
 
-def write_shard(folder: str | Path, number: int, shard: Shard) -> None:
-    """Write one shard, whole or not at all: `frames` (M, D) of all its clips on end, `offsets` (n + 1,) int64."""
+def write_shard(folder: str | Path, number: int, shard: Shard, begun: int) -> None:
+    """Write one shard, whole or not at all: `frames` (M, D) of all its clips on end, `offsets` (n + 1,) int64.
+
+    `begun`, in ns, is when its extraction began, and becomes the file's time of change: a recording that changed later may
+    have done so after it was measured.
+    """
     dtype, width = shard.header["dtype"], len(shard.header["columns"])
     frames = np.concatenate([np.empty((0, width), dtype), *shard.frames])  # (M, D)
     offsets = np.cumsum([0, *map(len, shard.frames)], dtype=np.int64)
     told = json.dumps({"header": shard.header, "entries": [asdict(entry) for entry in shard.entries]})
     with replacing(shard_path(folder, number), "wb") as file:
         file.write(save({"frames": frames, "offsets": offsets}, {METADATA: told}))
+        file.flush()
+        os.utime(file.name, ns=(begun, begun))
 
 
 def read_shard(folder: str | Path, number: int) -> Shard:

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import pickle
 import struct
@@ -52,6 +53,59 @@ def test_a_stretch_of_a_clip_is_what_the_whole_clip_has_there(tmp_path, ending):
     whole, _ = read_clip(tmp_path / f"clip.{ending}")
     stretch, _ = read_clip(tmp_path / f"clip.{ending}", 1.25, 2.0)
     np.testing.assert_allclose(stretch, whole[20_000:32_000], atol=1e-7)  # decoders work in float32
+
+
+def test_a_stretch_that_is_too_long_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    sf.write(tmp_path / "long.wav", TONE, RATE)
+    assert len(read_clip(tmp_path / "long.wav", longest_s=1.0)[0]) == RATE
+    assert len(read_clip(tmp_path / "long.wav", 0.25, 0.75, longest_s=0.5)[0]) == RATE // 2
+    monkeypatch.setattr(sf.SoundFile, "read", None)
+    with pytest.raises(BadClip, match=r"it lasts 1\.0 s, more than the 0\.9 s .*--window") as refused:
+        read_clip(tmp_path / "long.wav", longest_s=0.9)
+    assert refused.value.reason == "too_long"
+
+
+def test_a_recording_that_does_not_know_its_length_is_refused(tmp_path):
+    # The 36 bits from the 22nd byte of a FLAC's first block on are the number of samples, 0 where it was not known.
+    content = bytearray(encoded(tmp_path, "flac"))
+    content[21:26] = bytes([content[21] & 0xF0, 0, 0, 0, 0])
+    (tmp_path / "piped.flac").write_bytes(content)
+    for read in (read_clip, duration, lambda path: next(read_stretches(path, 1.0))):
+        with pytest.raises(BadClip, match="does not say how long it is"):
+            read(tmp_path / "piped.flac")
+
+
+def test_what_lies_before_a_stretch_of_an_mp3_is_decoded_a_block_at_a_time(tmp_path, monkeypatch):
+    chirp = 0.3 * np.sin(2 * np.pi * (100 + 50 * np.arange(3 * RATE) / RATE) * np.arange(3 * RATE) / RATE)
+    sf.write(tmp_path / "clip.mp3", chirp, RATE)
+    whole, _ = read_clip(tmp_path / "clip.mp3")
+    monkeypatch.setattr("features.audio.BLOCK", 1000)
+    read, counts = sf.SoundFile.read, []
+    monkeypatch.setattr(sf.SoundFile, "read", lambda self, n, **how: counts.append(n) or read(self, n, **how))
+    stretch, _ = read_clip(tmp_path / "clip.mp3", 1.5, 2.0)
+    np.testing.assert_allclose(stretch, whole[24_000:32_000], atol=1e-7)  # decoders work in float32
+    assert sorted(set(counts)) == [0, 1000, 8000]
+    assert duration(tmp_path / "clip.mp3") == 3.0
+
+
+def test_stretches_of_an_mp3_follow_each_other_without_a_gap(tmp_path):
+    sf.write(tmp_path / "clip.mp3", np.tile(TONE, 3), RATE)
+    stretches = [channels[:, 0] for channels, _ in read_stretches(tmp_path / "clip.mp3", 0.7)]
+    np.testing.assert_allclose(np.concatenate(stretches), read_clip(tmp_path / "clip.mp3")[0], atol=1e-7)
+
+
+@pytest.mark.parametrize("read", [read_clip, duration, lambda path: list(read_stretches(path, 0.5))])
+def test_the_notes_of_a_decoder_reach_nobody_and_those_of_others_do(tmp_path, capfd, read):
+    content = bytearray(encoded(tmp_path, "mp3", np.tile(TONE, 5)))
+    content[4000:4300] = np.random.default_rng(0).bytes(300)
+    (tmp_path / "damaged.mp3").write_bytes(content)
+    with contextlib.suppress(RuntimeError), sf.SoundFile(tmp_path / "damaged.mp3") as file:
+        file.read()
+    assert "resync" in capfd.readouterr().err
+    with contextlib.suppress(BadClip):
+        read(tmp_path / "damaged.mp3")
+    os.write(2, b"heard")
+    assert capfd.readouterr().err == "heard"
 
 
 def test_channels_are_averaged(tmp_path):

@@ -146,6 +146,8 @@ def unusable(corpus, tmp_path):
     put("infinite.wav", "not_finite", spoilt(np.inf))
     put("1e30.wav", "out_of_range", spoilt(1e30))
     put("short.wav", "too_short", encoded("wav", tone[:900]))
+    sf.write(folder / "long.wav", np.zeros(601 * 4_000), 4_000)
+    reasons["Male/x/long.wav"] = "too_long"
     put("words.wav", "undecodable", b"these are words")
     put("picture.wav", "undecodable", b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(2000))
     put("webm.wav", "undecodable", b"\x1aE\xdf\xa3" + bytes(2000))

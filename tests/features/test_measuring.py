@@ -92,6 +92,7 @@ def test_a_clip_that_ends_its_process_costs_only_itself(clips, deadly, jobs, rec
     found = dict(measure_all(deadly(recipe), clips, jobs))
     assert [n for n in range(9) if found[n].frames is None] == [3]
     assert found[3].reason == Reason.CRASHED
+    assert found[3].bytes == clips[3].path.stat().st_size  # or it would seem to have changed, and end another process
     assert found[3].message == f"it ends the process that measures it ({cause})"
 
 

@@ -55,10 +55,11 @@ def test_the_tutorials_numbers_keep_all_their_digits(corpus, tmp_path):
 def test_a_shard_is_a_fixed_stretch_of_the_clips(corpus, tmp_path):
     from features.corpora import windows
 
-    clips = windows(tutorial_folders(corpus), 0.1)  # 12 clips of 1 s: 120
+    count = CLIPS_PER_SHARD + 2
+    clips = windows(tutorial_folders(corpus), 0.1)[:count]
     extract(clips, tmp_path / "out", recipe=FRAMES)
     store = open_store(tmp_path / "out")
-    assert [entry.shard for entry in store.manifest] == [0] * CLIPS_PER_SHARD + [1] * (120 - CLIPS_PER_SHARD)
+    assert [entry.shard for entry in store.manifest] == [0] * CLIPS_PER_SHARD + [1] * 2
     assert [entry.shard for entry, _ in store.clips()] == [entry.shard for entry in store.manifest]
 
 
@@ -122,6 +123,25 @@ def test_a_name_that_is_no_utf8_goes_there_and_back(corpus, tmp_path):
     (corpus / "Male" / "a" / "0.wav").rename(corpus / "Male" / "a" / odd)
     extract(tutorial_folders(corpus), tmp_path / "out", recipe=FRAMES)
     assert f"Male/a/{odd}" in {entry.path for entry in open_store(tmp_path / "out").manifest}
+
+
+def test_a_store_says_whose_names_its_speakers_have(corpus, tmp_path):
+    extract(tutorial_folders(corpus), tmp_path / "told", corpus="home")
+    extract(tutorial_folders(corpus), tmp_path / "untold")
+    assert [open_store(tmp_path / name).corpus for name in ("told", "untold")] == ["home", ""]
+
+
+def test_a_store_from_before_speakers_names_were_told_apart_is_read(made):
+    for path in (made / "manifest.jsonl", shard_path(made, 0)):
+        content = path.read_bytes()
+        for text in (b'"corpus": "", ', b'\\"corpus\\": \\"\\", '):
+            if text in content:
+                content = content.replace(text, b"")
+                size = int.from_bytes(content[:8], "little") - len(text)
+        path.write_bytes(content if path.suffix == ".jsonl" else size.to_bytes(8, "little") + content[8:])
+    assert "corpus" not in open_store(made).header
+    assert open_store(made).corpus == ""
+    assert len(list(open_store(made).clips())) == 12
 
 
 def test_the_stamp_of_the_tutorial_is_the_one_beside_its_tables(corpus, tmp_path):
