@@ -6,7 +6,7 @@ are), and whatever is wrong is a `BadTable` that names the file, the line and th
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +40,12 @@ class Sheet:
         return [dict(zip(self.header, row, strict=True)) for row in self.rows]
 
 
-def read_sheet(path: str | Path, required: Sequence[str] = ()) -> Sheet:
+def read_sheet(
+    path: str | Path, required: Sequence[str] = (), any_case: bool = False, mistaken: Mapping[str, str] | None = None
+) -> Sheet:
     """Read a CSV in UTF-8 (with or without a byte-order mark) whose header holds `required`. Blank lines are skipped.
+
+    any_case: Path and PATH are the column path. mistaken: {name: the required column that is probably meant by it}.
 
     Raises BadTable: empty file, another encoding, broken quoting, repeated or missing columns, a row of another length.
     """
@@ -57,13 +61,16 @@ def read_sheet(path: str | Path, required: Sequence[str] = ()) -> Sheet:
         raise BadTable(path, f"this is not CSV ({error})", reader.line_num) from error
     if not rows:
         raise BadTable(path, "the file is empty; a header line was expected")
-    header = [name.strip() for name in rows.pop(0)]
+    header = [name.strip().lower() if any_case else name.strip() for name in rows.pop(0)]
     header_line = lines.pop(0)
     for name in header:
         if header.count(name) > 1:
             raise BadTable(path, "this column stands in the header more than once", header_line, name)
     if missing := [name for name in required if name not in header]:
         hint = "; the columns seem to be separated by ';': save with commas" if ";" in header[0] else ""
+        meant = {column: name for name, column in (mistaken or {}).items() if name in header and column in missing}
+        if meant:
+            hint += f"; did you mean {' and '.join(f'{column!r} by {name!r}' for column, name in meant.items())}?"
         raise BadTable(path, f"{_some(missing)} missing from the header{hint}", header_line)
     for row, line in zip(rows, lines, strict=True):
         if len(row) != len(header):

@@ -211,6 +211,10 @@ def evaluate(
     if (data is None) == (corpus is None):
         raise ValueError("name a folder of tables, or recordings with --corpus")
     if data is not None:
+        from experiments.voices import training as voices
+
+        if voices.fits(data):
+            raise ValueError(f"{data} holds frames, not tables: evaluate --corpus {data}")
         given = {k for k in context.params if context.get_parameter_source(k).name == "COMMANDLINE"}
         if foreign := given & {"kind", "speakers_of", "allow_known", "out", "jobs", "force"}:
             raise ValueError(f"--{min(foreign).replace('_', '-')} goes with --corpus, not with a folder of tables")

@@ -84,7 +84,7 @@ def evaluate_corpus(
         names = open_store(corpus).corpus or corpus.resolve().name
     else:
         found, place = corpora.detect(corpus, kind)
-        utterances = found.read(place)
+        utterances = found.as_stated(place)
         utterances = [utterances[n] for n in of_part([u.split for u in utterances], part)]
         say(corpora.summary(found, place, utterances))
         recipe = recipe_from(metadata["recipe"], "the model")

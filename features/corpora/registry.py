@@ -5,30 +5,41 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from features.corpora import common_voice, folders_by_class, librispeech, speaker_table, vctk, voxceleb
+from features.corpora.settling import from_the_first_part
 from features.corpora.utterances import SEXES, Utterance
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A layout: `name` for the command line, `title` and `sign` for people, what recognises it and what reads it."""
+    """A layout: `name` for the command line, `title` and `sign` for people, what recognises it and what reads it.
+
+    `as_stated` gives clips in the parts that the corpus states. `published`: its parts are its publisher's, and a
+    speaker's name means one person wherever it is read; elsewhere the parts are yours, and "103" is somebody else.
+    """
 
     name: str
     title: str
     sign: str
     fits: Callable[[Path], bool]
-    read: Callable[[Path], list[Utterance]]
+    as_stated: Callable[[Path], list[Utterance]]
+    published: bool = True
+
+    def read(self, place: Path) -> list[Utterance]:
+        """The clips to learn from and to test on: without a train part, the first part that there is gets split ""."""
+        clips = self.as_stated(place)
+        return from_the_first_part(clips) if self.published else clips
 
 
 CORPORA = (
     Corpus("folders", "a folder for each class", "folders Male and Female",
-           folders_by_class.fits, folders_by_class.tutorial_folders),
+           folders_by_class.fits, folders_by_class.tutorial_folders, published=False),
     Corpus("librispeech", "LibriSpeech", "SPEAKERS.TXT", librispeech.fits, librispeech.read),
     Corpus("common-voice", "Common Voice", "clips with train.tsv, dev.tsv, test.tsv or validated.tsv",
            common_voice.fits, common_voice.read),
     Corpus("voxceleb", "VoxCeleb", "vox1_meta.csv or vox2_meta.csv", voxceleb.fits, voxceleb.read),
     Corpus("vctk", "VCTK", "speaker-info.txt", vctk.fits, vctk.read),
     Corpus("table", "a table of clips", "metadata.csv, or a CSV by name, with columns path, speaker, sex",
-           speaker_table.fits, speaker_table.read),
+           speaker_table.fits, speaker_table.read, published=False),
 )  # fmt: skip
 
 
@@ -59,14 +70,10 @@ def detect(root: str | Path, name: str | None = None) -> tuple[Corpus, Path]:
     raise ValueError(f"{root} is no corpus that is known here. Looked for {looked_for}. {_instead(root, wanted)}")
 
 
-# Layouts in which a speaker's name means one person wherever it is read: elsewhere "103" is somebody else.
-NAMED_APART = ("librispeech", "common-voice", "voxceleb", "vctk")
-
-
 def names_of(corpus: Corpus, place: Path) -> str:
     """Whose names the speakers' are: the published corpus's, or those of the folder (of a table, of the folder it is in)."""
     folder = place.resolve()
-    return corpus.name if corpus.name in NAMED_APART else (folder.parent if folder.is_file() else folder).name
+    return corpus.name if corpus.published else (folder.parent if folder.is_file() else folder).name
 
 
 def summary(corpus: Corpus, place: Path, clips: list[Utterance]) -> str:

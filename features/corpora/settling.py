@@ -25,13 +25,21 @@ def settled(utterances: Iterable[Utterance], source: Path) -> list[Utterance]:
     and, of a speaker in two parts, the clips in the earlier one, so that whoever is tested on is not learnt from.
     Raises ValueError when nothing is left.
     """
-    kept = _from_the_first_part(_in_one_part(_of_one_sex(with_stated_sex(utterances, source), source), source))
+    kept = _in_one_part(_of_one_sex(with_stated_sex(utterances, source), source), source)
     if not kept:
         raise ValueError(
             f"{source}: no clip is left whose speaker is stated as male or female (recordings end in "
             f"{', '.join(EXTENSIONS)})"
         )
     return sorted(kept, key=lambda u: (u.path.as_posix(), u.start_s))
+
+
+def from_the_first_part(utterances: list[Utterance]) -> list[Utterance]:
+    """Without a train part the first part that is there is learnt from: its split is "", to be split by speaker."""
+    present = [part for part in PARTS if any(u.split == part for u in utterances)]
+    if present[:1] in ([], ["train"]):
+        return utterances
+    return [replace(u, split="") if u.split == present[0] else u for u in utterances]
 
 
 def with_stated_sex(utterances: Iterable[Utterance], source: Path) -> list[Utterance]:
@@ -89,14 +97,6 @@ def _in_one_part(utterances: list[Utterance], source: Path) -> list[Utterance]:
     if count := len(utterances) - len(kept):
         _note(f"{source}: clips left out, their speakers stand in a later part too (of train, dev, test): {count}")
     return kept
-
-
-def _from_the_first_part(utterances: list[Utterance]) -> list[Utterance]:
-    """Without a train part the first part that is there is learnt from: its split is "", to be split by speaker."""
-    present = [part for part in PARTS if any(u.split == part for u in utterances)]
-    if present[:1] in ([], ["train"]):
-        return utterances
-    return [replace(u, split="") if u.split == present[0] else u for u in utterances]
 
 
 def _note(message: str) -> None:

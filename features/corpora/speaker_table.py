@@ -9,17 +9,19 @@ from features.corpora.utterances import Utterance
 from features.csv_files import BadTable, Sheet, read_sheet, unguard
 
 COLUMNS = ("path", "speaker", "sex")
+MISTAKEN = {"file": "path", "filename": "path", "file_name": "path", "gender": "sex", "speaker_id": "speaker"}
 IN_A_FOLDER = "metadata.csv"
 
 
 def fits(path: Path) -> bool:
-    """A .csv file, or a folder with a metadata.csv that has the three columns."""
+    """A .csv file, or a folder with a metadata.csv that has the three columns, or names that are taken for them."""
     if path.is_file():
         return path.suffix.lower() == ".csv"
     if not (path / IN_A_FOLDER).is_file():
         return False
     with (path / IN_A_FOLDER).open(encoding="utf-8-sig", errors="replace") as file:
-        return set(COLUMNS) <= {name.strip() for name in file.readline().split(",")}
+        names = {name.strip(' "\n').lower() for name in file.readline().split(",")}
+    return set(COLUMNS) <= {MISTAKEN.get(name, name) for name in names}
 
 
 def read(path: Path) -> list[Utterance]:
@@ -29,10 +31,11 @@ def read(path: Path) -> list[Utterance]:
 def table(csv_path: str | Path) -> list[Utterance]:
     """A CSV with columns path, speaker, sex and, if you like, split, start_s, end_s; other columns are ignored.
 
-    Paths are relative to the CSV; m and f do for male and female. Clips whose sex is neither are left out, with a
-    UserWarning that counts them. A file that is not there stays, so that extraction reports it. Raises BadTable.
+    The columns' names may be in any case, paths are relative to the CSV, m and f do for male and female. Clips whose sex is
+    neither are left out, with a UserWarning that counts them. A file that is not there stays, so that extraction reports
+    it. Raises BadTable.
     """
-    sheet = read_sheet(csv_path, required=COLUMNS)
+    sheet = read_sheet(csv_path, COLUMNS, any_case=True, mistaken=MISTAKEN)
     utterances = with_stated_sex(parse_utterances(sheet), sheet.path)
     if not utterances:
         raise BadTable(sheet.path, "no row has the sex male or female", column="sex")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from features.corpora import Utterance, class_folders, table, tutorial_folders, windows
+from features.corpora import Utterance, class_folders, detect, table, tutorial_folders, windows
 from features.csv_files import BadTable
 
 
@@ -74,6 +74,23 @@ def test_a_table_keeps_names_as_they_are_written(tmp_path):
         Utterance(tmp_path / "b.wav", "0001", "female", "train"),
         Utterance(tmp_path / "c.wav", None, "male", "dev"),
     ]
+
+
+def test_the_columns_of_a_table_may_be_named_in_any_case(tmp_path):
+    (tmp_path / "metadata.csv").write_text('Path,"Speaker",SEX,Split,Start_S\na.wav,Ann,F,Dev,0.5\n')
+    assert table(tmp_path / "metadata.csv") == [Utterance(tmp_path / "a.wav", "Ann", "female", "dev", 0.5)]
+    assert detect(tmp_path)[0].name == "table"
+
+
+def test_a_column_by_another_name_is_asked_about(tmp_path):
+    (tmp_path / "metadata.csv").write_text("Filename,speaker,Gender\na.wav,1,male\n")
+    corpus, place = detect(tmp_path)
+    with pytest.raises(
+        BadTable,
+        match=r"'path', 'sex' are missing from the header; did you mean 'path' by 'filename' "
+        r"and 'sex' by 'gender'\?",
+    ):
+        corpus.read(place)
 
 
 def test_a_sex_that_is_not_stated_is_left_out_and_counted(tmp_path):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from features.corpora import CORPORA, Utterance, detect, summary
+from features.corpora import CORPORA, Utterance, detect, names_of, summary
 from features.corpora.librispeech import read_speakers
 from features.corpora.settling import settled
 from features.csv_files import BadTable, tab_rows
@@ -171,6 +171,26 @@ def test_without_a_train_part_the_first_part_is_learnt_from(librispeech):
     assert [u[1:] for u in read(librispeech)[1]] == [("84", "female", ""), ("1089", "male", "test")]
     (librispeech / "dev-clean").rename(librispeech.parent / "dev-clean")
     assert [u[1:] for u in read(librispeech)[1]] == [("1089", "male", "")]
+
+
+def test_the_parts_that_a_corpus_states_can_be_asked_for(librispeech):
+    for subset in ("train-clean-100", "train-clean-360"):
+        (librispeech / subset).rename(librispeech.parent / subset)
+    corpus, place = detect(librispeech)
+    assert [(u.speaker, u.split) for u in corpus.as_stated(place)] == [("84", "dev"), ("1089", "test")]
+
+
+def test_speakers_go_by_the_name_of_a_published_corpus_or_of_their_folder(
+    librispeech, common_voice, vctk, corpus, tmp_path, monkeypatch
+):
+    for root, name in ((librispeech, "librispeech"), (vctk, "vctk"), (corpus, "corpus")):
+        assert names_of(*detect(root)) == name
+    assert names_of(*detect(common_voice / "validated.tsv")) == "common-voice"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "metadata.csv").write_text("path,speaker,sex\n1.wav,84,male\n")
+    monkeypatch.chdir(tmp_path / "mine")
+    for place in (tmp_path / "mine", tmp_path / "mine" / "metadata.csv", Path(), Path("metadata.csv")):
+        assert names_of(*detect(place)) == "mine"
 
 
 def test_common_voice_reads_labels_of_both_kinds_and_its_three_lists_as_the_split(common_voice):

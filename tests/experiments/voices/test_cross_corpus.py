@@ -80,6 +80,29 @@ def test_a_part_by_the_corpus_own_name(abroad, corpus, metadata, tmp_path):
             evaluate_corpus(ByPitch(170), metadata, source, tmp_path / f"other {n}", part="dev")
 
 
+def test_the_only_part_that_was_fetched_is_still_known_by_its_name(corpus, metadata, tmp_path):
+    """LibriSpeech's dev-clean alone: `features` calls its part "", so that `train` splits it."""
+    lines = []
+    for n, file in enumerate(sorted(corpus.rglob("*.wav"))):
+        copy = tmp_path / "LibriSpeech" / f"{n}-1-0000.wav"
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(file.read_bytes())
+        lines.append(f"{n} | {file.relative_to(corpus).parts[0][0]} | dev-clean | 1.0 | Somebody")
+    (tmp_path / "LibriSpeech" / "SPEAKERS.TXT").write_text("\n".join(lines))
+    found = evaluate_corpus(ByPitch(170), metadata, tmp_path / "LibriSpeech", tmp_path / "run", part="dev")
+    assert found.result["clips"] == 14
+    with pytest.raises(ValueError, match=r"part 'test': there is dev \(14\)"):
+        evaluate_corpus(ByPitch(170), metadata, tmp_path / "LibriSpeech", tmp_path / "test", part="test")
+
+
+def test_force_replaces_a_report_and_measures_only_what_is_of_other_clips(corpus, metadata, tmp_path):
+    told: list[str] = []
+    evaluate_corpus(ByPitch(170), metadata, corpus, tmp_path)
+    evaluate_corpus(ByPitch(170), metadata, corpus, tmp_path, say=told.append, force=True)
+    assert told[1].startswith("nothing to do: all 14 clips")
+    assert evaluate_corpus(ByPitch(170), metadata, corpus, tmp_path, part="test", force=True).result["clips"] == 4
+
+
 def test_the_corpus_that_it_has_learnt_from_is_refused(at_home, metadata, tmp_path):
     with pytest.raises(Leak, match=r"learnt from 12 of the 12 clips .*the recording itself.*--allow-known"):
         evaluate_corpus(ByPitch(170), metadata, at_home[0], tmp_path)
@@ -96,6 +119,14 @@ def test_known_clips_are_left_out_and_counted(at_home, corpus, metadata, tmp_pat
     found = evaluate_corpus(ByPitch(170), metadata, tmp_path / "both", tmp_path / "run", allow_known=True)
     assert found.result["clips"] == 14
     assert found.notes == ["12 of 26 clips are left out: the model has learnt from them or from their speakers."]
+
+
+def test_a_store_knows_whose_names_its_speakers_have(corpus, metadata, tmp_path):
+    """Measured as of `home`, wherever it lies: female/f000 is the one that the model has heard there."""
+    folder, recipe = tmp_path / "clips", recipe_named("frames")
+    extract(corpora.tutorial_folders(corpus), folder, recipe=recipe, corpus="home")
+    with pytest.raises(Leak, match="speaker 'female/f000'"):
+        evaluate_corpus(ByPitch(170), metadata, folder, tmp_path / "run")
 
 
 def test_a_speaker_is_known_by_the_corpus_whose_name_it_is(abroad, metadata, tmp_path):
@@ -134,9 +165,8 @@ def test_a_model_that_does_not_say_what_it_learnt_from_is_refused(metadata, corp
 
 def test_a_run_that_was_stopped_is_gone_on_with_and_a_finished_one_kept(corpus, metadata, tmp_path):
     told: list[str] = []
-    extract(
-        corpora.tutorial_folders(corpus), tmp_path / "clips", recipe=recipe_named("frames"), corpus=corpus.name
-    )  # and then it was stopped
+    clips, recipe = corpora.tutorial_folders(corpus), recipe_named("frames")
+    extract(clips, tmp_path / "clips", recipe=recipe, corpus=corpus.name)  # and then it was stopped
     evaluate_corpus(ByPitch(170), metadata, corpus, tmp_path, say=told.append)
     assert told[1].startswith("nothing to do")
     with pytest.raises(FileExistsError, match="--force"):
@@ -215,6 +245,12 @@ def test_the_command_gives_json_alone(lstm_engine, voice, abroad, tmp_path):
     outcome = lstm_engine("evaluate", "--corpus", abroad, "--model", voice, "--out", tmp_path / "run", "--json")
     assert outcome.code == 0, outcome.err
     assert json.loads(outcome.out)["sides"]["LSTM"]["by_clip"]["male"]["of"] == 7
+
+
+def test_a_store_where_tables_are_expected_is_told_from_them(lstm_engine, voice, abroad):
+    outcome = lstm_engine("evaluate", abroad, "--model", voice)
+    assert outcome.code == 2
+    assert outcome.err.strip() == f"error: {abroad} holds frames, not tables: evaluate --corpus {abroad}"
 
 
 @pytest.mark.parametrize(
