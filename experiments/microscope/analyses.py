@@ -12,6 +12,7 @@ import lstm_engine as le
 from experiments.microscope.interventions import recurrent, silence
 from lstm_engine import passes
 from lstm_engine.activations import ACTIVATIONS
+from lstm_engine.backend import one_thread_pool
 from lstm_engine.cells.lstm import lstm_backward, lstm_forward
 from lstm_engine.trace import Arrays, LayerTrace, Trace, recurrent_layers
 from lstm_engine.wrappers import Bidirectional
@@ -49,12 +50,13 @@ def pulled_back(model: le.Sequential, x: Any, dp: Any) -> Trace:
     for log-odds. `grad` has x alone. float64, by the readable pair; dropout is off.
     """
     twin = model.twin("float64")
-    p, mask, tapes = passes.forward(twin.layers, np.asarray(x, float), False, None)
-    dy, outputs = np.broadcast_to(dp(p) if callable(dp) else dp, p.shape).astype(float), []
-    for layer, tape in zip(reversed(twin.layers), reversed(tapes), strict=True):
-        outputs.append(dy)
-        dy = layer.run_backward(tape, dy)[0]
-    return Trace(recurrent_layers(twin, tapes, outputs[::-1]), p, mask, None, Arrays({"x": dy}))
+    with one_thread_pool(model._backends()):
+        p, mask, tapes = passes.forward(twin.layers, np.asarray(x, float), False, None)
+        dy, outputs = np.broadcast_to(dp(p) if callable(dp) else dp, p.shape).astype(float), []
+        for layer, tape in zip(reversed(twin.layers), reversed(tapes), strict=True):
+            outputs.append(dy)
+            dy = layer.run_backward(tape, dy)[0]
+        return Trace(recurrent_layers(twin, tapes, outputs[::-1]), p, mask, None, Arrays({"x": dy}))
 
 
 def connectivity(model: le.Sequential, x: Any) -> np.ndarray:
@@ -115,8 +117,9 @@ def split_by_path(layer: le.LSTM, x: Any) -> Split:
     W, U = layer.weights["kernel"].astype(float), layer.weights["recurrent_kernel"].astype(float)
     b = layer.weights["bias"].astype(float) if layer.use_bias else np.zeros(4 * H)
     zeros, names = np.zeros((H, H)), layer.activations
-    tape = lstm_forward(np.repeat(x[:, None], H, axis=1), W, U, b, zeros, zeros, **names)
-    total = lstm_backward(tape, dh_T=np.eye(H)).c  # (T, H, H): the batch's row k asks for h_T[k]
+    with one_thread_pool(layer.backends()):
+        tape = lstm_forward(np.repeat(x[:, None], H, axis=1), W, U, b, zeros, zeros, **names)
+        total = lstm_backward(tape, dh_T=np.eye(H)).c  # (T, H, H): the batch's row k asks for h_T[k]
     f, o, tanh_c = tape.f[:, 0], tape.o[-1, 0], tape.tanh_c[-1, 0]  # (T, H), (H,), (H,)
     later = np.cumprod(np.concatenate([np.ones((1, H)), f[:0:-1]]), axis=0)[::-1]  # (T, H): f_T ∘ ... ∘ f_(t+1)
     forget = later[:, None] * np.diag(ACTIVATIONS[layer.activation].backward(tanh_c, o))

@@ -43,7 +43,7 @@ function drawSound() {
   for (let k = 0; k < n; k++) { x.push(k / n * seconds, k / n * seconds); y.push(A.low.a[k], A.high.a[k]); }
   draw("wave", [{ x, y, mode: "lines", line: { color: "#555", width: 1 } }], 110, { showticklabels: false, nticks: 3 });
   draw("pitch", [line(A.f0.a, "#0072B2", "solid", times)], 150,
-    { type: "log", range: [Math.log10(60), Math.log10(420)], tickvals: [80, 120, 160, 240, 320], ticksuffix: innerWidth > 600 ? " Hz" : "" });
+    { type: "log", range: [Math.log10(60), Math.log10(420)], tickvals: [80, 120, 160, 240, 320], ticktext: [80, 120, 160, 240, 320].map((v) => innerWidth > 600 ? `${v} Hz` : v) });
   draw("mfcc", [heat(times, rows("mfcc"), -2.5, 2.5, true)], 150, { tickvals: [0, 9, 19], ticktext: ["1", "10", "20"] });
 }
 
@@ -81,11 +81,12 @@ function sortUnits() {
 function drawMaps() {
   const way = $("way").value, what = $("what").value;
   $("gradient-note").hidden = what === "value";
+  document.body.classList.toggle("gradients", what === "gradient");
   for (const name of SHOWN) {
     const all = rows(`${way}/${what}/${name}`), signed = what === "gradient" || SIGNED.has(name);
     const most = what === "value" && name !== "c" ? 1 : quantile(A[`${way}/${what}/${name}`].a, .99);
     draw(`map-${name}`, [heat(heard, now.order.map((u) => all[u]), signed ? -most : 0, most, signed)], 150,
-      { autorange: "reversed", showticklabels: false, ticks: "", title: innerWidth > 600 ? { text: "units", standoff: 4 } : undefined });
+      { autorange: "reversed", showticklabels: false, ticks: "" });
     const scale = $(`scale-${name}`), digits = most < .01 ? most.toExponential(0) : say(most, most === 1 ? 0 : 2);
     scale.classList.toggle("signed", signed);
     scale.textContent = signed ? `−${digits} to ${digits}` : "0 to 1";
@@ -110,7 +111,7 @@ function drawUnit() {
   for (const name of document.querySelectorAll(".unit-name")) name.textContent = `${now.unit}, ${way}${what === "gradient" ? ", gradients" : ""}`;
   const at = (name) => A[`${way}/${name}`].a[now.unit];
   $("unit-facts").textContent = `Half of what it holds is gone after ${say(at("half_life"))} s. Its forget gate is below .1 in ` +
-    `${say(100 * at("low"), 0)} % of the frames and above .9 in ${say(100 * at("high"), 0)} %. Silenced, it changes the log-odds of male by ${say(at("ablation"))}.`;
+    `${say(100 * at("low"), 0)} % of the frames and above .9 in ${say(100 * at("high"), 0)} %. Silenced, it moves the log-odds of male by ${at("ablation") > 0 ? "+" : ""}${say(at("ablation"))}.`;
   const gates = what === "value" ? { range: [-.03, 1.03], tickvals: [0, .5, 1] } : {};
   draw("unit-gates", [line(of(what, "i"), "#0072B2"), line(of(what, "f"), "#B35A00", "dash"), line(of(what, "o"), "#006B4F", "dot")], 150, gates);
   draw("unit-states", [line(of(what, "g"), "#8F3F71", "dot"), line(of(what, "c"), "#000"), line(of(what, "h"), "#0072B2", "dash")], 150, {});

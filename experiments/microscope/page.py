@@ -25,8 +25,14 @@ def page(look: Look) -> str:
     """The whole page. ModuleNotFoundError, with what to install, without plotly."""
     j = look.judgement
     answer = f"{j.label}: the probability of male is {_digits(j.probability)}"
-    part = f"{look.start_s:g} to {look.start_s + j.seconds:.1f} s of {look.whole_s:.1f} s"
-    facts = f"{part}, median pitch {j.f0_hz:.0f} Hz, {j.voice_s:.1f} s of voice; {j.why}."
+    whole = j.seconds > look.whole_s - FRAME_S
+    part = (
+        f"{j.seconds:.1f} s"
+        if whole
+        else f"{look.start_s:g} to {look.start_s + j.seconds:.1f} s of {look.whole_s:.1f} s"
+    )
+    why = f" {j.why}." if j.label == "uncertain" else ""
+    facts = f"{part}, of it {j.voice_s:.1f} s with a pitch, the median {j.f0_hz:.0f} Hz.{why}"
     parts = {
         "NAME": html.escape(look.file.replace("\\", "/").rpartition("/")[2]),
         "ANSWER": html.escape(answer),

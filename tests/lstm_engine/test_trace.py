@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import lstm_engine as le
+from lstm_engine import passes
 from lstm_engine.activations import ACTIVATIONS
 from lstm_engine.gradient_check import unit_scale
 
@@ -209,3 +210,18 @@ def test_names_that_are_not_there_are_answered_with_those_that_are(batch):
         _ = trace["lstm"].forget
     with pytest.raises(ValueError, match="there is none without y"):
         sequences("LSTM").trace(batch[0], sample_weight=np.ones(N))
+
+
+def test_a_trace_keeps_blas_to_one_thread(batch, monkeypatch):
+    """Its products are small, and a second thread waits longer for the first than either computes."""
+    from threadpoolctl import threadpool_info
+
+    seen, there = [], passes.there
+
+    def watched(*arguments):
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return there(*arguments)
+
+    monkeypatch.setattr(passes, "there", watched)
+    sequences("LSTM").trace(*batch)
+    assert set(seen) == {1}
