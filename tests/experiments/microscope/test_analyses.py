@@ -57,7 +57,7 @@ def test_by_now_is_what_each_beginning_would_have_got(layer, sequences, x):
     said = analyses.by_now(net, x)
     for t in range(T):
         beginning = net.predict(x[:, : t + 1], verbose=0)
-        np.testing.assert_allclose(said[:, t], beginning[:, -1] if sequences else beginning, atol=EXACT)
+        np.testing.assert_allclose(said[:, t], beginning[:, -1] if sequences else beginning, rtol=0, atol=EXACT)
 
 
 @pytest.mark.parametrize("layer", [le.Bidirectional(le.LSTM(H)), le.LSTM(H, go_backwards=True)])
@@ -69,10 +69,12 @@ def test_by_now_refuses_what_reads_from_the_end(layer, x):
 def test_pulled_back_gives_the_losss_gradients_for_the_losss_slope(x, y):
     net = every_step()
     trace, pulled = net.trace(x, y), analyses.pulled_back(net, x, lambda p: 2 * (p - y) / y.size)
-    np.testing.assert_allclose(pulled.grad.x, trace.grad.x, atol=EXACT)
+    np.testing.assert_allclose(pulled.grad.x, trace.grad.x, rtol=0, atol=EXACT)
     for name, layer in trace.layers.items():
         for value, gradient in layer.grad.items():
-            np.testing.assert_allclose(pulled[name].grad[value], gradient, atol=EXACT, err_msg=f"{name} {value}")
+            np.testing.assert_allclose(
+                pulled[name].grad[value], gradient, rtol=0, atol=EXACT, err_msg=f"{name} {value}"
+            )
 
 
 def test_connectivity_is_the_norm_of_the_answers_derivative(x):
@@ -86,7 +88,7 @@ def test_connectivity_is_the_norm_of_the_answers_derivative(x):
             p = net(moved)[..., 0]
             slopes[:, t, d] = (p[0] - p[1]) / (2 * h)
     np.testing.assert_allclose(
-        found, np.linalg.norm(slopes, axis=-1), atol=1e-9
+        found, np.linalg.norm(slopes, axis=-1), rtol=0, atol=1e-9
     )  # rounding 1e-16 / h, and h² of curvature
 
 
@@ -116,8 +118,8 @@ def test_the_split_adds_up_to_the_complex_steps_derivative(x):
             moved = c + 1j * STEP * np.eye(H)[j]
             o = np.tanh(moved) * (h / np.tanh(c))  # h_t follows its cell, with its own output gate
             last = o if t == T - 1 else run(layer, x[0], t + 1, moved, o)[-1][1]
-            np.testing.assert_allclose(split.total[t, :, j], last.imag / STEP, atol=EXACT)
-    np.testing.assert_allclose(split.forget + split.gates, split.total, atol=EXACT)
+            np.testing.assert_allclose(split.total[t, :, j], last.imag / STEP, rtol=0, atol=EXACT)
+    np.testing.assert_allclose(split.forget + split.gates, split.total, rtol=0, atol=EXACT)
 
 
 def test_the_forget_path_is_what_is_left_with_the_gates_held(x):
@@ -133,9 +135,9 @@ def test_the_forget_path_is_what_is_left_with_the_gates_held(x):
         for j in range(H):
             moved = states[t][0] + 1j * STEP * np.eye(H)[j]
             last = run(layer, x[0], t + 1, moved, hold=gates)[-1][1]
-            np.testing.assert_allclose(split.forget[t, :, j], last.imag / STEP, atol=EXACT)
+            np.testing.assert_allclose(split.forget[t, :, j], last.imag / STEP, rtol=0, atol=EXACT)
     assert np.abs(split.gates[0]).max() > 1e-3  # there is something to split
-    np.testing.assert_allclose(split.gates[-1], 0, atol=EXACT)  # no step lies between
+    np.testing.assert_allclose(split.gates[-1], 0, rtol=0, atol=EXACT)  # no step lies between
 
 
 def test_a_layer_that_reads_backwards_splits_the_same_the_other_way_round(x):

@@ -74,7 +74,7 @@ def test_nobody_hears_a_silenced_unit(backend, direction, x):
     b = loop(net, x, silenced(2) if direction == "backward" else unchanged, "bidirectional/backward_lstm", reverse=True)
     found = silence(net, f"bidirectional/{direction}_lstm", 2)
     assert found.layers[0].backends() == {backend}
-    np.testing.assert_allclose(found(x), answer(net, f, b), atol=EXACT)
+    np.testing.assert_allclose(found(x), answer(net, f, b), rtol=0, atol=EXACT)
     assert np.abs(found(x) - net(x)).max() > 1e-3  # the unit had something to say
 
 
@@ -86,7 +86,7 @@ def test_a_forced_gate_is_the_value_at_every_step(backend, gate, value, unit, x)
     f = loop(net, x, forced(gate, value, unit), "bidirectional/forward_lstm")
     b = loop(net, x, unchanged, "bidirectional/backward_lstm", reverse=True)
     found = force(net, "bidirectional/forward_lstm", gate, value, unit)
-    np.testing.assert_allclose(found(x), answer(net, f, b), atol=EXACT)
+    np.testing.assert_allclose(found(x), answer(net, f, b), rtol=0, atol=EXACT)
     held = found.trace(x)["bidirectional/forward_lstm"][gate][..., slice(None) if unit is None else unit]
     np.testing.assert_allclose(held, value, rtol=EXACT)
 
@@ -106,9 +106,9 @@ def test_from_a_step_on_goes_on_from_the_state(backend, start, x):
     net = model(le.LSTM(H, return_sequences=True), le.Dense(1), backend=backend)
     dense, bias = net.weights["dense/kernel"], net.weights["dense/bias"]
     forgets = from_step(net, force(net, "lstm", "f", 0.01), x, start)
-    np.testing.assert_allclose(forgets, loop(net, x, forced("f", 0.01, start=start)) @ dense + bias, atol=EXACT)
+    np.testing.assert_allclose(forgets, loop(net, x, forced("f", 0.01, start=start)) @ dense + bias, rtol=0, atol=EXACT)
     deaf = from_step(net, silence(net, "lstm", 1), x, start)
-    np.testing.assert_allclose(deaf, loop(net, x, silenced(1, start)) @ dense + bias, atol=EXACT)
+    np.testing.assert_allclose(deaf, loop(net, x, silenced(1, start)) @ dense + bias, rtol=0, atol=EXACT)
 
 
 @pytest.mark.parametrize("start", [0, 3, T - 1])
@@ -117,7 +117,7 @@ def test_a_backward_direction_is_changed_before_it_comes_to_the_step(start, x):
     changed = force(force(net, "bidirectional/forward_lstm", "o", 0.9), "bidirectional/backward_lstm", "o", 0.9)
     f = loop(net, x, forced("o", 0.9, start=start), "bidirectional/forward_lstm")
     b = loop(net, x, forced("o", 0.9, start=start), "bidirectional/backward_lstm", reverse=True)
-    np.testing.assert_allclose(from_step(net, changed, x, start), answer(net, f, b), atol=EXACT)
+    np.testing.assert_allclose(from_step(net, changed, x, start), answer(net, f, b), rtol=0, atol=EXACT)
 
 
 def test_one_answer_at_the_end_is_the_last_states(x):
@@ -126,7 +126,7 @@ def test_one_answer_at_the_end_is_the_last_states(x):
         model(le.Bidirectional(le.LSTM(H)), le.Dense(1)),
         model(le.LSTM(H, return_sequences=True), le.LSTM(H), le.Dense(1)),
     ):
-        np.testing.assert_allclose(from_step(net, net.twin(), x, 2), net(x), atol=EXACT)
+        np.testing.assert_allclose(from_step(net, net.twin(), x, 2), net(x), rtol=0, atol=EXACT)
 
 
 def test_a_unit_below_two_directions_is_silent_in_both(x):

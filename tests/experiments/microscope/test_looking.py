@@ -49,7 +49,7 @@ def test_every_change_gets_the_engines_number(seen, model):
     weights["bidirectional/backward_lstm/recurrent_kernel"][3] = 0
     weights["dense/kernel"][UNITS + 3] = 0
     z = model.frame_log_odds(heard(seen)) / 2.0
-    np.testing.assert_allclose(found.p, expit(z), atol=FLOAT32)
+    np.testing.assert_allclose(found.p, expit(z), rtol=0, atol=FLOAT32)
     assert found.probability == pytest.approx(expit(z.mean()), abs=FLOAT32)
     assert abs(found.probability - seen.judgement.probability) > 10 * FLOAT32
 
@@ -61,7 +61,7 @@ def test_a_gate_held_in_both_directions_is_held_in_both(seen, model):
             weights[f"bidirectional/{way}_lstm/{name}"][:, UNITS : 2 * UNITS] = 0
         weights[f"bidirectional/{way}_lstm/bias"][UNITS : 2 * UNITS] = np.log(0.25 / 0.75)
     found = {w.name: w for w in seen.what_if}["both/f/0.25"]
-    np.testing.assert_allclose(found.p, expit(model.frame_log_odds(heard(seen)) / 2.0), atol=FLOAT32)
+    np.testing.assert_allclose(found.p, expit(model.frame_log_odds(heard(seen)) / 2.0), rtol=0, atol=FLOAT32)
 
 
 def test_a_units_ablation_is_what_its_silence_does_to_the_log_odds(seen):
