@@ -235,7 +235,8 @@ class Sequential:
         trace["lstm"].f is the forget gate (N, T, units), trace["lstm"].grad.f its gradient; see `trace.py`. The readable
         pair runs, in `dtype`, whatever this model runs on. Dropout is off; no weight and no kept state moves.
         """
-        return make_trace(self, x, y, mask, sample_weight, dtype)
+        with one_thread_pool(self._backends()):
+            return make_trace(self, x, y, mask, sample_weight, dtype)
 
     def twin(self, dtype: str = "float64", backend: str = "numpy") -> Sequential:
         """The same network with weights and states of its own, in another dtype or on another backend."""

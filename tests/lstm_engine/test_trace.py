@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import lstm_engine as le
+from lstm_engine import passes
 from lstm_engine.activations import ACTIVATIONS
 from lstm_engine.gradient_check import unit_scale
 
@@ -38,10 +39,10 @@ def test_a_traces_prediction_and_gradients_are_the_kernels(cell, batch):
     net = sequences(cell)
     assert net.layers[0].backends() == {"numba"}
     trace, (loss, gradients) = net.trace(*batch, mask=MASK), net.gradients(*batch, mask=MASK)
-    np.testing.assert_allclose(trace.p, net.predict(batch[0], mask=MASK, verbose=0), atol=EXACT)
+    np.testing.assert_allclose(trace.p, net.predict(batch[0], mask=MASK, verbose=0), rtol=0, atol=EXACT)
     assert trace.loss == pytest.approx(loss, rel=EXACT)
     for name, gradient in gradients.items():
-        np.testing.assert_allclose(trace.grad[name], gradient, atol=EXACT, err_msg=name)
+        np.testing.assert_allclose(trace.grad[name], gradient, rtol=0, atol=EXACT, err_msg=name)
 
 
 def test_a_float32_model_is_traced_in_float64_unless_asked(batch):
@@ -50,7 +51,7 @@ def test_a_float32_model_is_traced_in_float64_unless_asked(batch):
     assert net.trace(batch[0], y)["lstm"].f.dtype == np.float64
     narrow = net.trace(batch[0], y, dtype="float32")
     assert narrow["lstm"].f.dtype == narrow["lstm"].grad.f.dtype == np.float32
-    np.testing.assert_allclose(narrow.p, net.predict(batch[0], verbose=0), atol=1e-6)
+    np.testing.assert_allclose(narrow.p, net.predict(batch[0], verbose=0), rtol=0, atol=1e-6)
 
 
 def test_a_file_has_the_mask_and_no_name_twice(batch, tmp_path):
@@ -73,9 +74,9 @@ def test_gates_are_the_activations_of_their_pre_activations(cell, batch):
     for gate, z in (SIGMOID | {"g": "z_g", "candidate": "z_candidate"}).items():
         if gate in layer:
             activation = ACTIVATIONS["sigmoid" if gate in SIGMOID else "tanh"]
-            np.testing.assert_allclose(activation.forward(layer[z]), layer[gate], atol=EXACT, err_msg=gate)
+            np.testing.assert_allclose(activation.forward(layer[z]), layer[gate], rtol=0, atol=EXACT, err_msg=gate)
             np.testing.assert_allclose(
-                activation.backward(layer[gate], layer.grad[gate]), layer.grad[z], atol=EXACT, err_msg=gate
+                activation.backward(layer[gate], layer.grad[gate]), layer.grad[z], rtol=0, atol=EXACT, err_msg=gate
             )
 
 
@@ -83,13 +84,13 @@ def test_an_lstms_values_keep_its_equations(batch):
     net = sequences("LSTM")
     t = net.trace(*batch)["lstm"]
     before = np.concatenate([t.c0[:, None], t.c[:, :-1]], axis=1)
-    np.testing.assert_allclose(t.c, t.f * before + t.i * t.g, atol=EXACT)
-    np.testing.assert_allclose(t.h, t.o * np.tanh(t.c), atol=EXACT)
-    np.testing.assert_allclose(t.grad.f, t.grad.c * before, atol=EXACT)
+    np.testing.assert_allclose(t.c, t.f * before + t.i * t.g, rtol=0, atol=EXACT)
+    np.testing.assert_allclose(t.h, t.o * np.tanh(t.c), rtol=0, atol=EXACT)
+    np.testing.assert_allclose(t.grad.f, t.grad.c * before, rtol=0, atol=EXACT)
     W, U, b = net.layers[0].get_weights()
     h_before = np.concatenate([t.h0[:, None], t.h[:, :-1]], axis=1)
     z = np.concatenate([t.z_i, t.z_f, t.z_g, t.z_o], axis=-1)
-    np.testing.assert_allclose(z, t.x @ W + h_before @ U + b, atol=EXACT)
+    np.testing.assert_allclose(z, t.x @ W + h_before @ U + b, rtol=0, atol=EXACT)
 
 
 @pytest.mark.parametrize("cell", ["LSTM", "SimpleRNN"])
@@ -97,7 +98,9 @@ def test_pre_activation_gradients_add_up_to_the_bias_gradient(cell, batch):
     net = sequences(cell)
     layer = net.trace(*batch, mask=MASK)[net.layers[0].name]
     summed = np.concatenate([layer.grad[z].sum((0, 1)) for z in layer if z.startswith("z_")])
-    np.testing.assert_allclose(summed, net.gradients(*batch, mask=MASK)[1][f"{net.layers[0].name}/bias"], atol=EXACT)
+    np.testing.assert_allclose(
+        summed, net.gradients(*batch, mask=MASK)[1][f"{net.layers[0].name}/bias"], rtol=0, atol=EXACT
+    )
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -121,8 +124,8 @@ def test_padding_changes_nothing(cell):
     name = net.layers[0].name
     both, alone = net.trace(rows, y)[name], net.trace(rows[0][None], y[:1])[name]
     for key in alone.by_unit():
-        np.testing.assert_allclose(both[key][0, :3], alone[key][0], atol=EXACT, err_msg=key)
-        np.testing.assert_allclose(both.grad[key][0, :3], alone.grad[key][0] / 2, atol=EXACT, err_msg=key)
+        np.testing.assert_allclose(both[key][0, :3], alone[key][0], rtol=0, atol=EXACT, err_msg=key)
+        np.testing.assert_allclose(both.grad[key][0, :3], alone.grad[key][0] / 2, rtol=0, atol=EXACT, err_msg=key)
 
 
 def test_a_layer_that_reads_backwards_is_shown_in_the_inputs_order(batch):
@@ -133,8 +136,8 @@ def test_a_layer_that_reads_backwards_is_shown_in_the_inputs_order(batch):
     there, back = net.trace(x, y[:, 0, :1])["lstm"], forwards.trace(x[:, ::-1], y[:, 0, :1])["lstm"]
     assert there.go_backwards
     for name in there.by_unit():
-        np.testing.assert_allclose(there[name], back[name][:, ::-1], atol=EXACT, err_msg=name)
-        np.testing.assert_allclose(there.grad[name], back.grad[name][:, ::-1], atol=EXACT, err_msg=name)
+        np.testing.assert_allclose(there[name], back[name][:, ::-1], rtol=0, atol=EXACT, err_msg=name)
+        np.testing.assert_allclose(there.grad[name], back.grad[name][:, ::-1], rtol=0, atol=EXACT, err_msg=name)
     np.testing.assert_array_equal(there.x, x)
 
 
@@ -144,16 +147,16 @@ def test_every_recurrent_layer_and_direction_has_a_trace(batch):
     trace = net.trace(x, y[:, 0, :1])
     assert list(trace.layers) == ["bidirectional/forward_gru", "bidirectional/backward_gru", "lstm"]
     merged = np.concatenate([trace["bidirectional/forward_gru"].h, trace["bidirectional/backward_gru"].h], axis=-1)
-    np.testing.assert_allclose(merged, trace["lstm"].x, atol=EXACT)
+    np.testing.assert_allclose(merged, trace["lstm"].x, rtol=0, atol=EXACT)
     dx = np.concatenate(
         [trace["bidirectional/forward_gru"].grad.h, trace["bidirectional/backward_gru"].grad.h], axis=-1
     )
     assert dx.shape == trace["lstm"].grad.x.shape
     last, first = trace["bidirectional/forward_gru"].grad.h[:, -1], trace["bidirectional/backward_gru"].grad.h[:, 0]
     np.testing.assert_allclose(
-        last, trace["lstm"].grad.x[:, -1, :H], atol=EXACT
+        last, trace["lstm"].grad.x[:, -1, :H], rtol=0, atol=EXACT
     )  # nothing comes back from a later step
-    np.testing.assert_allclose(first, trace["lstm"].grad.x[:, 0, H:], atol=EXACT)
+    np.testing.assert_allclose(first, trace["lstm"].grad.x[:, 0, H:], rtol=0, atol=EXACT)
 
 
 def test_without_targets_there_are_values_and_no_gradients(batch):
@@ -209,3 +212,18 @@ def test_names_that_are_not_there_are_answered_with_those_that_are(batch):
         _ = trace["lstm"].forget
     with pytest.raises(ValueError, match="there is none without y"):
         sequences("LSTM").trace(batch[0], sample_weight=np.ones(N))
+
+
+def test_a_trace_keeps_blas_to_one_thread(batch, monkeypatch):
+    """Its products are small, and a second thread waits longer for the first than either computes."""
+    from threadpoolctl import threadpool_info
+
+    seen, there = [], passes.there
+
+    def watched(*arguments):
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return there(*arguments)
+
+    monkeypatch.setattr(passes, "there", watched)
+    sequences("LSTM").trace(*batch)
+    assert set(seen) == {1}

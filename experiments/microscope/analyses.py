@@ -1,0 +1,173 @@
+"""Numbers that say what a recurrent layer did: how far back it remembers, by which path, what it rests on, which units count.
+
+Each is a formula on a trace (`model.trace`) or on a model, and stands beside it. s is any number made of the model's output:
+the loss, or what `pulled_back` is given. Arrays are (N, T, units) as in the trace, in the order of the input's steps.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import lstm_engine as le
+from experiments.microscope.interventions import recurrent, silence
+from lstm_engine import passes
+from lstm_engine.activations import ACTIVATIONS
+from lstm_engine.backend import one_thread_pool
+from lstm_engine.cells.lstm import lstm_backward, lstm_forward
+from lstm_engine.trace import Arrays, LayerTrace, Trace, recurrent_layers
+from lstm_engine.wrappers import Bidirectional
+
+# -- what the model says, step by step ---------------------------------------------------------------------------------
+
+
+def by_now(model: le.Sequential, x: Any) -> np.ndarray:
+    """(N, T, ...): what the model says of the first t + 1 steps of x (N, T, D), for every t: p_t = model(x_0 ... x_t).
+
+    Step t of one pass is enough where nothing looks ahead. ValueError for a layer that reads from the end: what it says of
+    a beginning is in no step of the whole, so give it each beginning by itself.
+    """
+    backwards = [layer.name for layer in model.layers if _reads_backwards(layer)]
+    if backwards:
+        raise ValueError(
+            f"{', '.join(backwards)} reads a sequence from its end, so no step of it knows the beginning alone: "
+            "predict the beginnings x[:, :1], x[:, :2], ... instead"
+        )
+    stream = model.stream(len(x))
+    return np.stack([stream.step(x_t) for x_t in np.moveaxis(np.asarray(x), 1, 0)], axis=1)
+
+
+def _reads_backwards(layer: Any) -> bool:
+    return isinstance(layer, Bidirectional) or getattr(layer, "go_backwards", False)
+
+
+# -- gradients ---------------------------------------------------------------------------------------------------------
+
+
+def pulled_back(model: le.Sequential, x: Any, dp: Any) -> Trace:
+    """The trace of x (N, T, D) whose gradients are those of s = Σ dp ∘ p instead of the loss, p being what the model says.
+
+    dp has the shape of p, or broadcasts to it, or is a function that takes p and returns it: lambda p: 1 / (p * (1 - p)) asks
+    for log-odds. `grad` has x alone. float64, by the readable pair; dropout is off.
+    """
+    twin = model.twin("float64")
+    with one_thread_pool(model._backends()):
+        p, mask, tapes = passes.forward(twin.layers, np.asarray(x, float), False, None)
+        dy, outputs = np.broadcast_to(dp(p) if callable(dp) else dp, p.shape).astype(float), []
+        for layer, tape in zip(reversed(twin.layers), reversed(tapes), strict=True):
+            outputs.append(dy)
+            dy = layer.run_backward(tape, dy)[0]
+        return Trace(recurrent_layers(twin, tapes, outputs[::-1]), p, mask, None, Arrays({"x": dy}))
+
+
+def connectivity(model: le.Sequential, x: Any) -> np.ndarray:
+    """(T_out, T): ‖∂p_τ/∂x_t‖₂, how much the answer at step τ would move with the input of step t (Madsen 2019, Distill).
+
+    x (T, D) is one sequence; a model that answers once has T_out = 1. An answer of several numbers counts as their sum.
+    """
+    x = np.asarray(x, float)
+    answers = model(x[None]).shape[1] if model(x[None]).ndim == 3 else 1
+    rows = []
+    for start in range(0, answers, 64):  # so many answers at once: the tape of all would not fit a small machine
+        wanted = np.arange(start, min(start + 64, answers))
+        one = (np.arange(answers) == wanted[:, None]).astype(float)  # (K, T_out)
+        dp = one[..., None] if answers > 1 else 1.0
+        rows.append(np.linalg.norm(pulled_back(model, np.repeat(x[None], len(wanted), axis=0), dp).grad.x, axis=-1))
+    return np.concatenate(rows)
+
+
+def gradient_by_lag(layer: LayerTrace) -> np.ndarray:
+    """(T,): the mean over the sequences of ‖∂s/∂h_(T-1-k)‖₂, for lags k = 0, 1, ... back from the last step read.
+
+    Masked steps are left out and the lag counted without them; NaN where no sequence reaches so far. ValueError for a trace
+    without gradients.
+    """
+    if layer.grad is None:
+        raise ValueError("this trace has no gradients: give model.trace the targets y too")
+    norms = np.linalg.norm(layer.grad.h, axis=-1)  # (N, T)
+    live = np.ones(norms.shape, bool) if layer.mask is None else layer.mask
+    if not layer.go_backwards:
+        norms, live = norms[:, ::-1], live[:, ::-1]  # the last step read comes first
+    total, count = np.zeros(norms.shape[1]), np.zeros(norms.shape[1])
+    for own, on in zip(norms, live, strict=True):
+        total[: on.sum()] += own[on]
+        count[: on.sum()] += 1
+    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+
+
+class Split(NamedTuple):
+    """∂h_T/∂c_t = forget + gates, (T, H, H) each: entry [t, k, j] is ∂h_T[k]/∂c_t[j]."""
+
+    total: np.ndarray
+    forget: np.ndarray
+    gates: np.ndarray
+
+
+def split_by_path(layer: le.LSTM, x: Any) -> Split:
+    """How the last state depends on an earlier cell: along the cell itself, and through the gates of the steps between.
+
+    forget: ∂h_T/∂c_t with all gates held = diag(o_T ∘ (1 - tanh² c_T) ∘ f_T ∘ ... ∘ f_(t+1)), the "constant error carousel"
+    of Hochreiter & Schmidhuber (1997). total: by backpropagation, H sequences at once, each asked for one unit of h_T.
+    gates: the rest, every path on which some h_s with t ≤ s < T enters a later step's gates.
+
+    x (T, D) is one sequence. With go_backwards, T is the first step and the order of t is the input's. float64.
+    """
+    x = np.asarray(x, float)
+    x = x[::-1] if layer.go_backwards else x
+    H = layer.units
+    W, U = layer.weights["kernel"].astype(float), layer.weights["recurrent_kernel"].astype(float)
+    b = layer.weights["bias"].astype(float) if layer.use_bias else np.zeros(4 * H)
+    zeros, names = np.zeros((H, H)), layer.activations
+    with one_thread_pool(layer.backends()):
+        tape = lstm_forward(np.repeat(x[:, None], H, axis=1), W, U, b, zeros, zeros, **names)
+        total = lstm_backward(tape, dh_T=np.eye(H)).c  # (T, H, H): the batch's row k asks for h_T[k]
+    f, o, tanh_c = tape.f[:, 0], tape.o[-1, 0], tape.tanh_c[-1, 0]  # (T, H), (H,), (H,)
+    later = np.cumprod(np.concatenate([np.ones((1, H)), f[:0:-1]]), axis=0)[::-1]  # (T, H): f_T ∘ ... ∘ f_(t+1)
+    forget = later[:, None] * np.diag(ACTIVATIONS[layer.activation].backward(tanh_c, o))
+    split = Split(total, forget, total - forget)
+    return Split(*(a[::-1] for a in split)) if layer.go_backwards else split
+
+
+# -- gates -------------------------------------------------------------------------------------------------------------
+
+
+def saturation(gate: np.ndarray, low: float = 0.1, high: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+    """(units,) twice: the share of steps in which a gate (N, T, units) is below `low`, and above `high`.
+
+    Masked steps, NaN in a trace, are no steps (Karpathy, Johnson & Fei-Fei 2015, section 4.2).
+    """
+    there = ~np.isnan(gate)
+    n = there.sum(axis=(0, 1))
+    return (gate < low).sum(axis=(0, 1)) / n, (gate > high).sum(axis=(0, 1)) / n
+
+
+def half_life(f: np.ndarray) -> np.ndarray:
+    """(units,) in steps, from f (N, T, units): after how many a cell keeps half of what it held, ln ½ / mean ln f.
+
+    The mean logarithm is what a product of gates multiplies by, step for step. What is written anew meanwhile is not counted.
+    """
+    with np.errstate(divide="ignore"):
+        return np.log(0.5) / np.minimum(np.nanmean(np.log(f), axis=(0, 1)), -np.finfo(float).tiny)
+
+
+# -- which units count -------------------------------------------------------------------------------------------------
+
+
+def by_ablation(model: le.Sequential, layer: str, x: Any, measure: Any) -> np.ndarray:
+    """(units,): measure(p without the unit) - measure(p), where p is what the model says of x (N, T, D).
+
+    measure takes p and gives a number, such as the log-odds of a clip. The model runs again for each unit, silenced as
+    `interventions.silence` does it.
+    """
+    whole = measure(model(x))
+    return np.array([measure(silence(model, layer, u)(x)) - whole for u in range(recurrent(model, layer).units)])
+
+
+def by_gradient(layer: LayerTrace) -> np.ndarray:
+    """(units,): - Σ h ∘ ∂s/∂h over sequences and steps, what silencing a unit would change s by if s were linear in it.
+
+    h reaches s through its outgoing rows alone, so that it is the exact derivative of s for shrinking those rows together.
+    ValueError for a trace without gradients.
+    """
+    if layer.grad is None:
+        raise ValueError("this trace has no gradients: give model.trace the targets y too")
+    return -(layer.h * layer.grad.h).sum(axis=(0, 1))

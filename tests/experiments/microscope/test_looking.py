@@ -1,0 +1,110 @@
+"""What the microscope gathers: the numbers of `predict`, and those of the engine for every change."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile as sf
+from scipy.special import expit
+
+from experiments.microscope.looking import HELD, look
+from experiments.voices import clip_model
+from experiments.voices.judge import judge_file
+from features.audio import BadClip
+
+RATE, UNITS = 16_000, 8
+FLOAT32 = (
+    1e-5  # a probability through a float32 network, whose batches of other sizes round otherwise: some 1e-7 each step
+)
+
+
+@pytest.fixture
+def model(voice_model):
+    return clip_model.load(voice_model)
+
+
+def heard(seen):
+    return seen.frames[seen.first : seen.first + len(seen.p)]
+
+
+def test_the_answer_is_predicts(seen, voice_file, model):
+    said = judge_file(voice_file, model)
+    assert seen.judgement.probability == said.probability
+    np.testing.assert_array_equal(seen.p, said.p[~np.isnan(said.p)])
+    assert seen.first > 10  # the silence at the beginning is not the network's
+    assert seen.whole_s == 3.0
+
+
+def test_so_far_is_the_answer_for_each_beginning(seen, model):
+    for t in (0, 20, len(seen.p) - 1):
+        z = model.frame_log_odds(heard(seen)[: t + 1]).mean() / 2.0  # the fixture's temperature
+        assert seen.so_far[t] == pytest.approx(expit(z), abs=FLOAT32)
+    assert seen.so_far[-1] == pytest.approx(seen.judgement.probability, abs=FLOAT32)
+
+
+def test_every_change_gets_the_engines_number(seen, model):
+    by_name = {w.name: w for w in seen.what_if}
+    assert len(by_name) == len(seen.what_if) == 2 * UNITS + 3 * 4 * len(HELD["f"])
+    weights, found = model.network.weights, by_name["backward/silence/3"]
+    weights["bidirectional/backward_lstm/recurrent_kernel"][3] = 0
+    weights["dense/kernel"][UNITS + 3] = 0
+    z = model.frame_log_odds(heard(seen)) / 2.0
+    np.testing.assert_allclose(found.p, expit(z), rtol=0, atol=FLOAT32)
+    assert found.probability == pytest.approx(expit(z.mean()), abs=FLOAT32)
+    assert abs(found.probability - seen.judgement.probability) > 10 * FLOAT32
+
+
+def test_a_gate_held_in_both_directions_is_held_in_both(seen, model):
+    weights = model.network.weights
+    for way in ("forward", "backward"):
+        for name in ("kernel", "recurrent_kernel"):
+            weights[f"bidirectional/{way}_lstm/{name}"][:, UNITS : 2 * UNITS] = 0
+        weights[f"bidirectional/{way}_lstm/bias"][UNITS : 2 * UNITS] = np.log(0.25 / 0.75)
+    found = {w.name: w for w in seen.what_if}["both/f/0.25"]
+    np.testing.assert_allclose(found.p, expit(model.frame_log_odds(heard(seen)) / 2.0), rtol=0, atol=FLOAT32)
+
+
+def test_a_units_ablation_is_what_its_silence_does_to_the_log_odds(seen):
+    by_name = {w.name: w for w in seen.what_if}
+    p = seen.judgement.probability
+    for way, own in seen.directions.items():
+        for u in range(UNITS):
+            q = by_name[f"{way}/silence/{u}"].probability
+            assert own.ablation[u] == pytest.approx(np.log(q / (1 - q)) - np.log(p / (1 - p)), abs=1e-4)
+
+
+def test_gradients_are_those_of_the_clips_log_odds(seen, model):
+    """An output's gradient times how far the head's weight moves it: shrink a unit's row in the head alone."""
+    kernel, small = model.network.twin().weights["dense/kernel"], 1e-5
+    own = seen.directions["backward"]
+    direct = kernel[UNITS:, 0] / len(seen.p) / 2.0  # (H,): ∂s/∂h but for what goes on through the recurrence
+    np.testing.assert_allclose(own.gradients["h"][0], direct, rtol=1e-6)  # the first frame is the last that it reads
+    twin, x = model.network.twin(), model.prepare(heard(seen))[None]
+    slopes = []
+    for share in (1 - small, 1 + small):
+        edited = twin.twin()
+        edited.weights["bidirectional/backward_lstm/recurrent_kernel"][2] *= share
+        edited.weights["dense/kernel"][UNITS + 2] *= share
+        p = edited(x).ravel()
+        slopes.append(np.log(p / (1 - p)).mean() / 2.0)
+    assert own.by_gradient[2] == pytest.approx((slopes[0] - slopes[1]) / (2 * small), rel=1e-5)
+
+
+def test_a_stretch_of_a_file_is_looked_into(voice_file, model):
+    seen = look(voice_file, model, start_s=0.5, seconds=1.0)
+    assert len(seen.sound) == RATE
+    assert (seen.start_s, seen.judgement.seconds, seen.whole_s) == (0.5, 1.0, 3.0)
+
+
+def test_what_cannot_be_looked_into_is_said(voice_file, model, bad_clips, tmp_path):
+    with pytest.raises(ValueError, match=r"is 3\.0 s long: there is nothing from 7 s on"):
+        look(voice_file, model, start_s=7.0)
+    with pytest.raises(ValueError, match="takes up to 20 s of sound, got 60"):
+        look(voice_file, model, seconds=60)
+    with pytest.raises(BadClip, match="it is silent"):
+        look(bad_clips["silent"], model)
+    sf.write(noise := tmp_path / "noise.wav", np.random.default_rng(0).normal(0, 0.1, RATE), RATE)
+    with pytest.raises(ValueError, match="nothing to look into, no voice in it"):
+        look(noise, model)
+    with pytest.raises(ValueError, match="bidirectional LSTM that answers at every frame"):
+        look(voice_file, replace(model, answer="last"))
