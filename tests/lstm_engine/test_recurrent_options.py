@@ -52,9 +52,9 @@ def test_an_initializer_draws_from_keras_s_distribution(name):
 
 def test_the_recurrent_kernel_of_all_gates_has_orthonormal_rows():
     U = built(le.LSTM(H)).weights["recurrent_kernel"]
-    np.testing.assert_allclose(U @ U.T, np.eye(H), atol=1e-14)
+    np.testing.assert_allclose(U @ U.T, np.eye(H), rtol=0, atol=1e-14)
     U = built(le.LSTM(H, recurrent_initializer=initializers.Orthogonal(gain=2.0))).weights["recurrent_kernel"]
-    np.testing.assert_allclose(U @ U.T, 4 * np.eye(H), atol=1e-14)
+    np.testing.assert_allclose(U @ U.T, 4 * np.eye(H), rtol=0, atol=1e-14)
 
 
 def test_orthogonal_matrices_are_drawn_evenly_over_all_rotations():
@@ -113,7 +113,7 @@ def test_penalties_enter_the_loss_and_the_gradients_of_their_own_weights(cell):
     expected = 0.0
     for (name, w), option in zip(penalised.weights.items(), options.values(), strict=True):
         expected += regularizers.get(option).value(w)
-        np.testing.assert_allclose(g_p[name] - g[name], regularizers.get(option).gradient(w), atol=1e-14)
+        np.testing.assert_allclose(g_p[name] - g[name], regularizers.get(option).gradient(w), rtol=0, atol=1e-14)
     assert loss_p - loss == pytest.approx(expected, rel=1e-13)
     assert penalised.evaluate(X, y, verbose=0) == pytest.approx(loss_p, rel=1e-13)
 

@@ -30,14 +30,16 @@ def test_each_step_gives_what_predict_gives_for_the_steps_so_far(cell, backend, 
     stacked = model(cell(return_sequences=True), le.Dropout(0.5), cell(), le.Dense(2, "sigmoid"), backend=backend)
     stream = stacked.stream(batch=3)
     for t in range(9):
-        np.testing.assert_allclose(stream.step(x[:, t]), stacked.predict(x[:, : t + 1], verbose=0), atol=TOLERANCE)
+        np.testing.assert_allclose(
+            stream.step(x[:, t]), stacked.predict(x[:, : t + 1], verbose=0), rtol=0, atol=TOLERANCE
+        )
 
 
 def test_with_sequences_each_step_gives_the_last_of_them(x):
     tagger = model(le.GRU(5, return_sequences=True), le.TimeDistributed(le.Dense(2)))
     stream = tagger.stream(batch=3)
     steps = [stream.step(x[:, t]) for t in range(9)]
-    np.testing.assert_allclose(np.stack(steps, axis=1), tagger.predict(x, verbose=0), atol=TOLERANCE)
+    np.testing.assert_allclose(np.stack(steps, axis=1), tagger.predict(x, verbose=0), rtol=0, atol=TOLERANCE)
 
 
 def test_reset_begins_anew_with_the_weights_of_now(x):
@@ -49,7 +51,7 @@ def test_reset_begins_anew_with_the_weights_of_now(x):
     np.testing.assert_array_equal(stream.step(x[:, 0]), first)
     small.set_weights([2 * w for w in small.get_weights()])
     stream.reset()
-    np.testing.assert_allclose(stream.step(x[:, 0]), small.predict(x[:, :1], verbose=0), atol=TOLERANCE)
+    np.testing.assert_allclose(stream.step(x[:, 0]), small.predict(x[:, :1], verbose=0), rtol=0, atol=TOLERANCE)
 
 
 def test_what_a_step_returned_stays_as_it_was(x):
@@ -103,7 +105,7 @@ def test_what_a_step_returned_may_be_written_into(backend, x):
     net = model(le.LSTM(4), backend=backend)
     stream = net.stream(batch=3)
     stream.step(x[:, 0])[:] = 7.0
-    np.testing.assert_allclose(stream.step(x[:, 1]), net.predict(x[:, :2], verbose=0), atol=TOLERANCE)
+    np.testing.assert_allclose(stream.step(x[:, 1]), net.predict(x[:, :2], verbose=0), rtol=0, atol=TOLERANCE)
 
 
 def test_a_stream_keeps_its_weights_while_the_model_trains_on(x):
@@ -112,7 +114,7 @@ def test_a_stream_keeps_its_weights_while_the_model_trains_on(x):
     for t in range(9):
         last = stream.step(x[:, t])
         net.set_weights([1.5 * w for w in net.get_weights()])
-    np.testing.assert_allclose(last, expected, atol=TOLERANCE)
+    np.testing.assert_allclose(last, expected, rtol=0, atol=TOLERANCE)
 
 
 def test_a_step_of_any_layout_compiles_nothing_anew(x):
