@@ -51,11 +51,11 @@ def measured(
 
 
 def out_of_fold(
-    answer: Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]], clips: Clips, seed: int
+    answer: Callable[[np.ndarray, np.ndarray], Sequence[np.ndarray]], clips: Clips, seed: int, folds: int = FOLDS
 ) -> list[np.ndarray]:
     """Scores (N,) for every clip by who learnt from the other folds: `answer(learn, hold)` gives those of mask `hold`."""
-    fold, scores = speaker_folds(clips.labels, clips.speakers, FOLDS, seed, clips.paths), []
-    for k in range(FOLDS):
+    fold, scores = speaker_folds(clips.labels, clips.speakers, folds, seed, clips.paths), []
+    for k in range(folds):
         for n, own in enumerate(answer(fold != k, fold == k)):
             if k == 0:
                 scores.append(np.zeros(len(clips)))

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from experiments.voices.calibration import fit_temperature
 from experiments.voices.clip_model import Settings
 from experiments.voices.cross_corpus import for_evaluation
 from experiments.voices.evaluation import evaluate_clips
+from experiments.voices.search import out_of_fold
 from features.clips import Clips, read_variants
 from features.dataset import speaker_folds
 from features.leaks import refuse_leaks
@@ -39,21 +41,31 @@ def train(
 
     Writes model.safetensors, history.csv, config.json, curves.png and an evaluation's files (result.json, clips.csv,
     errors.csv, report.html) into out, and returns that result. settings: fields of `Settings` to change. The
-    temperature is fitted on the held-out speakers. Raises ValueError, Leak.
+    temperature is fitted on answers by folds of the training speakers, at most five. Raises ValueError, Leak.
     """
     variants = read_variants(data)
     learnt, held_out = sides(variants[0], seed)
     learn, test = [v.take(learnt) for v in variants], variants[0].take(held_out)
     refuse_leaks(learn[0], test)
     chosen, run = replace(Settings(), **settings), Run(out, force)
-    model, history = clip_model.train(learn[0], chosen, seed, learn[1:], progress)
+    folds = min(5, speakers_of_the_scarcer_sex(learn[0]))
+    turns = count()  # one training a fold, and the last on all
+
+    def trained(on: list[Clips]) -> tuple[clip_model.ClipModel, list[dict[str, float]]]:
+        before = next(turns)
+        tell = progress and (lambda done, total: progress(before * total + done, (1 + folds) * total))
+        return clip_model.train(on[0], chosen, seed, on[1:], tell)
+
+    def answer(own: np.ndarray, others: np.ndarray) -> list[np.ndarray]:
+        model, _ = trained([v.take(own) for v in learn])
+        return [model.log_odds(learn[0].take(others))]
+
+    temperature = fit_temperature(out_of_fold(answer, learn[0], seed, folds)[0], learn[0].labels)
+    model, history = trained(learn)
     stored = for_evaluation(learn[0], open_store(data).corpus or Path(data).resolve().name)
     baselines = Baselines.from_json(stored["baselines"])
-    z = model.log_odds(test)
-    temperature = fit_temperature(z, test.labels)
-    result, rows = evaluate_clips(
-        {"LSTM": z} | baselines.scores(test), test, temperature, (1 - SURE, SURE), baselines.f0.hz
-    )
+    scores = {"LSTM": model.log_odds(test)} | baselines.scores(test)
+    result, rows = evaluate_clips(scores, test, temperature, (1 - SURE, SURE), baselines.f0.hz)
     stored |= {"temperature": temperature, "uncertain": SURE, "versions": versions()}
     clip_model.save(model, run.folder / "model.safetensors", learn[0], chosen, **stored)
     table = pd.DataFrame(history, index=pd.RangeIndex(1, chosen.epochs + 1, name="epoch"))
@@ -64,7 +76,7 @@ def train(
         f"Trained on {len(learn[0])} clips of {len(set(learn[0].speakers) - {None})} other speakers"
         + (f", and {len(variants) - 1} changed variants of each." if variants[1:] else ", as they are.")
     ]
-    notes.append("The temperature was fitted on these same speakers, so what is said of calibration after it flatters.")
+    notes.append(f"The temperature was fitted by {folds} folds of those speakers, in as many trainings more.")
     evaluation_report.write(run, result, rows, notes, "lstm-engine train")
     return result | {"run": str(run.folder)}
 
@@ -76,9 +88,6 @@ def sides(clips: Clips, seed: int) -> tuple[np.ndarray, np.ndarray]:
     is kept for `evaluate`. Where it says nothing, a fifth of the speakers of each sex is held out. ValueError for a split
     that is filled in for some of the clips only.
     """
-    keys = np.array(
-        [path if speaker is None else speaker for speaker, path in zip(clips.speakers, clips.paths, strict=True)]
-    )
     if unknown := sum(speaker is None for speaker in clips.speakers):
         warnings.warn(
             f"the speaker of {unknown} of {len(clips)} clips is unknown, so the same person may be heard in training and "
@@ -87,7 +96,7 @@ def sides(clips: Clips, seed: int) -> tuple[np.ndarray, np.ndarray]:
         )
     names = set(clips.splits.tolist())
     if len(names) == 1 and names <= {"", "train"}:
-        least = min(len(set(keys[clips.labels == label])) for label in (0, 1))
+        least = speakers_of_the_scarcer_sex(clips)
         if least < LEAST_SPEAKERS:
             raise ValueError(
                 f"there are {least} speakers of one sex (a recording without a name counts as one): a fifth is held out, and "
@@ -100,6 +109,12 @@ def sides(clips: Clips, seed: int) -> tuple[np.ndarray, np.ndarray]:
     learnt = np.isin(clips.splits, ["", "train"])
     others = names - {"", "train"}
     return learnt, ~learnt if others == {"test"} else ~learnt & (clips.splits != "test")
+
+
+def speakers_of_the_scarcer_sex(clips: Clips) -> int:
+    """How many speakers the sex with fewer of them has; where one is unknown the recording counts as one."""
+    who = [path if speaker is None else speaker for speaker, path in zip(clips.speakers, clips.paths, strict=True)]
+    return min(len({name for name, own in zip(who, clips.labels, strict=True) if own == label}) for label in (0, 1))
 
 
 def learning(table: pd.DataFrame) -> pictures.Figure:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.voices import clip_model
+from experiments.voices import clip_model, training
 from experiments.voices.training import fits, sides, train
 from features import corpora
 from features.clips import read_clips, read_variants, variant_folder
@@ -51,6 +51,33 @@ def test_a_run_leaves_all_that_its_model_needs(run, measured):
     with pytest.raises(Leak):
         refuse_known(clips.take(learnt), measured.name, stored["trained_on"])
     refuse_known(clips.take(held_out), measured.name, stored["trained_on"])  # nobody of these was learnt from
+
+
+def test_the_temperature_comes_from_training_speakers_whom_the_answering_network_had_not_heard(
+    measured, tmp_path, monkeypatch
+):
+    seen = {}
+    monkeypatch.setattr(training, "fit_temperature", lambda z, y: seen.update(y=y, z=z) or 1.5)
+    heard = []
+    train_clips = training.clip_model.train
+    monkeypatch.setattr(
+        training.clip_model,
+        "train",
+        lambda clips, *rest: heard.append(set(clips.speakers)) or train_clips(clips, *rest),
+    )
+    told = []
+    result = train(measured, tmp_path / "run", progress=lambda done, total: told.append((done, total)), **QUICK)
+    clips = read_clips(measured)
+    learnt, _ = sides(clips, 0)
+    assert result["temperature"] == 1.5
+    assert seen["y"].tolist() == clips.labels[learnt].tolist()
+    *folds, last = heard
+    assert last == set(clips.speakers[learnt])
+    assert len(folds) == 5
+    assert all(own < last for own in folds)
+    assert set.intersection(*folds) == set()  # everyone was left out by one
+    assert told[-1] == (6 * QUICK["epochs"],) * 2
+    assert told == sorted(told)
 
 
 def test_the_held_out_are_whole_speakers_of_both_sexes(measured):
