@@ -4,6 +4,7 @@ For everything that measures a voice. The contract: what `read_clip` returns is 
 audible and long enough for the pitch search, so that no later step has to ask again.
 """
 
+import hashlib
 import math
 import os
 import re
@@ -151,6 +152,13 @@ def check_samples(channels: np.ndarray, rate: int, name: str | Path) -> np.ndarr
         cancelled = "; its channels cancel each other: keep one of them" if (channels.std(axis=0) > floor).any() else ""
         raise BadClip("silent", name, f"it is silent (below {SILENCE_DBFS:.0f} dB of full scale){cancelled}")
     return samples
+
+
+def content_hash(samples: np.ndarray) -> str:
+    """SHA-256 of decoded samples (n,) as little-endian float32: the same sound under another name or in another lossless
+    format has the same.
+    """
+    return hashlib.sha256(np.asarray(samples, "<f4").tobytes()).hexdigest()
 
 
 def duration(path: str | Path) -> float:

@@ -22,7 +22,7 @@ class Clips:
     """N clips: sequences, N arrays (T_n, D) float32 of the recipe's columns, and what is known of each.
 
     labels (N,) int (male 1, female 0), speakers (N,) str or None where unknown, splits (N,) str, "" where not given,
-    paths (N,) str relative to the corpus, hashes (N,) str of the sound (see measuring.content_hash). columns are D names,
+    paths (N,) str relative to the corpus, hashes (N,) str of the sound (see audio.content_hash). columns are D names,
     stamp is the recipe's.
     """
 

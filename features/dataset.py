@@ -68,7 +68,7 @@ def split_by_speaker(voices: Voices, fraction: float, seed: int) -> tuple[Voices
     rng = np.random.default_rng(seed)
     _warn_if_unknown(voices)
     sexes: dict[tuple[str, object], set[int]] = {}  # what each speaker's rows are labelled: a name may stand in both
-    keys = _speaker_keys(voices)
+    keys = speaker_keys(voices.speakers, voices.paths)
     for key, label in zip(keys, voices.labels.tolist(), strict=True):
         sexes.setdefault(key, set()).add(label)
     held_out: set[tuple[str, object]] = set()
@@ -101,6 +101,21 @@ def train_and_held_out(voices: Voices, fraction: float = 0.2, seed: int = 0) -> 
     return _parted(voices, held_out)
 
 
+def speaker_keys(speakers: np.ndarray, paths: np.ndarray | None = None) -> list[tuple[str, object]]:
+    """What must not be torn apart: the speaker, where unknown (None) the recording, where its path is unknown the row."""
+    paths = np.full(len(speakers), "", object) if paths is None else paths
+    return [
+        ("speaker", speaker) if speaker is not None else ("recording", path) if path else ("row", n)
+        for n, (speaker, path) in enumerate(zip(speakers, paths, strict=True))
+    ]
+
+
+def fewest_speakers(labels: np.ndarray, speakers: np.ndarray, paths: np.ndarray | None = None) -> int:
+    """How many speakers the sex with fewer of them has; unknown ones are counted as `speaker_keys` has them."""
+    keys = speaker_keys(speakers, paths)
+    return min(len({k for k, own in zip(keys, labels, strict=True) if own == label}) for label in LABELS.values())
+
+
 def speaker_folds(
     labels: np.ndarray, speakers: np.ndarray, folds: int, seed: int, paths: np.ndarray | None = None
 ) -> np.ndarray:
@@ -109,8 +124,7 @@ def speaker_folds(
     Where the speaker is unknown (None) the recording stands for one, by its path, or the row where paths are not given.
     Raises ValueError for fewer than `folds` speakers of a sex.
     """
-    recordings = [("row", n) for n in range(len(labels))] if paths is None else [("recording", path) for path in paths]
-    keys = [own if s is None else ("speaker", s) for s, own in zip(speakers, recordings, strict=True)]
+    keys = speaker_keys(speakers, paths)
     rng = np.random.default_rng(seed)
     fold: dict[tuple[str, object], int] = {}
     for sex, label in LABELS.items():
@@ -165,14 +179,6 @@ def _of_one_sex(path: Path, sex: str) -> Voices:
 
 def _joined(parts: list[Voices]) -> Voices:
     return Voices(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Voices)))
-
-
-def _speaker_keys(voices: Voices) -> list[tuple[str, object]]:
-    """What must not be torn apart: the speaker, where unknown the recording, where unknown the row."""
-    return [
-        ("speaker", speaker) if speaker is not None else ("recording", path) if path else ("row", n)
-        for n, (speaker, path) in enumerate(zip(voices.speakers, voices.paths, strict=True))
-    ]
 
 
 def _parted(voices: Voices, held_out: np.ndarray) -> tuple[Voices, Voices]:

@@ -4,7 +4,6 @@ For extraction. The contract: every clip that is handed in comes out once, as nu
 none; nothing but the clip and the recipe decides which numbers. A worker does one clip at a time on one thread.
 """
 
-import hashlib
 import multiprocessing
 import os
 import signal
@@ -18,7 +17,7 @@ import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from features.audio import BadClip, Reason, read_clip
+from features.audio import BadClip, Reason, content_hash, read_clip
 from features.corpora import Utterance
 from features.recipes import Recipe
 
@@ -46,13 +45,6 @@ class Measured:
     reason: Reason | None = None
     message: str | None = None
     bytes: int | None = None
-
-
-def content_hash(samples: np.ndarray) -> str:
-    """SHA-256 of decoded samples (n,) as little-endian float32: the same sound under another name or in another lossless
-    format has the same.
-    """
-    return hashlib.sha256(np.asarray(samples, "<f4").tobytes()).hexdigest()
 
 
 def state_of(path: str | Path) -> tuple[int | None, int]:

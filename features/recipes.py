@@ -5,7 +5,6 @@ A recipe maps samples to rows, one for the whole clip (`tutorial`) or one every 
 tutorial's rows (N, 112) to what a recurrent layer takes, (N, T, D).
 """
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ import librosa
 import numpy as np
 
 from features import frames, mfcc, pitch
+from features.audio import content_hash
 
 FRAMES = 1 + mfcc.LENGTH // mfcc.HOP  # 11
 TUTORIAL_COLUMNS = ("pitch", *(f"mfcc{k}" for k in range(1, mfcc.N_MFCC * FRAMES + 1)))
@@ -58,7 +58,7 @@ def frame_rows(samples: np.ndarray, rate: int, pitch: str, deltas: bool, variant
     if variant:
         from features.augment import VOICES
 
-        sound = hashlib.sha256(np.asarray(samples, "<f4").tobytes()).digest()
+        sound = bytes.fromhex(content_hash(samples))
         samples = VOICES(samples, rate, np.random.default_rng([variant, *np.frombuffer(sound, "<u4")]))
     rows = frames.frames(samples, rate, pitch)  # (T, 23)
     if not deltas:

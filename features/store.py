@@ -32,7 +32,7 @@ METADATA = "extraction"  # one name only: safetensors writes several in an order
 class Entry:
     """A clip's line in the manifest: whose voice, which stretch of which file in seconds, and what came of it.
 
-    `status` "ok": `seconds` of sound with the hash `sha256` (see measuring.content_hash) are the clip at `index` of
+    `status` "ok": `seconds` of sound with the hash `sha256` (see audio.content_hash) are the clip at `index` of
     the shard numbered `shard`. "failed": `reason` and `message` say why. `bytes`: the file's size, None when not there.
     """
 

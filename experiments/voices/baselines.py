@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from experiments.scores import best_threshold
 from features.clips import Clips
-from features.dataset import Scaler, speaker_folds
+from features.dataset import Scaler, fewest_speakers, speaker_folds
 
 VOICED = 0.5  # of the column `voicing`, from where a frame's F0 counts; on LibriSpeech 0.3 to 0.85 serve as well
 PERCENTILES = (5, 25, 50, 75, 95)
@@ -23,12 +23,6 @@ PENALTIES = tuple(10.0**k for k in range(-4, 2))
 STRICT = {"maxiter": 10_000, "ftol": 1e-13, "gtol": 1e-8}  # the minimum, not the neighbourhood of one
 
 _BLAS = ThreadpoolController().select(user_api="blas")
-
-
-def voiced_share(clips: Clips) -> np.ndarray:
-    """(N,) the share of a clip's frames that are voiced."""
-    at = clips.columns.index("voicing")
-    return np.array([np.mean(frames[:, at] >= VOICED) for frames in clips.sequences])
 
 
 def f0_statistic(clips: Clips) -> np.ndarray:
@@ -94,8 +88,7 @@ class Logistic:
     @classmethod
     def fit_by_folds(cls, X: np.ndarray, y: np.ndarray, speakers: np.ndarray, seed: int = 0) -> Self:
         """`fit` with the l2 of PENALTIES that has the least log loss over folds of the speakers: five, or as many as go."""
-        names = np.array([f"row {n}" if s is None else f"speaker {s}" for n, s in enumerate(speakers)])
-        count = min(5, *(len(set(names[y == label])) for label in (0, 1)))
+        count = min(5, fewest_speakers(y, speakers))
         folds = speaker_folds(y, speakers, count, seed)
 
         def held_out_loss(l2: float) -> float:

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import logit
 
 import lstm_engine as le
 from features.clips import Clips
 from features.dataset import LABELS
-from features.frames import ENERGY_DB, HOP, LOG_F0, RATE_HZ, VOICING
+from features.frames import ENERGY_DB, LOG_F0, VOICING
 from features.recipes import recipe_from
-from features.speech import find_speech
+from features.speech import FRAME_S, find_speech
 from lstm_engine.samples import Samples
 
-FRAME_S = HOP / RATE_HZ  # 20 ms
+SURE = 0.8  # the least probability of the likelier sex that makes an answer; below, a model says "uncertain"
 LOUD_DB = 35.0  # frames so far below the clip's loudest are pauses: they say nothing of the voice nor of the microphone
 CENTRE, SPREAD = np.log(160.0), 0.35  # of log F0: between men's and women's middles; about what either is away from it
 MARGIN = 10  # frames, 0.2 s, kept before the first voice and after the last: consonants have no pitch
@@ -179,13 +180,9 @@ class ClipModel:
     def all_frames(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
         """N arrays (T_n,) of log-odds."""
         p = self.network.predict([self.prepare(x) for x in sequences], 64, verbose=0)
-        return [logit(own.ravel()) for own in p]
-
-
-def logit(p: np.ndarray) -> np.ndarray:
-    """log(p / (1 - p)), of p kept a float32's rounding away from 0 and 1."""
-    q = np.clip(p.astype(float), 1e-7, 1 - 1e-7)
-    return np.log(q / (1 - q))
+        return [
+            logit(np.clip(own.ravel().astype(float), 1e-7, 1 - 1e-7)) for own in p
+        ]  # a float32's rounding from 0 and 1
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

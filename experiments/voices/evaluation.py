@@ -15,10 +15,10 @@ from experiments.scores import by_speaker, class_mean, class_mean_interval, shar
 from experiments.voices.baselines import f0_statistic
 from experiments.voices.calibration import calibration, reliability
 from features.clips import Clips
+from features.dataset import LABELS
 from features.frames import HOP, RATE_HZ
 from features.speech import ENOUGH_S, FRAME_S, LEAST_S, find_speech
 
-SEXES = {"male": 1, "female": 0}
 SHORT_S = 1.0
 
 
@@ -40,7 +40,7 @@ def evaluate_clips(
             raise ValueError(
                 f"{name}: expected {len(clips)} finite scores, got {len(z)}, {np.isfinite(z).sum()} finite"
             )
-    if missing := [sex for sex, label in SEXES.items() if label not in clips.labels]:
+    if missing := [sex for sex, label in LABELS.items() if label not in clips.labels]:
         raise ValueError(f"no {missing[0]} clip is among the {len(clips)}: a balanced accuracy needs both sexes")
     y, speakers, z = clips.labels, clips.speakers, next(iter(scores.values()))
     rows = clip_rows(z, clips, temperature, uncertain, f0_hz)
@@ -95,7 +95,7 @@ def rights(y: np.ndarray, z: np.ndarray) -> np.ndarray:
 
 def figures_of(y: np.ndarray, right: np.ndarray, speakers: np.ndarray) -> dict[str, Any]:
     """Accuracy, balanced accuracy with its interval, and how many of each sex are right."""
-    recalls = {sex: {"right": int(right[y == k].sum()), "of": int((y == k).sum())} for sex, k in SEXES.items()}
+    recalls = {sex: {"right": int(right[y == k].sum()), "of": int((y == k).sum())} for sex, k in LABELS.items()}
     return {
         "accuracy": float(right.mean()),
         "balanced_accuracy": class_mean(right, y),
@@ -106,7 +106,7 @@ def figures_of(y: np.ndarray, right: np.ndarray, speakers: np.ndarray) -> dict[s
 
 def add_share_intervals(figures: dict[str, Any]) -> None:
     """Wilson's interval of each sex's share, which is wide also where none is wrong and the bootstrap's is a point."""
-    for sex in SEXES:
+    for sex in LABELS:
         low, high = share_interval(figures[sex]["right"], figures[sex]["of"])
         figures[sex]["interval_95"] = [float(low), float(high)]
 
@@ -162,7 +162,7 @@ def remark(row: Any, f0_hz: float) -> str:
 def abstentions(rows: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
     """How many clips the model would not answer and why; how good it is on the rest, None where a sex has none left."""
     answered = (rows["abstains"] == "").to_numpy()
-    both = all((y[answered] == label).any() for label in SEXES.values())
+    both = all((y[answered] == label).any() for label in LABELS.values())
     right = rows["right"].to_numpy(float)
     return {
         "no speech": int((rows["abstains"] == "no speech").sum()),

@@ -15,17 +15,16 @@ from experiments.runs import Run, versions
 from experiments.voices import clip_model, evaluation_report
 from experiments.voices.baselines import Baselines
 from experiments.voices.calibration import fit_temperature
-from experiments.voices.clip_model import Settings
+from experiments.voices.clip_model import SURE, Settings
 from experiments.voices.cross_corpus import for_evaluation
 from experiments.voices.evaluation import evaluate_clips
-from experiments.voices.search import out_of_fold
+from experiments.voices.search import FOLDS, out_of_fold
 from features.clips import Clips, read_variants
-from features.dataset import speaker_folds
+from features.dataset import fewest_speakers, speaker_folds
 from features.leaks import refuse_leaks
 from features.store import MANIFEST, open_store
 
 LEAST_SPEAKERS = 3  # of each sex: one to hold out, and two for the folds by which the logistic regression is fitted
-SURE = 0.8  # the least probability of the likelier sex that makes an answer; below, a model says "uncertain"
 
 
 def fits(folder: str | Path) -> bool:
@@ -48,7 +47,7 @@ def train(
     learn, test = [v.take(learnt) for v in variants], variants[0].take(held_out)
     refuse_leaks(learn[0], test)
     chosen, run = replace(Settings(), **settings), Run(out, force)
-    folds = min(5, speakers_of_the_scarcer_sex(learn[0]))
+    folds = min(FOLDS, fewest_speakers(learn[0].labels, learn[0].speakers, learn[0].paths))
     turns = count()  # one training a fold, and the last on all
 
     def trained(on: list[Clips]) -> tuple[clip_model.ClipModel, list[dict[str, float]]]:
@@ -96,25 +95,19 @@ def sides(clips: Clips, seed: int) -> tuple[np.ndarray, np.ndarray]:
         )
     names = set(clips.splits.tolist())
     if len(names) == 1 and names <= {"", "train"}:
-        least = speakers_of_the_scarcer_sex(clips)
+        least = fewest_speakers(clips.labels, clips.speakers, clips.paths)
         if least < LEAST_SPEAKERS:
             raise ValueError(
                 f"there are {least} speakers of one sex (a recording without a name counts as one): a fifth is held out, and "
                 f"at least {LEAST_SPEAKERS} of each are needed; twenty and more make a figure that says something"
             )
-        held_out = speaker_folds(clips.labels, clips.speakers, min(least, 5), seed, clips.paths) == 0
+        held_out = speaker_folds(clips.labels, clips.speakers, min(least, FOLDS), seed, clips.paths) == 0
         return ~held_out, held_out
     if not names & {"", "train"} or {"", "train"} <= names or ("" in names and names != {"", "test"}):
         raise ValueError(f"the clips' split says {sorted(names)}: expected train and dev on each, or nothing at all")
     learnt = np.isin(clips.splits, ["", "train"])
     others = names - {"", "train"}
     return learnt, ~learnt if others == {"test"} else ~learnt & (clips.splits != "test")
-
-
-def speakers_of_the_scarcer_sex(clips: Clips) -> int:
-    """How many speakers the sex with fewer of them has; where one is unknown the recording counts as one."""
-    who = [path if speaker is None else speaker for speaker, path in zip(clips.speakers, clips.paths, strict=True)]
-    return min(len({name for name, own in zip(who, clips.labels, strict=True) if own == label}) for label in (0, 1))
 
 
 def learning(table: pd.DataFrame) -> pictures.Figure:

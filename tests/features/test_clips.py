@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
+from features.audio import content_hash
 from features.clips import read_clips
 from features.corpora import tutorial_folders
 from features.extraction import extract
-from features.measuring import content_hash
 from features.recipes import recipe_named
 
 FRAMES = recipe_named("frames")

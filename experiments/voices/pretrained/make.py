@@ -17,6 +17,7 @@ from experiments.runs import to_json, versions
 from experiments.voices import clip_model
 from experiments.voices.baselines import Baselines, f0_statistic
 from experiments.voices.calibration import fit_temperature
+from experiments.voices.clip_model import SURE
 from experiments.voices.evaluation import evaluate_clips
 from experiments.voices.pretrained import SHIPPED
 from experiments.voices.search import CHOSEN, LEARNT, by_baselines, by_network, figures, measured
@@ -25,7 +26,6 @@ from features.leaks import prints, refuse_leaks
 from lstm_engine.weights import write_atomically
 
 SEEDS = 5
-SURE = 0.8  # an answer that is right less often than this is no answer: the model says "uncertain"
 OVERLAP_HZ = (145.0, 175.0)
 LARGEST = 500_000  # bytes: it travels with the package
 

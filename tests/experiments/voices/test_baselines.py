@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
-from experiments.voices.baselines import Baselines, F0Threshold, Logistic, clip_statistics, f0_statistic, voiced_share
+from experiments.voices.baselines import Baselines, F0Threshold, Logistic, clip_statistics, f0_statistic
 from features.clips import Clips
 from features.frames import COLUMNS
 
@@ -29,7 +29,6 @@ def frames_of(f0_hz: list[float], voicing: list[float], seed: int = 0) -> np.nda
 def test_the_pitch_of_a_clip_is_that_of_its_voiced_frames():
     clips = make_clips([frames_of([100, 120, 500, 130, 60], [0.9, 0.5, 0.4, 1.0, 0.0])], [1])
     assert f0_statistic(clips) == pytest.approx([120], rel=1e-6)  # float32 holds log F0 to 3e-7
-    assert voiced_share(clips) == pytest.approx([0.6])
 
 
 def test_a_clip_without_voice_has_no_pitch_and_gets_no_answer():
