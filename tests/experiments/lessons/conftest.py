@@ -4,11 +4,14 @@ import pytest
 
 from experiments import lessons
 
-pytest.importorskip("marimo", reason='needs marimo: pip install -e ".[lessons]"')
+
+@pytest.fixture(scope="session")
+def marimo():
+    return pytest.importorskip("marimo", reason='needs marimo: pip install -e ".[lessons]"')
 
 
 @pytest.fixture(scope="session")
-def lesson():
+def lesson(marimo):
     """lesson(n, answer_1=...): the definitions of lesson n after a run, with answers in the place of the reader's."""
 
     def run(n, **answers):

@@ -24,7 +24,7 @@ def test_a_lesson_runs_and_leaves_its_exercises_to_the_reader(lesson, n):
 
 
 @pytest.mark.parametrize("n", FILES)
-def test_a_lesson_is_short_and_tidy(n):
+def test_a_lesson_is_short_and_tidy(marimo, n):
     assert len(FILES[n].read_text(encoding="utf-8").splitlines()) < 250
     tidy = [sys.executable, "-m", "marimo", "check", "--strict", FILES[n]]
     found = subprocess.run(tidy, capture_output=True, text=True)
