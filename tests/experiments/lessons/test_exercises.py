@@ -15,7 +15,7 @@ CASES = (((2.0, 3), 8.0), ((np.array([1.0, 2.0]), 2), np.array([1.0, 4.0])))
         (lambda x, n: ..., "open", "Not answered yet"),
         (lambda x, n: x**n, "right", "2 of 2 cases"),
         (lambda x, n: x * n, "wrong", "(2., 3)` gives 6., expected 8."),
-        (lambda x, n: 8.0 * (1 + 1e-8), "wrong", "gives 8., expected 8."),
+        (lambda x, n: 8.0 * (1 + 1e-8), "wrong", "gives 8.00000008, expected 8."),
         (lambda x, n: 8.0, "wrong", "gives shape (), expected (2,)"),
         (lambda x, n: x.missing, "wrong", "stopped with AttributeError"),
         (lambda x, n: np.nan, "wrong", "gives nan, expected 8."),
