@@ -1,4 +1,4 @@
-"""The lessons' pictures: plotly figures that look alike, in colours that the colour-blind can tell apart (Okabe & Ito)."""
+"""The lessons' pictures, which look alike, in colours that the colour-blind can tell apart (Okabe & Ito)."""
 
 from typing import Any
 
@@ -20,7 +20,11 @@ def lines(
         style = {"color": COLOURS[n % len(COLOURS)], "dash": DASHES[n % len(DASHES)]}
         figure.add_scatter(x=np.arange(len(y)) if x is None else x, y=y, name=name, mode="lines", line=style)
     figure.update_xaxes(title=x_title)
-    figure.update_yaxes(title=y_title, **({"type": "log", "exponentformat": "power"} if log else {}))
+    figure.update_yaxes(title=y_title)
+    if log:
+        values = np.concatenate([np.ravel(y) for y in curves.values()])
+        narrow = np.ptp(np.log10(values[values > 0])) < 2 if (values > 0).any() else False
+        figure.update_yaxes(type="log", exponentformat="power", dtick="D2" if narrow else None)  # 1 2 5 10 20 50
     return _styled(figure, title, height)
 
 
@@ -34,6 +38,37 @@ def heat(values: Any, title: str = "", x_title: str = "step", y_title: str = "un
     figure.update_xaxes(title=x_title)
     figure.update_yaxes(title=y_title)
     return _styled(figure, title, height)
+
+
+def unrolled(x: Any, h: Any, w: float, u: float, steps: int = 6) -> str:
+    """SVG of the first steps of one unit h = tanh(w x + u h' + b), side by side: blue where h > 0, orange where h < 0."""
+
+    def text(x: float, y: float, size: int, words: str, colour: str = "#333") -> str:
+        return f'<text text-anchor="middle" x="{x}" y="{y}" font-size="{size}" fill="{colour}">{words}</text>'
+
+    def arrow(x1: float, y1: float, x2: float, y2: float) -> str:
+        return f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="#333" marker-end="url(#tip)"/>'
+
+    parts = [
+        '<defs><marker id="tip" markerWidth="8" markerHeight="8" refX="6" refY="3" orient="auto">'
+        '<path d="M0,0 L6,3 L0,6" fill="#333"/></marker></defs>',
+        text(34, 70, 14, "0.00"),
+    ]
+    for t in range(steps):
+        at, colour, strength = 120 + 105 * t, COLOURS[int(h[t] < 0)], 0.08 + 0.92 * abs(h[t])
+        parts += [
+            arrow(at - 69, 65, at - 28, 65), text(at - 49, 57, 12, f"× {u:g}"),
+            arrow(at, 135, at, 94), text(at + 24, 119, 12, f"× {w:g}"),
+            f'<rect x="{at - 24}" y="40" width="48" height="50" rx="8" stroke="{colour}" fill="{colour}" '
+            f'fill-opacity="{strength:.2f}"/>',
+            text(at, 70, 14, f"{h[t]:.2f}", "white" if strength > 0.75 else "#111"),
+            text(at, 152, 14, f"x = {x[t]:.2f}"), text(at, 28, 12, f"step {t}"),
+        ]  # fmt: skip
+    style = "width:100%;min-width:560px;background:white"
+    return (
+        f'<div style="overflow-x:auto"><svg viewBox="0 0 {60 + 105 * steps} 165" style="{style}" role="img" '
+        f'aria-label="The first {steps} steps of the unit">{"".join(parts)}</svg></div>'
+    )
 
 
 def _styled(figure: go.Figure, title: str, height: int) -> go.Figure:
