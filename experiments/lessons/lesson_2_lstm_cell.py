@@ -1,0 +1,249 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="2 · The LSTM cell by hand")
+
+with app.setup(hide_code=True):
+    import marimo as mo
+    import numpy as np
+
+    import lstm_engine as le
+    from experiments.lessons import drawing, exercises
+
+    T, GATES = 8, "ifgo"
+    PRESETS = {  # what W and U are, for i f g o
+        "to nothing: they stay where they rest": ((0, 0, 1, 0), (0, 0, 0, 0)),
+        "to the input: i opens and f closes when x > 0": ((6, -6, 1, 0), (0, 0, 0, 0)),
+        "to the input and to the unit's own last output": ((1.5, -0.5, 1, 1), (-1, 2, 0.5, 1)),
+    }
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    # 2 · The LSTM cell by hand
+
+    The unit of lesson 1 had one number for two jobs: $h$ was what it remembered and also what it said, and every step ran
+    it through a tanh again. The **LSTM** (*long short-term memory*, Hochreiter & Schmidhuber 1997) keeps two: the **cell**
+    $c$ is the memory, and $h$ is what it shows of it. Three **gates**, numbers between 0 and 1, decide what happens:
+
+    | | | |
+    |---|---|---|
+    | $i$, the input gate | $i = \sigma(W_i\,x + U_i\,h' + b_i)$ | how much of the new to write |
+    | $f$, the forget gate | $f = \sigma(W_f\,x + U_f\,h' + b_f)$ | how much of the old to **keep**: 1 keeps, 0 forgets |
+    | $g$, the candidate | $g = \tanh(W_g\,x + U_g\,h' + b_g)$ | what the new is, between −1 and 1 |
+    | $o$, the output gate | $o = \sigma(W_o\,x + U_o\,h' + b_o)$ | how much of the memory to show |
+    | $c$, the cell | $c = f\,c' + i\,g$ | some of the old, some of the new |
+    | $h$, the output | $h = o\,\tanh(c)$ | |
+
+    As before $x$ is the input, $h'$ and $c'$ are those of the step before, and both start at 0. The new function is
+    $\sigma(z) = 1/(1 + e^{-z})$, which makes a gate of any number: large is open, very negative is shut, and 0 is half.
+    """)
+    return
+
+
+@app.function
+def σ(z):
+    return 1 / (1 + np.exp(-z))
+
+
+@app.function
+def step(x, h, c, W, U, b):
+    """One step of one unit, from h' and c' to the new ones. W, U and b hold four numbers each, for i f g o."""
+    z_i, z_f, z_g, z_o = (W[k] * x + U[k] * h + b[k] for k in range(4))
+    i, f, g, o = σ(z_i), σ(z_f), np.tanh(z_g), σ(z_o)
+    c = f * c + i * g
+    h = o * np.tanh(c)
+    return {"i": i, "f": f, "g": g, "o": o, "c": c, "h": h}
+
+
+@app.cell(hide_code=True)
+def _():
+    _rest = {"i": 0.5, "f": 0.9, "o": 0.8}
+    gates = mo.ui.dictionary(
+        {k: mo.ui.slider(0.02, 0.98, 0.02, value=v, label=f"${k}$", show_value=True) for k, v in _rest.items()}
+    )
+    listen = mo.ui.dropdown(list(PRESETS), next(iter(PRESETS)), label="The gates listen")
+    inputs = mo.ui.array(
+        [mo.ui.slider(-1, 1, 0.1, value=float(t == 1), orientation="vertical", show_value=True) for t in range(T)]
+    )
+    at = mo.ui.slider(0, T - 1, 1, value=1, label="**The step** to look at closely:", show_value=True)
+    mo.vstack([
+        mo.md("""## A cell to play with
+
+        **The gates at rest**, that is for $x = 0$ and $h' = 0$ (a gate's bias is set so that it rests where you say):"""),
+        mo.hstack(gates.values(), justify="start", wrap=True, gap=2),
+        listen,
+        mo.md("**The input**, a slider for each step from 0 on. Write a melody:"),
+        mo.hstack(list(inputs), justify="start", gap=0),
+        at,
+    ])  # fmt: skip
+    return at, gates, inputs, listen
+
+
+@app.cell
+def _(gates, inputs, listen):
+    W, U = PRESETS[listen.value]
+    b = [0 if k == "g" else np.log(gates.value[k] / (1 - gates.value[k])) for k in GATES]  # the inverse of σ
+    x, h, c, steps = inputs.value, 0.0, 0.0, []
+    for x_t in x:
+        steps.append(step(x_t, h, c, W, U, b))
+        h, c = steps[-1]["h"], steps[-1]["c"]
+    traces = {name: np.array([s[name] for s in steps]) for name in steps[0]}  # (T,) each
+    return U, W, b, traces, x
+
+
+@app.cell(hide_code=True)
+def _(U, W, at, b, traces, x):
+    _t, _now = at.value, {name: values[at.value] for name, values in traces.items()}
+    _c, _h = (traces["c"][_t - 1], traces["h"][_t - 1]) if _t else (0.0, 0.0)
+    equations = []
+    for _n, _k in enumerate(GATES):
+        _z = rf"({W[_n]:g} \cdot {x[_t]:.1f} {U[_n]:+g} \cdot {_h:.2f} {b[_n]:+.2f})"
+        equations.append(rf"{_k} &= \{'tanh' if _k == 'g' else 'sigma'}{_z} = {_now[_k]:.2f}")
+    equations += [
+        rf"c &= {_now['f']:.2f} \cdot {_c:.2f} + {_now['i']:.2f} \cdot {_now['g']:.2f} = \mathbf{{{_now['c']:.2f}}}",
+        rf"h &= {_now['o']:.2f} \cdot \tanh({_now['c']:.2f}) = \mathbf{{{_now['h']:.2f}}}",
+    ]
+    _lines = r" \\ ".join(equations)
+    _figures = [drawing.lines({k: traces[k] for k in names}, height=270) for names in ("ifo", "gch")]
+    _figures[0].update_yaxes(range=[-0.03, 1.03])
+    for _figure in _figures:
+        _figure.add_vline(_t, line_dash="dot", line_color="grey")
+    mo.vstack([
+        mo.md(f"**What happens at step {_t}**, the same equations with their numbers in them. Read the line of $c$ first: "
+              "what is kept, plus what is written."),
+        mo.md(rf"$$\begin{{aligned}} {_lines} \end{{aligned}}$$").style({"overflow-x": "auto"}),
+        mo.md("**All six over time.** The dotted line is your step. Above: the gates. Below: the candidate, the memory and "
+              "what is shown of it."),
+        *_figures,
+    ])  # fmt: skip
+    return (equations,)
+
+
+@app.cell(hide_code=True)
+def _(gates):
+    _f = gates.value["f"]
+    mo.md(f"""
+    **Try this, and say before you look what will happen:**
+
+    - One pulse, gates that listen to nothing. With $f$ at {_f:g} each step keeps {_f:.0%}: five steps after the pulse
+      {_f**5:.1%} of it is left. Where must $f$ stand for nearly all of it to be left?
+    - Set $o$ to 0.02. The memory $c$ is what it was, but $h$ is almost 0: the cell knows and does not say.
+    - Set all inputs to 1 and $f$ to 0.98. $c$ climbs past 1, and $h$ cannot: the memory has no ceiling, the output has.
+    - Let the gates listen to the input, and write 1, then −1, then 0.3. A positive input opens $i$ and shuts $f$: it
+      *replaces* the memory. What does a negative one do?
+
+    The third setting is what a trained cell does: its gates hear both the input and the unit's own last output. In the
+    voice task of lesson 6 a unit can wait through a pause with $f$ near 1 and $i$ near 0, and write again when a vowel comes.
+
+    ## The engine says the same
+
+    `LSTM` is these six lines for any number of units and inputs. Its weights hold the four gates side by side, in the
+    order i f g o. `model.trace` gives every value inside, by the letters of the equations:
+    """)
+    return
+
+
+@app.cell
+def _(U, W, b, x):
+    model = le.Sequential([le.Input((None, 1)), le.LSTM(1)], dtype="float64", backend="numpy")
+    model.set_weights([[W], [U], b])
+    inside = model.trace(np.reshape(x, (1, T, 1)))["lstm"]  # inside.f is (1, T, 1): sequences, steps, units
+    return inside, model
+
+
+@app.cell(hide_code=True)
+def _(inside, model, traces):
+    apart = max(np.abs(inside[k][0, :, 0] - values).max() for k, values in traces.items())
+    mo.md(f"""
+    The largest difference between our {len(traces)} traces and the engine's is **{apart:.1g}**: rounding. One unit with
+    one input has {model.count_params()} weights, four times those of lesson 1, as each of i, f, g and o has its own.
+
+    ## Exercises
+
+    **1. A leaky memory.** All gates stay at rest and so does $g$. The cell starts at 0 and writes the same $i\\,g$ again
+    and again. What is in it after $k$ steps? Where does it end if $k$ is large?
+    """)
+    return (apart,)
+
+
+@app.function
+def answer_1(i, f, g, k):
+    """c after k steps of c = f c' + i g from c = 0, for f < 1, without a loop."""
+    return None
+
+
+@app.function(hide_code=True)
+def resting(i, f, g, o, k):
+    """The engine's c and h after k steps of a unit whose four gates do not move."""
+    still = le.Sequential([le.Input((None, 1)), le.LSTM(1)], dtype="float64", backend="numpy")
+    b = [40.0 if y == 1 else np.arctanh(y) if n == 2 else np.log(y / (1 - y)) for n, y in enumerate((i, f, g, o))]
+    still.set_weights([np.zeros((1, 4)), np.zeros((1, 4)), b])  # σ(40) and tanh(40) are 1, to the last digit
+    last = still.trace(np.zeros((1, k, 1)))["lstm"]
+    return np.array([last.c[0, -1, 0], last.h[0, -1, 0]])
+
+
+@app.cell(hide_code=True)
+def _():
+    _asked = [(0.5, 0.9, 0.6, 3), (0.8, 0.5, -0.7, 12), (0.2, 0.99, 0.4, 200)]
+    check_1 = exercises.check(answer_1, *((a, resting(*a[:3], 0.5, a[3])[0]) for a in _asked))
+    mo.md(f"""
+    {mo.as_html(check_1)}
+
+    **2. A counter.** Now every gate is fully open, $i = f = o = 1$, and $g = 1$ at every step. What are $c$ and $h$?
+    """)
+    return (check_1,)
+
+
+@app.function
+def answer_2(k):
+    """(c, h) after k steps from c = 0."""
+    return None
+
+
+@app.cell(hide_code=True)
+def _():
+    check_2 = exercises.check(answer_2, *(((_k,), resting(1, 1, 1, 1, _k)) for _k in (1, 2, 10)))
+    mo.md(f"""
+    {mo.as_html(check_2)}
+
+    **3. A cell that takes a note.** It has two inputs: a value, and a signal $s$ that is 1 when the value is to be
+    noted and 0 otherwise. Here $g = \\tanh(\\text{{value}})$. Choose the weights and biases of the other two,
+    $i = \\sigma(w_i\\,s + b_i)$ and $f = \\sigma(w_f\\,s + b_f)$, so that $c$ holds the last noted $g$, to one decimal.
+    """)
+    return (check_2,)
+
+
+@app.function
+def answer_3():
+    """(w_i, b_i, w_f, b_f)"""
+    return None
+
+
+@app.cell(hide_code=True)
+def _():
+    def _notebook(values, signals):
+        w_i, b_i, w_f, b_f = answer_3() or (0, 0, 0, 0)
+        cell = le.Sequential([le.Input((None, 2)), le.LSTM(1)], dtype="float64", backend="numpy")
+        cell.set_weights([[[0, 0, 1, 0], [w_i, w_f, 0, 0]], np.zeros((1, 4)), [b_i, b_f, 0, 0]])
+        return cell.trace(np.stack([values, signals], axis=-1)[None])["lstm"].c[0, :, 0]
+
+    def noted(values, signals):
+        return None if answer_3() is None else np.round(_notebook(values, signals)[-1], 1)
+
+    _values, _twice = np.array([0.4, -0.9, 0.8, 1.0, -0.3, 0.55, -0.87, 0.9]), np.array([0, 1, 0, 0, 0, 1, 0, 0])
+    _kept = [((_values, _s), np.round(np.tanh(_values[np.flatnonzero(_s)[-1]]), 1)) for _s in (_twice, _twice[::-1])]
+    check_3 = exercises.check(noted, *_kept)
+    _curves = {
+        "c of your cell": _notebook(_values, _twice),
+        "what comes by, tanh(value)": np.tanh(_values),
+        "s": _twice,
+    }
+    _said = mo.md("Your cell at work (with weights and biases of 0 until you answer):")
+    mo.vstack([check_3, _said, drawing.lines(_curves, height=270)])
+    return (check_3,)
+
+
+if __name__ == "__main__":
+    app.run()
