@@ -73,6 +73,6 @@ def unrolled(x: Any, h: Any, w: float, u: float, steps: int = 6) -> str:
 
 def _styled(figure: go.Figure, title: str, height: int) -> go.Figure:
     return figure.update_layout(
-        title=title, height=height, template="plotly_white", margin={"l": 60, "r": 20, "t": 50 if title else 20, "b": 50},
-        legend={"orientation": "h", "y": -0.25},
+        title=title, height=height, template="plotly_white", margin={"l": 60, "r": 20, "t": 50 if title else 20, "b": 80},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},  # below the x axis at any height
     )  # fmt: skip

@@ -1,0 +1,249 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(app_title="5 Adam, step by step")
+
+with app.setup(hide_code=True):
+    import marimo as mo
+    import numpy as np
+
+    import lstm_engine as le
+    from experiments.keras_reference import import_keras
+    from experiments.lessons import drawing, exercises
+
+    STEPS = 80
+
+
+@app.cell(hide_code=True)
+def _():
+    lr = mo.ui.slider(0.005, 0.3, 0.005, value=0.05, label="learning rate η", show_value=True)
+    beta_1 = mo.ui.slider(0, 0.98, 0.02, value=0.9, label="β₁", show_value=True)
+    beta_2 = mo.ui.slider(steps=[0, 0.5, 0.9, 0.99, 0.999], value=0.999, label="β₂", show_value=True)
+    noise = mo.ui.slider(0, 4, 0.5, value=0, label="noise of the batches", show_value=True)
+    steep = mo.ui.slider(10, 100, 1, value=30, label="steepness s", show_value=True)
+    _said = mo.md(r"""
+    # 5 Adam, step by step
+
+    A gradient says which way is downhill. It does not say how far to go. The voice tutorial leaves that to one word,
+    `optimizer="adam"`. Here is what the word does, number by number, and the engine and Keras doing the same.
+
+    Take the smallest loss that is hard, a long narrow valley over two weights:
+
+    $$\begin{aligned}L &= \tfrac12\,(s w_0^2 + w_1^2)\\ g_0 &= \partial L/\partial w_0 = s w_0 \quad g_1 = w_1\end{aligned}$$
+
+    Weight 0 lies on the steep wall (s says how steep), weight 1 along the flat floor. Both start at 1 and should go to 0. The
+    loss of an LSTM is such a valley in thousands of directions at once. Training sees a few samples at a time, a batch, and
+    the gradient of a batch is a little off: that is the noise. All pictures follow these sliders.
+    """)
+    mo.vstack([_said, mo.hstack([lr, beta_1, beta_2, noise, steep], wrap=True, justify="start")])
+    return beta_1, beta_2, lr, noise, steep
+
+
+@app.function
+def adam_step(w, g, m, v, t, lr, beta_1, beta_2, epsilon=1e-7):
+    """One step of Adam, the t-th, counted from 1; m and v are what the step before left, 0 at first."""
+    m = m + (g - m) * (1 - beta_1)  # the running mean of the gradient: where it points, on the whole
+    v = v + (g * g - v) * (1 - beta_2)  # the running mean of its square: how large it is, either way
+    alpha = lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)  # makes good that m and v began at 0
+    return w - alpha * m / (np.sqrt(v) + epsilon), m, v
+
+
+@app.cell
+def _(beta_1, beta_2, lr, noise, steep):
+    batches = np.random.default_rng(0).standard_normal((STEPS, 2)) * noise.value
+    slopes, sgd_rate = np.array([steep.value, 1.0]), 1.8 / steep.value
+    w = w_sgd = np.ones(2)
+    m = v = np.zeros(2)
+    walk, downhill = [(w, np.zeros(2), m, v)], [w_sgd]
+    for t in range(1, STEPS + 1):
+        g = slopes * w + batches[t - 1]
+        w, m, v = adam_step(w, g, m, v, t, lr.value, beta_1.value, beta_2.value)
+        walk.append((w, g, m, v))
+        w_sgd = w_sgd - sgd_rate * (slopes * w_sgd + batches[t - 1])  # plain gradient descent, to compare
+        downhill.append(w_sgd)
+    path, gs, ms, vs = np.stack(walk, axis=1)  # (STEPS + 1, 2) each; row t is after step t
+    return downhill, gs, ms, path, sgd_rate, vs
+
+
+@app.cell(hide_code=True)
+def _(downhill, path, sgd_rate, steep):
+    valley = drawing.lines({}, x_title="weight 0 (steep)", y_title="weight 1 (flat)", height=420)
+    _x = np.linspace(-1.5, 1.5, 61)
+    _loss = np.log10((steep.value * _x**2 + _x[:, None] ** 2) / 2 + 1e-3)
+    valley.add_contour(x=_x, y=_x, z=_loss, colorscale="Greys_r", showscale=False, opacity=0.4, hoverinfo="skip")
+    for _k, (_name, _way) in enumerate({"Adam": path, "gradient descent": np.array(downhill)}.items()):
+        _line = {"color": drawing.COLOURS[_k], "dash": drawing.DASHES[_k]}
+        valley.add_scatter(x=_way[:, 0], y=_way[:, 1], name=_name, mode="lines+markers", line=_line, marker_size=5)
+    valley.update_xaxes(range=[-1.5, 1.5]).update_yaxes(range=[-0.6, 1.2])
+    _said = mo.md(f"""
+    ## The walk
+
+    Darker is lower. *Look for* the way each takes from the upper right to the middle, in {STEPS} steps. Plain gradient
+    descent steps by −η g. Its η here is 1.8 / s = {sgd_rate:.3g}; from 2 / s on it would be thrown up the wall, further each
+    time. At a rate that the wall bears the floor is slow, the slower the steeper the wall is: after 20 steps weight 1 stands
+    at {downhill[20][1]:.3f}. Adam's stands at {path[20, 1]:.3f}: it gives each weight a step of its own size. *Then* add
+    noise, and lower β₁. What is m good for?
+    """)
+    mo.vstack([_said, valley])
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    which = mo.ui.dropdown({"weight 0 (steep)": 0, "weight 1 (flat)": 1}, value="weight 0 (steep)", label="follow")
+    at = mo.ui.slider(1, STEPS, value=1, label="step t", show_value=True)
+    mo.vstack([mo.md("## One step in numbers"), mo.hstack([which, at], wrap=True, justify="start")])
+    return at, which
+
+
+@app.cell(hide_code=True)
+def _(at, beta_1, beta_2, gs, lr, ms, path, vs, which):
+    _t, _k, _b1, _b2 = at.value, which.value, beta_1.value, beta_2.value
+    _g, _m0, _m, _v0, _v = gs[_t, _k], ms[_t - 1, _k], ms[_t, _k], vs[_t - 1, _k], vs[_t, _k]
+    alpha_t, moved = lr.value * np.sqrt(1 - _b2**_t) / (1 - _b1**_t), path[_t, _k] - path[_t - 1, _k]
+    mo.md(rf"""
+    $$\begin{{aligned}}
+    m &= m' + (g - m')(1 - \beta_1) \\
+      &= {_m0:.4g} + ({_g:.4g} - {_m0:.4g})\cdot {1 - _b1:.4g} = {_m:.4g}\\[6pt]
+    v &= v' + (g^2 - v')(1 - \beta_2) \\
+      &= {_v0:.4g} + ({_g**2:.4g} - {_v0:.4g})\cdot {1 - _b2:.4g} = {_v:.4g}\\[6pt]
+    \alpha &= \eta\,\sqrt{{1-\beta_2^t}}\;/\;(1-\beta_1^t) \\
+      &= {lr.value:.4g}\,\sqrt{{1-{_b2:.4g}^{{{_t}}}}}\;/\;(1-{_b1:.4g}^{{{_t}}}) = {alpha_t:.4g}\\[6pt]
+    \Delta w &= -\alpha\, m\;/\;(\sqrt{{v}}+\varepsilon) \\
+      &= -{alpha_t:.4g}\cdot {_m:.4g}\;/\;({np.sqrt(_v):.4g}+10^{{-7}}) = {moved:.4g}
+    \end{{aligned}}$$
+
+    A prime marks the value before the step. *Look at step 1 of both weights:* the gradients are {gs[1, 0]:.3g} and
+    {gs[1, 1]:.3g}, and yet they move by {path[1, 0] - 1:.4g} and {path[1, 1] - 1:.4g}: by η. Made good, m and √v are both as
+    large as the gradient, so its size cancels. The learning rate is a length, in the weights' own unit. *Then follow the
+    steep weight until g changes its sign:* m remembers the way it went, and overshoots.
+    """)
+    return alpha_t, moved
+
+
+@app.cell(hide_code=True)
+def _(at, beta_1, beta_2, gs, lr, ms, vs, which):
+    _t, _g, _m, _root = np.arange(1, STEPS + 1), *(a[1:, which.value] for a in (gs, ms, np.sqrt(vs)))
+    _due_m, _due_root = 1 - beta_1.value**_t, np.sqrt(1 - beta_2.value**_t)
+    _plain = -lr.value * _m / (_root + 1e-7)
+    moments = {
+        "the direction": {"g": _g, "m": _m, "m made good": _m / _due_m},
+        "the size": {"|g|": abs(_g), "√v": _root, "√v made good": _root / _due_root},
+        "the step": {"Δw": _plain * _due_root / _due_m, "Δw, were nothing made good": _plain},
+    }
+    _drawn = [drawing.lines(c, x=_t, title=title, x_title="step t", height=250) for title, c in moments.items()]
+    _drawn = [figure.add_vline(x=at.value, line_color="grey", line_width=1) for figure in _drawn]
+    _said = mo.md("""
+    ## The same weight at every step
+
+    m and v begin at 0, so at first they are too small: m has 1 - β₁ᵗ of what is its due, v 1 - β₂ᵗ. Dividing by these makes
+    it good ("bias correction"); α does both at once. *Look at the third picture:* without it the first steps would be too
+    **long**, because √v lags further behind than m. The grey line is the step t chosen above.
+    """)
+    mo.vstack([_said, *_drawn])
+    return (moments,)
+
+
+@app.function
+def engine_walk(optimizer, gradients):
+    """Where a weight that starts at 1 stands after each step of the engine's optimizer, given the gradients (T, ...)."""
+    weights, walk = {"w": np.ones_like(gradients[0])}, []
+    for g in gradients:
+        optimizer.apply(weights, {"w": g})
+        walk.append(weights["w"].copy())
+    return np.array(walk)
+
+
+@app.function
+def keras_walk(lr, beta_1, beta_2, gradients):
+    """The same with Keras's Adam, in float64."""
+    keras = import_keras("float64")  # before anything else imports JAX, which has no float64 otherwise
+    import_keras("float32")  # this setting is the whole program's; here the arrays say their type themselves
+    w, walk = keras.Variable(np.ones_like(gradients[0]), dtype="float64"), []
+    optimizer = keras.optimizers.Adam(lambda: lr, beta_1, beta_2)  # a number would be kept in float32, 8 digits of it
+    for g in gradients:
+        optimizer.apply([keras.ops.convert_to_tensor(g)], [w])
+        walk.append(keras.ops.convert_to_numpy(w.value).copy())
+    return np.array(walk)
+
+
+@app.cell(hide_code=True)
+def _(beta_1, beta_2, gs, lr, path):
+    _settings = lr.value, beta_1.value, beta_2.value
+    engine_apart, keras_apart = np.abs(engine_walk(le.Adam(*_settings), gs[1:]) - path[1:]).max(), None
+    try:
+        keras_apart = np.abs(keras_walk(*_settings, gs[1:]) - path[1:]).max()
+        _keras = f"{keras_apart:.1e}"
+    except ModuleNotFoundError as error:
+        _keras = f"not compared, for Keras is not installed. The lesson does without. ({error})"
+    mo.md(f"""
+    ## Beside the engine and Keras
+
+    The same gradients. *Look for* zero, or rounding in the sixteenth digit; move the sliders: it stays so.
+
+    | beside `adam_step` above, {STEPS} steps in float64 | largest difference of a weight |
+    |---|---|
+    | `le.Adam` | {engine_apart:.1e} |
+    | Keras's Adam | {_keras} |
+    """)
+    return engine_apart, keras_apart
+
+
+@app.cell(hide_code=True)
+def _():
+    _g = np.logspace(-9, 0, 400)
+    first = {"Keras, the engine": 1 - engine_walk(le.Adam(1.0), [_g])[0], "the paper's Algorithm 1": _g / (_g + 1e-7)}
+    _half, _due = [_g[np.searchsorted(step, 0.5)] for step in first.values()], np.sqrt(1 - 0.999)
+    _drawn = drawing.lines(first, x=_g, x_title="the first gradient |g|", y_title="first step / η")
+    _drawn.update_xaxes(type="log", dtick=1, exponentformat="power")
+    _said = mo.md(f"""
+    ## Where ε stands
+
+    ε = 10⁻⁷ keeps a weight without a gradient from dividing 0 by 0. It also says which gradients are too small to count. The
+    paper's Algorithm 1 makes v good first and then adds ε. Keras adds ε to √v as it is ("epsilon hat"), which at step 1 is
+    √(1 - β₂) = {_due:.3f} of its due: there ε weighs {1 / _due:.0f} times as much. *Look for* where a line passes one half:
+    at a gradient of {_half[0]:.1e} and of {_half[1]:.1e}. Behind a closed gate gradients can be that small.
+    """)
+    mo.vstack([_said, _drawn])
+    return (first,)
+
+
+@app.function
+def answer_1(beta_1, beta_2):
+    """How many times as long Adam's first step would be, were m and v not made good (α = η, and ε = 0)."""
+    return None
+
+
+@app.cell(hide_code=True)
+def _():
+    class Uncorrected(le.Adam):
+        def alpha(self, lr):
+            return lr
+
+    def first_step(*betas):  # made good, it is η
+        return 1 - engine_walk(Uncorrected(1.0, *betas, epsilon=0), np.array([2.0]))[0]
+
+    _asked = (0.9, 0.999), (0.9, 0.99), (0.5, 0.9), (0.99, 0.9)
+    check_1 = exercises.check(answer_1, *((betas, first_step(*betas)) for betas in _asked))
+    mo.vstack([mo.md("## Exercises\n\nWrite each function; below it the engine answers."), check_1])
+    return (check_1,)
+
+
+@app.function
+def answer_2(beta_1):
+    """How long a step is in the long run, in units of η, where the gradient is 1, -1, 1, -1 ..., as from wall to wall."""
+    return None
+
+
+@app.cell(hide_code=True)
+def _():
+    def last_step(beta_1):
+        return abs(np.diff(engine_walk(le.Adam(1.0, beta_1, epsilon=0), np.resize([1.0, -1.0], 2000)))[-1])
+
+    check_2 = exercises.check(answer_2, *(((b,), last_step(b)) for b in (0.9, 0.5, 0.0, 0.98)))
+    check_2
+    return (check_2,)
+
+
+if __name__ == "__main__":
+    app.run()

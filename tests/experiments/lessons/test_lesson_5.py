@@ -1,0 +1,69 @@
+"""Adam by hand is the engine's and Keras's, what the lesson says of its first steps holds, and its exercises' answers."""
+
+import importlib.util
+import sys
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="module")
+def adam(lesson):
+    return lesson(5)
+
+
+def test_adam_by_hand_is_the_engines_and_keras_s(adam):
+    """Both do the same operations in the same order; a power may be rounded otherwise, once a step: some 1e-16 each."""
+    assert adam["engine_apart"] <= 80 * np.finfo(float).eps
+    if importlib.util.find_spec("keras"):
+        assert adam["keras_apart"] <= 80 * np.finfo(float).eps
+
+
+def test_without_keras_the_lesson_runs_and_says_so(lesson, monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras", None)  # an import then says that it is not there
+    without = lesson(5)
+    assert without["keras_apart"] is None
+    assert without["engine_apart"] is not None
+
+
+def test_the_first_step_is_the_learning_rate_whatever_the_gradient(adam):
+    """But for ε, which is at most 1e-7 / √0.001 of the smaller gradient, 1."""
+    gradients, moves = adam["gs"][1], adam["path"][1] - adam["path"][0]
+    assert gradients[0] == 30 * gradients[1]
+    np.testing.assert_allclose(moves, -0.05, rtol=1e-7 / np.sqrt(0.001))
+
+
+def test_the_numbers_in_the_equation_are_those_of_the_step(adam):
+    g, m, v = (adam[name][1, 0] for name in ("gs", "ms", "vs"))
+    assert adam["moved"] == pytest.approx(-adam["alpha_t"] * m / (np.sqrt(v) + 1e-7), rel=1e-13)
+    assert (m, v) == (pytest.approx(0.1 * g), pytest.approx(0.001 * g * g))
+
+
+def test_not_made_good_the_first_steps_are_too_long(adam):
+    made_good, plain = adam["moments"]["the step"].values()
+    assert (np.abs(plain[:10]) > 3 * np.abs(made_good[:10])).all()
+
+
+def test_keras_s_epsilon_stops_gradients_thirty_times_as_large_as_the_papers(adam):
+    keras, paper = (np.searchsorted(steps, 0.5) for steps in adam["first"].values())
+    step_of_g = 9 / 399  # decades between two gradients of the picture
+    assert (keras - paper) * step_of_g == pytest.approx(np.log10(1 / np.sqrt(0.001)), abs=step_of_g)
+
+
+def too_long(beta_1, beta_2):
+    return (1 - beta_1) / np.sqrt(1 - beta_2)  # m is 1 - β₁ of its due, √v the root of 1 - β₂
+
+
+def damped(beta_1):
+    return (1 - beta_1) / (1 + beta_1)  # m = -β₁m + 1 - β₁ goes to and fro between this and its negative
+
+
+def test_the_right_answers_are_right(lesson):
+    answered = lesson(5, answer_1=too_long, answer_2=damped)
+    assert (answered["check_1"].state, answered["check_2"].state) == ("right", "right")
+
+
+def test_misconceptions_are_wrong(lesson):
+    """That v falls short as m does (its root counts), and that a gradient that changes its sign leaves no step at all."""
+    answered = lesson(5, answer_1=lambda b1, b2: (1 - b1) / (1 - b2), answer_2=lambda b1: 0.0)
+    assert (answered["check_1"].state, answered["check_2"].state) == ("wrong", "wrong")
