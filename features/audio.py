@@ -18,6 +18,8 @@ from pathlib import Path
 import numpy as np
 import soundfile as sf
 
+from features.containers import Container, demuxer
+
 EXTENSIONS = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 RATES_HZ = (4_000, 192_000)  # below is not speech, above is a broken header (2^31 - 1 would resample to one sample)
 SHORTEST_S = 0.06  # three periods of the lowest pitch searched, 50 Hz: the least for a pitch (Boersma 1993)
@@ -65,11 +67,11 @@ class BadClip(ValueError):
 def read_clip(
     path: str | Path, start_s: float = 0.0, end_s: float | None = None, longest_s: float = math.inf
 ) -> tuple[np.ndarray, int]:
-    """Samples of a WAV, FLAC, OGG, MP3 or AIFF file between two times in seconds (`None`: to its end).
+    """Samples of a WAV, FLAC, OGG, MP3, AIFF, WebM or MP4 file between two times in seconds (`None`: to its end).
 
     Returns (samples (n,) float64 with full scale 1.0, the mean of the channels; rate in Hz). Raises BadClip, for a stretch
     above `longest_s` before it is decoded. A cut OGG is not noticed, its length is where it ends; nor is a cut MP3 without
-    a Xing or Info block, whose length libsndfile guesses from its first bit rate.
+    a Xing or Info block, whose length libsndfile guesses from its first bit rate; nor a cut WebM that states no length.
     """
     path = Path(path)
     _check_file(path)
@@ -86,7 +88,10 @@ def read_clip(
                     f"it lasts {seconds}, more than the {longest_s:g} s that are measured in one piece: cut it into clips "
                     "(features --window)",
                 )  # fmt: skip
-            if file.format == "MP3":  # a seek lands somewhere near, so decode what comes before and drop it
+            if file.format in (
+                "MP3",
+                Container.format,
+            ):  # a seek lands somewhere near, so decode what is before, drop it
                 _skip(file, start)
             else:
                 file.seek(min(start, file.frames))
@@ -162,7 +167,7 @@ def content_hash(samples: np.ndarray) -> str:
 
 
 def duration(path: str | Path) -> float:
-    """Seconds in a recording, as its header says; an MP3, where that is an estimate, is decoded. Raises BadClip."""
+    """Seconds in a recording, as its header says; MP3, WebM and MP4, where that is an estimate, are decoded. BadClip."""
     path = Path(path)
     try:
         with _opened(path) as file:
@@ -200,7 +205,11 @@ class _Recording(sf.SoundFile):
         return self.format != "MP3" and bool(super().seekable())
 
 
-def _opened(path: Path) -> sf.SoundFile:
+def _opened(path: Path) -> sf.SoundFile | Container:
+    with path.open("rb") as raw:
+        kind = demuxer(raw.read(12))
+    if kind is not None:
+        return Container(path, kind)
     with _hushed():
         file = _Recording(path)
     if file.frames == UNKNOWN:
@@ -211,13 +220,13 @@ def _opened(path: Path) -> sf.SoundFile:
     return file
 
 
-def _read(file: sf.SoundFile, count: int) -> np.ndarray:
+def _read(file: sf.SoundFile | Container, count: int) -> np.ndarray:
     """The next `count` frames, or as many as there are: (n, channels) float64."""
     with _hushed():
         return np.asarray(file.read(count, always_2d=True))
 
 
-def _skip(file: sf.SoundFile, count: int) -> int:
+def _skip(file: sf.SoundFile | Container, count: int) -> int:
     """Decode the next `count` frames, or as many as there are, and drop them; how many there were."""
     skipped = 0
     while found := len(_read(file, min(count - skipped, BLOCK))):
@@ -241,8 +250,10 @@ def _check_file(path: Path) -> None:
         raise BadClip("unreadable", path, f"it cannot be read ({error.strerror})") from error
 
 
-def _is_cut(file: sf.SoundFile, path: Path, missing: int) -> bool:
+def _is_cut(file: sf.SoundFile | Container, path: Path, missing: int) -> bool:
     """Whether the header promised more than is there, where `missing` frames of those announced did not come."""
+    if isinstance(file, Container):
+        return file.cut
     if file.format == "MP3":  # without this block in front the number of frames is a guess from the bit rate
         with path.open("rb") as raw:
             head = raw.read(1 << 18)
@@ -266,8 +277,4 @@ def _undecodable(path: Path, error: Exception) -> BadClip:
         return BadClip("truncated", path, f"it breaks off or is damaged ({said})")
     if "regular file" in said:  # what is said of a file that is there, when it is nothing like its name
         said = f"there is nothing in it that sounds, whatever its name ends in ({path.suffix})"
-    if path.is_file():
-        with path.open("rb") as raw:
-            if raw.read(4) == b"\x1aE\xdf\xa3":
-                said = "it is WebM, as browsers record, whatever its name: convert it to WAV or FLAC"
     return BadClip("undecodable", path, f"it cannot be decoded: {said}")

@@ -13,7 +13,7 @@ from experiments.cli.shared import AsJson, Force, OtherModel, app, escape_markup
     epilog="Examples: lstm-engine inspect me.wav --out me.html   |   lstm-engine inspect talk.mp3 --start 60 --seconds 5",
 )
 def inspect(
-    file: Annotated[Path, typer.Argument(help="WAV, FLAC, OGG, MP3 or AIFF.")],
+    file: Annotated[Path, typer.Argument(help="WAV, FLAC, OGG, MP3 or AIFF; WebM and M4A with PyAV.")],
     model: OtherModel = None,
     out: Annotated[Path, typer.Option(help="The page, one HTML file that needs no network.")] = Path(
         "runs/inspect.html"

@@ -219,7 +219,9 @@ def _list_archives(archives: dict[str, Any], by_hand: dict[str, str], as_json: b
     "lstm-engine predict me.wav --model runs/mine/model.safetensors",
 )
 def predict(
-    files: Annotated[list[str], typer.Argument(help="WAV, FLAC, OGG, MP3 or AIFF, of any length.")],
+    files: Annotated[
+        list[str], typer.Argument(help="WAV, FLAC, OGG, MP3 or AIFF, of any length; WebM and M4A with PyAV.")
+    ],
     model: OtherModel = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for a picture of each file: level, pitch, probability.")

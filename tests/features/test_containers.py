@@ -1,0 +1,163 @@
+"""WebM and MP4 as browsers and phones record them: the sound that was in them, or the same errors as of any other clip."""
+
+import builtins
+import io
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from features import containers
+from features.audio import BadClip, duration, read_clip, read_stretches
+from features.frames import LOG_F0, frames
+from features.speech import find_speech
+from features.synth import draw_speaker, speak
+
+av = pytest.importorskip("av", reason="needs PyAV: pip install av")
+RATE = 48_000  # Opus knows no other but parts of it
+KINDS = {"webm": ("webm", "libopus"), "m4a": ("ipod", "aac")}
+
+
+@pytest.fixture(scope="module")
+def voice():
+    """(n,) 3 s of a synthetic voice."""
+    rng = np.random.default_rng(2)
+    return speak(draw_speaker("female", "f", rng), 3.0, rng, RATE)
+
+
+def encoded(samples, ending="webm", seekable=True):
+    """The bytes of samples (n,) in a container; without seeking its writer cannot go back and say how long it became."""
+    kind, codec = KINDS[ending]
+    target = io.BytesIO()
+    if not seekable:
+        target.seek = None
+    with av.open(target, "w", format=kind) as file:
+        stream = file.add_stream(codec, rate=RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples[None].astype(np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = RATE, 0
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            file.mux(packet)
+    return target.getvalue()
+
+
+@pytest.fixture(params=KINDS)
+def recorded(request, voice, tmp_path):
+    path = tmp_path / f"clip.{request.param}"
+    path.write_bytes(encoded(voice, request.param))
+    return path
+
+
+def test_what_was_encoded_comes_back(recorded, voice):
+    samples, rate = read_clip(recorded)
+    assert (rate, samples.dtype, samples.ndim) == (RATE, np.float64, 1)
+    assert abs(len(samples) - len(voice)) <= 1024  # at most one frame of AAC, which fills its last one with silence
+    n = min(len(samples), len(voice))
+    # Not shifted, and the same but for what a codec leaves out: some 10 dB below the voice in its hissing parts.
+    assert np.corrcoef(samples[:n], voice[:n])[0, 1] > 0.9
+    own, given = (frames(x[:n].astype(float), RATE) for x in (samples, voice))
+    voiced = find_speech(given).voice & find_speech(own).voice
+    assert voiced.sum() > 0.9 * find_speech(given).voice.sum()
+    assert np.median(np.abs(own[voiced, LOG_F0] - given[voiced, LOG_F0])) < 0.01  # a hundredth: a sixth of a semitone
+
+
+def test_its_name_does_not_matter(recorded):
+    named = recorded.with_suffix(".wav")
+    named.write_bytes(recorded.read_bytes())
+    np.testing.assert_array_equal(read_clip(named)[0], read_clip(recorded)[0])
+
+
+def test_a_stretch_is_what_the_whole_has_there(recorded):
+    whole, _ = read_clip(recorded)
+    np.testing.assert_array_equal(read_clip(recorded, 1.25, 2.0)[0], whole[60_000:96_000])
+    np.testing.assert_array_equal(read_clip(recorded, 2.5)[0], whole[120_000:])
+    assert duration(recorded) == len(whole) / RATE
+
+
+def test_stretches_follow_each_other_without_a_gap(recorded, monkeypatch):
+    whole, _ = read_clip(recorded)
+    opened, opening = [], containers.Container.__init__
+    monkeypatch.setattr(containers.Container, "__init__", lambda *where: opened.append(where) or opening(*where))
+    stretches = [channels[:, 0] for channels, rate in read_stretches(recorded, 0.7) if rate == RATE]
+    np.testing.assert_array_equal(np.concatenate(stretches), whole)
+    assert len(opened) == 1  # whoever has read it to its end does not decode it again to count it
+
+
+def test_a_recording_without_a_stated_length_is_read_to_its_end(voice, tmp_path):
+    (tmp_path / "live.webm").write_bytes(encoded(voice, seekable=False))
+    with av.open(str(tmp_path / "live.webm")) as file:
+        assert file.duration is None
+    assert abs(len(read_clip(tmp_path / "live.webm")[0]) - len(voice)) <= 960  # the last of Opus's frames of 20 ms
+
+
+def test_channels_are_averaged(voice, tmp_path):
+    with av.open(str(tmp_path / "two.webm"), "w") as file:
+        stream = file.add_stream("libopus", rate=RATE, layout="stereo")
+        both = np.stack([voice, np.zeros_like(voice)])  # (2, n)
+        frame = av.AudioFrame.from_ndarray(both, format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts = RATE, 0
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            file.mux(packet)
+    assert [channels.shape[1] for channels, _ in read_stretches(tmp_path / "two.webm", 1.0)] == [2, 2, 2]
+    samples, _ = read_clip(tmp_path / "two.webm")
+    assert samples.std() == pytest.approx(voice.std() / 2, rel=0.1)  # a lossy codec keeps the level within a decibel
+
+
+def pictures_alone():
+    target = io.BytesIO()
+    with av.open(target, "w", format="webm") as file:
+        stream = file.add_stream("libvpx", rate=10)
+        stream.width = stream.height = 32
+        for packet in [*stream.encode(av.VideoFrame(32, 32, "yuv420p")), *stream.encode(None)]:
+            file.mux(packet)
+    return target.getvalue()
+
+
+BROKEN = {
+    "cut webm": ("truncated", lambda v: (b := encoded(v))[: len(b) // 2], "it breaks off"),
+    "cut m4a": ("undecodable", lambda v: (b := encoded(v, "m4a"))[: len(b) // 2], "breaks off or is damaged"),
+    "webm whose head alone is right": (
+        "undecodable",
+        lambda v: encoded(v)[:64] + bytes(5000),
+        "breaks off or is damaged",
+    ),
+    "m4a whose head alone is right": ("undecodable", lambda v: b"\0\0\0\x1cftypM4A " + b"x" * 5000, "is damaged"),
+    "pictures": ("undecodable", lambda v: pictures_alone(), "there is no sound in it"),
+    "silence": ("silent", lambda v: encoded(0 * v), "it is silent"),
+    "30 ms": ("too_short", lambda v: encoded(v[:1440]), "is too short"),
+}
+
+
+@pytest.mark.parametrize(("reason", "make", "said"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_one_is_refused_by_reason(voice, tmp_path, capfd, reason, make, said):
+    (tmp_path / "x.bin").write_bytes(make(voice))
+    with pytest.raises(BadClip, match=said) as caught:
+        read_clip(tmp_path / "x.bin")
+    assert caught.value.reason == reason
+    assert capfd.readouterr().err == ""  # FFmpeg's own notes reach nobody
+
+
+def test_without_pyav_it_says_what_to_install(recorded, monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *rest, **more):
+        if name == "av":
+            raise ModuleNotFoundError("No module named 'av'")
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    for read in (read_clip, duration, lambda path: next(read_stretches(path, 1.0))):
+        with pytest.raises(BadClip, match=r"pip install av") as caught:
+            read(recorded)
+        assert caught.value.reason == "undecodable"
+        assert "\n" not in str(caught.value)
+
+
+def test_predict_hears_it_as_it_hears_the_wav(recorded, voice, tmp_path):
+    from experiments.voices.judge import judge_file
+    from experiments.voices.predict import SHIPPED, frames_model
+
+    sf.write(tmp_path / "same.wav", voice, RATE)
+    model = frames_model(SHIPPED)
+    own, given = judge_file(recorded, model), judge_file(tmp_path / "same.wav", model)
+    assert own.label == given.label == "female"
+    assert own.f0_hz == pytest.approx(given.f0_hz, rel=0.01)
