@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_OPTIONS ?= --force
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all lint site clean
 
 demo: $(VENV)/installed-keras
 	$(BIN)/lstm-engine demo $(DEMO_OPTIONS)
@@ -22,8 +22,12 @@ lint: $(VENV)/installed-dev
 	$(BIN)/mypy
 	@$(BIN)/python docs/reading_order.py
 
+site: $(VENV)/installed-keras $(VENV)/installed-docs  # Keras: a lesson stands beside it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "To look at it: $(BIN)/python -m http.server --directory site, then http://localhost:8000"
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis runs/demo
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis runs/demo
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -40,3 +44,8 @@ $(VENV)/installed-dev: pyproject.toml | $(BIN)/python
 	@echo "Installing into $(VENV), with the tools for tests (once) ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/installed-keras
+
+$(VENV)/installed-%: pyproject.toml | $(BIN)/python  # docs, browser
+	@echo "Installing into $(VENV), with the extra $* (once) ..."
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$*]'
+	@touch $@

@@ -1,0 +1,141 @@
+"""What `mkdocs build` does here beside making pages of docs/*.md; mkdocs.yml names this file as its hook.
+
+The README becomes the front page, each lesson a page as marimo exports it, and the microscope looks at a synthetic voice.
+Links to other files of the repository lead to their pages, or become plain text. The site asks nothing of a network.
+"""
+
+import html
+import posixpath
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import marimo
+import numpy as np
+import soundfile
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import get_plugin_logger
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from experiments import lessons
+from features.synth import RATE, draw_speaker, speak
+
+HOUSE = Path(__file__).parents[1]
+PROSE = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changes.md",
+    "experiments/voices/pretrained/CARD.md": "voice-model.md",
+}
+LESSONS = {file.relative_to(HOUSE).as_posix(): f"lessons/{file.stem}.html" for file in lessons.files()}
+LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
+FRONT_END = re.compile(r"https://cdn\.jsdelivr\.net/npm/@marimo-team/frontend@[^/]+/dist")
+MATHJAX = re.compile(r"https://cdn\.jsdelivr\.net/npm/mathjax-full@[\w./-]+")
+BAR = """<body><style>
+.site-bar { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; padding: .5rem 1rem; background: #4051b5; color: #fff;
+ font: 15px/1.6 system-ui, sans-serif; } .site-bar a { color: #fff; text-decoration: underline; }
+@media (max-width: 600px) { .site-bar { font-size: 13px; padding: .3rem .6rem; } }
+body:has(#root) { display: flex; flex-direction: column; height: 100dvh; }
+#root { flex: 1; position: relative; min-height: 0; }  /* marimo fills its root; the bar is above it */
+[data-testid="static-notebook-banner"] { display: none !important; }  /* marimo's; the bar says it for this project */
+</style><nav class="site-bar">%s</nav>"""
+
+log = get_plugin_logger("site")
+
+
+def on_files(files: Files, config: MkDocsConfig) -> None:
+    """Adds the pages of what does not lie in docs, and the lessons to the sidebar."""
+    for source, uri in PROSE.items():
+        files.append(File.generated(config, uri, abs_src_path=str(HOUSE / source)))
+    log.info("The microscope looks at a synthetic voice")
+    files.append(File.generated(config, "inspect.html", content=look()))
+    log.info(f"Running {len(LESSONS)} lessons")
+    with ThreadPoolExecutor(2) as two_at_a_time:
+        pages = list(two_at_a_time.map(run_lesson, LESSONS))
+    titles = [html.unescape(page.split("<title>")[1].split("</title>")[0]) for page in pages]
+    sidebar = [{title: uri} for title, uri in zip(titles, LESSONS.values(), strict=True)]
+    for n, (page, uri) in enumerate(zip(pages, LESSONS.values(), strict=True)):
+        files.append(File.generated(config, uri, content=with_bar(page, around(n, titles))))
+    next(section["Lessons"] for section in config.nav if "Lessons" in section).extend(sidebar)
+
+
+def look() -> str:
+    """The microscope's page of five seconds of a voice that nobody has, as `lstm-engine inspect` writes it."""
+    rng = np.random.default_rng(3)
+    with TemporaryDirectory() as folder:
+        voice = Path(folder, "a synthetic voice.wav")
+        soundfile.write(voice, speak(draw_speaker("male", "nobody", rng), 5.0, rng, RATE), RATE)
+        page = written("experiments.cli", "inspect", voice, "--out")
+    return with_bar(page, [link("index.html", "lstm-engine"), link("microscope.html", "What the numbers are")])
+
+
+def run_lesson(file: str) -> str:
+    """The page of a lesson after a run of all its cells; it finds marimo's front end beside it, in the site."""
+    return FRONT_END.sub("../marimo", written("marimo", "export", "html", HOUSE / file, "--output"))
+
+
+def written(*command: str | Path) -> str:
+    """What `python -m command FILE` writes into FILE. PluginError, which ends the build, where the command fails."""
+    with TemporaryDirectory() as folder:
+        out = Path(folder, "page.html")
+        ran = subprocess.run([sys.executable, "-m", *command, out], capture_output=True, text=True, encoding="utf-8")
+        if ran.returncode:
+            raise PluginError(f"failed: python -m {' '.join(map(str, command))}\n{ran.stdout}{ran.stderr}")
+        return out.read_text(encoding="utf-8")
+
+
+def around(n: int, titles: list[str]) -> list[str]:
+    """What stands above lesson n, from 0: where else to go, and how to move its sliders."""
+    own, names = Path(list(LESSONS)[n]).stem, [posixpath.basename(uri) for uri in LESSONS.values()]
+    links = [link("../index.html", "lstm-engine"), link("../lessons.html", "Lessons")]
+    if n > 0:
+        links.append(link(names[n - 1], f"Back: {titles[n - 1]}"))
+    if n + 1 < len(names):
+        links.append(link(names[n + 1], f"Next: {titles[n + 1]}"))
+    number = own.split("_")[1]
+    return [
+        *links,
+        f"<span>Sliders stand still on this page; <code>lstm-engine lessons {number}</code> moves them.</span>",
+    ]
+
+
+def link(uri: str, text: str) -> str:
+    return f'<a href="{uri}">{html.escape(text)}</a>'
+
+
+def with_bar(page: str, links: list[str]) -> str:
+    return page.replace("<body>", BAR % " ".join(links), 1)
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Links as the repository has them, to the pages that the site makes of their files."""
+    folder = Path(page.file.abs_src_path).parent.relative_to(HOUSE).as_posix()
+
+    def on_the_site(found: re.Match[str]) -> str:
+        text, target, anchor = found.groups(default="")
+        path = posixpath.normpath(posixpath.join(folder, target))
+        if not (HOUSE / path).exists():
+            return found[0]  # an address, or code; mkdocs warns of what it takes for a link
+        uri = (PROSE | LESSONS).get(path) or path.removeprefix("docs/")
+        return f"[{text}]({uri}{anchor})" if files.get_file_from_path(uri) else f"{text} (`{path}`)"
+
+    return LINK.sub(on_the_site, markdown)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Puts marimo's front end, which all lessons share, into the site, without the one thing that it loads from elsewhere.
+
+    That is MathJax, which plotly would need for TeX in a picture's title; the lessons' equations are KaTeX's, which is there.
+    """
+    assets = Path(config.site_dir, "marimo", "assets")
+    shutil.copytree(
+        Path(marimo.__file__).parent / "_static", assets.parent, ignore=shutil.ignore_patterns("*.md", "index.html")
+    )
+    for script in assets.glob("index-*.js"):
+        text = script.read_text(encoding="utf-8")
+        script.write_text(MATHJAX.sub("data:text/javascript,", text), encoding="utf-8")
