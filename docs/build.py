@@ -32,7 +32,8 @@ PROSE = {
     "CHANGELOG.md": "changes.md",
     "experiments/voices/pretrained/CARD.md": "voice-model.md",
 }
-LESSONS = {file.relative_to(HOUSE).as_posix(): f"lessons/{file.stem}.html" for file in lessons.files()}
+LESSONS = [lessons.Lesson.read(file) for file in lessons.files()]
+PAGES = PROSE | {own.file.relative_to(HOUSE).as_posix(): f"lessons/{own.file.stem}.html" for own in LESSONS}
 LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 FRONT_END = re.compile(r"https://cdn\.jsdelivr\.net/npm/@marimo-team/frontend@[^/]+/dist")
 MATHJAX = re.compile(r"https://cdn\.jsdelivr\.net/npm/mathjax-full@[\w./-]+")
@@ -56,12 +57,12 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
     files.append(File.generated(config, "inspect.html", content=look()))
     log.info(f"Running {len(LESSONS)} lessons")
     with ThreadPoolExecutor(2) as two_at_a_time:
-        pages = list(two_at_a_time.map(run_lesson, LESSONS))
-    titles = [html.unescape(page.split("<title>")[1].split("</title>")[0]) for page in pages]
-    sidebar = [{title: uri} for title, uri in zip(titles, LESSONS.values(), strict=True)]
-    for n, (page, uri) in enumerate(zip(pages, LESSONS.values(), strict=True)):
-        files.append(File.generated(config, uri, content=with_bar(page, around(n, titles))))
-    next(section["Lessons"] for section in config.nav if "Lessons" in section).extend(sidebar)
+        pages = list(two_at_a_time.map(run, LESSONS))
+    sidebar = next(section["Lessons"] for section in config.nav if "Lessons" in section)
+    for n, page in enumerate(pages):
+        uri = f"lessons/{LESSONS[n].file.stem}.html"
+        files.append(File.generated(config, uri, content=with_bar(page, around(n))))
+        sidebar.append({name(LESSONS[n]): uri})
 
 
 def look() -> str:
@@ -74,9 +75,9 @@ def look() -> str:
     return with_bar(page, [link("index.html", "lstm-engine"), link("microscope.html", "What the numbers are")])
 
 
-def run_lesson(file: str) -> str:
+def run(lesson: lessons.Lesson) -> str:
     """The page of a lesson after a run of all its cells; it finds marimo's front end beside it, in the site."""
-    return FRONT_END.sub("../marimo", written("marimo", "export", "html", HOUSE / file, "--output"))
+    return FRONT_END.sub("../marimo", written("marimo", "export", "html", lesson.file, "--output"))
 
 
 def written(*command: str | Path) -> str:
@@ -89,19 +90,18 @@ def written(*command: str | Path) -> str:
         return out.read_text(encoding="utf-8")
 
 
-def around(n: int, titles: list[str]) -> list[str]:
+def name(lesson: lessons.Lesson) -> str:
+    return f"{lesson.number} {lesson.title}"
+
+
+def around(n: int) -> list[str]:
     """What stands above lesson n, from 0: where else to go, and how to move its sliders."""
-    own, names = Path(list(LESSONS)[n]).stem, [posixpath.basename(uri) for uri in LESSONS.values()]
     links = [link("../index.html", "lstm-engine"), link("../lessons.html", "Lessons")]
-    if n > 0:
-        links.append(link(names[n - 1], f"Back: {titles[n - 1]}"))
-    if n + 1 < len(names):
-        links.append(link(names[n + 1], f"Next: {titles[n + 1]}"))
-    number = own.split("_")[1]
-    return [
-        *links,
-        f"<span>Sliders stand still on this page; <code>lstm-engine lessons {number}</code> moves them.</span>",
-    ]
+    for word, m in (("Back", n - 1), ("Next", n + 1)):
+        if 0 <= m < len(LESSONS):
+            links.append(link(f"{LESSONS[m].file.stem}.html", f"{word}: {name(LESSONS[m])}"))
+    how = f"<code>lstm-engine lessons {LESSONS[n].number}</code>"
+    return [*links, f"<span>Sliders stand still on this page; {how} moves them.</span>"]
 
 
 def link(uri: str, text: str) -> str:
@@ -121,7 +121,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         path = posixpath.normpath(posixpath.join(folder, target))
         if not (HOUSE / path).exists():
             return found[0]  # an address, or code; mkdocs warns of what it takes for a link
-        uri = (PROSE | LESSONS).get(path) or path.removeprefix("docs/")
+        uri = PAGES.get(path) or path.removeprefix("docs/")
         return f"[{text}]({uri}{anchor})" if files.get_file_from_path(uri) else f"{text} (`{path}`)"
 
     return LINK.sub(on_the_site, markdown)
