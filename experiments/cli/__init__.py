@@ -1,8 +1,8 @@
 """The command `lstm-engine`: each subcommand reads its options, calls one function, and shows what it returns.
 
 Exit codes: 0, 1 (it ran and the answer is bad), 2 (bad usage or input). Errors are one line; --debug shows the traceback.
-The commands stand in `voices` (recordings to numbers and to answers), `microscope` (a network from inside), `learning`
-(training and what it is worth) and `proofs` (gradients, speed); what they share in `shared`.
+The commands stand in `voices` (recordings to numbers and to answers), `microscope` (a network from inside), `lessons`,
+`learning` (training and what it is worth) and `proofs` (gradients, speed); what they share in `shared`.
 """
 
 import sys
@@ -11,10 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.cli import learning, microscope, proofs, voices  # each registers its commands
+from experiments.cli import learning, lessons, microscope, proofs, voices  # each registers its commands
 from experiments.cli.shared import app, err_console, escape_markup, studies
 
-__all__ = ["app", "learning", "main", "microscope", "proofs", "studies", "voices"]
+__all__ = ["app", "learning", "lessons", "main", "microscope", "proofs", "studies", "voices"]
 
 
 def _version(asked: bool) -> None:

@@ -5,6 +5,9 @@
 answers stand in tests/experiments/lessons.
 """
 
+import ast
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -13,3 +16,37 @@ FOLDER = Path(__file__).parent
 def files() -> list[Path]:
     """The lessons in their order."""
     return sorted(FOLDER.glob("lesson_*.py"))
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a lesson says of itself: its title without the number, and the headings of what it shows."""
+
+    number: int
+    file: Path
+    title: str
+    parts: list[str]
+
+    @classmethod
+    def read(cls, file: Path) -> "Lesson":
+        """From the headings in the notebook's prose; it is not run."""
+        prose = "\n\n".join(_strings(ast.parse(file.read_text(encoding="utf-8"))))
+        headings = re.findall(r"^ *(##?) +([^\0\n]+)$", prose, re.MULTILINE)  # but for those that wait for a number
+        title = next(words for level, words in headings if level == "#")
+        parts = [words.strip() for level, words in headings if level == "##"]
+        return cls(
+            number=int(file.name.split("_")[1]),
+            file=file,
+            title=re.sub(r"^(Lesson +)?\d+\W*", "", title).strip(),
+            parts=[part for part in parts if part != "Exercises"],
+        )
+
+
+def _strings(node: ast.AST) -> list[str]:
+    """The strings of a notebook in their order, each with a \0 where a value will be filled in."""
+    if isinstance(node, ast.Constant):
+        return [node.value] if isinstance(node.value, str) else []
+    if isinstance(node, ast.FormattedValue):
+        return ["\0"]
+    parts = [text for child in ast.iter_child_nodes(node) for text in _strings(child)]
+    return ["".join(parts)] if isinstance(node, ast.JoinedStr) else parts

@@ -21,7 +21,7 @@ CONSENT = "Record only people who have agreed to it. Nothing is kept unless you 
 KINDS = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS"}
 FAINT_DBFS = -45.0  # of the loudest tenth; speech into a microphone nearby lies about -25
 CLIPPED, MOST_CLIPPED = 0.99, 1e-3  # samples that near to full scale; the share of them from which one hears it
-MUTED = "your microphone may be muted, or the system's privacy settings keep this terminal from it"
+MUTED = "your microphone may be muted, or the system's privacy settings keep it from this program"
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,8 @@ def read(root: Path) -> list[Utterance]:
     note_unlisted(unlisted, root, " and ".join(table.name for table in tables))
     if not clips and next(root.rglob("*.m4a"), None):
         raise ValueError(
-            f"{root} holds .m4a files only, as VoxCeleb 2 is published, and folders are not searched for those: convert them to "
-            "WAV or FLAC under the same names, for instance with ffmpeg"
+            f"{root} holds .m4a files only, as VoxCeleb 2 is published, and folders are not searched for those: convert "
+            "them to WAV or FLAC under the same names, for instance with ffmpeg"
         )
     return settled(clips, root)
 

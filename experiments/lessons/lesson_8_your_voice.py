@@ -1,0 +1,249 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="8 · Your voice")
+
+with app.setup(hide_code=True):
+    import marimo as mo
+    import numpy as np
+    from scipy.optimize import brentq
+    from scipy.special import expit, logit
+
+    from experiments.lessons import drawing, exercises
+    from experiments.lessons.recorder import Recorder
+    from experiments.lessons.voice import FORWARD, MODEL, NETWORK, STORED, briefly_on_disk, heard, log_odds, made_up
+    from experiments.microscope import analyses
+    from experiments.microscope.interventions import force
+    from experiments.microscope.looking import look
+    from experiments.microscope.page import page
+    from features.audio import BadClip
+    from features.synth import PITCH
+
+    UNITS = STORED["settings"]["units"]
+
+
+@app.cell(hide_code=True)
+def _():
+    recorder = mo.ui.anywidget(Recorder())
+    file = mo.ui.file(filetypes=["audio/*", ".wav", ".flac", ".ogg", ".mp3", ".webm", ".m4a"], label="A recording")
+    throat = mo.ui.dropdown({"a woman's": "female", "a man's": "male"}, "a woman's", label="throat and mouth like")
+    height = mo.ui.slider(80, 300, 5, value=210, label="pitch in Hz, about", show_value=True, debounce=True)
+    source = mo.ui.tabs(
+        {"A made-up voice": mo.hstack([throat, height], justify="start", wrap=True), "Record": recorder, "A file": file}
+    )
+    _said = mo.md(f"""
+    # 8 · Your voice
+
+    Here everything comes together. An LSTM that has heard {STORED["data"]["clips"]} people read aloud listens to one more
+    voice, and it can be yours. Until you press **Record**, a made-up voice stands in.
+
+    The sound goes from your browser to this notebook, on the machine that runs it, and no further. Nothing of it is kept: the
+    file that the network reads is gone once it is read.
+    """)
+    mo.vstack([_said, source])
+    return file, height, recorder, source, throat
+
+
+@app.cell(hide_code=True)
+def _(file, height, recorder, source, throat):
+    if source.value == "Record":
+        name, sound = "your recording.wav", recorder.wav
+    elif source.value == "A file":
+        name, sound = file.name() or "", file.contents() or b""
+    else:
+        name, sound = "a made-up voice.wav", made_up(throat.value, height.value)
+    mo.stop(not sound, mo.md("*Nothing to hear yet. What follows waits for a voice.*"))
+    return name, sound
+
+
+@app.cell(hide_code=True)
+def _(name, sound):
+    try:
+        judgement, frames, _wrong = heard(name, sound)
+    except BadClip as _bad:
+        mo.stop(True, mo.callout(f"{name}: {_bad.detail}.", kind="warn"))
+    _answer = (
+        judgement.label if judgement.probability is None else f"{judgement.label}, p = {judgement.probability:.3f}"
+    )
+    _why = [f"Why: {judgement.why}."] if judgement.label in ("uncertain", "no speech") else []
+    _answer = mo.callout(mo.md(" ".join([f"**{_answer}.**", *_why, *_wrong])))
+    _note = mo.md("p is the probability of male. It is a guess about a recording, not a fact about a person.")
+    mo.vstack([mo.md("## What it says"), _answer, _note])
+    return frames, judgement
+
+
+@app.cell(hide_code=True)
+def _(judgement):
+    mo.stop(judgement.probability is None)
+    _votes = logit(judgement.p[~np.isnan(judgement.p)])
+    _pitch = drawing.lines({"pitch": judgement.f0}, judgement.time, x_title="", y_title="pitch (Hz)", height=230)
+    for _sex, _who, _colour in (("male", "men", drawing.COLOURS[0]), ("female", "women", drawing.COLOURS[1])):
+        _low, _high = np.multiply(PITCH[_sex][1], (-2, 2)) + PITCH[_sex][0]
+        _pitch.add_hrect(_low, _high, fillcolor=_colour, opacity=0.12, line_width=0, annotation_text=f"most {_who}")
+    _p = drawing.lines({"p": judgement.p}, judgement.time, x_title="time (s)", y_title="p", height=230)
+    _p.add_hline(0.5, line_color="#888").update_yaxes(range=[-0.03, 1.03])
+    _said = mo.md(rf"""
+    The sound is cut into pieces of 20 ms. Each becomes {len(STORED["preparation"]["mean"]) + 3} numbers: the pitch, how
+    voiced and how loud it is, and the MFCCs, which tell the shape of throat and mouth. The network reads them from both ends
+    and gives every piece a probability $p_t$. The T = {len(_votes)} pieces from the first voice to the last then vote, each
+    with its log-odds $z_t = \ln \frac{{p_t}}{{1 - p_t}}$: 0 for a piece without an opinion, far from 0 for one that is sure.
+
+    $$p = \sigma\Big(\frac1T \sum_t z_t\Big) = \sigma({_votes.mean():.3f}) = {expit(_votes.mean()):.3f}$$
+
+    Look for pieces that disagree with the rest. And look where the pitch is missing, because there you hiss, pause or hold
+    your lips shut: the answer goes on. What carries it over the gap is the cell $c$.
+    """)
+    mo.vstack([_said, *(_figure.update_layout(showlegend=False) for _figure in (_pitch, _p))])
+    return
+
+
+@app.cell(hide_code=True)
+def _(judgement):
+    mo.stop(judgement.probability is None)
+    semitones = mo.ui.slider(-12, 12, 0.5, value=0, label="semitones", show_value=True)
+    _said = mo.md("""
+    ## Only the pitch
+
+    Is it the pitch that decides? Move that one number of every piece and leave the MFCCs as they are. No throat could make
+    such a voice, but it is a fair question to a network. 12 semitones are an octave: twice the frequency. Look for the place
+    where the answer tips. Is it where the picture above says that men's pitch ends?
+    """)
+    mo.vstack([_said, semitones])
+    return (semitones,)
+
+
+@app.cell(hide_code=True)
+def _(frames):
+    steps = np.arange(-12, 12.5)
+    curve = expit([log_odds(frames, _n) for _n in steps])
+    return curve, steps
+
+
+@app.cell(hide_code=True)
+def _(curve, frames, judgement, semitones, steps):
+    _p, _hz = expit(log_odds(frames, semitones.value)), judgement.f0_hz * 2 ** (semitones.value / 12)
+    _figure = drawing.lines({"p": curve}, steps, x_title="semitones", y_title="p", height=260)
+    _figure.add_scatter(x=[semitones.value], y=[_p], mode="markers", marker={"size": 14, "color": drawing.COLOURS[1]})
+    _figure.add_hline(0.5, line_color="#888").update_layout(showlegend=False).update_yaxes(range=[-0.03, 1.03])
+    mo.vstack([mo.md(f"With a median pitch of **{_hz:.0f} Hz**, p = **{_p:.3f}**."), _figure])
+    return
+
+
+@app.cell(hide_code=True)
+def _(judgement, name, sound):
+    mo.stop(judgement.probability is None)
+    try:
+        with mo.status.spinner("Silencing every unit, holding every gate ..."), briefly_on_disk(name, sound) as _file:
+            _page = page(look(_file, MODEL))
+    except ValueError as _nothing:  # a long file that begins with music, say
+        mo.stop(True, mo.callout(str(_nothing), kind="warn"))
+    # marimo would stretch the frame to the page's height, and the page's player and read-out would not stay in sight.
+    _frame = mo.Html(mo.iframe(_page, height="720px").text.replace("onload=", "data-onload="))
+    _said = mo.md("""
+    ## The microscope
+
+    Every gate of every unit while it hears this voice (of a longer one, the first 10 s). Press play and follow the line.
+    Then go down to **What if?**, hold the forget gate near 0, so that nothing is remembered, or silence a unit. Look for how
+    much it takes to change the answer.
+    """)
+    _keep = mo.download(_page.encode(), "microscope.html", "text/html", label="Keep this page (the voice is in it)")
+    mo.vstack([_said, _frame, _keep])
+    return
+
+
+@app.cell(hide_code=True)
+def _():
+    man, woman = (heard("made up.wav", made_up(_sex, _hz))[1] for _sex, _hz in (("male", 120.0), ("female", 210.0)))
+    mo.md("""
+    ## Exercises
+
+    They are checked on two made-up voices, a man's and a woman's, and once right they speak of the voice above.
+
+    **1. The unit that matters most.** Silence a unit, so that nobody hears it: how far the log-odds move says how much the
+    answer leans on it. Units pull either way.
+    """)
+    return man, woman
+
+
+@app.function
+def answer_1(frames):
+    """The number of the unit, from 0 to UNITS - 1, that the answer leans on most in the forward half.
+
+    log_odds(frames) is the answer; log_odds(frames, network=silence(NETWORK, FORWARD, 7)) is without unit 7.
+    """
+    return None
+
+
+@app.cell(hide_code=True)
+def _(man, woman):
+    def _heaviest(frames):
+        moves = analyses.by_ablation(NETWORK, FORWARD, MODEL.prepare(frames)[None], lambda p: logit(p).mean())
+        return np.abs(moves).argmax()
+
+    check_1 = exercises.check(answer_1, *[((_x,), _heaviest(_x)) for _x in (man, woman)])
+    _next = mo.md(r"""
+    **2. A gate that is held.** A gate is $\sigma(xW + hU + b)$. To hold it at a value $v$ the microscope leaves the equations
+    alone: it puts zeros in the gate's columns of $W$ and $U$, and a number in $b$. Which?
+    """)
+    mo.vstack([check_1, _next])
+    return (check_1,)
+
+
+@app.function
+def answer_2(v):
+    """The bias b that holds a gate at v, where 0 < v < 1."""
+    return None
+
+
+@app.cell(hide_code=True)
+def _():
+    def _bias(v):  # of unit 0's forget gate, which stands behind the input gates of all units
+        return force(NETWORK.twin("float64"), FORWARD, "f", v).weights[f"{FORWARD}/bias"][UNITS]
+
+    check_2 = exercises.check(answer_2, *[((_v,), _bias(_v)) for _v in (0.5, 0.01, 0.9)])
+    _next = mo.md("""
+    **3. Where the answer tips.** By how many semitones must the pitch move until the network cannot tell any more? What are
+    the log-odds there? Halve the interval in which that place lies, again and again.
+    """)
+    mo.vstack([check_2, _next])
+    return (check_2,)
+
+
+@app.function
+def answer_3(frames, low, high):
+    """The semitones, between low and high, at which p is 1/2: right to a thousandth.
+
+    log_odds(frames, 2.5) is the answer with the pitch 2.5 semitones higher. It changes its sign once between low and high.
+    """
+    return None
+
+
+@app.cell(hide_code=True)
+def _(man, woman):
+    _man = (man, 0.0, 12.0), brentq(lambda n: log_odds(man, n), 0.0, 12.0)
+    _woman = (woman, -12.0, 0.0), brentq(lambda n: log_odds(woman, n), -12.0, 0.0)
+    check_3 = exercises.check(answer_3, _man, _woman, rtol=1e-3)
+    check_3
+    return (check_3,)
+
+
+@app.cell(hide_code=True)
+def _(check_1, check_2, check_3, frames, judgement):
+    mo.stop(judgement.probability is None)
+    _said = []
+    if check_1.state == "right":
+        _said.append(f"The answer about the voice above leans most on unit {answer_1(frames)} of the forward half.")
+    if check_2.state == "right":
+        _p = expit(log_odds(frames, network=force(NETWORK, FORWARD, "f", expit(answer_2(0.1)))))
+        _said.append(f"With the forget gates of that half held at 0.1, p would be {_p:.3f}.")
+    if check_3.state == "right":
+        _tips = log_odds(frames, -12) * log_odds(frames, 12) < 0
+        _said.append(
+            f"It tips at {answer_3(frames, -12, 12):+.1f} semitones." if _tips else "It tips nowhere in an octave."
+        )
+    mo.md(" ".join(_said))
+    return
+
+
+if __name__ == "__main__":
+    app.run()
