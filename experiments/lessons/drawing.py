@@ -1,5 +1,6 @@
 """The lessons' pictures, which look alike, in colours that the colour-blind can tell apart (Okabe & Ito)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -76,3 +77,10 @@ def _styled(figure: go.Figure, title: str, height: int) -> go.Figure:
         title=title, height=height, template="plotly_white", margin={"l": 60, "r": 20, "t": 50 if title else 20, "b": 80},
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},  # below the x axis at any height
     )  # fmt: skip
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table in Markdown: numbers with four decimals to the right, words to the left."""
+    sides = [":--" if isinstance(cell, str) else "--:" for cell in rows[0]]
+    cells = [[f"{cell + 0.0:.4f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]  # no -0.0
+    return "\n".join("| " + " | ".join(row) + " |" for row in (heads, sides, *cells))

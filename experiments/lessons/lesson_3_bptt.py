@@ -1,0 +1,248 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="3 · Backpropagation through time, by hand")
+
+with app.setup(hide_code=True):
+    import marimo as mo
+    import numpy as np
+
+    import lstm_engine as le
+    from experiments.lessons import drawing, exercises, way_back
+    from experiments.lessons.lesson_2_lstm_cell import step
+
+    X, GATES = np.array([1.0, -0.5, 0.8]), "ifgo"  # X is what the unit of lesson 1 reads here
+
+
+@app.cell(hide_code=True)
+def _():
+    mo.md(r"""
+    # 3 · Backpropagation through time, by hand
+
+    A network learns by asking, of every weight: *if you were a little larger, how much would the loss $L$ change?* Then it
+    turns each weight a little the way that lowers $L$. The answer is the derivative $\partial L / \partial w$, the
+    **gradient**. We write it $\delta w$, and likewise $\delta a$ for anything else inside, $a$. One rule finds them all:
+
+    > **$\delta a$ is a sum over everything that $a$ goes into:** the δ of each, times its slope by $a$.
+
+    So begin where everything ends, at the loss, and walk back. In a recurrent network that is a walk back through time.
+
+    ## Three steps of one unit
+
+    The unit of lesson 1, $h = \tanh(w\,x + u\,h' + b)$, with $z$ for what is inside the tanh. Forward keeps what the
+    way back will need. On the way back $h$ has gone into two things, the loss and the next step, so its δ has two terms:
+    """)
+    return
+
+
+@app.function
+def forward(x, w, u, b):
+    """h (T,) of the unit that reads x (T,), and what the way back will need."""
+    h = [0.0]
+    for x_t in x:
+        h.append(np.tanh(w * x_t + u * h[-1] + b))
+    return np.array(h[1:]), (x, np.array(h), w, u)
+
+
+@app.function
+def walk_back(dh, h, u):
+    """δh and δz (T,) of all steps. dh (T,) is what the loss asks of every h; h (T + 1,) begins with the first h', 0."""
+    δh, δz, from_next = np.array(dh), np.zeros(len(dh)), 0.0
+    for t in reversed(range(len(dh))):
+        δh[t] = dh[t] + from_next
+        δz[t] = δh[t] * (1 - h[t + 1] ** 2)  # the slope of tanh is 1 - tanh², and tanh z is h
+        from_next = δz[t] * u
+    return δh, δz
+
+
+@app.function
+def backward(dh, cache):
+    """δx (T,), δw, δu and δb."""
+    x, h, w, u = cache
+    _, δz = walk_back(dh, h, u)
+    return δz * w, (δz * x).sum(), (δz * h[:-1]).sum(), δz.sum()  # a weight is used at every step: one term from each
+
+
+@app.cell(hide_code=True)
+def _():
+    w, u = (mo.ui.slider(-2, 2, 0.1, value=v, label=f"${k}$", show_value=True) for k, v in (("w", 1.2), ("u", 0.7)))
+    y = mo.ui.slider(-1, 1, 0.1, value=-0.5, label="wanted: $y$", show_value=True)
+    mo.md(f"""Let it read x = {", ".join(map(str, X))} and be judged by its last output alone, $L = (h_2 - y)^2$.
+
+    {mo.hstack([w, u, y], justify="start", wrap=True, gap=2)}""")
+    return u, w, y
+
+
+@app.cell(hide_code=True)
+def _(u, w, y):
+    _weights = np.array([w.value, u.value, 0.1])
+    _h, _cache = forward(X, *_weights)
+    _dh = np.array([0.0, 0.0, 2 * (_h[-1] - y.value)])
+    by_hand = backward(_dh, _cache)[1:]
+    _moved = [[forward(X, *(_weights + _d))[0][-1] for _d in (_e, -_e)] for _e in 1e-4 * np.eye(3)]
+    nudged = [((_above - y.value) ** 2 - (_below - y.value) ** 2) / 2e-4 for _above, _below in _moved]
+    _unit = way_back.unit(le.SimpleRNN(1), [[[w.value]], [[u.value]], [0.1]])
+    engine = [g.item() for g in _unit.gradients(X[None, :, None], [[y.value]])[1].values()]
+    _δh, _δz = walk_back(_dh, _cache[1], u.value)
+    rows = [(t, _δh[t], _δz[t], _δz[t] * X[t], _δz[t] * _cache[1][t], _δz[t], _δz[t] * u.value) for t in (2, 1, 0)]
+    _sums = [(f"**{k}**", "", "", *v, "") for k, v in (("sum", by_hand), ("engine", engine), ("nudged", nudged))]
+    _heads = ("step", "δh", "δz = δh(1 − h²)", "to δw: δz·x", "to δu: δz·h'", "to δb: δz", "back: δh' = δz·u")
+    mo.md(f"""
+    **Read the table from the top: the last step comes first.** Its δh is the slope of the loss, 2(h₂ − y). What stands in
+    the last column of a row is δh of the next.
+
+    {mo.md(drawing.table(_heads, rows + _sums))}
+
+    The weight $w$ is used three times, so three terms are **added**. The engine takes the same walk. The last row knows
+    nothing of it: it makes a weight 0.0001 larger, then smaller, and looks at what the loss does. All three agree.
+    Now set $u$ to 0: nothing is handed back, and only the last step teaches. Lesson 4 is about that last column.
+    """)
+    return by_hand, engine, nudged, rows
+
+
+@app.cell(hide_code=True)
+def _():
+    at = mo.ui.slider(0, 3, 1, value=2, label="step", show_value=True)
+    mo.md(f"""
+    ## The LSTM: more ways, the same rule
+
+    One LSTM unit reads four numbers. Its equations are products and sums, and a product hands each factor its δ times *the
+    other factor*. **Each line of the table answers "where does it go?", and the last column is the engine's own code.**
+
+    {at}
+    """)
+    return (at,)
+
+
+@app.function
+def lstm_step_back(dh, from_next, now, before, U):
+    """Every δ of one step, from δh and the δc that the step after sends. `now`, `before`: i f g o c h of two steps."""
+    i, f, g, o, tanh_c = *(now[k] for k in GATES), np.tanh(now["c"])
+    dc = dh * o * (1 - tanh_c**2) + from_next
+    di, df, dg, do = dc * g, dc * before["c"], dc * i, dh * tanh_c
+    dz = np.array([di * i * (1 - i), df * f * (1 - f), dg * (1 - g**2), do * o * (1 - o)])
+    gates = {"i": di, "f": df, "g": dg, "o": do} | {f"z_{k}": δ for k, δ in zip(GATES, dz, strict=True)}
+    return {"h": dh, "c": dc, **gates, "h'": (dz * U).sum(), "c'": dc * f}
+
+
+@app.cell(hide_code=True)
+def _(at):
+    _W, _U, _b = np.random.default_rng(8).standard_normal((3, 4))
+    _states, _x, _y = [{"h": 0.0, "c": 0.0}], np.array([0.9, -1.1, 0.4, 1.3]), 0.5
+    for _x_t in _x:
+        _states.append(step(_x_t, _states[-1]["h"], _states[-1]["c"], _W, _U, _b))  # the cell of lesson 2
+    deltas = {4: {"h'": 2 * (_states[-1]["h"] - _y), "c'": 0.0}}
+    for _t in (3, 2, 1, 0):
+        _after = deltas[_t + 1]
+        deltas[_t] = lstm_step_back(_after["h'"], _after["c'"], _states[_t + 1], _states[_t], _U)
+    _lstm = way_back.unit(le.LSTM(1), [[_W], [_U], _b])
+    grad = _lstm.trace(_x[None, :, None], [[_y]])["lstm"].grad  # every δ inside, by its letter
+    apart = max(abs(grad[k][0, t, 0] - deltas[t][k]) for t in range(4) for k in grad.keys() & deltas[t].keys())
+    ways = [
+        (way.where, way.so, ", ".join(f"{deltas[at.value][k]:.4f}" for k in way.names), f"`{way.line}`")
+        for way in way_back.ways()
+    ]
+    mo.md(f"""
+    {mo.md(drawing.table(("where it goes", "so", f"at step {at.value}", "in the engine's `lstm_backward`"), ways))}
+
+    At all four steps the largest difference from what `model.trace(x, y)` has is **{apart:.0e}**. Now look at the last line
+    once more. $c$ hands its gradient back through **one multiplication by $f$**: no $U$, no slope of a tanh. That is the
+    whole trick of the LSTM.
+
+    ## Proof instead of trust
+
+    A wrong backward pass does not crash. The **gradient laboratory** finds it: it computes every derivative a second time
+    from the loss alone. It nudges too, but by an imaginary amount, $\\partial L/\\partial w = \\mathrm{{Im}}\\,L(w + ih)/h$
+    with a tiny $h$. Nothing is subtracted, so no digit is lost. First `forward` and
+    `backward` from above, by `le.gradcheck_function(forward, backward, inputs)`:
+    """)
+    return apart, deltas, ways
+
+
+@app.cell(hide_code=True)
+def _():
+    own, bug = dict(zip("xwub", (X, *np.array([1.2, 0.7, 0.1])), strict=True)), mo.ui.dropdown(way_back.BUGS, "bug A")
+    own_report = le.gradcheck_function(forward, backward, own)
+    _said = mo.md(f"""
+    *norm-wise* is how far the two sides are apart, relative to their size, and 1e-16 is what rounding leaves.
+
+    ## A bug to be found
+
+    Each of these changes one line of the engine's `lstm_backward`, in memory, while we look: {bug}
+    """)
+    mo.vstack([mo.plain_text(str(own_report)), _said])
+    return bug, own, own_report
+
+
+@app.cell(hide_code=True)
+def _(bug):
+    right, wrong, found = way_back.losses(), way_back.losses(bug.value), way_back.report(bug.value)
+    _boxes = {
+        "Its report": mo.plain_text(str(found).partition("First departs")[0]),
+        "Where it says that the walk goes wrong": mo.plain_text(str(found.departure)),
+        "The mistake": mo.md(f"{bug.value.name}: `{bug.value.old.strip()}` became `{bug.value.new.strip()}`"),
+    }
+    mo.md(rf"""
+    **It learns all the same.** After {len(right)} steps the loss is {wrong[-1]:.3f}, and {right[-1]:.3f} without the bug.
+    From this picture alone, would you have known?
+
+    {mo.as_html(drawing.lines({"right": right, "with the bug": wrong}, y_title="loss", log=True, height=270))}
+
+    **The laboratory knows.** Behind a wrong place everything is wrong, so look in its report for what still *passes*, and
+    guess the line in the table above. Then open the other boxes: it walks back once more and stops at the first wrong δ.
+
+    {mo.accordion(_boxes)}
+
+    ## Exercises
+
+    **1. A coupled cell.** Some LSTMs have no forget gate of their own: what is written anew is what is forgotten,
+    $c = (1 - i)\,c' + i\,g$. Where does $i$ go? Give its δ.
+    """)
+    return found, right, wrong
+
+
+@app.function
+def answer_1(dc, i, g, c_before):
+    """δi from δc, in a cell with c = (1 - i) c' + i g."""
+    return None
+
+
+@app.cell(hide_code=True)
+def _():
+    _asked = [(1.0, 0.3, 0.8, 0.5), (-0.7, 0.9, -0.2, 1.5)]
+    _moved = [(1 - i - 1e-20j) * c_before + (i + 1e-20j) * g for _, i, g, c_before in _asked]  # the complex step
+    check_1 = exercises.check(answer_1, *((a, a[0] * c.imag / 1e-20) for a, c in zip(_asked, _moved, strict=True)))
+    mo.md(f"""
+    {mo.as_html(check_1)}
+
+    **2. Read a report.** Somebody handed in another `backward` for our unit. Below is what the laboratory says. One row
+    passes. What does that prove, and what is left to be wrong? Give the right $\\delta w$.
+    """)
+    return (check_1,)
+
+
+@app.function
+def answer_2(dz, x):
+    """The right δw from δz (T,) and x (T,) of all steps."""
+    return None
+
+
+@app.cell(hide_code=True)
+def _(own):
+    def handed_in(dh, cache):
+        x, h, w, u = cache
+        _, δz = walk_back(dh, h, u)
+        return δz * w, δz[-1] * x[-1], δz[-1] * h[-2], δz[-1]
+
+    def _right(dh, x):  # by `backward`, which is proved
+        _, cache = forward(x, 1.2, 0.7, 0.1)
+        return (walk_back(dh, cache[1], 0.7)[1], x), backward(dh, cache)[1]
+
+    handed_in_report = le.gradcheck_function(forward, handed_in, own)
+    check_2 = exercises.check(answer_2, *(_right(*np.random.default_rng(n).standard_normal((2, n))) for n in (3, 6)))
+    mo.vstack([mo.plain_text(str(handed_in_report)), check_2])
+    return check_2, handed_in_report
+
+
+if __name__ == "__main__":
+    app.run()
