@@ -7,9 +7,17 @@ import numpy as np
 import pytest
 
 
+def too_long(beta_1, beta_2):
+    return (1 - beta_1) / np.sqrt(1 - beta_2)  # m is 1 - β₁ of its due, √v the root of 1 - β₂
+
+
+def damped(beta_1):
+    return (1 - beta_1) / (1 + beta_1)  # m = -β₁m + 1 - β₁ goes to and fro between this and its negative
+
+
 @pytest.fixture(scope="module")
 def adam(lesson):
-    return lesson(5)
+    return lesson(5, answer_1=too_long, answer_2=damped)
 
 
 def test_adam_by_hand_is_the_engines_and_keras_s(adam):
@@ -50,17 +58,8 @@ def test_keras_s_epsilon_stops_gradients_thirty_times_as_large_as_the_papers(ada
     assert (keras - paper) * step_of_g == pytest.approx(np.log10(1 / np.sqrt(0.001)), abs=step_of_g)
 
 
-def too_long(beta_1, beta_2):
-    return (1 - beta_1) / np.sqrt(1 - beta_2)  # m is 1 - β₁ of its due, √v the root of 1 - β₂
-
-
-def damped(beta_1):
-    return (1 - beta_1) / (1 + beta_1)  # m = -β₁m + 1 - β₁ goes to and fro between this and its negative
-
-
-def test_the_right_answers_are_right(lesson):
-    answered = lesson(5, answer_1=too_long, answer_2=damped)
-    assert (answered["check_1"].state, answered["check_2"].state) == ("right", "right")
+def test_the_right_answers_are_right(adam):
+    assert (adam["check_1"].state, adam["check_2"].state) == ("right", "right")
 
 
 def test_misconceptions_are_wrong(lesson):
