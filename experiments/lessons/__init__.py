@@ -43,7 +43,7 @@ class Lesson:
 
 
 def _strings(node: ast.AST) -> list[str]:
-    """The strings of a notebook in their order, each with a \0 where a value will be filled in."""
+    """The strings of a notebook in their order, a NUL in them where a value will be filled in."""
     if isinstance(node, ast.Constant):
         return [node.value] if isinstance(node.value, str) else []
     if isinstance(node, ast.FormattedValue):

@@ -62,24 +62,25 @@ def _(name, sound):
         judgement, frames, _wrong = heard(name, sound)
     except BadClip as _bad:
         mo.stop(True, mo.callout(f"{name}: {_bad.detail}.", kind="warn"))
-    _answer = (
-        judgement.label if judgement.probability is None else f"{judgement.label}, p = {judgement.probability:.3f}"
-    )
+    _p = judgement.probability
+    _answer = judgement.label if _p is None else f"{judgement.label}, p = {_p:.3f}"
     _why = [f"Why: {judgement.why}."] if judgement.label in ("uncertain", "no speech") else []
     _answer = mo.callout(mo.md(" ".join([f"**{_answer}.**", *_why, *_wrong])))
     _note = mo.md("p is the probability of male. It is a guess about a recording, not a fact about a person.")
-    mo.vstack([mo.md("## What it says"), _answer, _note])
+    _said = mo.vstack([mo.md("## What it says"), _answer, _note])
+    mo.stop(_p is None, _said)  # and with it all that needs a voice
+    _said
     return frames, judgement
 
 
 @app.cell(hide_code=True)
 def _(judgement):
-    mo.stop(judgement.probability is None)
     _votes = logit(judgement.p[~np.isnan(judgement.p)])
     _pitch = drawing.lines({"pitch": judgement.f0}, judgement.time, x_title="", y_title="pitch (Hz)", height=230)
     for _sex, _who, _colour in (("male", "men", drawing.COLOURS[0]), ("female", "women", drawing.COLOURS[1])):
         _low, _high = np.multiply(PITCH[_sex][1], (-2, 2)) + PITCH[_sex][0]
         _pitch.add_hrect(_low, _high, fillcolor=_colour, opacity=0.12, line_width=0, annotation_text=f"most {_who}")
+    _pitch.update_yaxes(range=[60, max(280.0, 1.05 * np.nanmax(judgement.f0))])
     _p = drawing.lines({"p": judgement.p}, judgement.time, x_title="time (s)", y_title="p", height=230)
     _p.add_hline(0.5, line_color="#888").update_yaxes(range=[-0.03, 1.03])
     _said = mo.md(rf"""
@@ -98,8 +99,7 @@ def _(judgement):
 
 
 @app.cell(hide_code=True)
-def _(judgement):
-    mo.stop(judgement.probability is None)
+def _():
     semitones = mo.ui.slider(-12, 12, 0.5, value=0, label="semitones", show_value=True)
     _said = mo.md("""
     ## Only the pitch
@@ -131,7 +131,6 @@ def _(curve, frames, judgement, semitones, steps):
 
 @app.cell(hide_code=True)
 def _(judgement, name, sound):
-    mo.stop(judgement.probability is None)
     try:
         with mo.status.spinner("Silencing every unit, holding every gate ..."), briefly_on_disk(name, sound) as _file:
             _page = page(look(_file, MODEL))
@@ -139,10 +138,10 @@ def _(judgement, name, sound):
         mo.stop(True, mo.callout(str(_nothing), kind="warn"))
     # marimo would stretch the frame to the page's height, and the page's player and read-out would not stay in sight.
     _frame = mo.Html(mo.iframe(_page, height="720px").text.replace("onload=", "data-onload="))
-    _said = mo.md("""
+    _said = mo.md(f"""
     ## The microscope
 
-    Every gate of every unit while it hears this voice (of a longer one, the first 10 s). Press play and follow the line.
+    Every gate of every unit while it hears {min(judgement.seconds, 10):.1f} s of this voice. Press play and follow the line.
     Then go down to **What if?**, hold the forget gate near 0, so that nothing is remembered, or silence a unit. Look for how
     much it takes to change the answer.
     """)
@@ -228,21 +227,21 @@ def _(man, woman):
 
 
 @app.cell(hide_code=True)
-def _(check_1, check_2, check_3, frames, judgement):
-    mo.stop(judgement.probability is None)
-    _said = []
+def _(check_1, check_2, check_3, frames):
+    yours = []
     if check_1.state == "right":
-        _said.append(f"The answer about the voice above leans most on unit {answer_1(frames)} of the forward half.")
+        yours.append(f"The answer about the voice above leans most on unit {answer_1(frames)} of the forward half.")
     if check_2.state == "right":
         _p = expit(log_odds(frames, network=force(NETWORK, FORWARD, "f", expit(answer_2(0.1)))))
-        _said.append(f"With the forget gates of that half held at 0.1, p would be {_p:.3f}.")
+        yours.append(f"With the forget gates of that half held at 0.1, p would be {_p:.3f}.")
     if check_3.state == "right":
         _tips = log_odds(frames, -12) * log_odds(frames, 12) < 0
-        _said.append(
+        yours.append(
             f"It tips at {answer_3(frames, -12, 12):+.1f} semitones." if _tips else "It tips nowhere in an octave."
         )
-    mo.md(" ".join(_said))
-    return
+    yours = " ".join(yours)
+    mo.md(yours)
+    return (yours,)
 
 
 if __name__ == "__main__":

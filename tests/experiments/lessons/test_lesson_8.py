@@ -1,0 +1,104 @@
+"""Lesson 8: the right answers to its exercises, what it says of a voice, and what becomes of sounds that are none."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile as sf
+from scipy.special import expit, logit
+
+pytest.importorskip("anywidget", reason='needs anywidget: pip install -e ".[lessons]"')
+
+from experiments.lessons import voice
+from experiments.lessons.voice import FORWARD, NETWORK, heard, log_odds, made_up
+from experiments.microscope.interventions import silence
+from experiments.voices.predict import predict
+from features.frames import LOG_F0
+
+
+def without(frames, unit):
+    return log_odds(frames, network=silence(NETWORK, FORWARD, unit))
+
+
+def heaviest(frames):
+    return max(range(32), key=lambda u: abs(without(frames, u) - log_odds(frames)))
+
+
+def halved(frames, low, high):
+    while high - low > 1e-5:
+        middle = (low + high) / 2
+        same = log_odds(frames, middle) * log_odds(frames, low) > 0
+        low, high = (middle, high) if same else (low, middle)
+    return low
+
+
+def test_the_right_answers_are_right_and_are_asked_about_the_voice_above(lesson):
+    defined = lesson(8, answer_1=heaviest, answer_2=logit, answer_3=halved)
+    assert [defined[f"check_{n}"].state for n in (1, 2, 3)] == ["right", "right", "right"]
+    unit, tips = heaviest(defined["frames"]), halved(defined["frames"], -12, 12)
+    assert f"leans most on unit {unit} of the forward half" in defined["yours"]
+    assert f"It tips at {tips:+.1f} semitones" in defined["yours"]
+
+
+def test_what_one_might_think_is_wrong(lesson):
+    defined = lesson(
+        8,
+        answer_1=lambda frames: max(range(32), key=lambda u: without(frames, u)),  # the other pull counts as much
+        answer_2=lambda v: v,  # the gate itself, not what goes into its sigmoid
+        answer_3=lambda frames, low, high: 12 * np.log2(165 / np.exp(np.median(frames[:, LOG_F0]))),  # where men's ends
+    )
+    assert [defined[f"check_{n}"].state for n in (1, 2, 3)] == ["wrong", "wrong", "wrong"]
+
+
+@pytest.mark.parametrize(("sex", "f0"), [("male", 110.0), ("female", 230.0)])
+def test_the_answer_is_predicts_and_the_vote_of_all_pieces(tmp_path, sex, f0):
+    judgement, frames, wrong = heard("a.wav", made_up(sex, f0))
+    (tmp_path / "a.wav").write_bytes(made_up(sex, f0))
+    ((prediction, _),) = predict([str(tmp_path / "a.wav")])
+    assert (judgement.label, judgement.probability) == (prediction.label, prediction.probability)
+    assert (judgement.label, wrong) == (sex, [])
+    assert judgement.f0_hz == pytest.approx(f0, rel=0.25)  # a speaker's own mood: within 4 semitones
+    # float64 all along but for the network's float32, whose rounding is the same in both
+    assert log_odds(frames) == pytest.approx(logit(judgement.probability), abs=1e-9)
+    assert expit(logit(judgement.p[~np.isnan(judgement.p)]).mean()) == pytest.approx(judgement.probability, abs=1e-12)
+
+
+def test_only_the_pitch_is_moved():
+    frames = heard("a.wav", made_up("male", 120.0))[1]
+    octave = frames.copy()
+    octave[:, LOG_F0] = np.log(2 * np.exp(frames[:, LOG_F0]))
+    before = frames.copy()
+    assert log_odds(frames, 12) == pytest.approx(log_odds(octave), abs=1e-4)  # log F0 in float32 rounds to 5e-7
+    np.testing.assert_array_equal(frames, before)
+
+
+def test_nothing_of_a_voice_stays_on_the_disk(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    judge = voice.judge_file
+    monkeypatch.setattr(voice, "judge_file", lambda file, model: seen.append(file.exists()) or judge(file, model))
+    heard("../../elsewhere/me.wav", made_up("male", 120.0))
+    assert seen == [True]
+    assert list(tmp_path.iterdir()) == []
+
+
+def wav(samples):
+    sound = io.BytesIO()
+    sf.write(sound, samples, 16_000, format="WAV")
+    return sound.getvalue()
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [
+        b"",
+        b"these are words, not sound",
+        wav(np.zeros(32_000)),
+        wav(0.3 * np.sin(2 * np.pi * 150 * np.arange(32_000) / 16_000)),
+    ],
+    ids=["nothing yet", "words", "silence", "a tone"],
+)
+def test_a_sound_without_a_voice_stops_what_needs_one_and_nothing_else(lesson, sound):
+    defined = lesson(8, name="x.wav", sound=sound, recorder=None, source=None, file=None, throat=None, height=None)
+    assert "curve" not in defined
+    assert defined["check_2"].state == "open"
