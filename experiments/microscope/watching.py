@@ -14,7 +14,7 @@ from lstm_engine import passes
 from lstm_engine.callbacks import Logs
 from lstm_engine.trace import LayerTrace, Trace
 
-PROBE = 32  # samples: few enough to cost little, enough for means
+PROBE = 16  # samples: few enough to cost little; with their steps and units enough for means
 GATES = ("i", "f", "o", "z", "r")  # what lies between 0 and 1: an LSTM's, a GRU's
 FLOWS = ("g", "candidate", "c", "h")  # what the gates let through, of either sign
 LOW, HIGH = 0.1, 0.9
