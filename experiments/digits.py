@@ -8,8 +8,9 @@ speakers, and looks at the test speakers once. With compare=True Keras's twin go
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ import pandas as pd
 
 import lstm_engine as le
 from experiments import pictures, report
+from experiments.microscope import watching_report
+from experiments.microscope.watching import Watch, probe
 from experiments.runs import Run, footer, versions
 from experiments.scores import balanced_accuracy_interval
 from features.dataset import Scaler
@@ -161,14 +164,25 @@ class Training:
             rng, X, share = np.random.default_rng([self.seed, epoch]), self.X, self.recipe.stretch
             if share:
                 X = [stretched(x, f) for x, f in zip(X, rng.uniform(1 - share, 1 + share, len(X)), strict=True)]
-            y = [np.full(len(x), k) for x, k in zip(X, self.y, strict=True)] if self.recipe.every_step else self.y
-            yield X, y, Samples(X, "float32").batches(self.recipe.batch_size, rng)
+            yield X, self.targets(X, self.y), Samples(X, "float32").batches(self.recipe.batch_size, rng)
 
-    def run_engine(self, progress: Callable[[int, int], None] | None = None) -> tuple[list[dict[str, float]], Predict]:
+    def watch(self) -> Watch:
+        """A callback that looks at the network, on some of the clips."""
+        X, y = [self.X[n] for n in probe(self.y)], self.y[probe(self.y)]
+        return Watch(X, self.targets(X, y))
+
+    def targets(self, X: list[np.ndarray], y: np.ndarray) -> Any:
+        """The classes (N,) as the network is to answer: as they are, or repeated over the frames of each clip."""
+        return [np.full(len(x), k) for x, k in zip(X, y, strict=True)] if self.recipe.every_step else y
+
+    def run_engine(
+        self, progress: Callable[[int, int], None] | None = None, callbacks: Sequence[le.Callback] = ()
+    ) -> tuple[list[dict[str, float]], Predict]:
         """Trains the model; loss, accuracy and seconds of every epoch, and the trained network's predict."""
 
         def epoch(X: list[np.ndarray], y: Any, order: Batches) -> dict[str, float]:
-            return {k: v[0] for k, v in self.model.fit(X, y, order=[order], verbose=0).history.items()}
+            history = self.model.fit(X, y, order=[order], verbose=0, callbacks=callbacks).history
+            return {k: v[0] for k, v in history.items()}
 
         return self._run(epoch, progress), lambda X: self.model.predict(X, 256, verbose=0)
 
@@ -255,8 +269,8 @@ def train(
     """Trains on the published training speakers and scores the published test speakers, once.
 
     target: "digit", "sex", or "both", in folders of their own. settings: fields of `Recipe` to change. Writes
-    model.safetensors, history.csv, scores.json, config.json, report.html into out. Returns the scores; under "reference"
-    Keras's with compare. ValueError names what is wrong with data or settings.
+    model.safetensors, history.csv, watched.csv, scores.json, config.json, report.html into out. Returns the scores; under
+    "reference" Keras's with compare. ValueError names what is wrong with data or settings.
     """
     if target == "both":
         return {t: train(data, Path(out) / t, t, seed, compare, force, stage, **settings) for t in LABELS}
@@ -270,9 +284,10 @@ def train(
             raise ValueError(f"{data} has {sexes} {name} speakers: both sexes are needed on both sides")
     recipe, run = replace(RECIPES[target], **settings), Run(out, force)
     training, stage = Training(learn, target, recipe, seed), stage or (lambda title: lambda done, total: None)
+    watch = training.watch()
     sides = {"reference": training.run_keras} if compare else {}
     results, tables, answered = {}, {}, {}
-    for side, runs in {**sides, "engine": training.run_engine}.items():
+    for side, runs in {**sides, "engine": partial(training.run_engine, callbacks=[watch])}.items():
         history, predict = runs(stage(f"{target}: {'Keras' if side == 'reference' else 'engine'}"))
         p = training.answers(predict, test)
         answered[side], results[side] = p.argmax(axis=1), scores(test, target, p)
@@ -286,11 +301,13 @@ def train(
     table = pd.concat({side: tables[side] for side in reversed(tables)}, axis=1)
     table.columns = ["_".join(names) for names in table.columns]
     run.write("history.csv", table.to_csv())
+    run.write("watched.csv", watch.table().to_csv(index=False))
     run.write_json("scores.json", result)
     run.write_config(
         "train --task digits", data=str(data), target=target, seed=seed, compare=compare, recipe=asdict(recipe)
     )
-    run.write("report.html", report.page(f"Spoken digits: {target}", page(result, table), footer("lstm-engine train")))
+    parts = page(result, table, watch.table())
+    run.write("report.html", report.page(f"Spoken digits: {target}", parts, footer("lstm-engine train")))
     return result | {"run": str(run.folder)}
 
 
@@ -325,7 +342,7 @@ def words(result: dict[str, Any]) -> str:
     return text + "."
 
 
-def page(result: dict[str, Any], table: pd.DataFrame) -> list[str]:
+def page(result: dict[str, Any], table: pd.DataFrame, watched: pd.DataFrame) -> list[str]:
     """The parts of the report."""
     fig, axes = pictures.figure(2)
     for ax, quantity in zip(axes, ("loss", "accuracy"), strict=True):
@@ -354,6 +371,7 @@ def page(result: dict[str, Any], table: pd.DataFrame) -> list[str]:
         report.table(confusion),
         report.heading("Each test speaker's share of right answers"),
         report.table(by_speaker, dict.fromkeys(by_speaker, "{:.2f}")),
+        *watching_report.parts(watched),
         report.folded("Every epoch", report.table(table, dict.fromkeys(table, "{:.4f}"))),
     ]
 

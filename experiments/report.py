@@ -16,8 +16,9 @@ PAGE = """<!doctype html>
  .scroll {{ overflow-x: auto; }} table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; }}
  th, td {{ padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }} th {{ background: #f5f5f5; }}
  td:first-child, th:first-child {{ text-align: left; }} img {{ max-width: 100%; height: auto; }}
- .row {{ display: flex; flex-wrap: wrap; }} figure {{ margin: .8rem 0; }} figcaption {{ font-size: .85rem; color: #555; }}
- .row figure {{ flex: 1 1 22rem; }} summary {{ cursor: pointer; margin-top: 1rem; }}
+ figure {{ margin: .8rem 0; }} figcaption {{ font-size: .85rem; color: #555; }}
+ .row {{ display: flex; flex-wrap: wrap; column-gap: 1.5rem; }} .row figure {{ flex: 1 1 22rem; }}
+ summary {{ cursor: pointer; margin-top: 1rem; }}
  code {{ background: #f3f3f3; padding: .1rem .3rem; }} footer {{ margin-top: 3rem; color: #666; font-size: .85rem; }}
 </style></head><body>
 <h1>{title}</h1>
@@ -39,6 +40,11 @@ def heading(text: str) -> str:
 def paragraph(text: str, kind: str = "") -> str:
     """kind: "", "lead" (the answer in a sentence) or "note" (what the reader must know)."""
     return f'<p class="{kind}">{html.escape(text)}</p>'
+
+
+def link(address: str, text: str) -> str:
+    """A paragraph that leads to a file beside the page."""
+    return f'<p><a href="{html.escape(address, quote=True)}">{html.escape(text)}</a></p>'
 
 
 def row(*parts: str) -> str:

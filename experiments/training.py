@@ -10,6 +10,8 @@ import pandas as pd
 
 import lstm_engine as le
 from experiments import pictures, report
+from experiments.microscope import watching_report
+from experiments.microscope.watching import Watch, probe
 from experiments.runs import Run, footer
 from experiments.scores import classification
 from experiments.voice_task import (
@@ -34,22 +36,23 @@ def train(
     data: str | Path, out: str | Path, reading: str = "frames", scale: bool = True, units: int = 64, epochs: int = 20,
     batch_size: int = 32, learning_rate: float = 1e-3, seed: int = 0, verbose: int = 1, force: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
-    """Trains on a folder's tables; writes model.safetensors, history.csv, config.json, curves.png, report.html into out.
+    """Trains on a folder's tables and returns the scores on the held-out voices, as `evaluate` does.
 
-    Returns the scores on the held-out voices, as `evaluate` does.
+    Writes model.safetensors, history.csv, watched.csv, config.json, curves.png and report.html into out.
     """
     task = read_task(data, reading, scale, seed)
     recipe, synthetic = recipe_of(data)
     run = Run(out, force)
     model = voice_model(units, learning_rate, seed)
+    X, y = task.inputs(task.train), task.train.labels
     held_out = (task.inputs(task.held_out), task.held_out.labels)
-    history = model.fit(
-        task.inputs(task.train), task.train.labels, batch_size, epochs, verbose, validation_data=held_out
-    ).history
+    watch = Watch(X[probe(y)], y[probe(y)])
+    history = model.fit(X, y, batch_size, epochs, verbose, watch, validation_data=held_out).history
     result = scores(model, task, task.held_out)
     table = pd.DataFrame(history, index=pd.RangeIndex(1, epochs + 1, name="epoch"))
     model.save(run.folder / "model.safetensors", metadata(task, recipe, synthetic, seed))
     run.write("history.csv", table.to_csv())
+    run.write("watched.csv", watch.table().to_csv(index=False))
     settings = {"data": str(data), "reading": reading, "scale": scale, "units": units, "epochs": epochs}
     settings |= {"batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
     run.write_config("train", **settings)
@@ -68,6 +71,7 @@ def train(
             pictures.by_sex(p, task.held_out.labels, 0.5, "probability of male", "what the network says"),
             "A good classifier piles up at both ends, each sex at its own.",
         ),
+        *watching_report.parts(watch.table()),
         report.folded("Every epoch", report.table(table, dict.fromkeys(table, "{:.4f}"))),
     ]
     run.write("report.html", report.page("Training an LSTM on voices", parts, footer("lstm-engine train")))

@@ -75,6 +75,7 @@ def demo(
 @app.command(
     rich_help_panel="Training",
     epilog="Examples: lstm-engine train my_features --out runs/mine   |   "
+    "lstm-engine train my_frames --watch me.wav --out runs/mine   |   "
     "lstm-engine train spoken_arabic_digits --task digits --target both --compare",
 )
 def train(
@@ -94,28 +95,39 @@ def train(
     epochs: Epochs = 20,
     batch_size: BatchSize = 32,
     learning_rate: LearningRate = 1e-3,
+    watch: Annotated[
+        Path | None,
+        typer.Option(help="With frames: a recording; gates.html shows its gates epoch by epoch. Keeps the epochs too."),
+    ] = None,
+    keep_epochs: Annotated[
+        bool, typer.Option("--keep-epochs", help="With frames: the model of each epoch too, for inspect, in epochs/.")
+    ] = False,
     seed: Seed = 0,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Trains the LSTM on a folder of tables, of frames, or of spoken digits, and reports on speakers it has not heard.
 
-    The defaults of units, epochs, batch size and learning rate are those of tables; frames and digits have their own.
+    The report shows it from inside too: gates, saturation and gradients, by layer and epoch. The defaults of units,
+    epochs, batch size and learning rate are those of tables; frames and digits have their own.
     """
     from experiments.voices import training as voice_training
 
     settings = {"reading": reading, "scale": scale, "units": units, "epochs": epochs}
     settings |= {"batch_size": batch_size, "learning_rate": learning_rate, "target": target, "compare": compare}
+    settings |= {"watch": watch, "keep_epochs": keep_epochs}
     given = {k: v for k, v in settings.items() if context.get_parameter_source(k).name == "COMMANDLINE"}
-    foreign = {"voices": ("target", "compare"), "digits": ("reading", "scale")}
+    foreign = {"voices": ("target", "compare"), "digits": ("reading", "scale", "watch", "keep_epochs")}
     if task not in foreign:
         raise ValueError(f"--task must be voices or digits, got {task!r}")
-    if refused := [f"--{name}" for name in foreign[task] if name in given]:
+    if refused := [f"--{name.replace('_', '-')}" for name in foreign[task] if name in given]:
         raise ValueError(f"{' and '.join(refused)} does nothing with --task {task}: leave it out")
     if task == "digits":
         return _train_digits(data, out, {"target": target} | given, seed, force, as_json)
     if voice_training.fits(data):
         return _train_frames(data, out, given, seed, force, as_json)
+    if refused := [f"--{name.replace('_', '-')}" for name in ("watch", "keep_epochs") if name in given]:
+        raise ValueError(f"{' and '.join(refused)} needs frames, as features --recipe frames writes them, not tables")
     from experiments.training import train as run
 
     verbose = int(out_console.is_terminal and not as_json)
@@ -138,6 +150,8 @@ def _train_frames(data: Path, out: Path, settings: dict[str, Any], seed: int, fo
         return print_json(result)
     _show_evaluation(result, [])
     out_console.print(f"Model: {out / 'model.safetensors'}\nReport: {out / 'report.html'}", soft_wrap=True)
+    if settings.get("watch"):
+        out_console.print(f"Gates, epoch by epoch: {out / 'gates.html'}", soft_wrap=True)
 
 
 def _show_evaluation(result: dict[str, Any], notes: list[str]) -> None:

@@ -38,13 +38,18 @@ def page(look: Look) -> str:
         "ANSWER": html.escape(answer),
         "FACTS": html.escape(facts),
         "FOOTER": html.escape(footer("lstm-engine inspect")),
-        "SOUND": base64.b64encode(_wav(look.sound)).decode(),
-        "CSS": _own("microscope.css"),
+        "SOUND": base64.b64encode(wav(look.sound)).decode(),
+        "CSS": beside("microscope.css"),
         "DATA": json.dumps(data(look), separators=(",", ":")).replace("<", "\\u003c"),
-        "JS": _own("microscope.js"),
+        "JS": beside("microscope.js"),
         "PLOTLY": plotly(),
     }
-    pieces = _own("microscope.html").split("@@")  # text, NAME, text, ...
+    return filled("microscope.html", parts)
+
+
+def filled(name: str, parts: dict[str, str]) -> str:
+    """The page of that name beside this file, each @@NAME@@ in it replaced by the part of that name."""
+    pieces = beside(name).split("@@")  # text, NAME, text, ...
     return "".join(parts[piece] if n % 2 else piece for n, piece in enumerate(pieces))
 
 
@@ -52,10 +57,10 @@ def data(look: Look) -> dict[str, Any]:
     """What the page's script reads: numbers as they are, arrays as {"shape", "type", "base64"} in little-endian order."""
     x = look.frames
     mfcc = x[:, ENERGY_DB + 1 :]
-    envelope = np.array_split(look.sound, min(ENVELOPE, len(look.sound)))
+    low, high = outline(look.sound)
     arrays = {
-        "low": np.array([part.min() for part in envelope]),
-        "high": np.array([part.max() for part in envelope]),
+        "low": low,
+        "high": high,
         "f0": look.judgement.f0,
         "energy": x[:, ENERGY_DB],
         "mfcc": ((mfcc - mfcc.mean(axis=0)) / np.maximum(mfcc.std(axis=0), 1e-6)).T,  # (20, S)
@@ -82,6 +87,12 @@ def data(look: Look) -> dict[str, Any]:
     }
 
 
+def outline(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(K,) twice: the lowest and the highest sample of each of K stretches of the sound, to draw."""
+    stretches = np.array_split(sound, min(ENVELOPE, len(sound)))
+    return np.array([part.min() for part in stretches]), np.array([part.max() for part in stretches])
+
+
 def packed(a: np.ndarray) -> dict[str, Any]:
     """An array for the page: float32, or uint8 where it is that already."""
     kind = "uint8" if a.dtype == np.uint8 else "float32"
@@ -89,23 +100,26 @@ def packed(a: np.ndarray) -> dict[str, Any]:
     return {"shape": a.shape, "type": kind, "base64": base64.b64encode(values.tobytes()).decode()}
 
 
-def plotly() -> str:
+def plotly(command: str = "inspect") -> str:
+    """The drawing library itself. ModuleNotFoundError, which names the command, without it."""
     try:
         from plotly.offline import get_plotlyjs
     except ModuleNotFoundError:
         raise ModuleNotFoundError(
-            'inspect draws with plotly, which is not installed: pip install plotly (it is in the extra "lessons" too)'
+            f'{command} draws with plotly, which is not installed: pip install plotly (it is in the extra "lessons" too)'
         ) from None
     return get_plotlyjs()
 
 
-def _wav(sound: np.ndarray) -> bytes:
+def wav(sound: np.ndarray) -> bytes:
+    """A mono WAV of samples at RATE_HZ."""
     buffer = io.BytesIO()
     sf.write(buffer, np.clip(sound, -1, 1), RATE_HZ, format="WAV", subtype="PCM_16")
     return buffer.getvalue()
 
 
-def _own(name: str) -> str:
+def beside(name: str) -> str:
+    """The file of that name beside this one."""
     return resources.files("experiments.microscope").joinpath(name).read_text(encoding="utf-8")
 
 

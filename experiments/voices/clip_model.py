@@ -130,6 +130,7 @@ def train(
     clips: Clips, settings: Settings, seed: int = 0, variants: Sequence[Clips] = (),
     progress: Callable[[int, int], None] | None = None,
     after_epoch: Callable[[int, "ClipModel"], None] = lambda epoch, model: None,
+    callbacks: Sequence[le.Callback] = (),
 ) -> tuple["ClipModel", list[dict[str, float]]]:  # fmt: skip
     """A network trained on the clips, and the loss and accuracy of every epoch.
 
@@ -153,7 +154,8 @@ def train(
     for epoch in range(settings.epochs):
         X, y = batches(prepared, clips.labels, settings, rng := np.random.default_rng([seed, epoch]))
         order = Samples(X, "float32").batches(settings.batch_size, rng)
-        history.append({k: v[0] for k, v in model.network.fit(X, y, order=[order], verbose=0).history.items()})
+        own = model.network.fit(X, y, order=[order], verbose=0, callbacks=callbacks).history
+        history.append({k: v[0] for k, v in own.items()})
         after_epoch(epoch + 1, model)
         if progress:
             progress(epoch + 1, settings.epochs)

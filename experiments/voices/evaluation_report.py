@@ -1,5 +1,6 @@
 """The page of an evaluation, its tables, and the answer in a sentence; the terminal shows the same tables."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ SHOWN_ROWS = 100  # of a table on the page; the CSV beside it has all
 TERMINAL_ROWS = 10
 
 
-def write(run: Run, result: dict[str, Any], rows: pd.DataFrame, notes: list[str], command: str) -> None:
-    """result.json, clips.csv (every clip), errors.csv and report.html into the run's folder."""
+def write(
+    run: Run, result: dict[str, Any], rows: pd.DataFrame, notes: list[str], command: str, more: Sequence[str] = ()
+) -> None:
+    """result.json, clips.csv (every clip), errors.csv and report.html, with more parts at its end, into the run's folder."""
     run.write_json("result.json", result | {"notes": notes})
     run.write("clips.csv", rows.to_csv(index=False))
     run.write("errors.csv", pd.DataFrame(result["errors"], columns=rows.columns).to_csv(index=False))
@@ -56,6 +59,7 @@ def write(run: Run, result: dict[str, Any], rows: pd.DataFrame, notes: list[str]
         _table_of(error_table(result), "Every clip was right.", "errors.csv"),
         report.heading("Every speaker"),
         report.folded("Those with errors first", _table_of(people_table(result), "No speaker is known.", "clips.csv")),
+        *more,
     ]
     run.write("report.html", report.page("A network on voices that it has not heard", parts, footer(command)))
 

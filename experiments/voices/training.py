@@ -1,7 +1,7 @@
 """`lstm-engine train` on a folder of frames: the speakers split, the network trained on some and judged on the others."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments import pictures
+import lstm_engine as le
+from experiments import pictures, report
+from experiments.microscope import epochs_page, watching_report
+from experiments.microscope.epochs import KeepEpochs, forget, hear
+from experiments.microscope.page import plotly
+from experiments.microscope.watching import Watch, probe
 from experiments.runs import Run, versions
 from experiments.voices import clip_model, evaluation_report
 from experiments.voices.baselines import Baselines
@@ -22,6 +27,7 @@ from experiments.voices.search import FOLDS, out_of_fold
 from features.clips import Clips, read_variants
 from features.dataset import fewest_speakers, speaker_folds
 from features.leaks import refuse_leaks
+from features.recipes import recipe_from
 from features.store import MANIFEST, open_store
 
 LEAST_SPEAKERS = 3  # of each sex: one to hold out, and two for the folds by which the logistic regression is fitted
@@ -34,50 +40,88 @@ def fits(folder: str | Path) -> bool:
 
 def train(
     data: str | Path, out: str | Path, seed: int = 0, force: bool = False,
-    progress: Callable[[int, int], None] | None = None, **settings: Any,
+    progress: Callable[[int, int], None] | None = None, keep_epochs: bool = False, watch: str | Path | None = None,
+    **settings: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """Trains on the training speakers of a folder that `features --recipe frames` wrote, and on its variants if it has any.
 
-    Writes model.safetensors, history.csv, config.json, curves.png and an evaluation's files (result.json, clips.csv,
-    errors.csv, report.html) into out, and returns that result. settings: fields of `Settings` to change. The
-    temperature is fitted on answers by folds of the training speakers, at most five. Raises ValueError, Leak.
+    Writes model.safetensors, history.csv, watched.csv, config.json, curves.png and an evaluation's files (result.json,
+    clips.csv, errors.csv, report.html) into out, and returns that result. keep_epochs: each epoch's model too, as
+    epochs/01.safetensors, ...; watch: a recording, heard by each of those in gates.html. settings: fields of `Settings`
+    to change. The temperature is fitted on answers by folds of the training speakers, at most five. Raises ValueError, Leak,
+    BadClip; ModuleNotFoundError to watch without plotly.
     """
     variants = read_variants(data)
     learnt, held_out = sides(variants[0], seed)
     learn, test = [v.take(learnt) for v in variants], variants[0].take(held_out)
     refuse_leaks(learn[0], test)
+    if watch is not None:  # what is wrong with it is said now, not after the training
+        plotly("train --watch")
+        heard = hear(watch, recipe_from(learn[0].stamp, str(data)))
     chosen, run = replace(Settings(), **settings), Run(out, force)
     folds = min(FOLDS, fewest_speakers(learn[0].labels, learn[0].speakers, learn[0].paths))
     turns = count()  # one training a fold, and the last on all
 
-    def trained(on: list[Clips]) -> tuple[clip_model.ClipModel, list[dict[str, float]]]:
+    def trained(
+        on: list[Clips], callbacks: Sequence[le.Callback] = ()
+    ) -> tuple[clip_model.ClipModel, list[dict[str, float]]]:
         before = next(turns)
         tell = progress and (lambda done, total: progress(before * total + done, (1 + folds) * total))
-        return clip_model.train(on[0], chosen, seed, on[1:], tell)
+        return clip_model.train(on[0], chosen, seed, on[1:], tell, callbacks=callbacks)
 
     def answer(own: np.ndarray, others: np.ndarray) -> list[np.ndarray]:
         model, _ = trained([v.take(own) for v in learn])
         return [model.log_odds(learn[0].take(others))]
 
     temperature = fit_temperature(out_of_fold(answer, learn[0], seed, folds)[0], learn[0].labels)
-    model, history = trained(learn)
     stored = for_evaluation(learn[0], open_store(data).corpus or Path(data).resolve().name)
+    stored |= {"temperature": temperature, "uncertain": SURE, "versions": versions()}
+    prepare = clip_model.Preparation.fit(learn[0].sequences, chosen.per_clip)
+
+    def save(network: le.Sequential, path: Path) -> None:
+        model = clip_model.ClipModel(network, prepare, chosen.answer)
+        clip_model.save(model, path, learn[0], chosen, **stored)
+
+    watching, kept = _watching(learn[0], prepare, chosen, seed), run.folder / "epochs"
+    forget(kept)
+    (run.folder / "gates.html").unlink(missing_ok=True)  # an earlier run's
+    keeping = [KeepEpochs(kept, chosen.epochs, save)] if keep_epochs or watch else []
+    model, history = trained(learn, [watching, *keeping])
+    save(model.network, run.folder / "model.safetensors")
     baselines = Baselines.from_json(stored["baselines"])
     scores = {"LSTM": model.log_odds(test)} | baselines.scores(test)
     result, rows = evaluate_clips(scores, test, temperature, (1 - SURE, SURE), baselines.f0.hz)
-    stored |= {"temperature": temperature, "uncertain": SURE, "versions": versions()}
-    clip_model.save(model, run.folder / "model.safetensors", learn[0], chosen, **stored)
     table = pd.DataFrame(history, index=pd.RangeIndex(1, chosen.epochs + 1, name="epoch"))
     run.write("history.csv", table.to_csv())
-    run.write("curves.png", pictures.png(learning(table)))
+    run.write("watched.csv", watching.table().to_csv(index=False))
+    curves = learning(table)
+    run.write("curves.png", pictures.png(curves))
     run.write_config("train", data=str(data), seed=seed, variants=len(variants) - 1, **asdict(chosen))
     notes = [
         f"Trained on {len(learn[0])} clips of {len(set(learn[0].speakers) - {None})} other speakers"
         + (f", and {len(variants) - 1} changed variants of each." if variants[1:] else ", as they are.")
     ]
     notes.append(f"The temperature was fitted by {folds} folds of those speakers, in as many trainings more.")
-    evaluation_report.write(run, result, rows, notes, "lstm-engine train")
+    learnt = [
+        report.heading("Learning"),
+        pictures.inline(curves, "Look for where the lines flatten: from there on little is learnt."),
+        *watching_report.parts(watching.table()),
+    ]
+    if watch is not None:
+        run.write("gates.html", epochs_page.page(heard, kept, table))
+        learnt.insert(
+            1, report.link("gates.html", f"Every gate, epoch by epoch, while the network hears {Path(watch).name}")
+        )
+    evaluation_report.write(run, result, rows, notes, "lstm-engine train", learnt)
     return result | {"run": str(run.folder)}
+
+
+def _watching(clips: Clips, prepare: clip_model.Preparation, settings: Settings, seed: int) -> Watch:
+    """A `Watch` on a stretch of each of some clips, as an epoch cuts them."""
+    rows = probe(clips.labels)
+    prepared = [[prepare(clips.sequences[n])] for n in rows]
+    once = replace(settings, crops=1)
+    return Watch(*clip_model.batches(prepared, clips.labels[rows], once, np.random.default_rng(seed)))
 
 
 def sides(clips: Clips, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -116,4 +160,5 @@ def learning(table: pd.DataFrame) -> pictures.Figure:
     for ax, quantity in zip(axes, ("loss", "accuracy"), strict=True):
         ax.plot(table.index, table[quantity], color=pictures.BLUE)
         ax.set(xlabel="epoch", title=f"{quantity} of a frame, in training")
+        ax.xaxis.get_major_locator().set_params(integer=True)
     return fig

@@ -135,7 +135,7 @@ def test_a_recipe_learns_the_digits_of_speakers_it_has_not_heard(corpus, tmp_pat
 def test_a_run_leaves_its_model_history_scores_settings_and_page(trained):
     folder, result = trained
     assert {p.name for p in folder.iterdir()} == {
-        "model.safetensors", "history.csv", "scores.json", "config.json", "report.html"
+        "model.safetensors", "history.csv", "watched.csv", "scores.json", "config.json", "report.html"
     }  # fmt: skip
     history = pd.read_csv(folder / "history.csv", index_col="epoch")
     assert list(history) == ["engine_loss", "engine_accuracy", "engine_seconds"]

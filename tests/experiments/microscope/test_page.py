@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import shutil
 import sys
 
 import numpy as np
@@ -98,49 +97,12 @@ def test_bad_input_is_said_in_a_line(undrawn, lstm_engine, voice_file, trained, 
 # -- in a browser -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("needs Chromium on the PATH: apt install chromium")
-    with playwright.sync_playwright() as driver:
-        own = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield own
-        own.close()
-
-
-class Opened:
-    """The page in a browser window, with whatever went wrong in it."""
-
-    def __init__(self, browser, address, width):
-        self.page = browser.new_page(viewport={"width": width, "height": 900})
-        self.wrong = []
-        self.page.on("console", lambda m: self.wrong.append(m.text) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("request", lambda r: self.wrong.append(r.url[:99]) if r.url.startswith(("http", "ws")) else None)
-        self.page.goto(address)
-        self.until(lambda: self.page.evaluate("document.querySelectorAll('.plot .main-svg').length > 20"))
-
-    def until(self, condition):
-        """Asks again and again: wait_for_function would need eval, which the page forbids."""
-        for _ in range(200):
-            if condition():
-                return
-            self.page.wait_for_timeout(50)
-        raise TimeoutError("10 s, and it is not so yet")
-
-    def drawn(self, plot, trace=0):
-        """The numbers of a line that plotly has drawn."""
-        return np.array(self.page.evaluate(f"Array.from(document.getElementById('{plot}').data[{trace}].y)"))
-
-
 @pytest.fixture(scope="module", params=[1280, 390])
-def opened(request, browser, seen, tmp_path_factory):
+def opened(request, open_page, seen, tmp_path_factory):
     pytest.importorskip("plotly", reason="needs plotly: pip install plotly")
     file = tmp_path_factory.mktemp("page") / "page.html"
     file.write_text(pages.page(seen), encoding="utf-8")
-    own = Opened(browser, file.as_uri(), request.param)
+    own = open_page(file, request.param)
     yield own
     assert own.wrong == []  # after all that the tests did
     own.page.close()

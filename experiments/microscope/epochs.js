@@ -1,0 +1,171 @@
+"use strict";
+const $ = (id) => document.getElementById(id);
+const D = JSON.parse($("data").textContent);
+const A = {};                                        // arrays by name: {shape, a}
+for (const [name, { shape, type, base64 }] of Object.entries(D.arrays)) {
+  const bytes = Uint8Array.from(atob(base64), (ch) => ch.charCodeAt(0));
+  A[name] = { shape, a: type === "uint8" ? bytes : new Float32Array(bytes.buffer) };
+}
+const SHOWN = ["i", "f", "g", "o", "c", "h"], SIGNED = new Set(["g", "c", "h"]), EVERY_MS = 400, MAP = 150, ANSWERS = 170;
+const TOP = 4, BOTTOM = 20;                          // pixels: the margins of every picture
+const [E, T] = A.p.shape, sound = $("sound"), last = D.epochs[E - 1], seconds = D.seconds;
+const heard = Float32Array.from({ length: T }, (_, t) => (D.first + t) * D.frame_s);
+const says = Array.from({ length: E }, (_, e) => A.p.a.subarray(e * T, (e + 1) * T));
+const lossOf = new Map(D.loss.epoch.map((epoch, k) => [epoch, D.loss.value[k]]));
+const now = { at: 0, hover: null, order: [], timer: null, due: false };
+const make = (className) => Object.assign(document.createElement("div"), { className });
+const lines = new Map(Array.from(document.querySelectorAll(".plot"), ({ id }) => [id, { solid: make("line"), dashed: make("line dashed") }]));
+const css = (name) => parseFloat(getComputedStyle(document.documentElement).getPropertyValue(name));
+const say = (v, digits = 2) => (Number.isFinite(v) ? v.toFixed(digits).replace(/^(-?)0\./, "$1.").replace("-", "−") : "–");
+
+function row(name, e, u) {                           // (T,) bytes of unit u at the e-th epoch shown
+  const { shape: [, H], a } = A[name];
+  return a.subarray((e * H + u) * T, (e * H + u + 1) * T);
+}
+function value(name, e, u, t) {
+  const [zero, unit] = D.units[name];
+  return (row(name, e, u)[t] - zero) * unit;
+}
+
+// -- pictures ---------------------------------------------------------------------------------------------------------
+
+const DIVERGING = [[0, "#053061"], [.25, "#4393c3"], [.5, "#f7f7f7"], [.75, "#d6604d"], [1, "#67001f"]];
+const OVER_TIME = () => ({ range: [0, seconds], ticksuffix: " s" });
+function draw(id, traces, height, yaxis, xaxis = OVER_TIME()) {
+  const axis = { fixedrange: true, gridcolor: "#e6e6e6", zeroline: false };
+  const layout = {
+    height, margin: { l: css("--left"), r: css("--right"), t: TOP, b: BOTTOM }, showlegend: false, hovermode: false, dragmode: false,
+    paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { family: "system-ui, sans-serif", size: innerWidth > 600 ? 12 : 10, color: "#333" },
+    xaxis: { ...axis, nticks: 6, ...xaxis }, yaxis: { ...axis, ...yaxis },
+  };
+  return Plotly.react(id, traces, layout, { staticPlot: true, responsive: true });
+}
+const line = (x, y, color, dash = "solid") => ({ x, y, mode: "lines", line: { color, dash, width: 1.8 } });
+const heat = (x, z, from, to, signed) => ({
+  type: "heatmap", x, z, zmin: from, zmax: to, showscale: false, zsmooth: false,
+  colorscale: signed ? DIVERGING : "Cividis",
+});
+const ROWS = { autorange: "reversed", showticklabels: false, ticks: "" };
+
+function drawStill() {                               // what is the same at every epoch
+  const n = A.low.shape[0], x = [], y = [];
+  for (let k = 0; k < n; k++) { x.push(k / n * seconds, k / n * seconds); y.push(A.low.a[k], A.high.a[k]); }
+  draw("wave", [{ ...line(x, y, "#555"), line: { color: "#555", width: 1 } }], 110, { showticklabels: false, nticks: 3 });
+  draw("loss", [{ ...line(D.loss.epoch, D.loss.value, "#0072B2"), mode: "lines+markers", marker: { size: 4 } }], 150,
+    { rangemode: "tozero", nticks: 5 }, { range: [0, last], tickformat: "d", ticksuffix: "" });
+  draw("answers", [heat(heard, says, 0, 1, true)], ANSWERS,
+    { autorange: "reversed", tickvals: [0, E - 1], ticktext: [D.epochs[0], last] });
+}
+
+function drawAnswer() {
+  const male = innerWidth > 600 ? ["female 0", ".5", "male 1"] : ["0", ".5", "1"];
+  draw("answer", [line([0, seconds], [.5, .5], "#999"), line(heard, says[E - 1], "#B35A00", "dash"), line(heard, says[now.at], "#0072B2")],
+    150, { range: [-.03, 1.03], tickvals: [0, .5, 1], ticktext: male });
+}
+
+function drawMaps() {
+  for (const name of SHOWN) {
+    const own = `${$("way").value}/${name}`, [zero, unit] = D.units[own], signed = SIGNED.has(name), most = name === "c" ? mostOfC(own) : 1;
+    const z = now.order.map((u) => row(own, now.at, u));
+    draw(`map-${name}`, [heat(heard, z, signed ? zero - most / unit : zero, zero + most / unit, signed)], MAP, ROWS);
+    if (name === "c") $("scale-c").textContent = `−${say(most)} to ${say(most)}`;
+  }
+}
+
+const tops = {};
+function mostOfC(name) {                             // the 99th percentile of |c| over all epochs: one scale for all
+  if (!(name in tops)) {
+    const [zero, unit] = D.units[name], sorted = Uint8Array.from(A[name].a, (q) => Math.abs(q - zero)).sort();
+    tops[name] = sorted[Math.floor(.99 * (sorted.length - 1))] * unit || 1;
+  }
+  return tops[name];
+}
+
+// -- epochs, and what a person does -----------------------------------------------------------------------------------
+
+function go(at) {
+  now.at = Math.max(0, Math.min(E - 1, at));
+  const epoch = D.epochs[now.at];
+  $("epoch").value = now.at;
+  $("clock").textContent = epoch ? `epoch ${epoch} of ${last}` : "before training";
+  lines.get("loss").solid.style.setProperty("--share", epoch / last);
+  rowMark.style.top = `${TOP + (now.at + .5) / E * (ANSWERS - TOP - BOTTOM)}px`;
+  readout();
+  if (now.due) return;                               // a slider moves faster than pictures are drawn
+  now.due = true;
+  requestAnimationFrame(() => { now.due = false; drawAnswer(); drawMaps(); });
+}
+
+function readout() {
+  const { at, t, u } = now.hover ?? { at: now.at }, epoch = D.epochs[at];
+  const parts = [epoch ? `epoch ${epoch}, loss ${say(lossOf.get(epoch), 3)}` : "before training", `clip: male ${say(D.probability[at])}`];
+  if (t >= 0 && t < T) parts.push(`${say(heard[t])} s: male ${say(says[at][t])}`);
+  if (u !== undefined) parts.push(`unit ${u}: ` + SHOWN.map((name) => `${name} ${say(value(`${$("way").value}/${name}`, at, u, t))}`).join("  "));
+  $("readout").textContent = parts.join("  |  ");
+  if (!now.hover) $("epoch").setAttribute("aria-valuetext", parts.join(", "));
+}
+
+function sortUnits() {
+  const { shape: [H], a } = A[`${$("way").value}/half_life`];
+  now.order = Array.from({ length: H }, (_, u) => u);
+  if ($("sort").value === "half_life") now.order.sort((p, q) => a[q] - a[p]);
+  go(now.at);
+}
+
+function play(on) {
+  clearInterval(now.timer);
+  now.timer = null;
+  if (on) {
+    if (now.at === E - 1) go(0);
+    now.timer = setInterval(() => (now.at < E - 1 ? go(now.at + 1) : play(false)), EVERY_MS);
+  }
+  $("play").textContent = on ? "Pause" : "Play";
+  $("play").setAttribute("aria-pressed", String(on));
+}
+
+const rowMark = $("answers").appendChild(make("row-mark"));
+for (const [id, { solid, dashed }] of lines) {
+  const plot = $(id), peers = id === "loss" ? [id] : [...lines.keys()].filter((other) => other !== "loss");
+  dashed.hidden = true;
+  plot.append(solid, dashed);
+  const point = (event) => {
+    const box = plot.getBoundingClientRect(), left = css("--left");
+    const share = Math.max(0, Math.min(1, (event.clientX - box.left - left) / (box.width - left - css("--right"))));
+    const nth = (height, n) => Math.max(0, Math.min(n - 1, Math.floor((event.clientY - box.top - TOP) / (height - TOP - BOTTOM) * n)));
+    if (id === "loss") {                             // the nearest of the epochs shown
+      const far = D.epochs.map((epoch) => Math.abs(epoch - share * last));
+      return { share, at: far.indexOf(Math.min(...far)) };
+    }
+    const found = { share, at: now.at, t: Math.round(share * seconds / D.frame_s) - D.first };
+    if (id === "answers") found.at = nth(ANSWERS, E);
+    if (id.startsWith("map-") && found.t >= 0 && found.t < T) found.u = now.order[nth(MAP, now.order.length)];
+    return found;
+  };
+  const hover = (found) => {
+    now.hover = found;
+    for (const peer of peers) {
+      lines.get(peer).dashed.hidden = !found;
+      if (found) lines.get(peer).dashed.style.setProperty("--share", found.share);
+    }
+    readout();
+  };
+  plot.addEventListener("pointermove", (event) => hover(point(event)));
+  plot.addEventListener("pointerleave", () => hover(null));
+  if (id === "loss" || id === "answers") plot.addEventListener("click", (event) => { play(false); go(point(event).at); });
+}
+
+$("play").onclick = () => play(now.timer === null);
+$("epoch").max = E - 1;
+$("epoch").oninput = () => { play(false); go(+$("epoch").value); };
+$("way").onchange = $("sort").onchange = sortUnits;
+const follow = () => {
+  for (const [id, { solid }] of lines) if (id !== "loss") solid.style.setProperty("--share", sound.currentTime / seconds);
+  if (!sound.paused) requestAnimationFrame(follow);
+};
+sound.onplay = sound.onseeked = follow;
+
+let width = innerWidth;
+const drawAll = () => { drawStill(); sortUnits(); };
+addEventListener("resize", () => { if ((width <= 600) !== (innerWidth <= 600)) drawAll(); width = innerWidth; });
+follow();
+drawAll();
