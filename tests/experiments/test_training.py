@@ -42,7 +42,8 @@ def test_a_run_leaves_its_model_history_settings_pictures_and_page(trained):
     assert config["versions"]["numpy"] == np.__version__
     page = (trained.folder / "report.html").read_text()
     assert f"balanced accuracy is {trained.result['balanced_accuracy']:.3f}" in page
-    assert page.count('src="data:image/png;base64,') == 2
+    assert page.count('src="data:image/png;base64,') == 2 + 7  # seven from inside, epoch by epoch
+    assert "forget gate that rises" in page
 
 
 def test_held_out_speakers_are_not_trained_on(tables):
