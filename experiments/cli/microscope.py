@@ -1,20 +1,34 @@
 """Looking inside a network: inspect."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.shared import AsJson, Force, OtherModel, app, escape_markup, out_console, print_json, stages
+from experiments.cli.shared import AsJson, Force, app, escape_markup, out_console, print_json, stages
+
+if TYPE_CHECKING:
+    from experiments.microscope.looking import Look
 
 
 @app.command(
     rich_help_panel="Voices",
-    epilog="Examples: lstm-engine inspect me.wav --out me.html   |   lstm-engine inspect talk.mp3 --start 60 --seconds 5",
+    epilog="Examples: lstm-engine inspect me.wav --out me.html   |   lstm-engine inspect me.wav you.wav   |   "
+    "lstm-engine inspect me.wav --model epoch_02.safetensors --model epoch_20.safetensors",
 )
 def inspect(
-    file: Annotated[Path, typer.Argument(help="WAV, FLAC, OGG, MP3 or AIFF; WebM and M4A with PyAV.")],
-    model: OtherModel = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="WAV, FLAC, OGG, MP3 or AIFF; WebM and M4A with PyAV. Two to compare.")
+    ] = None,
+    clip: Annotated[list[Path] | None, typer.Option(help="The same as a file given without an option.")] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="A model.safetensors that train wrote; without, the shipped one. Twice compares two on one recording.",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="The page, one HTML file that needs no network.")] = Path(
         "runs/inspect.html"
     ),
@@ -23,12 +37,22 @@ def inspect(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """A page that shows what every gate of the network does while it hears a voice, and what would change its answer."""
+    """A page that shows what every gate of the network does while it hears a voice, and what would change its answer.
+
+    Of two recordings, or of two models that hear one recording, it shows both beside each other.
+    """
+    from experiments.microscope.comparing import names_apart
     from experiments.microscope.looking import look
     from experiments.microscope.page import page, plotly
     from experiments.voices.predict import SHIPPED, frames_model
     from features.whole_files import replace_file
 
+    clips, models = [*(files or []), *(clip or [])], model or [SHIPPED]
+    if (len(clips), len(models)) not in ((1, 1), (2, 1), (1, 2)):
+        raise ValueError(
+            "give one recording, two recordings to compare, or one recording and two models with --model: "
+            f"got {len(clips)} recordings and {len(models)} models"
+        )
     plotly()  # says what to install before anything is computed
     if out.is_dir():
         raise IsADirectoryError(
@@ -36,20 +60,32 @@ def inspect(
         )
     if out.exists() and not force:
         raise FileExistsError(f"{out} is there already: choose another --out, or replace it with --force")
-    judge = frames_model(model or SHIPPED)
+    networks = [frames_model(path) for path in models]
+    told_apart = models if len(models) > 1 else clips
+    names = names_apart([path.with_suffix("") for path in models] if len(models) > 1 else clips)
     with stages() as stage:
-        seen = look(file, judge, start, seconds, stage("Changing one thing at a time"))
+        seen = [
+            look(file, network, start, seconds, stage(f"{name}: changing one thing at a time"))
+            for name, (file, network) in zip(names, ((f, n) for f in clips for n in networks), strict=True)
+        ]
     out.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(out, page(seen))
+    replace_file(out, page(*seen, names=names))
     megabytes = out.stat().st_size / 1e6
-    j = seen.judgement
     if as_json:
-        told = {"page": str(out), "megabytes": round(megabytes, 2), "label": j.label, "probability": j.probability}
-        return print_json(
-            told | {"start_s": start, "seconds": j.seconds, "whole_s": seen.whole_s, "frames": len(seen.p)}
+        sides = [_told(name, own) for name, own in zip(names, seen, strict=True)]
+        return print_json({"page": str(out), "megabytes": round(megabytes, 2), "sides": sides})
+    for name, own in zip(told_apart, seen, strict=True):
+        j = own.judgement
+        part = (
+            ""
+            if j.seconds > own.whole_s - 0.05
+            else f" ({start:g} to {start + j.seconds:.1f} s of {own.whole_s:.1f} s)"
         )
-    part = (
-        "" if j.seconds > seen.whole_s - 0.05 else f" ({start:g} to {start + j.seconds:.1f} s of {seen.whole_s:.1f} s)"
-    )
-    for text in (f"{file}{part}: {j.label}, {j.why}", f"Page: {out} ({megabytes:.1f} MB): open it in a browser."):
-        out_console.print(escape_markup(text), soft_wrap=True)
+        out_console.print(escape_markup(f"{name}{part}: {j.label}, {j.why}"), soft_wrap=True)
+    out_console.print(escape_markup(f"Page: {out} ({megabytes:.1f} MB): open it in a browser."), soft_wrap=True)
+
+
+def _told(name: str, seen: "Look") -> dict[str, Any]:
+    j = seen.judgement
+    told = {"name": name, "file": seen.file, "label": j.label, "probability": j.probability}
+    return told | {"start_s": seen.start_s, "seconds": j.seconds, "whole_s": seen.whole_s, "frames": len(seen.p)}

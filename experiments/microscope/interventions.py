@@ -4,6 +4,7 @@ Each function returns a new model and leaves the one that it is given alone. Lay
 "bidirectional/forward_lstm".
 """
 
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def silence(model: le.Sequential, layer: str, unit: int) -> le.Sequential:
     own = recurrent(model, layer)
     if not 0 <= unit < own.units:
         raise ValueError(f"{layer} has the units 0 to {own.units - 1}, got {unit}")
-    edited = _copy(model)
+    edited = deepcopy(model)
     for name, row in [(f"{layer}/recurrent_kernel", unit), *_rows_above(model, layer, unit)]:
         edited.weights[name][row] = 0
     return edited
@@ -52,7 +53,7 @@ def force(model: le.Sequential, layer: str, gate: str, value: float, unit: int |
         raise ValueError(f"{layer} has the units 0 to {own.units - 1}, got {unit}")
     first = own.gate_names.index(gate) * own.units
     columns = slice(first, first + own.units) if unit is None else first + unit
-    edited = _copy(model)
+    edited = deepcopy(model)
     edited.weights[f"{layer}/kernel"][:, columns] = 0
     edited.weights[f"{layer}/recurrent_kernel"][:, columns] = 0
     edited.weights[f"{layer}/bias"][columns] = np.arctanh(value) if gate == "g" else np.log(value) - np.log1p(-value)
@@ -123,7 +124,3 @@ def _rows_above(model: le.Sequential, layer: str, unit: int) -> list[tuple[str, 
                 f"{above.name} stands between {name} and the next kernel: the rows of a unit are not known"
             )
     raise ValueError(f"no layer above {name} reads its units: it is the model's output")
-
-
-def _copy(model: le.Sequential) -> le.Sequential:
-    return model.twin(model.dtype, model.backend)

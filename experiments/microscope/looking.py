@@ -21,6 +21,7 @@ from features.audio import duration, read_clip
 from features.frames import RATE_HZ
 from features.recipes import recipe_from
 from features.speech import FRAME_S
+from lstm_engine.trace import Trace
 
 GATES = ("i", "f", "g", "o")
 SHOWN = (*GATES, "c", "h")
@@ -34,6 +35,7 @@ class Direction:
 
     By unit (H,): half_life in s, low and high (shares of the forget gate), ablation and by_gradient (changes of the log-odds
     when it is silenced, measured and by the gradient). memory (3, T): Frobenius norms of ∂h_T/∂c_t: all, forget path, gates.
+    by_lag (T,): how the log-odds at the last frame that it reads move with its outputs k frames before, ‖∂s/∂h_(T-1-k)‖₂.
     """
 
     values: dict[str, np.ndarray]
@@ -44,11 +46,15 @@ class Direction:
     ablation: np.ndarray
     by_gradient: np.ndarray
     memory: np.ndarray
+    by_lag: np.ndarray
 
 
 @dataclass(frozen=True)
 class WhatIf:
-    """An intervention, `name` such as "forward/silence/3" or "both/f/0.01": the probability by frame (T,) and of the clip."""
+    """An intervention: the probability by frame (T,) and of the clip.
+
+    name: "forward/silence/3", "both/f/0.01" for all units' gates, "forward/f/0.01/3" for the gate of one unit.
+    """
 
     name: str
     p: np.ndarray
@@ -64,6 +70,7 @@ class Look:
     """
 
     file: str
+    model: ClipModel
     start_s: float
     whole_s: float
     judgement: Judgement
@@ -89,7 +96,7 @@ def look(
         raise ValueError(
             f"a look takes up to {MOST_S:.0f} s of sound, got {seconds:g}: choose with --start and --seconds"
         )
-    names = _directions(model)
+    names = directions_of(model)
     whole_s = duration(file)
     if start_s >= whole_s:
         raise ValueError(f"{file} is {whole_s:.1f} s long: there is nothing from {start_s:g} s on")
@@ -101,7 +108,14 @@ def look(
     frames = recipe_from(model.network.metadata["recipe"], "the model").measure(samples, rate)  # (S, D)
     heard = frames[asked[0] : asked[-1] + 1]  # (T, D)
     x, log_odds = model.prepare(heard)[None], _log_odds_of(model)
-    trace = analyses.pulled_back(model.network, x, lambda p: 1 / (p * (1 - p)) / p.size / _temperature(model))
+
+    def gradients(of: slice) -> Trace:
+        """Those of the mean log-odds of some frames."""
+        at = np.zeros((1, len(heard), 1))
+        at[:, of] = 1 / _temperature(model) / at[:, of].size
+        return analyses.pulled_back(model.network, x, lambda p: at / (p * (1 - p)))
+
+    trace, last_read = gradients(slice(None)), {"forward": slice(-1, None), "backward": slice(1)}
     rests = analyses.connectivity(model.network, x[0])
     directions = {}
     for way, name in names.items():
@@ -117,6 +131,7 @@ def look(
             ablation=analyses.by_ablation(model.network, name, x, log_odds),
             by_gradient=analyses.by_gradient(own),
             memory=np.stack([np.linalg.norm(path, axis=(1, 2)) for path in split]),
+            by_lag=analyses.gradient_by_lag(gradients(last_read[way])[name]),
         )
     edits = what_if(model.network, names)
     changed = []
@@ -128,6 +143,7 @@ def look(
     so_far = model.all_frames([heard[: t + 1] for t in range(len(heard))])
     return Look(
         file=str(file),
+        model=model,
         start_s=start_s,
         whole_s=whole_s,
         judgement=judgement,
@@ -143,7 +159,7 @@ def look(
 
 
 def what_if(network: le.Sequential, names: dict[str, str]) -> dict[str, Callable[[], le.Sequential]]:
-    """The interventions that a page offers, by name: each unit silenced, each gate held, in one direction or in both."""
+    """The interventions that a page offers, by name: units silenced; gates held of one unit, one direction, or both."""
 
     def both(gate: str, value: float) -> le.Sequential:
         edited = network
@@ -155,9 +171,10 @@ def what_if(network: le.Sequential, names: dict[str, str]) -> dict[str, Callable
     for way, name in names.items():
         for u in range(recurrent(network, name).units):
             edits[f"{way}/silence/{u}"] = lambda name=name, u=u: silence(network, name, u)
-        for gate, values in HELD.items():
-            for v in values:
-                edits[f"{way}/{gate}/{v:g}"] = lambda name=name, gate=gate, v=v: force(network, name, gate, v)
+        for gate, v in ((gate, v) for gate, values in HELD.items() for v in values):
+            for u in (None, *range(recurrent(network, name).units)):
+                key = f"{way}/{gate}/{v:g}" + ("" if u is None else f"/{u}")
+                edits[key] = lambda name=name, gate=gate, v=v, u=u: force(network, name, gate, v, u)
     for gate, values in HELD.items():
         edits |= {f"both/{gate}/{v:g}": lambda gate=gate, v=v: both(gate, v) for v in values}
     return edits
@@ -172,7 +189,7 @@ def _log_odds_of(model: ClipModel) -> Callable[[np.ndarray], float]:
     return lambda p: float(logit(p.ravel()).mean() / _temperature(model))
 
 
-def _directions(model: ClipModel) -> dict[str, str]:
+def directions_of(model: ClipModel) -> dict[str, str]:
     """The names of the two directions' layers. ValueError for another network than `clip_model.network` makes."""
     first = model.network.layers[0]
     if model.answer != "frames" or not isinstance(first, le.Bidirectional) or not isinstance(first.layer, le.LSTM):

@@ -44,7 +44,7 @@ def test_so_far_is_the_answer_for_each_beginning(seen, model):
 
 def test_every_change_gets_the_engines_number(seen, model):
     by_name = {w.name: w for w in seen.what_if}
-    assert len(by_name) == len(seen.what_if) == 2 * UNITS + 3 * 4 * len(HELD["f"])
+    assert len(by_name) == len(seen.what_if) == 2 * UNITS + (3 + 2 * UNITS) * 4 * len(HELD["f"])
     weights, found = model.network.weights, by_name["backward/silence/3"]
     weights["bidirectional/backward_lstm/recurrent_kernel"][3] = 0
     weights["dense/kernel"][UNITS + 3] = 0
@@ -62,6 +62,16 @@ def test_a_gate_held_in_both_directions_is_held_in_both(seen, model):
         weights[f"bidirectional/{way}_lstm/bias"][UNITS : 2 * UNITS] = np.log(0.25 / 0.75)
     found = {w.name: w for w in seen.what_if}["both/f/0.25"]
     np.testing.assert_allclose(found.p, expit(model.frame_log_odds(heard(seen)) / 2.0), rtol=0, atol=FLOAT32)
+
+
+def test_one_units_gate_held_is_held_for_it_alone(seen, model):
+    weights = model.network.weights
+    for name in ("kernel", "recurrent_kernel"):
+        weights[f"bidirectional/backward_lstm/{name}"][:, UNITS + 3] = 0
+    weights["bidirectional/backward_lstm/bias"][UNITS + 3] = np.log(0.25 / 0.75)
+    found = {w.name: w for w in seen.what_if}["backward/f/0.25/3"]
+    np.testing.assert_allclose(found.p, expit(model.frame_log_odds(heard(seen)) / 2.0), rtol=0, atol=FLOAT32)
+    assert abs(found.probability - seen.judgement.probability) > 10 * FLOAT32
 
 
 def test_a_units_ablation_is_what_its_silence_does_to_the_log_odds(seen):
@@ -88,6 +98,26 @@ def test_gradients_are_those_of_the_clips_log_odds(seen, model):
         p = edited(x).ravel()
         slopes.append(np.log(p / (1 - p)).mean() / 2.0)
     assert own.by_gradient[2] == pytest.approx((slopes[0] - slopes[1]) / (2 * small), rel=1e-5)
+
+
+def test_the_gradient_against_the_lag_is_the_last_answers(seen, model):
+    """Its log-odds are the head's weights times the last outputs, and those move with the outputs one frame before."""
+    network = model.network.twin()
+    kernel, x = network.weights["dense/kernel"][:, 0], model.prepare(heard(seen)).astype(float)
+    for way, head, steps in (("forward", kernel[:UNITS], x), ("backward", kernel[UNITS:], x[::-1])):
+        found, w = seen.directions[way].by_lag, network.weights
+        assert found[0] == pytest.approx(np.linalg.norm(head) / 2.0, rel=1e-6)  # the fixture's temperature
+        W, U, b = (w[f"bidirectional/{way}_lstm/{k}"] for k in ("kernel", "recurrent_kernel", "bias"))
+        own, at = seen.directions[way].values, -1 if way == "forward" else 0
+        before = at - 1 if way == "forward" else 1
+        slopes = []
+        for u in range(UNITS):
+            h = own["h"][before] + 1e-30j * np.eye(UNITS)[u]
+            i, f, g, o = np.split(steps[-1] @ W + h @ U + b, 4)
+            i, f, o = (1 / (1 + np.exp(-z)) for z in (i, f, o))
+            c = f * own["c"][before] + i * np.tanh(g)
+            slopes.append((o * np.tanh(c)).imag @ head / 1e-30 / 2.0)
+        assert found[1] == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
 
 
 def test_a_stretch_of_a_file_is_looked_into(voice_file, model):

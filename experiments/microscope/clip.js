@@ -1,0 +1,108 @@
+// A sound with its play button, its slider and the stretch of it that is shown; its line runs through the pictures of the
+// sides that hear it. moved() is called when the line does.
+
+class Clip {
+  constructor(told, letter, longest, moved) {        // longest: seconds of the longest clip, so that all have one scale
+    Object.assign(this, { letter, seconds: told.seconds, frames: told.frames, longest, moved, sides: [], plots: [], frame: 0, hover: null });
+    this.sound = $(`sound-${letter}`);
+    [this.from, this.to] = [0, longest];
+    this.player = this.put("player", $("players"));
+    this.stretch = this.put("stretch", $("stretches"));
+    this.player.play.onclick = () => (this.sound.paused ? this.play() : this.sound.pause());
+    this.player.time.oninput = () => this.seek(+this.player.time.value);
+    this.sound.onplay = () => { this.playing(true); this.follow(); };
+    this.sound.onpause = this.sound.onended = () => this.playing(false);
+    this.stretch.from.max = this.stretch.to.max = this.seconds;
+    this.stretch.from.onchange = this.stretch.to.onchange = () => this.zoom(+this.stretch.from.value, +this.stretch.to.value);
+    this.stretch.near.onclick = () => { const t = this.time(this.frame); this.zoom(t - .5, t + .5); };
+    this.stretch.whole.onclick = () => this.zoom(0, longest);
+  }
+
+  put(template, place) {                             // the template's controls by class, each with an id of this clip
+    const made = $(template).content.cloneNode(true), found = {};
+    for (const control of made.querySelectorAll("button, input, output")) {
+      found[control.className] = control;
+      control.id = `${control.className}-${this.letter}`;
+      if (D.clips.length > 1) control.ariaLabel = `${control.ariaLabel || control.textContent}, ${this.letter}`;
+    }
+    if (D.clips.length > 1) made.firstElementChild.prepend(make("strong", { textContent: this.letter }));
+    place.append(made);
+    return found;
+  }
+
+  time(frame) { return frame * D.frame_s; }
+
+  // -- the stretch shown ----------------------------------------------------------------------------------------------
+
+  zoom(from, to) {                                   // seconds; at least a tenth, and no more than there is
+    const wide = Math.min(Math.max(to - from, .1), this.longest);
+    this.from = Math.max(0, Math.min(from, this.longest - wide));
+    this.to = this.from + wide;
+    this.showStretch();
+    for (const plot of this.plots) plot.redraw();
+    this.seek(this.frame);
+  }
+
+  showStretch() {
+    const { from, to, whole } = this.stretch, { time } = this.player;
+    from.value = +this.from.toFixed(2);
+    to.value = +Math.min(this.to, this.seconds).toFixed(2);
+    whole.disabled = this.from === 0 && this.to === this.longest;
+    [time.min, time.max] = this.ends();
+  }
+
+  ends() {                                           // the first and the last frame shown
+    const last = Math.min(this.frames - 1, Math.floor(this.to / D.frame_s + 1e-6));
+    return [Math.min(last, Math.ceil(this.from / D.frame_s - 1e-6)), last];
+  }
+
+  // -- the line -------------------------------------------------------------------------------------------------------
+
+  seek(frame, fromSound = false) {
+    const [first, last] = this.ends();
+    this.frame = Math.max(first, Math.min(last, frame));
+    if (!fromSound) this.sound.currentTime = this.time(this.frame);
+    this.player.time.value = this.frame;
+    this.player.clock.textContent = `${this.time(this.frame).toFixed(2)} s`;
+    for (const plot of this.plots) this.mark(plot.playhead, this.frame);
+    this.moved();
+  }
+
+  mark(element, frame) { element.style.setProperty("--at", (this.time(frame) - this.from) / (this.to - this.from)); }
+
+  frameAt(share) {
+    const [first, last] = this.ends();
+    return Math.max(first, Math.min(last, Math.round((this.from + share * (this.to - this.from)) / D.frame_s)));
+  }
+
+  point(frame) {                                     // the dashed line of the mouse; null: there is none
+    this.hover = frame;
+    for (const { pointer } of this.plots) {
+      pointer.hidden = frame === null;
+      if (frame !== null) this.mark(pointer, frame);
+    }
+  }
+
+  // -- playing: what is shown is what is heard ------------------------------------------------------------------------
+
+  play() {
+    const [first, last] = this.ends();
+    if (this.frame >= last) this.seek(first);
+    return this.sound.play();
+  }
+
+  follow() {
+    if (this.sound.paused) return;
+    const frame = Math.round(this.sound.currentTime / D.frame_s), last = this.ends()[1];
+    if (frame > last) this.sound.pause();
+    this.seek(frame, frame <= last);
+    requestAnimationFrame(() => this.follow());
+  }
+
+  playing(on) {
+    const { play } = this.player;
+    play.textContent = on ? "Pause" : "Play";
+    play.setAttribute("aria-pressed", on);
+    for (const other of clips) if (on && other !== this) other.sound.pause();
+  }
+}

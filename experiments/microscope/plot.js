@@ -1,0 +1,81 @@
+"use strict";
+const $ = (id) => document.getElementById(id);
+const make = (tag, set = {}) => Object.assign(document.createElement(tag), set);
+const css = (name) => parseFloat(getComputedStyle(document.documentElement).getPropertyValue(name));
+const say = (v, digits = 2) => (Number.isFinite(v) ? v.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace(/^(-?)0\./, "$1.").replace("-", "−") : "–");
+const MAP = 150, TOP = 4, BOTTOM = 20;               // pixels: a map's height, and the margins of every picture
+const DIVERGING = [[0, "#053061"], [.25, "#4393c3"], [.5, "#f7f7f7"], [.75, "#d6604d"], [1, "#67001f"]];
+
+const line = (x, y, color, dash = "solid") => ({ x, y, mode: "lines", line: { color, dash, width: 1.8 }, connectgaps: false });
+const heat = (x, z, from, to, signed) => ({
+  type: "heatmap", x, z, zmin: from, zmax: to, showscale: false, zsmooth: false,
+  colorscale: signed ? DIVERGING : "Cividis",
+});
+
+function quantile(a, q) {
+  const sorted = Float32Array.from(a, Math.abs).sort();
+  return sorted[Math.floor(q * (sorted.length - 1))] || 1;
+}
+
+// A picture. Those of a clip have its stretch of time and the same margins, so that one line runs through them all; one
+// without a clip has an axis of its own and no line. What is on the screen is drawn at once, the rest when nothing else
+// is to do: nobody waits for a picture that they do not see.
+class Plot {
+  static waiting = new Set();
+  static screen = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      target.plot.seen = isIntersecting;
+      if (isIntersecting && Plot.waiting.has(target.plot)) target.plot.paint();
+    }
+  }, { rootMargin: "200px" });
+
+  constructor(place, id, label, clip = null) {
+    this.clip = clip;
+    this.element = place.appendChild(make("div", { id, className: clip ? "plot" : "plot still", plot: this }));
+    this.element.setAttribute("role", "img");
+    this.element.setAttribute("aria-label", label);
+    Plot.screen.observe(this.element);
+    if (!clip) return;
+    [this.playhead, this.pointer] = ["playhead", "pointer"].map((className) => this.element.appendChild(make("div", { className })));
+    clip.plots.push(this);
+  }
+
+  draw(traces, height, yaxis = {}, xaxis = {}) {
+    this.drawn = { traces, height, yaxis, xaxis };
+    this.element.style.height = `${height}px`;
+    if (this.seen) return this.paint();
+    if (!Plot.waiting.size) requestIdleCallback(Plot.next, { timeout: 100 });
+    Plot.waiting.add(this);
+  }
+
+  static next() {
+    const [plot] = Plot.waiting;
+    if (plot) plot.paint();
+    if (Plot.waiting.size) requestIdleCallback(Plot.next, { timeout: 100 });
+  }
+
+  redraw() { if (this.drawn) this.draw(...Object.values(this.drawn)); }
+
+  paint() {
+    const { traces, height, yaxis, xaxis } = this.drawn, size = innerWidth <= 600 ? 10 : 12;
+    const time = this.clip ? { range: [this.clip.from, this.clip.to], ticksuffix: " s" } : xaxis;
+    Plot.waiting.delete(this);
+    Plotly.react(this.element, traces, {
+      height, margin: { l: css("--left"), r: css("--right"), t: TOP, b: BOTTOM }, showlegend: false, hovermode: false, dragmode: false,
+      paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { family: "system-ui, sans-serif", size, color: "#333" },
+      xaxis: { fixedrange: true, nticks: Math.max(5, Math.min(12, this.element.clientWidth / 70)), gridcolor: "#e6e6e6", zeroline: false, ...time },
+      yaxis: { fixedrange: true, gridcolor: "#e6e6e6", zeroline: false, ...yaxis },
+    }, { staticPlot: true, responsive: true });
+  }
+
+  drawMap(x, rows, most, signed) {
+    this.draw([heat(x, rows, signed ? -most : 0, most, signed)], MAP, { autorange: "reversed", showticklabels: false, ticks: "" });
+  }
+
+  share(event) {                                     // of the width that the axis has, 0 to 1
+    const box = this.element.getBoundingClientRect(), left = css("--left");
+    return Math.max(0, Math.min(1, (event.clientX - box.left - left) / (box.width - left - css("--right"))));
+  }
+
+  height(event) { return (event.clientY - this.element.getBoundingClientRect().top - TOP) / (MAP - TOP - BOTTOM); }
+}

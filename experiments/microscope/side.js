@@ -1,0 +1,133 @@
+// One network that heard one clip: its numbers, and its column of pictures. What is chosen (unit, direction, values or
+// gradients, order of rows, intervention) comes in as `chosen`, the same for every side.
+
+const PROBABILITY = () => ({
+  range: [-.03, 1.03], tickvals: [0, .5, 1],
+  ticktext: ["female 0", ".5", "male 1"].map((s) => (innerWidth > 600 ? s : s.split(" ").pop())),
+});
+const shares = (bytes) => Float32Array.from(bytes, (v) => v / 255);
+const isSigned = (what, name) => what === "gradient" || SIGNED.has(name);
+const shared = (number) => Math.max(...sides.map(number));               // one scale for all sides, where they are compared
+const SHOWN = ["i", "f", "g", "o", "c", "h"], SIGNED = new Set(["g", "c", "h"]);
+
+class Side {
+  constructor(told, clip, letter) {
+    Object.assign(this, told, { clip, letter, A: {}, plots: {} });
+    for (const [name, { shape, type, base64 }] of Object.entries(told.arrays)) {
+      const bytes = Uint8Array.from(atob(base64), (ch) => ch.charCodeAt(0));
+      this.A[name] = { shape, a: type === "uint8" ? bytes : new Float32Array(bytes.buffer) };
+    }
+    this.T = this.A.p.shape[0];
+    this.units = this.A["forward/half_life"].shape[0];
+    this.whatIf = new Map(Object.keys(told.what_if).map((name, k) => [name, k]));
+    this.changed = this.rows("what_if");
+    this.rests = this.rows("rests");
+    this.times = Float32Array.from({ length: clip.frames }, (_, k) => clip.time(k));
+    this.heard = this.times.subarray(told.first, told.first + this.T);
+    clip.sides.push(this);
+    for (const place of document.querySelectorAll("[data-plot]")) this.place(place);
+  }
+
+  place(place) {
+    const { plot, label } = place.dataset, column = place.appendChild(make("div"));
+    if (several) column.append(make("div", { className: "side-name", textContent: `${this.letter}  ${this.name}` }));
+    const own = several ? `${label}, ${this.letter}: ${this.name}` : label;
+    this.plots[plot] = new Plot(column, `${plot}-${this.letter}`, own, "still" in place.dataset ? null : this.clip);
+  }
+
+  rows(name) {
+    const { shape: [n, m], a } = this.A[name];
+    return Array.from({ length: n }, (_, k) => a.subarray(k * m, (k + 1) * m));
+  }
+  of(name, unit) { return this.A[name].a.subarray(unit * this.T, (unit + 1) * this.T); }
+  weight(way, name) { return this.A[`${way}/${name}`].a; }          // (units,)
+  has(unit) { return unit < this.units; }
+
+  // -- the sound, and the answer --------------------------------------------------------------------------------------
+
+  drawSound() {
+    const { wave, pitch, mfcc } = this.plots, { low, high, f0 } = this.A, n = low.shape[0], x = [], y = [];
+    for (let k = 0; k < n; k++) { x.push(k / n * this.clip.seconds, k / n * this.clip.seconds); y.push(low.a[k], high.a[k]); }
+    const hz = [80, 120, 160, 240, 320];
+    wave.draw([{ x, y, mode: "lines", line: { color: "#555", width: 1 } }], 110, { showticklabels: false, nticks: 3 });
+    pitch.draw([line(this.times, f0.a, "#0072B2")], MAP,
+      { type: "log", range: [Math.log10(60), Math.log10(420)], tickvals: hz, ticktext: hz.map((v) => innerWidth > 600 ? `${v} Hz` : v) });
+    mfcc.draw([heat(this.times, this.rows("mfcc"), -2.5, 2.5, true)], MAP, { tickvals: [0, 9, 19], ticktext: ["1", "10", "20"] });
+  }
+
+  drawAnswer({ change }) {
+    const traces = [line([0, this.clip.longest], [.5, .5], "#999"), line(this.heard, this.A.p.a, "#0072B2"), line(this.heard, this.A.so_far.a, "#B35A00", "dash")];
+    if (this.whatIf.has(change)) traces.push(line(this.heard, shares(this.changed[this.whatIf.get(change)]), "#000", "dot"));
+    this.plots.answer.draw(traces, 190, PROBABILITY());
+  }
+
+  outcome({ change, unit }) {
+    const was = say(this.probability, 3);
+    if (!change) return was;
+    return this.whatIf.has(change) ? `${was} → ${say(this.what_if[change], 3)}` : `no unit ${unit} here`;
+  }
+
+  drawRests() {
+    const at = this.clip.frame - this.first, y = at >= 0 && at < this.T ? shares(this.rests[at]) : [];
+    this.plots.rests.draw([{ ...line(this.heard, y, "#0072B2"), fill: "tozeroy" }], 110, { range: [0, 1.05], tickvals: [0, .5, 1] });
+  }
+
+  // -- the LSTM -------------------------------------------------------------------------------------------------------
+
+  drawMaps({ way, what }, most) {
+    for (const name of SHOWN) {
+      const all = this.rows(`${way}/${what}/${name}`);
+      this.plots[`map-${name}`].drawMap(this.heard, this.order.map((u) => all[u]), most[name], isSigned(what, name));
+    }
+  }
+
+  mark({ unit }) {                                   // a triangle beside the picked unit's row
+    for (const name of SHOWN) {
+      const { element } = this.plots[`map-${name}`], own = element.querySelector(".row-mark") || element.appendChild(make("div", { className: "row-mark" }));
+      own.hidden = !this.has(unit);
+      own.style.top = `${TOP + (this.order.indexOf(unit) + .5) / this.units * (MAP - TOP - BOTTOM)}px`;
+    }
+  }
+
+  drawUnit({ way, what, unit }) {
+    const of = (name, color, dash) => line(this.heard, this.has(unit) ? this.of(`${way}/${what}/${name}`, unit) : [], color, dash);
+    const range = (names) => {
+      const most = shared((side) => (side.has(unit) ? Math.max(...names.map((name) => Math.max(...side.of(`${way}/${what}/${name}`, unit).map(Math.abs)))) : 0)) * 1.05;
+      return { range: [-most, most] };
+    };
+    const gates = what === "value" ? { range: [-.03, 1.03], tickvals: [0, .5, 1] } : range("ifo".split(""));
+    this.plots["unit-gates"].draw([of("i", "#0072B2"), of("f", "#B35A00", "dash"), of("o", "#006B4F", "dot")], MAP, gates);
+    this.plots["unit-states"].draw([of("g", "#8F3F71", "dot"), of("c", "#000"), of("h", "#0072B2", "dash")], MAP, range("gch".split("")));
+  }
+
+  unitFacts({ way, unit }) {
+    if (!this.has(unit)) return `There is no unit ${unit}: this network has ${this.units} in each direction.`;
+    const at = (name) => this.weight(way, name)[unit];
+    return `Half of what it holds is gone after ${say(at("half_life"))} s. Its forget gate is below .1 in ` +
+      `${say(100 * at("low"), 0)} % of the frames and above .9 in ${say(100 * at("high"), 0)} %. Silenced, it moves the log-odds of male by ${at("ablation") > 0 ? "+" : ""}${say(at("ablation"))}.`;
+  }
+
+  drawReach({ way }) {                               // how far back memory reaches, and the answer's gradient
+    const [total, forget, gates] = this.rows(`${way}/memory`);
+    const log = (array) => {                         // eight decades below the largest
+      const top = Math.ceil(Math.log10(shared((side) => Math.max(...side.A[`${way}/${array}`].a))));
+      return { type: "log", range: [top - 8, top], dtick: 2, exponentformat: "power" };
+    };
+    this.plots.memory.draw([line(this.heard, total, "#000"), line(this.heard, forget, "#B35A00", "dash"), line(this.heard, gates, "#0072B2", "dot")], 190, log("memory"));
+    const lags = this.times.subarray(0, this.T), most = shared((side) => side.T) * D.frame_s;
+    this.plots.lag.draw([line(lags, this.A[`${way}/by_lag`].a, "#000")], 190, log("by_lag"), { range: [0, most], ticksuffix: " s before" });
+  }
+
+  // -- words ----------------------------------------------------------------------------------------------------------
+
+  reading({ way, what, unit }, hover) {
+    const { clip, A, T } = this, frame = clip.hover ?? clip.frame, t = frame - this.first, f0 = A.f0.a[frame];
+    const parts = [`${say(this.times[frame])} s`, Number.isFinite(f0) ? `${Math.round(f0)} Hz` : "unvoiced", `${say(A.energy.a[frame], 0)} dB`];
+    if (t < 0 || t >= T) return [...parts, "nobody speaks: the network was not asked"];
+    const own = hover ?? unit, digits = what === "value" ? 2 : 4;
+    parts.push(`male ${say(A.p.a[t])} (so far ${say(A.so_far.a[t])})`);
+    if (!this.has(own)) return [...parts, `no unit ${own}`];
+    return [...parts, `unit ${own}${what === "gradient" ? " gradients" : ""}: ` +
+      SHOWN.map((name) => `${name} ${say(this.of(`${way}/${what}/${name}`, own)[t], digits)}`).join("  ")];
+  }
+}

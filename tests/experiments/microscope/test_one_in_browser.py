@@ -1,0 +1,172 @@
+"""The page of one clip in Chromium, on a desk and on a phone: what a person does with it."""
+
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="module", params=[1280, 390])
+def opened(request, inspected, seen):
+    return inspected(request.param, seen)
+
+
+def test_it_opens_without_errors_or_requests_and_fits_the_width(opened):
+    assert opened.wrong == []
+    assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_play_moves_the_line_through_every_picture(opened):
+    before, plots = opened.frame(), ("wave-A", "answer-A", "map-c-A", "memory-A")
+    at = {opened.line(plot) for plot in plots}
+    assert len(at) == 1
+    opened.page.click("#play-A")
+    opened.until(lambda: opened.frame() > before + 10)
+    opened.page.click("#play-A")
+    moved = {opened.line(plot) for plot in plots}
+    assert len(moved) == 1
+    assert moved.pop() > at.pop()
+
+
+def test_the_arrow_keys_move_through_time(opened):
+    opened.page.focus("#time-A")
+    before = opened.frame()
+    opened.page.keyboard.press("ArrowLeft")
+    assert opened.frame() == before - 1
+    assert f"{(before - 1) * 0.02:.2f} s" == opened.page.inner_text("#clock-A")
+
+
+def test_a_unit_that_is_picked_is_drawn(opened, seen):
+    for way in ("backward", "forward"):
+        opened.page.select_option("#way", way)
+        for unit in (1, 6):
+            opened.page.select_option("#unit", str(unit))
+            own = seen.directions[way].values
+            for plot, names in {"unit-gates-A": "ifo", "unit-states-A": "gch"}.items():
+                for trace, name in enumerate(names):
+                    np.testing.assert_allclose(opened.drawn(plot, trace), own[name][:, unit], rtol=1e-6)  # float32
+
+
+def test_a_change_shows_the_number_that_the_engine_computed(opened, seen):
+    by_name = {w.name: w for w in seen.what_if}
+    page = opened.page
+    page.select_option("#way", "forward")
+    page.select_option("#unit", "4")
+    page.select_option("#kind", "silence")
+    said = [page.inner_text("#outcome")]
+    drawn = opened.drawn("answer-A", 3)
+    np.testing.assert_allclose(drawn, by_name["forward/silence/4"].p, rtol=0, atol=0.5 / 255 + 1e-6)  # in 255ths
+    page.select_option("#kind", "hold")
+    page.select_option("#gate", "g")
+    page.select_option("#held", "-0.5")
+    page.select_option("#where", "backward")
+    said.append(page.inner_text("#outcome"))
+    page.select_option("#kind", "one")
+    said.append(page.inner_text("#outcome"))
+    for text, name in zip(said, ("forward/silence/4", "backward/g/-0.5", "forward/g/-0.5/4"), strict=True):
+        assert text.endswith(f"→ {by_name[name].probability:.3f}".replace(" 0.", " ."))
+    page.select_option("#kind", "none")
+    assert page.inner_text("#outcome").endswith(f"{seen.judgement.probability:.3f}".removeprefix("0"))
+
+
+def test_pointing_at_a_map_reads_its_number_and_a_click_picks_its_unit(opened, seen):
+    page = opened.page
+    page.select_option("#way", "forward")
+    page.select_option("#what", "value")
+    page.select_option("#sort", "half_life")
+    order = np.argsort(-seen.directions["forward"].half_life)
+    page.locator("#map-f-A").scroll_into_view_if_needed()
+    frame = seen.first + 30
+    at = {"x": opened.x("map-f-A", frame * 0.02 / 3.0), "y": 4 + (5 + 0.5) / len(order) * (150 - 24)}  # the sixth row
+    page.locator("#map-f-A").hover(position=at)
+    value = seen.directions["forward"].values["f"][30, order[5]]
+    assert f"unit {order[5]}: " in page.inner_text("#readout")
+    assert f"f {value:.2f}".replace(" 0.", " .") in page.inner_text("#readout")
+    page.locator("#map-f-A").click(position=at)
+    assert page.input_value("#unit") == str(order[5])
+    assert opened.frame() == frame
+
+
+def test_the_gradients_reach_is_drawn_against_the_lag(opened, seen):
+    for way in ("backward", "forward"):
+        opened.page.select_option("#way", way)
+        np.testing.assert_allclose(opened.drawn("lag-A"), seen.directions[way].by_lag, rtol=1e-6)
+    np.testing.assert_allclose(opened.drawn("lag-A", what="x"), 0.02 * np.arange(len(seen.p)), rtol=1e-6)
+    assert opened.page.locator("#lag-A .playhead").count() == 0  # its axis is not the clip's time
+
+
+# -- a stretch of time ------------------------------------------------------------------------------------------------
+
+IN_TIME = ("wave", "pitch", "mfcc", "answer", "rests", "map-i", "map-h", "unit-gates", "unit-states", "memory")
+
+
+def shown(opened, plot):
+    opened.stands()
+    return opened.page.evaluate(f"document.getElementById('{plot}-A').layout.xaxis.range")
+
+
+@pytest.fixture
+def whole(opened):
+    """The page, which will show all of the clip again."""
+    yield opened
+    opened.page.click("#whole-A")
+    assert all(shown(opened, plot) == [0, 3] for plot in IN_TIME)
+
+
+@pytest.fixture
+def stretched(whole):
+    """The page shows 1.0 to 2.0 s, typed into its fields."""
+    for field, value in (("#from-A", "1"), ("#to-A", "2")):
+        whole.page.fill(field, value)
+        whole.page.keyboard.press("Tab")
+    return whole
+
+
+def test_a_stretch_that_is_typed_is_what_every_picture_shows(stretched):
+    assert all(shown(stretched, plot) == [1, 2] for plot in IN_TIME)
+
+
+def test_in_a_stretch_the_line_and_the_mouse_are_where_the_time_is(stretched):
+    stretched.page.locator("#answer-A").click(position={"x": stretched.x("answer-A", 0.6), "y": 40})
+    assert stretched.frame() == 80  # 1.6 s
+    assert stretched.line("map-c-A") == pytest.approx(stretched.x("map-c-A", 0.6), abs=1)
+    stretched.page.locator("#answer-A").hover(position={"x": stretched.x("answer-A", 0.24), "y": 40})
+    assert stretched.page.inner_text("#readout").startswith("1.24 s")
+    pointer = "getComputedStyle(document.querySelector('#map-c-A .pointer')).left"
+    left = float(stretched.page.evaluate(pointer).removesuffix("px"))
+    assert left == pytest.approx(stretched.x("map-c-A", 0.24), abs=1)
+
+
+def test_the_slider_stays_in_the_stretch_and_so_does_the_sound(stretched):
+    stretched.page.focus("#time-A")
+    stretched.page.keyboard.press("End")
+    assert stretched.frame() == 100  # 2.0 s
+    stretched.page.keyboard.press("Home")
+    assert stretched.frame() == 50
+    stretched.page.keyboard.press("End")
+    for _ in range(10):
+        stretched.page.keyboard.press("ArrowLeft")
+    stretched.page.click("#play-A")  # the last 0.2 s
+    stretched.until(lambda: stretched.page.inner_text("#play-A") == "Play" and stretched.frame() == 100)
+    assert stretched.page.evaluate("document.getElementById('sound-A').currentTime") == pytest.approx(2.0)
+
+
+def test_a_drag_over_the_waveform_shows_that_stretch(whole):
+    whole.page.evaluate("scrollTo(0, 0)")
+    box = whole.page.locator("#wave-A").bounding_box()
+    before = whole.frame()
+    at = [box["x"] + whole.x("wave-A", share) for share in (0.6, 0.2)]
+    whole.page.mouse.move(at[0], box["y"] + 50)
+    whole.page.mouse.down()
+    whole.page.mouse.move(at[1], box["y"] + 50, steps=4)
+    whole.page.mouse.up()
+    pixel = 3.0 / (whole.x("wave-A", 1) - whole.x("wave-A", 0))
+    assert shown(whole, "map-f") == pytest.approx([0.6, 1.8], abs=2 * pixel)
+    assert whole.frame() == pytest.approx(min(max(before, 30), 90), abs=1)  # the end of a drag is no click
+
+
+def test_one_second_around_the_line_is_a_press_away(whole):
+    whole.page.focus("#time-A")
+    whole.page.keyboard.press("Home")
+    for _ in range(60):
+        whole.page.keyboard.press("ArrowRight")
+    whole.page.click("#near-A")
+    assert shown(whole, "answer") == pytest.approx([0.7, 1.7])
