@@ -60,7 +60,8 @@ def backward(dh, cache):
     """δx (T,), δw, δu and δb."""
     x, h, w, u = cache
     _, δz = walk_back(dh, h, u)
-    return δz * w, (δz * x).sum(), (δz * h[:-1]).sum(), δz.sum()  # a weight is used at every step: one term from each
+    # A weight is used at every step: one term from each.
+    return δz * w, (δz * x).sum(), (δz * h[:-1]).sum(), δz.sum()
 
 
 @app.cell(hide_code=True)
