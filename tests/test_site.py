@@ -139,6 +139,7 @@ def test_a_lesson_shows_its_text_its_pictures_and_its_exercises(opened, name):
     window.get_by_role("heading", name=window.title()).first.wait_for()
     window.locator(".js-plotly-plot .main-svg").first.wait_for()
     assert window.get_by_text("Not answered yet").count() >= 2
+    assert window.get_by_text("too large for marimo").count() == 0  # what stands in the place of an output that is
     for width in (1280, 390):
         window.set_viewport_size({"width": width, "height": 900})
         assert window.locator(".site-bar").get_by_role("link", name="Lessons").is_visible()
