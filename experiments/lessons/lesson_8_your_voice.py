@@ -133,11 +133,12 @@ def _(curve, frames, judgement, semitones, steps):
 def _(judgement, name, sound):
     try:
         with mo.status.spinner("Silencing every unit, holding every gate ..."), briefly_on_disk(name, sound) as _file:
-            _page = page(look(_file, MODEL))
+            microscope = page(look(_file, MODEL))
     except ValueError as _nothing:  # a long file that begins with music, say
         mo.stop(True, mo.callout(str(_nothing), kind="warn"))
     # marimo would stretch the frame to the page's height, and the page's player and read-out would not stay in sight.
-    _frame = mo.Html(mo.iframe(_page, height="720px").text.replace("onload=", "data-onload="))
+    frame = mo.iframe(microscope, height="720px").text.replace("onload='__resize", "data-onload='__resize")
+    frame = mo.Html(frame.encode("ascii", "xmlcharrefreplace").decode())  # else Python takes 2 bytes for each letter
     _said = mo.md(f"""
     ## The microscope
 
@@ -145,9 +146,9 @@ def _(judgement, name, sound):
     Then go down to **What if?**, hold the forget gate near 0, so that nothing is remembered, or silence a unit. Look for how
     much it takes to change the answer.
     """)
-    _keep = mo.download(_page.encode(), "microscope.html", "text/html", label="Keep this page (the voice is in it)")
-    mo.vstack([_said, _frame, _keep])
-    return
+    _keep = mo.download(microscope.encode, "microscope.html", "text/html", label="Keep this page (the voice is in it)")
+    mo.vstack([_said, frame, _keep])
+    return frame, microscope
 
 
 @app.cell(hide_code=True)

@@ -1,6 +1,8 @@
 """Lesson 8: the right answers to its exercises, what it says of a voice, and what becomes of sounds that are none."""
 
+import html
 import io
+import re
 
 import numpy as np
 import pytest
@@ -32,12 +34,14 @@ def halved(frames, low, high):
     return low
 
 
-def test_the_right_answers_are_right_and_are_asked_about_the_voice_above(lesson):
+def test_the_right_answers_are_right_and_speak_of_the_voice_above(lesson):
     defined = lesson(8, answer_1=heaviest, answer_2=logit, answer_3=halved)
     assert [defined[f"check_{n}"].state for n in (1, 2, 3)] == ["right", "right", "right"]
     unit, tips = heaviest(defined["frames"]), halved(defined["frames"], -12, 12)
     assert f"leans most on unit {unit} of the forward half" in defined["yours"]
     assert f"It tips at {tips:+.1f} semitones" in defined["yours"]
+    shown = re.search(r"srcdoc='(.*?)'", defined["frame"].text, re.DOTALL)[1]
+    assert html.unescape(shown) == defined["microscope"]  # the page in its frame is the page
 
 
 def test_what_one_might_think_is_wrong(lesson):
