@@ -150,3 +150,9 @@ def test_what_the_microphone_hears_is_judged_as_predict_judges_the_file(page, vo
         f"the probability of male is {own.probability:.3f}"
         in page.frame_locator("iframe").locator(".lead").inner_text()
     )
+
+    with page.expect_download() as download:
+        page.get_by_text("Keep this page").click()
+    kept = Path(download.value.path()).read_text(encoding="utf-8")
+    assert f"the probability of male is {own.probability:.3f}" in kept
+    assert kept.rstrip().endswith("</html>")
