@@ -3,14 +3,15 @@
     python -m experiments.microscope.in_browser page.html
 
 Chromium without a window, driven by playwright, with real keys and a real mouse. A step's time runs from the browser's
-receipt of the input to the end of the frame that shows it.
+receipt of the input to the end of the frame that shows it. Beside it stands what of the processor the page's own thread took:
+where other programs keep the machine busy, the first says what a person waits there, the second what it would be alone.
 """
 
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any, NamedTuple
 
 from rich import box
@@ -32,10 +33,11 @@ WATCH = """(kind) => {
 
 
 class Timing(NamedTuple):
-    """Milliseconds of each of several tries."""
+    """Milliseconds of each of several tries, and what the page's main thread worked for one, in the mean."""
 
     what: str
     tries: list[float]
+    cpu: float
 
 
 def chromium() -> str:
@@ -48,20 +50,34 @@ def chromium() -> str:
 
 def measure(browser: Any, file: Path, width: int = 1280) -> list[Timing]:
     """Opens the page several times in playwright's browser, and uses the last."""
-    first, all_of_it = [], []
+    tries: list[tuple[float, ...]] = []
     for _ in range(OPENINGS):
         page = browser.new_page(viewport={"width": width, "height": 900})
+        devtools = page.context.new_cdp_session(page)
+        devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
         page.goto(file.resolve().as_uri(), wait_until="commit")
-        first.append(_until(page, "p.getBoundingClientRect().top < innerHeight"))
-        all_of_it.append(_until(page, "true"))
-    return [
-        Timing("opened, until the first screen stands", first),
-        Timing("opened, until every picture stands", all_of_it),
-        Timing("a step of the time slider", _slider(page)),
-        Timing("pointing at a map", _pointing(page)),
-        Timing("another unit", _each(page, "change", lambda k: page.select_option("#unit", index=k % 8))),
-        Timing("a stretch of time, or all", _each(page, "click", lambda k: page.click(("#near-A", "#whole-A")[k % 2]))),
+        first = _until(page, "p.getBoundingClientRect().top < innerHeight"), _worked(devtools)
+        tries.append((*first, _until(page, "true"), _worked(devtools)))
+    first, first_cpu, every, every_cpu = zip(*tries, strict=True)
+    timings = [
+        Timing("opened, until the first screen stands", list(first), mean(first_cpu)),
+        Timing("opened, until every picture stands", list(every), mean(every_cpu)),
     ]
+    for what, sight, kind, act in (
+        ("a step of the time slider", "#rests-A", "keydown", lambda k: page.locator("#time-A").press("ArrowRight")),
+        ("pointing at a map", "#map-f-A", "pointermove", _pointing(page)),
+        ("another unit", "#unit-gates-A", "change", lambda k: page.select_option("#unit", index=k % 8)),
+        ("a stretch of time, or all", "#wave-A", "click", lambda k: page.click(("#near-A", "#whole-A")[k % 2])),
+    ):
+        page.locator(sight).scroll_into_view_if_needed()  # what is drawn anew is on the screen
+        page.evaluate(WATCH, kind)
+        before = _worked(devtools)
+        for k in range(STEPS):
+            act(k)
+            while page.evaluate("took.length") <= k:
+                page.wait_for_timeout(5)
+        timings.append(Timing(what, page.evaluate("took"), (_worked(devtools) - before) / STEPS))
+    return timings
 
 
 def _until(page: Any, which: str) -> float:
@@ -71,26 +87,18 @@ def _until(page: Any, which: str) -> float:
     return page.evaluate("performance.now()")
 
 
-def _slider(page: Any) -> list[float]:
-    page.focus("#time-A")
-    return _each(page, "keydown", lambda k: page.keyboard.press("ArrowRight"))
+def _worked(devtools: Any) -> float:
+    """Milliseconds that the page's main thread has worked so far."""
+    found = {m["name"]: m["value"] for m in devtools.send("Performance.getMetrics")["metrics"]}
+    return 1e3 * found["TaskDuration"]
 
 
-def _pointing(page: Any) -> list[float]:
-    page.locator("#map-f-A").scroll_into_view_if_needed()
-    box = page.locator("#map-f-A").bounding_box()
-    x, y = box["x"] + box["width"] / 5, box["y"] + box["height"] / 4
-    return _each(page, "pointermove", lambda k: page.mouse.move(x + 5 * k, y + 2 * (k % 20)))
+def _pointing(page: Any) -> Callable[[int], None]:
+    def point(k: int) -> None:
+        box = page.locator("#map-f-A").bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 5 + 5 * k, box["y"] + box["height"] / 4 + 2 * (k % 20))
 
-
-def _each(page: Any, kind: str, act: Callable[[int], Any]) -> list[float]:
-    """The times of STEPS acts, each of which makes an event of that kind."""
-    page.evaluate(WATCH, kind)
-    for k in range(STEPS):
-        act(k)
-        while page.evaluate("took.length") <= k:
-            page.wait_for_timeout(5)
-    return page.evaluate("took")
+    return point
 
 
 def main() -> None:
@@ -103,10 +111,10 @@ def main() -> None:
     with sync_playwright() as driver, driver.chromium.launch(executable_path=chromium()) as browser:
         timings = measure(browser, Path(sys.argv[1]))
     table = Table(title=f"{sys.argv[1]} in Chromium, ms", box=box.SIMPLE_HEAD)
-    for column in ("what", "median", "largest", "tries"):
+    for column in ("what", "median", "largest", "CPU, mean", "tries"):
         table.add_column(column, justify="left" if column == "what" else "right")
-    for what, tries in timings:
-        table.add_row(what, f"{median(tries):.0f}", f"{max(tries):.0f}", str(len(tries)))
+    for what, tries, cpu in timings:
+        table.add_row(what, f"{median(tries):.0f}", f"{max(tries):.0f}", f"{cpu:.0f}", str(len(tries)))
     Console(highlight=False).print(table)
 
 

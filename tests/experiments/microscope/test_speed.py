@@ -17,6 +17,8 @@ def test_every_act_is_timed_as_often_as_it_is_done(browser, seen, seen_elsewhere
     assert 0 < first.tries[0] <= every.tries[0]
     assert [len(act.tries) for act in acts] == [4, 4, 4, 4]
     assert all(took > 0 for act in acts for took in act.tries)
+    assert 0 < first.cpu <= every.cpu
+    assert all(act.cpu > 0 for act in acts)
 
 
 def test_a_page_must_be_named(monkeypatch):
