@@ -38,6 +38,8 @@ PAGES = PROSE | {own.file.relative_to(HOUSE).as_posix(): f"lessons/{own.file.ste
 LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 FRONT_END = re.compile(r"https://cdn\.jsdelivr\.net/npm/@marimo-team/frontend@[^/]+/dist")
 MATHJAX = re.compile(r"https://cdn\.jsdelivr\.net/npm/mathjax-full@[\w./-]+")
+FROM_DISK = """<script>if (location.protocol === "file:") document.write(
+ "<b>Browsers run no lesson from disk: <code>python -m http.server --directory site</code> serves it.</b>")</script>"""
 LARGE = os.environ | {"MARIMO_OUTPUT_MAX_BYTES": "50000000"}  # a lesson has a microscope's page within it
 BAR = """<body><style>
 .site-bar { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; padding: .5rem 1rem; background: #4051b5; color: #fff;
@@ -105,7 +107,7 @@ def around(n: int) -> list[str]:
         if 0 <= m < len(LESSONS):
             links.append(link(f"{LESSONS[m].file.stem}.html", f"{word}: {name(LESSONS[m])}"))
     how = f"<code>lstm-engine lessons {LESSONS[n].number}</code>"
-    return [*links, f"<span>Sliders stand still on this page; {how} moves them.</span>"]
+    return [*links, f"<span>Sliders stand still on this page; {how} moves them.</span>", FROM_DISK]
 
 
 def link(uri: str, text: str) -> str:
