@@ -5,6 +5,7 @@ Links to other files of the repository lead to their pages, or become plain text
 """
 
 import html
+import os
 import posixpath
 import re
 import shutil
@@ -37,6 +38,9 @@ PAGES = PROSE | {own.file.relative_to(HOUSE).as_posix(): f"lessons/{own.file.ste
 LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 FRONT_END = re.compile(r"https://cdn\.jsdelivr\.net/npm/@marimo-team/frontend@[^/]+/dist")
 MATHJAX = re.compile(r"https://cdn\.jsdelivr\.net/npm/mathjax-full@[\w./-]+")
+FROM_DISK = """<script>if (location.protocol === "file:") document.write(
+ "<b>Browsers run no lesson from disk: <code>python -m http.server --directory site</code> serves it.</b>")</script>"""
+LARGE = os.environ | {"MARIMO_OUTPUT_MAX_BYTES": "50000000"}  # a lesson has a microscope's page within it
 BAR = """<body><style>
 .site-bar { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; padding: .5rem 1rem; background: #4051b5; color: #fff;
  font: 15px/1.6 system-ui, sans-serif; } .site-bar a { color: #fff; text-decoration: underline; }
@@ -84,7 +88,9 @@ def written(*command: str | Path) -> str:
     """What `python -m command FILE` writes into FILE. PluginError, which ends the build, where the command fails."""
     with TemporaryDirectory() as folder:
         out = Path(folder, "page.html")
-        ran = subprocess.run([sys.executable, "-m", *command, out], capture_output=True, text=True, encoding="utf-8")
+        ran = subprocess.run(
+            [sys.executable, "-m", *command, out], env=LARGE, capture_output=True, text=True, encoding="utf-8"
+        )
         if ran.returncode:
             raise PluginError(f"failed: python -m {' '.join(map(str, command))}\n{ran.stdout}{ran.stderr}")
         return out.read_text(encoding="utf-8")
@@ -101,7 +107,7 @@ def around(n: int) -> list[str]:
         if 0 <= m < len(LESSONS):
             links.append(link(f"{LESSONS[m].file.stem}.html", f"{word}: {name(LESSONS[m])}"))
     how = f"<code>lstm-engine lessons {LESSONS[n].number}</code>"
-    return [*links, f"<span>Sliders stand still on this page; {how} moves them.</span>"]
+    return [*links, f"<span>Sliders stand still on this page; {how} moves them.</span>", FROM_DISK]
 
 
 def link(uri: str, text: str) -> str:
