@@ -39,7 +39,7 @@ def main() -> None:
         "lstm_engine/cells/lstm.py": (lines(engine / "cells/lstm.py"), 180),
         "the five files together": (sum(lines(HOUSE / name) for name in ORDER), 1500),
         "the longest other file": (max(lines(p) for p in files if p not in apart), 500),
-        "lstm_engine without kernels, interchange and gradient_check": (proper, 4130),
+        "lstm_engine without kernels, interchange and gradient_check": (proper, 4150),
         "gradient_check": (sum(lines(p) for p in files if "gradient_check" in p.parts), 1850),
         "the longest kernels file": (max(map(lines, kernels)), 350),
     }

@@ -84,6 +84,7 @@ class Trace:
     mask: Array | None  # which steps of p there are
     loss: float | None  # None without y
     grad: Arrays = field(default_factory=Arrays)  # with y: of x (N, T, D) and of every weight, "lstm/kernel"
+    by_now: Array | None = None  # (N, T, ...), p had the input ended there; None where a layer reads from the end
 
     def __getitem__(self, name: str) -> LayerTrace:
         if name not in self.layers:
@@ -112,6 +113,8 @@ class Trace:
             arrays["loss"] = np.asarray(self.loss)
         if self.mask is not None:
             arrays["mask"] = self.mask
+        if self.by_now is not None:
+            arrays["by_now"] = self.by_now
         for name, layer in self.layers.items():
             arrays |= {f"{name}/{key}": a for key, a in layer.items()}
             if layer.grad is not None:
@@ -132,13 +135,28 @@ def trace(model: Sequential, x: Any, y: Any, mask: Any, sample_weight: Any, dtyp
     if y is None:
         batch, mask = samples.take(slice(None))
         p, mask, tapes = passes.forward(twin.layers, batch, False, mask)
-        return Trace(recurrent_layers(twin, tapes), p, mask, None)
+        layers = recurrent_layers(twin, tapes)
+        return Trace(layers, p, mask, None, by_now=by_now(twin, layers, p))
     twin._compiled()
     assert twin.loss is not None
     way = passes.there(twin.layers, twin.loss, Batch(*Data(samples, y, dtype, sample_weight).take(slice(None))), False)
     back = passes.back(twin.layers, twin.loss, way)
     grad = Arrays({"x": back.x, **back.weights})
-    return Trace(recurrent_layers(twin, way.tapes, back.outputs), way.p, way.mask, float(way.loss), grad)
+    layers = recurrent_layers(twin, way.tapes, back.outputs)
+    return Trace(layers, way.p, way.mask, float(way.loss), grad, by_now(twin, layers, way.p))
+
+
+def by_now(model: Sequential, layers: dict[str, LayerTrace], p: Array) -> Array | None:
+    """p_t = model(x_0 ... x_t): what stands above the last recurrent layer, asked about each of its h_t."""
+    if not layers or any(layer.go_backwards for layer in layers.values()):
+        return None  # what it would say of a beginning is in no step of the whole
+    at = max(n for n, layer in enumerate(model.layers) if layer.name in layers)
+    if model.layers[at].return_sequences:  # type: ignore[attr-defined]  # it is a Recurrent
+        return p
+    y = layers[model.layers[at].name].h
+    for layer in model.layers[at + 1 :]:
+        y = layer.run(y)[0]
+    return y
 
 
 def recurrent_layers(model: Sequential, tapes: list[Any], dys: list[Array] | None = None) -> dict[str, LayerTrace]:
