@@ -79,12 +79,16 @@ def from_step(before: le.Sequential, after: le.Sequential, x: Any, t: int) -> np
         early, late = ((x[:, at], None if mask is None else mask[:, at]) for at in (slice(t), slice(t, T)))
         masks = one.output_mask(*early), other.output_mask(*late)
         if isinstance(one, Bidirectional):
-            y, y_r = (_in_turn(a, b, early, late) for a, b in zip(one.parts.values(), other.parts.values(), strict=True))
+            y, y_r = (
+                _in_turn(a, b, early, late) for a, b in zip(one.parts.values(), other.parts.values(), strict=True)
+            )
             x = one._merge(y, y_r[:, ::-1] if one.return_sequences else y_r)
         elif isinstance(one, Recurrent):
             x = _in_turn(one, other, early, late)
         else:
-            x = np.concatenate([layer.run(part, mask=on)[0] for layer, (part, on) in ((one, early), (other, late))], axis=1)
+            x = np.concatenate(
+                [layer.run(part, mask=on)[0] for layer, (part, on) in ((one, early), (other, late))], axis=1
+            )
         mask = None if masks[0] is None else np.concatenate(masks, axis=1)
     return x
 

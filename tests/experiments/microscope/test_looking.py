@@ -125,7 +125,7 @@ def sigmoid(z):
 
 
 def run(network, way, x, c=None, h=None):
-    """(f, o, c, h) of each step, (S, H) each, of a direction that reads x (S, D), in the order of reading, by the equations."""
+    """(f, o, c, h) of each step, (S, H) each, of a direction that reads x (S, D) from first to last, by the equations."""
     W, U, b = (network.weights[f"bidirectional/{way}_lstm/{k}"] for k in ("kernel", "recurrent_kernel", "bias"))
     c, h, steps = np.zeros(UNITS) if c is None else c, np.zeros(UNITS) if h is None else h, []
     for x_t in x:
@@ -155,7 +155,7 @@ def test_memory_is_the_last_outputs_derivative_by_a_cell_in_all_and_along_it(see
     """By complex steps into the cell so many frames before the last that the direction reads."""
     x = model.prepare(heard(seen)).astype(float)
     x = x if way == "forward" else x[::-1]
-    f, o, c, h = run(model.network, way, x)
+    f, o, c, _ = run(model.network, way, x)
     t, total = len(x) - 1 - before, np.zeros((UNITS, UNITS))
     for u in range(UNITS):
         cell = c[t] + 1e-30j * np.eye(UNITS)[u]
@@ -171,7 +171,10 @@ def test_memory_is_the_last_outputs_derivative_by_a_cell_in_all_and_along_it(see
 def test_a_row_of_rests_is_one_answers_and_a_column_one_frames_input(seen, model):
     network, x = model.network.twin(), model.prepare(heard(seen)).astype(float)
     small, tau, t = 1e-6, 40, 35
-    moved = x + small * (np.arange(len(x)) == t)[:, None] * np.concatenate([s * np.eye(x.shape[1]) for s in (1, -1)])[:, None]
+    moved = (
+        x
+        + small * (np.arange(len(x)) == t)[:, None] * np.concatenate([s * np.eye(x.shape[1]) for s in (1, -1)])[:, None]
+    )
     p = network(moved)[..., 0]  # (2 D, T)
     slopes = (p[: x.shape[1]] - p[x.shape[1] :]) / (2 * small)  # (D, T): of every answer by the numbers of frame t
     np.testing.assert_allclose(seen.rests[:, t], np.linalg.norm(slopes, axis=0), rtol=1e-4, atol=1e-9)
