@@ -76,7 +76,8 @@ def _answer(look: Look, name: str) -> str:
         else f"{look.start_s:g} to {look.start_s + j.seconds:.1f} s of {look.whole_s:.1f} s"
     )
     why = f" {j.why[:1].upper()}{j.why[1:]}." if j.label == "uncertain" else ""
-    answer = f"{j.label}: the probability of male is {_digits(j.probability)}."
+    male = round(j.probability or 0.0, 3)  # a look has one always
+    answer = f"{j.label}: the probability of male is {male:.3f}, of female {1 - male:.3f}."
     facts = f"{part}, of it {j.voice_s:.1f} s with a pitch, the median {j.f0_hz:.0f} Hz.{why}"
     side = f'<span class="side-name">{html.escape(name)}</span><br>' if name else ""
     return f'<p class="lead">{side}<strong>{html.escape(answer)}</strong> {html.escape(facts)}</p>'
@@ -174,7 +175,3 @@ def wav(sound: np.ndarray) -> bytes:
 def beside(name: str) -> str:
     """The file of that name beside this one."""
     return resources.files("experiments.microscope").joinpath(name).read_text(encoding="utf-8")
-
-
-def _digits(p: float | None) -> str:
-    return "unknown" if p is None else f"{p:.3f}"
