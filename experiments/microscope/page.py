@@ -18,6 +18,7 @@ import soundfile as sf
 from experiments.microscope.comparing import comparable, differ_by_row, names_apart, one_sound
 from experiments.microscope.looking import HELD, SHOWN, Look
 from experiments.runs import footer
+from experiments.voices.clip_model import MARGIN
 from features.frames import ENERGY_DB, RATE_HZ
 from features.speech import FRAME_S
 
@@ -96,6 +97,7 @@ def data(looks: Sequence[Look], names: Sequence[str]) -> dict[str, Any]:
     clips = _clips(looks)
     return {
         "frame_s": FRAME_S,
+        "margin_s": MARGIN * FRAME_S,
         "held": {gate: [f"{v:g}" for v in values] for gate, values in HELD.items()},
         "one_sound": len(looks) > len(clips),
         "differences": len(looks) > 1 and differ_by_row(*looks),

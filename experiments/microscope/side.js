@@ -125,7 +125,7 @@ class Side {
   notAsked() {                                       // where the network was not asked
     const [from, to] = [this.first, this.first + this.T], end = this.clip.frames;
     const parts = [from > 0 && `before ${say(this.times[from])} s`, to < end && `after ${say(this.times[to - 1])} s`].filter(Boolean);
-    return parts.length ? `Blank ${parts.join(" and ")}: nobody speaks there, so the network was not asked.` : "";
+    return parts.length ? `Blank ${parts.join(" and ")}: the network is asked from the first pitch to the last, and ${say(D.margin_s, 1)} s around.` : "";
   }
 
   pointedAt({ way }, { plot, row }, frame, t) {       // what no other line of the reading says
@@ -151,7 +151,7 @@ class Side {
     const parts = [`${say(this.times[frame])} s`, Number.isFinite(f0) ? `${Math.round(f0)} Hz` : "unvoiced", `${say(A.energy.a[frame], 0)} dB`];
     const there = t >= 0 && t < T;
     if (pointed && (there || pointed.plot === "mfcc")) parts.push(...this.pointedAt({ way }, pointed, frame, t));
-    if (!there) return [...parts, "nobody speaks: the network was not asked"];
+    if (!there) return [...parts, "away from any pitch: the network was not asked"];
     const own = hover ?? unit, digits = what === "value" ? 2 : 4;
     const changed = this.whatIf.has(change) ? `, changed ${say(this.changed[this.whatIf.get(change)][t] / 255)}` : "";
     parts.push(`male ${say(A.p.a[t])} (so far ${say(A.so_far.a[t])}${changed})`);

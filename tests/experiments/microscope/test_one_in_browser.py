@@ -168,7 +168,10 @@ def test_the_pitch_is_drawn_whole(opened, seen):
 
 def test_where_nobody_was_asked_is_said(opened, seen):
     said = opened.page.locator(".not-asked").first.inner_text()
-    assert said.startswith(f"Blank before {short(seen.first * 0.02)} s")
+    assert (
+        said
+        == f"Blank before {short(seen.first * 0.02)} s: the network is asked from the first pitch to the last, and .2 s around."
+    )
 
 
 def test_the_line_ends_above_the_times(opened):
