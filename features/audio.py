@@ -169,6 +169,7 @@ def content_hash(samples: np.ndarray) -> str:
 def duration(path: str | Path) -> float:
     """Seconds in a recording, as its header says; MP3, WebM and MP4, where that is an estimate, are decoded. BadClip."""
     path = Path(path)
+    _check_file(path)
     try:
         with _opened(path) as file:
             frames = _skip(file, file.frames) if file.format == "MP3" else file.frames

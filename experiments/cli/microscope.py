@@ -1,11 +1,12 @@
 """Looking inside a network: inspect."""
 
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.cli.shared import AsJson, Force, app, escape_markup, out_console, print_json, stages
+from experiments.cli.shared import AsJson, app, escape_markup, out_console, print_json, stages
 
 if TYPE_CHECKING:
     from experiments.microscope.looking import Look
@@ -34,14 +35,14 @@ def inspect(
     ),
     start: Annotated[float, typer.Option(min=0, help="Where in the file to begin, in seconds.")] = 0.0,
     seconds: Annotated[float, typer.Option(min=0.1, max=20, help="How much of it to show, at most.")] = 10.0,
-    force: Force = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the page where there is one of that name.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """A page that shows what every gate of the network does while it hears a voice, and what would change its answer.
 
     Of two recordings, or of two models that hear one recording, it shows both beside each other.
     """
-    from experiments.microscope.comparing import names_apart
+    from experiments.microscope.comparing import models_apart, names_apart
     from experiments.microscope.looking import look
     from experiments.microscope.page import page, plotly
     from experiments.voices.predict import SHIPPED, frames_model
@@ -54,15 +55,10 @@ def inspect(
             f"got {len(clips)} recordings and {len(models)} models"
         )
     plotly()  # says what to install before anything is computed
-    if out.is_dir():
-        raise IsADirectoryError(
-            f"{out} is a folder: name a file for the page with --out, such as {out / 'inspect.html'}"
-        )
-    if out.exists() and not force:
-        raise FileExistsError(f"{out} is there already: choose another --out, or replace it with --force")
+    _check_place(out, force)
     networks = [frames_model(path) for path in models]
     told_apart = models if len(models) > 1 else clips
-    names = names_apart([path.with_suffix("") for path in models] if len(models) > 1 else clips)
+    names = models_apart(models) if len(models) > 1 else names_apart(clips)
     with stages() as stage:
         seen = [
             look(file, network, start, seconds, stage(f"{name}: changing one thing at a time"))
@@ -83,6 +79,24 @@ def inspect(
         )
         out_console.print(escape_markup(f"{name}{part}: {j.label}, {j.why}"), soft_wrap=True)
     out_console.print(escape_markup(f"Page: {out} ({megabytes:.1f} MB): open it in a browser."), soft_wrap=True)
+
+
+def _check_place(out: Path, force: bool) -> None:
+    """Whether a page can be written there, asked before minutes are spent on it. OSError, with what to do, if not."""
+    if out.is_dir():
+        raise IsADirectoryError(
+            f"{out} is a folder: name a file for the page with --out, such as {out / 'inspect.html'}"
+        )
+    if out.exists() and not force:
+        raise FileExistsError(f"{out} is there already: choose another --out, or replace it with --force")
+    folder = next(place for place in out.absolute().parents if place.exists())  # in it the others will be made
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file, so {out} cannot be in it: choose another --out")
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise type(error)(f"{folder} cannot be written to ({error.strerror}): choose another --out") from None
 
 
 def _told(name: str, seen: "Look") -> dict[str, Any]:

@@ -60,19 +60,20 @@ def pulled_back(model: le.Sequential, x: Any, dp: Any) -> Trace:
 
 
 def connectivity(model: le.Sequential, x: Any) -> np.ndarray:
-    """(T_out, T): ‖∂p_τ/∂x_t‖₂, how much the answer at step τ would move with the input of step t (Madsen 2019, Distill).
+    """(T_out, T): ‖∂p_τ/∂x_t‖, how much the answer at step τ would move with the input of step t (Madsen 2019, Distill).
 
-    x (T, D) is one sequence; a model that answers once has T_out = 1. An answer of several numbers counts as their sum.
+    x (T, D) is one sequence; a model that answers once has T_out = 1. For an answer p_τ (K,) it is the Frobenius norm of the
+    derivative (K, D), from one pull-back for each of its numbers: their sum would not do, which for a softmax is always 1.
     """
     x = np.asarray(x, float)
-    answers = model(x[None]).shape[1] if model(x[None]).ndim == 3 else 1
-    rows = []
-    for start in range(0, answers, 64):  # so many answers at once: the tape of all would not fit a small machine
-        wanted = np.arange(start, min(start + 64, answers))
-        one = (np.arange(answers) == wanted[:, None]).astype(float)  # (K, T_out)
-        dp = one[..., None] if answers > 1 else 1.0
-        rows.append(np.linalg.norm(pulled_back(model, np.repeat(x[None], len(wanted), axis=0), dp).grad.x, axis=-1))
-    return np.concatenate(rows)
+    p = model(x[None])[0]  # (T_out, K), or (K,)
+    squares = []
+    for start in range(0, p.size, 64):  # so many numbers at once: the tape of all would not fit a small machine
+        wanted = np.arange(start, min(start + 64, p.size))
+        dp = (np.arange(p.size) == wanted[:, None]).reshape(-1, *p.shape)
+        slopes = pulled_back(model, np.repeat(x[None], len(wanted), axis=0), dp).grad.x  # (., T, D)
+        squares.append((slopes**2).sum(axis=-1))
+    return np.sqrt(np.concatenate(squares).reshape(-1, p.shape[-1], len(x)).sum(axis=1))
 
 
 def gradient_by_lag(layer: LayerTrace) -> np.ndarray:

@@ -13,9 +13,9 @@ class Clip {
     this.sound.onplay = () => { this.playing(true); this.follow(); };
     this.sound.onpause = this.sound.onended = () => this.playing(false);
     this.stretch.from.max = this.stretch.to.max = this.seconds;
-    this.stretch.from.onchange = this.stretch.to.onchange = () => this.zoom(+this.stretch.from.value, +this.stretch.to.value);
+    this.stretch.from.onchange = this.stretch.to.onchange = () => this.choose(this.stretch.from.valueAsNumber, this.stretch.to.valueAsNumber);
     this.stretch.near.onclick = () => { const t = this.time(this.frame); this.zoom(t - .5, t + .5); };
-    this.stretch.whole.onclick = () => this.zoom(0, longest);
+    this.stretch.whole.onclick = () => this.show(0, longest);
   }
 
   put(template, place) {                             // the template's controls by class, each with an id of this clip
@@ -34,10 +34,25 @@ class Clip {
 
   // -- the stretch shown ----------------------------------------------------------------------------------------------
 
+  choose(from, to) {                                 // seconds that a person gave; what cannot be is said, and changes nothing
+    const end = this.seconds, last = `The clip ends at ${end.toFixed(2)} s`;
+    const why = Number.isNaN(from + to) ? "Two numbers of seconds are needed"
+      : from >= end ? last : to <= from ? `${from} to ${to} s is no stretch: its end must come after its beginning` : "";
+    if (why) this.stretch.whole.disabled = false;    // it puts the fields right again
+    else this.zoom(Math.max(0, from), Math.min(end, to));
+    const still = `. The pictures still show ${+this.from.toFixed(2)} to ${+Math.min(this.to, end).toFixed(2)} s.`;
+    this.stretch.note.textContent = why ? why + still : to > end + .01 ? `${last}.` : from < 0 ? "The clip begins at 0 s." : "";
+  }
+
   zoom(from, to) {                                   // seconds; at least a tenth, and no more than there is
-    const wide = Math.min(Math.max(to - from, .1), this.longest);
-    this.from = Math.max(0, Math.min(from, this.longest - wide));
-    this.to = this.from + wide;
+    const wide = Math.min(Math.max(to - from, .1), this.seconds);
+    const begin = Math.max(0, Math.min(from, this.seconds - wide));
+    this.show(begin, begin + wide);
+  }
+
+  show(from, to) {
+    [this.from, this.to] = [from, to];
+    this.stretch.note.textContent = "";
     this.showStretch();
     for (const plot of this.plots) plot.redraw();
     this.seek(this.frame);

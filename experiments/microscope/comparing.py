@@ -19,6 +19,17 @@ def names_apart(paths: Sequence[str | Path]) -> list[str]:
     return names
 
 
+def models_apart(files: Sequence[Path]) -> list[str]:
+    """Names for models: "epoch 5" for the epochs/05.safetensors that `train` keeps, before it the run where there are two."""
+    names = []
+    for file, name in zip(files, names_apart([file.with_suffix("") for file in files]), strict=True):
+        if file.parent.name == "epochs" and file.stem.isdecimal():
+            run = name.removesuffix(file.stem).removesuffix("epochs/").removesuffix("/")
+            name = ", ".join(filter(None, [run, f"epoch {int(file.stem)}"]))
+        names.append(name)
+    return names
+
+
 def same_units(one: le.Sequential, other: le.Sequential, layer: str) -> float:
     """The share of an LSTM's units whose nearest in the other model has the same number, by the cosine of incoming weights.
 

@@ -68,7 +68,7 @@ function drawMaps() {
     const own = `${$("way").value}/${name}`, [zero, unit] = D.units[own], signed = SIGNED.has(name), most = name === "c" ? mostOfC(own) : 1;
     const z = now.order.map((u) => row(own, now.at, u));
     draw(`map-${name}`, [heat(heard, z, signed ? zero - most / unit : zero, zero + most / unit, signed)], MAP, ROWS);
-    if (name === "c") $("scale-c").textContent = `−${say(most)} to ${say(most)}`;
+    if (name === "c") $("scale-c").textContent = `−${say(most)} to ${say(most)}: 99 % of the values; the rest in the end’s colour`;
   }
 }
 

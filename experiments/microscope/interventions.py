@@ -63,34 +63,45 @@ def force(model: le.Sequential, layer: str, gate: str, value: float, unit: int |
 def from_step(before: le.Sequential, after: le.Sequential, x: Any, t: int) -> np.ndarray:
     """What a model says of x (N, T, D) that is `before` up to step t and `after` from step t on, going on from the state.
 
-    A layer that reads from the end is `after` first, down to step t, and `before` from there to the beginning. ValueError
-    for a t that is no step of x.
+    A layer that reads from the end is `after` first, down to step t, and `before` from there to the beginning. Steps that a
+    Masking layer masks stay masked. ValueError for a t that is no step of x.
     """
     x = np.asarray(x, before.dtype)
     if not 0 <= t < x.shape[1]:
         raise ValueError(f"t must be a step of x, 0 to {x.shape[1] - 1}, got {t}")
     if t == 0:
         return after(x)
-    T = x.shape[1]
+    T, mask = x.shape[1], None  # mask (N, T) of bool, or None
     for one, other in zip(before.layers, after.layers, strict=True):
+        if x.ndim == 2:  # the last states have answered
+            x = other.run(x)[0]
+            continue
+        early, late = ((x[:, at], None if mask is None else mask[:, at]) for at in (slice(t), slice(t, T)))
+        masks = one.output_mask(*early), other.output_mask(*late)
         if isinstance(one, Bidirectional):
-            y, y_r = (_in_turn(a, b, x, t) for a, b in zip(one.parts.values(), other.parts.values(), strict=True))
+            y, y_r = (
+                _in_turn(a, b, early, late) for a, b in zip(one.parts.values(), other.parts.values(), strict=True)
+            )
             x = one._merge(y, y_r[:, ::-1] if one.return_sequences else y_r)
         elif isinstance(one, Recurrent):
-            x = _in_turn(one, other, x, t)
-        elif x.ndim == 3 and x.shape[1] == T:
-            x = np.concatenate([one.run(x[:, :t])[0], other.run(x[:, t:])[0]], axis=1)
+            x = _in_turn(one, other, early, late)
         else:
-            x = other.run(x)[0]
+            x = np.concatenate(
+                [layer.run(part, mask=on)[0] for layer, (part, on) in ((one, early), (other, late))], axis=1
+            )
+        mask = None if masks[0] is None else np.concatenate(masks, axis=1)
     return x
 
 
-def _in_turn(before: Recurrent, after: Recurrent, x: np.ndarray, t: int) -> np.ndarray:
+Part = tuple[np.ndarray, np.ndarray | None]  # x (N, T, D) and its mask (N, T)
+
+
+def _in_turn(before: Recurrent, after: Recurrent, early: Part, late: Part) -> np.ndarray:
     """The layer's output, in the order in which it reads."""
-    parts = [(after, x[:, t:]), (before, x[:, :t])] if before.go_backwards else [(before, x[:, :t]), (after, x[:, t:])]
+    parts = [(after, late), (before, early)] if before.go_backwards else [(before, early), (after, late)]
     state, outputs = None, []
-    for layer, own in parts:
-        y, state, _ = layer.run(np.ascontiguousarray(own), initial_state=state)
+    for layer, (x, mask) in parts:
+        y, state, _ = layer.run(np.ascontiguousarray(x), mask=mask, initial_state=state)
         outputs.append(y)
     return np.concatenate(outputs, axis=1) if before.return_sequences else outputs[-1]
 

@@ -7,7 +7,7 @@ const longest = Math.max(...D.clips.map((clip) => clip.seconds));
 const clips = D.clips.map((told, k) => new Clip(told, "AB"[k], longest, moved));
 const sides = D.sides.map((told, k) => new Side(told, clips[told.clip], "AB"[k]));
 const alike = sides.every((side) => side.units === sides[0].units);       // then a row is the same unit on every side
-let unit = 0, hovered = null;                        // the unit picked, and the one that the mouse is on
+let unit = 0, pointed = null;                        // the unit picked; what the mouse is on: {plot, unit, row, share}
 
 function chosen() {
   const way = $("way").value, kind = $("kind").value, held = `${$("gate").value}/${$("held").value}`;
@@ -23,7 +23,13 @@ function drawAnswer() {
   $("where").disabled = kind !== "hold";
   for (const side of sides) side.drawAnswer(chosen());
   const told = sides.map((side) => (several ? `${side.letter} ` : "") + side.outcome(chosen()));
-  $("outcome").textContent = `probability of male: ${told.join(",  ")}`;
+  $("outcome").textContent = `${changeInWords()}probability of male: ${told.join(",  ")}`;
+}
+
+function changeInWords() {
+  const way = $("way").value, held = `gate ${$("gate").value} of`, at = `, held at ${$("held").selectedOptions[0].text.replace("-", "−")}: `;
+  const where = $("where").value === "both" ? "both directions" : `the ${$("where").value} direction`;
+  return { none: "", silence: `Unit ${unit}, ${way}, silenced: `, one: `${held} unit ${unit}, ${way}${at}`, hold: `${held} all units in ${where}${at}` }[$("kind").value].replace(/^g/, "G");
 }
 
 function drawLSTM() {
@@ -60,10 +66,10 @@ function drawMaps() {
   drawDifferences();
 }
 
-function showScale(scale, most, signed, of = "") {
-  const digits = most < .01 ? most.toExponential(0) : say(most, most === 1 ? 0 : 2);
+function showScale(scale, most, signed) {
+  const whole = most === 1, digits = most < .01 ? most.toExponential(0) : say(most, whole ? 0 : 2);
   scale.classList.toggle("signed", signed);
-  scale.textContent = of + (signed ? `−${digits} to ${digits}` : "0 to 1");
+  scale.textContent = !signed ? "0 to 1" : whole ? "−1 to 1" : `−${digits} to ${digits}: 99 % of the values; the rest in the end’s colour`;
 }
 
 function pick(u) {
@@ -102,7 +108,7 @@ if (D.differences) {
     const { plot } = place.dataset, own = differences[plot] = place.appendChild(make("div", { className: "wide", hidden: true }));
     own.append(make("div", { className: "side-name", textContent: "B − A  " }));
     own.firstChild.append(own.scale = make("span", { className: "scale signed" }));
-    own.plot = new Plot(own, `difference-${plot.slice(-1)}`, `B minus A: ${place.dataset.label}`, clips[0]);
+    own.plot = Object.assign(new Plot(own, `difference-${plot.slice(-1)}`, `B minus A: ${place.dataset.label}`, clips[0]), { name: "difference" });
   }
 }
 
@@ -121,11 +127,19 @@ function drawDifferences() {
   }
 }
 
+function differenceAt(u) {
+  const { way, what } = chosen(), [A, B] = sides, t = (clips[0].hover ?? clips[0].frame) - A.first;
+  const less = (name) => B.of(`${way}/${what}/${name}`, u)[t] - A.of(`${way}/${what}/${name}`, u)[t];
+  return `B − A  unit ${u}: ` + SHOWN.map((name) => `${name} ${say(less(name), what === "value" ? 2 : 4)}`).join("  ");
+}
+
 // -- time -------------------------------------------------------------------------------------------------------------
 
 function readout() {
-  const told = sides.map((side) => side.reading(chosen(), hovered).join("  |  "));
-  $("readout").textContent = told.map((text, k) => (several ? `${sides[k].letter}  ` : "") + text).join("\n");
+  const told = sides.map((side) => side.reading(chosen(), pointed).join("  |  "));
+  const lines = told.map((text, k) => (several ? `${sides[k].letter}  ` : "") + text);
+  if (pointed?.plot === "difference" && pointed.unit !== null) lines.push(differenceAt(pointed.unit));
+  $("readout").textContent = lines.join("\n");
   if (clips.every((clip) => clip.hover === null)) for (const clip of clips) clip.player.time.setAttribute("aria-valuetext", told.filter((_, k) => sides[k].clip === clip).join(", "));
 }
 
@@ -143,20 +157,25 @@ const sideOf = new Map(MAPS);
 
 for (const clip of clips) for (const plot of clip.plots) {
   const side = sideOf.get(plot), { element } = plot;
-  const unitAt = (event) => side && side.order[Math.floor(plot.height(event) * side.units)];
+  const unitAt = (event) => (side && side.order[Math.floor(plot.height(event) * side.units)]) ?? null;
   element.addEventListener("pointermove", (event) => {
     clip.point(clip.frameAt(plot.share(event)));
-    hovered = unitAt(event) ?? null;
+    pointed = { plot: plot.name, unit: unitAt(event), row: Math.max(0, Math.min(19, Math.floor(plot.height(event) * 20))) };
     readout();
   });
-  element.addEventListener("pointerleave", () => { clip.point(null); hovered = null; readout(); });
+  element.addEventListener("pointerleave", () => { clip.point(null); pointed = null; readout(); });
   element.addEventListener("click", (event) => {
     clip.seek(clip.frameAt(plot.share(event)));
     const u = unitAt(event);
-    if (u !== undefined) pick(u);
+    if (u !== null) pick(u);
   });
 }
-for (const side of sides) dragToZoom(side.plots.wave);
+for (const side of sides) {
+  const { lag, wave } = side.plots;
+  dragToZoom(wave);
+  lag.element.addEventListener("pointermove", (event) => { pointed = { plot: "lag", share: lag.share(event) }; readout(); });
+  lag.element.addEventListener("pointerleave", () => { pointed = null; readout(); });
+}
 
 function dragToZoom(plot) {                          // a stretch drawn over the waveform is what all pictures show next
   const { element, clip } = plot, band = element.appendChild(make("div", { className: "band", hidden: true }));
@@ -176,7 +195,7 @@ function dragToZoom(plot) {                          // a stretch drawn over the
   element.addEventListener("pointerup", (event) => {
     const [a, b] = [start, plot.share(event)].sort((a, b) => a - b).map((share) => clip.from + share * (clip.to - clip.from));
     [start, band.hidden] = [null, true];
-    if (dragged) clip.zoom(a, b);
+    if (dragged) clip.choose(a, b);
   });
   element.addEventListener("pointercancel", () => { [start, dragged, band.hidden] = [null, false, true]; });
   element.addEventListener("click", (event) => { if (dragged) event.stopImmediatePropagation(); }, true);
@@ -198,6 +217,9 @@ let width = innerWidth;
 addEventListener("resize", () => { if ((width <= 600) !== (innerWidth <= 600)) drawAll(); width = innerWidth; });
 const weight = Array.from(sides[0].weight("forward", "ablation"), Math.abs);
 unit = weight.indexOf(Math.max(...weight));          // begin with the unit that counts most
+for (const place of document.querySelectorAll(".not-asked")) {
+  place.textContent = sides.filter((side) => side.notAsked()).map((side) => (several ? `${side.letter}: ` : "") + side.notAsked()).join(" ");
+}
 $("gate").onchange();
 drawAll();
 for (const clip of clips) { clip.point(null); clip.showStretch(); clip.seek(clip.sides[0].first); }

@@ -18,6 +18,7 @@ import soundfile as sf
 from experiments.microscope.comparing import comparable, differ_by_row, names_apart, one_sound
 from experiments.microscope.looking import HELD, SHOWN, Look
 from experiments.runs import footer
+from experiments.voices.clip_model import MARGIN
 from features.frames import ENERGY_DB, RATE_HZ
 from features.speech import FRAME_S
 
@@ -76,7 +77,8 @@ def _answer(look: Look, name: str) -> str:
         else f"{look.start_s:g} to {look.start_s + j.seconds:.1f} s of {look.whole_s:.1f} s"
     )
     why = f" {j.why[:1].upper()}{j.why[1:]}." if j.label == "uncertain" else ""
-    answer = f"{j.label}: the probability of male is {_digits(j.probability)}."
+    male = round(j.probability or 0.0, 3)  # a look has one always
+    answer = f"{j.label}: the probability of male is {male:.3f}, of female {1 - male:.3f}."
     facts = f"{part}, of it {j.voice_s:.1f} s with a pitch, the median {j.f0_hz:.0f} Hz.{why}"
     side = f'<span class="side-name">{html.escape(name)}</span><br>' if name else ""
     return f'<p class="lead">{side}<strong>{html.escape(answer)}</strong> {html.escape(facts)}</p>'
@@ -95,6 +97,7 @@ def data(looks: Sequence[Look], names: Sequence[str]) -> dict[str, Any]:
     clips = _clips(looks)
     return {
         "frame_s": FRAME_S,
+        "margin_s": MARGIN * FRAME_S,
         "held": {gate: [f"{v:g}" for v in values] for gate, values in HELD.items()},
         "one_sound": len(looks) > len(clips),
         "differences": len(looks) > 1 and differ_by_row(*looks),
@@ -174,7 +177,3 @@ def wav(sound: np.ndarray) -> bytes:
 def beside(name: str) -> str:
     """The file of that name beside this one."""
     return resources.files("experiments.microscope").joinpath(name).read_text(encoding="utf-8")
-
-
-def _digits(p: float | None) -> str:
-    return "unknown" if p is None else f"{p:.3f}"

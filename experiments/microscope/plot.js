@@ -3,7 +3,7 @@ const $ = (id) => document.getElementById(id);
 const make = (tag, set = {}) => Object.assign(document.createElement(tag), set);
 const css = (name) => parseFloat(getComputedStyle(document.documentElement).getPropertyValue(name));
 const say = (v, digits = 2) => (Number.isFinite(v) ? v.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace(/^(-?)0\./, "$1.").replace("-", "−") : "–");
-const MAP = 150, TOP = 4, BOTTOM = 20;               // pixels: a map's height, and the margins of every picture
+const MAP = 150, TOP = 4, BOTTOM = 26;               // pixels: a map's height, and the margins of every picture
 const DIVERGING = [[0, "#053061"], [.25, "#4393c3"], [.5, "#f7f7f7"], [.75, "#d6604d"], [1, "#67001f"]];
 
 const line = (x, y, color, dash = "solid") => ({ x, y, mode: "lines", line: { color, dash, width: 1.8 }, connectgaps: false });
@@ -63,7 +63,7 @@ class Plot {
     Plotly.react(this.element, traces, {
       height, margin: { l: css("--left"), r: css("--right"), t: TOP, b: BOTTOM }, showlegend: false, hovermode: false, dragmode: false,
       paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { family: "system-ui, sans-serif", size, color: "#333" },
-      xaxis: { fixedrange: true, nticks: Math.max(5, Math.min(12, this.element.clientWidth / 70)), gridcolor: "#e6e6e6", zeroline: false, ...time },
+      xaxis: { fixedrange: true, nticks: Math.max(5, Math.min(12, this.element.clientWidth / 70)), gridcolor: "#e6e6e6", zeroline: false, ticks: "outside", ticklen: 6, tickcolor: "#999", ...time },
       yaxis: { fixedrange: true, gridcolor: "#e6e6e6", zeroline: false, ...yaxis },
     }, { staticPlot: true, responsive: true });
   }

@@ -2,7 +2,7 @@
 // gradients, order of rows, intervention) comes in as `chosen`, the same for every side.
 
 const PROBABILITY = () => ({
-  range: [-.03, 1.03], tickvals: [0, .5, 1],
+  range: [-.04, 1.04], tickvals: [0, .5, 1],
   ticktext: ["female 0", ".5", "male 1"].map((s) => (innerWidth > 600 ? s : s.split(" ").pop())),
 });
 const shares = (bytes) => Float32Array.from(bytes, (v) => v / 255);
@@ -32,7 +32,7 @@ class Side {
     const { plot, label } = place.dataset, column = place.appendChild(make("div"));
     if (several) column.append(make("div", { className: "side-name", textContent: `${this.letter}  ${this.name}` }));
     const own = several ? `${label}, ${this.letter}: ${this.name}` : label;
-    this.plots[plot] = new Plot(column, `${plot}-${this.letter}`, own, "still" in place.dataset ? null : this.clip);
+    this.plots[plot] = Object.assign(new Plot(column, `${plot}-${this.letter}`, own, "still" in place.dataset ? null : this.clip), { name: plot });
   }
 
   rows(name) {
@@ -47,11 +47,12 @@ class Side {
 
   drawSound() {
     const { wave, pitch, mfcc } = this.plots, { low, high, f0 } = this.A, n = low.shape[0], x = [], y = [];
+    const [least, most] = [-1, 1].map((way) => way * shared((side) => Math.max(...side.A.f0.a.filter(Number.isFinite).map((v) => way * v))));
     for (let k = 0; k < n; k++) { x.push(k / n * this.clip.seconds, k / n * this.clip.seconds); y.push(low.a[k], high.a[k]); }
-    const hz = [80, 120, 160, 240, 320];
+    const hz = [40, 80, 120, 160, 240, 320, 480];
     wave.draw([{ x, y, mode: "lines", line: { color: "#555", width: 1 } }], 110, { showticklabels: false, nticks: 3 });
     pitch.draw([line(this.times, f0.a, "#0072B2")], MAP,
-      { type: "log", range: [Math.log10(60), Math.log10(420)], tickvals: hz, ticktext: hz.map((v) => innerWidth > 600 ? `${v} Hz` : v) });
+      { type: "log", range: [Math.log10(Math.min(70, least / 1.05)), Math.log10(Math.max(350, most * 1.05))], tickvals: hz, ticktext: hz.map((v) => innerWidth > 600 ? `${v} Hz` : v) });
     mfcc.draw([heat(this.times, this.rows("mfcc"), -2.5, 2.5, true)], MAP, { tickvals: [0, 9, 19], ticktext: ["1", "10", "20"] });
   }
 
@@ -95,9 +96,10 @@ class Side {
       const most = shared((side) => (side.has(unit) ? Math.max(...names.map((name) => Math.max(...side.of(`${way}/${what}/${name}`, unit).map(Math.abs)))) : 0)) * 1.05;
       return { range: [-most, most] };
     };
-    const gates = what === "value" ? { range: [-.03, 1.03], tickvals: [0, .5, 1] } : range("ifo".split(""));
+    const gates = what === "value" ? { range: [-.04, 1.04], tickvals: [0, .5, 1] } : range("ifo".split(""));
     this.plots["unit-gates"].draw([of("i", "#0072B2"), of("f", "#B35A00", "dash"), of("o", "#006B4F", "dot")], MAP, gates);
-    this.plots["unit-states"].draw([of("g", "#8F3F71", "dot"), of("c", "#000"), of("h", "#0072B2", "dash")], MAP, range("gch".split("")));
+    this.plots["unit-cell"].draw([of("c", "#000")], MAP, range(["c"]));
+    this.plots["unit-states"].draw([of("g", "#8F3F71", "dot"), of("h", "#0072B2", "dash")], MAP, what === "value" ? { range: [-1.05, 1.05], tickvals: [-1, 0, 1] } : range(["g", "h"]));
   }
 
   unitFacts({ way, unit }) {
@@ -120,12 +122,39 @@ class Side {
 
   // -- words ----------------------------------------------------------------------------------------------------------
 
-  reading({ way, what, unit }, hover) {
-    const { clip, A, T } = this, frame = clip.hover ?? clip.frame, t = frame - this.first, f0 = A.f0.a[frame];
+  notAsked() {                                       // where the network was not asked
+    const [from, to] = [this.first, this.first + this.T], end = this.clip.frames;
+    const parts = [from > 0 && `before ${say(this.times[from])} s`, to < end && `after ${say(this.times[to - 1])} s`].filter(Boolean);
+    return parts.length ? `Blank ${parts.join(" and ")}: the network is asked from the first pitch to the last, and ${say(D.margin_s, 1)} s around.` : "";
+  }
+
+  pointedAt({ way }, { plot, row }, frame, t) {       // what no other line of the reading says
+    const { A } = this;
+    if (plot === "mfcc") return [`MFCC ${20 - row}: ${say(A.mfcc.a[(19 - row) * this.clip.frames + frame])} of its standard deviations`];
+    if (plot === "rests") {
+      const at = this.clip.frame - this.first;
+      return at >= 0 && at < this.T ? [`the answer at the line rests on this frame by ${say(this.rests[at][t] / 255)}`] : [];
+    }
+    if (plot === "memory") return ["in all", "forget gates", "later gates"].map((name, k) => `${name} ${this.rows(`${way}/memory`)[k][t].toExponential(1)}`);
+    return [];
+  }
+
+  lagReading({ way }, share) {
+    const k = Math.round(share * shared((side) => side.T));
+    if (k >= this.T) return ["no frame was read so long before"];
+    return [`${say(k * D.frame_s)} s before the last frame read`, `norm of the gradient ${this.weight(way, "by_lag")[k].toExponential(1)}`];
+  }
+
+  reading({ way, what, unit, change }, pointed) {
+    const { clip, A, T } = this, frame = clip.hover ?? clip.frame, t = frame - this.first, f0 = A.f0.a[frame], hover = pointed?.unit ?? null;
+    if (pointed?.plot === "lag") return this.lagReading({ way }, pointed.share);
     const parts = [`${say(this.times[frame])} s`, Number.isFinite(f0) ? `${Math.round(f0)} Hz` : "unvoiced", `${say(A.energy.a[frame], 0)} dB`];
-    if (t < 0 || t >= T) return [...parts, "nobody speaks: the network was not asked"];
+    const there = t >= 0 && t < T;
+    if (pointed && (there || pointed.plot === "mfcc")) parts.push(...this.pointedAt({ way }, pointed, frame, t));
+    if (!there) return [...parts, "away from any pitch: the network was not asked"];
     const own = hover ?? unit, digits = what === "value" ? 2 : 4;
-    parts.push(`male ${say(A.p.a[t])} (so far ${say(A.so_far.a[t])})`);
+    const changed = this.whatIf.has(change) ? `, changed ${say(this.changed[this.whatIf.get(change)][t] / 255)}` : "";
+    parts.push(`male ${say(A.p.a[t])} (so far ${say(A.so_far.a[t])}${changed})`);
     if (!this.has(own)) return [...parts, `no unit ${own}`];
     return [...parts, `unit ${own}${what === "gradient" ? " gradients" : ""}: ` +
       SHOWN.map((name) => `${name} ${say(this.of(`${way}/${what}/${name}`, own)[t], digits)}`).join("  ")];

@@ -78,7 +78,11 @@ def frames_model(model_file: str | Path) -> ClipModel:
 
 
 def nothing_over_time(model_file: str | Path) -> str:
-    return (
-        f"{model_file} reads one row a clip, so it has no pitch and no probability over time to show: "
-        "use a model of the recipe frames, or leave --model out for the shipped one"
+    """Why a model that is none of frames cannot be used: it is the tutorial's, or for something else than voices."""
+    rows = "reading" in le.load(model_file).metadata  # how the tutorial's rows are read
+    why = (
+        "reads one row a clip, so it has no pitch and no probability over time to show"
+        if rows
+        else "is no model of voices as frames, which its metadata would say"
     )
+    return f"{model_file} {why}: use a model of the recipe frames, or leave --model out for the shipped one"

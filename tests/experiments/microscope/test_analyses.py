@@ -5,6 +5,7 @@ import pytest
 
 import lstm_engine as le
 from experiments.microscope import analyses
+from lstm_engine import passes
 from lstm_engine.gradient_check import unit_scale
 
 N, T, D, H = 2, 7, 3, 4
@@ -77,19 +78,19 @@ def test_pulled_back_gives_the_losss_gradients_for_the_losss_slope(x, y):
             )
 
 
-def test_connectivity_is_the_norm_of_the_answers_derivative(x):
-    net, h = every_step(), 1e-6
+@pytest.mark.parametrize("answer", [("sigmoid", 1), ("softmax", 3)])
+@pytest.mark.parametrize("sequences", [True, False])
+def test_connectivity_is_the_norm_of_the_answers_derivative(answer, sequences, x):
+    """By complex steps through the model; the numbers of a softmax add up to 1, so that the derivative of their sum is 0."""
+    activation, K = answer
+    layers = le.Bidirectional(le.LSTM(H, return_sequences=sequences)), le.Dense(K, activation=activation)
+    net = model(*layers, backend="numpy")
+    moved = x[0] + 1j * STEP * np.eye(T * D).reshape(T * D, T, D)  # a sequence for each number of x[0]
+    slopes = passes.forward(net.layers, moved, False, None)[0].imag / STEP  # (T D, T_out, K), or (T D, K)
+    slopes = slopes.reshape(T, D, -1, K).transpose(2, 0, 3, 1)  # (T_out, T, K, D)
     found = analyses.connectivity(net, x[0])
-    slopes = np.zeros((T, T, D))
-    for t in range(T):
-        for d in range(D):
-            moved = np.repeat(x[:1], 2, axis=0)
-            moved[:, t, d] += (h, -h)
-            p = net(moved)[..., 0]
-            slopes[:, t, d] = (p[0] - p[1]) / (2 * h)
-    np.testing.assert_allclose(
-        found, np.linalg.norm(slopes, axis=-1), rtol=0, atol=1e-9
-    )  # rounding 1e-16 / h, and h² of curvature
+    np.testing.assert_allclose(found, np.linalg.norm(slopes, axis=(2, 3)), rtol=0, atol=EXACT)
+    assert (found > 1e-4).all()
 
 
 def test_one_answer_rests_on_no_later_step_than_it_has_read(x):
@@ -102,11 +103,13 @@ def test_one_answer_rests_on_no_later_step_than_it_has_read(x):
 
 
 def test_more_answers_than_one_batch_takes_keep_their_order():
-    net = model(le.LSTM(2, return_sequences=True), le.Dense(1))
-    found = analyses.connectivity(net, np.random.default_rng(0).standard_normal((70, D)))
+    net = model(le.LSTM(2, return_sequences=True), le.Dense(3))
+    x = np.random.default_rng(0).standard_normal((70, D))
+    found = analyses.connectivity(net, x)
     assert found.shape == (70, 70)
     assert (np.triu(found, 1) == 0).all()
     assert (np.diag(found) > 0).all()
+    np.testing.assert_allclose(found[:22, :22], analyses.connectivity(net, x[:22]), rtol=0, atol=EXACT)  # 64 < 3 · 22
 
 
 def test_the_split_adds_up_to_the_complex_steps_derivative(x):

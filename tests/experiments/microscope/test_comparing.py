@@ -1,12 +1,13 @@
 """What of two looks can be compared, and what to call them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import lstm_engine as le
-from experiments.microscope.comparing import comparable, differ_by_row, names_apart, same_units
+from experiments.microscope.comparing import comparable, differ_by_row, models_apart, names_apart, same_units
 from experiments.microscope.looking import look
 from experiments.voices import clip_model
 
@@ -25,6 +26,19 @@ LAYER = "bidirectional/forward_lstm"
 )
 def test_a_name_is_the_end_of_the_path_that_tells_it_from_the_other(paths, names):
     assert names_apart(paths) == names
+
+
+@pytest.mark.parametrize(
+    ("files", "names"),
+    [
+        (["r/epochs/00.safetensors", "r/epochs/05.safetensors"], ["epoch 0", "epoch 5"]),
+        (["r/epochs/120.safetensors", "r/model.safetensors"], ["epoch 120", "model"]),
+        (["a/epochs/05.safetensors", "b/epochs/05.safetensors"], ["a, epoch 5", "b, epoch 5"]),
+        (["a/05.safetensors", "a/epochs/best.safetensors"], ["05", "best"]),
+    ],
+)
+def test_an_epoch_that_was_kept_is_called_by_its_number(files, names):
+    assert models_apart([Path(file) for file in files]) == names
 
 
 def test_units_of_one_training_are_known_by_their_weights(voice_model, earlier_model, drawn_apart):

@@ -1,5 +1,7 @@
 """Interventions: what an edited model says is what a loop over the equations gives in which the gate or unit is changed."""
 
+from copy import copy
+
 import numpy as np
 import pytest
 
@@ -127,6 +129,35 @@ def test_one_answer_at_the_end_is_the_last_states(x):
         model(le.LSTM(H, return_sequences=True), le.LSTM(H), le.Dense(1)),
     ):
         np.testing.assert_allclose(from_step(net, net.twin(), x, 2), net(x), rtol=0, atol=EXACT)
+
+
+MASKED = {
+    "the last states": [le.LSTM(H)],
+    "every step": [le.LSTM(H, return_sequences=True)],
+    "both ways": [le.Bidirectional(le.LSTM(H, return_sequences=True)), le.LSTM(H)],
+}
+
+
+@pytest.mark.parametrize("layers", MASKED)
+@pytest.mark.parametrize("start", range(1, T))
+def test_a_masked_step_stays_masked_on_either_side_of_the_step(layers, start, x):
+    x[1, 4:] = x[0, 1] = 0
+    net = model(le.Masking(), *map(copy, MASKED[layers]), le.Dense(1))
+    np.testing.assert_allclose(from_step(net, net.twin(), x, start), net(x), rtol=0, atol=EXACT)
+
+
+def test_a_change_passes_over_masked_steps(x):
+    """A forget gate that is held from step 3 on wipes the cell at steps 3 and 5, and not at step 4, which is masked."""
+    x[:, 4] = 0
+    net = model(le.Masking(), le.LSTM(H), le.Dense(1))
+    W, U, b = (net.weights[f"lstm/{k}"] for k in ("kernel", "recurrent_kernel", "bias"))
+    c, h = np.zeros((N, H)), np.zeros((N, H))
+    for t in (0, 1, 2, 3, 5):
+        i, f, g, o = np.split(x[:, t] @ W + h @ U + b, 4, axis=-1)
+        c = (0.01 if t >= 3 else sigmoid(f)) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+    expected = h @ net.weights["dense/kernel"] + net.weights["dense/bias"]
+    np.testing.assert_allclose(from_step(net, force(net, "lstm", "f", 0.01), x, 3), expected, rtol=0, atol=EXACT)
 
 
 def test_a_unit_below_two_directions_is_silent_in_both(x):

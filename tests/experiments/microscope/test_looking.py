@@ -120,6 +120,67 @@ def test_the_gradient_against_the_lag_is_the_last_answers(seen, model):
         assert found[1] == pytest.approx(np.linalg.norm(slopes), rel=1e-6)
 
 
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def run(network, way, x, c=None, h=None):
+    """(f, o, c, h) of each step, (S, H) each, of a direction that reads x (S, D) from first to last, by the equations."""
+    W, U, b = (network.weights[f"bidirectional/{way}_lstm/{k}"] for k in ("kernel", "recurrent_kernel", "bias"))
+    c, h, steps = np.zeros(UNITS) if c is None else c, np.zeros(UNITS) if h is None else h, []
+    for x_t in x:
+        i, f, g, o = np.split(x_t @ W + h @ U + b, 4)
+        i, f, o = sigmoid(i), sigmoid(f), sigmoid(o)
+        c = f * c + i * np.tanh(g)
+        h = o * np.tanh(c)
+        steps.append((f, o, c, h))
+    return [np.array(a) for a in zip(*steps, strict=True)]
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+def test_half_lives_are_seconds_and_the_shares_those_of_the_forget_gate(seen, model, way):
+    x = model.prepare(heard(seen)).astype(float)
+    f, _, _, _ = run(model.network, way, x if way == "forward" else x[::-1])
+    own = seen.directions[way]
+    kept = np.prod(f, axis=0)  # (H,), of what a cell held at the beginning; half is gone every half-life
+    np.testing.assert_allclose(0.5 ** (len(f) * 0.02 / own.half_life), kept, rtol=1e-5)  # a frame every 20 ms
+    np.testing.assert_array_equal(own.low, (f < 0.1).mean(axis=0))
+    np.testing.assert_array_equal(own.high, (f > 0.9).mean(axis=0))
+    assert (own.low != own.high).any()
+
+
+@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("before", [0, 1, 6])
+def test_memory_is_the_last_outputs_derivative_by_a_cell_in_all_and_along_it(seen, model, way, before):
+    """By complex steps into the cell so many frames before the last that the direction reads."""
+    x = model.prepare(heard(seen)).astype(float)
+    x = x if way == "forward" else x[::-1]
+    f, o, c, _ = run(model.network, way, x)
+    t, total = len(x) - 1 - before, np.zeros((UNITS, UNITS))
+    for u in range(UNITS):
+        cell = c[t] + 1e-30j * np.eye(UNITS)[u]
+        out = o[t] * np.tanh(cell)
+        total[:, u] = (run(model.network, way, x[t + 1 :], cell, out)[-1][-1] if before else out).imag / 1e-30
+    along = np.diag(o[-1] * (1 - np.tanh(c[-1]) ** 2) * f[t + 1 :].prod(axis=0))
+    found = seen.directions[way].memory[:, t if way == "forward" else before]  # in the order of time
+    expected = [np.linalg.norm(a) for a in (total, along, total - along)]
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-12)
+    assert before < 2 or abs(expected[1] - expected[2]) > 0.01 * expected[0]  # neither path passes for the other
+
+
+def test_a_row_of_rests_is_one_answers_and_a_column_one_frames_input(seen, model):
+    network, x = model.network.twin(), model.prepare(heard(seen)).astype(float)
+    small, tau, t = 1e-6, 40, 35
+    moved = (
+        x
+        + small * (np.arange(len(x)) == t)[:, None] * np.concatenate([s * np.eye(x.shape[1]) for s in (1, -1)])[:, None]
+    )
+    p = network(moved)[..., 0]  # (2 D, T)
+    slopes = (p[: x.shape[1]] - p[x.shape[1] :]) / (2 * small)  # (D, T): of every answer by the numbers of frame t
+    np.testing.assert_allclose(seen.rests[:, t], np.linalg.norm(slopes, axis=0), rtol=1e-4, atol=1e-9)
+    assert seen.rests[tau, t] != pytest.approx(seen.rests[t, tau], rel=0.01)
+
+
 def test_a_stretch_of_a_file_is_looked_into(voice_file, model):
     seen = look(voice_file, model, start_s=0.5, seconds=1.0)
     assert len(seen.sound) == RATE

@@ -40,7 +40,7 @@ def test_a_unit_that_is_picked_is_drawn(opened, seen):
         for unit in (1, 6):
             opened.page.select_option("#unit", str(unit))
             own = seen.directions[way].values
-            for plot, names in {"unit-gates-A": "ifo", "unit-states-A": "gch"}.items():
+            for plot, names in {"unit-gates-A": "ifo", "unit-cell-A": "c", "unit-states-A": "gh"}.items():
                 for trace, name in enumerate(names):
                     np.testing.assert_allclose(opened.drawn(plot, trace), own[name][:, unit], rtol=1e-6)  # float32
 
@@ -75,7 +75,7 @@ def test_pointing_at_a_map_reads_its_number_and_a_click_picks_its_unit(opened, s
     order = np.argsort(-seen.directions["forward"].half_life)
     page.locator("#map-f-A").scroll_into_view_if_needed()
     frame = seen.first + 30
-    at = {"x": opened.x("map-f-A", frame * 0.02 / 3.0), "y": 4 + (5 + 0.5) / len(order) * (150 - 24)}  # the sixth row
+    at = {"x": opened.x("map-f-A", frame * 0.02 / 3.0), "y": 4 + (5 + 0.5) / len(order) * (150 - 30)}  # the sixth row
     page.locator("#map-f-A").hover(position=at)
     value = seen.directions["forward"].values["f"][30, order[5]]
     assert f"unit {order[5]}: " in page.inner_text("#readout")
@@ -93,9 +93,118 @@ def test_the_gradients_reach_is_drawn_against_the_lag(opened, seen):
     assert opened.page.locator("#lag-A .playhead").count() == 0  # its axis is not the clip's time
 
 
+def reading(opened, plot, share, height):
+    """What the bar says while the mouse is over a picture, so far along its time and so far down, in pixels."""
+    opened.stands()
+    opened.page.locator(f"#{plot}").scroll_into_view_if_needed()
+    opened.page.locator(f"#{plot}").hover(position={"x": opened.x(plot, share), "y": height})
+    return opened.page.inner_text("#readout").split("  |  ")
+
+
+def short(v, digits=2):
+    return (
+        f"{v:.{digits}f}".replace("-", "−").replace("0.", ".", 1) if abs(v) < 1 else f"{v:.{digits}f}".replace("-", "−")
+    )
+
+
+def power(v):
+    mantissa, exponent = f"{v:.1e}".split("e")
+    return f"{mantissa}e{int(exponent):+d}"
+
+
+def test_every_picture_is_read_by_pointing_at_it(opened, seen):
+    page, frame = opened.page, seen.first + 40
+    page.select_option("#way", "forward")
+    page.select_option("#unit", "4")
+    page.select_option("#kind", "silence")
+    page.locator("#answer-A").click(position={"x": opened.x("answer-A", (frame + 10) * 0.02 / 3.0), "y": 40})
+    share = frame * 0.02 / 3.0
+    mfcc = seen.frames[:, 3:23]  # behind pitch, voicing and energy
+    z = (mfcc[frame, 6] - mfcc[:, 6].mean()) / mfcc[:, 6].std()
+    assert f"MFCC 7: {short(z)} of its standard deviations" in reading(opened, "mfcc-A", share, 4 + 13.5 / 20 * 120)
+    rests = seen.rests[50] / seen.rests[50].max()
+    (said,) = (
+        part for part in reading(opened, "rests-A", share, 40) if "the answer at the line rests on this frame" in part
+    )
+    assert float(said.rpartition(" ")[2]) == pytest.approx(rests[40], abs=0.5 / 255 + 0.005)
+    changed = {w.name: w for w in seen.what_if}["forward/silence/4"].p[40]
+    (said,) = (part for part in reading(opened, "answer-A", share, 40) if part.startswith("male "))
+    assert float(said.rpartition("changed ")[2].strip(")")) == pytest.approx(changed, abs=0.5 / 255 + 0.005)
+    parts = reading(opened, "memory-A", share, 40)
+    for name, norm in zip(
+        ("in all", "forget gates", "later gates"), seen.directions["forward"].memory[:, 40], strict=True
+    ):
+        assert f"{name} {power(norm)}" in parts
+    lag = seen.directions["forward"].by_lag
+    assert reading(opened, "lag-A", 20 / len(lag), 40) == [
+        ".40 s before the last frame read",
+        f"norm of the gradient {power(lag[20])}",
+    ]
+    page.select_option("#kind", "none")
+
+
+def test_the_outcome_says_what_was_changed(opened):
+    page = opened.page
+    page.select_option("#way", "backward")
+    page.select_option("#unit", "3")
+    page.select_option("#kind", "silence")
+    assert page.inner_text("#outcome").startswith("Unit 3, backward, silenced: probability of male: ")
+    page.select_option("#kind", "one")
+    page.select_option("#gate", "g")
+    page.select_option("#held", "-0.5")
+    assert page.inner_text("#outcome").startswith("Gate g of unit 3, backward, held at −.5: probability of male: ")
+    page.select_option("#kind", "hold")
+    page.select_option("#where", "both")
+    assert page.inner_text("#outcome").startswith("Gate g of all units in both directions, held at −.5: ")
+    page.select_option("#kind", "none")
+    assert page.inner_text("#outcome").startswith("probability of male: ")
+
+
+def test_the_pitch_is_drawn_whole(opened, seen):
+    low, high = 10 ** np.array(opened.page.evaluate("document.getElementById('pitch-A').layout.yaxis.range"))
+    assert low < np.nanmin(seen.judgement.f0)
+    assert high > np.nanmax(seen.judgement.f0)
+
+
+def test_where_nobody_was_asked_is_said(opened, seen):
+    said = opened.page.locator(".not-asked").first.inner_text()
+    assert (
+        said
+        == f"Blank before {short(seen.first * 0.02)} s: the network is asked from the first pitch to the last, and .2 s around."
+    )
+
+
+def test_the_line_ends_above_the_times(opened):
+    for plot in ("wave-A", "answer-A", "lag-A"):
+        opened.page.locator(f"#{plot}").scroll_into_view_if_needed()
+        opened.stands()
+        of = f"document.getElementById('{plot}').querySelector"
+        ends = [opened.page.evaluate(f"{of}('{name}')?.getBoundingClientRect().{side}") for name, side in
+                ((".playhead", "bottom"), (".xtick text", "top"))]  # fmt: skip
+        assert ends[0] is None or ends[0] <= ends[1]
+        box = "(e) => { const b = e.getBoundingClientRect(); return [b.left, b.right, b.top, b.bottom]; }"
+        boxes = f"Array.from({of}All('.xtick text, .ytick text'), {box})"
+        found = np.array(opened.page.evaluate(boxes))
+        for k, (left, right, top, bottom) in enumerate(found):
+            for other in found[k + 1 :]:
+                assert not (left < other[1] and other[0] < right and top < other[3] and other[2] < bottom)
+
+
 # -- a stretch of time ------------------------------------------------------------------------------------------------
 
-IN_TIME = ("wave", "pitch", "mfcc", "answer", "rests", "map-i", "map-h", "unit-gates", "unit-states", "memory")
+IN_TIME = (
+    "wave",
+    "pitch",
+    "mfcc",
+    "answer",
+    "rests",
+    "map-i",
+    "map-h",
+    "unit-gates",
+    "unit-cell",
+    "unit-states",
+    "memory",
+)
 
 
 def shown(opened, plot):
@@ -122,6 +231,32 @@ def stretched(whole):
 
 def test_a_stretch_that_is_typed_is_what_every_picture_shows(stretched):
     assert all(shown(stretched, plot) == [1, 2] for plot in IN_TIME)
+
+
+@pytest.mark.parametrize(
+    ("fields", "stretch", "said"),
+    [
+        (("8", "2"), [0, 3], "The clip ends at 3.00 s. The pictures still show 0 to 3 s."),
+        (
+            ("2", "1.5"),
+            [2, 3],
+            "2 to 1.5 s is no stretch: its end must come after its beginning. The pictures still show",
+        ),
+        (("100", "200"), [0, 3], "The clip ends at 3.00 s. The pictures still show 0 to 3 s."),
+        (("1", ""), [1, 3], "Two numbers of seconds are needed. The pictures still show 1 to 3 s."),
+        (("1", "200"), [1, 3], "The clip ends at 3.00 s."),
+        (("-1", "2"), [0, 2], ""),
+        (("1", "2"), [1, 2], ""),
+        (("1", "1.02"), [1, 1.1], ""),
+    ],
+)
+def test_a_stretch_that_cannot_be_is_said_and_not_shown(whole, fields, stretch, said):
+    for field, value in zip(("#from-A", "#to-A"), fields, strict=True):
+        whole.page.fill(field, value)
+        whole.page.keyboard.press("Tab")
+    assert shown(whole, "map-f") == pytest.approx(stretch)
+    assert whole.page.inner_text("#note-A").startswith(said)
+    assert bool(whole.page.inner_text("#note-A")) == bool(said)
 
 
 def test_in_a_stretch_the_line_and_the_mouse_are_where_the_time_is(stretched):

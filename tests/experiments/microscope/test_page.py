@@ -1,14 +1,22 @@
 """The microscope's page: the numbers in it, and the command that writes it."""
 
 import base64
+import importlib.util
 import json
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
 
+import lstm_engine as le
+from experiments.microscope import looking
 from experiments.microscope import page as pages
+from experiments.voices import clip_model
+from experiments.voices.predict import SHIPPED
+from features.synth import draw_speaker, speak
 
 
 @pytest.fixture
@@ -134,18 +142,62 @@ def test_the_command_compares_two_models(undrawn, lstm_engine, voice_file, voice
     ("arguments", "said"),
     [
         ("{voice} --start 9", "is 3.0 s long: there is nothing from 9 s on"),
-        ("{tmp}/none.wav", "none.wav: "),
+        ("{tmp}/none.wav", "none.wav: there is no such file"),
         ("{voice} --out {tmp}", "is a folder: name a file for the page with --out"),
         ("{voice} --model {tables_model}", "reads one row a clip"),
+        ("{voice} --model {other_model}", "is no model of voices as frames"),
+        ("{voice} --out {voice}/page.html", "voice & co.wav is a file, so "),
         ("--seconds 5", "give one recording, two recordings to compare, or one recording and two models"),
         ("{voice} {voice} --clip {voice}", "got 3 recordings and 1 models"),
         ("{voice} {voice} --model a --model b", "got 2 recordings and 2 models"),
     ],
 )
 def test_bad_input_is_said_in_a_line(undrawn, lstm_engine, voice_file, trained, arguments, said, tmp_path):
-    places = {"voice": voice_file, "tmp": tmp_path, "tables_model": trained.model}
+    places = {
+        "voice": voice_file,
+        "tmp": tmp_path,
+        "tables_model": trained.model,
+        "other_model": tmp_path / "m.safetensors",
+    }
     words = [a.format(**places) for a in arguments.split()]
+    le.Sequential([le.Input((None, 3)), le.LSTM(2), le.Dense(1)]).save(places["other_model"], {"task": "counting"})
     outcome = lstm_engine("inspect", *words, *([] if "--out" in words else ["--out", tmp_path / "page.html"]))
     assert outcome.code == 2
     assert said in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("out", "said"),
+    [("{voice}/page.html", "choose another --out"), ("/proc/none/page.html", "/proc cannot be written to")],
+)
+def test_a_place_for_the_page_that_will_not_do_is_said_before_anything_is_computed(
+    undrawn, lstm_engine, voice_file, monkeypatch, out, said
+):
+    if out.startswith("/proc") and not Path("/proc/self").exists():
+        pytest.skip("needs a folder in which even root writes nothing: Linux's /proc")
+    monkeypatch.setattr(looking, "look", lambda *a, **k: pytest.fail("it was computed first"))
+    outcome = lstm_engine("inspect", voice_file, "--out", out.format(voice=voice_file))
+    assert outcome.code == 2
+    assert said in outcome.err
+    assert "Errno" not in outcome.err
+
+
+# bytes: of a page, and of plotly 7.1's script, where it is not there to be measured
+MOST, PLOTLY = 10_000_000, 4_900_000
+
+
+def test_a_page_of_5_s_full_of_voice_stays_under_10_megabytes(undrawn, tmp_path):
+    """With the shipped network, whose units decide how much there is to draw."""
+    rng = np.random.default_rng(1)
+    sf.write(tmp_path / "x.wav", speak(draw_speaker("male", "x", rng), 5.0, rng, 16_000), 16_000)
+    seen = looking.look(tmp_path / "x.wav", clip_model.load(SHIPPED))
+    assert len(seen.p) > 200  # of 250 frames
+    library = PLOTLY
+    if importlib.util.find_spec("plotly"):
+        from plotly.offline import get_plotlyjs
+
+        library = len(get_plotlyjs().encode())
+    own = len(pages.page(seen).encode())
+    assert own + library <= MOST
+    assert own >= seen.sound.size * 2 * 4 / 3  # the sound, in base64, is in it

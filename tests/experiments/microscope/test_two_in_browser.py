@@ -60,7 +60,7 @@ def test_a_unit_that_is_picked_is_drawn_on_both_sides(clips, networks, seen, see
         for letter, own in zip("AB", looks, strict=True):
             values = own.directions[way].values
             np.testing.assert_allclose(page.drawn(f"unit-gates-{letter}", 1), values["f"][:, 6], rtol=1e-6)
-            np.testing.assert_allclose(page.drawn(f"unit-states-{letter}", 1), values["c"][:, 6], rtol=1e-6)
+            np.testing.assert_allclose(page.drawn(f"unit-cell-{letter}"), values["c"][:, 6], rtol=1e-6)
 
 
 def test_a_row_is_one_unit_on_both_sides(clips, seen, seen_elsewhere):
@@ -120,6 +120,29 @@ def test_a_stretch_of_one_clip_leaves_the_other_whole(clips):
     clips.page.click("#whole-B")
 
 
+@pytest.mark.parametrize(("start", "end"), [("3", None), ("2", "4"), ("1.5", "1"), (None, "")])
+def test_a_stretch_beyond_the_shorter_clip_is_said_and_not_shown(clips, start, end):
+    for field, value in (("#from-B", start), ("#to-B", end)):
+        if value is not None:
+            clips.page.fill(field, value)
+            clips.page.keyboard.press("Tab")
+    clips.stands()
+    low, high = clips.page.evaluate("document.getElementById('map-f-B').layout.xaxis.range")
+    assert low < 2 <= high
+    assert "The pictures still show" in clips.page.inner_text("#note-B")
+    clips.page.click("#whole-B")
+    assert clips.page.inner_text("#note-B") == ""
+
+
+def test_a_second_at_the_line_of_the_shorter_clip_is_in_it(clips):
+    clips.page.focus("#time-B")
+    clips.page.keyboard.press("End")
+    clips.page.click("#near-B")
+    clips.stands()
+    assert clips.page.evaluate("document.getElementById('map-f-B').layout.xaxis.range") == pytest.approx([1, 2])
+    clips.page.click("#whole-B")
+
+
 def test_the_line_of_one_clip_moves_through_both_networks(networks):
     assert networks.page.locator("#play-B").count() == 0
     networks.page.focus("#time-A")
@@ -135,7 +158,7 @@ def test_pointing_at_one_network_reads_both(networks, seen, seen_earlier):
     page.select_option("#way", "forward")
     page.select_option("#sort", "index")
     page.locator("#map-f-B").scroll_into_view_if_needed()
-    at = {"x": networks.x("map-f-B", frame * 0.02 / 3.0), "y": 4 + 3.5 / 8 * (150 - 24)}
+    at = {"x": networks.x("map-f-B", frame * 0.02 / 3.0), "y": 4 + 3.5 / 8 * (150 - 30)}
     page.locator("#map-f-B").hover(position=at)
     for line, own in zip(page.inner_text("#readout").splitlines(), (seen_earlier, seen), strict=True):
         value = own.directions["forward"].values["f"][40, 3]
@@ -153,6 +176,15 @@ def test_the_difference_is_what_the_later_network_has_more(networks, seen, seen_
     networks.page.check("#difference")
     less = seen.directions["backward"].values["g"] - seen_earlier.directions["backward"].values["g"]
     np.testing.assert_allclose(networks.drawn("difference-g", what="z"), less.T, rtol=0, atol=1e-6)  # float32
+    networks.page.select_option("#sort", "index")
+    networks.page.locator("#difference-c").scroll_into_view_if_needed()
+    at = {"x": networks.x("difference-c", (seen.first + 40) * 0.02 / 3.0), "y": 4 + 3.5 / 8 * (150 - 30)}
+    networks.page.locator("#difference-c").hover(position=at)
+    more = seen.directions["backward"].values["c"][40, 3] - seen_earlier.directions["backward"].values["c"][40, 3]
+    said = networks.page.inner_text("#readout").splitlines()[2]
+    assert said.startswith("B − A  unit 3: ")
+    assert float(said.partition("  c ")[2].split()[0].replace("−", "-")) == pytest.approx(more, abs=0.0051)
+    networks.page.mouse.move(0, 0)
     networks.page.uncheck("#difference")
     assert not networks.page.is_visible("#difference-g")
 
