@@ -131,8 +131,8 @@ def _(gates):
     - One pulse, gates that listen to nothing. With $f$ at {_f:g} each step keeps {_f:.0%}: five steps after the pulse
       {_f**5:.1%} of it is left. Where must $f$ stand for nearly all of it to be left?
     - Set $o$ to 0.02. The memory $c$ is what it was, but $h$ is almost 0: the cell knows and does not say.
-    - Set all inputs to 1 and $f$ to 0.98. $c$ climbs past 1, and $h$ cannot. The memory's own ceiling is far higher: with
-      the $i$ and $f$ that you have set it would end at {ceiling:.1f} (exercise 1), and only at $f = 1$ it has none.
+    - Set all inputs to 1 and $f$ to 0.98. $c$ climbs past 1, and $h$ cannot. Where the memory's own ceiling is, $i$ and
+      $f$ decide: as you have set them, at {ceiling:.1f} (exercise 1). It is far up when $f$ is near 1, and gone at $f = 1$.
     - Let the gates listen to the input, and write 1, then −1, then 0.3. A positive input opens $i$ and shuts $f$: it
       *replaces* the memory. What does a negative one do?
 

@@ -96,7 +96,7 @@ def test_the_memorys_ceiling_is_what_the_engine_ends_at(lesson, i, f):
 
 def test_the_memory_climbs_past_1_and_the_output_cannot(lesson):
     defined = played(lesson, x=8 * [1.0], f=0.98)
-    assert defined["ceiling"] > 10  # "far higher"
+    assert defined["ceiling"] > 10  # "far up"
     assert defined["traces"]["c"].max() > 1 > defined["traces"]["h"].max()
 
 
