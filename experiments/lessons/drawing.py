@@ -1,6 +1,7 @@
 """The lessons' pictures, which look alike, in colours that the colour-blind can tell apart (Okabe & Ito)."""
 
 from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -65,11 +66,31 @@ def unrolled(x: Any, h: Any, w: float, u: float, steps: int = 6) -> str:
             text(at, 70, 14, f"{h[t]:.2f}", "white" if strength > 0.75 else "#111"),
             text(at, 152, 14, f"x = {x[t]:.2f}"), text(at, 28, 12, f"step {t}"),
         ]  # fmt: skip
-    style = "width:100%;min-width:560px;background:white"
-    return (
-        f'<div style="overflow-x:auto"><svg viewBox="0 0 {60 + 105 * steps} 165" style="{style}" role="img" '
-        f'aria-label="The first {steps} steps of the unit">{"".join(parts)}</svg></div>'
+    return sideways(
+        f'<svg viewBox="0 0 {60 + 105 * steps} 165" style="width:100%" role="img" '
+        f'aria-label="The first {steps} steps of the unit">{"".join(parts)}</svg>',
+        560,
     )
+
+
+def sideways(html: str, width: int = 0) -> str:
+    """HTML, as one line, that stays at least `width` pixels wide: where the page is narrower it is pushed sideways.
+
+    A shadow at its edge says that there is more; a cover in the page's colour lies on it once that end is reached.
+    """
+    page = "var(--background,white)"
+    ends = [(90, "left"), (270, "right")]
+    covers = [f"linear-gradient({a}deg,{page} 40%,transparent) {end}/48px 100% no-repeat local" for a, end in ends]
+    shadows = [f"linear-gradient({a}deg,#0005,transparent) {end}/14px 100% no-repeat scroll" for a, end in ends]
+    style = f"overflow-x:auto;margin:1em 0;background:{','.join(covers + shadows)}"
+    content = html.replace("\n", "&#10;")  # its own lines would end the margin of the prose around it
+    content = content.replace("<tr>", '<tr style="background:none">')  # a table's stripes would hide the shadow
+    return f'<div tabindex="0" style="{style}"><div style="min-width:{width}px">{content}</div></div>'
+
+
+def printed(report: object) -> str:
+    """What a terminal would show, in its columns; on a narrow page to be pushed sideways."""
+    return sideways(f'<pre class="text-xs">{escape(str(report))}</pre>')
 
 
 def _styled(figure: go.Figure, title: str, height: int) -> go.Figure:

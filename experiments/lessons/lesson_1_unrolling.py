@@ -1,7 +1,7 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="1 · A unit that remembers")
+app = marimo.App(width="medium", app_title="1 A unit that remembers")
 
 with app.setup(hide_code=True):
     import marimo as mo
@@ -10,13 +10,13 @@ with app.setup(hide_code=True):
     import lstm_engine as le
     from experiments.lessons import drawing, exercises
 
-    T = 30  # steps of a signal
+    T, LONG = 30, 2000  # steps of a signal, and steps after which a pulse has faded if it ever does
 
 
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    # 1 · A unit that remembers
+    # 1 A unit that remembers
 
     Say "when birds flap their wings". The sound lasts two seconds, and no single moment of it is the sentence. Whoever
     listens must still hold the beginning when the end arrives. So must a network that is to tell a man's voice from a
@@ -85,6 +85,8 @@ def _(b, signals, u, w, x):
         _indent = (2 - _t) * r"\quad"
         _deep = rf"\\&{_indent} \tanh({w.value:g}\,x_{_t} {u.value:+g} \cdot {_deep} {b.value:+g})"
     mo.md(f"""
+    {exercises.source(unroll)}
+
     Here are its first six steps. Each box holds its $h$, the number that it hands to the right. **Look at the arrows: every
     one that points up has the same number on it, and so has every one that points right.** It has no
     rule of its own for each moment, but one rule that it uses again and again.
@@ -107,29 +109,31 @@ def _(b, signals, u, w, x):
 
 @app.cell(hide_code=True)
 def _(b, u, w):
-    def _runs(pulse):  # (T,), from the step of the pulse on
-        return unroll([pulse] + (T - 1) * [0.0], w.value, u.value, b.value)
+    def _runs(pulse):  # (LONG + 1,), from the step of the pulse on
+        return unroll([pulse] + LONG * [0.0], w.value, u.value, b.value)
 
     left = np.abs(_runs(1.0) - _runs(0.0))
     share = left / (left[0] or 1.0)
+    stays = bool(share[LONG] > max(0.99 * share[LONG // 2], 1e-6))  # it has stopped falling; 1e-16 would be rounding
     if left[0] == 0:
-        _what = "**It never heard it**: $w$ is 0."
+        what = "**It never heard it**: $w$ is 0."
     elif abs(u.value) < 1:
-        _what = """**It fades.** Each step multiplies it by $u$ and by the slope of the tanh, which is at most 1. So it falls
+        what = """**It fades.** Each step multiplies it by $u$ and by the slope of the tanh, which is at most 1. So it falls
         at least as fast as the dashed line, which is straight because the axis counts in powers of ten."""
-    elif share[-1] > 0.5:
-        _what = """**It stays.** With $|u| > 1$ the unit listens to itself more than the tanh can damp, and sticks: a
-        switch, which keeps one bit for ever and hardly hears what comes later."""
+    elif stays:
+        what = f"""**It stays:** {share[LONG]:.0%} is there after {LONG:,} steps, too. With $|u| > 1$ the unit listens to
+        itself more than the tanh can damp, and sticks: a switch, which keeps one bit until something turns it over."""
     else:
-        _what = "**It fades all the same.** $|u|$ is not below 1, but the slope of the tanh is, and the two multiply."
+        what = f"""**It fades all the same**, to {share[LONG]:.1g} of it after {LONG:,} steps. $|u|$ is not below 1, but the
+        slope of the tanh is, and the two multiply."""
     _rule = left[0] * abs(u.value) ** np.arange(T)
-    _curves = {"what the pulse left": left, "its first value × |u|ᵏ": _rule}
+    _curves = {"what the pulse left": left[:T], "its first value × |u|ᵏ": _rule}
     mo.md(f"""
     ## What remains of a pulse
 
     Let the unit run twice, with a single pulse and without, and see how far apart the two are $k$ steps later. For
     $u$ = {u.value:g}, after 10 steps **{share[10]:.1%}** of the difference is left, while $|u|^{{10}}$ is
-    {abs(u.value) ** 10:.1%}. {_what}
+    {abs(u.value) ** 10:.1%}. {what}
 
     {mo.as_html(drawing.lines(_curves, x_title="steps k since the pulse", log=True))}
 
@@ -141,7 +145,7 @@ def _(b, u, w):
     `SimpleRNN` is this equation for any number of units and inputs. With one of each its weights are our three numbers:
     the `kernel` W is $w$, the `recurrent_kernel` U is $u$, and the `bias` is $b$.
     """)
-    return left, share
+    return left, share, stays, what
 
 
 @app.cell
@@ -169,10 +173,8 @@ def _(engine_h, h, model):
 
 @app.cell(hide_code=True)
 def _():
-    mo.md(r"""
-    ## Exercises
-
-    Write each function's body in place of `return None`. The box below it checks your answer against the engine.
+    mo.md(rf"""
+    {exercises.heading(1)}
 
     **1. Without the loop.** Take the tanh away: $h = w\,x + u\,h'$, a *linear* unit. Its last output is then a plain sum
     over all inputs. How much does each input count?

@@ -1,7 +1,7 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="2 · The LSTM cell by hand")
+app = marimo.App(width="medium", app_title="2 The LSTM cell by hand")
 
 with app.setup(hide_code=True):
     import marimo as mo
@@ -21,7 +21,7 @@ with app.setup(hide_code=True):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    # 2 · The LSTM cell by hand
+    # 2 The LSTM cell by hand
 
     The unit of lesson 1 had one number for two jobs: $h$ was what it remembered and also what it said, and every step ran
     it through a tanh again. The **LSTM** (*long short-term memory*, Hochreiter & Schmidhuber 1997) keeps two: the **cell**
@@ -123,14 +123,16 @@ def _(U, W, at, b, traces, x):
 
 @app.cell(hide_code=True)
 def _(gates):
-    _f = gates.value["f"]
+    _i, _f = gates.value["i"], gates.value["f"]
+    ceiling = _i * np.tanh(1) / (1 - _f)
     mo.md(f"""
     **Try this, and say before you look what will happen:**
 
     - One pulse, gates that listen to nothing. With $f$ at {_f:g} each step keeps {_f:.0%}: five steps after the pulse
       {_f**5:.1%} of it is left. Where must $f$ stand for nearly all of it to be left?
     - Set $o$ to 0.02. The memory $c$ is what it was, but $h$ is almost 0: the cell knows and does not say.
-    - Set all inputs to 1 and $f$ to 0.98. $c$ climbs past 1, and $h$ cannot: the memory has no ceiling, the output has.
+    - Set all inputs to 1 and $f$ to 0.98. $c$ climbs past 1, and $h$ cannot. Where the memory's own ceiling is, $i$ and
+      $f$ decide: as you have set them, at {ceiling:.1f} (exercise 1). It is far up when $f$ is near 1, and gone at $f = 1$.
     - Let the gates listen to the input, and write 1, then −1, then 0.3. A positive input opens $i$ and shuts $f$: it
       *replaces* the memory. What does a negative one do?
 
@@ -140,9 +142,9 @@ def _(gates):
     ## The engine says the same
 
     `LSTM` is these six lines for any number of units and inputs. Its weights hold the four gates side by side, in the
-    order i f g o. `model.trace` gives every value inside, by the letters of the equations:
+    order i f g o. `model.trace(x)["lstm"]` gives every value inside, by the letters of the equations.
     """)
-    return
+    return (ceiling,)
 
 
 @app.cell
@@ -160,7 +162,7 @@ def _(inside, model, traces):
     The largest difference between our {len(traces)} traces and the engine's is **{apart:.1g}**: rounding. One unit with
     one input has {model.count_params()} weights, four times those of lesson 1, as each of i, f, g and o has its own.
 
-    ## Exercises
+    {exercises.heading(2)}
 
     **1. A leaky memory.** All gates stay at rest and so does $g$. The cell starts at 0 and writes the same $i\\,g$ again
     and again. What is in it after $k$ steps? Where does it end if $k$ is large?
@@ -235,11 +237,7 @@ def _():
     _values, _twice = np.array([0.4, -0.9, 0.8, 1.0, -0.3, 0.55, -0.87, 0.9]), np.array([0, 1, 0, 0, 0, 1, 0, 0])
     _kept = [((_values, _s), np.round(np.tanh(_values[np.flatnonzero(_s)[-1]]), 1)) for _s in (_twice, _twice[::-1])]
     check_3 = exercises.check(noted, *_kept)
-    _curves = {
-        "c of your cell": _notebook(_values, _twice),
-        "what comes by, tanh(value)": np.tanh(_values),
-        "s": _twice,
-    }
+    _curves = {"c of your cell": _notebook(_values, _twice), "tanh(value) comes by": np.tanh(_values), "s": _twice}
     _said = mo.md("Your cell at work (with weights and biases of 0 until you answer):")
     mo.vstack([check_3, _said, drawing.lines(_curves, height=270)])
     return (check_3,)

@@ -1,7 +1,7 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="3 · Backpropagation through time, by hand")
+app = marimo.App(width="medium", app_title="3 Backpropagation through time, by hand")
 
 with app.setup(hide_code=True):
     import marimo as mo
@@ -17,7 +17,7 @@ with app.setup(hide_code=True):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    # 3 · Backpropagation through time, by hand
+    # 3 Backpropagation through time, by hand
 
     A network learns by asking, of every weight: *if you were a little larger, how much would the loss $L$ change?* Then it
     turns each weight a little the way that lowers $L$. The answer is the derivative $\partial L / \partial w$, the
@@ -60,15 +60,16 @@ def backward(dh, cache):
     """δx (T,), δw, δu and δb."""
     x, h, w, u = cache
     _, δz = walk_back(dh, h, u)
-    # A weight is used at every step: one term from each.
-    return δz * w, (δz * x).sum(), (δz * h[:-1]).sum(), δz.sum()
+    return δz * w, (δz * x).sum(), (δz * h[:-1]).sum(), δz.sum()  # a weight is used at every step: a term from each
 
 
 @app.cell(hide_code=True)
 def _():
     w, u = (mo.ui.slider(-2, 2, 0.1, value=v, label=f"${k}$", show_value=True) for k, v in (("w", 1.2), ("u", 0.7)))
     y = mo.ui.slider(-1, 1, 0.1, value=-0.5, label="wanted: $y$", show_value=True)
-    mo.md(f"""Let it read x = {", ".join(map(str, X))} and be judged by its last output alone, $L = (h_2 - y)^2$.
+    mo.md(f"""{exercises.source(forward, walk_back, backward)}
+
+    Let it read x = {", ".join(map(str, X))} and be judged by its last output alone, $L = (h_2 - y)^2$.
 
     {mo.hstack([w, u, y], justify="start", wrap=True, gap=2)}""")
     return u, w, y
@@ -85,14 +86,15 @@ def _(u, w, y):
     _unit = way_back.unit(le.SimpleRNN(1), [[[w.value]], [[u.value]], [0.1]])
     engine = [g.item() for g in _unit.gradients(X[None, :, None], [[y.value]])[1].values()]
     _δh, _δz = walk_back(_dh, _cache[1], u.value)
-    rows = [(t, _δh[t], _δz[t], _δz[t] * X[t], _δz[t] * _cache[1][t], _δz[t], _δz[t] * u.value) for t in (2, 1, 0)]
-    _sums = [(f"**{k}**", "", "", *v, "") for k, v in (("sum", by_hand), ("engine", engine), ("nudged", nudged))]
-    _heads = ("step", "δh", "δz = δh(1 − h²)", "to δw: δz·x", "to δu: δz·h'", "to δb: δz", "back: δh' = δz·u")
+    rows = [(t, _δh[t], _δz[t], _δz[t] * X[t], _δz[t] * _cache[1][t], _δz[t] * u.value) for t in (2, 1, 0)]
+    _ends = (("sum", by_hand), ("engine", engine), ("nudged", nudged))
+    _sums = [(f"**{k}**", "", v[2], *v[:2], "") for k, v in _ends]  # δb is the sum of δz
+    _heads = ("step", "δh", "δz = δh(1 − h²)", "to δw: δz·x", "to δu: δz·h'", "back: δh' = δz·u")
     mo.md(f"""
     **Read the table from the top: the last step comes first.** Its δh is the slope of the loss, 2(h₂ − y). What stands in
-    the last column of a row is δh of the next.
+    the last column of a row is δh of the next. To δb goes δz itself.
 
-    {mo.md(drawing.table(_heads, rows + _sums))}
+    {drawing.sideways(mo.md(drawing.table(_heads, rows + _sums)).text)}
 
     The weight $w$ is used three times, so three terms are **added**. The engine takes the same walk. The last row knows
     nothing of it: it makes a weight 0.0001 larger, then smaller, and looks at what the loss does. All three agree.
@@ -139,12 +141,11 @@ def _(at):
     _lstm = way_back.unit(le.LSTM(1), [[_W], [_U], _b])
     grad = _lstm.trace(_x[None, :, None], [[_y]])["lstm"].grad  # every δ inside, by its letter
     apart = max(abs(grad[k][0, t, 0] - deltas[t][k]) for t in range(4) for k in grad.keys() & deltas[t].keys())
-    ways = [
-        (way.where, way.so, ", ".join(f"{deltas[at.value][k]:.4f}" for k in way.names), f"`{way.line}`")
-        for way in way_back.ways()
-    ]
+    _at = deltas[at.value]
+    ways = [(y.where, y.so, ", ".join(f"{_at[k]:.4f}" for k in y.names), f"`{y.line}`") for y in way_back.ways()]
+    _heads = ("where it goes", "so", f"at step {at.value}", "in the engine's `lstm_backward`")
     mo.md(f"""
-    {mo.md(drawing.table(("where it goes", "so", f"at step {at.value}", "in the engine's `lstm_backward`"), ways))}
+    {drawing.sideways(mo.md(drawing.table(_heads, ways)).text, 860)}
 
     At all four steps the largest difference from what `model.trace(x, y)` has is **{apart:.0e}**. Now look at the last line
     once more. $c$ hands its gradient back through **one multiplication by $f$**: no $U$, no slope of a tanh. That is the
@@ -154,8 +155,7 @@ def _(at):
 
     A wrong backward pass does not crash. The **gradient laboratory** finds it: it computes every derivative a second time
     from the loss alone. It nudges too, but by an imaginary amount, $\\partial L/\\partial w = \\mathrm{{Im}}\\,L(w + ih)/h$
-    with a tiny $h$. Nothing is subtracted, so no digit is lost. First `forward` and
-    `backward` from above, by `le.gradcheck_function(forward, backward, inputs)`:
+    with a tiny $h$. Nothing is subtracted, so no digit is lost. First ours: `le.gradcheck_function(forward, backward, ...)`:
     """)
     return apart, deltas, ways
 
@@ -171,7 +171,7 @@ def _():
 
     Each of these changes one line of the engine's `lstm_backward`, in memory, while we look: {bug}
     """)
-    mo.vstack([mo.plain_text(str(own_report)), _said])
+    mo.vstack([mo.Html(drawing.printed(own_report)), _said])
     return bug, own, own_report
 
 
@@ -179,8 +179,8 @@ def _():
 def _(bug):
     right, wrong, found = way_back.losses(), way_back.losses(bug.value), way_back.report(bug.value)
     _boxes = {
-        "Its report": mo.plain_text(str(found).partition("First departs")[0]),
-        "Where it says that the walk goes wrong": mo.plain_text(str(found.departure)),
+        "Its report": mo.Html(drawing.printed(str(found).partition("First departs")[0])),
+        "Where it says that the walk goes wrong": mo.Html(drawing.printed(found.departure)),
         "The mistake": mo.md(f"{bug.value.name}: `{bug.value.old.strip()}` became `{bug.value.new.strip()}`"),
     }
     mo.md(rf"""
@@ -194,7 +194,7 @@ def _(bug):
 
     {mo.accordion(_boxes)}
 
-    ## Exercises
+    {exercises.heading(3)}
 
     **1. A coupled cell.** Some LSTMs have no forget gate of their own: what is written anew is what is forgotten,
     $c = (1 - i)\,c' + i\,g$. Where does $i$ go? Give its δ.
@@ -241,7 +241,7 @@ def _(own):
 
     handed_in_report = le.gradcheck_function(forward, handed_in, own)
     check_2 = exercises.check(answer_2, *(_right(*np.random.default_rng(n).standard_normal((2, n))) for n in (3, 6)))
-    mo.vstack([mo.plain_text(str(handed_in_report)), check_2])
+    mo.vstack([mo.Html(drawing.printed(handed_in_report)), check_2])
     return check_2, handed_in_report
 
 

@@ -1,7 +1,7 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="4 · Why recurrent networks forget")
+app = marimo.App(width="medium", app_title="4 Why recurrent networks forget")
 
 with app.setup(hide_code=True):
     import marimo as mo
@@ -17,7 +17,7 @@ with app.setup(hide_code=True):
 @app.cell(hide_code=True)
 def _():
     mo.md(r"""
-    # 4 · Why recurrent networks forget
+    # 4 Why recurrent networks forget
 
     "When **birds** flap their wings they ..." Whether they *sing* or *roar* was settled by a word far back, *birds* or
     *planes*. To learn that, a network has to notice that this word matters. And it notices by one thing alone: the
@@ -119,7 +119,7 @@ def _(b_f, x):
     halves = np.median(half_life(_lstm.trace(x)["lstm"].f))
     _curves = {
         "all ways together": lags["total"], "along the cell: products of forget gates": lags["forget"],
-        "its first value × σ(b_f)ᵏ": lags["forget"][0] * _f ** np.arange(41),
+        "its first value × σ(b<sub>f</sub>)ᵏ": lags["forget"][0] * _f ** np.arange(41),
     }  # fmt: skip
     mo.vstack([
         mo.md(f"""With $b_f$ = {b_f.value:g} a forget gate rests at σ($b_f$) = {_f:.3f}, and a cell keeps half of what it
@@ -127,7 +127,8 @@ def _(b_f, x):
         the lines turn about their left end.** The dashed line is the exact product of the gates, the dotted one what the bias
         alone promises. All else in the solid line came through the gates, by $h$ and $U$ as in a simple network; it may
         fade or grow."""),
-        drawing.lines(_curves, x_title="lag k: words back from the end", y_title="‖∂h_T / ∂c_t‖", log=True),
+        drawing.lines(_curves, x_title="lag k: words back from the end", log=True,
+                      y_title="‖∂h<sub>T</sub> / ∂c<sub>t</sub>‖"),
     ])  # fmt: skip
     return halves, lags, split
 
@@ -162,10 +163,9 @@ def _(b_f, between, ρ):
         chance decides: with other sentences or other first weights a network notices earlier, or later, or not.)"""),
         drawing.lines({"simple network": rnn_loss, "LSTM": lstm_loss}, x_title="training step", y_title="loss"),
         mo.md(r"""A high forget bias is no free lunch: such a cell also keeps what it should drop. That is why $f$ is a
-        gate and no constant. How a trained one uses it the microscope shows, in lesson 8 on your own voice.
-
-        ## Exercises
-
+        gate and no constant. How a trained one uses it the microscope shows, in lesson 8 on your own voice."""),
+        exercises.heading(4),
+        mo.md(r"""
         **1. The right bias.** A cell is to keep half of what it holds for $k$ steps. Its forget gate listens to nothing
         but its bias. Which bias? (`kept(k)` asks the engine for the half-life.)"""),
     ])  # fmt: skip

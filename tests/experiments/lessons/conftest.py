@@ -1,4 +1,7 @@
 import importlib.util
+import re
+from html import unescape
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,12 +16,24 @@ def marimo():
 @pytest.fixture(scope="session")
 def lesson(marimo):
     """lesson(n, answer_1=...): the definitions of lesson n after a run, with answers in the place of the reader's."""
+    return lambda n, **answers: _app(n).run(defs=answers or None)[1]
 
-    def run(n, **answers):
-        (file,) = [f for f in lessons.files() if f.name.startswith(f"lesson_{n}_")]
-        spec = importlib.util.spec_from_file_location(file.stem, file)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return module.app.run(defs=answers or None)[1]
 
-    return run
+@pytest.fixture
+def read_lesson(marimo, monkeypatch):
+    """read_lesson(n): the text of lesson n where it is read as a page without code."""
+    monkeypatch.setattr(marimo, "app_meta", lambda: SimpleNamespace(mode="run"))
+
+    def read(n):
+        pages = [marimo.as_html(output).text for output in _app(n).run()[0] if output is not None]
+        return unescape(re.sub("<[^>]*>", "", "\n".join(pages)))
+
+    return read
+
+
+def _app(n):
+    (file,) = [f for f in lessons.files() if f.name.startswith(f"lesson_{n}_")]
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.app

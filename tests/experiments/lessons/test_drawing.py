@@ -35,6 +35,19 @@ def test_an_unrolled_unit_shows_each_step_and_one_weight_on_all_arrows():
     assert colours == [drawing.COLOURS[0], drawing.COLOURS[0], drawing.COLOURS[1]]
 
 
+def test_what_is_wide_stays_one_line_of_html_and_can_be_pushed_with_the_keyboard():
+    html = drawing.sideways("<pre>a  b\nc</pre>", 300)
+    assert "\n" not in html
+    assert "<pre>a  b&#10;c</pre>" in html
+    assert 'tabindex="0"' in html
+    assert "overflow-x:auto" in html
+    assert "min-width:300px" in html
+
+
+def test_what_is_printed_is_text_and_no_markup():
+    assert "h &lt; 1&#10;x  &amp; y" in drawing.printed("h < 1\nx  & y")
+
+
 def test_a_table_puts_numbers_to_the_right_and_words_to_the_left():
     assert drawing.table(("step", "δ", "where"), [(1, -0.0, "here"), (0, 0.12345, "there")]).splitlines() == [
         "| step | δ | where |", "| --: | --: | :-- |", "| 1 | 0.0000 | here |", "| 0 | 0.1235 | there |",

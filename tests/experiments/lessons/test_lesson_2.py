@@ -34,7 +34,7 @@ def test_a_leaky_memory_is_a_geometric_series(lesson, answer, state):
     ("answer", "state"),
     [
         (lambda k: (k, np.tanh(k)), "right"),
-        (lambda k: (1, np.tanh(1)), "wrong"),  # the cell has no ceiling
+        (lambda k: (1, np.tanh(1)), "wrong"),  # at f = 1 the cell has no ceiling
         (lambda k: (k, k), "wrong"),  # the output has
     ],
 )
@@ -86,9 +86,18 @@ def test_a_shut_output_gate_hides_the_memory_and_does_not_change_it(lesson):
     assert np.abs(hidden["h"]).max() < 0.02
 
 
-def test_the_memory_has_no_ceiling_and_the_output_has(lesson):
-    traces = played(lesson, x=8 * [1.0], f=0.98)["traces"]
-    assert traces["c"].max() > 1 > traces["h"].max()
+@pytest.mark.parametrize(("i", "f"), [(0.5, 0.98), (0.98, 0.9), (0.3, 0.5)])
+def test_the_memorys_ceiling_is_what_the_engine_ends_at(lesson, i, f):
+    defined = played(lesson, x=8 * [1.0], i=i, f=f)
+    end = defined["resting"](i, f, np.tanh(1), 0.8, 3000)[0]  # .98 to the 3000th is 5e-27
+    assert defined["ceiling"] == pytest.approx(end, rel=1e-12)
+    assert defined["traces"]["c"].max() < defined["ceiling"]
+
+
+def test_the_memory_climbs_past_1_and_the_output_cannot(lesson):
+    defined = played(lesson, x=8 * [1.0], f=0.98)
+    assert defined["ceiling"] > 10  # "far up"
+    assert defined["traces"]["c"].max() > 1 > defined["traces"]["h"].max()
 
 
 def test_listening_to_the_input_replaces_at_a_positive_one_and_ignores_a_negative(lesson):
