@@ -1,7 +1,7 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(app_title="5 Adam, step by step")
+app = marimo.App(width="medium", app_title="5 Adam, step by step")
 
 with app.setup(hide_code=True):
     import marimo as mo
@@ -24,16 +24,15 @@ def _():
     _said = mo.md(r"""
     # 5 Adam, step by step
 
-    A gradient says which way is downhill. It does not say how far to go. The voice tutorial leaves that to one word,
-    `optimizer="adam"`. Here is what the word does, number by number, and the engine and Keras doing the same.
-
-    Take the smallest loss that is hard, a long narrow valley over two weights:
+    A gradient says which way is downhill, not how far to go. The voice tutorial leaves that to `optimizer="adam"`. Here is
+    what it does, number by number, and the engine and Keras doing the same. Take a small loss that is hard,
+    a long narrow valley over two weights:
 
     $$\begin{aligned}L &= \tfrac12\,(s w_0^2 + w_1^2)\\ g_0 &= \partial L/\partial w_0 = s w_0 \quad g_1 = w_1\end{aligned}$$
 
-    Weight 0 lies on the steep wall (s says how steep), weight 1 along the flat floor. Both start at 1 and should go to 0. The
-    loss of an LSTM is such a valley in thousands of directions at once. Training sees a few samples at a time, a batch, and
-    the gradient of a batch is a little off: that is the noise. All pictures follow these sliders.
+    Weight 0 lies on the steep wall (s says how steep), weight 1 along the flat floor. Both start at 1 and should go to 0. An
+    LSTM has thousands of weights, and nothing makes its loss equally steep along all. Training sees a few samples at a
+    time, a batch, and the gradient of a batch is a little off: that is the noise. All pictures follow these sliders.
     """)
     mo.vstack([_said, mo.hstack([lr, beta_1, beta_2, noise, steep], wrap=True, justify="start")])
     return beta_1, beta_2, lr, noise, steep
@@ -74,18 +73,21 @@ def _(downhill, path, sgd_rate, steep):
     for _k, (_name, _way) in enumerate({"Adam": path, "gradient descent": np.array(downhill)}.items()):
         _line = {"color": drawing.COLOURS[_k], "dash": drawing.DASHES[_k]}
         valley.add_scatter(x=_way[:, 0], y=_way[:, 1], name=_name, mode="lines+markers", line=_line, marker_size=5)
+    _sgd, _adam = downhill[20][1], path[20, 1]  # weight 1 after 20 steps; at the bottom it is 0
+    nearer = "nearer to 0: each weight has steps of its own length, and the wall does not slow the floor"
+    if abs(_adam) >= abs(_sgd):
+        nearer = "further from 0, " + ("carried past it by m" if (path[:21, 1] < 0).any() else "still on its way")
     valley.update_xaxes(range=[-1.5, 1.5]).update_yaxes(range=[-0.6, 1.2])
     _said = mo.md(f"""
     ## The walk
 
-    Darker is lower. *Look for* the way each takes from the upper right to the middle, in {STEPS} steps. Plain gradient
-    descent steps by −η g. Its η here is 1.8 / s = {sgd_rate:.3g}; from 2 / s on it would be thrown up the wall, further each
-    time. At a rate that the wall bears the floor is slow, the slower the steeper the wall is: after 20 steps weight 1 stands
-    at {downhill[20][1]:.3f}. Adam's stands at {path[20, 1]:.3f}: it gives each weight a step of its own size. *Then* add
-    noise, and lower β₁. What is m good for?
+    Darker is lower. *Look for* the way each takes to the middle, in {STEPS} steps. Plain gradient descent steps by −η g. Its
+    η here is 1.8 / s = {sgd_rate:.3g}; from 2 / s on it would be thrown up the wall. The steeper the wall, the slower is the
+    floor: after 20 steps weight 1 stands at {_sgd:.3f}. Adam's stands at {_adam:.3f}, {nearer}. *Then* add noise, and lower
+    β₁. What is m good for?
     """)
     mo.vstack([_said, valley])
-    return
+    return (nearer,)
 
 
 @app.cell(hide_code=True)
@@ -115,8 +117,8 @@ def _(at, beta_1, beta_2, gs, lr, ms, path, vs, which):
 
     A prime marks the value before the step. *Look at step 1 of both weights:* the gradients are {gs[1, 0]:.3g} and
     {gs[1, 1]:.3g}, and yet they move by {path[1, 0] - 1:.4g} and {path[1, 1] - 1:.4g}: by η. Made good, m and √v are both as
-    large as the gradient, so its size cancels. The learning rate is a length, in the weights' own unit. *Then follow the
-    steep weight until g changes its sign:* m remembers the way it went, and overshoots.
+    large as the gradient, so its size cancels. The learning rate is a length. *Then follow the steep weight until g changes
+    its sign:* m remembers the way it went, and overshoots.
     """)
     return alpha_t, moved
 
@@ -131,17 +133,19 @@ def _(at, beta_1, beta_2, gs, lr, ms, vs, which):
         "the size": {"|g|": abs(_g), "√v": _root, "√v made good": _root / _due_root},
         "the step": {"Δw": _plain * _due_root / _due_m, "Δw, were nothing made good": _plain},
     }
-    _drawn = [drawing.lines(c, x=_t, title=title, x_title="step t", height=250) for title, c in moments.items()]
-    _drawn = [figure.add_vline(x=at.value, line_color="grey", line_width=1) for figure in _drawn]
-    _said = mo.md("""
+    _drawn = [drawing.lines(c, _t, title, "step t", height=250).add_vline(at.value) for title, c in moments.items()]
+    times = (1 - beta_1.value) / np.sqrt(1 - beta_2.value)  # the first step as it would be, by what it is
+    _lags = {1: "long**, because √v lags further behind than m", -1: "short**, because m lags further behind than √v"}
+    wrong = f"too **{_lags[_side]}" if (_side := np.sign(round(times - 1, 9))) else "just right, for m and √v lag alike"
+    _said = mo.md(f"""
     ## The same weight at every step
 
     m and v begin at 0, so at first they are too small: m has 1 - β₁ᵗ of what is its due, v 1 - β₂ᵗ. Dividing by these makes
-    it good ("bias correction"); α does both at once. *Look at the third picture:* without it the first steps would be too
-    **long**, because √v lags further behind than m. The grey line is the step t chosen above.
+    it good ("bias correction"); α does both at once. *Look at the third picture:* without it the first step would be
+    {times:.2g} times as long, {wrong}. The upright line is the step t chosen above.
     """)
     mo.vstack([_said, *_drawn])
-    return (moments,)
+    return moments, times, wrong
 
 
 @app.function
@@ -169,8 +173,8 @@ def keras_walk(lr, beta_1, beta_2, gradients):
 
 @app.cell(hide_code=True)
 def _(beta_1, beta_2, gs, lr, path):
-    _settings = lr.value, beta_1.value, beta_2.value
-    engine_apart, keras_apart = np.abs(engine_walk(le.Adam(*_settings), gs[1:]) - path[1:]).max(), None
+    _settings, keras_apart = (lr.value, beta_1.value, beta_2.value), None
+    engine_apart = np.abs(engine_walk(le.Adam(*_settings), gs[1:]) - path[1:]).max()
     try:
         keras_apart = np.abs(keras_walk(*_settings, gs[1:]) - path[1:]).max()
         _keras = f"{keras_apart:.1e}"
@@ -181,7 +185,7 @@ def _(beta_1, beta_2, gs, lr, path):
 
     The same gradients. *Look for* zero, or rounding in the sixteenth digit; move the sliders: it stays so.
 
-    | beside `adam_step` above, {STEPS} steps in float64 | largest difference of a weight |
+    | beside the equations above, {STEPS} steps in float64 | largest difference of a weight |
     |---|---|
     | `le.Adam` | {engine_apart:.1e} |
     | Keras's Adam | {_keras} |
@@ -200,9 +204,9 @@ def _():
     ## Where ε stands
 
     ε = 10⁻⁷ keeps a weight without a gradient from dividing 0 by 0. It also says which gradients are too small to count. The
-    paper's Algorithm 1 makes v good first and then adds ε. Keras adds ε to √v as it is ("epsilon hat"), which at step 1 is
-    √(1 - β₂) = {_due:.3f} of its due: there ε weighs {1 / _due:.0f} times as much. *Look for* where a line passes one half:
-    at a gradient of {_half[0]:.1e} and of {_half[1]:.1e}. Behind a closed gate gradients can be that small.
+    paper's Algorithm 1 makes v good first and then adds ε. Keras adds ε to √v as it is ("epsilon hat"), {_due:.3f} of its due
+    at step 1: there ε weighs {1 / _due:.0f} times as much. *Look for* where a line passes one half: at a gradient of
+    {_half[0]:.1e} and of {_half[1]:.1e}.
     """)
     mo.vstack([_said, _drawn])
     return (first,)
@@ -220,12 +224,10 @@ def _():
         def alpha(self, lr):
             return lr
 
-    def first_step(*betas):  # made good, it is η
-        return 1 - engine_walk(Uncorrected(1.0, *betas, epsilon=0), np.array([2.0]))[0]
-
     _asked = (0.9, 0.999), (0.9, 0.99), (0.5, 0.9), (0.99, 0.9)
-    check_1 = exercises.check(answer_1, *((betas, first_step(*betas)) for betas in _asked))
-    mo.vstack([mo.md("## Exercises\n\nWrite each function; below it the engine answers."), check_1])
+    _ends = [engine_walk(Uncorrected(1.0, *betas, epsilon=0), np.array([2.0]))[0] for betas in _asked]
+    check_1 = exercises.check(answer_1, *((betas, 1 - end) for betas, end in zip(_asked, _ends, strict=True)))  # η is 1
+    mo.vstack([exercises.heading(5), check_1])
     return (check_1,)
 
 
@@ -237,10 +239,8 @@ def answer_2(beta_1):
 
 @app.cell(hide_code=True)
 def _():
-    def last_step(beta_1):
-        return abs(np.diff(engine_walk(le.Adam(1.0, beta_1, epsilon=0), np.resize([1.0, -1.0], 2000)))[-1])
-
-    check_2 = exercises.check(answer_2, *(((b,), last_step(b)) for b in (0.9, 0.5, 0.0, 0.98)))
+    _walks = {b: engine_walk(le.Adam(1.0, b, epsilon=0), np.resize([1.0, -1.0], 2000)) for b in (0.9, 0.5, 0.0, 0.98)}
+    check_2 = exercises.check(answer_2, *(((b,), abs(walk[-1] - walk[-2])) for b, walk in _walks.items()))
     check_2
     return (check_2,)
 

@@ -1,7 +1,7 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="medium", app_title="8 · Your voice")
+app = marimo.App(width="medium", app_title="8 Your voice")
 
 with app.setup(hide_code=True):
     import marimo as mo
@@ -13,7 +13,6 @@ with app.setup(hide_code=True):
     from experiments.lessons.recorder import Recorder
     from experiments.lessons.voice import FORWARD, MODEL, NETWORK, STORED, briefly_on_disk, heard, log_odds, made_up
     from experiments.microscope import analyses
-    from experiments.microscope.interventions import force
     from experiments.microscope.looking import look
     from experiments.microscope.page import page
     from features.audio import BadClip
@@ -27,18 +26,17 @@ def _():
     recorder = mo.ui.anywidget(Recorder())
     file = mo.ui.file(filetypes=["audio/*", ".wav", ".flac", ".ogg", ".mp3", ".webm", ".m4a"], label="A recording")
     throat = mo.ui.dropdown({"a woman's": "female", "a man's": "male"}, "a woman's", label="throat and mouth like")
-    height = mo.ui.slider(80, 300, 5, value=210, label="pitch in Hz, about", show_value=True, debounce=True)
+    height = mo.ui.slider(80, 300, 5, value=210, label="the speaker's usual pitch (Hz)", show_value=True, debounce=True)
     source = mo.ui.tabs(
         {"A made-up voice": mo.hstack([throat, height], justify="start", wrap=True), "Record": recorder, "A file": file}
     )
     _said = mo.md(f"""
-    # 8 · Your voice
+    # 8 Your voice
 
     Here everything comes together. An LSTM that has heard {STORED["data"]["clips"]} people read aloud listens to one more
-    voice, and it can be yours. Until you press **Record**, a made-up voice stands in.
-
-    The sound goes from your browser to this notebook, on the machine that runs it, and no further. Nothing of it is kept: the
-    file that the network reads is gone once it is read.
+    voice, and it can be yours. Until you press **Record**, a made-up voice stands in. (In this clip its mood moves its pitch
+    some semitones off the usual one.) The sound goes from your browser to this notebook, on the machine that runs it, and no
+    further. Nothing of it is kept: the file that the network reads is gone once it is read.
     """)
     mo.vstack([_said, source])
     return file, height, recorder, source, throat
@@ -75,11 +73,12 @@ def _(name, sound):
 
 @app.cell(hide_code=True)
 def _(judgement):
-    _votes = logit(judgement.p[~np.isnan(judgement.p)])
+    _votes, _bands = logit(judgement.p[~np.isnan(judgement.p)]), []
     _pitch = drawing.lines({"pitch": judgement.f0}, judgement.time, x_title="", y_title="pitch (Hz)", height=230)
     for _sex, _who, _colour in (("male", "men", drawing.COLOURS[0]), ("female", "women", drawing.COLOURS[1])):
         _low, _high = np.multiply(PITCH[_sex][1], (-2, 2)) + PITCH[_sex][0]
         _pitch.add_hrect(_low, _high, fillcolor=_colour, opacity=0.12, line_width=0, annotation_text=f"most {_who}")
+        _bands.append(f"{_who} ({_low:.0f} to {_high:.0f} Hz)")
     _pitch.update_yaxes(range=[60, max(280.0, 1.05 * np.nanmax(judgement.f0))])
     _p = drawing.lines({"p": judgement.p}, judgement.time, x_title="time (s)", y_title="p", height=230)
     _p.add_hline(0.5, line_color="#888").update_yaxes(range=[-0.03, 1.03])
@@ -91,8 +90,10 @@ def _(judgement):
 
     $$p = \sigma\Big(\frac1T \sum_t z_t\Big) = \sigma({_votes.mean():.3f}) = {expit(_votes.mean()):.3f}$$
 
-    Look for pieces that disagree with the rest. And look where the pitch is missing, because there you hiss, pause or hold
-    your lips shut: the answer goes on. What carries it over the gap is the cell $c$.
+    Look for pieces that disagree with the rest, and for gaps in the pitch, where you hiss, pause or hold your lips shut: the
+    answer goes on. The MFCCs still speak there, and the cell $c$ can carry over what was heard before: hold its forget gate
+    in the microscope below. Bands: the mean ± 2 standard deviations of {" and ".join(_bands)}, from words recorded by
+    Hillenbrand and others (1995). The microscope names narrower ranges, as a rule of thumb.
     """)
     mo.vstack([_said, *(_figure.update_layout(showlegend=False) for _figure in (_pitch, _p))])
     return
@@ -104,9 +105,8 @@ def _():
     _said = mo.md("""
     ## Only the pitch
 
-    Is it the pitch that decides? Move that one number of every piece and leave the MFCCs as they are. No throat could make
-    such a voice, but it is a fair question to a network. 12 semitones are an octave: twice the frequency. Look for the place
-    where the answer tips. Is it where the picture above says that men's pitch ends?
+    Is it the pitch that decides? Move that one number of every piece and leave the MFCCs as they are, as no throat could. 12
+    semitones are an octave: twice the frequency. Where does the answer tip? Where men's pitch ends in the picture above?
     """)
     mo.vstack([_said, semitones])
     return (semitones,)
@@ -143,8 +143,7 @@ def _(judgement, name, sound):
     ## The microscope
 
     Every gate of every unit while it hears {min(judgement.seconds, 10):.1f} s of this voice. Press play and follow the line.
-    Then go down to **What if?**, hold the forget gate near 0, so that nothing is remembered, or silence a unit. Look for how
-    much it takes to change the answer.
+    In **What if?**, hold the forget gate near 0, or silence a unit. Look for how much it takes to change the answer.
     """)
     _keep = mo.download(microscope.encode, "microscope.html", "text/html", label="Keep this page (the voice is in it)")
     mo.vstack([_said, frame, _keep])
@@ -154,10 +153,10 @@ def _(judgement, name, sound):
 @app.cell(hide_code=True)
 def _():
     man, woman = (heard("made up.wav", made_up(_sex, _hz))[1] for _sex, _hz in (("male", 120.0), ("female", 210.0)))
-    mo.md("""
-    ## Exercises
+    mo.md(f"""
+    {exercises.heading(8)}
 
-    They are checked on two made-up voices, a man's and a woman's, and once right they speak of the voice above.
+    They are checked on two made-up voices, a man's and a woman's. Once right, they speak of the voice above.
 
     **1. The unit that matters most.** Silence a unit, so that nobody hears it: how far the log-odds move says how much the
     answer leans on it. Units pull either way.
@@ -181,26 +180,27 @@ def _(man, woman):
         return np.abs(moves).argmax()
 
     check_1 = exercises.check(answer_1, *[((_x,), _heaviest(_x)) for _x in (man, woman)])
-    _next = mo.md(r"""
-    **2. A gate that is held.** A gate is $\sigma(xW + hU + b)$. To hold it at a value $v$ the microscope leaves the equations
-    alone: it puts zeros in the gate's columns of $W$ and $U$, and a number in $b$. Which?
+    _next = mo.md("""
+    **2. A vote that turns.** Each piece votes with its log-odds. Suppose that some had said the opposite of what they say, as
+    surely. How many must, at the least, to turn the answer?
     """)
     mo.vstack([check_1, _next])
     return (check_1,)
 
 
 @app.function
-def answer_2(v):
-    """The bias b that holds a gate at v, where 0 < v < 1."""
+def answer_2(z):
+    """The fewest pieces whose z_t must become -z_t until the sum of z (T,), the pieces' log-odds, has the other sign."""
     return None
 
 
 @app.cell(hide_code=True)
-def _():
-    def _bias(v):  # of unit 0's forget gate, which stands behind the input gates of all units
-        return force(NETWORK.twin("float64"), FORWARD, "f", v).weights[f"{FORWARD}/bias"][UNITS]
+def _(man, woman):
+    def _turning(z):  # the surest go first, and each takes away twice what it said
+        left = abs(z.sum()) - 2 * np.cumsum(np.sort(z * np.sign(z.sum()))[::-1])
+        return int((left < 0).argmax()) + 1
 
-    check_2 = exercises.check(answer_2, *[((_v,), _bias(_v)) for _v in (0.5, 0.01, 0.9)])
+    check_2 = exercises.check(answer_2, *[((_z,), _turning(_z)) for _z in map(MODEL.frame_log_odds, (man, woman))])
     _next = mo.md("""
     **3. Where the answer tips.** By how many semitones must the pitch move until the network cannot tell any more? What are
     the log-odds there? Halve the interval in which that place lies, again and again.
@@ -233,8 +233,8 @@ def _(check_1, check_2, check_3, frames):
     if check_1.state == "right":
         yours.append(f"The answer about the voice above leans most on unit {answer_1(frames)} of the forward half.")
     if check_2.state == "right":
-        _p = expit(log_odds(frames, network=force(NETWORK, FORWARD, "f", expit(answer_2(0.1)))))
-        yours.append(f"With the forget gates of that half held at 0.1, p would be {_p:.3f}.")
+        _z = MODEL.frame_log_odds(frames)
+        yours.append(f"It would turn if {answer_2(_z)} of its {len(_z)} pieces had said the opposite.")
     if check_3.state == "right":
         _tips = log_odds(frames, -12) * log_odds(frames, 12) < 0
         yours.append(

@@ -29,7 +29,7 @@ FORWARD = "bidirectional/forward_lstm"  # the half of the LSTM that reads from t
 
 
 def made_up(sex: str, f0: float, seconds: float = 3.0) -> bytes:
-    """A WAV of a voice that nobody has: formants of that sex, a median pitch of about f0 Hz. The same one every time."""
+    """A WAV of a voice that nobody has: formants of that sex, as a rule a pitch of f0 Hz, here some semitones off."""
     rng, sound = np.random.default_rng(0), io.BytesIO()
     speaker = replace(draw_speaker(sex, "nobody", rng), f0=f0)
     sf.write(sound, speak(speaker, seconds, rng), RATE, format="WAV", subtype="PCM_16")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -50,6 +51,40 @@ def test_the_numbers_in_the_equation_are_those_of_the_step(adam):
 def test_not_made_good_the_first_steps_are_too_long(adam):
     made_good, plain = adam["moments"]["the step"].values()
     assert (np.abs(plain[:10]) > 3 * np.abs(made_good[:10])).all()
+
+
+def adam_at(lesson, **values):
+    """The lesson with its sliders moved."""
+    still = {"lr": 0.05, "beta_1": 0.9, "beta_2": 0.999, "noise": 0, "steep": 30} | values
+    return lesson(5, **{name: SimpleNamespace(value=value) for name, value in still.items()})
+
+
+@pytest.mark.parametrize(
+    ("betas", "says"),
+    [((0.9, 0.999), "too **long**"), ((0.9, 0.9), "too **short**"), ((0.9, 0.99), "right"), ((0, 0), "right")],
+)
+def test_what_the_lesson_says_of_the_first_step_not_made_good_follows_the_sliders(lesson, monkeypatch, betas, says):
+    monkeypatch.setitem(sys.modules, "keras", None)  # slow to import, and not asked here
+    moved = adam_at(lesson, beta_1=betas[0], beta_2=betas[1])
+    made_good, plain = (step[0] for step in moved["moments"]["the step"].values())
+    assert moved["times"] == pytest.approx(plain / made_good, rel=1e-5)  # ε is 1e-7 of √v, and √v at least 0.03 g
+    assert says in moved["wrong"]
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({}, "nearer to 0"),
+        ({"lr": 0.005}, "still on its way"),
+        ({"lr": 0.1, "beta_1": 0.94}, "past it"),
+        ({"lr": 0.3, "beta_1": 0.96}, "past it"),
+    ],
+)
+def test_what_the_lesson_says_of_the_walk_follows_the_sliders(lesson, monkeypatch, values, says):
+    monkeypatch.setitem(sys.modules, "keras", None)
+    moved = adam_at(lesson, **values)
+    assert says in moved["nearer"]
+    assert ("nearer" in moved["nearer"]) == (abs(moved["path"][20, 1]) < abs(moved["downhill"][20][1]))
 
 
 def test_keras_s_epsilon_stops_gradients_thirty_times_as_large_as_the_papers(adam):

@@ -2,6 +2,7 @@
 
 import html
 import io
+import itertools
 import re
 
 import numpy as np
@@ -26,6 +27,14 @@ def heaviest(frames):
     return max(range(32), key=lambda u: abs(without(frames, u) - log_odds(frames)))
 
 
+def turned(z):
+    sign, said = np.sign(z.sum()), sorted(z)
+    for count in range(1, len(z) + 1):
+        surest = said[-count:] if sign > 0 else said[:count]
+        if (z.sum() - 2 * sum(surest)) * sign < 0:
+            return count
+
+
 def halved(frames, low, high):
     while high - low > 1e-5:
         middle = (low + high) / 2
@@ -35,11 +44,12 @@ def halved(frames, low, high):
 
 
 def test_the_right_answers_are_right_and_speak_of_the_voice_above(lesson):
-    defined = lesson(8, answer_1=heaviest, answer_2=logit, answer_3=halved)
+    defined = lesson(8, answer_1=heaviest, answer_2=turned, answer_3=halved)
     assert [defined[f"check_{n}"].state for n in (1, 2, 3)] == ["right", "right", "right"]
     unit, tips = heaviest(defined["frames"]), halved(defined["frames"], -12, 12)
     assert f"leans most on unit {unit} of the forward half" in defined["yours"]
     assert f"It tips at {tips:+.1f} semitones" in defined["yours"]
+    assert f"if {turned(voice.MODEL.frame_log_odds(defined['frames']))} of its" in defined["yours"]
     shown = re.search(r"srcdoc='(.*?)'", defined["frame"].text, re.DOTALL)[1]
     assert html.unescape(shown) == defined["microscope"]  # the page in its frame is the page
 
@@ -48,10 +58,22 @@ def test_what_one_might_think_is_wrong(lesson):
     defined = lesson(
         8,
         answer_1=lambda frames: max(range(32), key=lambda u: without(frames, u)),  # the other pull counts as much
-        answer_2=lambda v: v,  # the gate itself, not what goes into its sigmoid
+        answer_2=lambda z: int(np.ceil(len(z) / 2)),  # more than half of the pieces: but they are not equally sure
         answer_3=lambda frames, low, high: 12 * np.log2(165 / np.exp(np.median(frames[:, LOG_F0]))),  # where men's ends
     )
     assert [defined[f"check_{n}"].state for n in (1, 2, 3)] == ["wrong", "wrong", "wrong"]
+
+
+def test_fewer_pieces_never_turn_the_vote():
+    """Against every choice of pieces, on votes short enough to try them all."""
+    for seed in range(20):
+        z = np.random.default_rng(seed).standard_normal(8) + 0.5
+        fewest = min(
+            sum(flip)
+            for flip in itertools.product((0, 1), repeat=8)
+            if (z * (1 - 2 * np.array(flip))).sum() * z.sum() < 0
+        )
+        assert turned(z) == fewest
 
 
 @pytest.mark.parametrize(("sex", "f0"), [("male", 110.0), ("female", 230.0)])
