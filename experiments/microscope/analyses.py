@@ -15,30 +15,6 @@ from lstm_engine.activations import ACTIVATIONS
 from lstm_engine.backend import one_thread_pool
 from lstm_engine.cells.lstm import lstm_backward, lstm_forward
 from lstm_engine.trace import Arrays, LayerTrace, Trace, recurrent_layers
-from lstm_engine.wrappers import Bidirectional
-
-# -- what the model says, step by step ---------------------------------------------------------------------------------
-
-
-def by_now(model: le.Sequential, x: Any) -> np.ndarray:
-    """(N, T, ...): what the model says of the first t + 1 steps of x (N, T, D), for every t: p_t = model(x_0 ... x_t).
-
-    Step t of one pass is enough where nothing looks ahead. ValueError for a layer that reads from the end: what it says of
-    a beginning is in no step of the whole, so give it each beginning by itself.
-    """
-    backwards = [layer.name for layer in model.layers if _reads_backwards(layer)]
-    if backwards:
-        raise ValueError(
-            f"{', '.join(backwards)} reads a sequence from its end, so no step of it knows the beginning alone: "
-            "predict the beginnings x[:, :1], x[:, :2], ... instead"
-        )
-    stream = model.stream(len(x))
-    return np.stack([stream.step(x_t) for x_t in np.moveaxis(np.asarray(x), 1, 0)], axis=1)
-
-
-def _reads_backwards(layer: Any) -> bool:
-    return isinstance(layer, Bidirectional) or getattr(layer, "go_backwards", False)
-
 
 # -- gradients ---------------------------------------------------------------------------------------------------------
 

@@ -51,22 +51,6 @@ def run(layer, x, start=0, c=None, h=None, hold=None):
     return states
 
 
-@pytest.mark.parametrize("layer", [le.LSTM, le.GRU, le.SimpleRNN])
-@pytest.mark.parametrize("sequences", [True, False])
-def test_by_now_is_what_each_beginning_would_have_got(layer, sequences, x):
-    net = model(layer(H, return_sequences=sequences), le.Dense(2))
-    said = analyses.by_now(net, x)
-    for t in range(T):
-        beginning = net.predict(x[:, : t + 1], verbose=0)
-        np.testing.assert_allclose(said[:, t], beginning[:, -1] if sequences else beginning, rtol=0, atol=EXACT)
-
-
-@pytest.mark.parametrize("layer", [le.Bidirectional(le.LSTM(H)), le.LSTM(H, go_backwards=True)])
-def test_by_now_refuses_what_reads_from_the_end(layer, x):
-    with pytest.raises(ValueError, match="reads a sequence from its end"):
-        analyses.by_now(model(layer, le.Dense(1)), x)
-
-
 def test_pulled_back_gives_the_losss_gradients_for_the_losss_slope(x, y):
     net = every_step()
     trace, pulled = net.trace(x, y), analyses.pulled_back(net, x, lambda p: 2 * (p - y) / y.size)
