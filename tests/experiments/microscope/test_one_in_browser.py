@@ -1,5 +1,7 @@
 """The page of one clip in Chromium, on a desk and on a phone: what a person does with it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -160,18 +162,20 @@ def test_the_outcome_says_what_was_changed(opened):
     assert page.inner_text("#outcome").startswith("probability of male: ")
 
 
-def test_the_pitch_is_drawn_whole(opened, seen):
-    low, high = 10 ** np.array(opened.page.evaluate("document.getElementById('pitch-A').layout.yaxis.range"))
-    assert low < np.nanmin(seen.judgement.f0)
-    assert high > np.nanmax(seen.judgement.f0)
+@pytest.mark.parametrize("times", [0.2, 1.0, 2.5])
+def test_the_pitch_is_drawn_whole(inspected, seen, times):
+    """A creak of 44 Hz, a voice of 220, and a shriek of 550."""
+    judgement = replace(seen.judgement, f0=seen.judgement.f0 * times)
+    page = inspected(1280, replace(seen, judgement=judgement))
+    low, high = 10 ** np.array(page.page.evaluate("document.getElementById('pitch-A').layout.yaxis.range"))
+    assert low < np.nanmin(judgement.f0)
+    assert high > np.nanmax(judgement.f0)
 
 
 def test_where_nobody_was_asked_is_said(opened, seen):
     said = opened.page.locator(".not-asked").first.inner_text()
-    assert (
-        said
-        == f"Blank before {short(seen.first * 0.02)} s: the network is asked from the first pitch to the last, and .2 s around."
-    )
+    asked = "the network is asked from the first pitch to the last, and .2 s around."
+    assert said == f"Blank before {short(seen.first * 0.02)} s: {asked}"
 
 
 def test_the_line_ends_above_the_times(opened):
