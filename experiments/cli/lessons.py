@@ -22,7 +22,9 @@ def lessons(
     out: Annotated[Path, typer.Option(help="Folder for your own copies, in which you write your answers.")] = Path(
         "lessons"
     ),
-    read: Annotated[bool, typer.Option("--read", help="As pages: everything moves, and no code is seen.")] = False,
+    read: Annotated[
+        bool, typer.Option("--read", help="As pages: everything moves; no code but what the text speaks of.")
+    ] = False,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open a browser, or say the address only.")
     ] = True,

@@ -37,8 +37,8 @@ def heading(lesson: int) -> Any:
         )
     else:
         how = (
-            f"Each asks for a function, and this page shows no code. `lstm-engine lessons {lesson}`, without `--read`, opens "
-            "the lesson where you can write it, and checks your answer against the engine."
+            f"Each asks for a function, and this page is only for reading. `lstm-engine lessons {lesson}`, without `--read`, "
+            "opens the lesson where you can write it, and checks your answer against the engine."
         )
     return _block(f"## Exercises\n\n{how}")
 
