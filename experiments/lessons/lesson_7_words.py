@@ -86,7 +86,8 @@ def _(trained):
         }
         for _when, _models in _by_time.items():
             reached[f"{_name}, {_when}"] = np.mean([reach(model, PHRASES[-1]) for model in _models], axis=0)  # (lags,)
-    at_noun = {name: curve[3 * PHRASES[-1]] for name, curve in reached.items()}
+    reached = {name: curve[: 3 * PHRASES[-1] + 1] for name, curve in reached.items()}  # as far as the noun
+    at_noun = {name: curve[-1] for name, curve in reached.items()}
     _lstm, _rnn = ([at_noun[f"{name}, {when}"] for when in ("untrained", "trained")] for name in LAYERS)
     _further = "LSTM" if _lstm[0] > _rnn[0] else "SimpleRNN"
     _drawn = drawing.lines(reached, x_title="words back from the verb", y_title="‖∂L/∂h‖, 1 at the verb", log=True)
@@ -95,8 +96,8 @@ def _(trained):
 
     Take the loss L of the verb alone and go back (lesson 4), in the networks of {3 * PHRASES[-1]} words. *Look at the right
     end:* there stands the noun. **Before training** the {_further} reaches further: of the gradient at the verb
-    {_lstm[0]:.1%} gets there in the LSTM, whose forget gates begin near σ(1) = {1 / (1 + np.exp(-1)):.2f}, and
-    {_rnn[0]:.1%} in the SimpleRNN. **After training** it is {_lstm[1]:.1%} and {_rnn[1]:.1%}. So how far the gradient reaches
+    {_lstm[0]:.2g} gets there in the LSTM, whose forget gates begin near σ(1) = {1 / (1 + np.exp(-1)):.2f}, and
+    {_rnn[0]:.2g} in the SimpleRNN. **After training** it is {_lstm[1]:.2g} and {_rnn[1]:.2g}. So how far the gradient reaches
     at first does not decide who learns. The LSTM can learn to reach further, by opening a forget gate. A SimpleRNN has no
     such gate: what it keeps goes through $U$ and the tanh at every word.
     """)
