@@ -1,4 +1,4 @@
-"""Shared by all tests: Keras in float64 when asked for, unit-scale weights, the relative error, real recordings."""
+"""Shared by all tests: Keras in float64 when asked for, unit-scale weights, the relative error, recordings, a browser."""
 
 import os
 
@@ -6,6 +6,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ["JAX_ENABLE_X64"] = "1"  # without it float64 Keras computes in float32; float32 Keras is not touched
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -63,3 +64,21 @@ def shared_data() -> Path:
         if not (folder / name).is_dir():
             pytest.skip(f"real data missing: no {name} in {folder} (set LSTM_ENGINE_DATA to its folder)")
     return folder
+
+
+@pytest.fixture(scope="module")  # not longer: its driver is an event loop, beside which marimo runs no notebook
+def chromium():
+    """chromium(*arguments): starts Chromium without a window. A test without it, or without its driver, is skipped."""
+    playwright = pytest.importorskip("playwright.sync_api", reason='needs playwright: pip install -e ".[browser]"')
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
+        pytest.skip("needs Chromium on the PATH: apt install chromium")
+    with playwright.sync_playwright() as driver:
+        yield lambda *arguments: driver.chromium.launch(executable_path=program, args=["--no-sandbox", *arguments])
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    own = chromium()
+    yield own
+    own.close()

@@ -3,7 +3,6 @@
 import io
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -56,26 +55,19 @@ def address(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def page(address, voice_file):
-    playwright = pytest.importorskip("playwright.sync_api", reason='needs playwright: pip install -e ".[browser]"')
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("needs Chromium on the PATH: apt install chromium")
-    hears = [
+def page(address, voice_file, chromium):
+    browser = chromium(
         "--use-fake-ui-for-media-stream",  # says yes when asked whether the page may use the microphone
         "--use-fake-device-for-media-stream",
         f"--use-file-for-fake-audio-capture={voice_file}%noloop",
         "--disable-audio-output",
-        "--no-sandbox",
-    ]
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=hears)
-        own = browser.new_page(viewport={"width": 1280, "height": 900})
-        own.set_default_timeout(PATIENCE_MS)
-        wait_for_server(own, address)
-        own.goto(address)
-        yield own
-        browser.close()
+    )
+    own = browser.new_page(viewport={"width": 1280, "height": 900})
+    own.set_default_timeout(PATIENCE_MS)
+    wait_for_server(own, address)
+    own.goto(address)
+    yield own
+    browser.close()
 
 
 def wait_for_server(page, address):

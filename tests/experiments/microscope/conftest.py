@@ -1,6 +1,5 @@
 """Recordings to look into, what is seen there, and a browser for its pages."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -86,18 +85,6 @@ def seen_earlier(voice_file: Path, earlier_model: Path) -> Look:
 # -- in a browser -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install playwright")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("needs Chromium on the PATH: apt install chromium")
-    with playwright.sync_playwright() as driver:
-        own = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield own
-        own.close()
-
-
 class Opened:
     """The page in a browser window, with whatever went wrong in it."""
 
@@ -123,7 +110,7 @@ class Opened:
         return np.array(self.page.evaluate(f"Array.from(document.getElementById('{plot}').data[{trace}].y)"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_page(browser: Any) -> Callable[[Path, int], Opened]:
     """Opens a file at a width in pixels."""
     return lambda file, width: Opened(browser, file, width)
