@@ -29,3 +29,11 @@ def test_a_lesson_is_short_and_tidy(marimo, n):
     tidy = [sys.executable, "-m", "marimo", "check", "--strict", FILES[n]]
     found = subprocess.run(tidy, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.parametrize("n", FILES)
+def test_a_lesson_begins_and_ends_like_the_others(n):
+    code, own = FILES[n].read_text(encoding="utf-8"), lessons.Lesson.read(FILES[n])
+    assert f'app = marimo.App(width="medium", app_title="{n} {own.title}")' in code
+    assert f"# {n} {own.title}\n" in code
+    assert f"exercises.heading({n})" in code  # where to write the answers, which depends on how the lesson is opened
