@@ -46,6 +46,7 @@ def test_what_is_there_is_not_run_again_and_more_seeds_are_added(tmp_path):
     gather(begin(tmp_path / "out", "study x", {"a": 1}), jobs(log, seeds=range(1)))
     found = gather(begin(tmp_path / "out", "study x", {"a": 1}), jobs(log, seeds=range(2)))
     assert len(found) == 4
+    assert gather(begin(tmp_path / "out", "study x", {"a": 1}), jobs(log)) == found  # nothing is missing
     assert sorted(log.read_text().split("\n")[:-1]) == ["2 0", "2 1", "3 0", "3 1"]
 
 
