@@ -127,8 +127,8 @@ SETUPS = (
     _adding(100, 74_000, 1, 74_000, Cell1997(2, 2, 0.5, (-3.0, -6.0))),
     _adding(500, 209_000, 0, 209_000),
     _adding(1000, 853_000, 1, 853_000),
-    _multiplication(140, Paper("2 blocks of 2", 93, 482_000, 139)),
-    _multiplication(13, Paper("2 blocks of 2", 93, 1_273_000, 14)),
+    _multiplication(140, Paper("2 blocks of 2", None, 482_000, 139)),
+    _multiplication(13, Paper("2 blocks of 2", None, 1_273_000, 14)),
     _order(2, Paper("2 blocks of 2", 156, 31_390, 1), 31_390, Cell1997(2, 2, 0.5, (-2.0, -4.0))),
     _order(3, Paper("3 blocks of 2", 308, 571_100, 2), 571_100, Cell1997(3, 2, 0.1, (-2.0, -4.0, -6.0))),
 )  # fmt: skip

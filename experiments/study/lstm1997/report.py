@@ -39,7 +39,7 @@ UNSURE = (
     "The paper's figures give one number a row, the mean of some trials, without their range. What a task, its network and "
     "its criterion are for experiments 4 and 6 was read in the authors' shorter paper of 1996; the figures, and the other "
     "experiments, are as they are commonly cited and could not be read again in the paper itself. The number of weights "
-    "follows from the networks described, and agrees."
+    "follows from the networks described for experiments 4 and 6, and agrees."
 )
 
 
