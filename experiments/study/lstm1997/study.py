@@ -35,4 +35,13 @@ def study(
     trainings = [Job(f"{s.key}-{cell}", seed, train, (s, cell)) for s in wanted for seed in range(seeds)]
     found = gather(run, trainings, jobs, stage("Training") if stage else lambda done, total: None)
     by_row = [(s, found[k * seeds : (k + 1) * seeds]) for k, s in enumerate(wanted)]
-    return report.write(run, by_row, cell, quick, f"lstm-engine {COMMAND}")
+    return report.write(run, by_row, cell, quick, _command(experiments, seeds, cell, quick, forget_bias))
+
+
+def _command(experiments: tuple[str, ...], seeds: int, cell: str, quick: bool, forget_bias: float | None) -> str:
+    """What makes the same page again."""
+    options = [f"--experiment {name}" for name in experiments]
+    options += ["--quick"] if quick else [f"--seeds {seeds}"]
+    options += [f"--cell {cell}"] if cell != "modern" else []
+    options += [f"--forget-bias {forget_bias:g}"] if forget_bias is not None else []
+    return " ".join([f"lstm-engine {COMMAND}", *options])

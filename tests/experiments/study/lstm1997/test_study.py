@@ -143,6 +143,19 @@ def test_both_cells_go_into_one_folder_and_other_settings_do_not(small, tmp_path
         study(tmp_path, ("4",), seeds=1, cell="1997", forget_bias=1.0)
 
 
+def test_the_page_says_how_forget_gates_start_and_what_makes_it_again(small, tmp_path):
+    study(tmp_path / "chrono", ("4",), seeds=1)
+    study(tmp_path / "one", ("4",), seeds=1, forget_bias=1.0)
+    study(tmp_path / "old", ("4",), seeds=1, cell="1997")
+    chrono, one, old = ((tmp_path / name / "report.html").read_text() for name in ("chrono", "one", "old"))
+    assert "chrono initialisation" in chrono
+    assert "start with the bias 1, whatever the task" in one
+    assert "chrono" not in one + old
+    assert "Made by: lstm-engine study lstm1997 --experiment 4 --seeds 1. " in chrono
+    assert "--experiment 4 --seeds 1 --forget-bias 1. " in one
+    assert "--experiment 4 --seeds 1 --cell 1997. " in old
+
+
 def test_a_quick_run_is_short_and_says_so(small, tmp_path):
     result = study(tmp_path, seeds=10, quick=True)
     assert [row["key"] for row in result["rows"]] == ["4-easy"]
