@@ -35,7 +35,7 @@ def train(setup: Setup, cell: str, seed: int) -> dict[str, Any]:
         if watch.met(trained, batch, p, network):
             needed = trained - setup.goal.leads
             break
-        if trained >= setup.limit:
+        if trained >= setup.limit_of(cell):
             break
     wrong = None
     if setup.tested and needed is not None:

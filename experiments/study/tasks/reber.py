@@ -37,9 +37,9 @@ class EmbeddedReber:
 
     def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
         """Whether, at every step, the outputs of the symbols that may come are above all others."""
-        lowest = np.where(drawn.possible, p, np.inf).min(axis=-1)  # (N, T)
+        lowest = np.where(drawn.possible, p, np.inf).min(axis=-1)  # (N, T), infinite behind the end
         highest = np.where(drawn.possible, -np.inf, p).max(axis=-1)
-        return ((lowest > highest) | ~drawn.mask).all(axis=-1)
+        return (lowest > highest).all(axis=-1)
 
 
 def reber(rng: np.random.Generator) -> tuple[str, list[str]]:
