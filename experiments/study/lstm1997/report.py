@@ -199,16 +199,13 @@ def verdict(result: dict[str, Any]) -> str:
             groups["as few" if row["within"] == row["seeds"] else "more"].append(task)
     every = f"all {seeds} seeds" if seeds > 1 else "the one seed"
     words = {
-        "as few": f"meets the paper's criterion with {every}, in no more sequences than the paper needed:",
-        "more": f"meets it with {every}, but some need more sequences than the paper's:",
-        "some": "meets it with some seeds alone:",
-        "none": "does not meet it within its limit:",
+        "as few": f"with {every}, in no more sequences than the paper needed:",
+        "more": f"with {every}, but some need more sequences than the paper's:",
+        "some": "with some seeds alone:",
+        "none": "with no seed within its limit:",
     }
     said = [f"{words[group]} {'; '.join(tasks)}" for group, tasks in groups.items() if tasks]
-    return (
-        ". ".join(f"{name[0].upper()}{name[1:]} {part}" if k == 0 else f"It {part}" for k, part in enumerate(said))
-        + "."
-    )
+    return f"{name[0].upper()}{name[1:]} meets the paper's criterion {'. And '.join(said)}."
 
 
 def start_words(rows: Sequence[Row], cell: str) -> str:

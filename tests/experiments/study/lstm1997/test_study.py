@@ -121,7 +121,7 @@ def test_the_study_writes_its_table_page_and_numbers(small, tmp_path):
     assert table["sequences"].isna().tolist() == [False, False, True, True]
     page = (tmp_path / "report.html").read_text()
     assert "in no more sequences than the paper needed: 4 (adding, T = 24)" in page
-    assert "It does not meet it within its limit: 6a (temporal order, 2 symbols, T = 20)" in page
+    assert ". And with no seed within its limit: 6a (temporal order, 2 symbols, T = 20)" in page
     assert "A quick run" not in page
 
 
@@ -174,14 +174,17 @@ def row(solved, within, key="4", seeds=3):
 @pytest.mark.parametrize(
     ("solved", "within", "said"),
     [
-        (3, 3, "meets the paper's criterion with all 3 seeds, in no more sequences than the paper needed: 4 (t)."),
-        (3, 2, "meets it with all 3 seeds, but some need more sequences than the paper's: 4 (t)."),
-        (2, 2, "meets it with some seeds alone: 4 (t): 2 of 3."),
-        (0, 0, "does not meet it within its limit: 4 (t)."),
+        (3, 3, "with all 3 seeds, in no more sequences than the paper needed: 4 (t)."),
+        (3, 2, "with all 3 seeds, but some need more sequences than the paper's: 4 (t)."),
+        (2, 2, "with some seeds alone: 4 (t): 2 of 3."),
+        (0, 0, "with no seed within its limit: 4 (t)."),
     ],
 )
 def test_words_follow_the_numbers(solved, within, said):
-    assert report.verdict({"cell": "1997", "rows": [row(solved, within)]}) == f"The cell of 1997 {said}"
+    assert (
+        report.verdict({"cell": "1997", "rows": [row(solved, within)]})
+        == f"The cell of 1997 meets the paper's criterion {said}"
+    )
 
 
 def test_the_means_are_of_the_seeds_that_got_there():
