@@ -1,5 +1,6 @@
 """Studies of memory: `lstm-engine study lstm1997`. Each keeps every training that is done, and goes on after a stop."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,12 @@ def kept_when_stopped() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+def finite(value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"expected a finite number, got {value}")
+    return value
+
+
 @studies.command(
     "lstm1997",
     epilog="Examples: lstm-engine study lstm1997   |   lstm-engine study lstm1997 --experiment 4 --cell 1997 --seeds 3",
@@ -43,7 +50,8 @@ def study_lstm1997(
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each row, with seeds 0, 1, ...")] = 10,
     cell: Annotated[str, typer.Option(help="modern (forget gates, Adam) or 1997 (as in the paper).")] = "modern",
     forget_bias: Annotated[
-        float | None, typer.Option(help="Start all forget gates' biases here, instead of by the task's lag.")
+        float | None,
+        typer.Option(callback=finite, help="Start all forget gates' biases here, instead of by the task's lag."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The short rows alone, with two seeds: minutes.")] = False,
     jobs: Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1 is one a core.")] = -1,
@@ -53,7 +61,7 @@ def study_lstm1997(
 ) -> None:
     """The experiments of Hochreiter & Schmidhuber (1997), by their own criteria, beside their figures.
 
-    Each training is kept once it is done: after a stop, the same command goes on.
+    Each training is kept once it is done: after a stop, the same command goes on. The report is of all that the folder holds.
     """
     from experiments.study.lstm1997.report import TABLE_TITLE, narrow
     from experiments.study.lstm1997.study import study

@@ -22,7 +22,7 @@ class Modern:
     """Settings. The learning rate is halved every `halved_every` sequences; clip is the largest joint norm of a gradient.
 
     memory: the longest lag that the forget gates' biases are drawn for; forget_bias, where given, is that of all
-    of them instead, as in Keras (1).
+    of them instead, as in Keras (1); ValueError where it is not finite.
     """
 
     memory: int
@@ -32,6 +32,10 @@ class Modern:
     halved_every: int = 20_000
     clip: float = 1.0
     forget_bias: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.forget_bias is not None and not np.isfinite(self.forget_bias):
+            raise ValueError(f"the forget gates' bias must be a finite number, got {self.forget_bias}")
 
     @property
     def words(self) -> str:

@@ -46,6 +46,12 @@ def test_the_network_starts_with_these_biases_or_with_the_one_given():
     np.testing.assert_array_equal(given, [0] * 4 + [1] * 4 + [0] * 8)
 
 
+@pytest.mark.parametrize("bias", [np.nan, np.inf, -np.inf])
+def test_a_bias_that_is_not_finite_is_refused(bias):
+    with pytest.raises(ValueError, match=f"must be a finite number, got {bias}"):
+        Modern(memory=24, forget_bias=bias)
+
+
 def test_the_rate_is_halved_every_so_many_sequences():
     net = Modern(memory=24, batch_size=5, learning_rate=0.02, halved_every=100).network(Adding(24), 0)
     net.model.optimizer.iterations = 40  # 200 sequences
