@@ -5,6 +5,7 @@ arrays padded to the longest, with the length of each. A network that masks the 
 its last output is that of each sequence's own last step.
 """
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -49,6 +50,7 @@ class Task(Protocol):
     """What a task has. features: D numbers a step; outputs: K numbers an answer.
 
     per_step says whether y asks at every step. head and loss suit a network that ends in Dense(outputs, activation=head).
+    within: how near to y a right answer's outputs are; None where `right` asks something else.
     """
 
     @property
@@ -63,6 +65,8 @@ class Task(Protocol):
     def head(self) -> str: ...
     @property
     def loss(self) -> str: ...
+    @property
+    def within(self) -> float | None: ...
 
     def draw(self, n: int, rng: np.random.Generator) -> Sequences:
         """n sequences; the same ones for a generator in the same state."""
@@ -71,6 +75,17 @@ class Task(Protocol):
     def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
         """(n,) bool: which sequences the answers p, of drawn.y's shape, get right by the criterion of the task's source."""
         ...
+
+
+def fingerprint(task: Task) -> str:
+    """12 hexadecimal digits that tell what `task.draw` draws: they change with the generator, its constants included.
+
+    From 8 sequences of one seed, so a change that leaves these alone is not seen.
+    """
+    drawn, digest = task.draw(8, np.random.default_rng(0)), hashlib.sha256()
+    for part in (drawn.x, drawn.lengths.astype("int64"), drawn.y, drawn.possible):
+        digest.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()[:12]
 
 
 def all_within(p: np.ndarray, y: np.ndarray, limit: float) -> np.ndarray:

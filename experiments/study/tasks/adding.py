@@ -31,6 +31,7 @@ class Adding:
     per_step: ClassVar[bool] = False
     head: ClassVar[str] = "linear"
     loss: ClassVar[str] = "mean_squared_error"
+    within: ClassVar[float] = LIMIT
 
     def __post_init__(self) -> None:
         if self.T // 2 - 1 <= EARLY:
@@ -48,7 +49,7 @@ class Adding:
         return Sequences(x, lengths, (0.5 + (X1 + X2) / 4)[:, None])
 
     def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p, drawn.y, LIMIT)
+        return all_within(p, drawn.y, self.within)
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Multiplication:
     per_step: ClassVar[bool] = False
     head: ClassVar[str] = "linear"
     loss: ClassVar[str] = "mean_squared_error"
+    within: ClassVar[float] = LIMIT
 
     __post_init__ = Adding.__post_init__
     right = Adding.right

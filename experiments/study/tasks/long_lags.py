@@ -30,6 +30,7 @@ class LongLag:
     per_step: ClassVar[bool] = True
     head: ClassVar[str] = "softmax"
     loss: ClassVar[str] = "categorical_crossentropy"
+    within: ClassVar[float] = LIMIT
 
     def __post_init__(self) -> None:
         if self.p < 2:
@@ -54,7 +55,7 @@ class LongLag:
         return Sequences(x, lengths, y)
 
     def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p[:, -1], drawn.y[:, -1], LIMIT)
+        return all_within(p[:, -1], drawn.y[:, -1], self.within)
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class VeryLongLag:
     per_step: ClassVar[bool] = False
     head: ClassVar[str] = "softmax"
     loss: ClassVar[str] = "categorical_crossentropy"
+    within: ClassVar[float] = LIMIT_2C
 
     @property
     def name(self) -> str:
@@ -88,4 +90,4 @@ class VeryLongLag:
         return Sequences(one_hot(symbols, lengths, self.features), lengths, np.eye(2, dtype="float32")[is_y])
 
     def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p, drawn.y, LIMIT_2C)
+        return all_within(p, drawn.y, self.within)

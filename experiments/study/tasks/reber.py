@@ -30,6 +30,7 @@ class EmbeddedReber:
     per_step: ClassVar[bool] = True
     head: ClassVar[str] = "softmax"
     loss: ClassVar[str] = "categorical_crossentropy"
+    within: ClassVar[None] = None
     name: ClassVar[str] = "embedded Reber grammar"
 
     def draw(self, n: int, rng: np.random.Generator) -> Sequences:

@@ -33,6 +33,7 @@ class TemporalOrder:
     per_step: ClassVar[bool] = False
     head: ClassVar[str] = "softmax"
     loss: ClassVar[str] = "categorical_crossentropy"
+    within: ClassVar[float] = LIMIT
 
     def __post_init__(self) -> None:
         if self.relevant not in PLACES:
@@ -67,4 +68,4 @@ class TemporalOrder:
         )
 
     def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p, drawn.y, LIMIT)
+        return all_within(p, drawn.y, self.within)

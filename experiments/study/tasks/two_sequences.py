@@ -30,6 +30,7 @@ class TwoSequences:
     per_step: ClassVar[bool] = False
     head: ClassVar[str] = "sigmoid"
     loss: ClassVar[str] = "binary_crossentropy"
+    within: ClassVar[float] = LIMIT
 
     def __post_init__(self) -> None:
         if not 1 <= self.N < self.T:
@@ -48,4 +49,4 @@ class TwoSequences:
         return Sequences(x[..., None], lengths, target)
 
     def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p, drawn.y, LIMIT)
+        return all_within(p, drawn.y, self.within)
