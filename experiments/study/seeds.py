@@ -103,6 +103,12 @@ def read(run: Run, job: Job) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
+def standing(out: str | Path, what: str) -> list[dict[str, Any]]:
+    """Every result of the training `what` that the folder holds, by seed; none where there is no such folder."""
+    files = [path for path in (Path(out) / RESULTS).glob(f"{what}-*.json") if path.stem[len(what) + 1 :].isdigit()]
+    return sorted((json.loads(path.read_text(encoding="utf-8")) for path in files), key=lambda result: result["seed"])
+
+
 def _work(folder: str, job: Job) -> tuple[str, dict[str, Any]]:
     """In the worker: one thread of kernels, since the other cores have trainings of their own."""
     import numba

@@ -13,6 +13,7 @@ from experiments.study.lstm1997.experiments import EXPERIMENTS, MUST, SETUPS, Pa
 from experiments.study.lstm1997.goals import MostRecent
 from experiments.study.lstm1997.modern import Modern
 from experiments.study.lstm1997.study import study
+from experiments.study.tasks import adding
 from experiments.study.tasks.adding import Adding
 from experiments.study.tasks.temporal_order import TemporalOrder
 
@@ -112,17 +113,24 @@ def test_sequences_that_the_paper_does_not_count_are_not_counted(small):
 def test_the_study_writes_its_table_page_and_numbers(small, tmp_path):
     result = study(tmp_path, ("4", "6a"), seeds=2)
     easy, never = result["rows"]
-    assert (easy["solved"], easy["within"], easy["sequences"]) == (2, 2, {"mean": 40.0, "low": 40, "high": 40})
-    assert (never["solved"], never["sequences"], never["wrong"]) == (0, None, None)
+    assert (easy["solved"], easy["within"], easy["sequences_of_solved"]) == (
+        2,
+        2,
+        {"mean": 40.0, "low": 40, "high": 40},
+    )
+    assert (never["solved"], never["sequences_of_solved"], never["wrong_of_solved"]) == (0, None, None)
     assert json.loads((tmp_path / "lstm1997.json").read_text()) == json.loads(json.dumps(result))
     table = pd.read_csv(tmp_path / "trainings.csv")
     assert table["seed"].tolist() == [0, 1, 0, 1]
-    assert table["sequences"].tolist()[:2] == [40, 40]
-    assert table["sequences"].isna().tolist() == [False, False, True, True]
+    assert table["sequences_if_solved"].tolist()[:2] == [40, 40]
+    assert table["sequences_if_solved"].isna().tolist() == [False, False, True, True]
     page = (tmp_path / "report.html").read_text()
-    assert "in no more sequences than the paper needed: 4 (adding, T = 24)" in page
-    assert ". And with no seed within its limit: 6a (temporal order, 2 symbols, T = 20)" in page
-    assert "A quick run" not in page
+    assert "in no more sequences than the paper needed: 4 (adding, T = 24, 2 of 2)" in page
+    assert ". And with no seed within its limit: 6a (temporal order, 2 symbols, T = 20, 0 of 2)" in page
+    assert "<th>sequences, of those that solved it</th>" in page
+    assert "<th>wrong of 30, of those that solved it</th>" in page
+    assert "2 of 2 (34 to 100 %)" in page  # Wilson's interval
+    assert "quick run" not in page
 
 
 def test_what_is_done_is_not_trained_again_and_more_seeds_are(small, tmp_path):
@@ -131,17 +139,61 @@ def test_what_is_done_is_not_trained_again_and_more_seeds_are(small, tmp_path):
     marked = json.loads(kept.read_text()) | {"sequences": 7}
     kept.write_text(json.dumps(marked))
     row = study(tmp_path, ("4", "6a"), seeds=2)["rows"][0]
-    assert row["sequences"]["low"] == 7  # as it lay there
+    assert row["sequences_of_solved"]["low"] == 7  # as it lay there
     assert row["seeds"] == 2
 
 
 def test_both_cells_go_into_one_folder_and_other_settings_do_not(small, tmp_path, monkeypatch):
     study(tmp_path, ("4",), seeds=1)
-    assert study(tmp_path, ("4",), seeds=1, cell="1997")["rows"][0]["network"] == "2 blocks of 1"
+    rows = study(tmp_path, ("4",), seeds=1, cell="1997")["rows"]
+    assert [(row["cell"], row["network"]) for row in rows] == [("modern", "3 units"), ("1997", "2 blocks of 1")]
     with pytest.raises(FileExistsError, match=r"4-easy, modern network forget_bias None and 1\.0"):
         study(tmp_path, ("4",), seeds=1, forget_bias=1.0)
     with pytest.raises(ValueError, match="the cell of 1997 has no forget gate"):
         study(tmp_path, ("4",), seeds=1, cell="1997", forget_bias=1.0)
+
+
+def test_the_report_is_of_all_that_the_folder_holds(small, tmp_path):
+    study(tmp_path, ("4", "6a"), seeds=3)
+    study(tmp_path, ("4",), seeds=1, cell="1997")
+    result = study(tmp_path, ("4",), seeds=1)  # less than what stands there
+    assert [(row["key"], row["cell"], row["seeds"]) for row in result["rows"]] == [
+        ("4-easy", "modern", 3),
+        ("6a-never", "modern", 3),
+        ("4-easy", "1997", 1),
+    ]
+    table = pd.read_csv(tmp_path / "trainings.csv")
+    assert table.groupby(["experiment", "cell"], sort=False).size().tolist() == [3, 3, 1]
+    assert result["words"].startswith("The LSTM of today meets")
+    assert "The cell of 1997 meets" in result["words"]
+    page = (tmp_path / "report.html").read_text()
+    assert (
+        "--experiment 4 --experiment 6a --seeds 3; lstm-engine study lstm1997 --experiment 4 --seeds 1 --cell 1997; "
+        in page
+    )
+    assert study(tmp_path, ("4",), seeds=1, force=True)["rows"][0]["seeds"] == 1
+
+
+def test_a_row_that_stands_there_by_other_settings_is_refused_though_not_asked_for(small, tmp_path):
+    study(tmp_path, ("6a",), seeds=1)
+    with pytest.raises(FileExistsError, match=r"6a-never, modern network forget_bias None and 1\.0"):
+        study(tmp_path, ("4",), seeds=1, forget_bias=1.0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ((Adding, "within", 0.05), r"4-easy, modern task within 0\.04 and 0\.05"),
+        ((adding, "EARLY", 9), "4-easy, modern task draws"),
+        ((training, "TESTED", 31), "4-easy, modern tested 30 and 31"),
+    ],
+    ids=["criterion", "generator", "test"],
+)
+def test_results_of_a_task_that_was_another_one_are_not_taken(small, tmp_path, monkeypatch, changed, said):
+    study(tmp_path, ("4",), seeds=1)
+    monkeypatch.setattr(*changed)
+    with pytest.raises(FileExistsError, match=said):
+        study(tmp_path, ("4",), seeds=1)
 
 
 def test_the_page_says_how_forget_gates_start_and_what_makes_it_again(small, tmp_path):
@@ -161,30 +213,27 @@ def test_a_quick_run_is_short_and_says_so(small, tmp_path):
     result = study(tmp_path, seeds=10, quick=True)
     assert [row["key"] for row in result["rows"]] == ["4-easy"]
     assert result["rows"][0]["seeds"] == 2
-    assert "A quick run: 2 seeds" in (tmp_path / "report.html").read_text()
+    assert "a quick run, of two seeds" in (tmp_path / "report.html").read_text()
 
 
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
 def row(solved, within, key="4", seeds=3):
-    return {"experiment": key, "task": "t", "seeds": seeds, "solved": solved, "within": within}
+    return {"experiment": key, "task": "t", "seeds": seeds, "solved": solved, "within": within, "cell": "1997"}
 
 
 @pytest.mark.parametrize(
     ("solved", "within", "said"),
     [
-        (3, 3, "with all 3 seeds, in no more sequences than the paper needed: 4 (t)."),
-        (3, 2, "with all 3 seeds, but some need more sequences than the paper's: 4 (t)."),
-        (2, 2, "with some seeds alone: 4 (t): 2 of 3."),
-        (0, 0, "with no seed within its limit: 4 (t)."),
+        (3, 3, "with every seed, in no more sequences than the paper needed: 4 (t, 3 of 3)."),
+        (3, 2, "with every seed, but some need more sequences than the paper's: 4 (t, 3 of 3)."),
+        (2, 2, "with some seeds alone: 4 (t, 2 of 3)."),
+        (0, 0, "with no seed within its limit: 4 (t, 0 of 3)."),
     ],
 )
 def test_words_follow_the_numbers(solved, within, said):
-    assert (
-        report.verdict({"cell": "1997", "rows": [row(solved, within)]})
-        == f"The cell of 1997 meets the paper's criterion {said}"
-    )
+    assert report.verdict({"rows": [row(solved, within)]}) == f"The cell of 1997 meets the paper's criterion {said}"
 
 
 def test_the_means_are_of_the_seeds_that_got_there():
@@ -192,13 +241,21 @@ def test_the_means_are_of_the_seeds_that_got_there():
         {"sequences": n, "wrong": w, "trained": 0, "weights": 9, "seconds": s, "curve": []}
         for n, w, s in ((30, 2, 1.0), (None, None, 3.0), (70, 1, 2.0))
     ]
-    summary = report.summary(EASY, "modern", found)
-    assert summary["sequences"] == {"mean": 50.0, "low": 30, "high": 70}
-    assert summary["wrong"] == {"mean": 1.5, "low": 1, "high": 2}
+    summary = report.summary(report.Row(EASY, "modern", found))
+    assert summary["sequences_of_solved"] == {"mean": 50.0, "low": 30, "high": 70}
+    assert summary["wrong_of_solved"] == {"mean": 1.5, "low": 1, "high": 2}
     assert (summary["solved"], summary["within"], summary["seconds"]) == (2, 1, 2.0)  # 60 are the paper's
     shown = report.frame({"rows": [summary]}).iloc[0]
-    assert shown["sequences"] == "50 (30 to 70)"
+    assert shown["sequences, of those that solved it"] == "50 (30 to 70)"
     assert shown["its sequences"] == "60"
+
+
+def test_where_the_paper_has_several_networks_all_of_their_range_is_shown():
+    found = [{"sequences": 9, "wrong": None, "trained": 9, "weights": 9, "seconds": 1.0, "curve": []}]
+    reber = next(s for s in SETUPS if s.key == "1")
+    shown = report.frame({"rows": [report.summary(report.Row(reber, "modern", found))]}).iloc[0]
+    assert shown["its sequences"] == "8,440 to 39,740"
+    assert shown["its trials solved"] == "97 to 100 %"
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
@@ -216,6 +273,14 @@ def test_json_is_the_result_and_nothing_else(small, lstm_engine, tmp_path):
         "study", "lstm1997", "--experiment", "6a", "--seeds", 1, "--jobs", 1, "--out", tmp_path / "o", "--json"
     )
     assert json.loads(shown.out)["rows"][0]["solved"] == 0
+
+
+@pytest.mark.parametrize("bias", ["nan", "inf", "-inf"])
+def test_a_bias_that_is_not_finite_is_one_line(lstm_engine, tmp_path, bias):
+    shown = lstm_engine("study", "lstm1997", "--forget-bias", bias, "--out", tmp_path / "o")
+    assert shown.code == 2
+    assert f"expected a finite number, got {bias}" in shown.err
+    assert not (tmp_path / "o").exists()
 
 
 def test_a_wrong_experiment_is_one_line(lstm_engine, tmp_path):
