@@ -128,7 +128,7 @@ def test_the_study_writes_its_table_page_and_numbers(small, tmp_path):
     assert "in no more sequences than the paper needed: 4 (adding, T = 24, 2 of 2)" in page
     assert ". And with no seed within its limit: 6a (temporal order, 2 symbols, T = 20, 0 of 2)" in page
     assert "<th>sequences, of those that solved it</th>" in page
-    assert "<th>wrong of 30, of those that solved it</th>" in page
+    assert "<th>wrong of 2,560, of those that solved it</th>" in page
     assert "2 of 2 (34 to 100 %)" in page  # Wilson's interval
     assert "quick run" not in page
 
