@@ -1,0 +1,168 @@
+"""What the study trains: task, goal and settings of each row of the paper's tables, beside the row itself.
+
+The figures of the paper are those of Hochreiter & Schmidhuber 1997, Neural Computation 9(8), tables 1 to 9. The modern
+settings are one and the same throughout (`Modern`'s defaults) and were chosen on seeds of 100 and more.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from experiments.study.lstm1997.cell import Cell1997
+from experiments.study.lstm1997.goals import BothSets, Goal, MostRecent, NoneOfATestSet
+from experiments.study.lstm1997.modern import Modern
+from experiments.study.tasks import Task, fingerprint
+from experiments.study.tasks.adding import Adding, Multiplication
+from experiments.study.tasks.long_lags import LongLag, VeryLongLag
+from experiments.study.tasks.reber import EmbeddedReber
+from experiments.study.tasks.temporal_order import TemporalOrder
+from experiments.study.tasks.two_sequences import TwoSequences
+
+PATIENCE = 4  # how many times as long the cell of 1997 may take: the paper's figures are means, so some seeds need more
+MUST = ("1", "4", "6a", "6b")
+CELLS = ("modern", "1997")
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A row of the paper's tables. sequences: how many were needed; wrong: of 2,560.
+
+    Where it has several networks, sequences is its best one's and most its slowest one's. success: the lowest and the
+    highest share of trials that succeeded.
+    """
+
+    network: str
+    weights: int | None
+    sequences: int
+    wrong: int | None = None
+    most: int | None = None
+    success: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Setup:
+    """One row: what is learnt, until when, and by which settings. limit: see `limit_of`.
+
+    tested: whether 2,560 fresh sequences are answered afterwards. quick: whether `--quick` has it. old: the settings of
+    the cell of 1997, where the study has it do this.
+    """
+
+    experiment: str
+    key: str
+    task: Task
+    goal: Goal
+    modern: Modern
+    paper: Paper
+    limit: int
+    tested: bool = True
+    quick: bool = False
+    old: Cell1997 | None = None
+
+    def settings(self, cell: str) -> Any:
+        """Modern, or Cell1997. ValueError where the study has no settings for it."""
+        chosen = {"modern": self.modern, "1997": self.old}[cell]
+        if chosen is None:
+            raise ValueError(
+                f"{self.task.name} is not among what the cell of 1997 is trained on: leave --cell 1997 out"
+            )
+        return chosen
+
+    def limit_of(self, cell: str) -> int:
+        """After how many sequences a training that has not met its goal has failed."""
+        return self.limit * (PATIENCE if cell == "1997" else 1)
+
+    def as_json(self, cell: str) -> dict[str, Any]:
+        """All that a result depends on, but the seed; of the task also what it draws and how near an answer must come."""
+        parts = {"task": self.task, "goal": self.goal, "network": self.settings(cell)}
+        settings = {name: asdict(part) for name, part in parts.items()}  # type: ignore[call-overload]
+        settings["task"] |= {"within": self.task.within, "draws": fingerprint(self.task)}
+        return settings | {"limit": self.limit_of(cell)}
+
+
+def _adding(T: int, sequences: int, wrong: int, limit: int, old: Cell1997 | None = None) -> Setup:
+    paper = Paper("2 blocks of 2", 93, sequences, wrong)
+    return Setup("4", f"4-T{T}", Adding(T), MostRecent(error=0.01), Modern(T), paper, limit, quick=T == 100, old=old)
+
+
+def _order(relevant: int, paper: Paper, limit: int, old: Cell1997) -> Setup:
+    name, goal = {2: "6a", 3: "6b"}[relevant], MostRecent(error=0.1)
+    return Setup(name, name, TemporalOrder(relevant), goal, Modern(100), paper, limit, quick=True, old=old)
+
+
+def _multiplication(wrong: int, paper: Paper) -> Setup:
+    goal = MostRecent(wrong=wrong)
+    return Setup("5", f"5-{wrong}", Multiplication(100), goal, Modern(100), paper, paper.sequences)
+
+
+def _two_sequences(T: int, N: int, first: int, second: int) -> list[Setup]:
+    """ST1: none of the test set wrong. ST2: their mean error below .01 too."""
+    network = "3 blocks of 1"
+    return [
+        Setup(
+            "3", f"3-T{T}-N{N}-ST{k}", TwoSequences(T, N), goal, Modern(T), Paper(network, 102, sequences), sequences
+        )
+        for k, sequences, goal in ((1, first, NoneOfATestSet()), (2, second, NoneOfATestSet(error=0.01)))
+    ]  # fmt: skip
+
+
+def _very_long(q: int, p: int, weights: int, sequences: int) -> Setup:
+    paper, goal = Paper("2 blocks of 1", weights, sequences), MostRecent(10_000, leads=10_000)
+    return Setup(
+        "2c", f"2c-q{q}-p{p}", VeryLongLag(q, p), goal, Modern(q + 10), paper, sequences + 10_000, tested=False
+    )
+
+
+SETUPS = (
+    Setup(
+        "1", "1", EmbeddedReber(), BothSets(), Modern(20),
+        Paper("3 blocks of 2 (best)", 276, 8_440, most=39_740, success=(0.97, 1.0)), 40_000, tested=False, quick=True,
+    ),
+    Setup(
+        "2a", "2a", LongLag(100), MostRecent(10_000, leads=10_000), Modern(100),
+        Paper("not known", None, 5_040, success=(1.0, 1.0)), 100_000, tested=False,
+    ),
+    Setup(
+        "2b", "2b", LongLag(100, regular=False), MostRecent(10_000, leads=10_000), Modern(100),
+        Paper("not known", None, 5_680), 100_000, tested=False,
+    ),
+    _very_long(50, 50, 364, 30_000),
+    _very_long(100, 100, 664, 31_000),
+    _very_long(200, 200, 1_264, 33_000),
+    _very_long(500, 500, 3_064, 38_000),
+    _very_long(1000, 1000, 6_064, 49_000),
+    _very_long(1000, 500, 3_064, 49_000),
+    _very_long(1000, 200, 1_264, 75_000),
+    _very_long(1000, 100, 664, 135_000),
+    _very_long(1000, 50, 364, 203_000),
+    *_two_sequences(100, 3, 27_380, 39_850),
+    *_two_sequences(100, 1, 58_370, 64_330),
+    *_two_sequences(1000, 3, 446_850, 452_460),
+    _adding(100, 74_000, 1, 74_000, Cell1997(2, 2, 0.5, (-3.0, -6.0))),
+    _adding(500, 209_000, 0, 209_000),
+    _adding(1000, 853_000, 1, 853_000),
+    _multiplication(140, Paper("2 blocks of 2", None, 482_000, 139)),
+    _multiplication(13, Paper("2 blocks of 2", None, 1_273_000, 14)),
+    _order(2, Paper("2 blocks of 2", 156, 31_390, 1), 31_390, Cell1997(2, 2, 0.5, (-2.0, -4.0))),
+    _order(3, Paper("3 blocks of 2", 308, 571_100, 2), 571_100, Cell1997(3, 2, 0.1, (-2.0, -4.0, -6.0))),
+)  # fmt: skip
+EXPERIMENTS = tuple(dict.fromkeys(setup.experiment for setup in SETUPS))
+
+
+def setups(experiments: tuple[str, ...], cell: str, quick: bool) -> list[Setup]:
+    """The rows to train. ValueError for an experiment or a cell that is not there, or has nothing to do here."""
+    if cell not in CELLS:
+        raise ValueError(f"--cell must be {' or '.join(CELLS)}, got {cell!r}")
+    if unknown := [name for name in experiments if name not in EXPERIMENTS]:
+        raise ValueError(f"there is no experiment {', '.join(unknown)}: choose of {', '.join(EXPERIMENTS)}")
+    wanted = [s for s in SETUPS if s.experiment in (experiments or MUST) and (s.quick or not quick)]
+    if cell == "1997":
+        wanted = [s for s in wanted if s.old is not None]
+    if not wanted:
+        there = dict.fromkeys(s.experiment for s in SETUPS if (s.quick or not quick) and (cell == "modern" or s.old))
+        flags = f"--cell {cell}" + (" --quick" if quick else "")
+        raise ValueError(f"{flags} has nothing for experiment {', '.join(experiments)}: it has {', '.join(there)}")
+    return wanted
+
+
+def trainable() -> list[tuple[Setup, str]]:
+    """Every row with every cell that the study has settings for."""
+    return [(s, cell) for cell in CELLS for s in SETUPS if cell == "modern" or s.old is not None]

@@ -1,0 +1,65 @@
+"""The study: every row that was asked for, with every seed, a process each; then a report of all that the folder holds."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from experiments.study.lstm1997 import report, training
+from experiments.study.lstm1997.experiments import Setup, setups, trainable
+from experiments.study.seeds import Job, begin, gather, standing
+
+COMMAND = "study lstm1997"
+QUICK_SEEDS = 2
+
+
+def study(
+    out: str | Path, experiments: tuple[str, ...] = (), seeds: int = 10, cell: str = "modern", quick: bool = False,
+    jobs: int = 1, forget_bias: float | None = None, force: bool = False,
+    stage: Callable[[str], Callable[[int, int], None]] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Trains and reports into `out`: report.html, lstm1997.json, lstm1997.png, trainings.csv, results/. Returns the numbers.
+
+    experiments: of the paper's numbers; none is those of `experiments.MUST`. cell: "modern" or "1997". quick: the short
+    rows with QUICK_SEEDS seeds. forget_bias: instead of chrono initialisation. What is in `out` already is not trained
+    again, and is reported with the rest whether asked for or not. ValueError for what cannot be asked for, FileExistsError
+    for a folder of other settings; force empties it.
+    """
+    asked = {(s.key, cell) for s in setups(experiments, cell, quick)}
+    rows = trainable()
+    if forget_bias is not None:
+        if cell != "modern":
+            raise ValueError("--forget-bias is the modern cell's: the cell of 1997 has no forget gate")
+        rows = [(replace(s, modern=replace(s.modern, forget_bias=forget_bias)), c) for s, c in rows]
+    seeds = min(seeds, QUICK_SEEDS) if quick else seeds
+    rows = [(s, c) for s, c in rows if (s.key, c) in asked or (not force and standing(out, _what(s, c)))]
+    settings = {f"{s.key}, {c}": s.as_json(c) | {"tested": training.TESTED if s.tested else 0} for s, c in rows}
+    run = begin(out, COMMAND, settings, force)
+    trainings = [
+        Job(_what(s, c), seed, training.train, (s, c)) for s, c in rows if (s.key, c) in asked for seed in range(seeds)
+    ]
+    gather(run, trainings, jobs, stage("Training") if stage else lambda done, total: None)
+    found = [report.Row(s, c, standing(out, _what(s, c))) for s, c in rows]
+    earlier = [] if force else _commands(run.folder / report.NUMBERS)
+    now = _command(experiments, seeds, cell, quick, forget_bias)
+    return report.write(run, found, quick, [*(one for one in earlier if one != now), now])
+
+
+def _what(setup: Setup, cell: str) -> str:
+    """What a row's results are named by."""
+    return f"{setup.key}-{cell}"
+
+
+def _commands(numbers: Path) -> list[str]:
+    """What made the report that stands there."""
+    return json.loads(numbers.read_text(encoding="utf-8")).get("commands", []) if numbers.is_file() else []
+
+
+def _command(experiments: tuple[str, ...], seeds: int, cell: str, quick: bool, forget_bias: float | None) -> str:
+    """What trains the same again."""
+    options = [f"--experiment {name}" for name in experiments]
+    options += ["--quick"] if quick else [f"--seeds {seeds}"]
+    options += [f"--cell {cell}"] if cell != "modern" else []
+    options += [f"--forget-bias {forget_bias:g}"] if forget_bias is not None else []
+    return " ".join([f"lstm-engine {COMMAND}", *options])

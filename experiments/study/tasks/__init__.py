@@ -1,0 +1,99 @@
+"""Tasks whose answer lies far back in a sequence, drawn anew for every training step: none is ever read from a file.
+
+A task is a frozen dataclass (`Task` says what it has). `task.draw(n, np.random.default_rng(seed))` gives n `Sequences`:
+arrays padded to the longest, with the length of each. A network that masks the padding carries its state over it, so that
+its last output is that of each sequence's own last step.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Sequences of a task, float32. What lies behind a sequence's end is 0.
+
+    y has a row for each sequence, asked at its end, or for each of its steps. possible, where more than one answer
+    would do: every answer that would.
+    """
+
+    x: np.ndarray  # (N, T, D)
+    lengths: np.ndarray  # (N,) int
+    y: np.ndarray  # (N, K), or (N, T, K)
+    possible: np.ndarray | None = None  # (N, T, K) bool
+
+    @property
+    def mask(self) -> np.ndarray:
+        """(N, T) bool: which steps there are."""
+        return np.arange(self.x.shape[1]) < self.lengths[:, None]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def take(self, rows: slice | np.ndarray) -> "Sequences":
+        """These sequences, padded to the longest of them."""
+        lengths = self.lengths[rows]
+        T = int(lengths.max())
+        possible = None if self.possible is None else self.possible[rows][:, :T]
+        y = self.y[rows] if self.y.ndim == 2 else self.y[rows][:, :T]
+        return replace(self, x=self.x[rows][:, :T], lengths=lengths, y=y, possible=possible)
+
+    def as_list(self) -> list[np.ndarray]:
+        """N arrays (T_n, D), as `Sequential.fit` takes them."""
+        return [x[:length] for x, length in zip(self.x, self.lengths, strict=True)]
+
+
+class Task(Protocol):
+    """What a task has. features: D numbers a step; outputs: K numbers an answer.
+
+    per_step says whether y asks at every step. head and loss suit a network that ends in Dense(outputs, activation=head).
+    within: how near to y a right answer's outputs are; None where `right` asks something else.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def features(self) -> int: ...
+    @property
+    def outputs(self) -> int: ...
+    @property
+    def per_step(self) -> bool: ...
+    @property
+    def head(self) -> str: ...
+    @property
+    def loss(self) -> str: ...
+    @property
+    def within(self) -> float | None: ...
+
+    def draw(self, n: int, rng: np.random.Generator) -> Sequences:
+        """n sequences; the same ones for a generator in the same state."""
+        ...
+
+    def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
+        """(n,) bool: which sequences the answers p, of drawn.y's shape, get right by the criterion of the task's source."""
+        ...
+
+
+def fingerprint(task: Task) -> str:
+    """12 hexadecimal digits that tell what `task.draw` draws: they change with the generator, its constants included.
+
+    From 8 sequences of one seed, so a change that leaves these alone is not seen.
+    """
+    drawn, digest = task.draw(8, np.random.default_rng(0)), hashlib.sha256()
+    for part in (drawn.x, drawn.lengths.astype("int64"), drawn.y, drawn.possible):
+        digest.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def all_within(p: np.ndarray, y: np.ndarray, limit: float) -> np.ndarray:
+    """(n,) bool: whether every output of p (n, K) is nearer than `limit` to y."""
+    return (np.abs(p - y) < limit).all(axis=-1)
+
+
+def one_hot(symbols: np.ndarray, lengths: np.ndarray, K: int) -> np.ndarray:
+    """(N, T, K) float32 from symbol numbers (N, T); 0 behind a sequence's end."""
+    there = np.arange(symbols.shape[1]) < lengths[:, None]
+    return np.eye(K, dtype="float32")[symbols] * there[..., None]

@@ -1,0 +1,52 @@
+"""The class of a sequence is in its first elements, noise on the same channel follows: which of two classes was it?
+
+Hochreiter & Schmidhuber 1997, section 5.3, after Bengio et al. 1994: tasks 3a, 3b and 3c.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from . import Sequences, all_within
+
+NOISE = np.sqrt(0.2)  # standard deviation
+LIMIT = 0.2  # a sequence is classified correctly within it
+
+
+@dataclass(frozen=True)
+class TwoSequences:
+    """Numbers: the first N are +1 (the target is 1) or -1 (0), the others Gaussian noise of variance 0.2.
+
+    Lengths are from T to T + T/10. noisy (3b): the same noise on the first N too.
+    """
+
+    T: int = 100
+    N: int = 3
+    noisy: bool = False
+
+    features: ClassVar[int] = 1
+    outputs: ClassVar[int] = 1
+    per_step: ClassVar[bool] = False
+    head: ClassVar[str] = "sigmoid"
+    loss: ClassVar[str] = "binary_crossentropy"
+    within: ClassVar[float] = LIMIT
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.N < self.T:
+            raise ValueError(f"N must be from 1 to below T = {self.T}, got {self.N}")
+
+    @property
+    def name(self) -> str:
+        return f"two sequences, T = {self.T}, N = {self.N}" + (", noisy" if self.noisy else "")
+
+    def draw(self, n: int, rng: np.random.Generator) -> Sequences:
+        lengths = rng.integers(self.T, self.T + self.T // 10, n, endpoint=True)
+        x = rng.normal(0.0, NOISE, (n, int(lengths.max()))).astype("float32")
+        target = rng.integers(2, size=n).astype("float32")[:, None]
+        x[:, : self.N] = 2 * target - 1 + (x[:, : self.N] if self.noisy else 0.0)
+        x *= np.arange(x.shape[1]) < lengths[:, None]
+        return Sequences(x[..., None], lengths, target)
+
+    def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
+        return all_within(p, drawn.y, self.within)
