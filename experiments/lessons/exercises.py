@@ -72,7 +72,8 @@ def check(answer: Callable[..., Any], *cases: tuple[tuple[Any, ...], Any], rtol:
         except Exception as error:
             return Check("wrong", f"{called} stopped with {type(error).__name__}: {error}")
         if given is None or given is ...:
-            return Check("open", "Not answered yet.")
+            asked = inspect.getdoc(answer) or ""  # shown here too, for a page that hides the function
+            return Check("open", f"Not answered yet. {asked}".strip())
         want = np.asarray(expected)
         if np.shape(given) != want.shape:
             return Check("wrong", f"{called} gives shape {np.shape(given)}, expected {want.shape}.")

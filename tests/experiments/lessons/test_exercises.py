@@ -66,3 +66,10 @@ def test_code_in_indented_prose_keeps_its_lines_and_leaves_the_prose_as_it_is(mo
 def returned(value):
     """*value*"""
     return value
+
+
+def test_an_open_exercise_says_what_is_asked_where_the_page_hides_the_function():
+    def answer_1(x, n):
+        """x to the power of n."""
+
+    assert check(answer_1, *CASES).text == "Not answered yet. x to the power of n."
