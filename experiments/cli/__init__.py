@@ -2,8 +2,8 @@
 
 Exit codes: 0, 1 (it ran and the answer is bad), 2 (bad usage or input). Errors are one line; --debug shows the traceback.
 The commands stand in `voices` (recordings to numbers and to answers), `microscope` (a network from inside), `lessons`,
-`learning` (training and what it is worth), `studies` (what networks remember) and `proofs` (gradients, speed); what they
-share in `shared`.
+`learning` (training and what it is worth), `study` (questions that take many trainings) and `proofs` (gradients, speed);
+what they share in `shared`.
 """
 
 import sys
@@ -12,11 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.cli import learning, lessons, microscope, proofs, voices  # each registers its commands
-from experiments.cli import studies as memory_studies  # whose name is the group's of commands, below
+from experiments.cli import learning, lessons, microscope, proofs, study, voices  # each registers its commands
 from experiments.cli.shared import app, err_console, escape_markup, studies
 
-__all__ = ["app", "learning", "lessons", "main", "memory_studies", "microscope", "proofs", "studies", "voices"]
+__all__ = ["app", "learning", "lessons", "main", "microscope", "proofs", "studies", "study", "voices"]
 
 
 def _version(asked: bool) -> None:

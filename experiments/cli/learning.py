@@ -1,4 +1,4 @@
-"""Training and what it is worth: demo, train, evaluate, compare, study."""
+"""Training and what it is worth: demo, train, evaluate, compare."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -22,14 +22,12 @@ from experiments.cli.shared import (
     Seed,
     Units,
     app,
-    err_console,
     escape_markup,
     out_console,
     print_frame,
     print_json,
     print_scores,
     stages,
-    studies,
     workers,
 )
 
@@ -353,36 +351,3 @@ def _compare_steps(run: Any, task: Any, settings: dict[str, Any], steps: int, to
         out_console.print(str(result))
         out_console.print(f"Every quantity of every batch: {run.folder / 'steps.csv'}", soft_wrap=True)
     raise typer.Exit(0 if result.ok else 1)
-
-
-@studies.command(
-    "epochs",
-    epilog="Examples: lstm-engine study epochs --tables my_features   |   "
-    "lstm-engine study epochs --tables my_features --frames my_frames --seeds 3",
-)
-def study_epochs(
-    tables: Annotated[Path | None, typer.Option(help="Folder with male_features.csv and female_features.csv.")] = None,
-    frames: Annotated[Path | None, typer.Option(help="Folder of an extraction by the recipe frames.")] = None,
-    epochs: Epochs = 200,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each subject, with seeds 0, 1, ...")] = 5,
-    out: Annotated[Path, typer.Option(help="Folder for CSV, picture and report.")] = Path("runs/epochs"),
-    force: Force = False,
-    as_json: AsJson = False,
-) -> None:
-    """How far does accuracy rise with more epochs, in training and on held-out speakers?
-
-    Each training is kept once it is done: after a stop, the same command goes on.
-    """
-    from experiments.study import epochs as study
-    from experiments.study.epochs_report import TABLE_TITLE, frame
-
-    try:
-        with stages() as stage:
-            result = study.study(out, tables, frames, epochs, seeds, force, stage, err_console.print)
-    except KeyboardInterrupt:
-        err_console.print("stopped: the trainings that are done are kept, and the same command goes on with the others")
-        raise typer.Exit(130) from None
-    if as_json:
-        return print_json(result)
-    print_frame(TABLE_TITLE, frame(result))
-    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 import lstm_engine as le
-from experiments.lessons.threads import one_thread
 from experiments.microscope.analyses import gradient_by_lag
+from experiments.threads import one_thread
 
 HEADS = (("bird", "birds"), ("owl", "owls"), ("crow", "crows"))
 OTHERS = (("tree", "trees"), ("house", "houses"), ("cloud", "clouds"))

@@ -1,22 +1,14 @@
-"use strict";
-const $ = (id) => document.getElementById(id);
-const D = JSON.parse($("data").textContent);
-const A = {};                                        // arrays by name: {shape, a}
-for (const [name, { shape, type, base64 }] of Object.entries(D.arrays)) {
-  const bytes = Uint8Array.from(atob(base64), (ch) => ch.charCodeAt(0));
-  A[name] = { shape, a: type === "uint8" ? bytes : new Float32Array(bytes.buffer) };
-}
-const SHOWN = ["i", "f", "g", "o", "c", "h"], SIGNED = new Set(["g", "c", "h"]), EVERY_MS = 400, MAP = 150, ANSWERS = 170;
-const TOP = 4, BOTTOM = 20;                          // pixels: the margins of every picture
+// The epochs of a training: what a slider chooses, and what follows from it. plot.js draws.
+
+const D = JSON.parse($("data").textContent), A = unpacked(D.arrays);
+const SHOWN = ["i", "f", "g", "o", "c", "h"], SIGNED = new Set(["g", "c", "h"]), EVERY_MS = 400, ANSWERS = 170;
 const [E, T] = A.p.shape, sound = $("sound"), last = D.epochs[E - 1], seconds = D.seconds;
 const heard = Float32Array.from({ length: T }, (_, t) => (D.first + t) * D.frame_s);
 const says = Array.from({ length: E }, (_, e) => A.p.a.subarray(e * T, (e + 1) * T));
 const lossOf = new Map(D.loss.epoch.map((epoch, k) => [epoch, D.loss.value[k]]));
 const now = { at: 0, hover: null, order: [], timer: null, due: false };
-const make = (className) => Object.assign(document.createElement("div"), { className });
-const lines = new Map(Array.from(document.querySelectorAll(".plot"), ({ id }) => [id, { solid: make("line"), dashed: make("line dashed") }]));
-const css = (name) => parseFloat(getComputedStyle(document.documentElement).getPropertyValue(name));
-const say = (v, digits = 2) => (Number.isFinite(v) ? v.toFixed(digits).replace(/^(-?)0\./, "$1.").replace("-", "−") : "–");
+const div = (className) => make("div", { className });
+const lines = new Map(Array.from(document.querySelectorAll(".plot"), ({ id }) => [id, { solid: div("playhead"), dashed: div("pointer") }]));
 
 function row(name, e, u) {                           // (T,) bytes of unit u at the e-th epoch shown
   const { shape: [, H], a } = A[name];
@@ -29,22 +21,8 @@ function value(name, e, u, t) {
 
 // -- pictures ---------------------------------------------------------------------------------------------------------
 
-const DIVERGING = [[0, "#053061"], [.25, "#4393c3"], [.5, "#f7f7f7"], [.75, "#d6604d"], [1, "#67001f"]];
 const OVER_TIME = () => ({ range: [0, seconds], ticksuffix: " s" });
-function draw(id, traces, height, yaxis, xaxis = OVER_TIME()) {
-  const axis = { fixedrange: true, gridcolor: "#e6e6e6", zeroline: false };
-  const layout = {
-    height, margin: { l: css("--left"), r: css("--right"), t: TOP, b: BOTTOM }, showlegend: false, hovermode: false, dragmode: false,
-    paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { family: "system-ui, sans-serif", size: innerWidth > 600 ? 12 : 10, color: "#333" },
-    xaxis: { ...axis, nticks: 6, ...xaxis }, yaxis: { ...axis, ...yaxis },
-  };
-  return Plotly.react(id, traces, layout, { staticPlot: true, responsive: true });
-}
-const line = (x, y, color, dash = "solid") => ({ x, y, mode: "lines", line: { color, dash, width: 1.8 } });
-const heat = (x, z, from, to, signed) => ({
-  type: "heatmap", x, z, zmin: from, zmax: to, showscale: false, zsmooth: false,
-  colorscale: signed ? DIVERGING : "Cividis",
-});
+const draw = (id, traces, height, yaxis, xaxis = OVER_TIME()) => paint($(id), traces, height, xaxis, yaxis);
 const ROWS = { autorange: "reversed", showticklabels: false, ticks: "" };
 
 function drawStill() {                               // what is the same at every epoch
@@ -75,8 +53,8 @@ function drawMaps() {
 const tops = {};
 function mostOfC(name) {                             // the 99th percentile of |c| over all epochs: one scale for all
   if (!(name in tops)) {
-    const [zero, unit] = D.units[name], sorted = Uint8Array.from(A[name].a, (q) => Math.abs(q - zero)).sort();
-    tops[name] = sorted[Math.floor(.99 * (sorted.length - 1))] * unit || 1;
+    const [zero, unit] = D.units[name];
+    tops[name] = quantile(Float32Array.from(A[name].a, (q) => q - zero), .99) * unit;
   }
   return tops[name];
 }
@@ -88,7 +66,7 @@ function go(at) {
   const epoch = D.epochs[now.at];
   $("epoch").value = now.at;
   $("clock").textContent = epoch ? `epoch ${epoch} of ${last}` : "before training";
-  lines.get("loss").solid.style.setProperty("--share", epoch / last);
+  lines.get("loss").solid.style.setProperty("--at", epoch / last);
   rowMark.style.top = `${TOP + (now.at + .5) / E * (ANSWERS - TOP - BOTTOM)}px`;
   readout();
   if (now.due) return;                               // a slider moves faster than pictures are drawn
@@ -123,7 +101,7 @@ function play(on) {
   $("play").setAttribute("aria-pressed", String(on));
 }
 
-const rowMark = $("answers").appendChild(make("row-mark"));
+const rowMark = $("answers").appendChild(div("row-mark"));
 for (const [id, { solid, dashed }] of lines) {
   const plot = $(id), peers = id === "loss" ? [id] : [...lines.keys()].filter((other) => other !== "loss");
   dashed.hidden = true;
@@ -145,7 +123,7 @@ for (const [id, { solid, dashed }] of lines) {
     now.hover = found;
     for (const peer of peers) {
       lines.get(peer).dashed.hidden = !found;
-      if (found) lines.get(peer).dashed.style.setProperty("--share", found.share);
+      if (found) lines.get(peer).dashed.style.setProperty("--at", found.share);
     }
     readout();
   };
@@ -159,7 +137,7 @@ $("epoch").max = E - 1;
 $("epoch").oninput = () => { play(false); go(+$("epoch").value); };
 $("way").onchange = $("sort").onchange = sortUnits;
 const follow = () => {
-  for (const [id, { solid }] of lines) if (id !== "loss") solid.style.setProperty("--share", sound.currentTime / seconds);
+  for (const [id, { solid }] of lines) if (id !== "loss") solid.style.setProperty("--at", sound.currentTime / seconds);
   if (!sound.paused) requestAnimationFrame(follow);
 };
 sound.onplay = sound.onseeked = follow;

@@ -1,6 +1,7 @@
 """The animation of a training: one HTML file in which a slider goes through the epochs, and gates and answer follow.
 
-`epochs.html` and `epochs.js` beside this file are the page, in the microscope's look; here the numbers are put into it.
+`epochs.html` and `epochs.js` beside this file are the page, in the microscope's look and with its pictures (`plot.js`); here
+the numbers are put into it.
 """
 
 import base64
@@ -35,7 +36,7 @@ def page(heard: Heard, folder: Path, history: pd.DataFrame) -> str:
         "FOOTER": html.escape(footer("lstm-engine train --watch")),
         "SOUND": base64.b64encode(wav(heard.sound)).decode(),
         "CSS": beside("microscope.css"),
-        "JS": beside("epochs.js"),
+        "JS": beside("plot.js") + beside("epochs.js"),
         "PLOTLY": plotly("train --watch"),
     }
     last = see(heard, files[max(files)])

@@ -12,9 +12,26 @@ const heat = (x, z, from, to, signed) => ({
   colorscale: signed ? DIVERGING : "Cividis",
 });
 
+function unpacked(arrays) {                          // by name: {shape, a}
+  return Object.fromEntries(Object.entries(arrays).map(([name, { shape, type, base64 }]) => {
+    const bytes = Uint8Array.from(atob(base64), (ch) => ch.charCodeAt(0));
+    return [name, { shape, a: type === "uint8" ? bytes : new Float32Array(bytes.buffer) }];
+  }));
+}
+
 function quantile(a, q) {
   const sorted = Float32Array.from(a, Math.abs).sort();
   return sorted[Math.floor(q * (sorted.length - 1))] || 1;
+}
+
+function paint(element, traces, height, xaxis, yaxis) {
+  const size = innerWidth <= 600 ? 10 : 12;
+  Plotly.react(element, traces, {
+    height, margin: { l: css("--left"), r: css("--right"), t: TOP, b: BOTTOM }, showlegend: false, hovermode: false, dragmode: false,
+    paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { family: "system-ui, sans-serif", size, color: "#333" },
+    xaxis: { fixedrange: true, nticks: Math.max(5, Math.min(12, element.clientWidth / 70)), gridcolor: "#e6e6e6", zeroline: false, ticks: "outside", ticklen: 6, tickcolor: "#999", ...xaxis },
+    yaxis: { fixedrange: true, gridcolor: "#e6e6e6", zeroline: false, ...yaxis },
+  }, { staticPlot: true, responsive: true });
 }
 
 // A picture. Those of a clip have its stretch of time and the same margins, so that one line runs through them all; one
@@ -57,15 +74,9 @@ class Plot {
   redraw() { if (this.drawn) this.draw(...Object.values(this.drawn)); }
 
   paint() {
-    const { traces, height, yaxis, xaxis } = this.drawn, size = innerWidth <= 600 ? 10 : 12;
-    const time = this.clip ? { range: [this.clip.from, this.clip.to], ticksuffix: " s" } : xaxis;
+    const { traces, height, yaxis, xaxis } = this.drawn;
     Plot.waiting.delete(this);
-    Plotly.react(this.element, traces, {
-      height, margin: { l: css("--left"), r: css("--right"), t: TOP, b: BOTTOM }, showlegend: false, hovermode: false, dragmode: false,
-      paper_bgcolor: "#fff", plot_bgcolor: "#fff", font: { family: "system-ui, sans-serif", size, color: "#333" },
-      xaxis: { fixedrange: true, nticks: Math.max(5, Math.min(12, this.element.clientWidth / 70)), gridcolor: "#e6e6e6", zeroline: false, ticks: "outside", ticklen: 6, tickcolor: "#999", ...time },
-      yaxis: { fixedrange: true, gridcolor: "#e6e6e6", zeroline: false, ...yaxis },
-    }, { staticPlot: true, responsive: true });
+    paint(this.element, traces, height, this.clip ? { range: [this.clip.from, this.clip.to], ticksuffix: " s" } : xaxis, yaxis);
   }
 
   drawMap(x, rows, most, signed) {

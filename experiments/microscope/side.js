@@ -12,11 +12,7 @@ const SHOWN = ["i", "f", "g", "o", "c", "h"], SIGNED = new Set(["g", "c", "h"]);
 
 class Side {
   constructor(told, clip, letter) {
-    Object.assign(this, told, { clip, letter, A: {}, plots: {} });
-    for (const [name, { shape, type, base64 }] of Object.entries(told.arrays)) {
-      const bytes = Uint8Array.from(atob(base64), (ch) => ch.charCodeAt(0));
-      this.A[name] = { shape, a: type === "uint8" ? bytes : new Float32Array(bytes.buffer) };
-    }
+    Object.assign(this, told, { clip, letter, A: unpacked(told.arrays), plots: {} });
     this.T = this.A.p.shape[0];
     this.units = this.A["forward/half_life"].shape[0];
     this.whatIf = new Map(Object.keys(told.what_if).map((name, k) => [name, k]));

@@ -13,6 +13,7 @@ from typing import Any
 from joblib import Parallel, delayed
 
 from experiments.runs import Run, to_json, versions
+from experiments.threads import one_thread
 from features.whole_files import replace_file, sweep
 
 RESULTS = "results"  # the folder, within a study's, of one file a job
@@ -110,14 +111,8 @@ def standing(out: str | Path, what: str) -> list[dict[str, Any]]:
 
 
 def _work(folder: str, job: Job) -> tuple[str, dict[str, Any]]:
-    """In the worker: one thread of kernels, since the other cores have trainings of their own."""
-    import numba
-
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    try:
+    """In the worker (with one, the caller's own process): on one thread, for the other cores have trainings of their own."""
+    with one_thread():
         text = to_json({"what": job.what, "seed": job.seed} | job.run(*job.arguments, job.seed))
-    finally:
-        numba.set_num_threads(before)  # with one worker, this is the caller's own process
     replace_file(Path(folder) / job.file, text + "\n")
     return job.file, json.loads(text)

@@ -53,20 +53,8 @@ class Adding:
 
 
 @dataclass(frozen=True)
-class Multiplication:
+class Multiplication(Adding):
     """As `Adding`, with numbers from 0 to 1 and the target X1 X2. A marked pair that is the first counts as 1."""
-
-    T: int = 100
-
-    features: ClassVar[int] = 2
-    outputs: ClassVar[int] = 1
-    per_step: ClassVar[bool] = False
-    head: ClassVar[str] = "linear"
-    loss: ClassVar[str] = "mean_squared_error"
-    within: ClassVar[float] = LIMIT
-
-    __post_init__ = Adding.__post_init__
-    right = Adding.right
 
     @property
     def name(self) -> str:

@@ -1,6 +1,6 @@
 """The class of a sequence is in its first elements, noise on the same channel follows: which of two classes was it?
 
-Hochreiter & Schmidhuber 1997, section 5.3, after Bengio et al. 1994: tasks 3a, 3b and 3c.
+Hochreiter & Schmidhuber 1997, section 5.3, after Bengio et al. 1994: tasks 3a and 3b.
 """
 
 from dataclasses import dataclass

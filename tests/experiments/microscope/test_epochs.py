@@ -227,7 +227,7 @@ def test_the_slider_shows_what_the_network_of_that_epoch_computes(opened, watche
             np.testing.assert_allclose(opened.drawn("answer", 2), said.p[~np.isnan(said.p)], rtol=1e-6)  # float32
             assert f"male {said.probability:.2f}".replace(" 0.", " .") in page.inner_text("#readout")
             assert page.inner_text("#clock") == (f"epoch {epoch} of 3" if epoch else "before training")
-            share = page.evaluate("lines.get('loss').solid.style.getPropertyValue('--share')")
+            share = page.evaluate("lines.get('loss').solid.style.getPropertyValue('--at')")
             assert float(share) == pytest.approx(epoch / 3)
 
 
@@ -270,10 +270,10 @@ def test_pointing_at_a_map_reads_its_number_and_a_click_on_a_row_goes_to_its_epo
     left, right = (58, 12) if page.viewport_size["width"] > 600 else (40, 6)
     frame = heard.part.start + 30
     x = left + frame * 0.02 / 3.0 * (box["width"] - left - right)
-    page.locator("#map-c").hover(position={"x": x, "y": 4 + 2.5 / 4 * (150 - 24)})  # the third of four rows
+    page.locator("#map-c").hover(position={"x": x, "y": 4 + 2.5 / 4 * (150 - 30)})  # the third of four rows
     value = values_of(kept(watched.run / "epochs")[3], heard)["forward/c"][2, 30]
     said = page.inner_text("#readout")
     assert "unit 2: " in said
     assert float(re.search(r"c (−?[\d.]+)", said)[1].replace("−", "-")) == pytest.approx(value, abs=0.02)
-    page.locator("#answers").click(position={"x": x, "y": 4 + 1.5 / 4 * (170 - 24)})
+    page.locator("#answers").click(position={"x": x, "y": 4 + 1.5 / 4 * (170 - 30)})
     assert page.inner_text("#clock") == "epoch 1 of 3"

@@ -1,4 +1,4 @@
-"""Studies of memory: `lstm-engine study lstm1997`. Each keeps every training that is done, and goes on after a stop."""
+"""Studies: `lstm-engine study epochs`, `lstm1997`. Each keeps every training that is done, and goes on after a stop."""
 
 import math
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import typer
 
 from experiments.cli.shared import (
     AsJson,
+    Epochs,
     Force,
     err_console,
     out_console,
@@ -28,6 +29,35 @@ def kept_when_stopped() -> Iterator[None]:
     except KeyboardInterrupt:
         err_console.print("stopped: the trainings that are done are kept, and the same command goes on with the others")
         raise typer.Exit(130) from None
+
+
+@studies.command(
+    "epochs",
+    epilog="Examples: lstm-engine study epochs --tables my_features   |   "
+    "lstm-engine study epochs --tables my_features --frames my_frames --seeds 3",
+)
+def study_epochs(
+    tables: Annotated[Path | None, typer.Option(help="Folder with male_features.csv and female_features.csv.")] = None,
+    frames: Annotated[Path | None, typer.Option(help="Folder of an extraction by the recipe frames.")] = None,
+    epochs: Epochs = 200,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each subject, with seeds 0, 1, ...")] = 5,
+    out: Annotated[Path, typer.Option(help="Folder for CSV, picture and report.")] = Path("runs/epochs"),
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """How far does accuracy rise with more epochs, in training and on held-out speakers?
+
+    Each training is kept once it is done: after a stop, the same command goes on.
+    """
+    from experiments.study import epochs as study
+    from experiments.study.epochs_report import TABLE_TITLE, frame
+
+    with kept_when_stopped(), stages() as stage:
+        result = study.study(out, tables, frames, epochs, seeds, force, stage, err_console.print)
+    if as_json:
+        return print_json(result)
+    print_frame(TABLE_TITLE, frame(result))
+    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
 
 
 def finite(value: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""How a lesson trains its small networks: on one thread."""
+"""How small networks are trained: on one thread."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """The kernels run on one thread: with so little to do, several would mostly wait for each other."""
+    """The kernels run on one thread: with so little to do, or beside other trainings, several would wait for each other."""
     import numba
 
     before = numba.get_num_threads()
