@@ -119,9 +119,11 @@ def saturation(ax: Axes, own: pd.DataFrame) -> None:
 
 
 def flows(ax: Axes, own: pd.DataFrame) -> None:
+    ax.axhline(
+        0, color=GREY, lw=0.8
+    )  # seen, and by it the scale begins there; a limit that is set would hold for all layers
     for quantity, rows in _quantities(own[own["size"].notna()]):
         _line(ax, rows["epoch"], rows["size"], STYLES[quantity], f"|{quantity}|")
-    ax.set_ylim(bottom=0)
 
 
 def through_time(ax: Axes, own: pd.DataFrame) -> None:

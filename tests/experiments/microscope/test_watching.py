@@ -196,3 +196,14 @@ def test_the_pictures_lines_are_the_tables_numbers():
     norms = [table.loc[(2, "lstm", f"{name}/o"), "gradient"] for name in ("kernel", "recurrent_kernel", "bias")]
     drawn = {line.get_label(): line.get_ydata() for line in by_gate.lines}
     assert drawn["o"][2] == pytest.approx(np.linalg.norm(norms), rel=1e-12)
+
+
+def test_a_picture_reaches_as_high_as_the_largest_of_its_layers():
+    rows = [
+        (epoch, layer, 0.2 + size * epoch) for epoch in range(3) for layer, size in (("small", 0.1), ("large", 3.0))
+    ]
+    table = pd.DataFrame([{"epoch": e, "layer": name, "quantity": "c", "size": size} for e, name, size in rows])
+    for panel in watching_report.by_layer(table, "size", "", watching_report.flows).axes:
+        low, high = panel.get_ylim()
+        assert high >= table["size"].max()
+        assert low <= 0
