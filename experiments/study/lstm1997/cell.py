@@ -74,8 +74,6 @@ class Cell1997:
     in_biases: tuple[float, ...]
     reach: float = 0.1  # initial weights are drawn from -reach to reach
 
-    batch_size = 1
-
     def __post_init__(self) -> None:
         if len(self.in_biases) != self.blocks:
             raise ValueError(f"in_biases has one number a block: {self.blocks}, got {self.in_biases}")
@@ -90,6 +88,8 @@ class Cell1997:
 
 class Network1997:
     """Answers at the end of a sequence; learns by ½ Σ (p - y)² and stochastic gradient descent, a sequence a step."""
+
+    batch_size = 1
 
     def __init__(self, task: Task, settings: Cell1997, seed: int) -> None:
         if task.per_step:

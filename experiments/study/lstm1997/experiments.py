@@ -7,8 +7,8 @@ settings are one and the same throughout (`Modern`'s defaults) and were chosen o
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from experiments.study.goals import BothSets, Goal, MostRecent, NoneOfATestSet
 from experiments.study.lstm1997.cell import Cell1997
-from experiments.study.lstm1997.goals import BothSets, Goal, MostRecent, NoneOfATestSet
 from experiments.study.lstm1997.modern import Modern
 from experiments.study.tasks import Task, fingerprint
 from experiments.study.tasks.adding import Adding, Multiplication

@@ -11,7 +11,7 @@ from experiments import pictures, report
 from experiments.runs import Run, footer
 from experiments.scores import share_interval
 from experiments.study.lstm1997.experiments import PATIENCE, Setup
-from experiments.study.lstm1997.training import TESTED
+from experiments.study.solving import TESTED
 
 NUMBERS = "lstm1997.json"
 NAMES = {"modern": "the LSTM of today", "1997": "the cell of 1997"}

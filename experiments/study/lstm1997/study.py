@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.study.lstm1997 import report, training
+from experiments.study import solving
+from experiments.study.lstm1997 import report
 from experiments.study.lstm1997.experiments import Setup, setups, trainable
 from experiments.study.seeds import Job, begin, gather, standing
 
@@ -34,16 +35,20 @@ def study(
         rows = [(replace(s, modern=replace(s.modern, forget_bias=forget_bias)), c) for s, c in rows]
     seeds = min(seeds, QUICK_SEEDS) if quick else seeds
     rows = [(s, c) for s, c in rows if (s.key, c) in asked or (not force and standing(out, _what(s, c)))]
-    settings = {f"{s.key}, {c}": s.as_json(c) | {"tested": training.TESTED if s.tested else 0} for s, c in rows}
+    settings = {f"{s.key}, {c}": s.as_json(c) | {"tested": solving.TESTED if s.tested else 0} for s, c in rows}
     run = begin(out, COMMAND, settings, force)
-    trainings = [
-        Job(_what(s, c), seed, training.train, (s, c)) for s, c in rows if (s.key, c) in asked for seed in range(seeds)
-    ]
+    trainings = [Job(_what(s, c), seed, train, (s, c)) for s, c in rows if (s.key, c) in asked for seed in range(seeds)]
     gather(run, trainings, jobs, stage("Training") if stage else lambda done, total: None)
     found = [report.Row(s, c, standing(out, _what(s, c))) for s, c in rows]
     earlier = [] if force else _commands(run.folder / report.NUMBERS)
     now = _command(experiments, seeds, cell, quick, forget_bias)
     return report.write(run, found, quick, [*(one for one in earlier if one != now), now])
+
+
+def train(setup: Setup, cell: str, seed: int) -> dict[str, Any]:
+    """One training of a row: see `solving.solve`."""
+    network = setup.settings(cell).network(setup.task, seed)
+    return solving.solve(network, setup.task, setup.goal, setup.limit_of(cell), seed, setup.tested)
 
 
 def _what(setup: Setup, cell: str) -> str:

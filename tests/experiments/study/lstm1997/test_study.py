@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.study.lstm1997 import experiments, report, training
+from experiments.study import solving
+from experiments.study.goals import MostRecent
+from experiments.study.lstm1997 import experiments, report
 from experiments.study.lstm1997.cell import Cell1997
 from experiments.study.lstm1997.experiments import EXPERIMENTS, MUST, SETUPS, Paper, Setup, setups
-from experiments.study.lstm1997.goals import MostRecent
 from experiments.study.lstm1997.modern import Modern
-from experiments.study.lstm1997.study import study
+from experiments.study.lstm1997.study import study, train
 from experiments.study.tasks import adding
 from experiments.study.tasks.adding import Adding
 from experiments.study.tasks.temporal_order import TemporalOrder
@@ -31,8 +32,8 @@ NEVER = Setup(
 def small(monkeypatch):
     """Two rows, of which the first is met at once, and the second never."""
     monkeypatch.setattr(experiments, "SETUPS", (EASY, NEVER))
-    monkeypatch.setattr(training, "TESTED", 30)
-    monkeypatch.setattr(training, "POINT", 20)
+    monkeypatch.setattr(solving, "TESTED", 30)
+    monkeypatch.setattr(solving, "POINT", 20)
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------
@@ -81,7 +82,7 @@ def test_what_is_not_there_is_refused(experiments_, cell, said):
 
 
 def test_a_training_that_meets_its_goal_ends_there_and_is_tested(small):
-    found = training.train(EASY, "modern", 0)
+    found = train(EASY, "modern", 0)
     assert found["sequences"] == found["trained"] == 40
     assert 0 <= found["wrong"] <= 30
     assert found["weights"] == 4 * 3 * (2 + 3 + 1) + 4
@@ -90,20 +91,20 @@ def test_a_training_that_meets_its_goal_ends_there_and_is_tested(small):
 
 
 def test_a_training_that_does_not_ends_at_its_limit(small):
-    found = training.train(NEVER, "modern", 0)
+    found = train(NEVER, "modern", 0)
     assert found["sequences"] is None
     assert found["wrong"] is None
     assert found["trained"] == 80
-    assert training.train(replace(NEVER, old=Cell1997(1, 1, 0.1, (-1.0,))), "1997", 0)["trained"] == 4 * 80
+    assert train(replace(NEVER, old=Cell1997(1, 1, 0.1, (-1.0,))), "1997", 0)["trained"] == 4 * 80
 
 
 def test_a_seed_gives_one_training_and_another_one_another(small):
-    one, again, other = (training.train(EASY, cell, seed) for cell, seed in (("1997", 1), ("1997", 1), ("1997", 2)))
+    one, again, other = (train(EASY, cell, seed) for cell, seed in (("1997", 1), ("1997", 1), ("1997", 2)))
     assert one["curve"] == again["curve"] != other["curve"]
 
 
 def test_sequences_that_the_paper_does_not_count_are_not_counted(small):
-    found = training.train(replace(EASY, goal=MostRecent(40, wrong=40, leads=40)), "modern", 0)
+    found = train(replace(EASY, goal=MostRecent(40, wrong=40, leads=40)), "modern", 0)
     assert (found["sequences"], found["trained"]) == (0, 40)
 
 
@@ -185,7 +186,7 @@ def test_a_row_that_stands_there_by_other_settings_is_refused_though_not_asked_f
     [
         ((Adding, "within", 0.05), r"4-easy, modern task within 0\.04 and 0\.05"),
         ((adding, "EARLY", 9), "4-easy, modern task draws"),
-        ((training, "TESTED", 31), "4-easy, modern tested 30 and 31"),
+        ((solving, "TESTED", 31), "4-easy, modern tested 30 and 31"),
     ],
     ids=["criterion", "generator", "test"],
 )
@@ -297,7 +298,7 @@ def test_a_wrong_experiment_is_one_line(lstm_engine, tmp_path):
 @pytest.mark.parametrize(("key", "cell"), [("4-T100", "modern"), ("6a", "modern"), ("6a", "1997")])
 def test_a_seed_meets_the_criterion_in_as_many_sequences_as_the_paper_or_fewer(key, cell):
     setup = next(s for s in SETUPS if s.key == key)
-    found = training.train(setup, cell, 100)
+    found = train(setup, cell, 100)
     assert found["sequences"] is not None
     assert found["sequences"] <= setup.paper.sequences * (2 if cell == "1997" else 1)  # the paper's figure is a mean
-    assert found["wrong"] < np.ceil(0.01 * training.TESTED)
+    assert found["wrong"] < np.ceil(0.01 * solving.TESTED)

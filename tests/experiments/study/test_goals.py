@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from experiments.study.lstm1997.goals import BothSets, MostRecent, NoneOfATestSet, errors, fresh
+from experiments.study.goals import BothSets, MostRecent, NoneOfATestSet, errors, fresh
 from experiments.study.tasks.adding import Adding
 from experiments.study.tasks.long_lags import LongLag
 from experiments.study.tasks.reber import EmbeddedReber

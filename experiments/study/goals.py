@@ -19,7 +19,9 @@ DRAWN_AT_ONCE = 1 << 20  # numbers, which bounds the memory; drawing few sequenc
 
 
 class Network(Protocol):
-    """Both cells' networks: learn(batch) answers the batch and then makes one step; answer(drawn) leaves it as it is."""
+    """What is trained: learn(batch) answers the batch and then makes one step; answer(drawn) leaves the network as it is."""
+
+    batch_size: int  # sequences a step
 
     def learn(self, batch: Sequences) -> np.ndarray: ...
     def answer(self, drawn: Sequences) -> np.ndarray: ...

@@ -1,0 +1,63 @@
+"""Networks of the engine's that a study trains on a task: any recurrent layer, then Dense, by whole gradients and Adam.
+
+The gates of a gated layer may start by the lag that a task may have, "chrono initialisation" (Tallec & Ollivier 2018, "Can
+recurrent neural networks warp time?"): a gate of bias log τ keeps 1/e of what a cell holds for about τ steps.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import lstm_engine as le
+from experiments.study.tasks import Sequences, Task
+from lstm_engine import passes
+from lstm_engine.backend import one_thread_pool
+from lstm_engine.layers import Layer
+from lstm_engine.schedules import ExponentialDecay
+
+AT_ONCE = 256  # sequences that are answered together
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Adam on small batches. The rate is halved every `halved_every` sequences; clip: the largest joint norm of a gradient."""
+
+    batch_size: int = 4
+    rate: float = 0.01
+    halved_every: int = 20_000
+    clip: float = 1.0
+
+    def optimizer(self) -> le.Adam:
+        return le.Adam(ExponentialDecay(self.rate, self.halved_every / self.batch_size, 0.5), global_clipnorm=self.clip)
+
+
+class EngineNetwork:
+    """layer, then Dense with the task's head: a `goals.Network`. The layer returns sequences where the task asks per step."""
+
+    def __init__(self, layer: Layer, task: Task, learning: Learning, seed: int) -> None:
+        self.batch_size = learning.batch_size
+        head = le.Dense(task.outputs, activation=task.head)
+        self.model = le.Sequential([le.Input((None, task.features)), layer, head], seed=seed)
+        self.model.compile(learning.optimizer(), task.loss)
+
+    def learn(self, batch: Sequences) -> np.ndarray:
+        """What `train_on_batch` does; it hands the answers out, which were there before the step."""
+        layers, loss, optimizer = self.model.layers, self.model.loss, self.model.optimizer
+        with one_thread_pool({"numba"}):
+            way = passes.there(layers, loss, passes.Batch(batch.x, batch.y, batch.mask), training=True)
+            gradients = passes.back(layers, loss, way, to_x=False).weights
+            optimizer.apply(self.model.weights, gradients, "numba")
+        return way.p
+
+    def answer(self, drawn: Sequences) -> np.ndarray:
+        parts = [slice(start, start + AT_ONCE) for start in range(0, len(drawn), AT_ONCE)]
+        return np.concatenate([self.model(drawn.x[part], mask=drawn.mask[part]) for part in parts])
+
+    def count_params(self) -> int:
+        return self.model.count_params()
+
+
+def chrono_bias(units: int, longest: int, rng: np.random.Generator) -> np.ndarray:
+    """(4 units,): an LSTM's b_f = log u with u from 1 to longest - 1, evenly, b_i = -b_f, the others 0."""
+    b_f = np.log(rng.uniform(1, longest - 1, units))
+    return np.concatenate([-b_f, b_f, np.zeros(2 * units)])
