@@ -20,7 +20,7 @@ AT_ONCE = 256  # sequences that are answered together
 
 @dataclass(frozen=True)
 class Learning:
-    """Adam on small batches. The rate is halved every `halved_every` sequences; clip: the largest joint norm of a gradient."""
+    """Adam on small batches. The rate halves every `halved_every` sequences; clip: the largest joint norm of a gradient."""
 
     batch_size: int = 4
     rate: float = 0.01
