@@ -2,11 +2,11 @@
 
 All is by element, so that a step serves one unit or, in NumPy, all of them: numbers, or arrays (B, H). What comes from
 outside is the same for every cell: z = xW + y'U + b, a part for each gate and for the block input g, in the order i f g o;
-p, a weight for each gate that sees the state, in the order i f o; and c', the state of the step before. A step gives the parts
-of z after their activations, then c, and y, which all parts hear at the next step: h alone, but in full gate recurrence.
+p, a weight for each gate that sees the state, in the order i f o; and c', the state of the step before. A step gives a, the
+parts of z after their activations; c; and y, which all parts hear at the next step: h alone, but in full gate recurrence.
 
-The way back takes δy and δc, what later steps and the loss send to y and c, and gives δz and δc'. (δp = Σ δz∘c', or c, is left
-to `through_time`, as the other weights are.)
+The way back takes δy and δc, what later steps and the loss send to y and c, and gives δz and δc'. δp, the sum of δz times the
+state that the gate sees, is left to `through_time`, as the other weights' gradients are.
 """
 
 from collections.abc import Callable
