@@ -1,4 +1,4 @@
-"""Studies: `lstm-engine study epochs`, `lstm1997`. Each keeps every training that is done, and goes on after a stop."""
+"""Studies: `lstm-engine study epochs`, `lstm1997`, `variants`. Each keeps what is done, and goes on after a stop."""
 
 import math
 from collections.abc import Iterator
@@ -98,6 +98,36 @@ def study_lstm1997(
 
     with kept_when_stopped(), stages() as stage:
         result = study(out, tuple(experiment or ()), seeds, cell, quick, jobs, forget_bias, force, stage)
+    if as_json:
+        return print_json(result)
+    print_frame(TABLE_TITLE, narrow(result))
+    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+
+
+@studies.command(
+    "variants",
+    epilog="Examples: lstm-engine study variants   |   lstm-engine study variants --digits spoken_arabic_digits",
+)
+def study_variants(
+    digits: Annotated[
+        Path | None, typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz and metadata.csv.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each variant on each task, with seeds 0, 1, ...")] = 6,
+    quick: Annotated[bool, typer.Option("--quick", help="Three variants, easier tasks, two seeds: a minute.")] = False,
+    jobs: Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1 is one a core.")] = -1,
+    out: Annotated[Path, typer.Option(help="Folder for tables, picture and report.")] = Path("runs/variants"),
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """The LSTM and the eight variants of Greff et al. (2017), on adding and on spoken digits.
+
+    Each training is kept once it is done: after a stop, the same command goes on. A quick run needs a folder of its own.
+    """
+    from experiments.study.variants.report import TABLE_TITLE, narrow
+    from experiments.study.variants.study import study
+
+    with kept_when_stopped(), stages() as stage:
+        result = study(out, digits, seeds, quick, jobs, force, stage)
     if as_json:
         return print_json(result)
     print_frame(TABLE_TITLE, narrow(result))

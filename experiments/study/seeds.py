@@ -110,6 +110,13 @@ def standing(out: str | Path, what: str) -> list[dict[str, Any]]:
     return sorted((json.loads(path.read_text(encoding="utf-8")) for path in files), key=lambda result: result["seed"])
 
 
+def commands(numbers: Path, now: str, force: bool = False) -> list[str]:
+    """What has made the results of a folder, by "commands" in the JSON that its last report wrote, and now this one."""
+    stands = not force and numbers.is_file()
+    earlier = json.loads(numbers.read_text(encoding="utf-8")).get("commands", []) if stands else []
+    return [*(one for one in earlier if one != now), now]
+
+
 def _work(folder: str, job: Job) -> tuple[str, dict[str, Any]]:
     """In the worker (with one, the caller's own process): on one thread, for the other cores have trainings of their own."""
     with one_thread():

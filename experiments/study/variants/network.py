@@ -67,6 +67,13 @@ class VariantNetwork:
         return sum(w.size for w in self.weights.values())
 
 
+def count_weights(variant: str, task: Task, H: int) -> int:
+    """How many weights a network of H units has: of W, U and b, of p, of R, and of Dense."""
+    cell, D, K = CELLS[variant], task.features, task.outputs
+    gates = len(cell.heard) - 1
+    return len(cell.parts) * H * (D + H + 1) + len(cell.peepholes) * H + (gates * H) ** 2 + K * (H + 1)
+
+
 def initial_weights(variant: str, D: int, H: int, memory: int, seed: int) -> Weights:
     """V's kernels, Glorot-uniform (D, 4H) and orthogonal (H, 4H), and its biases, less the parts that are not there."""
     cell, rng = CELLS[variant], np.random.default_rng([seed, 0])

@@ -59,7 +59,7 @@ def backward(
         "W": sum_over_steps(tape.x, dz),
         "U": dU[:H],
         "b": dz.sum(axis=(0, 1)),
-        "p": np.concatenate([dz[:0, 0, 0], *dp]),
+        "p": np.concatenate(dp) if dp else np.zeros_like(w["p"]),
     }
     if "R" in w:
         own["R"] = dU[H:, gate_columns(H)]
