@@ -36,17 +36,17 @@ ABOUT_PAPER = (
     "checked against the paper's tables."
 )
 FAIR = (
-    "Every variant starts from the numbers of V with the same seed, less what it has not; peepholes, and the gates' weights on "
-    "gates, start at 0, so that V, NP and FGR are one function at first. Forget gates start open and input gates shut, by the "
-    "lag: b_f = log u and b_i = -b_f, with u even from 1 to {memory} less 1. A cell with one of the two gates has its one; CIFG "
-    "has b_i, with which f = 1 - i has b_f by itself. Batches, limits and clipping are the same for all; the rate is each one's "
-    "own, one of {rates}."
+    "Every variant starts from the numbers of V with the same seed, less what it has not; peepholes, and the gates' weights "
+    "on gates, start at 0, so that V, NP and FGR are one function at first. Forget gates start open and input gates shut, "
+    "by the lag: b_f = log u and b_i = -b_f, with u even from 1 to {memory} less 1. A cell with one of the two gates has its "
+    "one; CIFG has b_i, with which f = 1 - i has b_f by itself. Batches, limits and clipping are the same for all; the rate "
+    "is each one's own, one of {rates}."
 )
 APART = (
-    "A variant counts as told apart from V if every one of its seeds is better than every one of V's, or worse, and there are "
-    "enough of them: six on either side fall apart so by chance once in 462 times, and there are eight variants to try, so "
-    "that five would be too few. A seed that fails on adding is worse than any that does not. On the digits the interval of the "
-    "paired difference, test speakers drawn, must leave 0 out as well. What is not told apart may still differ."
+    "A variant counts as told apart from V if every one of its seeds is better than every one of V's, or worse, and there "
+    "are enough of them: six on either side fall apart so by chance once in 462 times, and there are eight variants to try, "
+    "so that five would be too few. A seed that fails on adding is worse than any that does not. On the digits the interval "
+    "of the paired difference, test speakers drawn, must leave 0 out as well. What is not told apart may still differ."
 )
 QUICK = "A quick run: three variants, two seeds, easier tasks. It shows that the study works, and nothing about the variants."
 
@@ -293,7 +293,8 @@ def choices_frame(result: Mapping[str, Any]) -> pd.DataFrame:
 def _cell(spread: Mapping[str, float] | None, form: str, ends: str = "") -> str:
     if spread is None:
         return "-"
-    return f"{form.format(spread['mean'])} ({(ends or form).format(spread['low'])} to {(ends or form).format(spread['high'])})"
+    low, high = ((ends or form).format(spread[end]) for end in ("low", "high"))
+    return f"{form.format(spread['mean'])} ({low} to {high})"
 
 
 def _times_100(spread: Mapping[str, float]) -> dict[str, float]:
@@ -364,8 +365,8 @@ def chosen_words(result: Mapping[str, Any], s: Any) -> str:
     )
     if result["digits"]:
         words += (
-            f" Digits: mean accuracy on folds of the training speakers, one of {s.digits.folds} a seed; the test speakers had no say. "
-            "A network with V's number of weights takes the rate of its variant."
+            f" Digits: mean accuracy on folds of the training speakers, one of {s.digits.folds} a seed; the test speakers "
+            "had no say. A network with V's number of weights takes the rate of its variant."
         )
     return words + " The chosen rate has a star."
 
@@ -414,8 +415,8 @@ def picture(found: Mapping[str, Any], s: Any) -> Figure:
 
 def caption(result: Mapping[str, Any], s: Any) -> str:
     words = (
-        "A dot is a seed. Left: how many sequences it needed until the criterion was met; a cross had not met it at the limit "
-        f"of {s.adding.limit:,}."
+        "A dot is a seed. Left: how many sequences it needed until the criterion was met; a cross had not met it at the "
+        f"limit of {s.adding.limit:,}."
     )
     if result["digits"]:
         words += (

@@ -78,7 +78,7 @@ def study(
     ]  # fmt: skip
     gather(run, choosing, jobs, stage("Choosing rates"))
     chosen = {
-        (part.name, variant): min(s.rates, key=lambda rate: part.cost(standing(out, _choice(part.name, variant, rate))))  # noqa: B023
+        (part.name, variant): min(s.rates, key=lambda rate: part.cost(standing(out, _choice(part.name, variant, rate))))
         for part in parts if part.cost for variant in part.variants
     }  # fmt: skip
     trainings = [

@@ -38,7 +38,7 @@ def forward(
     cell: Cell, w: Weights, x: Array, h0: Array, c0: Array, mask: Array | None = None, fast: bool = False
 ) -> Tape:
     """All steps from h0 and c0 (B, H). mask (T, B): True where there is a step to take. fast: compiled, for float64."""
-    mask = np.ones(x.shape[:2], bool) if mask is None else mask
+    mask = np.ones(x.shape[:2], bool) if mask is None else np.ascontiguousarray(mask)  # compiled for one layout
     y0 = np.concatenate([h0, *[np.zeros_like(h0)] * (len(cell.heard) - 1)], axis=-1)  # before the first step no gates
     return Tape(x, mask, *loops(cell.name, fast).there(x @ w["W"] + w["b"], heard_kernel(w), w["p"], y0, c0, mask))
 
