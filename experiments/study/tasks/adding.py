@@ -19,9 +19,9 @@ EARLY = 10  # the first marked pair is among so many, or among T/2 - 2 where the
 class Adding:
     """Pairs (number from -1 to 1, marker); the target is 0.5 + (X1 + X2) / 4. Lengths are from T to T + T/10.
 
-    One of the first ten pairs is marked by 1 (below T = 24, of the first T/2 - 2), then another one of the first T/2 - 1. The
-    first and the last pair have the marker -1, all others 0. A marked pair that is the first keeps its -1, and counts as the number 0: the paper says so
-    of X1, and the same holds here of X2.
+    One of the first ten pairs is marked by 1 (below T = 24, of the first T/2 - 2), then another one of the first T/2 - 1.
+    The first and the last pair have the marker -1, all others 0. A marked pair that is the first keeps its -1, and counts
+    as the number 0: the paper says so of X1, and the same holds here of X2.
     """
 
     T: int = 100
@@ -34,8 +34,10 @@ class Adding:
     within: ClassVar[float] = LIMIT
 
     def __post_init__(self) -> None:
-        if self.T < 6:
-            raise ValueError(f"two of the first T/2 - 1 pairs are marked, so T must be 6 or more, got {self.T}")
+        if self.T < 8:
+            raise ValueError(
+                f"one of the first T/2 - 2 pairs is marked and one of T/2 - 1, so T must be 8 or more, got {self.T}"
+            )
 
     @property
     def name(self) -> str:

@@ -40,7 +40,9 @@ class DelayedReference:
 
     def __post_init__(self) -> None:
         if self.lag < PHRASE or self.lag % PHRASE:
-            raise ValueError(f"phrases have {PHRASE} words, so the lag must be {PHRASE}, {2 * PHRASE}, ..., got {self.lag}")
+            raise ValueError(
+                f"phrases have {PHRASE} words, so the lag must be {PHRASE}, {2 * PHRASE}, ..., got {self.lag}"
+            )
 
     @property
     def name(self) -> str:
@@ -49,12 +51,16 @@ class DelayedReference:
     def draw(self, n: int, rng: np.random.Generator) -> Sequences:
         phrases = self.lag // PHRASE
         subjects = rng.integers(len(NOUNS), size=n)
-        between = np.stack([_drawn(words, (n, phrases), rng) for words in (PREPOSITIONS, ["a"], ADJECTIVES, NOUNS, ["and"])], -1)
+        between = np.stack(
+            [_drawn(words, (n, phrases), rng) for words in (PREPOSITIONS, ["a"], ADJECTIVES, NOUNS, ["and"])], -1
+        )
         between[:, -1, -1] = WORDS.index(".")
         it = np.full((n, 1), WORDS.index("It"))
         words = np.concatenate([subjects[:, None], between.reshape(n, self.lag), it], axis=1)  # (n, lag + 2)
         lengths = np.full(n, self.lag + 2)
-        return Sequences(one_hot(words, lengths, self.features), lengths, np.eye(self.outputs, dtype="float32")[subjects])
+        return Sequences(
+            one_hot(words, lengths, self.features), lengths, np.eye(self.outputs, dtype="float32")[subjects]
+        )
 
     def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
         return all_within(p, drawn.y, self.within)
