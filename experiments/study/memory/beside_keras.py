@@ -22,7 +22,7 @@ from experiments.study.networks import EngineNetwork
 from experiments.study.seeds import Job, standing
 from experiments.study.tasks import Sequences
 
-TASK, CELL, LAG, SEEDS = "recall", "lstm1", 10, 5  # a task of one length: Keras compiles once
+TASK, CELL, LAG, SEEDS = "it", "lstm1", 10, 5  # a task of one length: Keras compiles once
 
 
 class KerasNetwork:
