@@ -114,7 +114,9 @@ def study_memory(
     ] = None,
     cell: Annotated[
         list[str] | None,
-        typer.Option(help="rnn, gru, lstm0, lstm1 (forget bias 0, 1) or chrono; may be given again. Without: all."),
+        typer.Option(
+            help="rnn, gru, lstm0, lstm1 (forget bias 0, 1), peephole or chrono; may be given again. Without: all."
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each point, with seeds 0, 1, ...")] = 3,
     quick: Annotated[

@@ -1,6 +1,7 @@
 """The cells that are compared: each makes a network for a task, with about as many weights as the others.
 
-A cell is anything with a name and `network(task, lag, settings, rate, seed)`; those of the engine are `EngineCell`s.
+A cell is anything with a name and `network(task, lag, settings, rate, seed)`: an `EngineCell`, or a `PeepholeLSTM`, which the
+engine does not have, by the study of variants.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from experiments.study.goals import Network
 from experiments.study.memory.settings import Settings
 from experiments.study.networks import EngineNetwork, chrono_bias
 from experiments.study.tasks import Task
+from experiments.study.variants.network import VariantNetwork
 
 PARTS = {"SimpleRNN": (1, 1), "GRU": (3, 2), "LSTM": (4, 1)}  # how many times units * (features + units), and of biases
 
@@ -47,11 +49,29 @@ class EngineCell:
         return network
 
 
+@dataclass(frozen=True)
+class PeepholeLSTM:
+    """Begins as the very network that `start` makes of an LSTM, with peepholes of 0 beside: three more weights a unit."""
+
+    name: str
+    start: EngineCell
+
+    def network(self, task: Task, lag: int, settings: Settings, rate: float, seed: int) -> VariantNetwork:
+        lstm, head = self.start.network(task, lag, settings, rate, seed).model.layers
+        network = VariantNetwork("V", task, settings.learning(rate), seed, lstm.units, lag)
+        for own, name in (("W", "kernel"), ("U", "recurrent_kernel"), ("b", "bias")):
+            network.own[own][...] = lstm.weights[name]
+        network.head.set_weights(list(head.weights.values()))
+        return network
+
+
+LSTM_1 = EngineCell("LSTM, forget bias 1", "LSTM", forget_bias=1.0)
 CELLS: dict[str, Cell] = {
     "rnn": EngineCell("SimpleRNN", "SimpleRNN"),
     "gru": EngineCell("GRU", "GRU"),
     "lstm0": EngineCell("LSTM, forget bias 0", "LSTM", forget_bias=0.0),
-    "lstm1": EngineCell("LSTM, forget bias 1", "LSTM", forget_bias=1.0),
+    "lstm1": LSTM_1,
+    "peephole": PeepholeLSTM("LSTM, peepholes", LSTM_1),
     "chrono": EngineCell("LSTM, chrono", "LSTM", chrono=True),
 }
 

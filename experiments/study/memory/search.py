@@ -27,7 +27,7 @@ def search(
     there, FileExistsError for a folder of other settings.
     """
     settings = settings or Settings()
-    places = [p for p in points(tasks, cells) if p.lag in rates.LAGS]
+    places = [p for p in points(tasks, cells) if p.lag in rates.LAGS and p.cell not in rates.TWINS]
     grid = [(p, rate, seed) for seed in rates.SEEDS for p in places for rate in rates.RATES]
     depends = {f"{p.task}-{p.lag}": as_json(settings, TASKS[p.task](p.lag)) for p in places}
     depends |= {p.cell: asdict(CELLS[p.cell]) for p in places}  # type: ignore[call-overload]

@@ -3,18 +3,19 @@
 import numpy as np
 import pytest
 
-from experiments.study.memory.cells import CELLS, PARTS, count_weights, units_of
+from experiments.study.memory.cells import CELLS, PARTS, EngineCell, count_weights, units_of
 from experiments.study.memory.settings import TASKS, Settings
 from experiments.study.networks import chrono_bias
 
 TASK = TASKS["order"](10)
+ENGINE = [name for name, cell in CELLS.items() if isinstance(cell, EngineCell)]
 
 
 def layer(cell, seed=3, lag=10):
     return CELLS[cell].network(TASK, lag, Settings(units=4), 0.01, seed).model.layers[0]
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", ENGINE)
 def test_no_cell_has_more_weights_than_the_lstm_and_with_one_more_unit_it_would(cell):
     own, most = layer(cell), count_weights("LSTM", TASK.features, 4)
     assert sum(w.size for w in own.weights.values()) == count_weights(own.__class__.__name__, TASK.features, own.units)
@@ -28,7 +29,7 @@ def test_at_the_study_s_size_all_have_weights_within_five_percent(features):
     assert all(count_weights(kind, features, units_of(kind, features, 16)) > 0.94 * most for kind in PARTS)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", ENGINE)
 def test_recurrent_kernels_begin_orthogonal(cell):
     U = layer(cell).weights["recurrent_kernel"].astype(float)
     np.testing.assert_allclose(U @ U.T, np.eye(len(U)), atol=1e-6)  # float32's rounding
@@ -46,3 +47,13 @@ def test_lstms_of_a_seed_differ_in_their_biases_alone():
         one, two, three = (layer(cell).weights[name] for cell in ("lstm0", "lstm1", "chrono"))
         np.testing.assert_array_equal(one, two)
         np.testing.assert_array_equal(one, three)
+
+
+def test_the_lstm_with_peepholes_begins_as_the_one_without_and_has_three_more_weights_a_unit():
+    settings, drawn = Settings(), TASK.draw(32, np.random.default_rng(0))
+    one, two = (CELLS[cell].network(TASK, 10, settings, 0.01, 3) for cell in ("lstm1", "peephole"))
+    np.testing.assert_allclose(two.answer(drawn), one.answer(drawn), atol=2e-6)  # float32's rounding over ten steps
+    assert two.count_params() == one.count_params() + 3 * settings.units
+    one.learn(drawn)
+    two.learn(drawn)
+    assert np.any(two.own["p"])

@@ -11,7 +11,7 @@ from experiments.study.memory.points import Point
 from experiments.study.memory.study import study, train
 from experiments.study.tasks import recall
 
-ONE = {"tasks": ("recall",), "cells": ("rnn", "lstm1")}
+ONE = {"tasks": ("recall",), "cells": ("rnn", "peephole")}
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def unseen(monkeypatch):
 
 def test_the_grid_is_every_cell_on_every_task_at_every_lag():
     grid = points.points()
-    assert len(set(grid)) == len(grid) == 4 * 5 * 5
+    assert len(set(grid)) == len(grid) == 4 * (5 * 5 + 4)  # the one with peepholes goes a lag less far
     assert len({p.what for p in grid}) == len(grid)
     assert points.points(("it",), ("rnn",)) == [Point("it", "rnn", lag) for lag in (10, 25, 50, 100, 200)]
     assert len(points.points(quick=True)) == 2 * 3 * 2
@@ -44,7 +44,7 @@ def test_the_grid_is_every_cell_on_every_task_at_every_lag():
     ("asked", "said"),
     [
         ({"tasks": ("it", "copy")}, "there is no task copy: choose of adding, order, recall, it"),
-        ({"cells": ("lstm",)}, "there is no cell lstm: choose of rnn, gru, lstm0, lstm1, chrono"),
+        ({"cells": ("lstm",)}, "there is no cell lstm: choose of rnn, gru, lstm0, lstm1, peephole, chrono"),
     ],
 )
 def test_what_is_not_there_is_refused(asked, said):
@@ -65,13 +65,19 @@ def test_a_training_says_what_was_left_of_a_gradient_before_and_after_it(small):
     assert found["before"] == train(Point("recall", "lstm1", 10), small, 0)["before"]
 
 
+def test_a_cell_that_is_not_the_engine_s_is_trained_without_its_gradients(small):
+    found = train(Point("recall", "peephole", 10), small, 0)
+    assert found["sequences"] == 32
+    assert found["before"] is found["after"] is None
+
+
 # -- the study ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_study_writes_its_table_page_pictures_and_numbers(small, tmp_path):
     result = study(tmp_path, **ONE, seeds=2, settings=small)
     assert [(p["cell"], p["lag"], p["solved"]) for p in result["points"]] == [
-        ("rnn", 10, 2), ("rnn", 25, 2), ("lstm1", 10, 2), ("lstm1", 25, 2),
+        ("rnn", 10, 2), ("rnn", 25, 2), ("peephole", 10, 2), ("peephole", 25, 2),
     ]  # fmt: skip
     assert json.loads((tmp_path / "memory.json").read_text()) == json.loads(json.dumps(result))
     table = pd.read_csv(tmp_path / "trainings.csv")
@@ -82,7 +88,7 @@ def test_the_study_writes_its_table_page_pictures_and_numbers(small, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "at most 32 of the 32 most recent sequences wrong" in page
     assert "2 of 2 (34 to 100 %)" in page  # Wilson's interval
-    assert "Made by: lstm-engine study memory --task recall --cell rnn --cell lstm1 --seeds 2. " in page
+    assert "Made by: lstm-engine study memory --task recall --cell rnn --cell peephole --seeds 2. " in page
     assert "quick run" not in page
 
 
@@ -92,7 +98,7 @@ def test_what_is_done_is_not_trained_again_and_all_is_reported(small, unseen, tm
     kept.write_text(json.dumps(json.loads(kept.read_text()) | {"sequences": 7}))
     result = study(tmp_path, ("recall",), ("rnn",), seeds=2, settings=small)
     assert [(p["cell"], p["lag"], p["seeds"]) for p in result["points"]] == [
-        ("rnn", 10, 2), ("rnn", 25, 2), ("lstm1", 10, 1), ("lstm1", 25, 1),
+        ("rnn", 10, 2), ("rnn", 25, 2), ("peephole", 10, 1), ("peephole", 25, 1),
     ]  # fmt: skip
     assert result["points"][0]["sequences_of_solved"]["low"] == 7  # as it lay there
     assert len(result["commands"]) == 2
