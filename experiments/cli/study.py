@@ -1,4 +1,4 @@
-"""Studies: `lstm-engine study epochs`, `lstm1997`, `variants`. Each keeps what is done, and goes on after a stop."""
+"""Studies: `lstm-engine study epochs`, `lstm1997`, `memory`, `variants`, `gap`. Each keeps what is done, and goes on after a stop."""
 
 import math
 from collections.abc import Iterator
@@ -101,6 +101,64 @@ def study_lstm1997(
     if as_json:
         return print_json(result)
     print_frame(TABLE_TITLE, narrow(result))
+    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+
+
+@studies.command(
+    "memory",
+    epilog="Examples: lstm-engine study memory   |   lstm-engine study memory --task it --cell rnn --cell chrono --seeds 5",
+)
+def study_memory(
+    task: Annotated[
+        list[str] | None, typer.Option(help="adding, order, recall or it; may be given again. Without: all.")
+    ] = None,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="rnn, gru, lstm0, lstm1 (forget bias 0, 1), peephole or chrono; may be given again. Without: all."
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each point, with seeds 0, 1, ...")] = 3,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Two tasks, three cells, two lags, two seeds: a minute.")
+    ] = False,
+    keras: Annotated[bool, typer.Option("--keras", help="One task by Keras too, seed by seed.")] = False,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Search the learning rates again instead; writes rates.csv.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1 is one a core.")] = -1,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for tables, pictures and report. Without: runs/memory, or with --tune runs/memory_rates."
+        ),
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """How far back can a recurrent network remember? Four tasks of growing lag, by every cell, with their gradients.
+
+    Each training is kept once it is done: after a stop, the same command goes on. The report is of all that the folder holds.
+    """
+    from experiments.study.memory.report import TABLE_TITLE, longest
+    from experiments.study.memory.search import search
+    from experiments.study.memory.study import study
+
+    if tune:
+        if quick or keras:
+            raise ValueError("--tune searches learning rates and reports nothing else: leave --quick and --keras out")
+        out = out or Path("runs/memory_rates")
+        with kept_when_stopped(), stages() as stage:
+            found = search(out, tuple(task or ()), tuple(cell or ()), jobs=jobs, force=force, stage=stage)
+        if as_json:
+            return print_json(found)
+        return out_console.print(f"Rates: {out / 'rates.csv'}", soft_wrap=True)
+    out = out or Path("runs/memory")
+    with kept_when_stopped(), stages() as stage:
+        result = study(out, task or (), cell or (), seeds, quick, keras, jobs, force, stage=stage)
+    if as_json:
+        return print_json(result)
+    print_frame(TABLE_TITLE, longest(result))
     out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
 
 

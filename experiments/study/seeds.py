@@ -17,7 +17,13 @@ from experiments.threads import one_thread
 from features.whole_files import replace_file, sweep
 
 RESULTS = "results"  # the folder, within a study's, of one file a job
-Update = Callable[[int, int], None]
+Update = Callable[[int, int], None]  # takes how many are done, of how many
+Stage = Callable[[str], Update]  # begins a part of a study by its name
+
+
+def silent(title: str) -> Update:
+    """A `Stage` that shows nothing."""
+    return lambda done, total: None
 
 
 @dataclass(frozen=True)
@@ -110,11 +116,11 @@ def standing(out: str | Path, what: str) -> list[dict[str, Any]]:
     return sorted((json.loads(path.read_text(encoding="utf-8")) for path in files), key=lambda result: result["seed"])
 
 
-def commands(numbers: Path, now: str, force: bool = False) -> list[str]:
-    """What has made the results of a folder, by "commands" in the JSON that its last report wrote, and now this one."""
-    stands = not force and numbers.is_file()
-    earlier = json.loads(numbers.read_text(encoding="utf-8")).get("commands", []) if stands else []
-    return [*(one for one in earlier if one != now), now]
+def made_by(numbers: Path, now: str, force: bool = False) -> list[str]:
+    """The commands that a report is of: those that its JSON of before names, unless force emptied the folder, and now."""
+    there = numbers.is_file() and not force
+    earlier = json.loads(numbers.read_text(encoding="utf-8")).get("commands", []) if there else []
+    return [*(command for command in earlier if command != now), now]
 
 
 def _work(folder: str, job: Job) -> tuple[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from experiments.study.epochs_subjects import digest
 from experiments.study.goals import MostRecent
-from experiments.study.seeds import Job, begin, commands, gather, standing
+from experiments.study.seeds import Job, Stage, begin, gather, made_by, silent, standing
 from experiments.study.solving import TESTED
 from experiments.study.tasks import fingerprint
 from experiments.study.tasks.adding import Adding
@@ -59,7 +59,7 @@ class Part(NamedTuple):
 
 def study(
     out: str | Path, folder: str | Path | None = None, seeds: int = 6, quick: bool = False, jobs: int = 1,
-    force: bool = False, stage: Callable[[str], Callable[[int, int], None]] = lambda title: lambda done, total: None,
+    force: bool = False, stage: Stage = silent,
 ) -> dict[str, Any]:  # fmt: skip
     """Trains and reports into `out`: report.html, variants.json, variants.png, trainings.csv, choices.csv, results/.
 
@@ -93,7 +93,7 @@ def study(
         for name in ("adding", "digits")
     }
     now = _command(folder is not None, seeds, quick)
-    return report.write(run, s, found, choices, quick, commands(run.folder / report.NUMBERS, now, force))
+    return report.write(run, s, found, choices, quick, made_by(run.folder / report.NUMBERS, now, force))
 
 
 def _parts(s: Settings, folder: str | Path | None) -> list[Part]:
