@@ -237,16 +237,18 @@ def _verdict(name: str, first: dict[str, Any], last: dict[str, Any]) -> str:
 def picture(result: dict[str, Any]) -> Figure:
     """Accuracy by gap, the gradient that arrives, and the words that were turned round or cut."""
     fig, (by_gap, arriving, altered) = pictures.figure(3, height=4.6)
-    for cell in dict.fromkeys(row["cell"] for row in result["rows"]):
-        own = [row for row in result["rows"] if row["cell"] == cell]
-        spoken = [row for row in own if row["condition"] == "as spoken"]
-        _accuracy(by_gap, cell, {row["gap"]: row for row in [*spoken, *(row for row in own if row["gap"])]})
-        without = [row for row in own if not row["gap"]]
-        _accuracy(altered, cell, {row["condition"]: row for row in without})
+    rows, cells = result["rows"], list(dict.fromkeys(row["cell"] for row in result["rows"]))
+    without = list(dict.fromkeys(row["condition"] for row in rows if not row["gap"]))
+    for n, cell in enumerate(cells):
+        own = [row for row in rows if row["cell"] == cell]
+        _accuracy(by_gap, cell, {row["gap"]: row for row in own if row["gap"] or row["condition"] == without[0]})
+        aside = 0.1 * (n - (len(cells) - 1) / 2)  # cells stand beside each other
+        still = {without.index(row["condition"]) + aside: row for row in own if not row["gap"]}
+        _accuracy(altered, cell, still, joined=False)
         colour, line, marker = STYLES[cell]
         points = [(one["gap"], one["log10"]) for one in result["gradient"] if one["cell"] == cell]
         arriving.plot(*zip(*points, strict=True), color=colour, ls=line, marker=marker, ms=4, label=CELLS[cell].name)
-    gaps = sorted({row["gap"] for row in result["rows"]})
+    gaps = sorted({one["gap"] for one in result["gradient"]})
     for ax in (by_gap, arriving):
         ax.set_xscale("symlog", linthresh=10, linscale=0.6)
         ax.set_xticks(gaps, [f"{gap:,}" for gap in gaps])
@@ -254,24 +256,24 @@ def picture(result: dict[str, Any]) -> Figure:
         ax.set_xlabel("frames of silence before the question")
     arriving.axhline(FLOAT32, color=pictures.GREY, ls=":", lw=1)
     arriving.set(title="gradient that arrives at the word, $\\log_{10}$", ylim=(-60, 3))
+    arriving.legend(fontsize=7.5, loc="lower left", handlelength=3.5)
     for ax in (by_gap, altered):
         ax.axhline(CHANCE, color=pictures.GREY, ls=":", lw=1)
         ax.set_ylim(0, 1)
     by_gap.set_title("right answers of unheard speakers")
     altered.set_title("the word turned round, or cut; no silence")
-    altered.tick_params(axis="x", labelrotation=15)
-    arriving.legend(fontsize=7.5, loc="lower left")
+    altered.set_xticks(range(len(without)), [name.replace("the first", "first") for name in without], fontsize=8)
+    altered.grid(visible=False, axis="x")
     return fig
 
 
-def _accuracy(ax: Axes, cell: str, rows: dict[Any, dict[str, Any]]) -> None:
-    """A line through the means with their intervals, a point a seed, and a cross where no rate learnt it."""
+def _accuracy(ax: Axes, cell: str, rows: dict[float, dict[str, Any]], joined: bool = True) -> None:
+    """Means with their intervals, by where they stand; a point a seed, or a cross where no rate learnt it."""
     colour, line, marker = STYLES[cell]
     at, means = list(rows), np.array([row["accuracy"] for row in rows.values()])
     ends = np.array([row["interval_95"] for row in rows.values()]).T  # (2, conditions)
-    ax.errorbar(at, means, np.abs(ends - means), color=colour, ls=line, lw=1.4, elinewidth=0.7, capsize=2)
+    line = line if joined else ""
+    ax.errorbar(at, means, np.abs(ends - means), color=colour, ls=line, lw=1.4, elinewidth=0.8, capsize=2)
     for x, row in rows.items():
-        seeds = row["by_seed"]
-        ax.plot(
-            [x] * len(seeds), seeds, color=colour, ls="", marker=marker if row["learnt"] else "x", ms=3.5, alpha=0.7
-        )
+        seeds, sign = row["by_seed"], (marker, 3.5) if row["learnt"] else ("x", 5)
+        ax.plot([x] * len(seeds), seeds, color=colour, ls="", marker=sign[0], ms=sign[1], alpha=0.7)
