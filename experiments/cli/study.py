@@ -1,4 +1,4 @@
-"""Studies: `lstm-engine study epochs`, `lstm1997`, `memory`, `variants`, `gap`. Each keeps what is done, and goes on after a stop."""
+"""Studies: `lstm-engine study epochs`, `lstm1997`, `memory`, `variants`, `gap`: what is trained is kept, also by a stop."""
 
 import math
 from collections.abc import Iterator
@@ -186,6 +186,43 @@ def study_variants(
 
     with kept_when_stopped(), stages() as stage:
         result = study(out, digits, seeds, quick, jobs, force, stage)
+    if as_json:
+        return print_json(result)
+    print_frame(TABLE_TITLE, narrow(result))
+    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+
+
+@studies.command(
+    "gap",
+    epilog="Examples: lstm-engine study gap --data spoken_arabic_digits   |   "
+    "lstm-engine study gap --data spoken_arabic_digits --quick --out runs/gap_quick",
+)
+def study_gap(
+    data: Annotated[Path, typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz and metadata.csv.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each cell and gap, with seeds 0, 1, ...")] = 3,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="simple-rnn, gru, gru-chrono, lstm-0, lstm-1, lstm-chrono-fixed or lstm-chrono; may be given again. "
+            "Without: all."
+        ),
+    ] = None,
+    silence: Annotated[str, typer.Option(help="drawn (each frame of the corpus's quietest) or constant.")] = "drawn",
+    quick: Annotated[bool, typer.Option("--quick", help="Two cells, two gaps and one seed: a minute.")] = False,
+    jobs: Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1 is one a core.")] = -1,
+    out: Annotated[Path, typer.Option(help="Folder for tables, picture and report.")] = Path("runs/gap"),
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """How long does a cell keep a spoken digit, through up to 1,000 frames of silence before it is asked?
+
+    Each training is kept once it is done: after a stop, the same command goes on.
+    """
+    from experiments.study.gap.report import TABLE_TITLE, narrow
+    from experiments.study.gap.study import study
+
+    with kept_when_stopped(), stages() as stage:
+        result = study(data, out, seeds, tuple(cell or ()), silence, quick, jobs, force, stage)
     if as_json:
         return print_json(result)
     print_frame(TABLE_TITLE, narrow(result))
