@@ -13,9 +13,7 @@ from experiments.runs import Run
 from experiments.study.gap.cells import CELLS
 from experiments.study.gap.settings import Condition, Settings
 from experiments.study.gap.training import choose
-from experiments.study.seeds import Job, Update, gather
-
-Stage = Callable[[str], Update]
+from experiments.study.seeds import Job, Stage, gather
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import numpy as np
 
 from experiments.study.gap import report
 from experiments.study.gap.cells import CELLS
-from experiments.study.gap.choosing import Plan, Stage, jobs, search
+from experiments.study.gap.choosing import Plan, jobs, search
 from experiments.study.gap.settings import Condition, Settings
 from experiments.study.gap.training import arrival, clips_of, train
-from experiments.study.seeds import begin, gather, standing
+from experiments.study.seeds import Stage, begin, gather, silent, standing
 from features.digits import Digits
 
 COMMAND = "study gap"
@@ -29,7 +29,7 @@ QUICK_SEEDS = 1
 
 def study(
     data: str | Path, out: str | Path, seeds: int = 3, cells: tuple[str, ...] = (), silence: str = "drawn",
-    quick: bool = False, workers: int = 1, force: bool = False, stage: Stage = lambda title: lambda done, total: None,
+    quick: bool = False, workers: int = 1, force: bool = False, stage: Stage = silent,
 ) -> dict[str, Any]:  # fmt: skip
     """Trains and reports into `out`: report.html, gap.json, gap.png, trainings.csv, results/. Returns the numbers.
 
