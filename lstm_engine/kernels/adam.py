@@ -15,7 +15,11 @@ from ..optimizers import Adam
 
 
 def adam_update(adam: Adam, w: Array, g: Array, lr: Any, m: Array, v: Array) -> None:
-    """`Adam.update`, compiled: changes w, m and v (contiguous, one shape and dtype) in place."""
+    """`Adam.update`, compiled: changes w, m and v (one shape and dtype) in place. ValueError unless C-contiguous."""
+    if not (w.flags.c_contiguous and m.flags.c_contiguous and v.flags.c_contiguous):
+        raise ValueError(
+            "Adam's kernel changes arrays in C's order, and would change a copy of others: np.ascontiguousarray"
+        )
     real = w.dtype.type
     _update(
         w.reshape(-1), g.reshape(-1), m.reshape(-1), v.reshape(-1),

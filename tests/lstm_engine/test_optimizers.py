@@ -74,6 +74,13 @@ def test_adams_compiled_twin_has_the_same_bits(make, dtype):
         np.testing.assert_array_equal(w, (twins | compiled.slots)[name], err_msg=name)
 
 
+def test_adams_compiled_twin_refuses_weights_whose_copy_it_would_change():
+    w = {"w": np.asfortranarray(np.ones((2, 3)))}
+    with pytest.raises(ValueError, match="arrays in C's order, and would change a copy"):
+        le.Adam().apply(w, {"w": np.ones((2, 3))}, "numba")
+    np.testing.assert_array_equal(w["w"], 1.0)
+
+
 def test_the_compiled_twin_leaves_an_update_of_ones_own_alone():
     class Sleeping(le.Adam):
         def update(self, w, g, lr, *slots):
