@@ -5,6 +5,7 @@ between; that is ten times as fast for small networks. Everything else is the sa
 """
 
 import hashlib
+import math
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -12,13 +13,11 @@ from typing import Any, NamedTuple
 
 import numba as nb
 import numpy as np
-from numba.extending import register_jitable
+from numba.extending import overload, register_jitable
 
 from experiments.study.variants import cells
-from experiments.study.variants.cells import CELLS, Cell
+from experiments.study.variants.cells import CELLS, Cell, tanh
 from lstm_engine.activations import Array, sigmoid
-
-register_jitable(sigmoid)  # it stays the engine's NumPy function, and compiled code may call it
 
 # Numba's cache does not see edits in another file, only in what is part of its key, as a closure's variables are.
 VERSION = hashlib.sha256(Path(cells.__file__).read_bytes()).hexdigest()
@@ -34,7 +33,10 @@ class Loops(NamedTuple):
 @cache
 def loops(name: str, fast: bool) -> Loops:
     """Those of the cell of this name, as NumPy runs them or compiled."""
-    return made_of(*(by_unit if fast else by_array)(CELLS[name]), nb.njit(cache=True) if fast else lambda loop: loop)
+    return made_of(
+        *(by_unit if fast else by_array)(CELLS[name]),
+        nb.njit(cache=True, error_model="numpy") if fast else lambda loop: loop,
+    )
 
 
 def made_of(step: Callable[..., Any], step_back: Callable[..., Any], compiled: Callable[..., Any]) -> Loops:
@@ -96,6 +98,23 @@ def by_array(cell: Cell) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 
 # -- compiled: the numbers of a unit -----------------------------------------------------------------------------------
+
+
+# Both by exp, which libm has three times as fast as tanh, and within some 1e-16 of NumPy's.
+
+
+@overload(sigmoid)
+def compiled_sigmoid(z):  # type: ignore[no-untyped-def]  # Numba compares the two signatures
+    return lambda z: 1.0 / (1.0 + math.exp(-z))
+
+
+@overload(tanh)
+def compiled_tanh(z):  # type: ignore[no-untyped-def]
+    def by_exp(z):  # type: ignore[no-untyped-def]
+        e = math.exp(-2.0 * abs(z))
+        return math.copysign((1.0 - e) / (1.0 + e), z)
+
+    return by_exp
 
 
 def by_unit(cell: Cell) -> tuple[Callable[..., Any], Callable[..., Any]]:
