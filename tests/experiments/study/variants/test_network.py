@@ -65,9 +65,9 @@ def test_every_weight_learns(variant, drawn):
     own = network(variant)
     before = {name: w.copy() for name, w in own.weights.items()}
     own.learn(drawn)
-    for name, w in own.weights.items():  # Adam's first step is the rate, wherever there is a gradient
+    for name, w in own.weights.items():  # Adam's first step is the rate, where the gradient is large beside its 1e-7
         moved = np.abs(w - before[name])
-        assert moved.max() == pytest.approx(0.01, rel=1e-3), name
+        assert 0.009 < moved.max() < 0.0101, name
         assert (moved > 0).mean() > 0.9, name
 
 
