@@ -13,11 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from numpy import tanh
+import numpy as np
 
 from lstm_engine.activations import Array, sigmoid
 
 Parts = tuple[Array, ...]
+
+
+def tanh(z: Array) -> Array:
+    return np.tanh(z)
 
 
 # -- V: the LSTM with peepholes ----------------------------------------------------------------------------------------

@@ -84,5 +84,6 @@ def initial_weights(variant: str, D: int, H: int, memory: int, seed: int) -> Wei
     whole["b"] = chrono_bias(H, memory, np.random.default_rng([seed, 1]))
     there = ["ifgo".index(part) for part in cell.parts]
     w = {name: np.concatenate([np.split(a, 4, axis=-1)[k] for k in there], axis=-1) for name, a in whole.items()}
+    w = {name: np.ascontiguousarray(a) for name, a in w.items()}  # Adam changes them where they lie
     w["p"] = np.zeros(len(cell.peepholes) * H)
     return w | ({"R": np.zeros((3 * H, 3 * H))} if variant == "FGR" else {})

@@ -31,7 +31,7 @@ class Settings:
 
     variants: tuple[str, ...] = tuple(CELLS)
     rates: tuple[float, ...] = (0.003, 0.01, 0.03)
-    choosing: tuple[int, ...] = (100, 101, 102)
+    choosing: tuple[int, ...] = (100, 101)
     adding: OnAdding = field(default_factory=OnAdding)
     digits: OnDigits = field(default_factory=OnDigits)
 

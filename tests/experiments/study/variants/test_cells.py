@@ -1,5 +1,9 @@
 """The nine cells: every gradient by the complex step, every forward pass by another implementation or by the LSTM's."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -172,3 +176,26 @@ def test_compiled_is_numpy(drawn, name, rel):  # a cell compiles for seconds, an
     for key, g in (own | others).items():
         if g.size:
             assert rel(g, (expected | expected_others)[key]) < COMPILED_APART
+
+
+CHECK = """
+import sys
+import numpy as np
+from experiments.study.variants.cells import CELLS
+from experiments.study.variants.through_time import forward
+rng = np.random.default_rng(0)
+w = {"W": rng.standard_normal((2, 12)), "U": rng.standard_normal((4, 12)), "b": rng.standard_normal(12)}
+w["p"], x, zeros = rng.standard_normal(8), rng.standard_normal((5, 3, 2)), np.zeros((3, 4))
+for name in sys.argv[1:]:
+    fast, slow = (forward(CELLS[name], w, x, zeros, zeros, fast=fast).h for fast in (True, False))
+    assert np.abs(fast - slow).max() < 1e-12, name
+"""
+
+
+@pytest.mark.slow
+def test_cells_that_other_processes_have_compiled_are_not_taken_for_each_other(tmp_path):
+    """NFG and CIFG have as many parts and peepholes: what Numba keeps of them differs in nothing but the name."""
+    for names in (["NFG"], ["CIFG"], ["NFG", "CIFG"], ["CIFG", "NFG"]):
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+        done = subprocess.run([sys.executable, "-c", CHECK, *names], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr

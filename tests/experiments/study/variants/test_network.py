@@ -61,6 +61,17 @@ def test_learning_answers_first(drawn):
 
 
 @pytest.mark.parametrize("variant", ["V", "FGR"])
+def test_every_weight_learns(variant, drawn):
+    own = network(variant)
+    before = {name: w.copy() for name, w in own.weights.items()}
+    own.learn(drawn)
+    for name, w in own.weights.items():  # Adam's first step is the rate, where the gradient is large beside its 1e-7
+        moved = np.abs(w - before[name])
+        assert 0.009 < moved.max() < 0.0101, name
+        assert (moved > 0).mean() > 0.9, name
+
+
+@pytest.mark.parametrize("variant", ["V", "FGR"])
 def test_padding_is_not_heard(variant, drawn):
     own = network(variant)
     longer = Sequences(np.concatenate([drawn.x, np.ones_like(drawn.x)], axis=1), drawn.lengths, drawn.y)
