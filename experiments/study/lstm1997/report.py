@@ -146,8 +146,8 @@ def _title(setup: Setup) -> str:
     """The task's name, and what tells two goals for one task apart."""
     goal = setup.key.rsplit("-", 1)[-1]
     if setup.experiment == "5":
-        return f"{setup.task.name}, {goal} of 2,000 wrong"
-    return f"{setup.task.name}, {goal}" if setup.experiment == "3" else setup.task.name
+        return f"{setup.task.name}, fewer than {goal} of 2,000 wrong"
+    return f"{setup.task.name}, {goal}" if goal in ("ST1", "ST2") else setup.task.name
 
 
 def _spread(values: list[int]) -> dict[str, float] | None:

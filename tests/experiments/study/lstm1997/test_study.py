@@ -43,7 +43,7 @@ def test_the_must_rows_are_those_of_experiments_1_4_and_6():
     assert [s.key for s in setups((), "modern", False)] == ["1", "4-T100", "4-T500", "4-T1000", "6a", "6b"]
     assert [s.key for s in setups((), "modern", True)] == ["1", "4-T100", "6a", "6b"]
     assert [s.key for s in setups((), "1997", False)] == ["4-T100", "6a", "6b"]
-    assert set(MUST) < set(EXPERIMENTS) == {"1", "2a", "2b", "2c", "3", "4", "5", "6a", "6b"}
+    assert set(MUST) < set(EXPERIMENTS) == {"1", "2a", "2b", "2c", "3a", "3b", "3c", "4", "5", "6a", "6b"}
 
 
 def test_keys_name_one_row_and_one_file():
@@ -59,9 +59,9 @@ def test_a_limit_leaves_room_for_what_is_not_counted():
 def test_the_paper_s_numbers_of_weights_follow_from_its_networks():
     """Every hidden unit hears the inputs, the hidden units and a bias; an output hears the cells and (not in 3) a bias."""
     for s in SETUPS:
-        if s.experiment in ("3", "4", "6a", "6b"):
+        if s.experiment in ("3a", "3b", "3c", "4", "5", "6a", "6b"):
             blocks, size = (int(word) for word in s.paper.network.split(" blocks of "))
-            hidden, heard = 2 * blocks + blocks * size, blocks * size + (s.experiment != "3")
+            hidden, heard = 2 * blocks + blocks * size, blocks * size + (s.experiment[0] != "3")
             assert s.paper.weights == hidden * (s.task.features + hidden + 1) + s.task.outputs * heard
 
 
