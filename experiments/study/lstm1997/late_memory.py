@@ -31,7 +31,9 @@ class BesideInput(Wrapper, abstract=True):
 
     def __init__(self, layer: Recurrent, **general: Any) -> None:
         if not layer.return_sequences:
-            raise ValueError("the inputs of all steps stand beside as many outputs: give the layer return_sequences=True")
+            raise ValueError(
+                "the inputs of all steps stand beside as many outputs: give the layer return_sequences=True"
+            )
         super().__init__(**general)
         self.layer = layer
 
