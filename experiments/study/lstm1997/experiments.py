@@ -116,10 +116,8 @@ def _noisy_targets(N: int, sequences: int, wrong: float) -> Setup:
 
 def _long_lag(regular: bool, sequences: int) -> Setup:
     key, modern = ("2a", Modern(100, head_start=HeadStart())) if regular else ("2b", Modern(100))
-    paper, goal = (
-        Paper("1 cell beside the inputs", 10_504, sequences, success=(1.0, 1.0)),
-        MostRecent(10_000, leads=10_000),
-    )
+    paper = Paper("1 cell beside the inputs", 10_504, sequences, success=(1.0, 1.0))
+    goal = MostRecent(10_000, leads=10_000)
     return Setup(key, key, LongLag(100, regular), goal, modern, paper, 200_000, tested=False)
 
 

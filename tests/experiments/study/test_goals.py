@@ -104,6 +104,8 @@ def test_a_test_set_must_be_right_and_near_enough():
     for goal, network, met in (
         (OnATestSet(10, every=1), Oracle(off=0.19), True),
         (OnATestSet(10, every=1), Oracle(wrong=(4,)), False),
+        (OnATestSet(10, wrong=1, every=1), Oracle(wrong=(4,)), True),
+        (OnATestSet(10, wrong=1, every=1), Oracle(wrong=(4, 6)), False),
         (OnATestSet(10, error=0.01, every=1), Oracle(off=0.011), False),
         (OnATestSet(10, error=0.01, every=1), Oracle(off=0.009), True),
     ):
