@@ -89,8 +89,8 @@ def png(fig: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def inline(fig: Figure, caption: str) -> str:
-    """An HTML figure that holds the picture itself; the caption says what to look for."""
+def inline(picture: Figure | bytes, caption: str) -> str:
+    """An HTML figure that holds the picture itself, drawn or a PNG; the caption says what to look for."""
     alt = html.escape(caption, quote=True)
-    data = base64.b64encode(png(fig)).decode()
+    data = base64.b64encode(picture if isinstance(picture, bytes) else png(picture)).decode()
     return f'<figure><img alt="{alt}" src="data:image/png;base64,{data}"><figcaption>{alt}</figcaption></figure>'

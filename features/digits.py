@@ -48,8 +48,9 @@ def read_digits(folder: str | Path) -> Digits:
     folder = Path(folder)
     if missing := [name for name in (FRAMES, METADATA) if not (folder / name).is_file()]:
         raise FileNotFoundError(
-            f"{folder} has no {' and no '.join(missing)}: name the folder of the Spoken Arabic Digit corpus, "
-            f"with {FRAMES} (frames, offsets) and {METADATA} (speaker, sex, split, digit)"
+            f"{folder} has no {' and no '.join(missing)}: name the folder of the Spoken Arabic Digit corpus (UCI Machine "
+            f"Learning Repository), with {FRAMES} (frames, offsets) and {METADATA} (speaker, sex, split, digit); see "
+            "docs/digits.md"
         )
     sheet = read_sheet(folder / METADATA, ("speaker", *COLUMNS))
     rows = sheet.dicts()
@@ -77,6 +78,16 @@ def read_digits(folder: str | Path) -> Digits:
         speakers=np.array([row["speaker"] for row in rows]),
         splits=np.array([row["split"] for row in rows]),
     )
+
+
+def published_split(clips: Digits, folder: str | Path) -> tuple[Digits, Digits]:
+    """The clips of the training and those of the test speakers. ValueError, naming the folder, where a side lacks a sex."""
+    learn, test = (clips.take(clips.splits == split) for split in COLUMNS["split"])
+    for part, name in ((learn, "training"), (test, "test")):
+        if len(there := set(part.sexes.tolist())) < 2:
+            sexes = " and ".join(COLUMNS["sex"][sex] for sex in there) or "no"
+            raise ValueError(f"{folder} has {sexes} {name} speakers: both sexes are needed on both sides")
+    return learn, test
 
 
 def speaker_folds(clips: Digits, folds: int, seed: int = 0) -> np.ndarray:

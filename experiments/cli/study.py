@@ -1,4 +1,4 @@
-"""Studies: `lstm-engine study epochs`, `lstm1997`. Each keeps every training that is done, and goes on after a stop."""
+"""Studies: `lstm-engine study epochs`, `lstm1997`, `memory`, `variants`, `gap`: what is trained is kept, also by a stop."""
 
 import math
 from collections.abc import Iterator
@@ -98,6 +98,131 @@ def study_lstm1997(
 
     with kept_when_stopped(), stages() as stage:
         result = study(out, tuple(experiment or ()), seeds, cell, quick, jobs, forget_bias, force, stage)
+    if as_json:
+        return print_json(result)
+    print_frame(TABLE_TITLE, narrow(result))
+    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+
+
+@studies.command(
+    "memory",
+    epilog="Examples: lstm-engine study memory   |   lstm-engine study memory --task it --cell rnn --cell chrono --seeds 5",
+)
+def study_memory(
+    task: Annotated[
+        list[str] | None, typer.Option(help="adding, order, recall or it; may be given again. Without: all.")
+    ] = None,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="rnn, gru, lstm0, lstm1 (forget bias 0, 1), peephole or chrono; may be given again. Without: all."
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each point, with seeds 0, 1, ...")] = 3,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Two tasks, three cells, two lags, two seeds: a minute.")
+    ] = False,
+    keras: Annotated[bool, typer.Option("--keras", help="One task by Keras too, seed by seed.")] = False,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Search the learning rates again instead; writes rates.csv.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1 is one a core.")] = -1,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for tables, pictures and report. Without: runs/memory, or with --tune runs/memory_rates."
+        ),
+    ] = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """How far back can a recurrent network remember? Four tasks of growing lag, by every cell, with their gradients.
+
+    Each training is kept once it is done: after a stop, the same command goes on. The report is of all that the folder holds.
+    """
+    from experiments.study.memory.report import TABLE_TITLE, longest
+    from experiments.study.memory.search import search
+    from experiments.study.memory.study import study
+
+    if tune:
+        if quick or keras:
+            raise ValueError("--tune searches learning rates and reports nothing else: leave --quick and --keras out")
+        out = out or Path("runs/memory_rates")
+        with kept_when_stopped(), stages() as stage:
+            found = search(out, tuple(task or ()), tuple(cell or ()), jobs=jobs, force=force, stage=stage)
+        if as_json:
+            return print_json(found)
+        return out_console.print(f"Rates: {out / 'rates.csv'}", soft_wrap=True)
+    out = out or Path("runs/memory")
+    with kept_when_stopped(), stages() as stage:
+        result = study(out, task or (), cell or (), seeds, quick, keras, jobs, force, stage=stage)
+    if as_json:
+        return print_json(result)
+    print_frame(TABLE_TITLE, longest(result))
+    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+
+
+@studies.command(
+    "variants",
+    epilog="Examples: lstm-engine study variants   |   lstm-engine study variants --digits spoken_arabic_digits",
+)
+def study_variants(
+    digits: Annotated[
+        Path | None, typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz and metadata.csv.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each variant on each task, with seeds 0, 1, ...")] = 6,
+    quick: Annotated[bool, typer.Option("--quick", help="Three variants, easier tasks, two seeds: a minute.")] = False,
+    jobs: Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1 is one a core.")] = -1,
+    out: Annotated[Path, typer.Option(help="Folder for tables, picture and report.")] = Path("runs/variants"),
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """The LSTM and the eight variants of Greff et al. (2017), on adding and on spoken digits.
+
+    Each training is kept once it is done: after a stop, the same command goes on. A quick run needs a folder of its own.
+    """
+    from experiments.study.variants.report import TABLE_TITLE, narrow
+    from experiments.study.variants.study import study
+
+    with kept_when_stopped(), stages() as stage:
+        result = study(out, digits, seeds, quick, jobs, force, stage)
+    if as_json:
+        return print_json(result)
+    print_frame(TABLE_TITLE, narrow(result))
+    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+
+
+@studies.command(
+    "gap",
+    epilog="Examples: lstm-engine study gap --data spoken_arabic_digits   |   "
+    "lstm-engine study gap --data spoken_arabic_digits --quick --out runs/gap_quick",
+)
+def study_gap(
+    data: Annotated[Path, typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz and metadata.csv.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each cell and gap, with seeds 0, 1, ...")] = 3,
+    cell: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="simple-rnn, gru, gru-chrono, lstm-0, lstm-1, lstm-chrono-fixed or lstm-chrono; may be given again. "
+            "Without: all."
+        ),
+    ] = None,
+    silence: Annotated[str, typer.Option(help="drawn (each frame of the corpus's quietest) or constant.")] = "drawn",
+    quick: Annotated[bool, typer.Option("--quick", help="Two cells, two gaps and one seed: a minute.")] = False,
+    jobs: Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1 is one a core.")] = -1,
+    out: Annotated[Path, typer.Option(help="Folder for tables, picture and report.")] = Path("runs/gap"),
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
+    """How long does a cell keep a spoken digit, through up to 1,000 frames of silence before it is asked?
+
+    Each training is kept once it is done: after a stop, the same command goes on.
+    """
+    from experiments.study.gap.report import TABLE_TITLE, narrow
+    from experiments.study.gap.study import study
+
+    with kept_when_stopped(), stages() as stage:
+        result = study(data, out, seeds, tuple(cell or ()), silence, quick, jobs, force, stage)
     if as_json:
         return print_json(result)
     print_frame(TABLE_TITLE, narrow(result))

@@ -64,3 +64,13 @@ def chrono_bias(units: int, longest: int, rng: np.random.Generator) -> np.ndarra
     """(4 units,): an LSTM's b_f = log u with u from 1 to longest - 1, evenly, b_i = -b_f, the others 0."""
     b_f = np.log(rng.uniform(1, longest - 1, units))
     return np.concatenate([-b_f, b_f, np.zeros(2 * units)])
+
+
+def chrono_update_bias(units: int, longest: int, rng: np.random.Generator) -> np.ndarray:
+    """(2, 3 units): a GRU's b_z = log u with u from 1 to longest - 1, evenly, the others 0.
+
+    Its z keeps (h = z∘h' + (1 - z)∘ĥ) and lets in what it does not keep, so it has no second bias to set.
+    """
+    b = np.zeros((2, 3 * units))
+    b[0, :units] = np.log(rng.uniform(1, longest - 1, units))
+    return b

@@ -17,7 +17,13 @@ from experiments.threads import one_thread
 from features.whole_files import replace_file, sweep
 
 RESULTS = "results"  # the folder, within a study's, of one file a job
-Update = Callable[[int, int], None]
+Update = Callable[[int, int], None]  # takes how many are done, of how many
+Stage = Callable[[str], Update]  # begins a part of a study by its name
+
+
+def silent(title: str) -> Update:
+    """A `Stage` that shows nothing."""
+    return lambda done, total: None
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,13 @@ def standing(out: str | Path, what: str) -> list[dict[str, Any]]:
     """Every result of the training `what` that the folder holds, by seed; none where there is no such folder."""
     files = [path for path in (Path(out) / RESULTS).glob(f"{what}-*.json") if path.stem[len(what) + 1 :].isdigit()]
     return sorted((json.loads(path.read_text(encoding="utf-8")) for path in files), key=lambda result: result["seed"])
+
+
+def made_by(numbers: Path, now: str, force: bool = False) -> list[str]:
+    """The commands that a report is of: those that its JSON of before names, unless force emptied the folder, and now."""
+    there = numbers.is_file() and not force
+    earlier = json.loads(numbers.read_text(encoding="utf-8")).get("commands", []) if there else []
+    return [*(command for command in earlier if command != now), now]
 
 
 def _work(folder: str, job: Job) -> tuple[str, dict[str, Any]]:

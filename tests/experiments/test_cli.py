@@ -31,7 +31,7 @@ def is_one_line_error(outcome):
 def test_the_commands_are_there():
     verbs = "demo train evaluate compare lessons inspect gradcheck bench features fetch predict record"
     assert verbs.split() == COMMANDS
-    assert STUDIES == ["study epochs", "study lstm1997"]
+    assert [f"study {name}" for name in ("epochs", "lstm1997", "memory", "variants", "gap")] == STUDIES
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "study", *STUDIES])

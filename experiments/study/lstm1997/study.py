@@ -1,7 +1,5 @@
 """The study: every row that was asked for, with every seed, a process each; then a report of all that the folder holds."""
 
-import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 from experiments.study import solving
 from experiments.study.lstm1997 import report
 from experiments.study.lstm1997.experiments import Setup, setups, trainable
-from experiments.study.seeds import Job, begin, gather, standing
+from experiments.study.seeds import Job, Stage, begin, gather, made_by, silent, standing
 
 COMMAND = "study lstm1997"
 QUICK_SEEDS = 2
@@ -18,7 +16,7 @@ QUICK_SEEDS = 2
 def study(
     out: str | Path, experiments: tuple[str, ...] = (), seeds: int = 10, cell: str = "modern", quick: bool = False,
     jobs: int = 1, forget_bias: float | None = None, force: bool = False,
-    stage: Callable[[str], Callable[[int, int], None]] | None = None,
+    stage: Stage = silent,
 ) -> dict[str, Any]:  # fmt: skip
     """Trains and reports into `out`: report.html, lstm1997.json, lstm1997.png, trainings.csv, results/. Returns the numbers.
 
@@ -38,11 +36,10 @@ def study(
     settings = {f"{s.key}, {c}": s.as_json(c) | {"tested": solving.TESTED if s.tested else 0} for s, c in rows}
     run = begin(out, COMMAND, settings, force)
     trainings = [Job(_what(s, c), seed, train, (s, c)) for s, c in rows if (s.key, c) in asked for seed in range(seeds)]
-    gather(run, trainings, jobs, stage("Training") if stage else lambda done, total: None)
+    gather(run, trainings, jobs, stage("Training"))
     found = [report.Row(s, c, standing(out, _what(s, c))) for s, c in rows]
-    earlier = [] if force else _commands(run.folder / report.NUMBERS)
-    now = _command(experiments, seeds, cell, quick, forget_bias)
-    return report.write(run, found, quick, [*(one for one in earlier if one != now), now])
+    command = _command(experiments, seeds, cell, quick, forget_bias)
+    return report.write(run, found, quick, made_by(run.folder / report.NUMBERS, command, force))
 
 
 def train(setup: Setup, cell: str, seed: int) -> dict[str, Any]:
@@ -54,11 +51,6 @@ def train(setup: Setup, cell: str, seed: int) -> dict[str, Any]:
 def _what(setup: Setup, cell: str) -> str:
     """What a row's results are named by."""
     return f"{setup.key}-{cell}"
-
-
-def _commands(numbers: Path) -> list[str]:
-    """What made the report that stands there."""
-    return json.loads(numbers.read_text(encoding="utf-8")).get("commands", []) if numbers.is_file() else []
 
 
 def _command(experiments: tuple[str, ...], seeds: int, cell: str, quick: bool, forget_bias: float | None) -> str:

@@ -12,16 +12,16 @@ import numpy as np
 from . import Sequences, all_within
 
 LIMIT = 0.04  # an answer is right within it
-EARLY = 10  # the first marked pair is among so many
+EARLY = 10  # the first marked pair is among so many, or among T/2 - 2 where these are fewer
 
 
 @dataclass(frozen=True)
 class Adding:
     """Pairs (number from -1 to 1, marker); the target is 0.5 + (X1 + X2) / 4. Lengths are from T to T + T/10.
 
-    One of the first ten pairs is marked by 1, then another one of the first T/2 - 1. The first and the last pair have
-    the marker -1, all others 0. A marked pair that is the first keeps its -1, and counts as the number 0: the paper says so
-    of X1, and the same holds here of X2.
+    One of the first ten pairs is marked by 1 (below T = 24, of the first T/2 - 2), then another one of the first T/2 - 1.
+    The first and the last pair have the marker -1, all others 0. A marked pair that is the first keeps its -1, and counts
+    as the number 0: the paper says so of X1, and the same holds here of X2.
     """
 
     T: int = 100
@@ -34,9 +34,9 @@ class Adding:
     within: ClassVar[float] = LIMIT
 
     def __post_init__(self) -> None:
-        if self.T // 2 - 1 <= EARLY:
+        if self.T < 8:
             raise ValueError(
-                f"the numbers to keep lie among the first T/2 - 1 pairs, so T must be above 23, got {self.T}"
+                f"one of the first T/2 - 2 pairs is marked and one of T/2 - 1, so T must be 8 or more, got {self.T}"
             )
 
     @property
@@ -70,7 +70,7 @@ def _pairs(T: int, n: int, lowest: float, rng: np.random.Generator) -> tuple[np.
     lengths = rng.integers(T, T + T // 10, n, endpoint=True)
     L, rows = int(lengths.max()), np.arange(n)
     values = rng.uniform(lowest, 1.0, (n, L)).astype("float32")
-    first, second = rng.integers(EARLY, size=n), rng.integers(T // 2 - 2, size=n)
+    first, second = rng.integers(min(EARLY, T // 2 - 2), size=n), rng.integers(T // 2 - 2, size=n)
     second += second >= first  # any pair but the one that is marked
     markers = np.zeros((n, L), "float32")
     markers[rows, first] = markers[rows, second] = 1.0

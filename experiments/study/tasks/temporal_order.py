@@ -23,7 +23,7 @@ class TemporalOrder:
     """E, then a, b, c or d at random, but X or Y at one place in each of two (6a) or three (6b) stretches, and B at the end.
 
     The stretches are steps 10 to 20 and 50 to 60, or 10 to 20, 33 to 43 and 66 to 76, where E is step 1; lengths are
-    from 100 to 110. Other T scale all of it. Class numbers are binary, Y being 1: XX, XY, YX, YY.
+    from 100 to 110. Other T scale all of it, behind E. Class numbers are binary, Y being 1: XX, XY, YX, YY.
     """
 
     relevant: int = 2
@@ -38,8 +38,8 @@ class TemporalOrder:
     def __post_init__(self) -> None:
         if self.relevant not in PLACES:
             raise ValueError(f"the paper's tasks have 2 relevant symbols (6a) or 3 (6b), got {self.relevant}")
-        if self.T < 20:
-            raise ValueError(f"T must be 20 or more, so that E, the relevant symbols and B have places, got {self.T}")
+        if self.T < 10:
+            raise ValueError(f"T must be 10 or more, so that E, the relevant symbols and B have places, got {self.T}")
 
     @property
     def name(self) -> str:
@@ -52,7 +52,7 @@ class TemporalOrder:
     @property
     def places(self) -> tuple[tuple[int, int], ...]:
         """The first and the last step, counted from 1, at which each relevant symbol may stand."""
-        return tuple((low * self.T // 100, high * self.T // 100) for low, high in PLACES[self.relevant])
+        return tuple((max(2, low * self.T // 100), high * self.T // 100) for low, high in PLACES[self.relevant])
 
     def draw(self, n: int, rng: np.random.Generator) -> Sequences:
         lengths = rng.integers(self.T, self.T + self.T // 10, n, endpoint=True)

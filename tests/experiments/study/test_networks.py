@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import lstm_engine as le
-from experiments.study.networks import EngineNetwork, Learning, chrono_bias
+from experiments.study.networks import EngineNetwork, Learning, chrono_bias, chrono_update_bias
 from experiments.study.tasks.adding import Adding
 from experiments.study.tasks.reber import EmbeddedReber
 
@@ -42,6 +42,20 @@ def test_forget_gates_keep_for_every_lag_up_to_the_longest():
     assert 1 <= lag.min() < 1.1
     assert 98.9 < lag.max() <= 99
     assert lag.mean() == pytest.approx(50, abs=4 * 98 / np.sqrt(12 * 20_000))
+
+
+def test_update_gates_keep_for_every_lag_up_to_the_longest():
+    """Without input and recurrence ĥ = 0, and h decays by z = u / (1 + u) a step."""
+    gru, b = le.GRU(50, return_sequences=True), chrono_update_bias(50, 100, np.random.default_rng(0))
+    le.Sequential([le.Input((None, 1)), gru], dtype="float64", backend="numpy")
+    for w in gru.weights.values():
+        w[:] = 0
+    gru.weights["bias"][:] = b
+    u = np.exp(b[0, :50])
+    assert 1 <= u.min() < 10
+    assert 90 < u.max() <= 99
+    h = gru(np.zeros((1, 30, 1)), initial_state=np.ones((1, 50)))[0]  # (T, H)
+    np.testing.assert_allclose(h, (u / (1 + u)) ** np.arange(1, 31)[:, None], rtol=1e-12)
 
 
 def test_the_rate_is_halved_every_so_many_sequences():

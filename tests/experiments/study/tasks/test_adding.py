@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from experiments.study.tasks import fingerprint
 from experiments.study.tasks.adding import Adding, Multiplication
 
 N = 4000
@@ -81,9 +82,23 @@ def test_the_same_generator_draws_the_same_and_another_one_others():
     assert not np.array_equal(a.lengths, c.lengths) or not np.array_equal(a.x, c.x)
 
 
+@pytest.mark.parametrize("T", [8, 10, 23])
+def test_a_short_sequence_has_both_marks_in_its_first_half_too(T):
+    marked = Adding(T).draw(N, np.random.default_rng(0)).x[..., 1] == 1
+    assert set(marked.sum(axis=1)) == {1, 2}
+    places = [np.flatnonzero(row) for row in marked]
+    assert {p[-1] for p in places} == set(range(1, T // 2 - 1))  # up to the last of the first T/2 - 1 pairs
+
+
+def test_sequences_are_those_that_results_were_made_from():
+    """A generator that draws others would make every result of a study one of something else."""
+    assert fingerprint(Adding(24)) == "567eb35c477e"
+    assert fingerprint(Adding(100)) == "e720155ff28d"
+
+
 def test_too_short_a_sequence_is_refused():
-    with pytest.raises(ValueError, match="T must be above 23, got 20"):
-        Adding(20)
+    with pytest.raises(ValueError, match="T must be 8 or more, got 7"):
+        Adding(7)
 
 
 def test_taken_rows_are_padded_to_their_own_longest(drawn):

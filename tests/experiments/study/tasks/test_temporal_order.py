@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from experiments.study.tasks import fingerprint
 from experiments.study.tasks.temporal_order import SYMBOLS, TemporalOrder
 
 N = 3000
@@ -69,7 +70,20 @@ def test_shorter_sequences_keep_the_proportions():
     assert set(drawn.lengths) == set(range(50, 56))
 
 
-@pytest.mark.parametrize(("given", "said"), [({"relevant": 4}, "2 relevant symbols"), ({"T": 10}, "T must be 20")])
+@pytest.mark.parametrize("relevant", [2, 3])
+def test_the_shortest_sequences_still_have_E_first_and_every_relevant_symbol(relevant):
+    for text in strings(TemporalOrder(relevant, T=10).draw(200, np.random.default_rng(0))):
+        assert text[0] == "E"
+        assert text[-1] == "B"
+        assert sum(symbol in "XY" for symbol in text) == relevant
+
+
+def test_sequences_are_those_that_results_were_made_from():
+    assert fingerprint(TemporalOrder(2, T=20)) == "264f6b615cce"
+    assert fingerprint(TemporalOrder(3)) == "ab41adeccccb"
+
+
+@pytest.mark.parametrize(("given", "said"), [({"relevant": 4}, "2 relevant symbols"), ({"T": 9}, "T must be 10")])
 def test_what_cannot_be_is_refused(given, said):
     with pytest.raises(ValueError, match=said):
         TemporalOrder(**given)

@@ -1,0 +1,64 @@
+"""What answers: seven recurrent layers that differ in their equations, or in the bias that their gates start with.
+
+Three of them have a chrono start (Tallec & Ollivier 2018). Two of these are drawn for the gap that they will meet, which no
+other cell is told; the third is drawn for 100 steps, whatever the gap.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+import lstm_engine as le
+from experiments.study.gap.sequences import LateDigits
+from experiments.study.gap.settings import Settings
+from experiments.study.networks import EngineNetwork, Learning, chrono_bias, chrono_update_bias
+
+Start = Callable[[int, LateDigits, Settings, np.random.Generator], np.ndarray]  # units, ... -> the layer's bias
+
+
+@dataclass(frozen=True)
+class Cell:
+    """bias: what the layer's bias starts from, where that is not Keras's. told: whether it is drawn for the gap.
+
+    carrier: the state that is handed on by gates, whose gradient is followed back: c of an LSTM, h of the others.
+    """
+
+    name: str
+    layer: type[le.SimpleRNN | le.GRU | le.LSTM]
+    bias: Start | None = None
+    told: bool = False
+    further: bool = False  # whether Settings.further_rates are tried too
+
+    @property
+    def carrier(self) -> str:
+        return "c" if self.layer is le.LSTM else "h"
+
+    def rates(self, settings: Settings) -> list[float]:
+        return [*settings.rates, *(settings.further_rates if self.further else ())]
+
+    def network(self, task: LateDigits, settings: Settings, rate: float, seed: int) -> EngineNetwork:
+        """The layer, whose recurrent kernel starts orthogonal as Keras's, and a softmax on its last state."""
+        layer = self.layer(settings.units)
+        learning = Learning(settings.batch_size, rate, settings.halved_every, settings.clip)
+        network = EngineNetwork(layer, task, learning, seed)
+        if self.bias is not None:
+            layer.weights["bias"][:] = self.bias(settings.units, task, settings, np.random.default_rng([seed, 1]))
+        return network
+
+
+CELLS = {
+    "simple-rnn": Cell("SimpleRNN", le.SimpleRNN, further=True),
+    "gru": Cell("GRU", le.GRU),
+    "gru-chrono": Cell(
+        "GRU, chrono, told the gap", le.GRU, lambda H, task, _, rng: chrono_update_bias(H, task.longest, rng), told=True
+    ),
+    "lstm-0": Cell("LSTM, forget bias 0", le.LSTM, lambda H, *_: np.zeros(4 * H)),
+    "lstm-1": Cell("LSTM, forget bias 1", le.LSTM),
+    "lstm-chrono-fixed": Cell(
+        "LSTM, chrono for 100", le.LSTM, lambda H, _, settings, rng: chrono_bias(H, settings.fixed, rng)
+    ),
+    "lstm-chrono": Cell(
+        "LSTM, chrono, told the gap", le.LSTM, lambda H, task, _, rng: chrono_bias(H, task.longest, rng), told=True
+    ),
+}

@@ -1,0 +1,84 @@
+"""One task learnt by Keras too, from the same initial weights, by the same batches and the same Adam.
+
+In exact arithmetic both would take the same steps. In float32 they round differently, and a training carries that on, so they
+are compared with the engine beside itself: the same batches with their rows in reverse order, whose gradients are the same
+sums in another order.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.keras_reference import to_keras
+from experiments.study import solving
+from experiments.study.goals import Network
+from experiments.study.memory import rates
+from experiments.study.memory.cells import CELLS
+from experiments.study.memory.settings import TASKS, Settings
+from experiments.study.memory.settings import as_json as as_json_of
+from experiments.study.networks import EngineNetwork
+from experiments.study.seeds import Job, standing
+from experiments.study.tasks import Sequences
+
+TASK, CELL, LAG, SEEDS = "it", "lstm1", 10, 5  # a task of one length: Keras compiles once
+
+
+class KerasNetwork:
+    """The Keras twin of a network: a `goals.Network`."""
+
+    def __init__(self, network: EngineNetwork) -> None:
+        self.batch_size = network.batch_size
+        self.model = to_keras(network.model)
+
+    def learn(self, batch: Sequences) -> np.ndarray:
+        p = self.model.predict_on_batch(batch.x)
+        self.model.train_on_batch(batch.x, batch.y)
+        return np.asarray(p)
+
+    def answer(self, drawn: Sequences) -> np.ndarray:
+        return np.asarray(self.model.predict(drawn.x, verbose=0))
+
+    def count_params(self) -> int:
+        return int(self.model.count_params())
+
+
+class Reversed:
+    """The same network, which learns from each batch with its rows in reverse order: a `goals.Network`."""
+
+    def __init__(self, network: EngineNetwork) -> None:
+        self.network, self.batch_size = network, network.batch_size
+        self.answer, self.count_params = network.answer, network.count_params
+
+    def learn(self, batch: Sequences) -> np.ndarray:
+        return self.network.learn(batch.take(slice(None, None, -1)))[::-1]
+
+
+SIDES: dict[str, Callable[[EngineNetwork], Network]] = {
+    "engine": lambda network: network,
+    "reversed": Reversed,
+    "keras": KerasNetwork,
+}
+
+
+def as_json(settings: Settings) -> dict[str, Any]:
+    """All that a result depends on, but the side and the seed."""
+    return as_json_of(settings, TASKS[TASK](LAG)) | {"cell": CELL, "rate": rates.chosen(TASK, CELL, LAG)}
+
+
+def jobs(settings: Settings) -> list[Job]:
+    return [Job(f"beside-{side}", seed, train, (side, settings)) for side in SIDES for seed in range(SEEDS)]
+
+
+def train(side: str, settings: Settings, seed: int) -> dict[str, Any]:
+    """One training of a side: see `solving.solve`."""
+    task = TASKS[TASK](LAG)
+    network = CELLS[CELL].network(task, LAG, settings, rates.chosen(TASK, CELL, LAG), seed)
+    return solving.solve(SIDES[side](network), task, settings.goal, settings.limit, seed)
+
+
+def found(out: str | Path) -> dict[str, list[dict[str, Any]]]:
+    """The results of each side that the folder holds, by seed; empty where there are none."""
+    sides = {side: standing(out, f"beside-{side}") for side in SIDES}
+    return sides if all(sides.values()) else {}

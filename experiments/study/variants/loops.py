@@ -1,0 +1,164 @@
+"""The two loops over the steps of a sequence, and how a cell's step, which is by element, serves whole arrays.
+
+NumPy gives it arrays, the parts of (B, nH). Compiled, it gets the numbers of one unit at a time, so that there are no arrays
+between; that is ten times as fast for small networks. Everything else is the same code.
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numba as nb
+import numpy as np
+from numba.extending import register_jitable
+
+from experiments.study.variants import cells
+from experiments.study.variants.cells import CELLS, Cell
+from lstm_engine.activations import Array, sigmoid
+
+register_jitable(sigmoid)  # it stays the engine's NumPy function, and compiled code may call it
+
+# Numba's cache does not see edits in another file, only in what is part of its key, as a closure's variables are.
+VERSION = hashlib.sha256(Path(cells.__file__).read_bytes()).hexdigest()
+
+
+class Loops(NamedTuple):
+    """there(z_x, U, p, y0, c0, mask) -> a, y, c, and back(dh, dc_T, U, p, mask, a, y, c) -> dz, dy0, dc0."""
+
+    there: Callable[..., Any]
+    back: Callable[..., Any]
+
+
+@cache
+def loops(name: str, fast: bool) -> Loops:
+    """Those of the cell of this name, as NumPy runs them or compiled."""
+    return made_of(*(by_unit if fast else by_array)(CELLS[name]), nb.njit(cache=True) if fast else lambda loop: loop)
+
+
+def made_of(step: Callable[..., Any], step_back: Callable[..., Any], compiled: Callable[..., Any]) -> Loops:
+    """step(z, p, c') -> a, c, y and step_back(dy, dc, a, c, c', p) -> dz, dc' serve whole arrays."""
+
+    @compiled
+    def there(z_x: Array, U: Array, p: Array, y0: Array, c0: Array, mask: Array) -> tuple[Array, Array, Array]:
+        """z_x (T, B, nH) is xW + b."""
+        (T, B, _), Y, H = z_x.shape, y0.shape[1], c0.shape[1]
+        a, y, c = np.empty_like(z_x), np.empty((T + 1, B, Y), z_x.dtype), np.empty((T + 1, B, H), z_x.dtype)
+        y[0], c[0] = y0, c0
+        for t in range(T):
+            a[t], c[t + 1], y[t + 1] = step(z_x[t] + np.dot(y[t], U), p, c[t])
+            for n in range(B):
+                if not mask[t, n]:
+                    c[t + 1, n], y[t + 1, n] = c[t, n], y[t, n]
+        return a, y, c
+
+    @compiled
+    def back(
+        dh: Array, dc_T: Array, U: Array, p: Array, mask: Array, a: Array, y: Array, c: Array
+    ) -> tuple[Array, Array, Array]:
+        (T, B, H), U_T = dh.shape, np.ascontiguousarray(U.T)
+        dz, dy, dc = np.empty_like(a), np.zeros_like(y[0]), dc_T
+        for t in range(T - 1, -1, -1):
+            dy[:, :H] += dh[t]
+            dz[t], dc_before = step_back(dy, dc, a[t], c[t + 1], c[t], p)
+            for n in range(B):
+                if not mask[t, n]:
+                    dz[t, n], dc_before[n] = 0.0, dc[n]
+            dy_before = np.dot(dz[t], U_T)
+            for n in range(B):
+                if not mask[t, n]:
+                    dy_before[n] = dy[n]
+            dy, dc = dy_before, dc_before
+        return dz, dy, dc
+
+    return Loops(there, back)
+
+
+# -- NumPy: the parts of the arrays ------------------------------------------------------------------------------------
+
+
+def by_array(cell: Cell) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    n, k, m = len(cell.parts), len(cell.peepholes), len(cell.heard)
+
+    def parts(a: Array, count: int) -> list[Array]:
+        return np.split(a, count, axis=-1) if count else []
+
+    def step(z: Array, p: Array, c_: Array) -> tuple[Array, Array, Array]:
+        a, c, y = cell.step(parts(z, n), parts(p, k), c_)
+        return np.concatenate(a, axis=-1), c, np.concatenate(y, axis=-1)
+
+    def step_back(dy: Array, dc: Array, a: Array, c: Array, c_: Array, p: Array) -> tuple[Array, Array]:
+        dz, dc_ = cell.back(parts(dy, m), dc, parts(a, n), c, c_, parts(p, k))
+        return np.concatenate(dz, axis=-1), dc_
+
+    return step, step_back
+
+
+# -- compiled: the numbers of a unit -----------------------------------------------------------------------------------
+
+
+def by_unit(cell: Cell) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    own_step, own_back, m, version = register_jitable(cell.step), register_jitable(cell.back), len(cell.heard), VERSION
+    z_of, p_of, y_of = (PICK[len(names)] for names in (cell.parts, cell.peepholes, cell.heard))
+
+    @register_jitable
+    def step(z: Array, p: Array, c_: Array) -> tuple[Array, Array, Array]:
+        version  # noqa: B018  # named, so that it is part of the key of Numba's cache
+        (B, H), a, c = c_.shape, np.empty_like(z), np.empty_like(c_)
+        y = np.empty((B, m * H), z.dtype)
+        for n in range(B):
+            for j in range(H):
+                a_j, c[n, j], y_j = own_step(z_of(z[n], j, H), p_of(p, j, H), c_[n, j])
+                put(a[n], j, H, a_j)
+                put(y[n], j, H, y_j)
+        return a, c, y
+
+    @register_jitable
+    def step_back(dy: Array, dc: Array, a: Array, c: Array, c_: Array, p: Array) -> tuple[Array, Array]:
+        version  # noqa: B018
+        (B, H), dz, dc_ = c_.shape, np.empty_like(a), np.empty_like(c_)
+        for n in range(B):
+            for j in range(H):
+                dz_j, dc_[n, j] = own_back(
+                    y_of(dy[n], j, H), dc[n, j], z_of(a[n], j, H), c[n, j], c_[n, j], p_of(p, j, H)
+                )
+                put(dz[n], j, H, dz_j)
+        return dz, dc_
+
+    return step, step_back
+
+
+@register_jitable
+def none(row: Array, j: int, H: int) -> tuple[()]:
+    """Unit j's number in each of the parts (H,) that lie side by side in a row: a tuple, whose length a type knows."""
+    return ()
+
+
+@register_jitable
+def one(row: Array, j: int, H: int) -> tuple[float]:
+    return (row[j],)
+
+
+@register_jitable
+def two(row: Array, j: int, H: int) -> tuple[float, float]:
+    return row[j], row[H + j]
+
+
+@register_jitable
+def three(row: Array, j: int, H: int) -> tuple[float, float, float]:
+    return row[j], row[H + j], row[2 * H + j]
+
+
+@register_jitable
+def four(row: Array, j: int, H: int) -> tuple[float, float, float, float]:
+    return row[j], row[H + j], row[2 * H + j], row[3 * H + j]
+
+
+PICK = (none, one, two, three, four)
+
+
+@register_jitable
+def put(row: Array, j: int, H: int, numbers: tuple[float, ...]) -> None:
+    for k in range(len(numbers)):
+        row[k * H + j] = numbers[k]

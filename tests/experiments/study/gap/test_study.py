@@ -1,0 +1,222 @@
+"""study gap: rates before test speakers, one folder that goes on after a stop, and a page whose words follow the numbers."""
+
+import json
+import os
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.scores import class_mean_interval
+from experiments.study.gap import choosing, report
+from experiments.study.gap import study as module
+from experiments.study.gap.choosing import Plan
+from experiments.study.gap.settings import Condition, Settings
+from experiments.study.gap.study import plan_of, study
+from experiments.study.gap.training import clips_of
+
+TINY = {"units": 3, "sequences": 32, "halved_every": 16, "quietest": 0.1, "traced": 2, "rates": (0.03,)}
+PLAN = Plan(cells=("simple-rnn", "lstm-chrono"), gaps=(0, 4), others=(Condition(first=3),), choice_seeds=(100,))
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Trainings of two steps, each of which counts as learnt."""
+    monkeypatch.setattr(module, "Settings", partial(Settings, **TINY, further_rates=(0.001,), guesses=0.0))
+    monkeypatch.setattr(module, "FULL", PLAN)
+    monkeypatch.setattr(module, "QUICK", Plan(("lstm-1",), (0,), (), (100,)))
+
+
+# -- the study ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_study_writes_its_numbers_tables_and_page(small, digit_corpus, tmp_path):
+    result = study(digit_corpus, tmp_path, seeds=2)
+    assert [(row["cell"], row["condition"]) for row in result["rows"]] == [
+        (cell, words) for words in ("as spoken", "4 frames of silence", "the first 3 frames") for cell in PLAN.cells
+    ]
+    assert json.loads((tmp_path / "gap.json").read_text()) == json.loads(json.dumps(result))
+    table = pd.read_csv(tmp_path / "trainings.csv")
+    assert table.groupby(["cell", "condition"]).size().tolist() == [2] * 6
+    assert table["accuracy"].tolist() == [seed for row in result["rows"] for seed in row["by_seed"]]
+    files = [json.loads(path.read_text()) for path in (tmp_path / "results").glob("*.json")]
+    assert result["seconds"] == pytest.approx(sum(one["seconds"] for one in files))
+    assert (tmp_path / "gap.png").read_bytes().startswith(b"\x89PNG")
+    page = (tmp_path / "report.html").read_text()
+    assert f"Made by: lstm-engine study gap --data {digit_corpus} --seeds 2." in page
+    assert "of 0.03 (for the SimpleRNN also 0.001)" in page
+    assert "quick run" not in page
+
+
+def test_the_test_speakers_are_asked_when_every_rate_is_chosen(small, digit_corpus, tmp_path, monkeypatch):
+    order = []
+    for home, name in ((choosing, "choose"), (module, "train")):
+        real = getattr(home, name)
+
+        def noted(*arguments, real=real, name=name):
+            order.append(name)
+            return real(*arguments)
+
+        monkeypatch.setattr(home, name, noted)
+    study(digit_corpus, tmp_path, seeds=1)
+    assert order == ["choose"] * 9 + ["train"] * 6
+
+
+def test_the_interval_is_of_the_seeds_mean_over_speakers(small, digit_corpus, tmp_path):
+    row = study(digit_corpus, tmp_path, seeds=2)["rows"][0]
+    files = [tmp_path / "results" / f"final-simple-rnn-gap0-rate{row['rate']}-{seed}.json" for seed in (0, 1)]
+    right = np.array([[int(answer) for answer in json.loads(file.read_text())["right"]] for file in files])
+    _, ask = clips_of(str(digit_corpus))
+    assert row["by_seed"] == right.mean(axis=1).tolist()
+    assert row["accuracy"] == pytest.approx(right.mean())
+    assert row["interval_95"] == list(class_mean_interval(right.mean(axis=0), ask.sexes, ask.speakers))
+
+
+def test_what_is_done_is_not_trained_again_and_more_seeds_are(small, digit_corpus, tmp_path):
+    first = study(digit_corpus, tmp_path, seeds=1)["rows"][0]
+    kept = tmp_path / "results" / f"final-simple-rnn-gap0-rate{first['rate']}-0.json"
+    marked = json.loads(kept.read_text()) | {"right": "1" * 80}
+    kept.write_text(json.dumps(marked))
+    assert study(digit_corpus, tmp_path, seeds=2)["rows"][0]["by_seed"][0] == 1.0  # as it lay there
+    result = study(digit_corpus, tmp_path, seeds=1)  # less than what stands there
+    assert len(result["rows"][0]["by_seed"]) == 2
+    assert result["command"].endswith("--seeds 2")
+    assert study(digit_corpus, tmp_path, seeds=1, force=True)["rows"][0]["by_seed"] == first["by_seed"]
+
+
+def test_a_folder_of_other_clips_settings_or_cells_is_refused(small, digit_corpus, other_test_speakers, tmp_path):
+    study(digit_corpus, tmp_path, seeds=1, cells=("lstm-1",))
+    with pytest.raises(FileExistsError, match="there and now: clips "):
+        study(other_test_speakers, tmp_path, seeds=1, cells=("lstm-1",))
+    with pytest.raises(FileExistsError, match="training silence drawn and constant"):
+        study(digit_corpus, tmp_path, seeds=1, cells=("lstm-1",), silence="constant")
+    with pytest.raises(FileExistsError, match="plan cells"):
+        study(digit_corpus, tmp_path, seeds=1)
+
+
+def test_the_plan_has_every_cell_gap_and_condition_and_a_quick_one_few():
+    full, quick = plan_of((), False), plan_of((), True)
+    assert full.gaps == (0, 10, 20, 50, 100, 200, 500, 1000)
+    assert [c.key for c in full.others] == ["reversed", "first20", "first10"]
+    assert len(full.cells) == 7
+    assert min(full.choice_seeds) >= 100
+    assert len(full.choice_seeds) >= 2
+    assert (quick.cells, quick.gaps, quick.others) == (("simple-rnn", "lstm-1"), (0, 20), ())
+    assert plan_of(("lstm-1", "gru"), False).cells == ("gru", "lstm-1")  # in the tables' order
+    with pytest.raises(ValueError, match="there is no cell lstm: choose of simple-rnn, gru"):
+        plan_of(("lstm",), False)
+
+
+def test_a_quick_run_has_one_seed_and_says_so(small, digit_corpus, tmp_path):
+    result = study(digit_corpus, tmp_path, seeds=3, quick=True)
+    assert [len(row["by_seed"]) for row in result["rows"]] == [1]
+    page = (tmp_path / "report.html").read_text()
+    assert "A quick run" in page
+    assert f"Made by: lstm-engine study gap --data {digit_corpus} --quick." in page
+
+
+# -- words and tables --------------------------------------------------------------------------------------------------
+
+
+def row(name, gap, accuracy, learnt=True, condition=None):
+    return {
+        "cell": name, "name": name, "gap": gap, "learnt": learnt, "accuracy": accuracy, "rate": 0.01, "held_out": accuracy,
+        "condition": condition or (f"{gap} frames" if gap else "as spoken"), "by_seed": [accuracy - 0.01, accuracy + 0.01],
+        "interval_95": [accuracy - 0.05, accuracy + 0.04],
+    }  # fmt: skip
+
+
+RESULT = {
+    "rows": [
+        row("A", 0, 0.9), row("B", 0, 0.6), row("A", 1000, 0.7), row("B", 20, 0.1, learnt=False),
+        row("B", 0, 0.3, condition="the first 10 frames"),
+    ]
+}  # fmt: skip
+
+
+def test_words_say_how_far_each_cell_came():
+    assert report.verdict(RESULT) == (
+        "A: 90% right as spoken, 70% after 1,000 silent frames. "
+        "B: 60% right as spoken, and after 20 silent frames no rate teaches it anything."
+    )
+
+
+def test_tables_tell_what_was_learnt_what_was_not_and_what_was_not_tried():
+    shown = report.accuracies(RESULT)
+    assert shown.loc["A"].tolist() == ["0.900 (0.890 to 0.910)", "0.700 (0.690 to 0.710)", "-", "-"]
+    assert shown.loc["B", "20 frames"] == "0.100 (0.090 to 0.110) *"
+    assert report.rates(RESULT).loc["B"].tolist() == ["0.01 (0.600)", "-", "none (0.100 at best)", "0.01 (0.300)"]
+    assert report.intervals(RESULT).loc["A", "as spoken"] == "0.850 to 0.940"
+    assert report.narrow(RESULT).loc["20 frames"].tolist() == ["-", "0.100 *"]
+
+
+def test_the_gradient_s_table_is_of_the_seeds_mean():
+    arrived = [
+        {"cell": "gru", "gap": gap, "log10": value, "seconds": 0.0}
+        for gap, value in ((0, 0), (0, 0), (10, -2), (10, -4))
+    ]
+    result = {"gradient": report.gradients(arrived)}
+    assert report.arrivals(result).loc["GRU"].tolist() == ["0.0", "-3.0"]
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_shows_the_table_and_where_the_report_is(small, lstm_engine, digit_corpus, tmp_path):
+    shown = lstm_engine("study", "gap", "--data", digit_corpus, "--seeds", 1, "--jobs", 1, "--out", tmp_path / "o")
+    assert shown.code == 0
+    assert "LSTM, chrono, told the gap" in " ".join(shown.out.split())
+    assert "Report:" in shown.out
+
+
+def test_json_is_the_result_and_nothing_else(small, lstm_engine, digit_corpus, tmp_path):
+    options = ["--cell", "gru", "--quick", "--silence", "constant", "--jobs", 1, "--json"]
+    shown = lstm_engine("study", "gap", "--data", digit_corpus, *options, "--out", tmp_path / "o")
+    result = json.loads(shown.out)
+    assert [row["cell"] for row in result["rows"]] == ["gru"]
+    assert result["command"].endswith("--quick --cell gru --silence constant")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--cell", "lstm"], "there is no cell lstm: choose of simple-rnn"),
+        (["--silence", "loud"], "silence must be drawn or constant, got 'loud'"),
+    ],
+)
+def test_what_is_not_there_is_one_line(lstm_engine, digit_corpus, tmp_path, options, said):
+    shown = lstm_engine("study", "gap", "--data", digit_corpus, "--out", tmp_path / "o", *options)
+    assert shown.code == 2
+    assert said in shown.err
+    assert shown.err.count("\n") == 1
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_folder_without_the_corpus_is_told_what_belongs_there(lstm_engine, tmp_path):
+    shown = lstm_engine("study", "gap", "--data", tmp_path, "--out", tmp_path / "o")
+    assert shown.code == 2
+    assert (
+        "has no sad.npz and no metadata.csv: name the folder of the Spoken Arabic Digit corpus (UCI Machine"
+        in shown.err
+    )
+    assert shown.err.count("\n") == 1
+    assert not (tmp_path / "o").exists()
+
+
+# -- the real thing ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_real_digits_are_kept_by_forget_bias_1_through_twenty_frames_and_not_by_bias_0():
+    folder = os.environ.get("LSTM_ENGINE_DATA", Path(__file__).parents[4].parent / "shared" / "data")
+    folder = Path(folder) / "spoken_arabic_digits"
+    if not folder.is_dir():
+        pytest.skip(f"real data missing: no {folder} (set LSTM_ENGINE_DATA to the folder above it)")
+    accuracy = {
+        cell: choosing.choose(str(folder), cell, Condition(20), Settings(), 0.01, 100)["accuracy"]
+        for cell in ("lstm-0", "lstm-1")
+    }
+    assert accuracy["lstm-1"] > 0.4
+    assert accuracy["lstm-0"] < 0.15

@@ -1,0 +1,193 @@
+"""study variants: rates are chosen apart from what is reported, what is done is kept, and words follow from the numbers."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.study.goals import MostRecent
+from experiments.study.variants import digits, report, study
+
+from .conftest import SMALL, write_corpus
+
+# -- digits ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_choice_hears_no_test_speaker(corpus, tmp_path):
+    loud = write_corpus(tmp_path / "loud", test_clips=lambda x: 0 * x + 1e6)
+    found = [digits.held_out(SMALL.digits, str(folder), "V", 0.03, 100) for folder in (corpus, loud)]
+    assert found[0]["by_speaker"] == found[1]["by_speaker"]
+    assert found[0]["accuracy"] > 0
+    train = {f"s{n:02}" for n in range(10)}
+    assert set(found[0]["by_speaker"]) < train
+    other = digits.held_out(SMALL.digits, str(corpus), "V", 0.03, 101)
+    assert not set(found[0]["by_speaker"]) & set(other["by_speaker"])
+
+
+def test_digits_are_learnt_and_judged_on_the_test_speakers(corpus):
+    found = digits.tested(replace(SMALL.digits, units=12, epochs=12), str(corpus), False, "V", 0.03, 0)
+    assert set(found["by_speaker"]) == {"s10", "s11", "s12", "s13"}
+    assert [who["sex"] for who in found["by_speaker"].values()] == [0, 1, 0, 1]
+    right = "".join(who["right"] for who in found["by_speaker"].values())
+    assert len(right) == 80
+    assert found["accuracy"] == right.count("1") / 80 > 0.5  # guessing has .1
+
+
+def test_units_for_v_s_number_of_weights():
+    settings = replace(SMALL.digits, units=32)
+    assert [digits.equal_units(settings, 13, name) for name in ("V", "NP", "NOAF")] == [32] * 3
+    wanted = digits.count_weights("V", digits.DigitTask(13), 32)
+    for name in ("NIG", "CIFG", "FGR"):
+        units = digits.equal_units(settings, 13, name)
+        near = [abs(digits.count_weights(name, digits.DigitTask(13), units + k) - wanted) for k in (-1, 0, 1)]
+        assert min(near) == near[1]
+        assert (units > 32) == (name != "FGR")
+
+
+# -- the study ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_study_writes_its_tables_page_and_numbers(small, corpus, tmp_path):
+    result = study.study(tmp_path, corpus, seeds=2)
+    v, fgr = result["adding"]
+    assert (v["variant"], v["solved"], v["seeds"], v["sequences_of_solved"]["mean"]) == ("V", 2, 2, 40.0)
+    assert fgr["weights"] > v["weights"]
+    assert [row["variant"] for row in result["digits"]] == ["V", "FGR"]
+    assert result["digits"][1]["equal"]["units"] < SMALL.digits.units
+    assert "equal" not in result["digits"][0]
+    assert [row["part"] for row in result["choices"]] == ["adding"] * 4 + ["digits"] * 4
+    assert json.loads((tmp_path / "variants.json").read_text()) == json.loads(json.dumps(result))
+    table = pd.read_csv(tmp_path / "trainings.csv")
+    assert table.groupby(["part", "variant"], sort=False).size().tolist() == [2, 2, 2, 2, 2]
+    assert table[table.part == "digits"]["sequences_if_solved"].isna().all()
+    page = (tmp_path / "report.html").read_text()
+    assert "FGR cannot be told apart from V by these seeds" in page
+    assert "<th>sequences, of those that solved it</th>" in page
+    assert "<th>wrong of 2,560, of those that solved it</th>" in page
+    assert "lstm-engine study variants --digits FOLDER --seeds 2" in page
+    assert "A quick run" not in page
+
+
+def test_the_rate_is_the_one_that_the_choosing_seeds_favour(small, tmp_path):
+    study.study(tmp_path, seeds=1)
+    for rate, trained in (("0.01", 90), ("0.03", 50)):
+        path = tmp_path / "results" / f"adding-V-choice-{rate}-100.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"trained": trained}))
+    for path in (tmp_path / "results").glob("adding-V-[0-9].json"):
+        path.unlink()
+    v, _ = study.study(tmp_path, seeds=1)["adding"]
+    assert v["rate"] == 0.03
+    page = (tmp_path / "report.html").read_text()
+    assert "50 (1 of 1) *" in page
+    assert "90 (1 of 1)<" in page
+
+
+def test_where_all_fail_the_lowest_error_chooses():
+    failed = [[{"trained": 80, "curve": [[80, error]]}] for error in (0.3, 0.1)]
+    solved = [{"trained": 60, "curve": [[60, 0.2]]}]
+    assert study.adding.cost(failed[1]) < study.adding.cost(failed[0])
+    assert study.adding.cost(solved) < study.adding.cost(failed[1])
+
+
+def test_what_is_done_is_not_trained_again_and_digits_stay_in_the_report(small, corpus, tmp_path):
+    study.study(tmp_path, corpus, seeds=1)
+    kept = tmp_path / "results" / "adding-V-0.json"
+    kept.write_text(json.dumps(json.loads(kept.read_text()) | {"sequences": 7}))
+    result = study.study(tmp_path, seeds=2)
+    assert result["adding"][0]["sequences_of_solved"] == {"mean": 23.5, "low": 7, "high": 40}
+    assert result["digits"][0]["seeds"] == 1
+    assert len(result["commands"]) == 2
+    assert study.study(tmp_path, seeds=1, force=True)["digits"] == []
+
+
+def test_other_settings_or_data_are_refused(small, corpus, tmp_path, monkeypatch):
+    study.study(tmp_path / "o", corpus, seeds=1)
+    with pytest.raises(FileExistsError, match="digits data"):
+        study.study(tmp_path / "o", write_corpus(tmp_path / "other", lambda x: 2 * x), seeds=1)
+    changed = replace(SMALL, adding=replace(SMALL.adding, goal=MostRecent(41, wrong=41)))
+    monkeypatch.setattr(study, "FULL", changed)
+    with pytest.raises(FileExistsError, match="adding goal count 40 and 41"):
+        study.study(tmp_path / "o", seeds=1)
+
+
+def test_quick_has_two_seeds_at_most_and_says_so(small, tmp_path):
+    assert study.study(tmp_path / "a", seeds=6, quick=True)["adding"][0]["seeds"] == 2
+    assert study.study(tmp_path / "b", seeds=1, quick=True)["adding"][0]["seeds"] == 1
+    assert "A quick run" in (tmp_path / "a" / "report.html").read_text()
+
+
+# -- what can be told apart --------------------------------------------------------------------------------------------
+
+
+def test_six_seeds_fall_apart_and_five_do_not():
+    six, above = [1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]
+    assert report.separated(six, above) == "less"
+    assert report.separated(above, six) == "more"
+    assert report.separated(six, [6, *above[1:]]) == ""
+    assert report.separated(six[:5], above[:5]) == ""  # by chance in 1 of 126 pairs, and there are eight
+    assert report.separated(six, [np.inf] * 6) == "less"
+
+
+def trained(sequences):
+    """Trainings on adding, that needed so many sequences; None failed."""
+    own = {"weights": 9, "rate": 0.01, "units": 3, "seconds": 1.0, "trained": 99, "curve": [[99, 0.5]]}
+    return [own | {"seed": k, "sequences": n, "wrong": None if n is None else 0} for k, n in enumerate(sequences)]
+
+
+def test_words_on_adding_follow_from_the_numbers():
+    found = {
+        "V": trained(range(60, 66)),
+        "NIG": trained([None] * 6),
+        "NFG": trained(range(20, 26)),
+        "NP": trained([62] * 6),
+    }
+    rows = report.adding_rows(found)
+    assert [row["against_v"] for row in rows] == ["", "worse", "better", ""]
+    assert report.verdict({"adding": rows, "digits": []}, SMALL) == (
+        "On adding (T = 24), NIG is worse than V: 0 of 6 seeds solve it; NFG needs fewer sequences than V (22); NP cannot be "
+        "told apart from V by these seeds."
+    )
+    assert rows[1]["solved_interval_95"] == pytest.approx([0, 0.39], abs=0.01)  # Wilson's
+
+
+def heard(shares, rng):
+    """Trainings on digits with about these accuracies: 20 test speakers of 100 clips, sexes even."""
+    found = []
+    for seed, share in enumerate(shares):
+        right = rng.random((20, 100)) < share
+        who = {f"s{n:02}": {"sex": n % 2, "right": "".join("01"[int(one)] for one in r)} for n, r in enumerate(right)}
+        found.append({"seed": seed, "rate": 0.01, "units": 3, "weights": 9, "seconds": 1.0, "by_speaker": who})
+        found[-1]["accuracy"] = right.mean()
+    return found
+
+
+def test_words_on_digits_follow_from_the_numbers():
+    rng, none = np.random.default_rng(0), {"V": [], "NFG": [], "NP": []}
+    found = {"V": heard([0.9] * 6, rng), "NFG": heard([0.7] * 6, rng), "NP": heard([0.9] * 6, rng)}
+    rows = report.digits_rows(found, none)
+    assert [row["against_v"] for row in rows] == ["", "worse", ""]
+    low, high = rows[1]["difference_interval_95"]
+    assert low < rows[1]["difference"] < high < 0
+    assert rows[1]["difference"] == pytest.approx(-0.2, abs=0.02)
+    low, high = rows[0]["interval_95"]
+    assert low < rows[0]["accuracy"]["mean"] < high
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_shows_the_table_or_json(small, lstm_engine, tmp_path):
+    arguments = ["study", "variants", "--seeds", 1, "--jobs", 1, "--out", tmp_path / "o"]
+    shown = lstm_engine(*arguments)
+    assert shown.code == 0
+    assert "40 (40 to 40)" in shown.out
+    assert json.loads(lstm_engine(*arguments, "--json").out)["adding"][0]["solved"] == 1
+
+
+def test_a_folder_without_digits_is_one_line(lstm_engine, tmp_path):
+    shown = lstm_engine("study", "variants", "--digits", tmp_path, "--out", tmp_path / "o")
+    assert shown.code == 2
+    assert "has no sad.npz and no metadata.csv" in shown.err
+    assert not (tmp_path / "o").exists()
