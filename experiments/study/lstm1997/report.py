@@ -1,6 +1,7 @@
 """The study's table beside the paper's, its learning curves, and what the two have not in common, as a page."""
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from experiments.study.solving import TESTED
 
 NUMBERS = "lstm1997.json"
 NAMES = {"modern": "the LSTM of today", "1997": "the cell of 1997"}
+TITLE = 40  # letters a line of a panel's title
 OF_SOLVED = "of those that solved it"  # what a mean and a range are of
 
 
@@ -283,13 +285,13 @@ def picture(rows: Sequence[Row]) -> Figure:
     axes = fig.subplots(down, across, squeeze=False).ravel()
     for ax, (setup, cell, found) in zip(axes, rows, strict=False):
         for one in found:
-            n, error = np.array(one["curve"] or [[one["trained"], np.nan]]).T
+            n, error = np.array(one["curve"]).T
             solved = one["sequences"] is not None
             ax.plot(n, error, color=pictures.BLUE, lw=0.9, alpha=0.7)
             ax.plot(n[-1], error[-1], color=pictures.ORANGE, marker="o" if solved else "x", ms=4, clip_on=False)
         ax.axvline(setup.paper.sequences, color=pictures.GREY, ls=":", lw=1.4)
         title = f"{setup.experiment}: {_title(setup)}" + (", cell of 1997" if cell == "1997" else "")
-        ax.set(xscale="log", title=title, xlabel="sequences", ylim=(0, None))
+        ax.set(xscale="log", title=fill(title, TITLE), xlabel="sequences", ylim=(0, None))
         ax.title.set_fontsize(9)
         ax.grid(alpha=0.25)
         ax.spines[["top", "right"]].set_visible(False)

@@ -93,6 +93,13 @@ def test_a_training_that_meets_its_goal_ends_there_and_is_tested(small):
     assert found["seconds"] > 0
 
 
+def test_a_training_that_is_done_before_a_point_of_its_curve_has_one_of_what_there_was(small, monkeypatch):
+    monkeypatch.setattr(solving, "POINT", 500)
+    (point,) = train(EASY, "modern", 0)["curve"]
+    assert point[0] == 40
+    assert 0 < point[1] < 1
+
+
 def test_a_training_that_does_not_ends_at_its_limit(small):
     found = train(NEVER, "modern", 0)
     assert found["sequences"] is None
