@@ -74,7 +74,7 @@ def study_lstm1997(
     experiment: Annotated[
         list[str] | None,
         typer.Option(
-            help="The paper's number: 1, 2a, 2b, 2c, 3, 4, 5, 6a or 6b; may be given again. Without: 1, 4, 6a, 6b."
+            help="The paper's number: 1, 2a to 2c, 3a to 3c, 4, 5, 6a or 6b; may be given again. Without: 1, 4, 6a, 6b."
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each row, with seeds 0, 1, ...")] = 10,

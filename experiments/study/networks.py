@@ -32,12 +32,15 @@ class Learning:
 
 
 class EngineNetwork:
-    """layer, then Dense with the task's head: a `goals.Network`. The layer returns sequences where the task asks per step."""
+    """layer, then Dense with the task's head: a `goals.Network`. The layer returns sequences where the task asks per step.
 
-    def __init__(self, layer: Layer, task: Task, learning: Learning, seed: int) -> None:
+    Without a layer, Dense answers every step by its input alone.
+    """
+
+    def __init__(self, layer: Layer | None, task: Task, learning: Learning, seed: int) -> None:
         self.batch_size = learning.batch_size
-        head = le.Dense(task.outputs, activation=task.head)
-        self.model = le.Sequential([le.Input((None, task.features)), layer, head], seed=seed)
+        below = [le.Input((None, task.features))] + ([] if layer is None else [layer])
+        self.model = le.Sequential([*below, le.Dense(task.outputs, activation=task.head)], seed=seed)
         self.model.compile(learning.optimizer(), task.loss)
 
     def learn(self, batch: Sequences) -> np.ndarray:

@@ -19,7 +19,7 @@ def solve(network: Network, task: Task, goal: Goal, limit: int, seed: int, teste
 
     sequences: how many it took, None where the limit came first; trained: how many it has learnt from. wrong: of TESTED
     fresh ones, None where not tested or the goal was not met. curve: by POINT sequences, the mean absolute error at their
-    ends. seconds: of this process on the machine's cores.
+    ends; of fewer, where there were no more. seconds: of this process on the machine's cores.
     """
     started = time.process_time()
     watch = goal.watch(task, np.random.default_rng([seed, DATA]))
@@ -36,6 +36,8 @@ def solve(network: Network, task: Task, goal: Goal, limit: int, seed: int, teste
             break
         if trained >= limit:
             break
+    if not curve:
+        curve = [[trained, float(np.mean(point))]]
     wrong = None
     if tested and needed is not None:
         fresh = task.draw(TESTED, np.random.default_rng([seed, TEST]))

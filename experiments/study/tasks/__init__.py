@@ -17,13 +17,19 @@ class Sequences:
     """Sequences of a task, float32. What lies behind a sequence's end is 0.
 
     y has a row for each sequence, asked at its end, or for each of its steps. possible, where more than one answer
-    would do: every answer that would.
+    would do: every answer that would. expected, where y is noisy: its mean, by which answers are judged.
     """
 
     x: np.ndarray  # (N, T, D)
     lengths: np.ndarray  # (N,) int
     y: np.ndarray  # (N, K), or (N, T, K)
     possible: np.ndarray | None = None  # (N, T, K) bool
+    expected: np.ndarray | None = None  # of y's shape
+
+    @property
+    def truth(self) -> np.ndarray:
+        """What a right answer is near to, of y's shape."""
+        return self.y if self.expected is None else self.expected
 
     @property
     def mask(self) -> np.ndarray:
@@ -38,8 +44,11 @@ class Sequences:
         lengths = self.lengths[rows]
         T = int(lengths.max())
         possible = None if self.possible is None else self.possible[rows][:, :T]
-        y = self.y[rows] if self.y.ndim == 2 else self.y[rows][:, :T]
-        return replace(self, x=self.x[rows][:, :T], lengths=lengths, y=y, possible=possible)
+        y, expected = (
+            part if part is None or part.ndim == 2 else part[:, :T]
+            for part in (self.y[rows], None if self.expected is None else self.expected[rows])
+        )
+        return replace(self, x=self.x[rows][:, :T], lengths=lengths, y=y, possible=possible, expected=expected)
 
     def as_list(self) -> list[np.ndarray]:
         """N arrays (T_n, D), as `Sequential.fit` takes them."""
@@ -50,7 +59,7 @@ class Task(Protocol):
     """What a task has. features: D numbers a step; outputs: K numbers an answer.
 
     per_step says whether y asks at every step. head and loss suit a network that ends in Dense(outputs, activation=head).
-    within: how near to y a right answer's outputs are; None where `right` asks something else.
+    within: how near to the truth a right answer's outputs are; None where `right` asks something else.
     """
 
     @property
@@ -83,7 +92,7 @@ def fingerprint(task: Task) -> str:
     From 8 sequences of one seed, so a change that leaves these alone is not seen.
     """
     drawn, digest = task.draw(8, np.random.default_rng(0)), hashlib.sha256()
-    for part in (drawn.x, drawn.lengths.astype("int64"), drawn.y, drawn.possible):
+    for part in (drawn.x, drawn.lengths.astype("int64"), drawn.y, drawn.possible, drawn.expected):
         digest.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
     return digest.hexdigest()[:12]
 

@@ -1,9 +1,10 @@
 """The class of a sequence is in its first elements, noise on the same channel follows: which of two classes was it?
 
-Hochreiter & Schmidhuber 1997, section 5.3, after Bengio et al. 1994: tasks 3a and 3b.
+Hochreiter & Schmidhuber 1997, section 5.3, after Bengio et al. 1994: tasks 3a, 3b (noise on the first elements
+too) and 3c (noise on the targets).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -12,6 +13,9 @@ from . import Sequences, all_within
 
 NOISE = np.sqrt(0.2)  # standard deviation
 LIMIT = 0.2  # a sequence is classified correctly within it
+TARGETS_3C = (0.8, 0.2)  # of the elements -1 and +1
+TARGET_NOISE = np.sqrt(0.1)
+LIMIT_3C = 0.1
 
 
 @dataclass(frozen=True)
@@ -49,4 +53,26 @@ class TwoSequences:
         return Sequences(x[..., None], lengths, target)
 
     def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p, drawn.y, self.within)
+        return all_within(p, drawn.truth, self.within)
+
+
+@dataclass(frozen=True)
+class NoisyTargets(TwoSequences):
+    """3c: what is learnt from is 0.2 for elements +1, 0.8 for -1, plus Gaussian noise of variance 0.1: half as wide again
+    as the two are apart.
+
+    Right is what is near to the target without its noise. Squared error, whose least value is at that mean.
+    """
+
+    loss: ClassVar[str] = "mean_squared_error"
+    within: ClassVar[float] = LIMIT_3C
+
+    @property
+    def name(self) -> str:
+        return f"{super().name}, noisy targets"
+
+    def draw(self, n: int, rng: np.random.Generator) -> Sequences:
+        drawn = super().draw(n, rng)
+        expected = np.array(TARGETS_3C, "float32")[drawn.y.astype(int)]
+        noise = rng.normal(0.0, TARGET_NOISE, expected.shape).astype("float32")
+        return replace(drawn, y=expected + noise, expected=expected)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from experiments.study.goals import BothSets, MostRecent, NoneOfATestSet, errors, fresh
+from experiments.study.goals import BothSets, MostRecent, OnATestSet, errors, fresh
 from experiments.study.tasks.adding import Adding
 from experiments.study.tasks.long_lags import LongLag
 from experiments.study.tasks.reber import EmbeddedReber
@@ -102,10 +102,12 @@ def test_strings_to_learn_from_are_picked_from_the_training_set():
 def test_a_test_set_must_be_right_and_near_enough():
     task = TwoSequences(30, 3)
     for goal, network, met in (
-        (NoneOfATestSet(10, every=1), Oracle(off=0.19), True),
-        (NoneOfATestSet(10, every=1), Oracle(wrong=(4,)), False),
-        (NoneOfATestSet(10, error=0.01, every=1), Oracle(off=0.011), False),
-        (NoneOfATestSet(10, error=0.01, every=1), Oracle(off=0.009), True),
+        (OnATestSet(10, every=1), Oracle(off=0.19), True),
+        (OnATestSet(10, every=1), Oracle(wrong=(4,)), False),
+        (OnATestSet(10, wrong=1, every=1), Oracle(wrong=(4,)), True),
+        (OnATestSet(10, wrong=1, every=1), Oracle(wrong=(4, 6)), False),
+        (OnATestSet(10, error=0.01, every=1), Oracle(off=0.011), False),
+        (OnATestSet(10, error=0.01, every=1), Oracle(off=0.009), True),
     ):
         watch = goal.watch(task, rng())
         assert watch.met(1, next(watch.batches(1)), None, network) is met

@@ -1,0 +1,87 @@
+"""Memory that comes late: outputs that hear the inputs themselves, and for some sequences nothing else.
+
+Hochreiter & Schmidhuber 1997, experiments 2a and 2b: all layers hear all layers below, and the memory cell is "added once the
+error has stopped decreasing". What the next symbol tells from the last one is learnt without memory, so that no unit is taken
+up by it, and the errors that are left are those that memory alone can undo.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from experiments.study.networks import EngineNetwork
+from experiments.study.tasks import Sequences
+from lstm_engine.activations import Array
+from lstm_engine.layers import Gradients, Shape
+from lstm_engine.recurrent import Recurrent
+from lstm_engine.wrappers import Wrapper
+
+
+@dataclass(frozen=True)
+class HeadStart:
+    """Settings of what outputs learn from the inputs alone: for so many sequences, by Adam at a rate of its own."""
+
+    sequences: int = 2_000
+    rate: float = 0.1
+
+
+class BesideInput(Wrapper, abstract=True):
+    """(N, T, D) -> (N, T, units + D): at every step what the recurrent layer hands up, and then the input x itself."""
+
+    def __init__(self, layer: Recurrent, **general: Any) -> None:
+        if not layer.return_sequences:
+            raise ValueError(
+                "the inputs of all steps stand beside as many outputs: give the layer return_sequences=True"
+            )
+        super().__init__(**general)
+        self.layer = layer
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        return {"": self.layer}
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        *steps, units = self.layer.output_shape(input_shape)
+        return (*steps, units + input_shape[-1])
+
+    def run(
+        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
+    ) -> tuple[Array, list[Array], Any]:
+        h, states, tape = self.layer.run(x, training, mask, initial_state, taped)
+        return np.concatenate((h, x), axis=-1), states, tape
+
+    def run_backward(
+        self, tape: Any, dy: Array, dstates: list[Array] | None = None, want_dx: bool = True
+    ) -> tuple[Array | None, list[Array], Gradients]:
+        dh, dx_beside = np.split(dy, [self.layer.units], axis=-1)
+        dx, dh0, gradients = self.layer.run_backward(tape, np.ascontiguousarray(dh), dstates, want_dx)
+        return dx + dx_beside if want_dx else None, dh0, gradients
+
+
+class LateMemory:
+    """A `goals.Network`: `alone`, outputs without memory, for so many sequences; then `whole`, which goes on from it.
+
+    whole is BesideInput and the head of as many outputs, whose weights on the inputs, and biases, are then those of alone.
+    """
+
+    def __init__(self, alone: EngineNetwork, whole: EngineNetwork, sequences: int) -> None:
+        self.now, self.whole, self.left, self.batch_size = alone, whole, sequences, whole.batch_size
+
+    def learn(self, batch: Sequences) -> np.ndarray:
+        if self.left <= 0 and self.now is not self.whole:
+            self._add_memory()
+        self.left -= len(batch)
+        return self.now.learn(batch)
+
+    def answer(self, drawn: Sequences) -> np.ndarray:
+        return self.now.answer(drawn)
+
+    def count_params(self) -> int:
+        return self.whole.count_params()
+
+    def _add_memory(self) -> None:
+        learnt, head = self.now.model.layers[-1].weights, self.whole.model.layers[-1].weights
+        head["kernel"][-len(learnt["kernel"]) :] = learnt["kernel"]  # (D, K); above it are the units' (units, K)
+        head["bias"][:] = learnt["bias"]
+        self.now = self.whole
