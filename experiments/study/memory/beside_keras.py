@@ -79,6 +79,9 @@ def train(side: str, settings: Settings, seed: int) -> dict[str, Any]:
 
 
 def found(out: str | Path) -> dict[str, list[dict[str, Any]]]:
-    """The results of each side that the folder holds, by seed; empty where there are none."""
+    """The results of each side, by seed, of those seeds that the folder holds of every side; empty where there are none."""
     sides = {side: standing(out, f"beside-{side}") for side in SIDES}
-    return sides if all(sides.values()) else {}
+    common = set.intersection(*({one["seed"] for one in results} for results in sides.values()))
+    return (
+        {side: [one for one in results if one["seed"] in common] for side, results in sides.items()} if common else {}
+    )

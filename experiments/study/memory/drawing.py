@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from experiments.pictures import BLUE, GREY, ORANGE
 from experiments.study.memory import beside_keras
@@ -62,31 +62,38 @@ def curves(shown: Mapping[Point, Results]) -> Figure:
     for ax, task in zip(axes[0], tasks, strict=True):
         for cell in cells:
             for k, one in enumerate(shown.get(_point(shown, task, cell), [])):
-                n, error = np.array(one["curve"]).T
+                n, error = np.array(one["curve"], float).T
                 ax.plot(n, error, color=COLOURS[cell], lw=1.1, alpha=0.8, label=None if k else CELLS[cell].name)
                 if one["sequences"] is not None:
                     ax.plot(n[-1], error[-1], color=COLOURS[cell], marker="o", ms=4)
         ax.set(title=TITLES[task], xlabel="sequences", ylim=(0, None))
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.xaxis.set_major_formatter("{x:,.0f}")
     axes[0, 0].set_ylabel("mean absolute error")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(cells), frameon=False)
     _plain(axes)
     return fig
 
 
-def gradients(by_cell: Mapping[str, Results]) -> Figure:
-    """A column a cell, before training above and after it below: what is left of a gradient, against the lag."""
+def gradients(by_cell: Mapping[str, Results]) -> Figure | None:
+    """A column a cell, before training above and after it below: what is left of a gradient, against the lag.
+
+    None where no cell was measured. A training that diverged has no line after it.
+    """
     measured = {cell: r for cell, r in by_cell.items() if r[0]["before"] is not None}
+    if not measured:
+        return None
     fig = Figure(figsize=(2.9 * len(measured) + 0.5, 5.4), layout="constrained")
     axes = fig.subplots(2, len(measured), squeeze=False, sharex=True, sharey="row")
     for column, (cell, results) in zip(axes.T, measured.items(), strict=True):
         for ax, when in zip(column, ("before", "after"), strict=True):
-            for k, one in enumerate(results):
+            for k, one in enumerate(r for r in results if r[when] is not None):
                 for (name, values), style in zip(lines(one[when]), STYLES[_kind(one[when])], strict=True):
                     ax.plot(np.maximum(values, FLOOR), label=None if k else name, **style)
             ax.set(yscale="log")
         column[0].set_title(CELLS[cell].name, fontsize=10)
         column[1].set_xlabel("k, steps before the end")
-        column[1].legend(fontsize=7.5, loc="lower left")
+        column[0].legend(fontsize=7.5, loc="lower left")
     axes[0, 0].set_ylabel("before training")
     axes[1, 0].set_ylabel("after training")
     _plain(axes)
@@ -133,6 +140,8 @@ def reach(found: Mapping[Point, Results]) -> Figure:
     for ax, task in zip(axes[0], tasks, strict=True):
         for n, cell in enumerate(cells):
             own = [one for p, r in found.items() if (p.task, p.cell) == (task, cell) for one in r if one["before"]]
+            if not own:
+                continue
             x = [max(reach_of(one, "before"), FLOOR) for one in own]
             y = [(one["sequences"] is not None) + 0.05 * (n - len(cells) / 2) for one in own]
             look = {"color": COLOURS[cell], "marker": MARKERS[cell], "label": CELLS[cell].name}

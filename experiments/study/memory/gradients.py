@@ -58,8 +58,11 @@ def jacobian(layer: Recurrent, tape: Any, state: str) -> np.ndarray:
 
 
 def norms(jacobians: np.ndarray) -> np.ndarray:
-    """(T,): the largest singular value of each."""
-    return np.linalg.norm(jacobians, ord=2, axis=(1, 2))
+    """(T,): the largest singular value of each; the largest float of one that has overflowed."""
+    finite = np.isfinite(jacobians).all(axis=(1, 2))
+    found = np.full(len(jacobians), np.finfo(float).max)
+    found[finite] = np.linalg.norm(jacobians[finite], ord=2, axis=(1, 2))
+    return found
 
 
 def products(layer: Recurrent, tape: Any) -> np.ndarray:

@@ -49,13 +49,18 @@ def study(
 
 
 def train(point: Point, settings: Settings, seed: int) -> dict[str, Any]:
-    """One training, see `solving.solve`, and the gradients before and after it, see `gradients.measure`."""
+    """One training, see `solving.solve`, and the gradients before and after it, see `gradients.measure`.
+
+    after is None where the training has diverged: of weights that are not finite there is no gradient.
+    """
     task = TASKS[point.task](point.lag)
     network = CELLS[point.cell].network(task, point.lag, settings, point.rate, seed)
     looked_at = task.draw(MEASURED, np.random.default_rng([seed, GRADIENTS]))
 
     def gradients() -> dict[str, Any] | None:
-        return measure(network, looked_at, point.lag) if isinstance(network, EngineNetwork) else None
+        if not isinstance(network, EngineNetwork) or not all(np.isfinite(w).all() for w in network.model.get_weights()):
+            return None
+        return measure(network, looked_at, point.lag)
 
     before = gradients()
     result = solving.solve(network, task, settings.goal, settings.limit, seed)

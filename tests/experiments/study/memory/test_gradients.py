@@ -62,6 +62,10 @@ def test_a_linear_network_loses_its_spectral_radius_each_step():
     np.testing.assert_allclose(left[::-1], 0.8 ** np.arange(T), rtol=1e-5)
 
 
+def test_a_jacobian_that_overflowed_is_as_large_as_numbers_are():
+    np.testing.assert_array_equal(norms(np.array([np.eye(2), np.full((2, 2), np.inf)])), [1, np.finfo(float).max])
+
+
 def test_a_measure_counts_lags_from_each_sequence_s_own_end():
     net = network("LSTM")
     long, short = one_sequence(), one_sequence()[:7]

@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from experiments.study.memory import points, report
+from experiments.study.memory import beside_keras, drawing, points, report, search
 from experiments.study.memory.points import Point
+from experiments.study.memory.rates import RATES
 from experiments.study.memory.study import study, train
 from experiments.study.tasks import recall
 
@@ -119,7 +121,7 @@ def test_a_quick_run_is_few_points_and_says_so(small, unseen, tmp_path):
         (task, cell, 10, 2) for task in ("order", "it") for cell in ("rnn", "lstm1", "chrono")
     ]
     page = (tmp_path / "report.html").read_text()
-    assert "was a quick run: two tasks" in page
+    assert "was a quick run, of few tasks" in page
     assert "Made by: lstm-engine study memory --quick. " in page
 
 
@@ -150,6 +152,54 @@ def test_keras_s_words_set_its_distance_beside_the_engine_s_from_itself():
     assert "Keras needs on average 100 sequences more or fewer than the engine" in words
     assert "with its batches reversed 50; from one seed to another the engine's differ by up to 400" in words
     assert "3e-07 (2e-07 for the control)" in words
+    assert "1 of the seeds were solved by one of the two alone" in words
+
+
+def test_a_cell_whose_gradients_are_not_measured_has_a_page_without_them(small_command, tmp_path):
+    study(tmp_path, ("order",), ("peephole",), seeds=1, settings=small_command)
+    assert "Why: what is left of a gradient" not in (tmp_path / "report.html").read_text()
+    assert not list(tmp_path.glob("gradients_*.png"))
+
+
+def test_only_seeds_that_every_side_has_are_set_beside_each_other(tmp_path):
+    (tmp_path / "results").mkdir()
+    for side, seed in (("engine", 0), ("engine", 1), ("reversed", 0), ("reversed", 1), ("keras", 1)):
+        (tmp_path / "results" / f"beside-{side}-{seed}.json").write_text(json.dumps({"seed": seed}))
+    assert beside_keras.found(tmp_path) == {side: [{"seed": 1}] for side in ("engine", "reversed", "keras")}
+    (tmp_path / "results" / "beside-keras-1.json").unlink()
+    assert beside_keras.found(tmp_path) == {}
+
+
+def test_a_cell_that_takes_another_s_rates_has_no_search(small_command, tmp_path):
+    with pytest.raises(
+        ValueError, match="peephole takes the rates of lstm1 and has no search of its own: leave it out"
+    ):
+        search.search(tmp_path, ("it",), ("peephole",))
+
+
+def test_a_training_that_diverged_has_no_gradient_after_it(small, monkeypatch):
+    def diverge(network, *given):
+        for layer in network.model.layers:
+            layer.set_weights([np.full_like(w, np.nan) for w in layer.get_weights()])
+        return {"sequences": None}
+
+    monkeypatch.setattr("experiments.study.solving.solve", diverge)
+    found = train(Point("recall", "lstm1", 10), small, 0)
+    assert found["before"] is not None
+    assert found["after"] is None
+
+
+def test_the_drawn_theory_is_a_power_of_what_was_measured():
+    measured = {"h": [1.0, 0.5, 0.2], "radius": 2.0, "slope": 0.25}
+    (_, h), (_, theory), (_, bound) = drawing.lines(measured)
+    np.testing.assert_array_equal(h, [1, 0.5, 0.2])
+    np.testing.assert_allclose(theory, [1, 0.5, 0.25])
+    np.testing.assert_allclose(bound, [1, 2, 4])
+
+
+def test_what_reaches_the_first_step_is_the_cell_s_where_there_is_one():
+    assert drawing.reach_of({"before": {"h": [1.0, 0.3], "c": [1.0, 0.7]}}, "before") == 0.7
+    assert drawing.reach_of({"before": {"h": [1.0, 0.3]}}, "before") == 0.3
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
@@ -164,13 +214,25 @@ def test_the_command_shows_the_table_and_where_the_report_is(small_command, unse
     assert json.loads(lstm_engine(*command, "--json").out)["points"][1]["solved"] == 1
 
 
-def test_the_search_writes_a_row_for_each_training(small_command, lstm_engine, tmp_path):
+def test_the_search_tries_every_rate_and_the_second_seed_those_that_solved(
+    small_command, lstm_engine, tmp_path, monkeypatch
+):
+    def train(point, rate, settings, seed):
+        return {"sequences": 32 if rate == 0.01 else None, "curve": [[32, 0.5]], "seconds": 0.1}
+
+    monkeypatch.setattr("experiments.study.memory.search.train", train)
     shown = lstm_engine("study", "memory", "--tune", "--task", "it", "--cell", "gru", "--jobs", 1, "--out", tmp_path)
     assert shown.code == 0
     table = pd.read_csv(tmp_path / "rates.csv")
-    assert len(table) == 2 * 4 * 2  # lags, rates, seeds
-    assert (table["sequences"] == 32).all()
-    assert set(table["seed"]) == {100, 101}
+    assert sorted(zip(table["lag"], table["rate"], table["seed"], strict=True)) == [
+        *sorted((lag, rate, seed) for lag in (10, 25) for rate in RATES for seed in (100, 101)[: 1 + (rate == 0.01)])
+    ]
+
+
+def test_a_training_of_the_search_is_one_of_its_rate_s_and_is_not_tested(small):
+    found = search.train(Point("it", "gru", 10), 0.02, small, 100)
+    assert found["sequences"] == 32
+    assert found["wrong"] is None
 
 
 @pytest.mark.parametrize(
