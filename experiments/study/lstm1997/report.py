@@ -51,7 +51,8 @@ LIMITS = {
 DIFFERENT = {
     "modern": (
         "The LSTM of today is not the paper's: it has forget gates, the whole gradient, Adam on small batches, and "
-        "where the paper has sigmoid outputs and squared errors, softmax and cross-entropy for classes. In 2a alone its "
+        "where the paper has sigmoid outputs and squared errors, softmax and cross-entropy for classes, and in 4 and "
+        "5 a linear output. In 2a alone its "
         "outputs hear the inputs too, and for the first sequences nothing else, as the paper has it in 2a and 2b."
     ),
     "1997": (
@@ -71,11 +72,12 @@ SPREADS = (
 )
 QUICK = (
     "The last command was a quick run, of two seeds and the short rows alone; what the folder held before is shown too. "
-    "Without --quick there are ten seeds and all rows."
+    "Without --quick there are ten seeds, and of experiment 4 the longer sequences too."
 )
 SOURCE = (
-    "The paper's figures are those of its tables 1 to 9, means of 10 to 30 trials without a range, and were checked against "
-    "its text. Of experiment 1's several networks the best one needed 8,440 sequences, the slowest one 39,740. Its numbers "
+    "The paper's figures are those of its tables 1 to 9, means of 10 to 30 trials, mostly without a range, and were "
+    "checked against its text. Of experiment 1's several networks the best one needed 8,440 sequences, the slowest one "
+    "39,740. Its numbers "
     "of weights follow from its networks, and agree. Its wrong answers in 3 are given as a fraction of 2,560, hence numbers "
     "that are not whole."
 )

@@ -58,8 +58,8 @@ class TwoSequences:
 
 @dataclass(frozen=True)
 class NoisyTargets(TwoSequences):
-    """3c: what is learnt from is 0.2 for elements +1, 0.8 for -1, plus Gaussian noise of variance 0.1: half as wide again
-    as the two are apart.
+    """3c: what is learnt from is 0.2 for elements +1, 0.8 for -1, plus Gaussian noise of variance 0.1: about half
+    as wide as the two are apart.
 
     Right is what is near to the target without its noise. Squared error, whose least value is at that mean.
     """
