@@ -40,13 +40,13 @@ FAIR = (
     "by the lag: b_f = log u and b_i = -b_f, with u even from 1 to {memory} less 1. A cell with one of the two gates has its "
     "one; CIFG has b_i, with which f = 1 - i has b_f by itself. For NIG this is a hard start: open forget gates add up what "
     "no input gate holds back, so that its states lie where tanh is flat before it has learnt anything; what it does here "
-    "shows the start as much as the missing gate. Batches, limits and clipping are the same for all; the rate is each one's own, "
-    "one of {rates}. A seed's sequences are the same for all variants."
+    "shows the start as much as the missing gate. Batches, limits and clipping are the same for all; the rate is each one's "
+    "own, one of {rates}. A seed's sequences are the same for all variants."
 )
 APART = (
     "Against V, the tables say whether every seed of a variant is better, or worse, than every seed of V; a seed that fails "
-    "on adding is worse than any that does not. On the digits the interval of the paired difference, test speakers drawn, must "
-    "leave 0 out as well. The seeds' ranges meet otherwise, which is no proof that the two are alike."
+    "on adding is worse than any that does not. On the digits the interval of the paired difference, test speakers drawn, "
+    "must leave 0 out as well. The seeds' ranges meet otherwise, which is no proof that the two are alike."
 )
 QUICK = "A quick run: three variants, two seeds, easier tasks. It shows that the study works, and nothing about the variants."
 
