@@ -15,7 +15,6 @@ from experiments.study.solving import TESTED
 from experiments.study.variants.cells import CELLS
 
 NUMBERS = "variants.json"
-COMPARISONS = 2 * (len(CELLS) - 1)  # each variant with V, on two tasks
 OF_SOLVED = "of those that solved it"  # what a mean and a range are of
 PAPER = {
     "V": "none of the eight is significantly better",
@@ -328,12 +327,12 @@ def verdict(result: Mapping[str, Any], s: Any) -> str:
 
 
 def worth(result: Mapping[str, Any]) -> str:
-    """What so many seeds can tell."""
-    seeds = min(row["seeds"] for row in [*result["adding"], *result["digits"]])
-    words = f"By chance {seeds} seeds fall apart from {seeds} others once in {once_in(seeds):.0f} times; "
-    if 1 / once_in(seeds) < 0.05 / COMPARISONS:
-        return words + f"with {COMPARISONS} comparisons on two tasks that is rare enough to count."
-    return words + f"with {COMPARISONS} comparisons on two tasks that is a hint and no proof."
+    """What so many seeds can tell: all comparisons together are to find something by chance in 5 % of studies at most."""
+    tasks = [rows for rows in (result["adding"], result["digits"]) if rows]
+    seeds, comparisons = min(row["seeds"] for rows in tasks for row in rows), sum(len(rows) - 1 for rows in tasks)
+    expected = comparisons / once_in(seeds)
+    words = f"By chance alone {expected:.2g} of these {comparisons} comparisons of {seeds} seeds with {seeds} would fall apart"
+    return words + (", which is rare enough to count." if expected < 0.05 else ": what falls apart here is no proof.")
 
 
 def _verdict(rows: Sequence[Mapping[str, Any]], words: Any) -> str:
@@ -407,19 +406,12 @@ def picture(found: Mapping[str, Any], s: Any) -> Figure:
     for name, own in found["adding"].items():
         solved = [one["sequences"] for one in own if one["sequences"] is not None]
         axes[0].plot(solved, [rows[name]] * len(solved), ls="", marker="o", ms=5, mfc="none", color=pictures.BLUE)
-        failed = len(own) - len(solved)
-        jitter = np.linspace(-0.2, 0.2, failed) if failed > 1 else np.zeros(failed)
-        axes[0].plot(
-            [s.adding.limit] * failed,
-            rows[name] + jitter,
-            ls="",
-            marker="x",
-            ms=5,
-            color=pictures.ORANGE,
-            clip_on=False,
-        )
-    axes[0].set(xscale="log", xlabel="sequences needed", title=f"adding, T = {s.adding.task.T}")
-    axes[0].set_xlim(right=s.adding.limit)
+        if failed := len(own) - len(solved):
+            beside = rows[name] + np.linspace(-0.2, 0.2, failed)
+            axes[0].plot([s.adding.limit] * failed, beside, ls="", marker="x", color=pictures.ORANGE, clip_on=False)
+    axes[0].set(xlim=(0, s.adding.limit), xlabel="sequences needed", title=f"adding, T = {s.adding.task.T}")
+    axes[0].xaxis.set_major_formatter("{x:,.0f}")
+    axes[0].locator_params(axis="x", nbins=5)
     if found["digits"]["V"]:
         for name, own in found["digits"].items():
             right, sexes, speakers = right_of(own)

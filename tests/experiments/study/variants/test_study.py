@@ -155,10 +155,13 @@ def test_how_often_groups_fall_apart_by_chance():
         assert report.once_in(n) == len(hands) / len(apart)
 
 
-def test_six_seeds_count_and_three_are_a_hint():
-    few, many = ({"adding": [{"seeds": n}], "digits": []} for n in (3, 6))
-    assert "once in 10 times; with 16 comparisons on two tasks that is a hint and no proof" in report.worth(few)
-    assert "once in 462 times; with 16 comparisons on two tasks that is rare enough to count" in report.worth(many)
+def test_six_seeds_count_and_three_do_not():
+    few, many = ({"adding": [{"seeds": n}] * 9, "digits": [{"seeds": n}] * 9} for n in (3, 6))
+    assert report.worth(few).startswith(
+        "By chance alone 1.6 of these 16 comparisons of 3 seeds with 3 would fall apart: "
+    )
+    assert "By chance alone 0.035 of these 16 comparisons of 6 seeds" in report.worth(many)
+    assert report.worth(many).endswith("rare enough to count.")
 
 
 def trained(sequences):
