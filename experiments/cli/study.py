@@ -170,7 +170,7 @@ def study_variants(
     digits: Annotated[
         Path | None, typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz and metadata.csv.")
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each variant on each task, with seeds 0, 1, ...")] = 6,
+    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each variant on each task, with seeds 0, 1, ...")] = 3,
     quick: Annotated[bool, typer.Option("--quick", help="Three variants, easier tasks, two seeds: a minute.")] = False,
     jobs: Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1 is one a core.")] = -1,
     out: Annotated[Path, typer.Option(help="Folder for tables, picture and report.")] = Path("runs/variants"),
@@ -181,14 +181,14 @@ def study_variants(
 
     Each training is kept once it is done: after a stop, the same command goes on. A quick run needs a folder of its own.
     """
-    from experiments.study.variants.report import TABLE_TITLE, narrow
+    from experiments.study.variants.report import narrow, table_title
     from experiments.study.variants.study import study
 
     with kept_when_stopped(), stages() as stage:
         result = study(out, digits, seeds, quick, jobs, force, stage)
     if as_json:
         return print_json(result)
-    print_frame(TABLE_TITLE, narrow(result))
+    print_frame(table_title(result), narrow(result))
     out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
 
 

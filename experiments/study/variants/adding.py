@@ -36,6 +36,12 @@ def training(settings: OnAdding, tested: bool, variant: str, rate: float, seed: 
 def cost(found: Sequence[dict[str, Any]]) -> tuple[float, ...]:
     """What the rate with the lowest is chosen by: the mean number of sequences, the limit where one failed.
 
-    Where all failed, at every rate alike, the mean error at the end.
+    Where all failed, at every rate alike, the mean error at the end: infinite for a training that diverged, or that was too
+    short to have a point.
     """
-    return float(np.mean([one["trained"] for one in found])), float(np.mean([one["curve"][-1][1] for one in found]))
+    return float(np.mean([one["trained"] for one in found])), float(np.mean([_last_error(one) for one in found]))
+
+
+def _last_error(one: dict[str, Any]) -> float:
+    error = one["curve"][-1][1] if one["curve"] else None
+    return np.inf if error is None or np.isnan(error) else error

@@ -1,7 +1,7 @@
 """The two loops over the steps of a sequence, and how a cell's step, which is by element, serves whole arrays.
 
 NumPy gives it arrays, the parts of (B, nH). Compiled, it gets the numbers of one unit at a time, so that there are no arrays
-between; that is ten times as fast for small networks. Everything else is the same code.
+between. Everything else is the same code.
 """
 
 import hashlib

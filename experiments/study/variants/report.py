@@ -15,8 +15,6 @@ from experiments.study.solving import TESTED
 from experiments.study.variants.cells import CELLS
 
 NUMBERS = "variants.json"
-COMPARISONS = len(CELLS) - 1  # each variant with V
-TABLE_TITLE = "Adding, and digits of speakers never heard, beside what the paper found"
 OF_SOLVED = "of those that solved it"  # what a mean and a range are of
 PAPER = {
     "V": "none of the eight is significantly better",
@@ -27,7 +25,7 @@ PAPER = {
     "NOAF": "worse in all three",
     "CIFG": "no significant difference, and simpler",
     "NP": "no significant difference, and simpler",
-    "FGR": "no gain for its many weights",
+    "FGR": "no gain",
 }
 ABOUT_PAPER = (
     "The paper trained on speech (TIMIT), handwriting (IAM Online) and music (JSB Chorales), each variant with 200 random "
@@ -39,14 +37,15 @@ FAIR = (
     "Every variant starts from the numbers of V with the same seed, less what it has not; peepholes, and the gates' weights "
     "on gates, start at 0, so that V, NP and FGR are one function at first. Forget gates start open and input gates shut, "
     "by the lag: b_f = log u and b_i = -b_f, with u even from 1 to {memory} less 1. A cell with one of the two gates has its "
-    "one; CIFG has b_i, with which f = 1 - i has b_f by itself. Batches, limits and clipping are the same for all; the rate "
-    "is each one's own, one of {rates}."
+    "one; CIFG has b_i, with which f = 1 - i has b_f by itself. For NIG this is a hard start: open forget gates add up what "
+    "no input gate holds back, so that its states lie where tanh is flat before it has learnt anything; what it does here "
+    "shows the start as much as the missing gate. Batches, limits and clipping are the same for all; the rate is each one's "
+    "own, one of {rates}. A seed's sequences are the same for all variants."
 )
 APART = (
-    "A variant counts as told apart from V if every one of its seeds is better than every one of V's, or worse, and there "
-    "are enough of them: six on either side fall apart so by chance once in 462 times, and there are eight variants to try, "
-    "so that five would be too few. A seed that fails on adding is worse than any that does not. On the digits the interval "
-    "of the paired difference, test speakers drawn, must leave 0 out as well. What is not told apart may still differ."
+    "Against V, the tables say whether every seed of a variant is better, or worse, than every seed of V; a seed that fails "
+    "on adding is worse than any that does not. On the digits the interval of the paired difference, test speakers drawn, "
+    "must leave 0 out as well. The seeds' ranges meet otherwise, which is no proof that the two are alike."
 )
 QUICK = "A quick run: three variants, two seeds, easier tasks. It shows that the study works, and nothing about the variants."
 
@@ -83,7 +82,7 @@ def write(
         ]
     parts += [
         pictures.inline(fig, caption(result, s)),
-        report.paragraph(APART),
+        report.paragraph(f"{APART} {worth(result)}"),
         report.paragraph(FAIR.format(memory=_memory(result, s), rates=", ".join(f"{rate:g}" for rate in s.rates))),
         report.heading("The rates, and how they were chosen"),
         report.paragraph(chosen_words(result, s)),
@@ -100,7 +99,7 @@ def write(
 
 
 def adding_rows(found: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """One a variant, as JSON values. against_v: "better" or "worse", "" where not told apart."""
+    """One a variant, as JSON values. against_v: "better" or "worse" where every seed is, else ""."""
     rows = []
     for variant, own in found.items():
         needed = [one["sequences"] for one in own if one["sequences"] is not None]
@@ -123,14 +122,13 @@ def adding_rows(found: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any
 
 
 def separated(own: Sequence[float], other: Sequence[float]) -> str:
-    """ "less" or "more": all of own are less, or more, than all of other, and that is no chance; otherwise "".
-
-    Of two like groups of n and m one lies wholly below the other with probability 2 n! m! / (n + m)!; no chance is what
-    happens in less than 5 % of studies that make COMPARISONS of them (Bonferroni).
-    """
-    if 2 / math.comb(len(own) + len(other), len(own)) >= 0.05 / COMPARISONS:
-        return ""
+    """ "less" or "more" where all of own are less, or more, than all of other; otherwise ""."""
     return "less" if max(own) < min(other) else "more" if min(own) > max(other) else ""
+
+
+def once_in(seeds: int) -> float:
+    """How many pairs of like groups of so many seeds there are for each in which one lies wholly below the other."""
+    return math.comb(2 * seeds, seeds) / 2
 
 
 def digits_rows(
@@ -236,7 +234,7 @@ def adding_frame(result: Mapping[str, Any]) -> pd.DataFrame:
                 "solved": f"{row['solved']} of {row['seeds']} ({_percent(row['solved_interval_95'])})",
                 f"sequences, {OF_SOLVED}": _cell(row["sequences_of_solved"], "{:,.0f}"),
                 f"wrong of {TESTED:,}, {OF_SOLVED}": _cell(row["wrong_of_solved"], "{:.1f}", "{:,.0f}"),
-                "against V": row["against_v"] or "not told apart",
+                "against V": _against(row),
                 "s a seed": f"{row['seconds']:.1f}",
             }
             for row in result["adding"]
@@ -254,7 +252,7 @@ def digits_frame(result: Mapping[str, Any]) -> pd.DataFrame:
                 "accuracy, % (seeds)": _cell(_times_100(row["accuracy"]), "{:.1f}"),
                 "95 %, speakers drawn": _percent(row["interval_95"], 1),
                 "points above V": "" if row["variant"] == "V" else _difference(row),
-                "against V": row["against_v"] or "not told apart",
+                "against V": _against(row),
                 "with V's number of weights": _equal(row),
                 "s a seed": f"{row['seconds']:.1f}",
                 "the paper": PAPER[row["variant"]],
@@ -321,35 +319,61 @@ def _equal(row: Mapping[str, Any]) -> str:
 
 
 def verdict(result: Mapping[str, Any], s: Any) -> str:
-    """What can be told apart from V, and that the rest cannot."""
+    """What falls apart from V and what does not, and what that is worth."""
     words = [f"On adding (T = {s.adding.task.T}), {_verdict(result['adding'], _adding_words)}."]
     if result["digits"]:
         words.append(f"On the digits, {_verdict(result['digits'], _digits_words)}.")
-    return " ".join(words)
+    return " ".join([*words, worth(result)])
+
+
+def worth(result: Mapping[str, Any]) -> str:
+    """What so many seeds can tell: all comparisons together are to find something by chance in 5 % of studies at most."""
+    tasks = [rows for rows in (result["adding"], result["digits"]) if rows]
+    seeds, comparisons = min(row["seeds"] for rows in tasks for row in rows), sum(len(rows) - 1 for rows in tasks)
+    expected = comparisons / once_in(seeds)
+    words = f"By chance alone {expected:.2g} of these {comparisons} comparisons of {seeds} seeds with {seeds} fall apart"
+    return words + (", which is rare enough to count." if expected < 0.05 else ": what falls apart here is no proof.")
 
 
 def _verdict(rows: Sequence[Mapping[str, Any]], words: Any) -> str:
-    apart = [words(row) for row in rows if row["against_v"]]
-    same = [row["variant"] for row in rows if not row["against_v"] and row["variant"] != "V"]
-    parts = ["; ".join(apart)] if apart else []
-    if same:
-        parts.append(f"{', '.join(same)} cannot be told apart from V by these seeds")
+    v = next(row for row in rows if row["variant"] == "V")
+    parts = [words(row, v) for row in rows if row["against_v"]]
+    if same := [row["variant"] for row in rows if not row["against_v"] and row["variant"] != "V"]:
+        parts.append(f"{', '.join(same)} {'does' if len(same) == 1 else 'do'} not fall apart from V")
     return "; ".join(parts)
 
 
-def _adding_words(row: Mapping[str, Any]) -> str:
-    if row["solved"] < row["seeds"]:
-        return f"{row['variant']} is {row['against_v']} than V: {row['solved']} of {row['seeds']} seeds solve it"
+def _adding_words(row: Mapping[str, Any], v: Mapping[str, Any]) -> str:
+    if min(row["solved"], v["solved"]) == 0:
+        return (
+            f"{row['variant']} is solved by {row['solved']} of {row['seeds']} seeds, V by {v['solved']} of {v['seeds']}"
+        )
     more = {"better": "fewer", "worse": "more"}[row["against_v"]]
-    return f"{row['variant']} needs {more} sequences than V ({row['sequences_of_solved']['mean']:,.0f})"
+    own, other = (f"{one['sequences_of_solved']['mean']:,.0f}" for one in (row, v))
+    return f"every seed of {row['variant']} needs {more} sequences than every seed of V (mean {own}, V {other})"
 
 
-def _digits_words(row: Mapping[str, Any]) -> str:
-    return f"{row['variant']} is {row['against_v']} than V by {_difference(row)} points"
+def _digits_words(row: Mapping[str, Any], v: Mapping[str, Any]) -> str:
+    own, other = (f"{100 * one['accuracy']['mean']:.1f} %" for one in (row, v))
+    return f"every seed of {row['variant']} is {row['against_v']} than every seed of V (mean {own}, V {other})"
+
+
+def _against(row: Mapping[str, Any]) -> str:
+    if row["variant"] == "V":
+        return ""
+    return f"every seed {row['against_v']}" if row["against_v"] else "ranges meet"
+
+
+def table_title(result: Mapping[str, Any]) -> str:
+    return f"Adding{', digits of speakers never heard,' if result['digits'] else ''} and what the paper found"
 
 
 def _adding_title(s: Any) -> str:
-    return f"Adding, T = {s.adding.task.T}, until {s.adding.goal.count:,} sequences running are right"
+    """The task and its criterion."""
+    goal = s.adding.goal
+    most = f"at most {goal.wrong} wrong" if goal.wrong else "none wrong"
+    error = f" and a mean error below {goal.error:g}" if np.isfinite(goal.error) else ""
+    return f"Adding, T = {s.adding.task.T}, until {most} of the {goal.count:,} latest sequences{error}"
 
 
 def _memory(result: Mapping[str, Any], s: Any) -> str:
@@ -382,19 +406,12 @@ def picture(found: Mapping[str, Any], s: Any) -> Figure:
     for name, own in found["adding"].items():
         solved = [one["sequences"] for one in own if one["sequences"] is not None]
         axes[0].plot(solved, [rows[name]] * len(solved), ls="", marker="o", ms=5, mfc="none", color=pictures.BLUE)
-        failed = len(own) - len(solved)
-        jitter = np.linspace(-0.2, 0.2, failed) if failed > 1 else np.zeros(failed)
-        axes[0].plot(
-            [s.adding.limit] * failed,
-            rows[name] + jitter,
-            ls="",
-            marker="x",
-            ms=5,
-            color=pictures.ORANGE,
-            clip_on=False,
-        )
-    axes[0].set(xscale="log", xlabel="sequences needed", title=f"adding, T = {s.adding.task.T}")
-    axes[0].set_xlim(right=s.adding.limit)
+        if failed := len(own) - len(solved):
+            beside = rows[name] + np.linspace(-0.2, 0.2, failed)
+            axes[0].plot([s.adding.limit] * failed, beside, ls="", marker="x", color=pictures.ORANGE, clip_on=False)
+    axes[0].set(xlim=(0, s.adding.limit), xlabel="sequences needed", title=f"adding, T = {s.adding.task.T}")
+    axes[0].xaxis.set_major_formatter("{x:,.0f}")
+    axes[0].locator_params(axis="x", nbins=5)
     if found["digits"]["V"]:
         for name, own in found["digits"].items():
             right, sexes, speakers = right_of(own)

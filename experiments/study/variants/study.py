@@ -23,6 +23,7 @@ from features.digits import FRAMES, METADATA, read_digits
 
 COMMAND = "study variants"
 QUICK_SEEDS = 2
+CODE = ("cells", "loops", "through_time", "network")  # the files that a result depends on beside its settings
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Part(NamedTuple):
 
 
 def study(
-    out: str | Path, folder: str | Path | None = None, seeds: int = 6, quick: bool = False, jobs: int = 1,
+    out: str | Path, folder: str | Path | None = None, seeds: int = 3, quick: bool = False, jobs: int = 1,
     force: bool = False, stage: Stage = silent,
 ) -> dict[str, Any]:  # fmt: skip
     """Trains and reports into `out`: report.html, variants.json, variants.png, trainings.csv, choices.csv, results/.
@@ -120,7 +121,8 @@ def _settings(s: Settings, folder: str | Path | None) -> dict[str, Any]:
     """All that a result depends on but its seed."""
     choice = {"rates": s.rates, "choosing": s.choosing}
     tested = {"tested": TESTED, "draws": fingerprint(s.adding.task), "within": s.adding.task.within}
-    settings = {"adding": choice | asdict(s.adding) | tested}
+    code = digest([Path(__file__).with_name(f"{name}.py") for name in CODE])
+    settings = {"adding": choice | asdict(s.adding) | tested, "code": code}
     if folder is not None:
         data = digest([Path(folder) / name for name in (FRAMES, METADATA)])
         settings["digits"] = choice | asdict(s.digits) | {"data": data}

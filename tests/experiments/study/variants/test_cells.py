@@ -13,7 +13,7 @@ from experiments.study.variants.through_time import Tape, backward, forward
 from lstm_engine.cells.lstm import lstm_backward, lstm_forward
 
 T, B, D, H = 7, 3, 2, 4
-COMPILED_APART = 1e-12  # the same operations, but libm's tanh for NumPy's: some roundings of 1e-16, through 7 steps
+COMPILED_APART = 1e-12  # the same operations, but σ and tanh by exp: some roundings of 1e-16, through 7 steps
 
 
 @pytest.fixture
@@ -182,20 +182,25 @@ CHECK = """
 import sys
 import numpy as np
 from experiments.study.variants.cells import CELLS
-from experiments.study.variants.through_time import forward
-rng = np.random.default_rng(0)
-w = {"W": rng.standard_normal((2, 12)), "U": rng.standard_normal((4, 12)), "b": rng.standard_normal(12)}
-w["p"], x, zeros = rng.standard_normal(8), rng.standard_normal((5, 3, 2)), np.zeros((3, 4))
+from experiments.study.variants.through_time import backward, forward
 for name in sys.argv[1:]:
-    fast, slow = (forward(CELLS[name], w, x, zeros, zeros, fast=fast).h for fast in (True, False))
-    assert np.abs(fast - slow).max() < 1e-12, name
+    cell, rng = CELLS[name], np.random.default_rng(0)
+    n, k = len(cell.parts), len(cell.peepholes)
+    shapes = {"W": (2, n * 4), "U": (4, n * 4), "b": (n * 4,), "p": (k * 4,)} | ({"R": (12, 12)} if name == "FGR" else {})
+    w = {key: rng.standard_normal(shape) for key, shape in shapes.items()}
+    x, zeros, dh = rng.standard_normal((5, 3, 2)), np.zeros((3, 4)), rng.standard_normal((5, 3, 4))
+    tapes = [forward(cell, w, x, zeros, zeros, fast=fast) for fast in (True, False)]
+    (own, dx), (own_numpy, dx_numpy) = (backward(cell, w, t, dh, zeros, fast=f) for t, f in zip(tapes, (True, False)))
+    assert np.abs(tapes[0].h - tapes[1].h).max() < 1e-12, name
+    for key, g in (own | dx).items():
+        assert np.abs(g - (own_numpy | dx_numpy)[key]).max() < 1e-10, (name, key)
 """
 
 
 @pytest.mark.slow
 def test_cells_that_other_processes_have_compiled_are_not_taken_for_each_other(tmp_path):
-    """NFG and CIFG have as many parts and peepholes: what Numba keeps of them differs in nothing but the name."""
-    for names in (["NFG"], ["CIFG"], ["NFG", "CIFG"], ["CIFG", "NFG"]):
+    """NFG and CIFG have as many parts and peepholes, V and FGR too: what Numba keeps of them differs in name alone."""
+    for names in (["NFG", "V"], ["CIFG", "FGR"], ["NFG", "CIFG", "V", "FGR"], ["FGR", "V", "CIFG", "NFG"]):
         environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
         done = subprocess.run([sys.executable, "-c", CHECK, *names], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

@@ -1,5 +1,6 @@
 """study variants: rates are chosen apart from what is reported, what is done is kept, and words follow from the numbers."""
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from experiments.study.goals import MostRecent
-from experiments.study.variants import digits, report, study
+from experiments.study.variants import adding, digits, report, study
 
 from .conftest import SMALL, write_corpus
 
@@ -63,7 +64,8 @@ def test_the_study_writes_its_tables_page_and_numbers(small, corpus, tmp_path):
     assert table.groupby(["part", "variant"], sort=False).size().tolist() == [2, 2, 2, 2, 2]
     assert table[table.part == "digits"]["sequences_if_solved"].isna().all()
     page = (tmp_path / "report.html").read_text()
-    assert "FGR cannot be told apart from V by these seeds" in page
+    assert "FGR does not fall apart from V" in page
+    assert "until at most 40 wrong of the 40 latest sequences: 3 units" in page
     assert "<th>sequences, of those that solved it</th>" in page
     assert "<th>wrong of 2,560, of those that solved it</th>" in page
     assert "lstm-engine study variants --digits FOLDER --seeds 2" in page
@@ -84,11 +86,23 @@ def test_the_rate_is_the_one_that_the_choosing_seeds_favour(small, tmp_path):
     assert "90 (1 of 1)<" in page
 
 
-def test_where_all_fail_the_lowest_error_chooses():
-    failed = [[{"trained": 80, "curve": [[80, error]]}] for error in (0.3, 0.1)]
-    solved = [{"trained": 60, "curve": [[60, 0.2]]}]
-    assert study.adding.cost(failed[1]) < study.adding.cost(failed[0])
-    assert study.adding.cost(solved) < study.adding.cost(failed[1])
+def test_where_all_fail_the_lowest_error_chooses_and_what_diverged_is_last():
+    curves = ([[80, 0.1]], [[80, 0.3]], [[80, float("nan")]], [[80, None]], [])  # a file has null for NaN
+    failed = [adding.cost([{"trained": 80, "curve": curve}]) for curve in curves]
+    assert failed[0] < failed[1] < failed[2] == failed[3] == failed[4]
+    assert adding.cost([{"trained": 60, "curve": [[60, 0.2]]}]) < failed[0]
+
+
+def test_the_lowest_error_rate_chooses_on_the_digits():
+    assert digits.cost([{"accuracy": 0.9}, {"accuracy": 0.8}]) < digits.cost([{"accuracy": 0.8}, {"accuracy": 0.8}])
+
+
+def test_trainings_go_by_their_rate(small, corpus):
+    one, other = (adding.training(SMALL.adding, False, "V", rate, 0) for rate in (0.01, 0.03))
+    assert (one["rate"], other["rate"]) == (0.01, 0.03)
+    assert one["curve"] != other["curve"]
+    at_0, at_3 = (digits.held_out(SMALL.digits, str(corpus), "V", rate, 0) for rate in (0.0, 0.03))
+    assert at_0["by_speaker"] != at_3["by_speaker"]
 
 
 def test_what_is_done_is_not_trained_again_and_digits_stay_in_the_report(small, corpus, tmp_path):
@@ -106,6 +120,10 @@ def test_other_settings_or_data_are_refused(small, corpus, tmp_path, monkeypatch
     study.study(tmp_path / "o", corpus, seeds=1)
     with pytest.raises(FileExistsError, match="digits data"):
         study.study(tmp_path / "o", write_corpus(tmp_path / "other", lambda x: 2 * x), seeds=1)
+    with monkeypatch.context() as m:
+        m.setattr(study, "CODE", ("cells", "loops"))
+        with pytest.raises(FileExistsError, match="code"):
+            study.study(tmp_path / "o", seeds=1)
     changed = replace(SMALL, adding=replace(SMALL.adding, goal=MostRecent(41, wrong=41)))
     monkeypatch.setattr(study, "FULL", changed)
     with pytest.raises(FileExistsError, match="adding goal count 40 and 41"):
@@ -121,13 +139,29 @@ def test_quick_has_two_seeds_at_most_and_says_so(small, tmp_path):
 # -- what can be told apart --------------------------------------------------------------------------------------------
 
 
-def test_six_seeds_fall_apart_and_five_do_not():
+def test_groups_fall_apart_where_all_of_one_are_below_all_of_the_other():
     six, above = [1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]
     assert report.separated(six, above) == "less"
     assert report.separated(above, six) == "more"
     assert report.separated(six, [6, *above[1:]]) == ""
-    assert report.separated(six[:5], above[:5]) == ""  # by chance in 1 of 126 pairs, and there are eight
     assert report.separated(six, [np.inf] * 6) == "less"
+
+
+def test_how_often_groups_fall_apart_by_chance():
+    """Counted: of all ways to deal n + n ranks, two have one group wholly below the other."""
+    for n in (2, 3, 4):
+        hands = [set(own) for own in itertools.combinations(range(2 * n), n)]
+        apart = [h for h in hands if report.separated(sorted(h), sorted(set(range(2 * n)) - h))]
+        assert report.once_in(n) == len(hands) / len(apart)
+
+
+def test_six_seeds_count_and_three_do_not():
+    few, many = ({"adding": [{"seeds": n}] * 9, "digits": [{"seeds": n}] * 9} for n in (3, 6))
+    assert report.worth(few).startswith(
+        "By chance alone 1.6 of these 16 comparisons of 3 seeds with 3 fall apart: "
+    )
+    assert "By chance alone 0.035 of these 16 comparisons of 6 seeds" in report.worth(many)
+    assert report.worth(many).endswith("rare enough to count.")
 
 
 def trained(sequences):
@@ -145,10 +179,12 @@ def test_words_on_adding_follow_from_the_numbers():
     }
     rows = report.adding_rows(found)
     assert [row["against_v"] for row in rows] == ["", "worse", "better", ""]
-    assert report.verdict({"adding": rows, "digits": []}, SMALL) == (
-        "On adding (T = 24), NIG is worse than V: 0 of 6 seeds solve it; NFG needs fewer sequences than V (22); NP cannot be "
-        "told apart from V by these seeds."
+    assert report.verdict({"adding": rows, "digits": []}, SMALL).startswith(
+        "On adding (T = 24), NIG is solved by 0 of 6 seeds, V by 6 of 6; every seed of NFG needs fewer sequences than every "
+        "seed of V (mean 22, V 62); NP does not fall apart from V. By chance"
     )
+    shown = report.adding_frame({"adding": rows})["against V"].tolist()
+    assert shown == ["", "every seed worse", "every seed better", "ranges meet"]
     assert rows[1]["solved_interval_95"] == pytest.approx([0, 0.39], abs=0.01)  # Wilson's
 
 
@@ -173,6 +209,8 @@ def test_words_on_digits_follow_from_the_numbers():
     assert rows[1]["difference"] == pytest.approx(-0.2, abs=0.02)
     low, high = rows[0]["interval_95"]
     assert low < rows[0]["accuracy"]["mean"] < high
+    words = report.verdict({"adding": report.adding_rows({"V": trained([9])}), "digits": rows}, SMALL)
+    assert "On the digits, every seed of NFG is worse than every seed of V (mean 7" in words
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
