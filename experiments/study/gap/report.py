@@ -40,8 +40,8 @@ FAIR = (
     "rate is chosen for every cell in every condition, of {rates} (for the SimpleRNN also {further}), by the best mean "
     "accuracy of the choice seeds on a third of the training speakers that was not learnt from. Where none of these rates "
     "comes to {guesses:.2f} there, the cell has learnt nothing, in so many sequences: it is marked, and not tried at longer "
-    "gaps. Where a choice is at the end of the grid, no rate beyond was tried. The test speakers are asked once, by the final "
-    "trainings."
+    "gaps. Where a choice is at the end of the grid, no rate beyond was tried. The test speakers are asked once, by the "
+    "final trainings."
 )
 SILENCE = (
     "Silence is the quietest {quietest:.0%} of the training speakers' own frames, mostly closures inside of words, and thus "

@@ -134,7 +134,8 @@ def test_a_quick_run_has_one_seed_and_says_so(small, digit_corpus, tmp_path):
 def row(name, gap, accuracy, learnt=True, condition=None):
     return {
         "cell": name, "name": name, "gap": gap, "learnt": learnt, "accuracy": accuracy, "rate": 0.01, "held_out": accuracy,
-        "condition": condition or (f"{gap} frames" if gap else "as spoken"), "seeds_learnt": 2 if learnt else 0, "by_seed": [accuracy - 0.01, accuracy + 0.01],
+        "condition": condition or (f"{gap} frames" if gap else "as spoken"), "seeds_learnt": 2 if learnt else 0,
+        "by_seed": [accuracy - 0.01, accuracy + 0.01],
         "interval_95": [accuracy - 0.05, accuracy + 0.04],
     }  # fmt: skip
 
