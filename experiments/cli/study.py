@@ -194,17 +194,16 @@ def study_variants(
 
 @studies.command(
     "gap",
-    epilog="Examples: lstm-engine study gap --data spoken_arabic_digits   |   "
-    "lstm-engine study gap --data spoken_arabic_digits --quick --out runs/gap_quick",
+    epilog="Examples: lstm-engine study gap --digits spoken_arabic_digits   |   "
+    "lstm-engine study gap --digits spoken_arabic_digits --quick --out runs/gap_quick",
 )
 def study_gap(
-    data: Annotated[Path, typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz and metadata.csv.")],
+    digits: Annotated[Path, typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz and metadata.csv.")],
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each cell and gap, with seeds 0, 1, ...")] = 3,
     cell: Annotated[
         list[str] | None,
         typer.Option(
-            help="simple-rnn, gru, gru-chrono, lstm-0, lstm-1, lstm-chrono-fixed or lstm-chrono; may be given again. "
-            "Without: all."
+            help="rnn, gru, gru-chrono, lstm0, lstm1, chrono-fixed or chrono; may be given again. Without: all."
         ),
     ] = None,
     silence: Annotated[str, typer.Option(help="drawn (each frame of the corpus's quietest) or constant.")] = "drawn",
@@ -222,7 +221,7 @@ def study_gap(
     from experiments.study.gap.study import study
 
     with kept_when_stopped(), stages() as stage:
-        result = study(data, out, seeds, tuple(cell or ()), silence, quick, jobs, force, stage)
+        result = study(digits, out, seeds, tuple(cell or ()), silence, quick, jobs, force, stage)
     if as_json:
         return print_json(result)
     print_frame(TABLE_TITLE, narrow(result))

@@ -48,17 +48,17 @@ class Cell:
 
 
 CELLS = {
-    "simple-rnn": Cell("SimpleRNN", le.SimpleRNN, further=True),
+    "rnn": Cell("SimpleRNN", le.SimpleRNN, further=True),
     "gru": Cell("GRU", le.GRU),
     "gru-chrono": Cell(
         "GRU, chrono, told the gap", le.GRU, lambda H, task, _, rng: chrono_update_bias(H, task.longest, rng), told=True
     ),
-    "lstm-0": Cell("LSTM, forget bias 0", le.LSTM, lambda H, *_: np.zeros(4 * H)),
-    "lstm-1": Cell("LSTM, forget bias 1", le.LSTM),
-    "lstm-chrono-fixed": Cell(
+    "lstm0": Cell("LSTM, forget bias 0", le.LSTM, lambda H, *_: np.zeros(4 * H)),
+    "lstm1": Cell("LSTM, forget bias 1", le.LSTM),
+    "chrono-fixed": Cell(
         "LSTM, chrono for 100", le.LSTM, lambda H, _, settings, rng: chrono_bias(H, settings.fixed, rng)
     ),
-    "lstm-chrono": Cell(
+    "chrono": Cell(
         "LSTM, chrono, told the gap", le.LSTM, lambda H, task, _, rng: chrono_bias(H, task.longest, rng), told=True
     ),
 }

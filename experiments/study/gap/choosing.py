@@ -18,9 +18,8 @@ from experiments.study.seeds import Job, Stage, gather
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is of: cells by key, gaps in rising order, conditions without a gap, seeds that rates are tried with."""
+    """What each cell is trained on: gaps in rising order, conditions without one; and the seeds that rates are tried with."""
 
-    cells: tuple[str, ...]
     gaps: tuple[int, ...]
     others: tuple[Condition, ...]
     choice_seeds: tuple[int, ...]
@@ -56,20 +55,19 @@ class Choice:
         return self.held_out >= self.guesses
 
 
-def search(run: Run, folder: str, plan: Plan, settings: Settings, workers: int, stage: Stage) -> list[Choice]:
+def search(
+    run: Run, folder: str, cells: Sequence[str], plan: Plan, settings: Settings, workers: int, stage: Stage
+) -> list[Choice]:
     """A choice for each cell and condition, but for gaps beyond the first at which the cell has learnt nothing."""
     choices: list[Choice] = []
     lost: set[str] = set()
     for condition in plan.conditions:
-        cells = [cell for cell in plan.cells if condition.gap == 0 or cell not in lost]
-        tried = [(cell, rate) for cell in cells for rate in CELLS[cell].rates(settings)]
-        trials = [
-            (f"choice-{cell}-{condition.key}-rate{rate}", (folder, cell, condition, settings, rate))
-            for cell, rate in tried
-        ]
+        there = [cell for cell in cells if condition.gap == 0 or cell not in lost]
+        tried = [(cell, rate) for cell in there for rate in CELLS[cell].rates(settings)]
+        trials = [(trial(cell, condition, rate), (folder, cell, condition, settings, rate)) for cell, rate in tried]
         title = f"Choosing rates: {condition.words}"
         found = gather(run, jobs(trials, choose, plan.choice_seeds), workers, stage(title))
-        for cell in cells:
+        for cell in there:
             own = [one for one in found if one["cell"] == cell]
             by_rate = {
                 rate: [one["accuracy"] for one in own if one["rate"] == rate] for rate in CELLS[cell].rates(settings)
@@ -77,6 +75,11 @@ def search(run: Run, folder: str, plan: Plan, settings: Settings, workers: int, 
             choices.append(Choice(cell, condition, by_rate, settings.guesses, sum(one["seconds"] for one in own)))
         lost |= {choice.cell for choice in choices if choice.condition.gap and not choice.learnt}
     return choices
+
+
+def trial(cell: str, condition: Condition, rate: float) -> str:
+    """What the results of a rate that is tried are named by."""
+    return f"choice-{cell}-{condition.key}-rate{rate}"
 
 
 def jobs(

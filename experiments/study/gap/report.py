@@ -19,13 +19,13 @@ from features.digits import Digits
 CHANCE = 0.1
 FLOAT32 = float(np.log10(np.finfo(np.float32).tiny))  # below it a gradient loses its digits, and soon is 0
 STYLES = {  # a colour a family; the more the start is made for long gaps, the more solid
-    "simple-rnn": (pictures.GREY, "-", "s"),
+    "rnn": (pictures.GREY, "-", "s"),
     "gru": (pictures.ORANGE, "--", "o"),
     "gru-chrono": (pictures.ORANGE, "-", "D"),
-    "lstm-0": (pictures.BLUE, ":", "v"),
-    "lstm-1": (pictures.BLUE, "-.", "^"),
-    "lstm-chrono-fixed": (pictures.BLUE, "--", "o"),
-    "lstm-chrono": (pictures.BLUE, "-", "D"),
+    "lstm0": (pictures.BLUE, ":", "v"),
+    "lstm1": (pictures.BLUE, "-.", "^"),
+    "chrono-fixed": (pictures.BLUE, "--", "o"),
+    "chrono": (pictures.BLUE, "-", "D"),
 }
 TABLE_TITLE = "Right answers of unheard test speakers, by what stands between the word and the question"
 QUICK = "A quick run: two gaps, one seed, and unless named two cells. Without --quick there are all of them."
@@ -36,26 +36,38 @@ TOLD = (
 )
 FAIR = (
     "Otherwise all are alike: {units} units, {sequences:,} sequences in batches of {batch_size}, Adam, a rate that halves "
-    "every {halved_every:,} sequences, gradients of a joint norm of {clip:g} at most. The first rate is chosen for every "
-    "cell in every condition, of {rates} (for the SimpleRNN also {further}), by the best mean accuracy of the choice seeds "
-    "on a third of the training speakers that was not learnt from. Where no rate comes to {guesses:.2f} there, the cell has "
-    "learnt nothing: it is marked, and not tried at longer gaps. The test speakers are asked once, by the final trainings."
+    "every {halved_every:,} sequences, gradients of a joint norm of {clip:g} at most; each gap is trained anew. The first "
+    "rate is chosen for every cell in every condition, of {rates} (for the SimpleRNN also {further}), by the best mean "
+    "accuracy of the choice seeds on a third of the training speakers that was not learnt from. Where none of these rates "
+    "comes to {guesses:.2f} there, the cell has learnt nothing, in so many sequences: it is marked, and not tried at longer "
+    "gaps. Where a choice is at the end of the grid, no rate beyond was tried. The test speakers are asked once, by the "
+    "final trainings."
 )
 SILENCE = (
-    "Silence is the quietest {quietest:.0%} of the training speakers' own frames, mostly closures inside of words, drawn at "
-    "random for each silent frame of each sequence, whatever the word: no frame tells the digit, and none tells that the "
-    "word is over."
+    "Silence is the quietest {quietest:.0%} of the training speakers' own frames, mostly closures inside of words, and thus "
+    "mostly of a few digits; {drawn}. So the silence goes with no digit more than with another, and tells nothing of "
+    "it; but it is not empty: a cell has to keep the word against it."
 )
+DRAWN = {
+    "drawn": "each silent frame of each sequence is drawn from all of them at random, whatever the word",
+    "constant": "every silent frame is their mean",
+}
 PICTURE = (
     "Left: right answers of the test speakers against the length of the silence; a point a seed, a line through the means, "
-    "with 95 % intervals over speakers. A cross: no rate learnt it, and longer gaps were not tried. Dotted: chance. "
-    "Middle: how much of the loss's gradient at the decision arrives at the word's last frame when training begins (of c in "
-    "an LSTM, of h in the others; the mean power of ten); below the dotted line float32 has no full number for it. Look for "
-    "cells that learn though next to nothing arrives. Right: the word turned round, or cut, and no silence."
+    "with 95 % intervals over speakers. A cross: none of the rates tried taught it, and longer gaps were not tried. Dotted: "
+    "chance. Middle: how much of the loss's gradient at the decision arrives at the word's last frame before the first step "
+    "of a training (of c in an LSTM, of h in the others; the mean power of ten); below the dotted line float32 has no full "
+    "number for it, and what is below 1e-60 is not drawn. It need not stay so: gates move while training. Right: the word "
+    "turned round, or cut, and no silence."
 )
 SPREAD = (
-    "A mean (lowest to highest) of the seeds. Marked *: no rate learnt it on training speakers that were not learnt from. "
-    "A dash: not tried, since the cell had learnt nothing at a shorter gap."
+    "A mean (lowest to highest) of the seeds; where some seeds learn it and others guess, how many do, for then the mean is "
+    "of two kinds. Marked *: none of the rates tried taught it on training speakers not learnt from. A dash: not tried, "
+    "since the cell had learnt nothing at a shorter gap."
+)
+OVER_SPEAKERS = (
+    "Of the mean of the seeds that are shown: other speakers are drawn, not other seeds, so how much a seed matters is in "
+    "the range above and not in here."
 )
 
 
@@ -73,7 +85,7 @@ def write(
     """Writes trainings.csv, gap.json, gap.png and report.html; returns what the JSON holds."""
     result: dict[str, Any] = {
         "command": command,
-        "rows": [summary(row, asked) for row in rows],
+        "rows": [summary(row, asked, settings.guesses) for row in rows],
         "gradient": gradients(arrived),
         "seconds": seconds(rows, arrived),
     }
@@ -91,12 +103,13 @@ def write(
         report.paragraph(SPREAD),
         report.heading("How sure that is: 95 % intervals over test speakers"),
         report.table(intervals(result)),
+        report.paragraph(OVER_SPEAKERS),
         report.heading("What was the same for all, and what was not"),
         report.paragraph(TOLD.format(**vars(settings))),
         report.paragraph(
             FAIR.format(**vars(settings) | {"rates": _list(settings.rates), "further": _list(settings.further_rates)})
         ),
-        report.paragraph(SILENCE.format(**vars(settings))),
+        report.paragraph(SILENCE.format(**vars(settings) | {"drawn": DRAWN[settings.silence]})),
         report.heading("The rates that were chosen, and the accuracy on held-out training speakers"),
         report.table(rates(result)),
         report.heading("How much of the gradient arrives before training, as a power of ten"),
@@ -110,8 +123,11 @@ def write(
 # -- numbers -----------------------------------------------------------------------------------------------------------
 
 
-def summary(row: Row, asked: Digits) -> dict[str, Any]:
-    """A cell in a condition as JSON values. The interval is of the seeds' mean, over test speakers."""
+def summary(row: Row, asked: Digits, guesses: float) -> dict[str, Any]:
+    """A cell in a condition as JSON values. The interval is of the seeds' mean, over test speakers.
+
+    learnt: whether the rate teaches it, by held-out training speakers; seeds_learnt: how many of the seeds more than guess.
+    """
     choice, found = row
     right = np.array([[float(answer) for answer in one["right"]] for one in found])  # (seeds, N)
     return {
@@ -126,6 +142,7 @@ def summary(row: Row, asked: Digits) -> dict[str, Any]:
         "learnt": choice.learnt,
         "accuracy": float(right.mean()),
         "by_seed": right.mean(axis=1).tolist(),
+        "seeds_learnt": int((right.mean(axis=1) >= guesses).sum()),
         "interval_95": list(class_mean_interval(right.mean(axis=0), asked.sexes, asked.speakers)),
         "weights": found[0]["weights"],
     }
@@ -175,10 +192,16 @@ def _table(result: dict[str, Any], say: Callable[[dict[str, Any]], str]) -> pd.D
 def accuracies(result: dict[str, Any]) -> pd.DataFrame:
     def say(row: dict[str, Any]) -> str:
         low, high = min(row["by_seed"]), max(row["by_seed"])
-        spread = f" ({low:.3f} to {high:.3f})" if len(row["by_seed"]) > 1 else ""
+        spread = f" ({low:.3f} to {high:.3f}{_apart(row)})" if len(row["by_seed"]) > 1 else ""
         return f"{row['accuracy']:.3f}{spread}{'' if row['learnt'] else ' *'}"
 
     return _table(result, say)
+
+
+def _apart(row: dict[str, Any]) -> str:
+    """ ", 2 of 3 learnt it" where some seeds did and others did not."""
+    learnt, seeds = row["seeds_learnt"], len(row["by_seed"])
+    return f", {learnt} of {seeds} learnt it" if 0 < learnt < seeds else ""
 
 
 def narrow(result: dict[str, Any]) -> pd.DataFrame:
@@ -225,10 +248,12 @@ def verdict(result: dict[str, Any]) -> str:
 
 
 def _verdict(name: str, first: dict[str, Any], last: dict[str, Any]) -> str:
-    share, far = f"{first['accuracy']:.0%}", last["gap"]
+    words, far = f"{name}: {first['accuracy']:.0%} right as spoken", last["gap"]
+    if last is first:
+        return f"{words}."
     if last["learnt"]:
-        return f"{name}: {share} right as spoken, {last['accuracy']:.0%} after {far:,} silent frames."
-    return f"{name}: {share} right as spoken, and after {far:,} silent frames no rate teaches it anything."
+        return f"{words}, {last['accuracy']:.0%} after {far:,} silent frames{_apart(last)}."
+    return f"{words}, and after {far:,} silent frames none of the rates tried teaches it anything."
 
 
 # -- picture -----------------------------------------------------------------------------------------------------------

@@ -1,10 +1,10 @@
 """Spoken digits as a task whose answer comes late: a word, then silence, and at its end the question which digit it was.
 
 Silence is the corpus's own: of all frames of the clips that are learnt from, the quietest, by their first coefficient, which
-rises with the energy. They are real frames, most of them from the closures inside words (the tt of sitta, six), so none says
-by itself that a word is over. Every frame of a silence is drawn from them at random, whatever the word, each time that a
-sequence is made: it says nothing about the digit, and it is no constant that a cell could come to rest on. (A frame of zeros
-would be no silence: it is the average frame, half a vowel.)
+rises with the energy. They are real frames, from the closures inside words, nearly half of them from the tt of sitta (six).
+Every frame of a silence is drawn from them at random, whatever the word, each time that a sequence is made: so a silence goes
+with no digit more than with another, and is no constant that a cell could come to rest on. (A frame of zeros would be no
+silence: it is the average frame, half a vowel.)
 """
 
 from dataclasses import dataclass

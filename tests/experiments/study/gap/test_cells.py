@@ -25,16 +25,14 @@ def test_a_cell_starts_by_the_gap_only_where_it_is_said_to_be_told(sides, cell):
     assert (near["bias"] != far["bias"]).any() == CELLS[cell].told
 
 
-@pytest.mark.parametrize(("cell", "forget"), [("lstm-0", 0.0), ("lstm-1", 1.0)])
+@pytest.mark.parametrize(("cell", "forget"), [("lstm0", 0.0), ("lstm1", 1.0)])
 def test_the_plain_lstms_differ_in_the_forget_gates_bias_alone(sides, cell, forget):
-    own, keras = start(sides, cell, 0), start(sides, "lstm-1", 0)
+    own, keras = start(sides, cell, 0), start(sides, "lstm1", 0)
     np.testing.assert_array_equal(own["bias"], np.repeat([0, forget, 0, 0], 4))
     np.testing.assert_array_equal(own["kernel"], keras["kernel"])
 
 
-@pytest.mark.parametrize(
-    ("cell", "longest"), [("lstm-chrono", 8 + 500), ("gru-chrono", 8 + 500), ("lstm-chrono-fixed", 100)]
-)
+@pytest.mark.parametrize(("cell", "longest"), [("chrono", 8 + 500), ("gru-chrono", 8 + 500), ("chrono-fixed", 100)])
 def test_a_chrono_start_keeps_for_up_to_the_longest_sequence(sides, cell, longest):
     H, (learnt, _) = 2000, tasks(*sides, Condition(500), SETTINGS)  # so many units, to meet the ends of the range
     bias = CELLS[cell].bias(H, learnt, SETTINGS, np.random.default_rng(0))
@@ -45,11 +43,11 @@ def test_a_chrono_start_keeps_for_up_to_the_longest_sequence(sides, cell, longes
 
 
 def test_the_simple_rnn_starts_orthogonal_and_is_given_more_rates_than_the_others(sides):
-    U = start(sides, "simple-rnn", 0)["recurrent_kernel"]
+    U = start(sides, "rnn", 0)["recurrent_kernel"]
     np.testing.assert_allclose(U @ U.T, np.eye(4), atol=1e-6)  # float32
     rates = {cell: CELLS[cell].rates(SETTINGS) for cell in CELLS}
-    assert rates["simple-rnn"] == [0.03, 0.01, 0.003, 0.001, 0.0003]
-    assert all(rates[cell] == [0.03, 0.01, 0.003] for cell in CELLS if cell != "simple-rnn")
+    assert rates["rnn"] == [0.03, 0.01, 0.003, 0.001, 0.0003]
+    assert all(rates[cell] == [0.03, 0.01, 0.003] for cell in CELLS if cell != "rnn")
 
 
 def test_the_state_that_is_followed_is_the_one_that_gates_hand_on():

@@ -7,14 +7,15 @@ from experiments.study.gap.choosing import Choice, Plan, search
 from experiments.study.gap.settings import Condition, Settings
 from experiments.study.seeds import begin
 
-PLAN = Plan(cells=("lstm-0", "lstm-1"), gaps=(0, 10, 20, 50), others=(Condition(first=10),), choice_seeds=(100, 101))
+CELLS = ("lstm0", "lstm1")
+PLAN = Plan(gaps=(0, 10, 20, 50), others=(Condition(first=10),), choice_seeds=(100, 101))
 SETTINGS = Settings(rates=(0.1, 0.01))
 
 # the accuracy of rates .1 and .01 by cell and condition; whatever is not here is of a training that must not be
 TEACHES = {
-    ("lstm-0", "gap0"): (0.5, 0.8), ("lstm-0", "gap10"): (0.14, 0.11), ("lstm-0", "first10"): (0.3, 0.2),
-    ("lstm-1", "gap0"): (0.9, 0.8), ("lstm-1", "gap10"): (0.1, 0.15), ("lstm-1", "gap20"): (0.1, 0.12),
-    ("lstm-1", "first10"): (0.1, 0.1),
+    ("lstm0", "gap0"): (0.5, 0.8), ("lstm0", "gap10"): (0.14, 0.11), ("lstm0", "first10"): (0.3, 0.2),
+    ("lstm1", "gap0"): (0.9, 0.8), ("lstm1", "gap10"): (0.1, 0.15), ("lstm1", "gap20"): (0.1, 0.12),
+    ("lstm1", "first10"): (0.1, 0.1),
 }  # fmt: skip
 
 
@@ -35,32 +36,32 @@ def trained(monkeypatch):
 @pytest.fixture
 def choices(trained, tmp_path):
     run = begin(tmp_path, "study gap", {})
-    found = search(run, "data", PLAN, SETTINGS, 1, lambda title: lambda done, total: None)
+    found = search(run, "data", CELLS, PLAN, SETTINGS, 1, lambda title: lambda done, total: None)
     return {(choice.cell, choice.condition.key): choice for choice in found}
 
 
 def test_each_rate_is_tried_by_each_cell_with_each_seed(choices, trained):
     assert {(cell, rate, seed) for cell, key, rate, seed in trained if key == "gap0"} == {
-        (cell, rate, seed) for cell in PLAN.cells for rate in (0.1, 0.01) for seed in (100, 101)
+        (cell, rate, seed) for cell in CELLS for rate in (0.1, 0.01) for seed in (100, 101)
     }
     assert len(set(trained)) == len(trained)
 
 
 def test_the_rate_is_that_of_the_condition_itself(choices):
-    assert {key: choices["lstm-1", key].rate for key in ("gap0", "gap10")} == {"gap0": 0.1, "gap10": 0.01}
-    assert choices["lstm-0", "gap0"].rate == 0.01
+    assert {key: choices["lstm1", key].rate for key in ("gap0", "gap10")} == {"gap0": 0.1, "gap10": 0.01}
+    assert choices["lstm0", "gap0"].rate == 0.01
 
 
 def test_a_cell_that_no_rate_teaches_is_not_tried_at_longer_gaps_but_without_one(choices):
-    assert [key for key in choices if key[0] == "lstm-0"] == [("lstm-0", key) for key in ("gap0", "gap10", "first10")]
-    assert [key for key in choices if key[0] == "lstm-1"] == [
-        ("lstm-1", key) for key in ("gap0", "gap10", "gap20", "first10")
+    assert [key for key in choices if key[0] == "lstm0"] == [("lstm0", key) for key in ("gap0", "gap10", "first10")]
+    assert [key for key in choices if key[0] == "lstm1"] == [
+        ("lstm1", key) for key in ("gap0", "gap10", "gap20", "first10")
     ]
     assert [choices[key].learnt for key in choices if key[1] in ("gap10", "gap20")] == [False, True, False]
 
 
 def test_what_was_tried_is_kept_by_rate_and_its_time_added_up(choices):
-    choice = choices["lstm-0", "gap0"]
+    choice = choices["lstm0", "gap0"]
     assert choice.tried == {0.1: pytest.approx([0.52, 0.48]), 0.01: pytest.approx([0.82, 0.78])}
     assert choice.held_out == pytest.approx(0.8)
     assert choice.seconds == 8.0

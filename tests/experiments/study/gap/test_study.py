@@ -14,11 +14,12 @@ from experiments.study.gap import choosing, report
 from experiments.study.gap import study as module
 from experiments.study.gap.choosing import Plan
 from experiments.study.gap.settings import Condition, Settings
-from experiments.study.gap.study import plan_of, study
+from experiments.study.gap.study import study
 from experiments.study.gap.training import clips_of
 
 TINY = {"units": 3, "sequences": 32, "halved_every": 16, "quietest": 0.1, "traced": 2, "rates": (0.03,)}
-PLAN = Plan(cells=("simple-rnn", "lstm-chrono"), gaps=(0, 4), others=(Condition(first=3),), choice_seeds=(100,))
+CELLS = ("rnn", "chrono")
+PLAN = Plan(gaps=(0, 4), others=(Condition(first=3),), choice_seeds=(100,))
 
 
 @pytest.fixture
@@ -26,16 +27,17 @@ def small(monkeypatch):
     """Trainings of two steps, each of which counts as learnt."""
     monkeypatch.setattr(module, "Settings", partial(Settings, **TINY, further_rates=(0.001,), guesses=0.0))
     monkeypatch.setattr(module, "FULL", PLAN)
-    monkeypatch.setattr(module, "QUICK", Plan(("lstm-1",), (0,), (), (100,)))
+    monkeypatch.setattr(module, "QUICK", Plan((0,), (), (100,)))
+    monkeypatch.setattr(module, "QUICK_CELLS", ("lstm1",))
 
 
 # -- the study ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_study_writes_its_numbers_tables_and_page(small, digit_corpus, tmp_path):
-    result = study(digit_corpus, tmp_path, seeds=2)
+    result = study(digit_corpus, tmp_path, cells=CELLS, seeds=2)
     assert [(row["cell"], row["condition"]) for row in result["rows"]] == [
-        (cell, words) for words in ("as spoken", "4 frames of silence", "the first 3 frames") for cell in PLAN.cells
+        (cell, words) for words in ("as spoken", "4 frames of silence", "the first 3 frames") for cell in CELLS
     ]
     assert json.loads((tmp_path / "gap.json").read_text()) == json.loads(json.dumps(result))
     table = pd.read_csv(tmp_path / "trainings.csv")
@@ -45,7 +47,7 @@ def test_the_study_writes_its_numbers_tables_and_page(small, digit_corpus, tmp_p
     assert result["seconds"] == pytest.approx(sum(one["seconds"] for one in files))
     assert (tmp_path / "gap.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "report.html").read_text()
-    assert f"Made by: lstm-engine study gap --data {digit_corpus} --seeds 2." in page
+    assert f"Made by: lstm-engine study gap --digits {digit_corpus} --seeds 2 --cell rnn --cell chrono." in page
     assert "of 0.03 (for the SimpleRNN also 0.001)" in page
     assert "quick run" not in page
 
@@ -60,53 +62,62 @@ def test_the_test_speakers_are_asked_when_every_rate_is_chosen(small, digit_corp
             return real(*arguments)
 
         monkeypatch.setattr(home, name, noted)
-    study(digit_corpus, tmp_path, seeds=1)
+    study(digit_corpus, tmp_path, cells=CELLS, seeds=1)
     assert order == ["choose"] * 9 + ["train"] * 6
 
 
 def test_the_interval_is_of_the_seeds_mean_over_speakers(small, digit_corpus, tmp_path):
-    row = study(digit_corpus, tmp_path, seeds=2)["rows"][0]
+    row = study(digit_corpus, tmp_path, cells=CELLS, seeds=2)["rows"][0]
     files = [tmp_path / "results" / f"final-simple-rnn-gap0-rate{row['rate']}-{seed}.json" for seed in (0, 1)]
     right = np.array([[int(answer) for answer in json.loads(file.read_text())["right"]] for file in files])
     _, ask = clips_of(str(digit_corpus))
     assert row["by_seed"] == right.mean(axis=1).tolist()
     assert row["accuracy"] == pytest.approx(right.mean())
+    assert row["seeds_learnt"] == 2  # all count as learnt here: guesses is 0
     assert row["interval_95"] == list(class_mean_interval(right.mean(axis=0), ask.sexes, ask.speakers))
 
 
 def test_what_is_done_is_not_trained_again_and_more_seeds_are(small, digit_corpus, tmp_path):
-    first = study(digit_corpus, tmp_path, seeds=1)["rows"][0]
+    first = study(digit_corpus, tmp_path, cells=CELLS, seeds=1)["rows"][0]
     kept = tmp_path / "results" / f"final-simple-rnn-gap0-rate{first['rate']}-0.json"
     marked = json.loads(kept.read_text()) | {"right": "1" * 80}
     kept.write_text(json.dumps(marked))
-    assert study(digit_corpus, tmp_path, seeds=2)["rows"][0]["by_seed"][0] == 1.0  # as it lay there
-    result = study(digit_corpus, tmp_path, seeds=1)  # less than what stands there
+    assert study(digit_corpus, tmp_path, cells=CELLS, seeds=2)["rows"][0]["by_seed"][0] == 1.0  # as it lay there
+    result = study(digit_corpus, tmp_path, cells=CELLS, seeds=1)  # less than what stands there
     assert len(result["rows"][0]["by_seed"]) == 2
-    assert result["command"].endswith("--seeds 2")
-    assert study(digit_corpus, tmp_path, seeds=1, force=True)["rows"][0]["by_seed"] == first["by_seed"]
+    assert result["command"].endswith("--seeds 2 --cell rnn --cell chrono")
+    assert study(digit_corpus, tmp_path, cells=CELLS, seeds=1, force=True)["rows"][0]["by_seed"] == first["by_seed"]
 
 
 def test_a_folder_of_other_clips_settings_or_cells_is_refused(small, digit_corpus, other_test_speakers, tmp_path):
-    study(digit_corpus, tmp_path, seeds=1, cells=("lstm-1",))
+    study(digit_corpus, tmp_path, seeds=1, cells=("lstm1",))
     with pytest.raises(FileExistsError, match="there and now: clips "):
-        study(other_test_speakers, tmp_path, seeds=1, cells=("lstm-1",))
+        study(other_test_speakers, tmp_path, seeds=1, cells=("lstm1",))
     with pytest.raises(FileExistsError, match="training silence drawn and constant"):
-        study(digit_corpus, tmp_path, seeds=1, cells=("lstm-1",), silence="constant")
-    with pytest.raises(FileExistsError, match="plan cells"):
-        study(digit_corpus, tmp_path, seeds=1)
+        study(digit_corpus, tmp_path, seeds=1, cells=("lstm1",), silence="constant")
+    with pytest.raises(FileExistsError, match="plan gaps"):
+        study(digit_corpus, tmp_path, seeds=1, quick=True)
 
 
-def test_the_plan_has_every_cell_gap_and_condition_and_a_quick_one_few():
-    full, quick = plan_of((), False), plan_of((), True)
-    assert full.gaps == (0, 10, 20, 50, 100, 200, 500, 1000)
-    assert [c.key for c in full.others] == ["reversed", "first20", "first10"]
-    assert len(full.cells) == 7
-    assert min(full.choice_seeds) >= 100
-    assert len(full.choice_seeds) >= 2
-    assert (quick.cells, quick.gaps, quick.others) == (("simple-rnn", "lstm-1"), (0, 20), ())
-    assert plan_of(("lstm-1", "gru"), False).cells == ("gru", "lstm-1")  # in the tables' order
-    with pytest.raises(ValueError, match="there is no cell lstm: choose of simple-rnn, gru"):
-        plan_of(("lstm",), False)
+def test_more_cells_go_into_the_folder_and_those_that_it_has_stay_in_the_report(small, digit_corpus, tmp_path):
+    study(digit_corpus, tmp_path, cells=("lstm1",), seeds=2)
+    result = study(digit_corpus, tmp_path, cells=("gru",), seeds=1)
+    first = [(row["cell"], len(row["by_seed"])) for row in result["rows"] if row["condition"] == "as spoken"]
+    assert first == [("gru", 1), ("lstm1", 2)]
+    assert {(one["cell"], one["gap"]) for one in result["gradient"]} == {
+        (c, g) for c in ("gru", "lstm1") for g in (0, 4)
+    }
+    assert result["command"].endswith("--seeds 2 --cell gru --cell lstm1")
+    again = study(digit_corpus, tmp_path, cells=("gru",), seeds=1, force=True)
+    assert {row["cell"] for row in again["rows"]} == {"gru"}
+
+
+def test_the_plan_has_every_gap_and_condition_and_a_quick_one_few():
+    assert module.FULL.gaps == (0, 10, 20, 50, 100, 200, 500, 1000)
+    assert [c.key for c in module.FULL.others] == ["reversed", "first20", "first10"]
+    assert min(module.FULL.choice_seeds) >= 100
+    assert len(module.FULL.choice_seeds) >= 2
+    assert (module.QUICK.gaps, module.QUICK.others, module.QUICK_CELLS) == ((0, 20), (), ("rnn", "lstm1"))
 
 
 def test_a_quick_run_has_one_seed_and_says_so(small, digit_corpus, tmp_path):
@@ -114,7 +125,7 @@ def test_a_quick_run_has_one_seed_and_says_so(small, digit_corpus, tmp_path):
     assert [len(row["by_seed"]) for row in result["rows"]] == [1]
     page = (tmp_path / "report.html").read_text()
     assert "A quick run" in page
-    assert f"Made by: lstm-engine study gap --data {digit_corpus} --quick." in page
+    assert f"Made by: lstm-engine study gap --digits {digit_corpus} --quick." in page
 
 
 # -- words and tables --------------------------------------------------------------------------------------------------
@@ -123,7 +134,8 @@ def test_a_quick_run_has_one_seed_and_says_so(small, digit_corpus, tmp_path):
 def row(name, gap, accuracy, learnt=True, condition=None):
     return {
         "cell": name, "name": name, "gap": gap, "learnt": learnt, "accuracy": accuracy, "rate": 0.01, "held_out": accuracy,
-        "condition": condition or (f"{gap} frames" if gap else "as spoken"), "by_seed": [accuracy - 0.01, accuracy + 0.01],
+        "condition": condition or (f"{gap} frames" if gap else "as spoken"), "seeds_learnt": 2 if learnt else 0,
+        "by_seed": [accuracy - 0.01, accuracy + 0.01],
         "interval_95": [accuracy - 0.05, accuracy + 0.04],
     }  # fmt: skip
 
@@ -139,8 +151,12 @@ RESULT = {
 def test_words_say_how_far_each_cell_came():
     assert report.verdict(RESULT) == (
         "A: 90% right as spoken, 70% after 1,000 silent frames. "
-        "B: 60% right as spoken, and after 20 silent frames no rate teaches it anything."
+        "B: 60% right as spoken, and after 20 silent frames none of the rates tried teaches it anything."
     )
+    assert report.verdict({"rows": [row("A", 0, 0.9)]}) == "A: 90% right as spoken."
+    some = {"rows": [row("A", 0, 0.9), row("A", 50, 0.5) | {"seeds_learnt": 1}]}
+    assert report.verdict(some) == "A: 90% right as spoken, 50% after 50 silent frames, 1 of 2 learnt it."
+    assert report.accuracies(some).loc["A", "50 frames"] == "0.500 (0.490 to 0.510, 1 of 2 learnt it)"
 
 
 def test_tables_tell_what_was_learnt_what_was_not_and_what_was_not_tried():
@@ -165,7 +181,7 @@ def test_the_gradient_s_table_is_of_the_seeds_mean():
 
 
 def test_the_command_shows_the_table_and_where_the_report_is(small, lstm_engine, digit_corpus, tmp_path):
-    shown = lstm_engine("study", "gap", "--data", digit_corpus, "--seeds", 1, "--jobs", 1, "--out", tmp_path / "o")
+    shown = lstm_engine("study", "gap", "--digits", digit_corpus, "--seeds", 1, "--jobs", 1, "--out", tmp_path / "o")
     assert shown.code == 0
     assert "LSTM, chrono, told the gap" in " ".join(shown.out.split())
     assert "Report:" in shown.out
@@ -173,7 +189,7 @@ def test_the_command_shows_the_table_and_where_the_report_is(small, lstm_engine,
 
 def test_json_is_the_result_and_nothing_else(small, lstm_engine, digit_corpus, tmp_path):
     options = ["--cell", "gru", "--quick", "--silence", "constant", "--jobs", 1, "--json"]
-    shown = lstm_engine("study", "gap", "--data", digit_corpus, *options, "--out", tmp_path / "o")
+    shown = lstm_engine("study", "gap", "--digits", digit_corpus, *options, "--out", tmp_path / "o")
     result = json.loads(shown.out)
     assert [row["cell"] for row in result["rows"]] == ["gru"]
     assert result["command"].endswith("--quick --cell gru --silence constant")
@@ -182,12 +198,12 @@ def test_json_is_the_result_and_nothing_else(small, lstm_engine, digit_corpus, t
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--cell", "lstm"], "there is no cell lstm: choose of simple-rnn"),
+        (["--cell", "lstm"], "there is no cell lstm: choose of rnn"),
         (["--silence", "loud"], "silence must be drawn or constant, got 'loud'"),
     ],
 )
 def test_what_is_not_there_is_one_line(lstm_engine, digit_corpus, tmp_path, options, said):
-    shown = lstm_engine("study", "gap", "--data", digit_corpus, "--out", tmp_path / "o", *options)
+    shown = lstm_engine("study", "gap", "--digits", digit_corpus, "--out", tmp_path / "o", *options)
     assert shown.code == 2
     assert said in shown.err
     assert shown.err.count("\n") == 1
@@ -195,7 +211,7 @@ def test_what_is_not_there_is_one_line(lstm_engine, digit_corpus, tmp_path, opti
 
 
 def test_a_folder_without_the_corpus_is_told_what_belongs_there(lstm_engine, tmp_path):
-    shown = lstm_engine("study", "gap", "--data", tmp_path, "--out", tmp_path / "o")
+    shown = lstm_engine("study", "gap", "--digits", tmp_path, "--out", tmp_path / "o")
     assert shown.code == 2
     assert (
         "has no sad.npz and no metadata.csv: name the folder of the Spoken Arabic Digit corpus (UCI Machine"
@@ -216,7 +232,7 @@ def test_real_digits_are_kept_by_forget_bias_1_through_twenty_frames_and_not_by_
         pytest.skip(f"real data missing: no {folder} (set LSTM_ENGINE_DATA to the folder above it)")
     accuracy = {
         cell: choosing.choose(str(folder), cell, Condition(20), Settings(), 0.01, 100)["accuracy"]
-        for cell in ("lstm-0", "lstm-1")
+        for cell in ("lstm0", "lstm1")
     }
-    assert accuracy["lstm-1"] > 0.4
-    assert accuracy["lstm-0"] < 0.15
+    assert accuracy["lstm1"] > 0.4
+    assert accuracy["lstm0"] < 0.15

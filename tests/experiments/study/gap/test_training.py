@@ -26,14 +26,14 @@ def test_a_digit_is_learnt_through_a_silence(digit_corpus):
 
 def test_a_seed_gives_one_training_and_another_one_another(digit_corpus):
     def once(seed):
-        return choose(str(digit_corpus), "lstm-1", Condition(), SMALL, 0.03, seed)["right"]
+        return choose(str(digit_corpus), "lstm1", Condition(), SMALL, 0.03, seed)["right"]
 
     assert once(1) == once(1) != once(2)
 
 
 def test_a_rate_is_tried_without_the_test_speakers(digit_corpus, other_test_speakers):
     def tried(folder):
-        return choose(str(folder), "lstm-1", Condition(3), SMALL, 0.03, 1)["right"]
+        return choose(str(folder), "lstm1", Condition(3), SMALL, 0.03, 1)["right"]
 
     assert tried(digit_corpus) == tried(other_test_speakers)
 
@@ -42,8 +42,8 @@ def test_a_rate_is_tried_on_speakers_that_it_was_not_learnt_from(digit_corpus, m
     seen = []
     monkeypatch.setattr(training, "_train", lambda learn, ask, *rest: seen.append((learn, ask)))
     for seed in (100, 101):
-        choose(str(digit_corpus), "lstm-1", Condition(), SMALL, 0.03, seed)
-    train(str(digit_corpus), "lstm-1", Condition(), SMALL, 0.03, 0)
+        choose(str(digit_corpus), "lstm1", Condition(), SMALL, 0.03, seed)
+    train(str(digit_corpus), "lstm1", Condition(), SMALL, 0.03, 0)
     *trials, (learn, ask) = [(set(a.speakers), set(b.speakers)) for a, b in seen]
     everyone = {f"s{n:02}" for n in range(8)}
     assert all(a | b == everyone and not a & b for a, b in trials)
@@ -72,13 +72,13 @@ def still(sides, cell, gap, bias=None):
     network = CELLS[cell].network(learnt, SMALL, 0.03, 0)
     weights = network.model.layers[0].weights
     weights["kernel"][:] = 0
-    if cell != "simple-rnn":
+    if cell != "rnn":
         weights["recurrent_kernel"][:] = 0
     return network, learnt, weights["bias"]
 
 
 def test_an_lstm_that_hears_nothing_passes_on_what_its_forget_gates_keep(sides):
-    network, learnt, bias = still(sides, "lstm-1", 20)
+    network, learnt, bias = still(sides, "lstm1", 20)
     bias[12:18] = 0.5  # i f g o are 0, 1, .5, 0
     shares = arriving(network, learnt, "c", 4, np.random.default_rng(0))
     np.testing.assert_allclose(shares, (1 / (1 + np.exp(-1.0))) ** 20, rtol=1e-10)
@@ -92,20 +92,20 @@ def test_a_gru_that_hears_nothing_passes_on_what_its_update_gates_keep(sides):
 
 
 def test_an_orthogonal_simple_rnn_at_rest_passes_on_all(sides):
-    network, learnt, _ = still(sides, "simple-rnn", 20)
+    network, learnt, _ = still(sides, "rnn", 20)
     shares = arriving(network, learnt, "h", 4, np.random.default_rng(0))
     np.testing.assert_allclose(shares, 1.0, rtol=1e-5)  # U is orthogonal to float32's 1e-7, twenty times over
 
 
 def test_what_is_too_small_for_a_number_is_counted_as_the_smallest(sides):
-    network, learnt, bias = still(sides, "lstm-0", 400)
+    network, learnt, bias = still(sides, "lstm0", 400)
     bias[6:12] = -5.0  # f = .0067: .0067 ** 400 is 1e-870
     assert arriving(network, learnt, "c", 4, np.random.default_rng(0)).tolist() == [np.finfo(float).tiny] * 4
 
 
 def test_the_arrival_is_a_power_of_ten_and_needs_no_test_speaker(digit_corpus, other_test_speakers):
-    near, far = (arrival(str(digit_corpus), "lstm-1", Condition(gap), SMALL, 0) for gap in (0, 10))
+    near, far = (arrival(str(digit_corpus), "lstm1", Condition(gap), SMALL, 0) for gap in (0, 10))
     assert near["log10"] == pytest.approx(0.0, abs=1e-12)  # the word's last frame is the decision
     assert -3 < far["log10"] < -0.5  # .73 ** 10 is -1.4, and the gates move
-    assert (far["cell"], far["gap"]) == ("lstm-1", 10)
-    assert arrival(str(other_test_speakers), "lstm-1", Condition(10), SMALL, 0)["log10"] == far["log10"]
+    assert (far["cell"], far["gap"]) == ("lstm1", 10)
+    assert arrival(str(other_test_speakers), "lstm1", Condition(10), SMALL, 0)["log10"] == far["log10"]
