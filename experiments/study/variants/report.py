@@ -331,7 +331,9 @@ def worth(result: Mapping[str, Any]) -> str:
     tasks = [rows for rows in (result["adding"], result["digits"]) if rows]
     seeds, comparisons = min(row["seeds"] for rows in tasks for row in rows), sum(len(rows) - 1 for rows in tasks)
     expected = comparisons / once_in(seeds)
-    words = f"By chance alone {expected:.2g} of these {comparisons} comparisons of {seeds} seeds with {seeds} fall apart"
+    words = (
+        f"By chance alone {expected:.2g} of these {comparisons} comparisons of {seeds} seeds with {seeds} fall apart"
+    )
     return words + (", which is rare enough to count." if expected < 0.05 else ": what falls apart here is no proof.")
 
 

@@ -157,9 +157,7 @@ def test_how_often_groups_fall_apart_by_chance():
 
 def test_six_seeds_count_and_three_do_not():
     few, many = ({"adding": [{"seeds": n}] * 9, "digits": [{"seeds": n}] * 9} for n in (3, 6))
-    assert report.worth(few).startswith(
-        "By chance alone 1.6 of these 16 comparisons of 3 seeds with 3 fall apart: "
-    )
+    assert report.worth(few).startswith("By chance alone 1.6 of these 16 comparisons of 3 seeds with 3 fall apart: ")
     assert "By chance alone 0.035 of these 16 comparisons of 6 seeds" in report.worth(many)
     assert report.worth(many).endswith("rare enough to count.")
 
