@@ -56,7 +56,8 @@ def _what(setup: Setup, cell: str) -> str:
 def _command(experiments: tuple[str, ...], seeds: int, cell: str, quick: bool, forget_bias: float | None) -> str:
     """What trains the same again."""
     options = [f"--experiment {name}" for name in experiments]
-    options += ["--quick"] if quick else [f"--seeds {seeds}"]
+    options += ["--quick"] if quick else []
+    options += [] if quick and seeds == QUICK_SEEDS else [f"--seeds {seeds}"]
     options += [f"--cell {cell}"] if cell != "modern" else []
     options += [f"--forget-bias {forget_bias:g}"] if forget_bias is not None else []
     return " ".join([f"lstm-engine {COMMAND}", *options])

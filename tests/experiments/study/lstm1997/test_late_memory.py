@@ -84,10 +84,11 @@ def test_memory_comes_after_so_many_sequences_and_goes_on_from_what_was_learnt()
 
 
 def test_the_network_of_the_paper_has_as_many_weights_beside_the_inputs():
-    """101 inputs to 101 outputs; one cell and its input gate hear the inputs, and the outputs hear the cell: no biases."""
+    """Inputs to outputs; one cell and its input gate hear the inputs, and the outputs hear the cell: no biases."""
     for key in ("2a", "2b"):
         setup = next(s for s in SETUPS if s.key == key)
-        assert setup.paper.weights == 101 * 101 + 2 * 101 + 101 == 10_504
+        D, K = setup.task.features, setup.task.outputs
+        assert setup.paper.weights == D * K + 2 * D + K
 
 
 def test_weights_are_counted_as_they_are_once_memory_is_there():

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from experiments.study import solving
-from experiments.study.goals import MostRecent
+from experiments.study.goals import BothSets, MostRecent, OnATestSet
 from experiments.study.lstm1997 import experiments, report
 from experiments.study.lstm1997.cell import Cell1997
 from experiments.study.lstm1997.experiments import EXPERIMENTS, MUST, SETUPS, Paper, Setup, setups
@@ -66,6 +66,29 @@ def test_the_paper_s_numbers_of_weights_follow_from_its_networks():
             biases = {"none": 0, "gates": 2 * blocks, "hidden": hidden, "all": hidden + K}
             own = biases[biased.get(s.experiment, "all")]
             assert s.paper.weights == hidden * (D + hidden) + blocks * size * K + own, s.key
+
+
+@pytest.mark.parametrize(
+    ("keys", "goal"),
+    [
+        ("1", BothSets()),
+        ("2", MostRecent(10_000, leads=10_000)),
+        ("3a ST1", OnATestSet()),
+        ("3a ST2", OnATestSet(error=0.01)),
+        ("3b ST1", OnATestSet(wrong=5)),
+        ("3b ST2", OnATestSet(wrong=5, error=0.04)),
+        ("3c", OnATestSet(error=0.015)),
+        ("4", MostRecent(error=0.01)),
+        ("5-140", MostRecent(wrong=139)),
+        ("5-13", MostRecent(wrong=12)),
+        ("6", MostRecent(error=0.1)),
+    ],
+)
+def test_goals_are_the_paper_s(keys, goal):
+    start, _, end = keys.partition(" ")
+    rows = [s for s in SETUPS if s.key.startswith(start) and s.key.endswith(end)]
+    assert rows
+    assert all(s.goal == goal for s in rows)
 
 
 @pytest.mark.parametrize(
@@ -224,7 +247,10 @@ def test_a_quick_run_is_short_and_says_so(small, tmp_path):
     result = study(tmp_path, seeds=10, quick=True)
     assert [row["key"] for row in result["rows"]] == ["4-easy"]
     assert result["rows"][0]["seeds"] == 2
-    assert "a quick run, of two seeds" in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "a quick run, of two seeds" in page
+    assert "Made by: lstm-engine study lstm1997 --quick. " in page
+    assert study(tmp_path / "one", seeds=1, quick=True)["commands"] == ["lstm-engine study lstm1997 --quick --seeds 1"]
 
 
 # -- words -------------------------------------------------------------------------------------------------------------
