@@ -68,7 +68,7 @@ def test_the_test_speakers_are_asked_when_every_rate_is_chosen(small, digit_corp
 
 def test_the_interval_is_of_the_seeds_mean_over_speakers(small, digit_corpus, tmp_path):
     row = study(digit_corpus, tmp_path, cells=CELLS, seeds=2)["rows"][0]
-    files = [tmp_path / "results" / f"final-simple-rnn-gap0-rate{row['rate']}-{seed}.json" for seed in (0, 1)]
+    files = [tmp_path / "results" / f"final-rnn-gap0-rate{row['rate']}-{seed}.json" for seed in (0, 1)]
     right = np.array([[int(answer) for answer in json.loads(file.read_text())["right"]] for file in files])
     _, ask = clips_of(str(digit_corpus))
     assert row["by_seed"] == right.mean(axis=1).tolist()
@@ -79,7 +79,7 @@ def test_the_interval_is_of_the_seeds_mean_over_speakers(small, digit_corpus, tm
 
 def test_what_is_done_is_not_trained_again_and_more_seeds_are(small, digit_corpus, tmp_path):
     first = study(digit_corpus, tmp_path, cells=CELLS, seeds=1)["rows"][0]
-    kept = tmp_path / "results" / f"final-simple-rnn-gap0-rate{first['rate']}-0.json"
+    kept = tmp_path / "results" / f"final-rnn-gap0-rate{first['rate']}-0.json"
     marked = json.loads(kept.read_text()) | {"right": "1" * 80}
     kept.write_text(json.dumps(marked))
     assert study(digit_corpus, tmp_path, cells=CELLS, seeds=2)["rows"][0]["by_seed"][0] == 1.0  # as it lay there
