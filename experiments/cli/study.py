@@ -21,6 +21,10 @@ from experiments.cli.shared import (
     workers,
 )
 
+Jobs = Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1 is one a core.")]
+DIGITS = typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz and metadata.csv.")
+CHOOSING = 100  # seeds from here on chose rates: they are not reported
+
 
 @contextmanager
 def kept_when_stopped() -> Iterator[None]:
@@ -77,14 +81,14 @@ def study_lstm1997(
             help="The paper's number: 1, 2a to 2c, 3a to 3c, 4, 5, 6a or 6b; may be given again. Without: 1, 4, 6a, 6b."
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each row, with seeds 0, 1, ...")] = 10,
+    seeds: Annotated[int, typer.Option(min=1, max=CHOOSING, help="Trainings of each row, with seeds 0, 1, ...")] = 10,
     cell: Annotated[str, typer.Option(help="modern (forget gates, Adam) or 1997 (as in the paper).")] = "modern",
     forget_bias: Annotated[
         float | None,
         typer.Option(callback=finite, help="Start all forget gates' biases here, instead of by the task's lag."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The short rows alone, with two seeds: minutes.")] = False,
-    jobs: Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1 is one a core.")] = -1,
+    jobs: Jobs = -1,
     out: Annotated[Path, typer.Option(help="Folder for tables, picture and report.")] = Path("runs/lstm1997"),
     force: Force = False,
     as_json: AsJson = False,
@@ -118,7 +122,7 @@ def study_memory(
             help="rnn, gru, lstm0, lstm1 (forget bias 0, 1), peephole or chrono; may be given again. Without: all."
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each point, with seeds 0, 1, ...")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, max=CHOOSING, help="Trainings of each point, with seeds 0, 1, ...")] = 3,
     quick: Annotated[
         bool, typer.Option("--quick", help="Two tasks, three cells, two lags, two seeds: a minute.")
     ] = False,
@@ -126,7 +130,7 @@ def study_memory(
     tune: Annotated[
         bool, typer.Option("--tune", help="Search the learning rates again instead; writes rates.csv.")
     ] = False,
-    jobs: Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1 is one a core.")] = -1,
+    jobs: Jobs = -1,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -167,12 +171,12 @@ def study_memory(
     epilog="Examples: lstm-engine study variants   |   lstm-engine study variants --digits spoken_arabic_digits",
 )
 def study_variants(
-    digits: Annotated[
-        Path | None, typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz and metadata.csv.")
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each variant on each task, with seeds 0, 1, ...")] = 3,
+    digits: Annotated[Path | None, DIGITS] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=CHOOSING, help="Trainings of each variant on each task, with seeds 0, 1, ...")
+    ] = 3,
     quick: Annotated[bool, typer.Option("--quick", help="Three variants, easier tasks, two seeds: a minute.")] = False,
-    jobs: Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1 is one a core.")] = -1,
+    jobs: Jobs = -1,
     out: Annotated[Path, typer.Option(help="Folder for tables, picture and report.")] = Path("runs/variants"),
     force: Force = False,
     as_json: AsJson = False,
@@ -198,8 +202,10 @@ def study_variants(
     "lstm-engine study gap --digits spoken_arabic_digits --quick --out runs/gap_quick",
 )
 def study_gap(
-    digits: Annotated[Path, typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz and metadata.csv.")],
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each cell and gap, with seeds 0, 1, ...")] = 3,
+    digits: Annotated[Path, DIGITS],
+    seeds: Annotated[
+        int, typer.Option(min=1, max=CHOOSING, help="Trainings of each cell and gap, with seeds 0, 1, ...")
+    ] = 3,
     cell: Annotated[
         list[str] | None,
         typer.Option(
@@ -208,7 +214,7 @@ def study_gap(
     ] = None,
     silence: Annotated[str, typer.Option(help="drawn (each frame of the corpus's quietest) or constant.")] = "drawn",
     quick: Annotated[bool, typer.Option("--quick", help="Two cells, two gaps and one seed: a minute.")] = False,
-    jobs: Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1 is one a core.")] = -1,
+    jobs: Jobs = -1,
     out: Annotated[Path, typer.Option(help="Folder for tables, picture and report.")] = Path("runs/gap"),
     force: Force = False,
     as_json: AsJson = False,

@@ -12,8 +12,9 @@ from experiments.study.gap import report
 from experiments.study.gap.cells import CELLS
 from experiments.study.gap.choosing import Plan, jobs, search, trial
 from experiments.study.gap.settings import Condition, Settings
-from experiments.study.gap.training import arrival, clips_of, train
+from experiments.study.gap.training import arrival, train
 from experiments.study.seeds import Stage, begin, gather, silent, standing
+from experiments.study.spoken_digits import clips_of
 from features.digits import Digits
 
 COMMAND = "study gap"

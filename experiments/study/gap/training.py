@@ -4,7 +4,6 @@ And beside it, how much of the gradient reaches the word when a training begins.
 """
 
 import time
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,15 +13,10 @@ from experiments.study.gap.sequences import LateDigits, tasks
 from experiments.study.gap.settings import Condition, Settings
 from experiments.study.networks import AT_ONCE, EngineNetwork
 from experiments.study.solving import DATA, TEST
-from features.digits import Digits, published_split, read_digits, speaker_folds
+from experiments.study.spoken_digits import clips_of
+from features.digits import Digits, speaker_folds
 
 UNDERFLOW = np.finfo(float).tiny  # a gradient that is less is counted as this
-
-
-@lru_cache(maxsize=1)  # a process has many trainings on the same clips
-def clips_of(folder: str) -> tuple[Digits, Digits]:
-    """The published training and test speakers' clips. FileNotFoundError or ValueError says what is wrong with the folder."""
-    return published_split(read_digits(folder), folder)
 
 
 def choose(

@@ -10,14 +10,13 @@ from matplotlib.figure import Figure
 
 from experiments import pictures, report
 from experiments.runs import Run, footer
-from experiments.scores import share_interval
 from experiments.study.lstm1997.experiments import PATIENCE, Setup
+from experiments.study.solved import OF_SOLVED, percent, share_words, solved_summary, spread_words
 from experiments.study.solving import TESTED
 
 NUMBERS = "lstm1997.json"
 NAMES = {"modern": "the LSTM of today", "1997": "the cell of 1997"}
 TITLE = 40  # letters a line of a panel's title
-OF_SOLVED = "of those that solved it"  # what a mean and a range are of
 
 
 class Row(NamedTuple):
@@ -119,23 +118,14 @@ def write(run: Run, rows: Sequence[Row], quick: bool, commands: Sequence[str]) -
 def summary(row: Row) -> dict[str, Any]:
     """A row of the table as JSON values. solved: seeds that met the goal; within: in no more sequences than the paper."""
     setup, cell, found = row
-    needed = [f["sequences"] for f in found if f["sequences"] is not None]
-    wrong = [f["wrong"] for f in found if f["wrong"] is not None]
-    return {
+    return solved_summary(found) | {
         "experiment": setup.experiment,
         "key": setup.key,
         "cell": cell,
         "task": _title(setup),
         "network": setup.settings(cell).words,
-        "weights": found[0]["weights"],
-        "seeds": len(found),
-        "solved": len(needed),
-        "solved_interval_95": [float(end) for end in share_interval(len(needed), len(found))],
-        "within": sum(n <= setup.paper.sequences for n in needed),
-        "sequences_of_solved": _spread(needed),
-        "wrong_of_solved": _spread(wrong),
+        "within": sum(f["sequences"] is not None and f["sequences"] <= setup.paper.sequences for f in found),
         "limit": setup.limit_of(cell),
-        "seconds": float(np.mean([f["seconds"] for f in found])),
         "paper": {
             "network": setup.paper.network,
             "weights": setup.paper.weights,
@@ -153,10 +143,6 @@ def _title(setup: Setup) -> str:
     if setup.experiment == "5":
         return f"{setup.task.name}, fewer than {goal} of 2,000 wrong"
     return f"{setup.task.name}, {goal}" if goal in ("ST1", "ST2") else setup.task.name
-
-
-def _spread(values: list[int]) -> dict[str, float] | None:
-    return {"mean": float(np.mean(values)), "low": min(values), "high": max(values)} if values else None
 
 
 def trainings(rows: Sequence[Row]) -> pd.DataFrame:
@@ -181,13 +167,13 @@ def frame(result: dict[str, Any]) -> pd.DataFrame:
                 "cell": row["cell"],
                 "network": row["network"],
                 "weights": f"{row['weights']:,}",
-                "solved": f"{_share(row)} ({_percent(row['solved_interval_95'])})",
-                f"sequences, {OF_SOLVED}": _cell(row["sequences_of_solved"]),
-                f"wrong of {TESTED:,}, {OF_SOLVED}": _cell(row["wrong_of_solved"], "{:.1f}"),
+                "solved": f"{share_words(row)} ({percent(row['solved_interval_95'])})",
+                f"sequences, {OF_SOLVED}": spread_words(row["sequences_of_solved"]),
+                f"wrong of {TESTED:,}, {OF_SOLVED}": spread_words(row["wrong_of_solved"], "{:.1f}"),
                 "s a seed": f"{row['seconds']:.1f}",
                 "paper": row["paper"]["network"],
                 "its weights": _number(row["paper"]["weights"]),
-                "its trials solved": "-" if row["paper"]["success"] is None else _percent(row["paper"]["success"]),
+                "its trials solved": "-" if row["paper"]["success"] is None else percent(row["paper"]["success"]),
                 "its sequences": _papers(row["paper"]),
                 "its wrong": _number(row["paper"]["wrong"]),
             }
@@ -202,8 +188,8 @@ def narrow(result: dict[str, Any]) -> pd.DataFrame:
         {
             "": row["key"],
             "cell": row["cell"],
-            "solved": _share(row),
-            "sequences": _cell(row["sequences_of_solved"]),
+            "solved": share_words(row),
+            "sequences": spread_words(row["sequences_of_solved"]),
             "paper": _papers(row["paper"]),
             "wrong": "-" if row["wrong_of_solved"] is None else f"{row['wrong_of_solved']['mean']:.1f}",
             "paper's": _number(row["paper"]["wrong"]),
@@ -214,24 +200,9 @@ def narrow(result: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("")
 
 
-def _share(row: dict[str, Any]) -> str:
-    return f"{row['solved']} of {row['seeds']}"
-
-
-def _percent(ends: Sequence[float]) -> str:
-    low, high = (f"{100 * end:.0f}" for end in ends)
-    return f"{low} %" if low == high else f"{low} to {high} %"
-
-
 def _papers(paper: dict[str, Any]) -> str:
     """How many sequences the paper's networks needed."""
     return _number(paper["sequences"]) + (f" to {paper['most']:,}" if paper["most"] else "")
-
-
-def _cell(spread: dict[str, float] | None, form: str = "{:,.0f}") -> str:
-    if spread is None:
-        return "-"
-    return f"{form.format(spread['mean'])} ({spread['low']:,} to {spread['high']:,})"
 
 
 def _number(value: float | None) -> str:
@@ -250,7 +221,7 @@ def verdict(result: dict[str, Any]) -> str:
 def _verdict(cell: str, rows: list[dict[str, Any]]) -> str:
     groups: dict[str, list[str]] = {"as few": [], "more": [], "some": [], "none": []}
     for row in rows:
-        task = f"{row['experiment']} ({row['task']}, {_share(row)})"
+        task = f"{row['experiment']} ({row['task']}, {share_words(row)})"
         if row["solved"] == 0:
             groups["none"].append(task)
         elif row["solved"] < row["seeds"]:

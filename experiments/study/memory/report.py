@@ -13,6 +13,7 @@ from experiments.study.memory import beside_keras, drawing, rates
 from experiments.study.memory.cells import CELLS
 from experiments.study.memory.points import Point
 from experiments.study.memory.settings import TASKS, TITLES, Settings
+from experiments.study.solved import OF_SOLVED, percent, share_words, solved_summary, spread_words
 from experiments.study.solving import TESTED
 
 NUMBERS = "memory.json"
@@ -123,7 +124,7 @@ def write(
         report.table(longest(result)),
         page["success"],
         report.paragraph(solved_words(settings, result)),
-        report.paragraph(spread_words(result)),
+        report.paragraph(seeds_words(result)),
         page["curves"],
         *(_gradients_part(page, measured) if measured else []),
         *(_keras_part(result["keras"], page["keras"]) if beside else []),
@@ -140,27 +141,14 @@ def write(
 
 def summary(point: Point, found: Results) -> dict[str, Any]:
     """A point of the grid as JSON values. reach: medians over the seeds of what is left of a gradient at the first step."""
-    needed = [f["sequences"] for f in found if f["sequences"] is not None]
-    wrong = [f["wrong"] for f in found if f["wrong"] is not None]
-    return {
+    return solved_summary(found) | {
         "task": point.task,
         "cell": point.cell,
         "lag": point.lag,
         "rate": found[0]["rate"],
-        "weights": found[0]["weights"],
-        "seeds": len(found),
-        "solved": len(needed),
-        "solved_interval_95": [float(end) for end in share_interval(len(needed), len(found))],
-        "sequences_of_solved": _spread(needed),
-        "wrong": wrong,
-        "wrong_of_solved": _spread(wrong),
+        "wrong": [f["wrong"] for f in found if f["wrong"] is not None],
         "reach": {when: _reach(found, when) for when in ("before", "after")},
-        "seconds": float(np.mean([f["seconds"] for f in found])),
     }
-
-
-def _spread(values: list[int]) -> dict[str, float] | None:
-    return {"mean": float(np.mean(values)), "low": min(values), "high": max(values)} if values else None
 
 
 def _reach(found: Results, when: str) -> float | None:
@@ -193,11 +181,9 @@ def frame(result: dict[str, Any]) -> pd.DataFrame:
             "lag": p["lag"],
             "rate": f"{p['rate']:g}",
             "weights": f"{p['weights']:,}",
-            "solved": "{} of {} ({:.0f} to {:.0f} %)".format(
-                p["solved"], p["seeds"], *(100 * end for end in p["solved_interval_95"])
-            ),
-            "sequences, of those that solved it": _cell(p["sequences_of_solved"]),
-            f"wrong of {TESTED:,}, of those that solved it": _cell(p["wrong_of_solved"]),
+            "solved": f"{share_words(p)} ({percent(p['solved_interval_95'])})",
+            f"sequences, {OF_SOLVED}": spread_words(p["sequences_of_solved"]),
+            f"wrong of {TESTED:,}, {OF_SOLVED}": spread_words(p["wrong_of_solved"]),
             "gradient left, before": _power(p["reach"]["before"]),
             "after": _power(p["reach"]["after"]),
             "s a seed": f"{p['seconds']:.1f}",
@@ -205,10 +191,6 @@ def frame(result: dict[str, Any]) -> pd.DataFrame:
         for p in result["points"]
     ]
     return pd.DataFrame(rows).set_index("task")
-
-
-def _cell(spread: dict[str, float] | None) -> str:
-    return "-" if spread is None else f"{spread['mean']:,.0f} ({spread['low']:,} to {spread['high']:,})"
 
 
 def _power(value: float | None) -> str:
@@ -264,7 +246,7 @@ def solved_words(settings: Settings, result: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
-def spread_words(result: dict[str, Any]) -> str:
+def seeds_words(result: dict[str, Any]) -> str:
     seeds = max(p["seeds"] for p in result["points"])
     return SPREADS.format(seconds=result["core_seconds"], seeds=seeds, share=100 * share_interval(seeds, seeds)[0])
 

@@ -6,16 +6,16 @@ Choices are made on folds of the training speakers; the published test speakers 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
 
 from experiments.study.networks import Learning
+from experiments.study.spoken_digits import clips_of
 from experiments.study.tasks import Sequences
 from experiments.study.variants.network import VariantNetwork, count_weights
 from features.dataset import Scaler
-from features.digits import Digits, read_digits, speaker_folds
+from features.digits import Digits, speaker_folds
 from lstm_engine.samples import Samples, pad
 
 
@@ -45,7 +45,7 @@ class OnDigits:
 
 def held_out(settings: OnDigits, folder: str, variant: str, rate: float, seed: int) -> dict[str, Any]:
     """One training without a fold of the training speakers, another with each seed, judged on that fold."""
-    clips = train_split(folder)
+    clips, _ = clips_of(folder)
     fold = speaker_folds(clips, settings.folds)
     mine = fold == seed % settings.folds
     return training(settings, clips.take(~mine), clips.take(mine), variant, rate, settings.units, seed)
@@ -53,9 +53,9 @@ def held_out(settings: OnDigits, folder: str, variant: str, rate: float, seed: i
 
 def tested(settings: OnDigits, folder: str, equal: bool, variant: str, rate: float, seed: int) -> dict[str, Any]:
     """One training on all training speakers, judged on the test speakers. equal: with as many weights as V has."""
-    clips = _clips(folder)
-    units = equal_units(settings, clips.sequences[0].shape[1], variant) if equal else settings.units
-    return training(settings, train_split(folder), clips.take(clips.splits == "test"), variant, rate, units, seed)
+    learnt, judged = clips_of(folder)
+    units = equal_units(settings, learnt.sequences[0].shape[1], variant) if equal else settings.units
+    return training(settings, learnt, judged, variant, rate, units, seed)
 
 
 def equal_units(settings: OnDigits, features: int, variant: str) -> int:
@@ -108,13 +108,3 @@ def training(
 def sequences(X: list[np.ndarray], digits: np.ndarray) -> Sequences:
     """Clips (T_n, D), padded, with one-hot digits."""
     return Sequences(pad(X), np.array([len(x) for x in X]), np.eye(DigitTask.outputs, dtype="float32")[digits])
-
-
-def train_split(folder: str) -> Digits:
-    clips = _clips(folder)
-    return clips.take(clips.splits == "train")
-
-
-@cache
-def _clips(folder: str) -> Digits:
-    return read_digits(folder)  # once in each process

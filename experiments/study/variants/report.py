@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from experiments import pictures, report
 from experiments.runs import Run, footer
-from experiments.scores import class_mean_interval, share_interval
+from experiments.scores import class_mean_interval
+from experiments.study.solved import OF_SOLVED, percent, share_words, solved_summary, spread, spread_words
 from experiments.study.solving import TESTED
 from experiments.study.variants.cells import CELLS
 
 NUMBERS = "variants.json"
-OF_SOLVED = "of those that solved it"  # what a mean and a range are of
 PAPER = {
     "V": "none of the eight is significantly better",
     "NIG": "worse in speech and handwriting, not in music",
@@ -102,22 +102,9 @@ def adding_rows(found: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any
     """One a variant, as JSON values. against_v: "better" or "worse" where every seed is, else ""."""
     rows = []
     for variant, own in found.items():
-        needed = [one["sequences"] for one in own if one["sequences"] is not None]
-        wrong = [one["wrong"] for one in own if one["wrong"] is not None]
-        rows.append(
-            {
-                "variant": variant,
-                "weights": own[0]["weights"],
-                "rate": own[0]["rate"],
-                "seeds": len(own),
-                "solved": len(needed),
-                "solved_interval_95": [float(end) for end in share_interval(len(needed), len(own))],
-                "sequences_of_solved": _spread(needed),
-                "wrong_of_solved": _spread(wrong),
-                "against_v": {"": "", "less": "better", "more": "worse"}[separated(_effort(own), _effort(found["V"]))],
-                "seconds": float(np.mean([one["seconds"] for one in own])),
-            }
-        )
+        side = separated(_effort(own), _effort(found["V"]))
+        against = {"": "", "less": "better", "more": "worse"}[side]
+        rows.append({"variant": variant, "rate": own[0]["rate"], "against_v": against} | solved_summary(own))
     return rows
 
 
@@ -149,7 +136,7 @@ def digits_rows(
             "weights": own[0]["weights"],
             "rate": own[0]["rate"],
             "seeds": len(own),
-            "accuracy": _spread(accuracies),
+            "accuracy": spread(accuracies),
             "interval_95": list(class_mean_interval(right, sexes, speakers)),
             "difference": float(np.mean(accuracies) - np.mean(v_accuracies)),
             "difference_interval_95": list(apart),
@@ -160,7 +147,7 @@ def digits_rows(
             row["equal"] = {
                 "units": equal[variant][0]["units"],
                 "weights": equal[variant][0]["weights"],
-                "accuracy": _spread([one["accuracy"] for one in equal[variant]]),
+                "accuracy": spread([one["accuracy"] for one in equal[variant]]),
             }
         rows.append(row)
     return rows
@@ -217,10 +204,6 @@ def trainings(found: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(table).astype(dict.fromkeys(whole, "Int64"))
 
 
-def _spread(values: Sequence[float]) -> dict[str, float] | None:
-    return {"mean": float(np.mean(values)), "low": min(values), "high": max(values)} if values else None
-
-
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 
@@ -231,9 +214,9 @@ def adding_frame(result: Mapping[str, Any]) -> pd.DataFrame:
                 "variant": f"{row['variant']}: {CELLS[row['variant']].words}",
                 "weights": f"{row['weights']:,}",
                 "rate": f"{row['rate']:g}",
-                "solved": f"{row['solved']} of {row['seeds']} ({_percent(row['solved_interval_95'])})",
-                f"sequences, {OF_SOLVED}": _cell(row["sequences_of_solved"], "{:,.0f}"),
-                f"wrong of {TESTED:,}, {OF_SOLVED}": _cell(row["wrong_of_solved"], "{:.1f}", "{:,.0f}"),
+                "solved": f"{share_words(row)} ({percent(row['solved_interval_95'])})",
+                f"sequences, {OF_SOLVED}": spread_words(row["sequences_of_solved"]),
+                f"wrong of {TESTED:,}, {OF_SOLVED}": spread_words(row["wrong_of_solved"], "{:.1f}"),
                 "against V": _against(row),
                 "s a seed": f"{row['seconds']:.1f}",
             }
@@ -249,8 +232,8 @@ def digits_frame(result: Mapping[str, Any]) -> pd.DataFrame:
                 "variant": f"{row['variant']}: {CELLS[row['variant']].words}",
                 "weights": f"{row['weights']:,}",
                 "rate": f"{row['rate']:g}",
-                "accuracy, % (seeds)": _cell(_times_100(row["accuracy"]), "{:.1f}"),
-                "95 %, speakers drawn": _percent(row["interval_95"], 1),
+                "accuracy, % (seeds)": spread_words(_times_100(row["accuracy"]), "{:.1f}", "{:.1f}"),
+                "95 %, speakers drawn": percent(row["interval_95"], 1),
                 "points above V": "" if row["variant"] == "V" else _difference(row),
                 "against V": _against(row),
                 "with V's number of weights": _equal(row),
@@ -268,8 +251,8 @@ def narrow(result: Mapping[str, Any]) -> pd.DataFrame:
     rows = [
         {
             "": row["variant"],
-            "adding solved": f"{row['solved']} of {row['seeds']}",
-            "sequences, of solved": _cell(row["sequences_of_solved"], "{:,.0f}"),
+            "adding solved": share_words(row),
+            "sequences, of solved": spread_words(row["sequences_of_solved"]),
             "digits": accuracy.get(row["variant"], "-"),
             "the paper": PAPER[row["variant"]],
         }
@@ -288,19 +271,8 @@ def choices_frame(result: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(table.values())
 
 
-def _cell(spread: Mapping[str, float] | None, form: str, ends: str = "") -> str:
-    if spread is None:
-        return "-"
-    low, high = ((ends or form).format(spread[end]) for end in ("low", "high"))
-    return f"{form.format(spread['mean'])} ({low} to {high})"
-
-
 def _times_100(spread: Mapping[str, float]) -> dict[str, float]:
     return {name: 100 * value for name, value in spread.items()}
-
-
-def _percent(ends: Sequence[float], digits: int = 0) -> str:
-    return f"{100 * ends[0]:.{digits}f} to {100 * ends[1]:.{digits}f} %"
 
 
 def _difference(row: Mapping[str, Any]) -> str:
@@ -312,7 +284,7 @@ def _equal(row: Mapping[str, Any]) -> str:
     if "equal" not in row:
         return "the same"
     own = row["equal"]
-    return f"{_cell(_times_100(own['accuracy']), '{:.1f}')}, {own['units']} units"
+    return f"{spread_words(_times_100(own['accuracy']), '{:.1f}', '{:.1f}')}, {own['units']} units"
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

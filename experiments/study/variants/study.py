@@ -13,13 +13,14 @@ from experiments.study.epochs_subjects import digest
 from experiments.study.goals import MostRecent
 from experiments.study.seeds import Job, Stage, begin, gather, made_by, silent, standing
 from experiments.study.solving import TESTED
+from experiments.study.spoken_digits import clips_of
 from experiments.study.tasks import fingerprint
 from experiments.study.tasks.adding import Adding
 from experiments.study.variants import adding, digits, report
 from experiments.study.variants.adding import OnAdding
 from experiments.study.variants.cells import CELLS
 from experiments.study.variants.digits import OnDigits
-from features.digits import FRAMES, METADATA, read_digits
+from features.digits import FRAMES, METADATA
 
 COMMAND = "study variants"
 QUICK_SEEDS = 2
@@ -105,7 +106,7 @@ def _parts(s: Settings, folder: str | Path | None) -> list[Part]:
         )
     ]  # fmt: skip
     if folder is not None:
-        where, D = str(folder), read_digits(folder).sequences[0].shape[1]
+        where, D = str(folder), clips_of(str(folder))[0].sequences[0].shape[1]
         others = [v for v in s.variants if digits.equal_units(s.digits, D, v) != s.digits.units]
         parts += [
             Part(

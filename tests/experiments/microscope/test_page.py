@@ -47,7 +47,7 @@ def holds(side, seen):
         np.testing.assert_array_equal(arrays[f"{way}/by_lag"], own.by_lag.astype("f4"))
     assert arrays["rests"].shape == (T, T)
     assert (arrays["rests"].max(axis=1) == 255).all()  # each answer's largest is 1
-    rounding = 0.5 / 255 + 1e-6  # and a few of float32's, in a p that lies halfway between two levels
+    rounding = (0.5 + 2**-17) / 255  # half a level, of 255 p in float32, which is off by 2^-17 at most below 256
     shares = seen.rests / seen.rests.max(axis=1, keepdims=True)
     np.testing.assert_allclose(arrays["rests"] / 255, shares, rtol=0, atol=rounding)
     np.testing.assert_allclose(arrays["what_if"] / 255, [w.p for w in seen.what_if], rtol=0, atol=rounding)

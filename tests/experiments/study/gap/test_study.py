@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from experiments.study.spoken_digits import clips_of
 
 from experiments.scores import class_mean_interval
 from experiments.study.gap import choosing, report
@@ -15,7 +16,6 @@ from experiments.study.gap import study as module
 from experiments.study.gap.choosing import Plan
 from experiments.study.gap.settings import Condition, Settings
 from experiments.study.gap.study import study
-from experiments.study.gap.training import clips_of
 
 TINY = {"units": 3, "sequences": 32, "halved_every": 16, "quietest": 0.1, "traced": 2, "rates": (0.03,)}
 CELLS = ("rnn", "chrono")
