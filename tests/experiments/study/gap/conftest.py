@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from experiments.study.spoken_digits import clips_of
 
+from experiments.study.spoken_digits import clips_of
 from features.digits import Digits
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from experiments.study.spoken_digits import clips_of
 
 from experiments.scores import class_mean_interval
 from experiments.study.gap import choosing, report
@@ -16,6 +15,7 @@ from experiments.study.gap import study as module
 from experiments.study.gap.choosing import Plan
 from experiments.study.gap.settings import Condition, Settings
 from experiments.study.gap.study import study
+from experiments.study.spoken_digits import clips_of
 
 TINY = {"units": 3, "sequences": 32, "halved_every": 16, "quietest": 0.1, "traced": 2, "rates": (0.03,)}
 CELLS = ("rnn", "chrono")
