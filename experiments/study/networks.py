@@ -43,13 +43,17 @@ class EngineNetwork:
         self.model = le.Sequential([*below, le.Dense(task.outputs, activation=task.head)], seed=seed)
         self.model.compile(learning.optimizer(), task.loss)
 
+    @property
+    def weights(self) -> dict[str, np.ndarray]:
+        return self.model.weights
+
     def learn(self, batch: Sequences) -> np.ndarray:
         """What `train_on_batch` does; it hands the answers out, which were there before the step."""
         layers, loss, optimizer = self.model.layers, self.model.loss, self.model.optimizer
         with one_thread_pool({"numba"}):
             way = passes.there(layers, loss, passes.Batch(batch.x, batch.y, batch.mask), training=True)
             gradients = passes.back(layers, loss, way, to_x=False).weights
-            optimizer.apply(self.model.weights, gradients, "numba")
+            optimizer.apply(self.weights, gradients, "numba")
         return way.p
 
     def answer(self, drawn: Sequences) -> np.ndarray:

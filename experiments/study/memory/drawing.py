@@ -75,17 +75,14 @@ def curves(shown: Mapping[Point, Results]) -> Figure:
     return fig
 
 
-def gradients(by_cell: Mapping[str, Results]) -> Figure | None:
+def gradients(by_cell: Mapping[str, Results]) -> Figure:
     """A column a cell, before training above and after it below: what is left of a gradient, against the lag.
 
-    None where no cell was measured. A training that diverged has no line after it.
+    A training that diverged has no line after it.
     """
-    measured = {cell: r for cell, r in by_cell.items() if r[0]["before"] is not None}
-    if not measured:
-        return None
-    fig = Figure(figsize=(2.9 * len(measured) + 0.5, 5.4), layout="constrained")
-    axes = fig.subplots(2, len(measured), squeeze=False, sharex=True, sharey="row")
-    for column, (cell, results) in zip(axes.T, measured.items(), strict=True):
+    fig = Figure(figsize=(2.9 * len(by_cell) + 0.5, 5.4), layout="constrained")
+    axes = fig.subplots(2, len(by_cell), squeeze=False, sharex=True, sharey="row")
+    for column, (cell, results) in zip(axes.T, by_cell.items(), strict=True):
         for ax, when in zip(column, ("before", "after"), strict=True):
             for k, one in enumerate(r for r in results if r[when] is not None):
                 for (name, values), style in zip(lines(one[when]), STYLES[_kind(one[when])], strict=True):
@@ -139,7 +136,7 @@ def reach(found: Mapping[Point, Results]) -> Figure:
     axes = fig.subplots(1, len(tasks), squeeze=False, sharey=True, sharex=True)
     for ax, task in zip(axes[0], tasks, strict=True):
         for n, cell in enumerate(cells):
-            own = [one for p, r in found.items() if (p.task, p.cell) == (task, cell) for one in r if one["before"]]
+            own = [one for p, r in found.items() if (p.task, p.cell) == (task, cell) for one in r]
             if not own:
                 continue
             x = [max(reach_of(one, "before"), FLOOR) for one in own]

@@ -7,54 +7,36 @@ through. Its norm is the largest factor by which it lengthens a gradient. Theory
     SimpleRNN   ∂h_T/∂h_t = Π diag(1 - h²) Uᵀ    goes as (ρ(U) · mean of 1 - h²)^k, ρ being the spectral radius
     LSTM        ∂c_T/∂c_t = Π diag(f) + what goes through the gates' recurrent inputs; the first is the cell's own path
     GRU         ∂h_T/∂h_t = Π diag(z) + what goes through the gates and the candidate
+
+Peepholes add, at each step, to f what goes through the gates that see the cell.
 """
 
 from typing import Any
 
 import numpy as np
 
+from experiments.study.memory.jacobians import layer_of
 from experiments.study.networks import EngineNetwork
 from experiments.study.tasks import Sequences
-from lstm_engine.backend import pair
-from lstm_engine.recurrent import Recurrent
-
-KEPT = {"lstm": "f", "gru": "z"}  # the gate that multiplies the state of the step before
+from experiments.study.variants.network import VariantNetwork
 
 
-def measure(network: EngineNetwork, drawn: Sequences, longest: int) -> dict[str, Any]:
+def measure(network: EngineNetwork | VariantNetwork, drawn: Sequences, longest: int) -> dict[str, Any]:
     """By lag k = 0 ... longest - 1, medians over the sequences, as JSON values.
 
     h, c: the norm of ∂h_T/∂h_t and, of an LSTM, of ∂c_T/∂c_t. along: that of the product of gates in it, of a gated layer.
     radius: the spectral radius of a SimpleRNN's U; slope: its mean 1 - h².
     """
-    layer = network.model.layers[0]
-    tapes = [tape_of(layer, x) for x in drawn.as_list()]
+    layer = layer_of(network)
+    tapes = [layer.tape(x) for x in drawn.as_list()]
     found: dict[str, Any] = {
-        state: _median([norms(jacobian(layer, tape, state)) for tape in tapes], longest) for state in layer.state_names
+        state: _median([norms(layer.jacobian(tape, state)) for tape in tapes], longest) for state in layer.states
     }
-    if layer.cell in KEPT:
-        return found | {"along": _median([products(layer, tape).max(axis=-1) for tape in tapes], longest)}
+    kept = [gate for tape in tapes if (gate := layer.kept(tape)) is not None]
+    if kept:
+        return found | {"along": _median([products(gate).max(axis=-1) for gate in kept], longest)}
     slopes = [1 - tape.h[:, 0] ** 2 for tape in tapes]
-    return found | {
-        "radius": spectral_radius(layer.weights["recurrent_kernel"]),
-        "slope": float(np.mean(np.concatenate(slopes))),
-    }
-
-
-def tape_of(layer: Recurrent, x: np.ndarray) -> Any:
-    """The readable pair's tape of one sequence x (T, D), in float64, for as many copies of it as there are units."""
-    H = layer.units
-    weights = [layer.weights[name].astype(float) for name in ("kernel", "recurrent_kernel", "bias")]
-    states = [np.zeros((H, H)) for _ in layer.state_names]
-    return pair(layer.cell, "numpy").forward(
-        np.repeat(x.astype(float)[:, None], H, axis=1), *weights, *states, **layer.activations
-    )
-
-
-def jacobian(layer: Recurrent, tape: Any, state: str) -> np.ndarray:
-    """(T, H, H): ∂s_T[j]/∂s_t[i] at [t, j, i], s being h or c, from a tape of `tape_of`: copy j is asked for s_T[j] alone."""
-    gradients = pair(layer.cell, "numpy").backward(tape, **{f"d{state}_T": np.eye(layer.units)})
-    return getattr(gradients, state)
+    return found | {"radius": spectral_radius(layer.U), "slope": float(np.mean(np.concatenate(slopes)))}
 
 
 def norms(jacobians: np.ndarray) -> np.ndarray:
@@ -65,10 +47,9 @@ def norms(jacobians: np.ndarray) -> np.ndarray:
     return found
 
 
-def products(layer: Recurrent, tape: Any) -> np.ndarray:
-    """(T, H): s_T ∘ ... ∘ s_(t+1), s being the gate that keeps the state: what the state itself carries from t to T."""
-    kept = getattr(tape, KEPT[layer.cell])[:, 0]  # (T, H)
-    return np.cumprod(np.concatenate([np.ones((1, layer.units)), kept[:0:-1]]), axis=0)[::-1]
+def products(kept: np.ndarray) -> np.ndarray:
+    """(T, H): s_T ∘ ... ∘ s_(t+1) of a gate s (T, H) that keeps the state: what the state itself carries from t to T."""
+    return np.cumprod(np.concatenate([np.ones_like(kept[:1]), kept[:0:-1]]), axis=0)[::-1]
 
 
 def spectral_radius(U: np.ndarray) -> float:

@@ -9,7 +9,7 @@ from experiments.study.memory import rates
 from experiments.study.memory.cells import CELLS
 from experiments.study.memory.settings import LAGS, TASKS, Settings, as_json
 
-LONGEST = {"peephole": 100}  # the variants' loops take some four times the engine's time, so one lag less
+LONGEST = {"peephole": 100}  # the variants' loops take twice the engine's time, so one lag less
 
 QUICK_TASKS, QUICK_CELLS, QUICK_LAGS = ("order", "it"), ("rnn", "lstm1", "chrono"), (10, 50)
 

@@ -12,7 +12,6 @@ import pandas as pd
 RATES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 SEEDS = (100, 101)
 LAGS = (10, 25, 50, 100)  # a longer one takes the rate of the longest of these
-TWINS = {"peephole": "lstm1"}  # a cell that takes the rates of another: so slow a cell was not searched for on its own
 FILE = Path(__file__).with_name("rates.csv")
 
 
@@ -21,7 +20,7 @@ def chosen(task: str, cell: str, lag: int) -> float:
 
     Where no seed did: the one that ended with the smallest error. KeyError for a cell that was not tuned.
     """
-    return best(_searched())[task, TWINS.get(cell, cell), max(tried for tried in LAGS if tried <= lag)]
+    return best(_searched())[task, cell, max(tried for tried in LAGS if tried <= lag)]
 
 
 def best(searched: pd.DataFrame) -> dict[tuple[str, str, int], float]:

@@ -37,11 +37,10 @@ SOLVED = (
     "sequences, the gradients' joint norm at most {clip:g}, orthogonal recurrent kernels, no more weights than an "
     "LSTM of {units} units (so a SimpleRNN has twice the units; peepholes are three more a unit), and for each task "
     "and lag the best of the learning rates {rates}, chosen with seeds that are not reported; lag 200 takes the rate "
-    "of 100, and the cell with peepholes those of its twin without. Not solved means not within these sequences: some"
-    " networks were still getting better. One cell is told what the others are not: chrono initialisation draws the "
-    "biases of forget and input gates by the lag (Tallec & Ollivier 2018). A goal that is looked at after every batch"
-    " is met on a good day: {lucky} of the {solved} trainings that met it have more than 1 % wrong of {tested:,} "
-    "fresh sequences."
+    "of 100. Not solved means not within these sequences: some networks were still getting better. One cell is told "
+    "what the others are not: chrono initialisation draws the biases of forget and input gates by the lag (Tallec & "
+    "Ollivier 2018). A goal that is looked at after every batch is met on a good day: {lucky} of the {solved} "
+    "trainings that met it have more than 1 % wrong of {tested:,} fresh sequences."
 )
 SPREADS = (
     "The table of all points, at the end of the page, has Wilson's 95 % interval beside each count of seeds: all of "
@@ -70,9 +69,9 @@ GRADIENTS = (
 )
 REACH = (
     "Every training: whether the task was solved, against how much of a gradient came, before training, from the end to the "
-    "lag's first steps (of an LSTM by its cells). Dots are moved apart a little; what is below 1e-20 stands there; the cell "
-    "with peepholes was not measured. Look for how far to the left the upper dots reach: a network can find what mattered "
-    "by very little, but not by nothing. And for the lower dots at the right: a gradient that arrives is not all it takes."
+    "lag's first steps (of an LSTM by its cells). Dots are moved apart a little; what is below 1e-20 stands there. Look for "
+    "how far to the left the upper dots reach: a network can find what mattered by very little, but not by nothing. And for "
+    "the lower dots at the right: a gradient that arrives is not all it takes."
 )
 KERAS = (
     "The engine, Keras with the same initial weights, batches and Adam, and as a control the engine with the rows of each "
@@ -109,13 +108,12 @@ def write(
     }
     if beside:
         figures["keras"] = (drawing.beside(beside), KERAS)
-    drawn = {name: (pictures.png(fig), caption) for name, (fig, caption) in figures.items() if fig is not None}
+    drawn = {name: (pictures.png(fig), caption) for name, (fig, caption) in figures.items()}
     for name, (png, _) in drawn.items():
         run.write(f"{name}.png", png)
     run.write("trainings.csv", trainings(found).to_csv(index=False))
     run.write_json(NUMBERS, result)
     page = {name: pictures.inline(png, caption) for name, (png, caption) in drawn.items()}
-    measured = [task for task in tasks if f"gradients_{task}" in page]
     parts = [
         report.paragraph(result["words"], "lead"),
         *([report.paragraph(QUICK, "note")] if quick else []),
@@ -126,7 +124,7 @@ def write(
         report.paragraph(solved_words(settings, result)),
         report.paragraph(seeds_words(result)),
         page["curves"],
-        *(_gradients_part(page, measured) if measured else []),
+        *_gradients_part(page, tasks),
         *(_keras_part(result["keras"], page["keras"]) if beside else []),
         report.folded("All points", report.table(frame(result))),
     ]  # fmt: skip
@@ -267,8 +265,8 @@ def keras_words(keras: dict[str, Any]) -> str:
     )
 
 
-def _gradients_part(page: Mapping[str, str], measured: Sequence[str]) -> list[str]:
-    first, *others = measured
+def _gradients_part(page: Mapping[str, str], tasks: Sequence[str]) -> list[str]:
+    first, *others = tasks
     return [
         report.heading("Why: what is left of a gradient"),
         page[f"gradients_{first}"],

@@ -27,12 +27,8 @@ def search(
     all. What is in `out` already is not trained again. ValueError for a name that is not there, FileExistsError for a
     folder of other settings.
     """
-    if twins := [name for name in cells if name in rates.TWINS]:
-        raise ValueError(
-            f"{twins[0]} takes the rates of {rates.TWINS[twins[0]]} and has no search of its own: leave it out"
-        )
     settings = settings or Settings()
-    places = [p for p in points(tasks, cells) if p.lag in rates.LAGS and p.cell not in rates.TWINS]
+    places = [p for p in points(tasks, cells) if p.lag in rates.LAGS]
     depends = {f"{p.task}-{p.lag}": as_json(settings, TASKS[p.task](p.lag)) for p in places}
     depends |= {p.cell: asdict(CELLS[p.cell]) for p in places}  # type: ignore[call-overload]
     run = begin(out, COMMAND, depends, force)

@@ -12,7 +12,6 @@ from experiments.study.memory.cells import CELLS
 from experiments.study.memory.gradients import measure
 from experiments.study.memory.points import Point, points
 from experiments.study.memory.settings import TASKS, Settings
-from experiments.study.networks import EngineNetwork
 from experiments.study.seeds import Job, Stage, begin, gather, made_by, silent, standing
 
 COMMAND = "study memory"
@@ -57,14 +56,14 @@ def train(point: Point, settings: Settings, seed: int) -> dict[str, Any]:
     network = CELLS[point.cell].network(task, point.lag, settings, point.rate, seed)
     looked_at = task.draw(MEASURED, np.random.default_rng([seed, GRADIENTS]))
 
-    def gradients() -> dict[str, Any] | None:
-        if not isinstance(network, EngineNetwork) or not all(np.isfinite(w).all() for w in network.model.get_weights()):
-            return None
-        return measure(network, looked_at, point.lag)
-
-    before = gradients()
+    before = measure(network, looked_at, point.lag)
     result = solving.solve(network, task, settings.goal, settings.limit, seed)
-    return result | {"rate": point.rate, "before": before, "after": gradients()}
+    there = all(np.isfinite(w).all() for w in network.weights.values())
+    return result | {
+        "rate": point.rate,
+        "before": before,
+        "after": measure(network, looked_at, point.lag) if there else None,
+    }
 
 
 def _command(tasks: Sequence[str], cells: Sequence[str], seeds: int, quick: bool, keras: bool) -> str:

@@ -46,18 +46,13 @@ def test_the_shipped_search_is_whole():
     first, second = (found[found["seed"] == seed] for seed in rates.SEEDS)
     assert first.index.is_unique
     assert second.index.is_unique
-    assert set(first.index) == set(product(TASKS, set(CELLS) - set(rates.TWINS), rates.LAGS, rates.RATES))
+    assert set(first.index) == set(product(TASKS, CELLS, rates.LAGS, rates.RATES))
     assert set(second.index) == set(first[first["sequences"].notna()].index)
     assert len(found) == len(first) + len(second)
 
 
 def test_no_choice_seed_is_one_that_results_are_from():
     assert min(rates.SEEDS) >= 100
-
-
-def test_the_cell_with_peepholes_takes_the_rates_of_the_lstm_that_it_begins_as():
-    for task in TASKS:
-        assert rates.chosen(task, "peephole", 50) == rates.chosen(task, "lstm1", 50)
 
 
 def test_a_lag_that_was_not_searched_takes_the_rate_of_the_longest_shorter_one():

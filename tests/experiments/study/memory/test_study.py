@@ -57,20 +57,15 @@ def test_what_is_not_there_is_refused(asked, said):
 # -- one training ------------------------------------------------------------------------------------------------------
 
 
-def test_a_training_says_what_was_left_of_a_gradient_before_and_after_it(small):
-    found = train(Point("recall", "lstm1", 10), small, 0)
+@pytest.mark.parametrize("cell", ["lstm1", "peephole"])
+def test_a_training_says_what_was_left_of_a_gradient_before_and_after_it(small, cell):
+    found = train(Point("recall", cell, 10), small, 0)
     assert found["sequences"] == 32
     assert found["rate"] == 0.01
     for when in ("before", "after"):
         assert {len(found[when][name]) for name in ("h", "c", "along")} == {10}
     assert found["before"]["along"] != found["after"]["along"]
-    assert found["before"] == train(Point("recall", "lstm1", 10), small, 0)["before"]
-
-
-def test_a_cell_that_is_not_the_engine_s_is_trained_without_its_gradients(small):
-    found = train(Point("recall", "peephole", 10), small, 0)
-    assert found["sequences"] == 32
-    assert found["before"] is found["after"] is None
+    assert found["before"] == train(Point("recall", cell, 10), small, 0)["before"]
 
 
 # -- the study ---------------------------------------------------------------------------------------------------------
@@ -155,12 +150,6 @@ def test_keras_s_words_set_its_distance_beside_the_engine_s_from_itself():
     assert "1 of the seeds were solved by one of the two alone" in words
 
 
-def test_a_cell_whose_gradients_are_not_measured_has_a_page_without_them(small_command, tmp_path):
-    study(tmp_path, ("order",), ("peephole",), seeds=1, settings=small_command)
-    assert "Why: what is left of a gradient" not in (tmp_path / "report.html").read_text()
-    assert not list(tmp_path.glob("gradients_*.png"))
-
-
 def test_only_seeds_that_every_side_has_are_set_beside_each_other(tmp_path):
     (tmp_path / "results").mkdir()
     for side, seed in (("engine", 0), ("engine", 1), ("reversed", 0), ("reversed", 1), ("keras", 1)):
@@ -170,21 +159,15 @@ def test_only_seeds_that_every_side_has_are_set_beside_each_other(tmp_path):
     assert beside_keras.found(tmp_path) == {}
 
 
-def test_a_cell_that_takes_another_s_rates_has_no_search(small_command, tmp_path):
-    with pytest.raises(
-        ValueError, match="peephole takes the rates of lstm1 and has no search of its own: leave it out"
-    ):
-        search.search(tmp_path, ("it",), ("peephole",))
-
-
-def test_a_training_that_diverged_has_no_gradient_after_it(small, monkeypatch):
+@pytest.mark.parametrize("cell", ["lstm1", "peephole"])
+def test_a_training_that_diverged_has_no_gradient_after_it(small, monkeypatch, cell):
     def diverge(network, *given):
-        for layer in network.model.layers:
-            layer.set_weights([np.full_like(w, np.nan) for w in layer.get_weights()])
+        for w in network.weights.values():
+            w[...] = np.nan
         return {"sequences": None}
 
     monkeypatch.setattr("experiments.study.solving.solve", diverge)
-    found = train(Point("recall", "lstm1", 10), small, 0)
+    found = train(Point("recall", cell, 10), small, 0)
     assert found["before"] is not None
     assert found["after"] is None
 
