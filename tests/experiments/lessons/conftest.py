@@ -15,8 +15,11 @@ def marimo():
 
 @pytest.fixture(scope="session")
 def lesson(marimo):
-    """lesson(n, answer_1=...): the definitions of lesson n after a run, with answers in the place of the reader's."""
-    return lambda n, **answers: _app(n).run(defs=answers or None)[1]
+    """lesson(n, answer_1=...): the definitions of lesson n after a run, with answers in the place of the reader's.
+
+    Any other name may be given too; a cell all of whose names are given does not run.
+    """
+    return lambda n, **given: _app(n).run(defs=given or None)[1]
 
 
 @pytest.fixture

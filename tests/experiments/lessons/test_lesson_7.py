@@ -73,11 +73,12 @@ def test_the_right_answers_are_right(words):
     assert (words["check_1"].state, words["check_2"].state) == ("right", "right")
 
 
-def test_misconceptions_are_wrong(lesson):
+def test_misconceptions_are_wrong(lesson, words):
     """That the unit with the largest cell keeps the number, and that what a unit says of many alone is what parts them."""
     answered = lesson(
         7,
         answer_1=lambda c: np.abs(c[:, -1]).sum(axis=0).argmax(),
         answer_2=lambda h, W: h[1] * (W[:, 1] - W[:, 0]),
+        **{name: words[name] for name in ("trained", "far", "mixed")},  # not trained again
     )
     assert (answered["check_1"].state, answered["check_2"].state) == ("wrong", "wrong")
