@@ -32,7 +32,9 @@ class Modern:
     @property
     def words(self) -> str:
         added = f" beside the inputs, after {self.head_start.sequences:,} sequences" if self.head_start else ""
-        return f"{self.units} units{added}"
+        own = self.learning
+        steps = f", batches of {own.batch_size} at a rate of {own.rate:g}" if own != Learning() else ""
+        return f"{self.units} units{added}{steps}"
 
     def network(self, task: Task, seed: int) -> Network:
         lstm = le.LSTM(self.units, return_sequences=task.per_step)

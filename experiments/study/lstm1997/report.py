@@ -51,8 +51,8 @@ DIFFERENT = {
     "modern": (
         "The LSTM of today is not the paper's: it has forget gates, the whole gradient, Adam on small batches, and "
         "where the paper has sigmoid outputs and squared errors, softmax and cross-entropy for classes, and in 4 and "
-        "5 a linear output. In 2a alone its "
-        "outputs hear the inputs too, and for the first sequences nothing else, as the paper has it in 2a and 2b."
+        "5 a linear output. In 2a alone its outputs hear the inputs too, and for the first sequences nothing else, as the "
+        "paper has it in 2a and 2b; and 2b alone is learnt in batches of 16, by larger steps."
     ),
     "1997": (
         "The cell of 1997 is the paper's: no forget gate, blocks of memory cells that share their gates, gates that hear "
