@@ -97,9 +97,9 @@ def print_scores(what: str, result: dict[str, Any]) -> None:
 
 def print_frame(title: str, frame: Any, form: str = "") -> None:
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
-    table.add_column(str(frame.index.name or ""))
+    table.add_column(str(frame.index.name or ""), overflow="fold")
     for column in frame:
-        table.add_column(str(column), justify="right", min_width=8)
+        table.add_column(str(column), justify="right", min_width=8, overflow="fold")
     for index, row in frame.iterrows():
         table.add_row(str(index), *[v if isinstance(v, str) else (form or _form(v)).format(v) for v in row])
     out_console.print(table)

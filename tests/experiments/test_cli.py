@@ -1,5 +1,6 @@
 """The command line as a person meets it: help, exit codes 0, 1 and 2, errors in a line, and JSON for programs."""
 
+import io
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 import lstm_engine as le
 from experiments import cli
@@ -439,3 +441,13 @@ def test_another_package_of_the_same_name_is_pointed_out(tmp_path):
     )
     assert "Python finds another 'features'" in done.stderr
     assert "start in another folder, or rename that one" in done.stderr
+
+
+def test_a_table_that_is_wider_than_the_terminal_loses_nothing(monkeypatch):
+    console = Console(width=60, file=io.StringIO())
+    monkeypatch.setattr(cli.shared, "out_console", console)
+    table = pd.DataFrame({f"column {k}": ["as-long-as-this"] for k in range(4)}, index=["2c-q1000-p1000"])
+    cli.shared.print_frame("", table)
+    shown = re.sub(r"\s", "", console.file.getvalue())
+    assert "…" not in shown
+    assert all(shown.count(c) >= 4 * "as-long-as-this".count(c) for c in "aslongthi")

@@ -186,7 +186,7 @@ def narrow(result: dict[str, Any]) -> pd.DataFrame:
     """The same for a terminal, without the networks; the means are of the seeds that solved the task."""
     rows = [
         {
-            "": row["key"],
+            "": row["key"].replace("-", " "),  # where a line may be broken
             "cell": row["cell"],
             "solved": share_words(row),
             "sequences": spread_words(row["sequences_of_solved"]),
