@@ -114,7 +114,7 @@ def write(
         report.table(rates(result)),
         report.heading("How much of the gradient arrives before training, as a power of ten"),
         report.table(arrivals(result)),
-        report.paragraph(f"All trainings took {result['seconds'] / 60:.0f} minutes of one core."),
+        report.paragraph(f"All trainings took {result['seconds'] / 60:.1f} minutes of one core."),
     ]
     run.write("report.html", report.page("A digit, silence, and then the question", parts, footer(command)))
     return result

@@ -77,7 +77,7 @@ def write(
     ]
     if result["digits"]:
         parts += [
-            report.heading(f"Spoken digits, on speakers never heard: {s.digits.units} units, {s.digits.epochs} epochs"),
+            report.heading(f"Spoken digits, on speakers never heard: units {s.digits.units}, epochs {s.digits.epochs}"),
             report.table(digits_frame(result).set_index("variant")),
         ]
     parts += [
