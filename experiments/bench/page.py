@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments import report
 from experiments.bench import pictures, tables
 from experiments.bench.sides import ENGINE
-from experiments.pictures import inline, png
-from experiments.runs import Run, footer
+from experiments.reports import page
+from experiments.reports.pictures import inline, png
+from experiments.reports.run import Run, footer
 
 
 class Section(NamedTuple):
@@ -38,26 +38,26 @@ def write(run: Run, result: dict[str, Any], command: str) -> Path:
     run.write_json("bench.json", result)
     machine = result["machine"]
     parts = [
-        report.paragraph(verdict(result), "lead"),
-        *(report.paragraph(note, "note") for note in tables.notes(result)),
-        *(report.paragraph(words) for words in tables.agreement(result)),
-        report.paragraph(READING),
-        report.paragraph(
+        page.paragraph(verdict(result), "lead"),
+        *(page.paragraph(note, "note") for note in tables.notes(result)),
+        *(page.paragraph(words) for words in tables.agreement(result)),
+        page.paragraph(READING),
+        page.paragraph(
             f"{machine['processor']}, {machine['cores']} cores, {machine['system']}. "
             + "; ".join(dict.fromkeys(machine["sides"].values()))
         ),
     ]
     for section in sections(result):
-        parts.append(report.heading(section.heading))
+        parts.append(page.heading(section.heading))
         for name, draw, caption in section.pictures:
             run.write(f"{name}.png", png(fig := draw()))
             parts.append(inline(fig, caption))
         for title, frame in section.tables.items():
-            parts += [report.paragraph(title[0].upper() + title[1:]), report.table(frame)]
+            parts += [page.paragraph(title[0].upper() + title[1:]), page.table(frame)]
     if checked := [*result.get("train", []), *result.get("inference", [])]:
         words = "The ways that were timed, and how far they were from the engine"
-        parts.append(report.folded(words, report.table(tables.checks(checked))))
-    return run.write("report.html", report.page("The engine beside its peers", parts, footer(command)))
+        parts.append(page.folded(words, page.table(tables.checks(checked))))
+    return run.write("report.html", page.page("The engine beside its peers", parts, footer(command)))
 
 
 def sections(result: dict[str, Any]) -> list[Section]:

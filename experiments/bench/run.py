@@ -12,7 +12,7 @@ from experiments.bench.ratios import ratio, spread
 from experiments.bench.shapes import GRID, Shape
 from experiments.bench.sides import ENGINE, LIMITS, SIDES
 from experiments.bench.turns import Seat, Timing, Turns
-from experiments.runs import versions
+from experiments.reports.run import versions
 
 PARTS = ("train", "inference", "threads", "growth", "memory", "start")
 INFERENCE_BATCHES = (256, 1)

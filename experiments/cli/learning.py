@@ -45,7 +45,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """The whole way on synthetic voices: synthesise, extract, train beside Keras, compare, report."""
-    from experiments.demo import demo as run
+    from experiments.tutorial.demo import demo as run
 
     with stages() as stage:
         result = run(out, speakers, test_speakers, clips, epochs, seed, jobs, force, stage)
@@ -126,7 +126,7 @@ def train(
         return _train_frames(data, out, given, seed, force, as_json)
     if refused := [f"--{name.replace('_', '-')}" for name in ("watch", "keep_epochs") if name in given]:
         raise ValueError(f"{' and '.join(refused)} needs frames, as features --recipe frames writes them, not tables")
-    from experiments.training import train as run
+    from experiments.tutorial.training import train as run
 
     verbose = int(out_console.is_terminal and not as_json)
     result = run(data, out, reading, scale, units, epochs, batch_size, learning_rate, seed, verbose, force)
@@ -171,8 +171,8 @@ def _show_evaluation(result: dict[str, Any], notes: list[str]) -> None:
 
 def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
     """train --task digits: the published training speakers, and the published test speakers once."""
-    from experiments.digits import train as run
-    from experiments.digits import words
+    from experiments.digits.digits import train as run
+    from experiments.digits.digits import words
 
     with stages() as stage:
         result = run(data, out, **settings, seed=seed, force=force, stage=stage)
@@ -232,7 +232,7 @@ def evaluate(
             raise ValueError(f"--{min(foreign).replace('_', '-')} goes with --corpus, not with a folder of tables")
         if model is None:
             raise ValueError("name the model that train wrote with --model: the shipped one reads frames, not tables")
-        from experiments.training import evaluate as run
+        from experiments.tutorial.training import evaluate as run
 
         result = run(model, data, part or "held-out")
         return print_json(result) if as_json else print_scores(result["part"], result)
@@ -279,10 +279,10 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """The engine beside Keras: same initial weights, same batches. With --steps, exit 1 when they part."""
-    from experiments import compare_report
-    from experiments.comparison import compare as run_epochs
-    from experiments.runs import Run
-    from experiments.voice_task import metadata, read_task, recipe_of
+    from experiments.reports.run import Run
+    from experiments.tutorial import comparison_report as compare_report
+    from experiments.tutorial.comparison import compare as run_epochs
+    from experiments.tutorial.task import metadata, read_task, recipe_of
 
     if steps is not None and (seeds > 1 or control):
         raise ValueError("--steps follows one pair of models batch by batch: leave out --seeds and --control")
@@ -331,9 +331,9 @@ def compare(
 
 def _compare_steps(run: Any, task: Any, settings: dict[str, Any], steps: int, tol: float | None, as_json: bool) -> None:
     """compare --steps: everything after each batch, from one pair of models."""
-    from experiments.keras_reference import import_keras, to_keras
-    from experiments.step_by_step import side_by_side
-    from experiments.voice_task import voice_model
+    from experiments.beside_keras.step_by_step import side_by_side
+    from experiments.beside_keras.twins import import_keras, to_keras
+    from experiments.tutorial.task import voice_model
 
     import_keras(settings["dtype"])
     X, y = task.inputs(task.train), task.train.labels

@@ -106,7 +106,7 @@ def bench(
     from experiments.bench import page, sides, tables
     from experiments.bench import run as benchmark
     from experiments.bench import shapes as grid
-    from experiments.runs import Run
+    from experiments.reports.run import Run
 
     changed = {
         "parts": what and benchmark.parse_parts(what),

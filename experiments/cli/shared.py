@@ -110,7 +110,7 @@ def _form(value: float) -> str:
 
 
 def print_json(value: Any) -> None:
-    from experiments.runs import to_json
+    from experiments.reports.run import to_json
 
     print(to_json(value))
 

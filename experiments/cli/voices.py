@@ -284,7 +284,7 @@ def record(
     as_json: AsJson = False,
 ) -> None:
     """Listens to you, and says what your voice sounds like. Nothing is kept without --save. Exit 1 when nobody spoke."""
-    from experiments.runs import Run
+    from experiments.reports.run import Run
     from experiments.voices import judge_shown, microphone
     from experiments.voices.predict import SHIPPED, draw, frames_model, prediction_of
     from experiments.voices.record import CONSENT

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from rich.markup import escape
 
 import lstm_engine as le
-from experiments import gradient_report
-from experiments.runs import Run
+from experiments.laboratory import report as gradient_report
+from experiments.reports.run import Run
 from lstm_engine.gradient_check import error_curve
 from lstm_engine.gradient_check.compare import Progress
 

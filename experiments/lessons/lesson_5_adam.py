@@ -8,7 +8,7 @@ with app.setup(hide_code=True):
     import numpy as np
 
     import lstm_engine as le
-    from experiments.keras_reference import import_keras
+    from experiments.beside_keras.twins import import_keras
     from experiments.lessons import drawing, exercises
 
     STEPS = 80

@@ -13,9 +13,9 @@ with app.setup(hide_code=True):
 
     import lstm_engine as le
     from experiments.lessons import drawing, exercises
-    from experiments.scores import best_threshold
+    from experiments.reports.scores import best_threshold
     from experiments.threads import one_thread
-    from experiments.voice_task import sequences
+    from experiments.tutorial.task import sequences
     from features.dataset import Scaler, speaker_folds
     from features.mfcc import HOP, RATE_HZ
     from features.recipes import READINGS, TUTORIAL, as_frames, as_steps, with_index

@@ -1,6 +1,5 @@
-"""Looking inside a trained network: what its gates did on one recording, and what it would say if one of them were changed.
+"""Inside any trained network: what its gates did, what it would answer if one of them were changed, how its gates learn.
 
-`analyses` are numbers drawn from a trace or a model, each with its formula; `interventions` edit weights and leave the
-equations as they are; `looking` gathers both for a recording, and `page` makes one HTML file of it.
-`watching` sees a training from inside, for its report; `epochs` keeps each epoch's network, and `epochs_page` shows them.
+Open `analyses.py` first: numbers from a trace or a model, each with its formula. `interventions` edits weights and leaves the
+equations as they are; `watching` records gates and gradients while a network trains.
 """

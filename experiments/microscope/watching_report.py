@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from experiments import report
 from experiments.microscope.watching import HIGH, LOW
-from experiments.pictures import BLUE, GREY, ORANGE, inline
+from experiments.reports import page
+from experiments.reports.pictures import BLUE, GREY, ORANGE, inline
 
 GREEN, PURPLE, BLACK = "#006B4F", "#8F3F71", "#000000"
 STYLES = {  # the microscope's own: i f o, g c h; a GRU's beside them
@@ -26,8 +26,8 @@ TINY = 1e-30  # what is 0 cannot be drawn on a logarithmic scale
 def parts(table: pd.DataFrame) -> list[str]:
     """A report's parts, from `Watch.table()`: how far gates stand open, what they let through, gradients and updates."""
     drawn = [
-        report.heading("Inside, epoch by epoch"),
-        report.paragraph(
+        page.heading("Inside, epoch by epoch"),
+        page.paragraph(
             "The same few samples after every epoch, dropout off; epoch 0 is before training. All numbers: watched.csv."
         ),
     ]
@@ -75,8 +75,8 @@ def parts(table: pd.DataFrame) -> list[str]:
         ),
     ]
     if table["layer"][table["size"].notna()].nunique() > 1:
-        return [*drawn, *pictures, report.row(*whole)]  # those are as wide as the page by themselves
-    return [*drawn, report.row(*pictures, *whole)]
+        return [*drawn, *pictures, page.row(*whole)]  # those are as wide as the page by themselves
+    return [*drawn, page.row(*pictures, *whole)]
 
 
 # -- one picture for each layer, side by side --------------------------------------------------------------------------

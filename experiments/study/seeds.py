@@ -12,7 +12,7 @@ from typing import Any
 
 from joblib import Parallel, delayed
 
-from experiments.runs import Run, to_json, versions
+from experiments.reports.run import Run, to_json, versions
 from experiments.threads import one_thread
 from features.whole_files import replace_file, sweep
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.scores import share_interval
+from experiments.reports.scores import share_interval
 
 OF_SOLVED = "of those that solved it"  # what a mean and a range are of
 

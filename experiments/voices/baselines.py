@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from threadpoolctl import ThreadpoolController
 
-from experiments.scores import best_threshold
+from experiments.reports.scores import best_threshold
 from features.clips import Clips
 from features.dataset import Scaler, fewest_speakers, speaker_folds
 

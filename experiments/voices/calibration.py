@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
-from experiments.scores import share_interval
+from experiments.reports.scores import share_interval
 
 TEMPERATURES = (0.05, 20.0)
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from experiments.runs import Run
+from experiments.reports.run import Run
 from experiments.voices import evaluation_report
 from experiments.voices.baselines import Baselines
 from experiments.voices.evaluation import evaluate_clips

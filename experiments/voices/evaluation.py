@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from experiments.scores import by_speaker, class_mean, class_mean_interval, share_interval
+from experiments.reports.scores import by_speaker, class_mean, class_mean_interval, share_interval
 from experiments.voices.baselines import f0_statistic
 from experiments.voices.calibration import calibration, reliability
 from features.clips import Clips

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments import report
-from experiments.pictures import BLUE, GREY, ORANGE, by_sex, figure, inline
-from experiments.runs import Run, footer
+from experiments.reports import page
+from experiments.reports.pictures import BLUE, GREY, ORANGE, by_sex, figure, inline
+from experiments.reports.run import Run, footer
 
 COLOURS = {"male": BLUE, "female": ORANGE}
 SHOWN_ROWS = 100  # of a table on the page; the CSV beside it has all
@@ -25,19 +25,19 @@ def write(
     run.write("errors.csv", pd.DataFrame(result["errors"], columns=rows.columns).to_csv(index=False))
     f0_hz = result["f0_hz"]
     parts = [
-        report.paragraph(sentence(result), "lead"),
-        *(report.paragraph(note, "note") for note in [*notes, *caution(result)]),
-        report.heading("Beside the baselines"),
-        report.table(side_table(result)),
-        report.paragraph(
+        page.paragraph(sentence(result), "lead"),
+        *(page.paragraph(note, "note") for note in [*notes, *caution(result)]),
+        page.heading("Beside the baselines"),
+        page.table(side_table(result)),
+        page.paragraph(
             "Right answers as balanced accuracy, the mean of the two sexes' shares, so that guessing gives .5. A speaker's "
             "answer is the mean log-odds of the speaker's clips. Intervals hold 95 % of 2,000 draws of as many speakers, "
             "each with all of their clips, and of half an answer that was not seen; those of a difference draw both "
             "classifiers on the same speakers."
         ),
-        report.table(sex_table(result)),
-        report.heading("How sure, and rightly so?"),
-        report.row(
+        page.table(sex_table(result)),
+        page.heading("How sure, and rightly so?"),
+        page.row(
             inline(
                 reliability_picture(result),
                 "Of the clips that were given a probability, how many are male: on the diagonal the network means what it "
@@ -48,20 +48,20 @@ def write(
                 "A good classifier piles up at both ends, each sex at its own.",
             ),
         ),
-        report.table(calibration_table(result)),
-        report.paragraph(abstention_words(result)),
-        report.heading("Where it is wrong"),
+        page.table(calibration_table(result)),
+        page.paragraph(abstention_words(result)),
+        page.heading("Where it is wrong"),
         inline(
             against_f0(rows, f0_hz),
             "Log-odds against median F0. Marked are the errors: right of the dashed line a male voice is high, left of it a "
             "female voice is low, and a network that errs there follows pitch.",
         ),
         _table_of(error_table(result), "Every clip was right.", "errors.csv"),
-        report.heading("Every speaker"),
-        report.folded("Those with errors first", _table_of(people_table(result), "No speaker is known.", "clips.csv")),
+        page.heading("Every speaker"),
+        page.folded("Those with errors first", _table_of(people_table(result), "No speaker is known.", "clips.csv")),
         *more,
     ]
-    run.write("report.html", report.page("A network on voices that it has not heard", parts, footer(command)))
+    run.write("report.html", page.page("A network on voices that it has not heard", parts, footer(command)))
 
 
 def sentence(result: dict[str, Any]) -> str:
@@ -236,10 +236,10 @@ def _formed(table: pd.DataFrame, forms: dict[str, str]) -> pd.DataFrame:
 
 def _table_of(table: pd.DataFrame, empty: str, file: str) -> str:
     if table.empty:
-        return report.paragraph(empty)
+        return page.paragraph(empty)
     rest = len(table) - SHOWN_ROWS
-    more = report.paragraph(f"{rest:,} more are in {file}.") if rest > 0 else ""
-    return report.table(table.head(SHOWN_ROWS)) + more
+    more = page.paragraph(f"{rest:,} more are in {file}.") if rest > 0 else ""
+    return page.table(table.head(SHOWN_ROWS)) + more
 
 
 def _with_interval(figures: dict[str, Any], what: str = "balanced_accuracy", words: str = "") -> str:

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.pictures import BLUE, GREY, ORANGE
+from experiments.reports.pictures import BLUE, GREY, ORANGE
 from experiments.voices.judge import Judgement
 from features.speech import FRAME_S
 from features.synth import PITCH

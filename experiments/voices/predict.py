@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import lstm_engine as le
-from experiments import training
-from experiments.runs import Run
-from experiments.training import Prediction
+from experiments.reports.run import Run
+from experiments.tutorial import training
+from experiments.tutorial.training import Prediction
 from experiments.voices import clip_model
 from experiments.voices.clip_model import ClipModel
 from experiments.voices.judge import Judgement, judge_file
@@ -51,7 +51,7 @@ def prediction_of(file: str, judgement: Judgement, picture: Path | None = None) 
 
 def draw(judgement: Judgement, file: str, run: Run, name: str) -> Path:
     """The picture of a file, under `name` in the run's folder."""
-    from experiments import pictures  # matplotlib: only who asks for pictures waits for it
+    from experiments.reports import pictures  # matplotlib: only who asks for pictures waits for it
     from experiments.voices import judge_pictures
 
     return run.write(name, pictures.png(judge_pictures.picture(judgement, file)))

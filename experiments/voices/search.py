@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.scores import balanced_accuracy
+from experiments.reports.scores import balanced_accuracy
 from experiments.voices.baselines import Baselines
 from experiments.voices.clip_model import Settings, train
 from features import corpora

@@ -11,18 +11,19 @@ import numpy as np
 import pandas as pd
 
 import lstm_engine as le
-from experiments import pictures, report
-from experiments.microscope import epochs_page, watching_report
-from experiments.microscope.epochs import KeepEpochs, forget, hear
-from experiments.microscope.page import plotly
+from experiments.microscope import watching_report
 from experiments.microscope.watching import Watch, probe
-from experiments.runs import Run, versions
+from experiments.reports import page, pictures
+from experiments.reports.run import Run, versions
 from experiments.voices import clip_model, evaluation_report
 from experiments.voices.baselines import Baselines
 from experiments.voices.calibration import fit_temperature
 from experiments.voices.clip_model import SURE, Settings
 from experiments.voices.cross_corpus import for_evaluation
 from experiments.voices.evaluation import evaluate_clips
+from experiments.voices.inside import epochs_page
+from experiments.voices.inside.epochs import KeepEpochs, forget, hear
+from experiments.voices.inside.page import plotly
 from experiments.voices.search import FOLDS, out_of_fold
 from features.clips import Clips, read_variants
 from features.dataset import fewest_speakers, speaker_folds
@@ -103,14 +104,14 @@ def train(
     ]
     notes.append(f"The temperature was fitted by {folds} folds of those speakers, in as many trainings more.")
     learnt = [
-        report.heading("Learning"),
+        page.heading("Learning"),
         pictures.inline(curves, "Look for where the lines flatten: from there on little is learnt."),
         *watching_report.parts(watching.table()),
     ]
     if watch is not None:
         run.write("gates.html", epochs_page.page(heard, kept, table))
         learnt.insert(
-            1, report.link("gates.html", f"Every gate, epoch by epoch, while the network hears {Path(watch).name}")
+            1, page.link("gates.html", f"Every gate, epoch by epoch, while the network hears {Path(watch).name}")
         )
     evaluation_report.write(run, result, rows, notes, "lstm-engine train", learnt)
     return result | {"run": str(run.folder)}

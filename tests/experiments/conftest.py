@@ -11,9 +11,9 @@ import pytest
 import soundfile as sf
 
 import lstm_engine as le
-from experiments.comparison import Comparison, compare
-from experiments.training import train
-from experiments.voice_task import VoiceTask, read_task
+from experiments.tutorial.comparison import Comparison, compare
+from experiments.tutorial.task import VoiceTask, read_task
+from experiments.tutorial.training import train
 from features.corpora import Utterance, tutorial_folders
 from features.extraction import extract
 from features.synth import draw_speaker, speak, write_corpus

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.runs import Run
+from experiments.reports.run import Run
 from experiments.study.gap.cells import CELLS
 from experiments.study.gap.settings import Condition, Settings
 from experiments.study.gap.training import choose

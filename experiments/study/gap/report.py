@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments import pictures, report
-from experiments.runs import Run, footer
-from experiments.scores import class_mean_interval
+from experiments.reports import page, pictures
+from experiments.reports.run import Run, footer
+from experiments.reports.scores import class_mean_interval
 from experiments.study.gap.cells import CELLS
 from experiments.study.gap.choosing import Choice
 from experiments.study.gap.settings import Settings
@@ -95,28 +95,28 @@ def write(
     run.write("gap.png", pictures.png(fig))
     run.write_json("gap.json", result)
     parts = [
-        report.paragraph(result["words"], "lead"),
-        *([report.paragraph(QUICK, "note")] if quick else []),
+        page.paragraph(result["words"], "lead"),
+        *([page.paragraph(QUICK, "note")] if quick else []),
         pictures.inline(fig, PICTURE),
-        report.heading(TABLE_TITLE),
-        report.table(accuracies(result)),
-        report.paragraph(SPREAD),
-        report.heading("How sure that is: 95 % intervals over test speakers"),
-        report.table(intervals(result)),
-        report.paragraph(OVER_SPEAKERS),
-        report.heading("What was the same for all, and what was not"),
-        report.paragraph(TOLD.format(**vars(settings))),
-        report.paragraph(
+        page.heading(TABLE_TITLE),
+        page.table(accuracies(result)),
+        page.paragraph(SPREAD),
+        page.heading("How sure that is: 95 % intervals over test speakers"),
+        page.table(intervals(result)),
+        page.paragraph(OVER_SPEAKERS),
+        page.heading("What was the same for all, and what was not"),
+        page.paragraph(TOLD.format(**vars(settings))),
+        page.paragraph(
             FAIR.format(**vars(settings) | {"rates": _list(settings.rates), "further": _list(settings.further_rates)})
         ),
-        report.paragraph(SILENCE.format(**vars(settings) | {"drawn": DRAWN[settings.silence]})),
-        report.heading("The rates that were chosen, and the accuracy on held-out training speakers"),
-        report.table(rates(result)),
-        report.heading("How much of the gradient arrives before training, as a power of ten"),
-        report.table(arrivals(result)),
-        report.paragraph(f"All trainings took {result['seconds'] / 60:.1f} minutes of one core."),
+        page.paragraph(SILENCE.format(**vars(settings) | {"drawn": DRAWN[settings.silence]})),
+        page.heading("The rates that were chosen, and the accuracy on held-out training speakers"),
+        page.table(rates(result)),
+        page.heading("How much of the gradient arrives before training, as a power of ten"),
+        page.table(arrivals(result)),
+        page.paragraph(f"All trainings took {result['seconds'] / 60:.1f} minutes of one core."),
     ]
-    run.write("report.html", report.page("A digit, silence, and then the question", parts, footer(command)))
+    run.write("report.html", page.page("A digit, silence, and then the question", parts, footer(command)))
     return result
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments import pictures, report
-from experiments.runs import Run, footer
+from experiments.reports import page, pictures
+from experiments.reports.run import Run, footer
 from experiments.study.lstm1997.experiments import PATIENCE, Setup
 from experiments.study.solved import OF_SOLVED, percent, share_words, solved_summary, spread_words
 from experiments.study.solving import TESTED
@@ -92,23 +92,21 @@ def write(run: Run, rows: Sequence[Row], quick: bool, commands: Sequence[str]) -
     run.write("lstm1997.png", pictures.png(fig))
     run.write_json(NUMBERS, result)
     parts = [
-        report.paragraph(result["words"], "lead"),
-        *([report.paragraph(QUICK, "note")] if quick else []),
-        report.heading(TABLE_TITLE),
-        report.table(frame(result).set_index("experiment")),
+        page.paragraph(result["words"], "lead"),
+        *([page.paragraph(QUICK, "note")] if quick else []),
+        page.heading(TABLE_TITLE),
+        page.table(frame(result).set_index("experiment")),
         pictures.inline(
             fig, "Mean absolute error at the end of a sequence, by 500 sequences, a line a seed, until the criterion is met "
             "(dot) or the training ends without (cross). A dotted line: where the paper's network was done. Look for the "
             "plateau of a network that cannot remember yet, and how suddenly it leaves it."
         ),
-        report.paragraph(" ".join([CRITERION, *(LIMITS[cell] for cell in cells)])),
-        report.paragraph(SPREADS),
-        *(report.paragraph(f"{DIFFERENT[cell]} {start_words(rows, cell)}".strip()) for cell in cells),
-        report.paragraph(SOURCE),
+        page.paragraph(" ".join([CRITERION, *(LIMITS[cell] for cell in cells)])),
+        page.paragraph(SPREADS),
+        *(page.paragraph(f"{DIFFERENT[cell]} {start_words(rows, cell)}".strip()) for cell in cells),
+        page.paragraph(SOURCE),
     ]  # fmt: skip
-    run.write(
-        "report.html", report.page("Long Short-Term Memory, 1997, done again", parts, footer("; ".join(commands)))
-    )
+    run.write("report.html", page.page("Long Short-Term Memory, 1997, done again", parts, footer("; ".join(commands))))
     return result
 
 

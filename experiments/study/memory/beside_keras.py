@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.keras_reference import to_keras
+from experiments.beside_keras.twins import to_keras
 from experiments.study import solving
 from experiments.study.goals import Network
 from experiments.study.memory import rates

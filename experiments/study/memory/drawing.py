@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from experiments.pictures import BLUE, GREY, ORANGE
+from experiments.reports.pictures import BLUE, GREY, ORANGE
 from experiments.study.memory import beside_keras
 from experiments.study.memory.cells import CELLS
 from experiments.study.memory.points import Point

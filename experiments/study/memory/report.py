@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments import pictures, report
-from experiments.runs import Run, footer
-from experiments.scores import share_interval
+from experiments.reports import page, pictures
+from experiments.reports.run import Run, footer
+from experiments.reports.scores import share_interval
 from experiments.study.memory import beside_keras, drawing, rates
 from experiments.study.memory.cells import CELLS
 from experiments.study.memory.points import Point
@@ -113,23 +113,23 @@ def write(
         run.write(f"{name}.png", png)
     run.write("trainings.csv", trainings(found).to_csv(index=False))
     run.write_json(NUMBERS, result)
-    page = {name: pictures.inline(png, caption) for name, (png, caption) in drawn.items()}
+    figures = {name: pictures.inline(png, caption) for name, (png, caption) in drawn.items()}
     parts = [
-        report.paragraph(result["words"], "lead"),
-        *([report.paragraph(QUICK, "note")] if quick else []),
-        report.paragraph(ASKED),
-        report.heading(TABLE_TITLE),
-        report.table(longest(result)),
-        page["success"],
-        report.paragraph(solved_words(settings, result)),
-        report.paragraph(seeds_words(result)),
-        page["curves"],
-        *_gradients_part(page, tasks),
-        *(_keras_part(result["keras"], page["keras"]) if beside else []),
-        report.folded("All points", report.table(frame(result))),
+        page.paragraph(result["words"], "lead"),
+        *([page.paragraph(QUICK, "note")] if quick else []),
+        page.paragraph(ASKED),
+        page.heading(TABLE_TITLE),
+        page.table(longest(result)),
+        figures["success"],
+        page.paragraph(solved_words(settings, result)),
+        page.paragraph(seeds_words(result)),
+        figures["curves"],
+        *_gradients_part(figures, tasks),
+        *(_keras_part(result["keras"], figures["keras"]) if beside else []),
+        page.folded("All points", page.table(frame(result))),
     ]  # fmt: skip
     run.write(
-        "report.html", report.page("How far back can a recurrent network remember?", parts, footer("; ".join(commands)))
+        "report.html", page.page("How far back can a recurrent network remember?", parts, footer("; ".join(commands)))
     )
     return result
 
@@ -265,15 +265,15 @@ def keras_words(keras: dict[str, Any]) -> str:
     )
 
 
-def _gradients_part(page: Mapping[str, str], tasks: Sequence[str]) -> list[str]:
+def _gradients_part(figures: Mapping[str, str], tasks: Sequence[str]) -> list[str]:
     first, *others = tasks
     return [
-        report.heading("Why: what is left of a gradient"),
-        page[f"gradients_{first}"],
-        *(report.folded(f"The same for {TITLES[task]}", page[f"gradients_{task}"]) for task in others),
-        page["reach"],
+        page.heading("Why: what is left of a gradient"),
+        figures[f"gradients_{first}"],
+        *(page.folded(f"The same for {TITLES[task]}", figures[f"gradients_{task}"]) for task in others),
+        figures["reach"],
     ]
 
 
 def _keras_part(keras: dict[str, Any], picture: str) -> list[str]:
-    return [report.heading("The same in Keras"), picture, report.paragraph(keras_words(keras))]
+    return [page.heading("The same in Keras"), picture, page.paragraph(keras_words(keras))]

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments import pictures, report
-from experiments.runs import Run, footer
-from experiments.scores import class_mean_interval
+from experiments.reports import page, pictures
+from experiments.reports.run import Run, footer
+from experiments.reports.scores import class_mean_interval
 from experiments.study.solved import OF_SOLVED, percent, share_words, solved_summary, spread, spread_words
 from experiments.study.solving import TESTED
 from experiments.study.variants.cells import CELLS
@@ -70,28 +70,28 @@ def write(
     run.write("variants.png", pictures.png(fig))
     run.write_json(NUMBERS, result)
     parts = [
-        report.paragraph(result["words"], "lead"),
-        *([report.paragraph(QUICK, "note")] if quick else []),
-        report.heading(f"{_adding_title(s)}: {s.adding.units} units"),
-        report.table(adding_frame(result).set_index("variant")),
+        page.paragraph(result["words"], "lead"),
+        *([page.paragraph(QUICK, "note")] if quick else []),
+        page.heading(f"{_adding_title(s)}: {s.adding.units} units"),
+        page.table(adding_frame(result).set_index("variant")),
     ]
     if result["digits"]:
         parts += [
-            report.heading(f"Spoken digits, on speakers never heard: units {s.digits.units}, epochs {s.digits.epochs}"),
-            report.table(digits_frame(result).set_index("variant")),
+            page.heading(f"Spoken digits, on speakers never heard: units {s.digits.units}, epochs {s.digits.epochs}"),
+            page.table(digits_frame(result).set_index("variant")),
         ]
     parts += [
         pictures.inline(fig, caption(result, s)),
-        report.paragraph(f"{APART} {worth(result)}"),
-        report.paragraph(FAIR.format(memory=_memory(result, s), rates=", ".join(f"{rate:g}" for rate in s.rates))),
-        report.heading("The rates, and how they were chosen"),
-        report.paragraph(chosen_words(result, s)),
-        report.table(choices_frame(result).set_index("variant")),
-        report.heading("What the paper found"),
-        report.paragraph(ABOUT_PAPER),
+        page.paragraph(f"{APART} {worth(result)}"),
+        page.paragraph(FAIR.format(memory=_memory(result, s), rates=", ".join(f"{rate:g}" for rate in s.rates))),
+        page.heading("The rates, and how they were chosen"),
+        page.paragraph(chosen_words(result, s)),
+        page.table(choices_frame(result).set_index("variant")),
+        page.heading("What the paper found"),
+        page.paragraph(ABOUT_PAPER),
     ]
     title = "The LSTM and its eight variants (Greff et al. 2017)"
-    run.write("report.html", report.page(title, parts, footer("; ".join(commands))))
+    run.write("report.html", page.page(title, parts, footer("; ".join(commands))))
     return result
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.study.epochs_subjects import digest
+from experiments.study.epochs.subjects import digest
 from experiments.study.goals import MostRecent
 from experiments.study.seeds import Job, Stage, begin, gather, made_by, silent, standing
 from experiments.study.solving import TESTED

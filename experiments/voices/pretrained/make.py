@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from scipy.special import expit
 
-from experiments.runs import to_json, versions
+from experiments.reports.run import to_json, versions
 from experiments.voices import clip_model
 from experiments.voices.baselines import Baselines, f0_statistic
 from experiments.voices.calibration import fit_temperature

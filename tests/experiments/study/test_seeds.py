@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.runs import Run
+from experiments.reports.run import Run
 from experiments.study.seeds import RESULTS, Job, begin, gather, read
 
 

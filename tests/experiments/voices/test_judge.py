@@ -10,7 +10,7 @@ import soundfile as sf
 import soxr
 from scipy.special import expit
 
-from experiments.training import Prediction
+from experiments.tutorial.training import Prediction
 from experiments.voices import clip_model, judge_pictures, judge_shown
 from experiments.voices.judge import STRETCH_S, Judgement, judge, judge_file, judge_stretches
 from experiments.voices.predict import picture_names
@@ -234,7 +234,7 @@ def test_a_picture_of_no_speech_says_that_nobody_was_asked():
 
 
 def test_a_name_with_dollars_is_no_formula():
-    from experiments.pictures import png
+    from experiments.reports.pictures import png
 
     assert png(judge_pictures.picture(drawn(), "$\\bad{$.wav")).startswith(b"\x89PNG")
 

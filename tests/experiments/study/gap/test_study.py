@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.scores import class_mean_interval
+from experiments.reports.scores import class_mean_interval
 from experiments.study.gap import choosing, report
 from experiments.study.gap import study as module
 from experiments.study.gap.choosing import Plan

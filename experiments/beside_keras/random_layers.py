@@ -1,0 +1,308 @@
+"""Random layers beside Keras in float64: `python -m experiments.beside_keras.random_layers --examples 5000 --seed 1`.
+
+`cases()` draws a layer with its options, mask, states and weights at unit scale; `compare(case)` runs it here and in Keras
+and gives the error of every output, last state and gradient. tests/experiments/beside_keras draws from the same strategy.
+The dev extra brings hypothesis, which this needs.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, assume, given, seed, settings
+from hypothesis import strategies as st
+
+import lstm_engine as le
+from experiments.beside_keras.jax_by_numpy import call
+from experiments.beside_keras.twins import import_keras
+from lstm_engine.activations import ACTIVATIONS
+from lstm_engine.backend import one_thread_pool
+
+# A layer's class and options, of which some may be layers: the same in both libraries.
+Spec = tuple[str, dict[str, Any]]
+Array = np.ndarray
+# Norm-wise and relative. Roundings of 1e-16 grow in a few steps at unit scale to some 1e-14; a bug makes 1e-2.
+TOLERANCE = 1e-9
+
+# (N, T, D, H): every size is 1 somewhere, and otherwise they differ, so that no axis passes for another; 17 rows are more
+# than one block of the compiled kernels.
+SHAPES = [
+    (1, 1, 1, 1), (4, 1, 3, 5), (1, 6, 3, 4), (3, 5, 1, 4), (3, 4, 2, 1), (2, 3, 4, 5),
+    (5, 7, 3, 4), (4, 9, 2, 3), (17, 5, 3, 6), (2, 8, 5, 4), (6, 2, 7, 3), (8, 4, 3, 16),
+]  # fmt: skip
+
+# Every option with the values to draw from; a value that stands twice is drawn twice as often.
+FLAGS = (False, True)
+SHARED = {"return_sequences": FLAGS, "return_state": FLAGS, "stateful": FLAGS}  # by the two layers of a Bidirectional
+OWN = {"use_bias": FLAGS, "go_backwards": FLAGS, "zero_output_for_mask": FLAGS, "unroll": (False, False, False, True)}
+OWN |= {"dropout": (0.0, 0.3), "recurrent_dropout": (0.0, 0.3)}
+CALL = {
+    "mask": ("none", "none", "none", "holes", "holes", "right", "right", "left", "empty rows", "empty"),
+    "initial_state": FLAGS, "training": (False, True, True), "backend": ("auto", "numpy"),
+}  # fmt: skip
+NAMES = [*ACTIVATIONS, None]
+CELLS = ("LSTM", "GRU", "SimpleRNN")
+ZEROS = {"kernel_initializer": "zeros", "recurrent_initializer": "zeros"}  # spares Keras the drawing: weights are set
+# Activations without a bound: h may run away. Weights are then half of unit scale, and a case whose numbers in Keras are
+# not finite or pass RUNAWAY is left out: an error of 1e-16 grows with them.
+GROWING = {"elu", "exponential", "leaky_relu", "linear", "relu", "selu", "softplus"}
+RUNAWAY = 1e6
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison. A stateful layer is called twice, the second time from the states that the first has left."""
+
+    spec: Spec
+    shape: tuple[int, int, int, int]
+    mask: str
+    initial_state: bool
+    training: bool
+    backend: str
+    seed: int
+
+
+def pick(name: str, values: Any) -> st.SearchStrategy[tuple[str, Any]]:
+    """An option with one of its values. (With the name inside, hypothesis does not take one option's value for another's:
+    it would spend five examples in six on such copies.)
+    """
+    return st.sampled_from([(name, value) for value in values])
+
+
+@st.composite
+def layers(draw: st.DrawFn, fixed: dict[str, Any]) -> Spec:
+    _, cell = draw(pick("cell", CELLS))
+    options = dict(draw(pick(name, values)) for name, values in OWN.items()) | fixed
+    if draw(pick("other activations", FLAGS))[1]:  # half keep those that have kernels
+        options |= [draw(pick("activation", NAMES))]
+        if cell != "SimpleRNN":
+            options |= [draw(pick("recurrent_activation", NAMES))]
+    return cell, options | (dict([draw(pick("reset_after", FLAGS))]) if cell == "GRU" else {})
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    shape = draw(st.sampled_from(SHAPES))
+    shared = {"units": shape[-1]} | dict(draw(pick(name, values)) for name, values in SHARED.items())
+    spec, mixed = draw(layers(shared)), False
+    if draw(pick("bidirectional", FLAGS))[1]:
+        merge_mode = draw(st.sampled_from(["concat", "sum", "mul", "ave", None]))
+        options: dict[str, Any] = {"layer": spec, "merge_mode": merge_mode}
+        if draw(pick("backward_layer", FLAGS))[1]:
+            other = draw(layers(shared | {"go_backwards": not spec[1]["go_backwards"]}))
+            options["backward_layer"], mixed = other, other[0] != spec[0]
+        else:
+            spec[1]["go_backwards"] = False  # both libraries refuse it here
+        spec = ("Bidirectional", options)
+    mask, states, training, backend = (draw(pick(*option))[1] for option in CALL.items())
+    case = Case(spec, shape, mask, states and not mixed, training, backend, draw(st.integers(0, 2**32 - 1)))
+    assume(not left_out(case))
+    return case
+
+
+def left_out(case: Case) -> str:
+    """Why one of the two sides does not run this case, on purpose or by a bug of Keras's; "" when both do."""
+    name, options = case.spec
+    inner = [options[half][1] for half in ("layer", "backward_layer") if half in options] or [options]
+    first, wrapped = inner[0], name == "Bidirectional"
+    if wrapped and first["stateful"] and first["return_state"]:
+        return "Keras's Bidirectional fails when it is stateful and returns its states"
+    zeroed = first["return_sequences"] if wrapped else first["zero_output_for_mask"]
+    unrolled = any(half["unroll"] for half in inner) and case.mask != "none"
+    if unrolled and (zeroed or case.initial_state or first["stateful"]):
+        return "unrolled, Keras repeats zeros at masked first steps and forgets zero_output_for_mask: refused here"
+    return ""
+
+
+# -- the two sides -----------------------------------------------------------------------------------------------------
+
+
+def make(library: Any, spec: Spec) -> Any:
+    """The layer from `le` or `keras.layers`; or the optimizer with its schedule, from `le` or `keras.optimizers`."""
+    name, options = spec
+    given = {k: make(library, v) if isinstance(v, tuple) else v for k, v in options.items()}
+    return attrgetter(name)(library)(**given, **(ZEROS if name in CELLS else {}))
+
+
+def halves(layer: Any) -> list[Any]:
+    """The one or two recurrent layers of a layer of either library."""
+    for first, second in (("forward_half", "backward_half"), ("forward_layer", "backward_layer")):
+        if hasattr(layer, first):
+            return [getattr(layer, first), getattr(layer, second)]
+    return [layer]
+
+
+def exact(layer: Any) -> Any:
+    """A Keras layer that computes float64 in float64: of the engine's activations tanh alone does not, on JAX."""
+    import jax.numpy
+    import keras
+
+    inner = [getattr(layer, "layer", layer), *halves(layer)]  # also TimeDistributed's
+    for cell in [getattr(half, "cell", half) for half in inner]:
+        for name in ("activation", "recurrent_activation"):
+            if getattr(cell, name, None) is keras.activations.tanh:
+                setattr(cell, name, jax.numpy.tanh)
+    return layer
+
+
+def unit_scale(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """A weight: kernel N(0, 1/D), recurrent kernel with orthonormal rows, bias N(0, 1)."""
+    if name.endswith("recurrent_kernel"):
+        return np.linalg.qr(rng.standard_normal(shape[::-1]))[0].T
+    return rng.standard_normal(shape) / (np.sqrt(shape[0]) if name.endswith("kernel") else 1.0)
+
+
+def draw_mask(kind: str, N: int, T: int, rng: np.random.Generator) -> Array | None:
+    """(N, T) of bool: random holes, the end or the beginning of rows left out, some rows or all of them empty."""
+    if kind == "none":
+        return None
+    holes, right = rng.random((N, T)) < 0.6, np.arange(T) < rng.integers(1, T + 1, (N, 1))
+    some = holes & (rng.random((N, 1)) < 0.6)
+    return {"holes": holes, "right": right, "left": right[:, ::-1], "empty rows": some, "empty": 0 * holes > 0}[kind]
+
+
+def share_dropout(ours: Any, theirs: Any, x: Array) -> None:
+    """Gives both sides, for the next call, the masks that the engine draws now."""
+    for half, other in zip(halves(ours), halves(theirs), strict=True):
+        drawn = type(half).dropout_masks(half, x.shape, x.dtype)
+        half.dropout_masks = lambda *_, drawn=drawn: drawn
+        on_input, on_state = (None if m is None else list(m) if len(m) > 1 else m[0] for m in drawn)
+        other.cell.get_dropout_mask = lambda _, m=on_input: m
+        other.cell.get_recurrent_dropout_mask = lambda _, m=on_state: m
+
+
+def keras_call(
+    layer: Any, kept: list[Any], x: Array, training: bool, mask: Array | None, states: list[Array] | None,
+    upstream: list[Array],
+) -> tuple[list[Array], list[Array], Array, list[Array] | None, list[Array]]:  # fmt: skip
+    """Outputs, gradients of the weights, of x and of the initial states, and the states that a stateful layer keeps."""
+    import jax
+    import keras
+
+    variables = kept_variables(layer)
+
+    def outputs(weights: Any, x: Any, states: Any) -> Any:
+        given = [*zip(layer.trainable_variables, weights, strict=True), *zip(variables, kept, strict=True)]
+        with keras.StatelessScope(state_mapping=given) as scope:
+            m = None if mask is None else jax.numpy.asarray(mask)
+            out = layer(x, training=training, mask=m, initial_state=states)
+        return list(out) if isinstance(out, list | tuple) else [out], [scope.get_current_value(v) for v in variables]
+
+    def everything(weights: Any, x: Any, states: Any, upstream: Any) -> Any:
+        out, pull, left = jax.vjp(outputs, weights, x, states, has_aux=True)
+        return out, *pull(upstream), left
+
+    return call(everything, [v.value for v in layer.trainable_variables], x, states, upstream)
+
+
+def kept_variables(layer: Any) -> list[Any]:
+    """A stateful Keras layer's states. (Keras does not track them: stateless_call would lose them.)"""
+    return [v for half in halves(layer) for v in half.states or ()]
+
+
+def compare(case: Case) -> list[tuple[str, float | None]]:
+    """The relative error ‖engine - Keras‖ / ‖Keras‖ of every array, by its kind; None where both are 0 throughout.
+
+    Empty for a case that runs away.
+    """
+    import keras
+
+    N, T, D, H = case.shape
+    rng = np.random.default_rng(case.seed)
+    ours, theirs = make(le, case.spec), exact(make(keras.layers, case.spec))
+    ours.build((T, D), "float64", case.backend, rng)
+    theirs.build((N, T, D))
+    scale = 0.5 if any(set(half.activations.values()) & GROWING for half in halves(ours)) else 1.0
+    for name, w in ours.weights.items():
+        w[...] = scale * unit_scale(name, w.shape, rng)
+    theirs.set_weights(list(ours.weights.values()))
+    names = [name for half in halves(ours) for name in half.state_names]  # of the states
+    n = 2 if getattr(ours, "merge_mode", "") is None else 1  # outputs before the states
+    kept = [v.value for v in kept_variables(theirs)]
+    errors = []
+    for repeat in range(2 if halves(ours)[0].stateful else 1):
+        x, mask = rng.standard_normal((N, T, D)), draw_mask(case.mask, N, T, rng)
+        states = list(rng.standard_normal((len(names), N, H))) if case.initial_state and not repeat else None
+        share_dropout(ours, theirs, x)
+        with one_thread_pool(ours.backends()), np.errstate(over="ignore", invalid="ignore"):  # it may run away
+            out, tape = ours.forward(x, case.training, mask, states)
+            out = out if isinstance(out, list) else [out]
+            upstream = [rng.standard_normal(y.shape) for y in out]
+            dx, dstates, dw = ours.run_backward(tape, upstream[:n] if n == 2 else upstream[0], upstream[n:])
+        expected, dw_, dx_, dstates_, kept = keras_call(theirs, kept, x, case.training, mask, states, upstream)
+        kinds = ["output"] * n + [f"state {name}" for name in names[: len(out) - n]] + ["gradient x"]
+        kinds += [f"gradient {name}0" for name in names if dstates_]
+        kinds += [f"gradient {name.split('/')[-1]}" for name in dw]
+        engine = [*out, dx, *(dstates if dstates_ else []), *dw.values()]
+        reference = [*expected, dx_, *(dstates_ or []), *dw_]
+        if not all(np.abs(b).max(initial=0.0) < RUNAWAY for b in reference):
+            return []
+        errors += [(k, error(a, b)) for k, a, b in zip(kinds, engine, reference, strict=True)]
+    return errors
+
+
+def error(a: Array, b: Array) -> float | None:
+    """‖a - b‖ / ‖b‖ in float64; None, nothing compared, when both are 0 throughout, and infinite when b alone is."""
+    if a.shape != b.shape or a.dtype != np.float64 or b.dtype != np.float64:
+        raise TypeError(f"float64 arrays of one shape were expected: {a.dtype} {a.shape} and {b.dtype} {b.shape}")
+    if not b.any():
+        return np.inf if a.any() else None
+    return float(np.linalg.norm(a - b) / np.linalg.norm(b))
+
+
+# -- the long run ------------------------------------------------------------------------------------------------------
+
+
+def run(examples: int, number: int) -> bool:
+    """Compares `examples` cases drawn with this seed, prints what came out, and says whether all agreed."""
+    import_keras("float64")
+    worst: dict[str, tuple[float, Case]] = {}
+    compared, zero, drawn, wrong, started = Counter[str](), Counter[str](), Counter[str](), [], time.perf_counter()
+
+    @seed(number)
+    @settings(
+        max_examples=examples, database=None, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+    )  # fmt: skip
+    @given(cases())
+    def one(case: Case) -> None:
+        errors = compare(case)
+        drawn["cases"] += 1
+        drawn["runaways"] += not errors
+        if drawn["cases"] % 500 == 0:
+            print(f"{drawn['cases']} examples, {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+        for kind, e in errors:
+            (zero if e is None else compared)[kind] += 1
+            if e is not None and not e <= worst.get(kind, (-1.0, case))[0]:
+                worst[kind] = e, case
+        if not all(e is None or e <= TOLERANCE for _, e in errors):
+            wrong.append(case)
+            print(f"APART {errors}\n  {case}", flush=True)
+
+    one()
+    print(
+        f"{drawn['cases']} examples of seed {number} in {time.perf_counter() - started:.0f} s: {len(wrong)} apart by more "
+        f"than {TOLERANCE:g}; {drawn['runaways']} ran away in Keras and were left out"
+    )
+    print(f"{compared.total()} arrays compared, {zero.total()} were 0 on both sides (not exercised)")
+    for kind, (e, case) in sorted(worst.items()):
+        print(f"{kind:<26} {compared[kind]:>6} compared, {zero[kind]:>5} zero, worst {e:.1e} at {case}")
+    return not wrong
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.beside_keras.random_layers", description=__doc__.split("\n\n")[0]
+    )
+    parser.add_argument("--examples", type=int, default=5000)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    sys.exit(0 if run(options.examples, options.seed) else 1)
+
+
+if __name__ == "__main__":
+    main()
