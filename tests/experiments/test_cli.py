@@ -98,7 +98,7 @@ def test_bad_usage_exits_2_and_says_what(lstm_engine, arguments, said):
             "--corpus says what a folder is: name the folder too",
         ),
         ("features {corpus} --corpus timit", "there is no corpus 'timit': expected one of folders, librispeech"),
-        ("features {corpus} --corpus vctk", "is no corpus that is known here. Looked for vctk: speaker-info.txt"),
+        ("features {corpus} --corpus vctk", "is not a corpus that can be read. Looked for vctk: speaker-info.txt"),
         ("fetch", "name one archive, or --list them"),
         ("fetch vctk --list", "name one archive, or --list them"),
         ("fetch common-voice", "common-voice is given out after a sign-up only"),
