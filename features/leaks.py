@@ -54,7 +54,10 @@ def prints(clips: Clips, corpus: str) -> dict[str, str]:
 
 
 def known(clips: Clips, corpus: str, stored: Mapping[str, str]) -> np.ndarray:
-    """(N,) str: "recording" if the clip has a print in `stored` (see `prints`), "speaker" if only the speaker has, "" if none."""
+    """(N,) str: "recording" if the clip has a print in `stored` (see `prints`), "speaker" if its speaker has one, or "".
+
+    corpus: the corpus of `clips`, as for `prints`.
+    """
     recordings, speakers = _unpacked(stored["clips"]), _unpacked(stored["speakers"])
     return np.array(
         [

@@ -32,8 +32,8 @@ def table(csv_path: str | Path) -> list[Utterance]:
     """Read a CSV with the columns path, speaker, sex and optionally split, start_s, end_s; other columns are ignored.
 
     Column names may be in any case, paths are relative to the CSV, m and f stand for male and female. Clips of another sex
-    are left out, with a UserWarning that counts them. A clip whose file does not exist is kept, so that extraction reports it.
-    Raises BadTable.
+    are left out, with a UserWarning that counts them. A clip without a file is kept, so that extraction reports it. Raises
+    BadTable.
     """
     sheet = read_sheet(csv_path, COLUMNS, any_case=True, mistaken=MISTAKEN)
     utterances = with_stated_sex(parse_utterances(sheet), sheet.path)

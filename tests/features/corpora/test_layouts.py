@@ -1,7 +1,6 @@
 """Published corpora in small: the layouts and the metadata are theirs, the voices are a few milliseconds of a tone."""
 
 import csv
-import os
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -436,11 +435,8 @@ def test_a_corpus_of_mixed_rates_becomes_tables(librispeech, tmp_path):
     assert len({u.speaker for u in clips}) == 4
 
 
-def test_the_published_list_of_readers_agrees_with_every_real_clip():
-    root = Path(__file__).parents[2]
-    folder = Path(os.environ.get("LSTM_ENGINE_DATA", root.parent / "shared" / "data")) / "librispeech_251"
-    if not folder.is_dir():
-        pytest.skip(f"real data missing: no {folder} (set LSTM_ENGINE_DATA to the folder above it)")
+def test_the_published_list_of_readers_agrees_with_every_real_clip(shared_data):
+    folder = shared_data / "librispeech_251"
     readers = read_speakers(folder / "SPEAKERS.TXT")
     assert Counter(reader.sex for reader in readers.values()) == {"M": 1283, "F": 1201}  # openslr.org/12
     assert readers["60"].name == "|CBW|Simon"
