@@ -133,7 +133,7 @@ def test_a_broken_one_is_refused_by_reason(voice, tmp_path, capfd, reason, make,
     with pytest.raises(BadClip, match=words) as caught:
         read_clip(tmp_path / "x.bin")
     assert caught.value.reason == reason
-    assert capfd.readouterr().err == ""  # FFmpeg's own notes reach nobody
+    assert capfd.readouterr().err == ""  # FFmpeg's messages are not printed
 
 
 def test_without_pyav_it_says_what_to_install(recorded, monkeypatch):

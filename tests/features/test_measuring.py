@@ -18,7 +18,7 @@ from features.recipes import TUTORIAL, Recipe, recipe_named
 FRAMES = recipe_named("frames")
 RATE = 16_000
 DEADLY = '''
-"""Recipes for a test: each of them meets a clip, told by its first sample, that it does not survive."""
+"""Recipes for a test: each of them fails on a clip whose first sample is loud."""
 import os, signal, pathlib, sys
 import numpy as np
 

@@ -67,7 +67,7 @@ def test_a_folder_without_a_finished_extraction_is_told_apart_from_one_without_a
 @pytest.mark.parametrize("text", ["", "words", "[1]", '{"format": "another"}', '{"format": "lstm-engine clips"}'])
 def test_another_file_is_no_manifest(tmp_path, text):
     (tmp_path / "manifest.jsonl").write_text(text)
-    with pytest.raises(ValueError, match="is not (a|the) manifest"):
+    with pytest.raises(ValueError, match=r"is not (a|the) manifest"):
         open_store(tmp_path)
 
 

@@ -63,7 +63,7 @@ def test_a_clip_that_comes_in_past_full_scale_is_turned_down():
 def test_a_band_has_its_edges_and_a_slope_of_24_db_an_octave():
     step = BandLimit(exactly(300), exactly(3400))
     edges = response(step, [300, 3400])
-    np.testing.assert_allclose(edges, -10 * np.log10(2), atol=0.01)  # Butterworth's own
+    np.testing.assert_allclose(edges, -10 * np.log10(2), atol=0.01)  # by definition of a Butterworth filter
     inside = response(step, np.arange(600, 2400, 50))
     np.testing.assert_allclose(inside, 0, atol=0.1)
     # Far below, each octave costs 4 * 6.02 dB; the upper edge bends that by little.

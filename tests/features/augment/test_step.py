@@ -111,7 +111,7 @@ def test_what_a_step_would_take_away_altogether_comes_back_unchanged():
 
 @pytest.mark.parametrize("shape", [(2, RATE), (RATE // 10 - 1,), ()])
 def test_anything_but_a_tenth_of_a_second_of_one_channel_is_refused(shape):
-    with pytest.raises(ValueError, match=r"shape \(.*\) at 16000 Hz; a step changes one channel \(n,\) of 0.1 s"):
+    with pytest.raises(ValueError, match=r"shape \(.*\) at 16000 Hz; expected one channel \(n,\) of 0.1 s"):
         Gain()(np.zeros(shape), RATE, generator())
 
 

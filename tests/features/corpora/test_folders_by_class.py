@@ -11,8 +11,8 @@ def touch(*paths):
 
 def test_a_folder_in_a_class_is_a_speaker(tmp_path):
     touch(tmp_path / "Male/anna/take/1.wav", tmp_path / "Male/2.FLAC", tmp_path / "Female/zoe/3.mp3")
-    found = [(u.path.relative_to(tmp_path).as_posix(), u.speaker, u.sex, u.split) for u in tutorial_folders(tmp_path)]
-    assert found == [
+    clips = [(u.path.relative_to(tmp_path).as_posix(), u.speaker, u.sex, u.split) for u in tutorial_folders(tmp_path)]
+    assert clips == [
         ("Male/2.FLAC", None, "male", ""),
         ("Male/anna/take/1.wav", "male/anna", "male", ""),
         ("Female/zoe/3.mp3", "female/zoe", "female", ""),
@@ -21,8 +21,8 @@ def test_a_folder_in_a_class_is_a_speaker(tmp_path):
 
 def test_folders_are_found_in_any_case_and_test_folders_are_marked(tmp_path):
     touch(*(tmp_path / folder / "s" / "1.wav" for folder in ("MALE", "female", "male test", "FEMALE TEST")))
-    found = [(u.sex, u.split) for u in tutorial_folders(tmp_path)]
-    assert found == [("male", ""), ("female", ""), ("male", "test"), ("female", "test")]
+    clips = [(u.sex, u.split) for u in tutorial_folders(tmp_path)]
+    assert clips == [("male", ""), ("female", ""), ("male", "test"), ("female", "test")]
 
 
 def test_what_is_not_a_recording_is_passed_over(tmp_path):

@@ -46,5 +46,13 @@ def test_windows_of_the_real_corpus_are_the_545_rows_of_its_tables(shared_data):
             expected = list(csv.DictReader(file))
         ours = [replace(u, path=u.path.relative_to(shared_data / "librispeech_251")) for u in cut if u.sex == sex]
         for n, (u, row) in enumerate(zip(ours, expected, strict=True)):
-            found = (str(n), Path(u.path).as_posix(), u.speaker, u.sex, u.split, f"{u.start_s:.2f}", f"{u.end_s:.2f}")
-            assert found == tuple(row[k] for k in ("row", "path", "speaker", "sex", "split", "start_s", "end_s"))
+            row_of_clip = (
+                str(n),
+                Path(u.path).as_posix(),
+                u.speaker,
+                u.sex,
+                u.split,
+                f"{u.start_s:.2f}",
+                f"{u.end_s:.2f}",
+            )
+            assert row_of_clip == tuple(row[k] for k in ("row", "path", "speaker", "sex", "split", "start_s", "end_s"))
