@@ -217,9 +217,8 @@ def speak(speaker: Speaker, seconds: float, rng: np.random.Generator, rate: int 
     semitones += rng.normal(0.0, MOOD) - np.median(semitones[voice > 0])
     flow = glottal_flow(speaker.f0 * 2 ** (semitones / 12), voice, speaker, rng, rate)  # (n,)
     pole = np.exp(-2 * np.pi * speaker.tilt / rate)
-    pulses = lfilter(
-        [1 - pole], [1, -pole], np.diff(flow, prepend=0.0)
-    )  # (n,) the lips radiate the derivative of the flow
+    # (n,) the lips radiate the derivative of the flow
+    pulses = lfilter([1 - pole], [1, -pole], np.diff(flow, prepend=0.0))
     breath = voice * (1 + flow / flow.max()) * rng.standard_normal(n)  # (n,) more while the glottis is open
     source = pulses + speaker.breath * rms(pulses) / rms(breath) * breath  # (n,)
 

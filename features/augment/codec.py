@@ -58,9 +58,8 @@ def packed(x: Array, coder: Coder, compression: float | None) -> Array:
     with soundfile.SoundFile(
         file, "w", coder.rate, 1, coder.subtype, format=coder.format, compression_level=compression
     ) as sound:
-        for start in range(
-            0, len(x), coder.rate
-        ):  # a second at a time: libvorbis overflows its stack if a long clip is written at once
+        # a second at a time: libvorbis overflows its stack if a long clip is written at once
+        for start in range(0, len(x), coder.rate):
             sound.write(x[start : start + coder.rate])
     file.seek(0)
     return soundfile.read(file, dtype="float32")[0]

@@ -45,9 +45,8 @@ class Noise(Step):
     def change(self, x: Array, rate: int, rng: np.random.Generator) -> Array:
         slope = rng.uniform(*self.slope)
         white = rng.standard_normal(len(x), dtype=np.float32)
-        noise = filtered(
-            white, rate, lambda f: np.maximum(f, 50.0) ** (-slope / 2)
-        )  # constant below 50 Hz, where microphones are insensitive
+        # the amplitude is constant below 50 Hz, where microphones are insensitive
+        noise = filtered(white, rate, lambda f: np.maximum(f, 50.0) ** (-slope / 2))
         return mixed(x, noise, rng.uniform(*self.snr_db))
 
 

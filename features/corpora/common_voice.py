@@ -42,9 +42,8 @@ def read(path: Path) -> list[Utterance]:
         for tsv, split in lists.items():
             seen: set[str] = set()
             for line, (client, name, gender) in tab_rows(tsv, COLUMNS):
-                name = (
-                    name if name.lower().endswith(EXTENSIONS) else f"{name}.mp3"
-                )  # the first releases leave the ending out
+                if not name.lower().endswith(EXTENSIONS):  # as in the first releases
+                    name = f"{name}.mp3"
                 if name in seen:
                     raise BadTable(tsv, f"{name} is in the file twice", line, "path")
                 seen.add(name)
