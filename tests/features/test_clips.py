@@ -76,6 +76,6 @@ def test_a_recipe_and_another_are_not_joined(measured, corpus, tmp_path):
     assert read_clips(other).sequences[0].shape == (1, 111)
 
 
-def test_no_folder_is_no_clips():
+def test_without_a_folder_there_are_no_clips():
     with pytest.raises(ValueError, match="no folder"):
         read_clips()

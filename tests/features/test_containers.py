@@ -60,7 +60,7 @@ def test_what_was_encoded_comes_back(recorded, voice):
     assert np.median(np.abs(decoded[voiced, LOG_F0] - original[voiced, LOG_F0])) < 0.01  # a sixth of a semitone
 
 
-def test_its_name_does_not_matter(recorded):
+def test_the_file_name_does_not_matter(recorded):
     named = recorded.with_suffix(".wav")
     named.write_bytes(recorded.read_bytes())
     np.testing.assert_array_equal(read_clip(named)[0], read_clip(recorded)[0])
@@ -128,7 +128,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("reason", "make", "words"), BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_one_is_refused_by_reason(voice, tmp_path, capfd, reason, make, words):
+def test_a_broken_container_is_refused_with_its_reason(voice, tmp_path, capfd, reason, make, words):
     (tmp_path / "x.bin").write_bytes(make(voice))
     with pytest.raises(BadClip, match=words) as caught:
         read_clip(tmp_path / "x.bin")
@@ -153,7 +153,7 @@ def test_without_pyav_it_says_what_to_install(recorded, monkeypatch):
 
 
 @pytest.mark.slow
-def test_predict_hears_it_as_it_hears_the_wav(recorded, voice, tmp_path):
+def test_predict_gives_the_same_answer_as_for_the_wav(recorded, voice, tmp_path):
     from experiments.voices.judge import judge_file
     from experiments.voices.predict import SHIPPED, frames_model
 

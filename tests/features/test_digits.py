@@ -85,7 +85,7 @@ def test_folds_keep_speakers_whole_and_sexes_even(corpus):
 
 
 @pytest.mark.parametrize("name", ["sad.npz", "metadata.csv"])
-def test_a_folder_without_its_files_is_told_what_belongs_there(corpus, name):
+def test_a_folder_without_its_files_is_refused_with_what_belongs_there(corpus, name):
     (corpus / name).unlink()
     with pytest.raises(FileNotFoundError, match=f"has no {name}: name the folder of the Spoken Arabic Digit corpus"):
         read_digits(corpus)

@@ -72,7 +72,7 @@ def test_a_name_belongs_to_its_corpus():
     assert known(clips(("103", "2")), "librispeech", stored).tolist() == ["speaker"]
 
 
-def test_what_the_model_has_heard_is_refused_by_name():
+def test_what_the_model_has_learnt_from_is_refused_by_name():
     stored = prints(clips(("a", "1"), ("b", "2")), "vctk")
     refuse_known(clips(("c", "3")), "vctk", stored)
     with pytest.raises(

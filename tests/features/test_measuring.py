@@ -115,7 +115,7 @@ def test_a_worker_that_was_ended_while_idle_is_replaced(clips, deadly):
     assert {int(results[n].frames[0, 0]) for n in range(4, 9)}.isdisjoint(killed)
 
 
-def test_an_error_that_nobody_foresaw_is_the_clips_and_is_told(clips, deadly):
+def test_an_unexpected_error_becomes_the_reason_of_its_clip(clips, deadly):
     results = dict(measure_all(deadly("raises"), clips))
     assert results[3].reason == Reason.UNMEASURABLE
     assert "ZeroDivisionError: float division by zero" in results[3].message
@@ -134,7 +134,7 @@ def test_a_worker_that_cannot_start_is_an_error_and_not_a_failed_clip(clips, dea
         list(measure_all(recipe, clips))
 
 
-def test_no_worker_outlives_who_asked(clips, deadly):
+def test_no_worker_outlives_the_call(clips, deadly):
     work = measure_all(deadly("names_its_process"), clips, 2)
     process = int(next(work)[1].frames[0, 0])
     assert Path(f"/proc/{process}").exists() or not Path("/proc").exists()

@@ -124,7 +124,7 @@ def test_a_voice_is_what_goes_on_smoothly_for_four_frames():
     assert list(np.flatnonzero(kept)) == [*range(8, 12), *range(14, 22), *range(26, 30)]
 
 
-def test_softer_by_35_db_is_somebody_else():
+def test_a_sound_more_than_35_db_softer_is_not_the_voice():
     energy = np.r_[np.full(40, -20.0), np.full(10, -56.0)]
     kept = voiced_runs(rows(np.ones(50), np.full(50, 100.0), energy))
     assert kept[:40].all()

@@ -32,7 +32,7 @@ def test_the_manifest_is_a_header_and_a_line_a_clip_in_the_order_of_their_paths(
     assert [line["index"] for line in lines if line["status"] == "ok"] == list(range(11))
 
 
-def test_every_shard_says_itself_what_is_in_it(made):
+def test_every_shard_lists_its_own_clips(made):
     store, shard = open_store(made), read_shard(made, 0)
     assert shard.header == store.header
     assert shard.entries == list(store.manifest)
@@ -109,21 +109,21 @@ def test_a_missing_shard_is_named(made):
         list(open_store(made).clips())
 
 
-def test_a_name_that_is_no_utf8_goes_there_and_back(corpus, tmp_path):
+def test_a_file_name_that_is_not_utf8_is_read_back(corpus, tmp_path):
     odd = os.fsdecode(b"\xff.wav")
     (corpus / "Male" / "a" / "0.wav").rename(corpus / "Male" / "a" / odd)
     extract(class_folders(corpus / "Male", corpus / "Female"), tmp_path / "out", recipe=FRAMES)
     assert f"Male/a/{odd}" in {entry.path for entry in open_store(tmp_path / "out").manifest}
 
 
-def test_a_store_says_whose_names_its_speakers_have(corpus, tmp_path):
+def test_a_store_states_the_corpus_of_its_speakers_names(corpus, tmp_path):
     clips = tutorial_folders(corpus)[:2]
     extract(clips, tmp_path / "stated", recipe=FRAMES, corpus="home")
     extract(clips, tmp_path / "unstated", recipe=FRAMES)
     assert [open_store(tmp_path / name).corpus for name in ("stated", "unstated")] == ["home", ""]
 
 
-def test_a_store_from_before_speakers_names_were_told_apart_is_read(made):
+def test_a_store_that_states_no_corpus_is_read(made):
     for path in (made / "manifest.jsonl", shard_path(made, 0)):
         content = path.read_bytes()
         for text in (b'"corpus": "", ', b'\\"corpus\\": \\"\\", '):

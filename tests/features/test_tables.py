@@ -26,7 +26,7 @@ def test_what_is_written_is_read_back_to_the_last_digit(good):
     np.testing.assert_array_equal(features[:, 0], 0.0)
 
 
-def test_the_file_is_the_tutorials(good):
+def test_the_file_has_the_tutorials_columns(good):
     lines = good.read_text().splitlines()
     assert lines[0] == "," + ",".join(["pitch", *(f"mfcc{k}" for k in range(1, 111)), "label"])
     assert lines[1].startswith("0,")
@@ -59,7 +59,7 @@ SAME = {
 
 
 @pytest.mark.parametrize("edit", SAME.values(), ids=SAME.keys())
-def test_a_table_says_the_same(good, edit):
+def test_a_table_in_another_form_gives_the_same_numbers(good, edit):
     good.write_bytes(edit(good.read_text()).encode())
     np.testing.assert_array_equal(read_features(good, "male")[:, 1:], ROWS)
 

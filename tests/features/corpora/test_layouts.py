@@ -172,7 +172,7 @@ def test_without_a_train_part_the_first_part_is_learnt_from(librispeech):
     assert [u[1:] for u in read(librispeech)[1]] == [("1089", "male", "")]
 
 
-def test_the_parts_that_a_corpus_states_can_be_asked_for(librispeech):
+def test_the_parts_that_a_corpus_states_can_be_read(librispeech):
     for subset in ("train-clean-100", "train-clean-360"):
         (librispeech / subset).rename(librispeech.parent / subset)
     corpus, place = detect(librispeech)
@@ -222,7 +222,7 @@ def test_a_sex_that_is_not_stated_as_male_or_female_stays_unknown(common_voice, 
     assert notes == [f"1 of 4 clips left out, their sex is neither male nor female ({seen})"]
 
 
-def test_one_client_in_two_lists_is_tested_on_and_not_learnt_from(common_voice):
+def test_a_client_in_two_lists_is_kept_in_the_later_part(common_voice):
     write_tsv(common_voice / "train.tsv", [("ann", "1.mp3", "female"), ("dee", "2.mp3", "female")])
     write_tsv(common_voice / "dev.tsv", [("dee", "3.mp3", "female")])
     clips, notes = noted(common_voice)
@@ -313,7 +313,7 @@ def test_voxceleb_tables_that_contradict_each_other_or_hold_another_set_are_name
         read(voxceleb)
 
 
-def test_voxceleb_as_m4a_is_told_to_be_converted(tmp_path):
+def test_voxceleb_as_m4a_is_refused_with_the_advice_to_convert_it(tmp_path):
     (tmp_path / "vox2_meta.csv").write_text("VoxCeleb2 ID ,VGGFace2 ID ,Gender ,Set \nid00012 ,n000012 ,m ,dev \n")
     clip(tmp_path / "dev/aac/id00012/21Uxsk56VDQ/00001.m4a")
     with pytest.raises(ValueError, match=r"\.m4a files only.*convert them to WAV or FLAC"):
@@ -367,7 +367,7 @@ def test_a_folder_for_each_class_and_a_table_are_recognised_as_well(corpus, tmp_
     assert read(table.parent) == expected
 
 
-def test_what_is_no_corpus_is_told_what_was_looked_for(tmp_path):
+def test_what_is_not_a_corpus_is_refused_with_what_was_looked_for(tmp_path):
     (tmp_path / "notes.txt").write_text("")
     clip(tmp_path / "Male" / "1.wav")
     with pytest.raises(ValueError, match="is not a corpus that can be read") as error:
