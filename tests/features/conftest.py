@@ -18,7 +18,7 @@ def voice(f0: float = 150.0, seconds: float = 1.0, rate: int = 16_000) -> np.nda
     return 0.2 * sum(np.sin(2 * np.pi * k * f0 * t) / k for k in range(1, 11))
 
 
-def write_corpus(folder: Path) -> Path:
+def write_tones(folder: Path) -> Path:
     """Male and Female, two speakers each with two clips of 1 s, and one speaker in each Test folder: twelve clips."""
     f0 = 100.0
     for sex, speakers in {"Male": "ab", "Female": "cd", "Male Test": "e", "Female Test": "f"}.items():
@@ -32,11 +32,11 @@ def write_corpus(folder: Path) -> Path:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """A corpus of tones (see `write_corpus`) that a test may change."""
-    return write_corpus(tmp_path / "corpus")
+    """A corpus of tones (see `write_tones`) that a test may change."""
+    return write_tones(tmp_path / "corpus")
 
 
-class Measured(NamedTuple):
+class MeasuredCorpus(NamedTuple):
     """A corpus and the folder of its extraction by the recipe frames."""
 
     corpus: Path
@@ -44,12 +44,12 @@ class Measured(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Measured:
+def measured(tmp_path_factory: pytest.TempPathFactory) -> MeasuredCorpus:
     """Frames of that corpus, whose clip Male/a/0.wav is broken. Not to be changed."""
     folder = tmp_path_factory.mktemp("measured")
-    corpus = write_corpus(folder / "corpus")
+    corpus = write_tones(folder / "corpus")
     (corpus / "Male" / "a" / "0.wav").write_bytes(b"broken")
-    return Measured(corpus, extract(tutorial_folders(corpus), folder / "out", recipe=recipe_named("frames")).out)
+    return MeasuredCorpus(corpus, extract(tutorial_folders(corpus), folder / "out", recipe=recipe_named("frames")).out)
 
 
 @pytest.fixture
