@@ -18,7 +18,7 @@ from experiments.reports.scores import balanced_accuracy
 from experiments.voices.baselines import Baselines
 from experiments.voices.clip_model import Settings, train
 from features import corpora
-from features.clips import Clips, read_variants, variant_folder
+from features.clips import Clips, read_variants
 from features.dataset import speaker_folds
 from features.extraction import extract
 from features.recipes import frames_recipe
@@ -45,8 +45,7 @@ def measured(
     """The corpus by the recipe `frames` and variants of it; what is in the folder `work` is not measured again."""
     layout, place = corpora.detect(corpus)
     clips, names = layout.read(place), corpora.names_of(layout, place)
-    for variant in range(1 + variants):
-        extract(clips, variant_folder(work, variant), jobs, recipe=frames_recipe(pitch, variant=variant), corpus=names)
+    extract(clips, work, jobs, recipe=frames_recipe(pitch), corpus=names, variants=variants)
     return read_variants(work)
 
 
