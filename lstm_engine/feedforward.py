@@ -35,6 +35,9 @@ class Dense(Layer):
         kernel = {"kernel": self.kernel_initializer.draw((input_shape[-1], self.units), rng)}
         return kernel | ({"bias": self.bias_initializer.draw((self.units,), rng)} if self.use_bias else {})
 
+    def penalties(self) -> dict[str, regularizers.L1L2 | None]:
+        return {"kernel": self.kernel_regularizer, "bias": self.bias_regularizer}
+
     def forward(
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
     ) -> Forward:

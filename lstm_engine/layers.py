@@ -153,9 +153,11 @@ class Layer:
 
     def weight_penalties(self) -> dict[str, regularizers.L1L2]:
         """The penalties by weight name, for those that have one."""
-        options = {name: f"{name.removesuffix('_kernel')}_regularizer" for name in self.weights}
-        penalties = {name: getattr(self, option, None) for name, option in options.items()}
-        return {name: penalty for name, penalty in penalties.items() if penalty}
+        return {name: penalty for name, penalty in self.penalties().items() if penalty and name in self.weights}
+
+    def penalties(self) -> dict[str, regularizers.L1L2 | None]:
+        """The constructor's regularizers by the names of the weights that they are for."""
+        return {}
 
 
 def fill(weights: dict[str, Array], new: Sequence[ArrayLike]) -> None:

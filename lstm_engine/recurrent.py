@@ -125,6 +125,13 @@ class Recurrent(Layer, abstract=True):
         weights = {"kernel": W, "recurrent_kernel": self.recurrent_initializer.draw((H, GH), rng)}
         return weights | ({"bias": self.initial_bias(rng)} if self.use_bias else {})
 
+    def penalties(self) -> dict[str, regularizers.L1L2 | None]:
+        return {
+            "kernel": self.kernel_regularizer,
+            "recurrent_kernel": self.recurrent_regularizer,
+            "bias": self.bias_regularizer,
+        }
+
     def reset_states(self) -> None:
         """Makes a stateful layer begin anew, from zeros, with any batch size."""
         self.states = None
