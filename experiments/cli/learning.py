@@ -171,15 +171,15 @@ def _show_evaluation(result: dict[str, Any], notes: list[str]) -> None:
 
 def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
     """train --task digits: the published training speakers, and the published test speakers once."""
-    from experiments.digits.digits import train as run
-    from experiments.digits.digits import words
+    from experiments.digits.page import digits_sentence
+    from experiments.digits.training import train_on_digits
 
     with stages() as stage:
-        result = run(data, out, **settings, seed=seed, force=force, stage=stage)
+        result = train_on_digits(data, out, **settings, seed=seed, force=force, stage=stage)
     if as_json:
         return print_json(result)
     for one in result.values() if settings["target"] == "both" else [result]:
-        out_console.print(f"{words(one)}\nReport: {Path(one['run']) / 'report.html'}", soft_wrap=True)
+        out_console.print(f"{digits_sentence(one)}\nReport: {Path(one['run']) / 'report.html'}", soft_wrap=True)
 
 
 @app.command(

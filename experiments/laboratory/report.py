@@ -21,7 +21,7 @@ def write(run: Run, report: Report, curve: Curve, title: str) -> Path:
     title says what was checked: it stands over the page.
     """
     run.write_json("gradcheck.json", report.to_json())
-    run.write("gradcheck.csv", page.table.to_csv(index=False))
+    run.write("gradcheck.csv", report.table.to_csv(index=False))
     maps = {parameter: heat_map(report, parameter) for parameter in report.arrays}
     for parameter, fig in maps.items():
         run.write(f"heat_{parameter.replace('/', '_')}.png", png(fig))
