@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 import lstm_engine as le
-from experiments.beside_keras.twins import import_keras_as_is, keras_slots, loss_and_gradients
+from experiments.beside_keras.twins import keras_slots, loss_and_gradients
 
 TOLERANCE = {"float32": 1e-3, "float64": 1e-6}
 """Default tolerances. float32 parts by rounding that the steps amplify; in float64 Keras on JAX still computes means,
@@ -115,7 +115,8 @@ def side_by_side(
 
 
 def _tensors(arrays: list[np.ndarray]) -> list[Any]:
-    keras = import_keras_as_is()
+    import keras
+
     return [keras.ops.convert_to_tensor(a) for a in arrays]
 
 

@@ -52,7 +52,7 @@ class Training:
         self.model = network(recipe, self.X[0].shape[1], len(LABELS[target]), steps, seed)
 
     def epochs(self) -> Iterator[tuple[list[np.ndarray], Any, Batches]]:
-        """X, y and the batches of row numbers, epoch by epoch; the same at every call, so that two networks are comparable."""
+        """X, y and the batches of row numbers, epoch by epoch; the same at every call, to compare two networks."""
         for epoch in range(self.recipe.epochs):
             rng, X, share = np.random.default_rng([self.seed, epoch]), self.X, self.recipe.stretch
             if share:

@@ -46,7 +46,7 @@ def test_float64_twins_agree_to_the_last_digits(float64_keras):
     theirs = keras.Sequential(
         [
             keras.Input((T, D)),
-            keras.layers.LSTM(4, **exact_tanh(keras, "float64")),
+            exact_tanh(keras.layers.LSTM(4)),
             keras.layers.Dense(1, activation="sigmoid"),
         ]
     )
