@@ -121,7 +121,7 @@ def bench(
     run = Run(out, force)
     with stages() as stage:
         result = benchmark.bench(plan, stage)
-    written = page.write(run, result, "lstm-engine bench")
+    written = page.write_bench(run, result, "lstm-engine bench")
     run.write_config("bench", **asdict(plan))
     if as_json:
         return print_json(result)
@@ -130,4 +130,4 @@ def bench(
             print_frame(f"{section.heading}: {title}", frame)
     for line in [*tables.agreement(result), *(f"note: {note}" for note in tables.notes(result))]:
         out_console.print(escape_markup(line), soft_wrap=True)
-    out_console.print(f"{page.verdict(result)}\nReport: {written}", soft_wrap=True)
+    out_console.print(f"{page.bench_sentence(result)}\nReport: {written}", soft_wrap=True)
