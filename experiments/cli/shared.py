@@ -6,13 +6,38 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+import typer.core
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-app = typer.Typer(
+
+class _WithoutFlagTypes:
+    """A command whose help shows a flag without a type: with "<bool>" behind it, a flag seems to want a value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        parameters = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""
+        return parameters
+
+
+Command = type("Command", (_WithoutFlagTypes, typer.core.TyperCommand), {})
+Group = type("Group", (_WithoutFlagTypes, typer.core.TyperGroup), {})
+
+
+class Commands(typer.Typer):
+    """Typer, with such a help for every command."""
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[..., Any]:
+        return super().command(name, cls=Command, **options)
+
+
+app = Commands(
+    cls=Group,
     help="An LSTM by hand, beside Keras: voices to features, training, comparison, prediction.",
     epilog="Any command takes --debug, which shows where an error came from.",
     no_args_is_help=True,
@@ -20,7 +45,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-studies = typer.Typer(
+studies = Commands(
+    cls=Group,
     help="Questions that take many trainings to answer.",
     epilog="Example: lstm-engine study epochs --tables my_features",
     no_args_is_help=True,
@@ -32,29 +58,36 @@ out_console, err_console = Console(highlight=False), Console(stderr=True, highli
 
 def workers(jobs: int) -> int:
     if jobs == 0 or jobs < -1:
-        raise typer.BadParameter("expected 1 or more, or -1 for one a core")
+        raise typer.BadParameter("expected 1 or more, or -1 for one per core")
     return jobs
 
 
 Data = Annotated[Path, typer.Argument(help="Folder with male_features.csv and female_features.csv.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier run in the same folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
-Seed = Annotated[int, typer.Option(min=0, help="Draws weights, batches and the split.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the weights, the batches and the split.")]
 Reading = Annotated[str, typer.Option(help="How a row becomes a sequence: frames (11, 11) or steps (112, 1).")]
-Scale = Annotated[bool, typer.Option("--scale/--raw", help="Standardise each column by the training rows, or not.")]
-Epochs = Annotated[int, typer.Option(min=1)]
+Scale = Annotated[
+    bool,
+    typer.Option(
+        "--scale/--raw", help="Standardise each column by the training rows, or take the numbers as they are."
+    ),
+]
+Epochs = Annotated[int, typer.Option(min=1, help="Passes through the training rows.")]
+Jobs = Annotated[int, typer.Option(callback=workers, help="Number of workers; -1: one per core.")]
 Units = Annotated[int, typer.Option(min=1, help="Units of the LSTM.")]
-BatchSize = Annotated[int, typer.Option(min=1)]
-LearningRate = Annotated[float, typer.Option(help="Adam's.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Rows a training step.")]
+LearningRate = Annotated[float, typer.Option(help="Adam's learning rate.")]
 Model = Annotated[Path, typer.Option("--model", "-m", help="A model.safetensors that train wrote.")]
 OtherModel = Annotated[
-    Path | None, typer.Option("--model", "-m", help="A model.safetensors that train wrote; without, the shipped one.")
+    Path | None,
+    typer.Option("--model", "-m", help="A model.safetensors that train wrote. Without this option, the shipped model."),
 ]
 Plot = Annotated[bool, typer.Option("--plot", help="Pitch and probability over time, in the terminal.")]
 
 
 class ExtractionRate(ProgressColumn):
-    """Clips a second, and seconds of sound a second: "24 clips/s, 130 x real time"."""
+    """Clips a second, and seconds of sound a second, as in "24 clips/s, 130 x real time"."""
 
     def render(self, task: Task) -> Text:
         if not task.speed or not task.elapsed:
@@ -66,7 +99,7 @@ class ExtractionRate(ProgressColumn):
 def stages(*columns: ProgressColumn) -> Iterator[Callable[[str], Callable[..., None]]]:
     """Progress bars on a terminal, nothing elsewhere: stage(title) begins one and returns its update(done, total).
 
-    columns: what stands behind the bar; how many of how many and the time left unless given.
+    columns: what stands behind the bar; by default how many of how many, and the time left.
     """
     columns = (
         TextColumn("{task.description}"),
