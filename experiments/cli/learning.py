@@ -23,10 +23,10 @@ from experiments.cli.shared import (
     Seed,
     Units,
     app,
-    escape_markup,
     out_console,
     print_frame,
     print_json,
+    print_line,
     print_scores,
     stages,
 )
@@ -172,7 +172,7 @@ def _show_evaluation(result: dict[str, Any], notes: list[str]) -> None:
         page.sentence(result),
     ]
     for line in lines:
-        out_console.print(escape_markup(line), soft_wrap=True)
+        print_line(line)
 
 
 def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
@@ -255,7 +255,7 @@ def evaluate(
     from experiments.voices.pretrained import SHIPPED
 
     voice = clip_model.load(model or SHIPPED)
-    say = (lambda text: None) if as_json else (lambda text: out_console.print(escape_markup(text), soft_wrap=True))
+    say = (lambda text: None) if as_json else print_line
     with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn()) as stage:
         evaluation = cross_corpus.evaluate_corpus(
             voice, voice.network.metadata, corpus, out, kind, part or "all", speakers_of, allow_known, jobs, force,

@@ -4,10 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
-from rich.table import Table
 
-from experiments.cli.shared import AsJson, app, escape_markup, out_console, print_json
+from experiments.cli.shared import AsJson, app, out_console, print_columns, print_json, print_line
 
 
 @app.command(
@@ -49,7 +47,7 @@ def lessons(
     opening.check_installed()
     wanted = list(known.values()) if which == "all" else [known[which]]
     for copy in opening.copy(wanted, out, force):
-        out_console.print(escape_markup(f"{copy} is as you left it (--force takes a fresh copy)."), soft_wrap=True)
+        print_line(f"{copy} is as you left it (--force takes a fresh copy).")
     code = opening.serve(out if which == "all" else out / wanted[0].file.name, read, browser)
     raise typer.Exit(1 if code else 0)
 
@@ -59,11 +57,6 @@ def _list(lessons: list, as_json: bool) -> None:
     if as_json:
         rows = [{"lesson": x.number, "title": x.title, "parts": x.parts, "file": str(x.file)} for x in lessons]
         return print_json(rows)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("", justify="right")
-    table.add_column("lesson", overflow="fold")
-    table.add_column("what you will see", overflow="fold")
-    for x in lessons:
-        table.add_row(str(x.number), escape_markup(x.title), escape_markup("; ".join(x.parts)))
-    out_console.print(table)
+    rows = [(str(x.number), x.title, "; ".join(x.parts)) for x in lessons]
+    print_columns({"": "right", "lesson": "left", "what you will see": "left"}, rows)
     out_console.print("Open one: lstm-engine lessons 1   or all: lstm-engine lessons all")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from experiments.cli.shared import AsJson, Force, app, escape_markup, out_console, print_frame, print_json, stages
+from experiments.cli.shared import AsJson, Force, app, out_console, print_frame, print_json, print_line, stages
 
 
 @app.command(
@@ -129,5 +129,5 @@ def bench(
         for title, frame in section.tables.items():
             print_frame(f"{section.heading}: {title}", frame)
     for line in [*tables.agreement(result), *(f"note: {note}" for note in tables.notes(result))]:
-        out_console.print(escape_markup(line), soft_wrap=True)
+        print_line(line)
     out_console.print(f"{page.bench_sentence(result)}\nReport: {written}", soft_wrap=True)

@@ -1,12 +1,11 @@
 """What the commands share: the application, options of one meaning, progress bars, and how results are shown."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import typer.core
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -14,30 +13,32 @@ from rich.table import Table
 from rich.text import Text
 
 
-class _WithoutFlagTypes:
-    """A command whose help shows a flag without a type: with "<bool>" behind it, a flag seems to want a value."""
+class _NoFlagTypes:
+    """Help that shows no type beside a flag: typer prints "<bool>" there, though a flag takes no value."""
 
-    def get_params(self, ctx: Any) -> list[Any]:
-        parameters = super().get_params(ctx)  # type: ignore[misc]
-        for parameter in parameters:
-            if getattr(parameter, "is_flag", False):
-                parameter.metavar = ""
-        return parameters
-
-
-Command = type("Command", (_WithoutFlagTypes, typer.core.TyperCommand), {})
-Group = type("Group", (_WithoutFlagTypes, typer.core.TyperGroup), {})
+    def get_params(self, context: Any) -> list[Any]:
+        params = super().get_params(context)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.metavar = ""
+        return params
 
 
-class Commands(typer.Typer):
-    """Typer, with such a help for every command."""
-
-    def command(self, name: str | None = None, **options: Any) -> Callable[..., Any]:
-        return super().command(name, cls=Command, **options)
+class _Command(_NoFlagTypes, typer.core.TyperCommand):
+    pass
 
 
-app = Commands(
-    cls=Group,
+class _Group(_NoFlagTypes, typer.core.TyperGroup):
+    pass
+
+
+class _App(typer.Typer):
+    def command(self, *names: Any, **options: Any) -> Any:
+        return super().command(*names, cls=_Command, **options)
+
+
+app = _App(
+    cls=_Group,
     help="An LSTM by hand, beside Keras: voices to features, training, comparison, prediction.",
     epilog="Any command takes --debug, which shows where an error came from.",
     no_args_is_help=True,
@@ -45,8 +46,8 @@ app = Commands(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-studies = Commands(
-    cls=Group,
+studies = _App(
+    cls=_Group,
     help="Questions that take many trainings to answer.",
     epilog="Example: lstm-engine study epochs --tables my_features",
     no_args_is_help=True,
@@ -62,6 +63,7 @@ def workers(jobs: int) -> int:
     return jobs
 
 
+Jobs = Annotated[int, typer.Option(callback=workers, help="Workers; -1 is one a core.")]
 Data = Annotated[Path, typer.Argument(help="Folder with male_features.csv and female_features.csv.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier run in the same folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
@@ -74,7 +76,6 @@ Scale = Annotated[
     ),
 ]
 Epochs = Annotated[int, typer.Option(min=1, help="Passes through the training rows.")]
-Jobs = Annotated[int, typer.Option(callback=workers, help="Number of workers; -1: one per core.")]
 Units = Annotated[int, typer.Option(min=1, help="Units of the LSTM.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Rows a training step.")]
 LearningRate = Annotated[float, typer.Option(help="Adam's learning rate.")]
@@ -140,6 +141,21 @@ def print_frame(title: str, frame: Any, form: str = "") -> None:
 
 def _form(value: float) -> str:
     return "{:.1e}" if 0 < abs(value) < 1e-3 else "{:.3f}"
+
+
+def print_columns(columns: dict[str, Any], rows: Iterable[Sequence[str]]) -> None:
+    """A table; columns: {title: "left" or "right"}."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title, side in columns.items():
+        table.add_column(title, justify=side, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape_markup, row))
+    out_console.print(table)
+
+
+def print_line(text: str) -> None:
+    """Plain text that the terminal wraps; square brackets in it are no markup."""
+    out_console.print(escape_markup(text), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
