@@ -128,7 +128,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         if not (HOUSE / path).exists():
             return found[0]  # an address, or code; mkdocs warns of what it takes for a link
         uri = PAGES.get(path) or path.removeprefix("docs/")
-        return f"[{text}]({uri}{anchor})" if files.get_file_from_path(uri) else f"{text} (`{path}`)"
+        if not files.get_file_from_path(uri):
+            return f"{text} (`{path}`)"
+        return f"[{text}]({posixpath.relpath(uri, posixpath.dirname(page.file.src_uri) or '.')}{anchor})"
 
     return LINK.sub(on_the_site, markdown)
 
