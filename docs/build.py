@@ -121,6 +121,8 @@ def with_bar(page: str, links: list[str]) -> str:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Links as the repository has them, to the pages that the site makes of their files."""
     folder = Path(page.file.abs_src_path).parent.relative_to(HOUSE).as_posix()
+    if page.file.src_uri == "index.md":
+        page.meta["hide"] = ["toc"]  # room for the equations
 
     def on_the_site(found: re.Match[str]) -> str:
         text, target, anchor = found.groups(default="")
