@@ -1,4 +1,4 @@
-"""The README and docs/: their Python runs, their commands, options, modules and files exist, the equations are the engine's."""
+"""The README and docs/: the Python runs; commands, options, modules and files exist; the equations are the engine's."""
 
 import importlib.util
 import inspect
@@ -82,22 +82,19 @@ def test_from_python_runs_and_prints_what_its_comments_say(capsys, tmp_path, mon
 
 
 def test_rooms_import_only_from_the_rooms_that_the_design_page_names_all_of_them_further_down():
-    page = (
-        (HOUSE / "docs" / "design.md").read_text(encoding="utf-8").partition("| room | imports from |\n|---|---|\n")[2]
-    )
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.partition("\n\n")[0].splitlines()]
-    rank = {room: n for n, (rooms, _) in enumerate(rows) for room in rooms.split(", ")}
-    assert set(rank) == {folder.parent.name for folder in (HOUSE / "experiments").glob("*/__init__.py")}
-    named = {
-        room: set(rank) if room == "cli" else set(imports.split(", "))
-        for rooms, imports in rows
-        for room in rooms.split(", ")
-    }
-    for file in (HOUSE / "experiments").glob("*/**/*.py"):
-        room = file.relative_to(HOUSE / "experiments").parts[0]
-        others = set(re.findall(r"(?:from|import) experiments\.(\w+)", file.read_text(encoding="utf-8"))) & set(rank)
-        assert others - {room} <= named[room], file
-        assert all(rank[other] > rank[room] for other in others - {room}), file
+    design = (HOUSE / "docs" / "design.md").read_text(encoding="utf-8")
+    table = design.partition("| room | imports from |\n|---|---|\n")[2].partition("\n\n")[0]
+    rows = [[cell.strip().split(", ") for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    rank = {room: n for n, (rooms, _) in enumerate(rows) for room in rooms}
+    below = {room: set(imports) for rooms, imports in rows for room in rooms} | {"cli": set(rank)}
+    folder = HOUSE / "experiments"
+    assert set(rank) == {file.parent.name for file in folder.glob("*/__init__.py")}
+    for file in folder.glob("*/**/*.py"):
+        room = file.relative_to(folder).parts[0]
+        words = re.findall(r"(?:from|import) experiments(?:\.| import )(\w+)", file.read_text(encoding="utf-8"))
+        for other in set(words) & set(rank) - {room}:
+            assert other in below[room], file
+            assert rank[other] > rank[room], file
 
 
 # -- every page ----------------------------------------------------------------------------------------------------------
