@@ -163,15 +163,15 @@ def _(by_speaker, curves, epochs, labels, rows):
     _people = mo.md("""
     ## And on people
 
-    201 readers of LibriSpeech to learn from and 50 others to be tested on, 20 epochs, five seeds: mean and range. The README
-    has this table, and the commands that make it.
+    201 readers of LibriSpeech to learn from and 50 others to be tested on, 20 epochs, five seeds: mean and range.
+    docs/results.md has this table, and the commands that make it.
 
     | X | training clips | unseen speakers |
     |---|---|---|
-    | (N, 112, 1) raw, the tutorial's reading | .820 (.804 to .833) | **.699** (.673 to .710) |
-    | (N, 11, 11) raw: the same numbers as 11 moments | .933 (.918 to .961) | .733 (.701 to .766) |
-    | (N, 11, 11), columns standardised | .973 (.961 to .979) | **.811** (.776 to .822) |
-    | a threshold on pitch alone, 165 Hz | | .715, as balanced accuracy |
+    | (N, 112, 1) raw, the tutorial's reading | 0.820 (0.804 to 0.833) | **0.699** (0.673 to 0.710) |
+    | (N, 11, 11) raw: the same numbers as 11 moments | 0.933 (0.918 to 0.961) | 0.733 (0.701 to 0.766) |
+    | (N, 11, 11), columns standardised | 0.973 (0.961 to 0.979) | **0.811** (0.776 to 0.822) |
+    | a threshold on pitch alone, 165 Hz | | 0.715, as balanced accuracy |
 
     The tutorial's 81 % is a figure of the first column. On new voices its reading gets about what one threshold on the pitch
     gets: close, and not to be ranked, for the threshold's figure is the mean of the men's accuracy and the women's, and the
