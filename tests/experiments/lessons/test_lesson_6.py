@@ -1,4 +1,4 @@
-"""What the lesson shows on its synthetic voices holds, what it cites stands in docs/results.md, and its exercises' answers."""
+"""What the lesson shows on its synthetic voices holds, its cited figures are docs/results.md's, and its exercises' answers."""
 
 from pathlib import Path
 
