@@ -1,4 +1,4 @@
-"""What the lesson shows on its synthetic voices holds, its cited figures are docs/results.md's, and its exercises' answers."""
+"""What lesson 6 shows on its synthetic voices holds, its cited figures are docs/results.md's; its exercises' answers."""
 
 from pathlib import Path
 
