@@ -138,7 +138,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Copies marimo's front end, which all lessons share, into the site, without MathJax, the only thing it loads from elsewhere.
+    """Copies marimo's front end, which all lessons share, into the site, without the MathJax that it loads from elsewhere.
 
     plotly would need MathJax for TeX in a picture's title. The lessons' equations use KaTeX, which is part of the front end.
     """
