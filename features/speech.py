@@ -2,7 +2,7 @@
 
 For whoever judges recordings that nobody has checked: silence, noise, clicks, hum and music must not get an answer. The
 rule reads the frames of the recipe `frames` and knows nothing of the sexes. How often it is right, and on which sounds its
-thresholds were chosen, is in docs/voices.md; `python -m experiments.voices.judge_rates` measures it again.
+thresholds were chosen, is in docs/voices.md; `python -m experiments.voices.speech_detection` measures it again.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ import typer
 from experiments.cli.shared import AsJson, app, escape_markup, out_console, print_json, stages
 
 if TYPE_CHECKING:
-    from experiments.voices.inside.looking import Look
+    from experiments.voices.inside.look import Look
 
 
 @app.command(
@@ -42,9 +42,9 @@ def inspect(
 
     Of two recordings, or of two models that hear one recording, it shows both beside each other.
     """
-    from experiments.voices.inside.comparing import models_apart, names_apart
-    from experiments.voices.inside.looking import look
+    from experiments.voices.inside.look import look
     from experiments.voices.inside.page import page, plotly
+    from experiments.voices.inside.two_looks import models_apart, names_apart
     from experiments.voices.predict import SHIPPED, frames_model
     from features.whole_files import replace_file
 

@@ -235,7 +235,7 @@ def predict(
 
     Exit 1 when a file could not be read.
     """
-    from experiments.voices import judge_shown
+    from experiments.voices import terminal
     from experiments.voices.predict import SHIPPED, frames_model
     from experiments.voices.predict import predict as run
 
@@ -252,7 +252,7 @@ def predict(
         for prediction, judgement in run(files, model, out, force):
             predictions.append(prediction)
             if judgement is not None and plot:
-                plots.append(f"{prediction.file}: {prediction.label}\n{judge_shown.plot(judgement)}\n")
+                plots.append(f"{prediction.file}: {prediction.label}\n{terminal.plot(judgement)}\n")
             arrays.append(judgement.as_lists() if judgement is not None and frames else None)
             heard(len(predictions), len(files))
     if as_json:
@@ -260,8 +260,8 @@ def predict(
     else:
         for text in plots:
             out_console.print(escape_markup(text), soft_wrap=True)
-        out_console.print(judge_shown.table(predictions))
-        for line in [*judge_shown.reasons(predictions), judge_shown.NOTE, *([f"Pictures: {out}"] if out else [])]:
+        out_console.print(terminal.table(predictions))
+        for line in [*terminal.reasons(predictions), terminal.NOTE, *([f"Pictures: {out}"] if out else [])]:
             out_console.print(escape_markup(line), soft_wrap=True)
     raise typer.Exit(1 if any(p.error for p in predictions) else 0)
 
@@ -285,7 +285,7 @@ def record(
 ) -> None:
     """Listens to you, and says what your voice sounds like. Nothing is kept without --save. Exit 1 when nobody spoke."""
     from experiments.reports.run import Run
-    from experiments.voices import judge_shown, microphone
+    from experiments.voices import microphone, terminal
     from experiments.voices.predict import SHIPPED, draw, frames_model, prediction_of
     from experiments.voices.record import CONSENT
     from experiments.voices.record import record as run
@@ -300,7 +300,7 @@ def record(
     err_console.print(f"{CONSENT} Microphone: {escape_markup(chosen['name'])}.", soft_wrap=True)
 
     def recorder() -> microphone.Sound:
-        with judge_shown.meter(err_console, seconds) as hear:
+        with terminal.meter(err_console, seconds) as hear:
             return microphone.record(seconds, chosen, hear)
 
     recorded = run(recorder, judge, save, force)
@@ -312,9 +312,9 @@ def record(
         print_json(asdict(prediction) | kept | {"rate_hz": recorded.sound.rate, "remarks": recorded.remarks})
     else:
         if plot:
-            out_console.print(judge_shown.plot(recorded.judgement) + "\n", soft_wrap=True)
-        out_console.print(judge_shown.table([prediction]))
-        lines = [*judge_shown.reasons([prediction]), *recorded.remarks, judge_shown.NOTE]
+            out_console.print(terminal.plot(recorded.judgement) + "\n", soft_wrap=True)
+        out_console.print(terminal.table([prediction]))
+        lines = [*terminal.reasons([prediction]), *recorded.remarks, terminal.NOTE]
         for line in lines + ([f"Picture: {picture}"] if picture else []):
             out_console.print(escape_markup(line), soft_wrap=True)
     raise typer.Exit(1 if prediction.label == "no speech" else 0)

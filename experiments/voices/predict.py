@@ -52,9 +52,9 @@ def prediction_of(file: str, judgement: Judgement, picture: Path | None = None) 
 def draw(judgement: Judgement, file: str, run: Run, name: str) -> Path:
     """The picture of a file, under `name` in the run's folder."""
     from experiments.reports import pictures  # matplotlib: only who asks for pictures waits for it
-    from experiments.voices import judge_pictures
+    from experiments.voices import timeline
 
-    return run.write(name, pictures.png(judge_pictures.picture(judgement, file)))
+    return run.write(name, pictures.png(timeline.picture(judgement, file)))
 
 
 def picture_names(files: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from scipy.special import expit
 import lstm_engine as le
 from experiments.voices import clip_model
 from experiments.voices.clip_model import spoken
-from experiments.voices.inside.looking import SHOWN
+from experiments.voices.inside.look import SHOWN
 from features.audio import duration, read_clip
 from features.frames import RATE_HZ
 from features.recipes import Recipe

@@ -17,7 +17,7 @@ import pandas as pd
 from experiments.microscope import analyses
 from experiments.reports.run import footer
 from experiments.voices.inside.epochs import EpochSeen, Heard, kept, see
-from experiments.voices.inside.looking import SHOWN
+from experiments.voices.inside.look import SHOWN
 from experiments.voices.inside.page import beside, filled, outline, packed, plotly, wav
 from features.speech import FRAME_S
 

@@ -17,8 +17,8 @@ import soundfile as sf
 
 from experiments.reports.run import footer
 from experiments.voices.clip_model import MARGIN
-from experiments.voices.inside.comparing import comparable, differ_by_row, names_apart, one_sound
-from experiments.voices.inside.looking import HELD, SHOWN, Look
+from experiments.voices.inside.look import HELD, SHOWN, Look
+from experiments.voices.inside.two_looks import comparable, differ_by_row, names_apart, one_sound
 from features.frames import ENERGY_DB, RATE_HZ
 from features.speech import FRAME_S
 

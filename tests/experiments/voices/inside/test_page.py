@@ -13,7 +13,7 @@ import soundfile as sf
 
 import lstm_engine as le
 from experiments.voices import clip_model
-from experiments.voices.inside import looking
+from experiments.voices.inside import look as look_module
 from experiments.voices.inside import page as pages
 from experiments.voices.predict import SHIPPED
 from features.synth import draw_speaker, speak
@@ -176,7 +176,7 @@ def test_a_place_for_the_page_that_will_not_do_is_said_before_anything_is_comput
 ):
     if out.startswith("/proc") and not Path("/proc/self").exists():
         pytest.skip("needs a folder in which even root writes nothing: Linux's /proc")
-    monkeypatch.setattr(looking, "look", lambda *a, **k: pytest.fail("it was computed first"))
+    monkeypatch.setattr(look_module, "look", lambda *a, **k: pytest.fail("it was computed first"))
     outcome = lstm_engine("inspect", voice_file, "--out", out.format(voice=voice_file))
     assert outcome.code == 2
     assert said in outcome.err
@@ -191,7 +191,7 @@ def test_a_page_of_5_s_full_of_voice_stays_under_10_megabytes(undrawn, tmp_path)
     """With the shipped network, whose units decide how much there is to draw."""
     rng = np.random.default_rng(1)
     sf.write(tmp_path / "x.wav", speak(draw_speaker("male", "x", rng), 5.0, rng, 16_000), 16_000)
-    seen = looking.look(tmp_path / "x.wav", clip_model.load(SHIPPED))
+    seen = look_module.look(tmp_path / "x.wav", clip_model.load(SHIPPED))
     assert len(seen.p) > 200  # of 250 frames
     library = PLOTLY
     if importlib.util.find_spec("plotly"):

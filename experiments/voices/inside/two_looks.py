@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import lstm_engine as le
-from experiments.voices.inside.looking import Look, directions_of
+from experiments.voices.inside.look import Look, directions_of
 
 
 def names_apart(paths: Sequence[str | Path]) -> list[str]:

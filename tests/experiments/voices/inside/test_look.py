@@ -8,7 +8,7 @@ import soundfile as sf
 from scipy.special import expit
 
 from experiments.voices import clip_model
-from experiments.voices.inside.looking import HELD, look
+from experiments.voices.inside.look import HELD, look
 from experiments.voices.judge import judge_file
 from features.audio import BadClip
 

@@ -8,8 +8,8 @@ import pytest
 
 import lstm_engine as le
 from experiments.voices import clip_model
-from experiments.voices.inside.comparing import comparable, differ_by_row, models_apart, names_apart, same_units
-from experiments.voices.inside.looking import look
+from experiments.voices.inside.look import look
+from experiments.voices.inside.two_looks import comparable, differ_by_row, models_apart, names_apart, same_units
 
 LAYER = "bidirectional/forward_lstm"
 

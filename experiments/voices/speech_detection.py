@@ -1,4 +1,4 @@
-"""How often a voice is found where there is one, and where there is none: `python -m experiments.voices.judge_rates CORPUS`.
+"""How often a voice is found where there is one, and where there is none: `python -m experiments.voices.speech_detection CORPUS`.
 
 Real clips, as they are and in noise, rooms and wires, and sounds made here that are no speech. It needs no model, for the
 rule knows nothing of the sexes. The table in docs/voices.md is what this prints.
@@ -208,8 +208,8 @@ def rates(corpus: str | Path, jobs: int = 1, draws: int = DRAWS) -> pd.DataFrame
 
 
 def main() -> None:
-    """python -m experiments.voices.judge_rates CORPUS: the table, as Markdown."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.voices.judge_rates", description=main.__doc__)
+    """python -m experiments.voices.speech_detection CORPUS: the table, as Markdown."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.voices.speech_detection", description=main.__doc__)
     parser.add_argument("corpus", help="any corpus that `features` reads, such as librispeech_251/metadata.csv")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
