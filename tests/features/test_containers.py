@@ -153,11 +153,12 @@ def test_without_pyav_it_says_what_to_install(recorded, monkeypatch):
 
 
 def test_predict_hears_it_as_it_hears_the_wav(recorded, voice, tmp_path):
+    from experiments.voices.clip_model import load
     from experiments.voices.judge import judge_file
-    from experiments.voices.predict import SHIPPED, frames_model
+    from experiments.voices.pretrained import SHIPPED
 
     sf.write(tmp_path / "same.wav", voice, RATE)
-    model = frames_model(SHIPPED)
+    model = load(SHIPPED)
     own, given = judge_file(recorded, model), judge_file(tmp_path / "same.wav", model)
     assert own.label == given.label == "female"
     assert own.f0_hz == pytest.approx(given.f0_hz, rel=0.01)
