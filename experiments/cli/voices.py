@@ -76,11 +76,9 @@ def features(
 
     Run again with the same words to go on where an extraction was stopped.
     """
-    from shutil import rmtree
     from time import perf_counter
 
     from features import corpora
-    from features.clips import VARIANTS, variant_folder
     from features.extraction import extract
     from features.recipes import recipe_named
     from lstm_engine.weights import write_atomically
@@ -113,21 +111,11 @@ def features(
     if window is not None:
         clips = corpora.windows(clips, window, least)
     began = perf_counter()
-    if force:
-        rmtree(out / VARIANTS, ignore_errors=True)  # of what stood there before
     with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn()) as stage:
         update = stage("Extracting features")
         result = extract(
-            clips, out, jobs, update, force, measures, csv, retry_failed, say=err_console.print, corpus=names
+            clips, out, jobs, update, force, measures, csv, retry_failed, err_console.print, names, variants
         )
-        lost = set()  # clips that were measured, but not in every variant
-        for k in range(1, 1 + variants):
-            changed, update = recipe_named(recipe, **options, variant=k), stage(f"Changed at random, {k} of {variants}")
-            made = extract(
-                clips, variant_folder(out, k), jobs, update, force, changed, retry_failed=retry_failed, corpus=names
-            )
-            lost |= set(made.failed)
-        lost -= set(result.failed)
     took = perf_counter() - began
     source = root or (table or male).parent
     if source.is_file():
@@ -153,11 +141,11 @@ def features(
             out_console.print(
                 f"{len(result.failed)} clips failed; all of them are in {out / 'failed.csv'}", soft_wrap=True
             )
-        for path, reason, message in sorted(lost)[:10]:
+        for path, reason, message in result.failed_variants[:10]:
             out_console.print(
                 f"not in a variant ({reason}): {escape_markup(path)}: {escape_markup(message)}", soft_wrap=True
             )
-    raise typer.Exit(1 if result.failed or lost else 0)
+    raise typer.Exit(1 if result.failed or result.failed_variants else 0)
 
 
 @app.command(
