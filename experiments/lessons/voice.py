@@ -14,9 +14,9 @@ import numpy as np
 import soundfile as sf
 
 import lstm_engine as le
+from experiments.voices import clip_model
 from experiments.voices.judge import Judgement, judge_file
 from experiments.voices.microphone import Sound
-from experiments.voices import clip_model
 from experiments.voices.predict import SHIPPED
 from experiments.voices.record import remarks
 from features.audio import read_clip

@@ -128,9 +128,10 @@ def measured_before(folder: Path, stamp: dict[str, Any], part: str) -> Clips:
 
 def notes_on(clips: Clips, failed: int, heard: int, synthetic: bool) -> list[str]:
     """What the reader must know of these clips; heard: how many of them, or of their speakers, the model was trained on."""
+    all_clips = failed + len(clips)
     notes = {
         "These voices are synthetic: the figures describe a source-filter model, not people.": synthetic,
-        f"{failed:,} of {failed + len(clips):,} clips could not be measured and are not counted: see {CLIPS}/failed.csv.": failed,
+        f"{failed:,} of {all_clips:,} clips could not be measured and are not counted: see {CLIPS}/failed.csv.": failed,
         f"{heard:,} of {len(clips):,} clips are left out: the model was trained on them or on their speakers.": heard,
     }
     return [note for note, holds in notes.items() if holds]

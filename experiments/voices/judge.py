@@ -45,7 +45,12 @@ class Judgement:
 
     def as_lists(self) -> dict[str, list[float]]:
         """The frames for JSON, rounded to the digits that mean something."""
-        digits = {"time_s": (self.time, 2), "f0_hz": (self.f0, 1), "probability": (self.p, 4), "energy_db": (self.energy, 1)}
+        digits = {
+            "time_s": (self.time, 2),
+            "f0_hz": (self.f0, 1),
+            "probability": (self.p, 4),
+            "energy_db": (self.energy, 1),
+        }
         return {name: np.round(values, n).tolist() for name, (values, n) in digits.items()}
 
     def thinned(self, most: int) -> "Judgement":

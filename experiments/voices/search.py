@@ -41,7 +41,7 @@ CANDIDATES: dict[str, tuple[Settings, int]] = {
 def measured(
     corpus: str | Path, work: str | Path, jobs: int = -1, pitch: str = "yin", variants: int = VARIANTS
 ) -> list[Clips]:
-    """The corpus measured by the recipe `frames`, and its variants; clips that the folder `work` holds are not measured again."""
+    """The corpus and its variants, measured by the recipe `frames` into `work`; what `work` holds is not measured again."""
     measure(corpus_source(corpus), work, jobs=jobs, recipe=frames_recipe(pitch), variants=variants)
     return read_variants(work)
 
@@ -109,7 +109,9 @@ def main() -> None:
     parser.add_argument("corpus", help="folder of a corpus; only speakers of its split `train` are used")
     parser.add_argument("--work", default="runs/voice_search", help="folder for the measured features")
     parser.add_argument("--seeds", type=int, default=2, help="how many random draws of folds and weights")
-    parser.add_argument("--only", action="append", choices=list(CANDIDATES), help="this candidate only; may be repeated")
+    parser.add_argument(
+        "--only", action="append", choices=list(CANDIDATES), help="this candidate only; may be repeated"
+    )
     parser.add_argument("--pitch", default="yin", choices=["yin", "pyin"])
     parser.add_argument("--no-variants", action="store_true", help="measure the clips only, which is faster")
     options = parser.parse_args()

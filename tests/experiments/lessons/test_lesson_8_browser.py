@@ -16,8 +16,8 @@ import soundfile as sf
 from scipy.signal import correlate
 
 from experiments import lessons
-from experiments.voices.judge import judge, judge_file
 from experiments.voices.clip_model import load
+from experiments.voices.judge import judge, judge_file
 from experiments.voices.pretrained import SHIPPED
 from features.synth import draw_speaker, speak
 
