@@ -95,7 +95,7 @@ def test_the_run_tells_what_was_seen(watched):
     assert table["epoch"].unique().tolist() == [0, 1, 2, 3]
     assert {"bidirectional/forward_lstm", "bidirectional/backward_lstm", "dense"} == set(table["layer"])
     report = (watched.run / "report.html").read_text(encoding="utf-8")
-    assert "Inside, epoch by epoch" in report
+    assert "Inside the network, epoch by epoch" in report
     assert '<a href="gates.html">' in report
 
 
