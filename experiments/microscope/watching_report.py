@@ -179,8 +179,8 @@ BY_LAYER: list[tuple[str, str, Drawing, str]] = [
      "Look for a cell c that keeps growing: tanh(c) is then 1, whatever is added. Look also for an h near 0: such a layer "
      "passes on nothing."),
     ("size", "Gradient with respect to the state h", through_time,
-     "Look for a gap between the lines: if the gradient at the first step is far smaller than at the last, it vanishes on its "
-     "way back through time, and the beginning of a sequence hardly influences what is learnt."),
+     "Look for a gap between the lines: if the gradient is far smaller at the first step than at the last, it vanishes on "
+     "the way back through time, and the beginning of a sequence hardly influences what is learnt."),
     ("size", "Gradient with respect to the weights of each gate", gradient_of_gates,
      "Look for a gate far below the others: it hardly learns."),
 ]  # fmt: skip

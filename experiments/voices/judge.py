@@ -20,6 +20,7 @@ from features.recipes import Recipe
 from features.speech import ENOUGH_S, FRAME_S, LEAST_S, find_speech
 
 STRETCH_S = 30.0  # the network was trained on recordings of up to 17 s
+NO_VOICE = "no voice in it: noise, clicks, or a whisper, which has no pitch"
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def judge_stretches(stretches: Iterable[tuple[np.ndarray, int]], model: ClipMode
     p = float(expit(np.nanmean(z))) if voice_s >= LEAST_S else None
     if p is None:
         reasons = (part.why for part in parts if part.why)
-        label, why = "no speech", next(reasons, "no voice in it: noise, clicks, or a whisper, which has no pitch")
+        label, why = "no speech", next(reasons, NO_VOICE)
     else:
         label, why = _label(p, voice_s, model.network.metadata)
     return Judgement(

@@ -21,7 +21,8 @@ from experiments.voices.clip_model import SURE, Settings
 from experiments.voices.cross_corpus import for_evaluation
 from experiments.voices.evaluation import evaluate_model
 from experiments.voices.inside import epochs_page
-from experiments.voices.inside.epochs import KeepEpochs, forget, hear
+from experiments.voices.inside.epochs import KeepEpochs, forget
+from experiments.voices.inside.look import hear
 from experiments.voices.inside.page import plotly
 from experiments.voices.search import FOLDS, out_of_fold
 from features.clips import Clips, read_variants

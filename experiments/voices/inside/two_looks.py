@@ -1,4 +1,4 @@
-"""Two looks beside each other: what to call them, and what of them can be compared."""
+"""Two recordings, or two networks, side by side: their names, and what can be compared."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,17 +10,17 @@ from experiments.voices.inside.look import Look, directions_of
 
 
 def names_apart(paths: Sequence[str | Path]) -> list[str]:
-    """For each path the shortest end that no other has: of runs/a/x.wav and runs/b/x.wav, a/x.wav and b/x.wav."""
+    """The shortest ends of the paths that differ: for runs/a/x.wav and runs/b/x.wav, a/x.wav and b/x.wav."""
     parts = [Path(str(path).replace("\\", "/")).parts for path in paths]
     for n in range(1, max(map(len, parts)) + 1):
-        names = ["/".join(own[-n:]) for own in parts]
+        names = ["/".join(of_path[-n:]) for of_path in parts]
         if len(set(names)) == len(set(parts)):
             break
     return names
 
 
 def models_apart(files: Sequence[Path]) -> list[str]:
-    """Names for models: "epoch 5" for the epochs/05.safetensors that `train` keeps, before it the run where there are two."""
+    """Names for models: "epoch 5" for epochs/05.safetensors, which `train` writes, with the run's name if there are two."""
     names = []
     for file, name in zip(files, names_apart([file.with_suffix("") for file in files]), strict=True):
         if file.parent.name == "epochs" and file.stem.isdecimal():
@@ -31,10 +31,10 @@ def models_apart(files: Sequence[Path]) -> list[str]:
 
 
 def same_units(one: le.Sequential, other: le.Sequential, layer: str) -> float:
-    """The share of an LSTM's units whose nearest in the other model has the same number, by the cosine of incoming weights.
+    """The share of an LSTM's units whose nearest unit in the other model, by the cosine of incoming weights, has its number.
 
-    Near 1 for two epochs of a training, where a unit starts from one draw and moves from there; near 1/units for networks
-    that were drawn apart. The layers have the same shape.
+    Near 1 for two epochs of one training; near 1/units for networks with different initial weights. The layers have the same
+    shape.
     """
     incoming = []
     for model in (one, other):
@@ -45,37 +45,43 @@ def same_units(one: le.Sequential, other: le.Sequential, layer: str) -> float:
 
 
 def differ_by_row(one: Look, other: Look) -> bool:
-    """Whether a map of one may be taken from a map of the other: two states of the same units, at the same frames."""
-    frames = (one.first, len(one.p)) == (other.first, len(other.p))
-    return one.model is not other.model and one_sound(one, other) and frames and _one_training(one, other)
+    """Whether the difference of two maps means something: two states of one training, at the same frames of one sound."""
+    two_models = one.model is not other.model
+    return two_models and one_sound(one, other) and _same_frames(one, other) and _one_training(one, other)
 
 
 def one_sound(one: Look, other: Look) -> bool:
-    return np.array_equal(one.sound, other.sound)
+    return np.array_equal(one.heard.sound, other.heard.sound)
 
 
 def comparable(one: Look, other: Look) -> str:
-    """In a sentence or two for the page: what a unit's number means across the sides, A and B, and what is not compared."""
+    """For the page, in a sentence or two: whether a unit's number means the same on both sides, A and B."""
     if one.model is other.model:
-        return "One network hears both, so that unit 7 is the same unit on either side; a second is as wide in both."
-    said = []
+        return (
+            "One network hears both clips: unit 7 is the same unit on both sides. Both time axes have the same scale."
+        )
+    sentences = []
     if _units(one) != _units(other):
-        said.append(
-            f"A has {_units(one)} units in each direction and B {_units(other)}: their rows, and units of one number, "
-            "cannot be compared, only answers and maps as a whole."
+        sentences.append(
+            f"A has {_units(one)} units in each direction and B {_units(other)}: compare the answers and whole maps, not "
+            "single rows or units."
         )
     elif _one_training(one, other):
-        said.append(
-            "The networks are two states of one training, as their weights show: unit 7 is the same unit on either side."
+        sentences.append(
+            "The weights show that the networks are two states of one training: unit 7 is the same unit on both sides."
         )
     else:
-        said.append(
-            "The networks were trained apart, as their weights show: unit 7 of A and unit 7 of B have only the number in "
-            "common. Compare answers, and maps as a whole."
+        sentences.append(
+            "The weights show that the networks come from different trainings: unit 7 of A and unit 7 of B are unrelated. "
+            "Compare the answers and whole maps."
         )
-    if one_sound(one, other) and (one.first, len(one.p)) != (other.first, len(other.p)):
-        said.append("They measure the sound differently and were asked about other frames, so no difference is drawn.")
-    return " ".join(said)
+    if one_sound(one, other) and not _same_frames(one, other):
+        sentences.append("They measure the sound differently and read other frames, so no difference is drawn.")
+    return " ".join(sentences)
+
+
+def _same_frames(one: Look, other: Look) -> bool:
+    return one.heard.part == other.heard.part
 
 
 def _units(look: Look) -> int:
@@ -83,7 +89,7 @@ def _units(look: Look) -> int:
 
 
 def _one_training(one: Look, other: Look) -> bool:
-    """Whether most units lie nearest to the unit of their own number, over both directions."""
+    """Whether most units, over both directions, are nearest to the unit with the same number."""
     networks = one.model.network, other.model.network
     if _units(one) != _units(other) or networks[0].input_shape != networks[1].input_shape:
         return False
