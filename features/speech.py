@@ -2,7 +2,7 @@
 
 For judging recordings that nobody has checked: silence, noise, clicks, hum and music must not be called male or female. The
 rule reads the frames of the recipe `frames` and does not depend on the sex. docs/voices.md states how often the rule is right
-and on which sounds its thresholds were chosen; `python -m experiments.voices.judge_rates` measures it again.
+and on which sounds its thresholds were chosen; `python -m experiments.voices.speech_detection` measures it again.
 """
 
 from dataclasses import dataclass

@@ -154,11 +154,12 @@ def test_without_pyav_it_says_what_to_install(recorded, monkeypatch):
 
 @pytest.mark.slow
 def test_predict_gives_the_same_answer_as_for_the_wav(recorded, voice, tmp_path):
+    from experiments.voices.clip_model import load
     from experiments.voices.judge import judge_file
-    from experiments.voices.predict import SHIPPED, frames_model
+    from experiments.voices.pretrained import SHIPPED
 
     sf.write(tmp_path / "same.wav", voice, RATE)
-    model = frames_model(SHIPPED)
+    model = load(SHIPPED)
     container, wav = judge_file(recorded, model), judge_file(tmp_path / "same.wav", model)
     assert container.label == wav.label == "female"
     assert container.f0_hz == pytest.approx(wav.f0_hz, rel=0.01)
