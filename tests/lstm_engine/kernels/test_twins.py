@@ -132,7 +132,7 @@ def bits_by_threads():
 import hashlib, itertools, sys
 import numba as nb
 sys.path.insert(0, sys.argv[1])
-from test_kernels import GATES, arrays, random_inputs, random_mask, random_upstream, run
+from test_twins import GATES, arrays, random_inputs, random_mask, random_upstream, run
 for threads, cell, dtype, masked in itertools.product((1, 2, 3, 4), GATES, ("float32", "float64"), ("none", "holes")):
     nb.set_num_threads(threads)
     inputs, up = random_inputs(cell, 30, 79, 5, 24, dtype), random_upstream(cell, 30, 79, 24, dtype)
