@@ -7,10 +7,18 @@ os.environ["JAX_ENABLE_X64"] = "1"  # without it float64 Keras computes in float
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Compiled kernels run on one thread: the tests' arrays are small, and threads that wait for work keep their cores busy."""
+    if "numba" in sys.modules:
+        sys.modules["numba"].set_num_threads(1)
 
 
 @pytest.fixture

@@ -122,16 +122,6 @@ def assert_alike(got: dict[str, np.ndarray], expected: dict[str, np.ndarray], to
         assert np.linalg.norm(got[name] - b) <= tolerance * np.linalg.norm(b), name
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Arrays this small are quickest on one thread, above all on a busy machine; other tests see to several threads."""
-    numba = pytest.importorskip("numba")
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(before)
-
-
 # -- the checks -------------------------------------------------------------------------------------------------------
 
 
