@@ -16,7 +16,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def one_thread():
-    """Compiled kernels run on one thread: the tests' arrays are small, and threads that wait for work keep their cores busy."""
+    """Kernels run on one thread: the tests' arrays are small, and threads that wait for work keep their cores busy."""
     if "numba" in sys.modules:
         sys.modules["numba"].set_num_threads(1)
 
