@@ -14,13 +14,11 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .activations import Array
-    from .model import Sequential
+from .activations import Array
 
 Logs = dict[str, float]
 Hook = Callable[..., Any] | None
@@ -29,10 +27,10 @@ Hook = Callable[..., Any] | None
 class Callback:
     """Base: every hook does nothing."""
 
-    model: Sequential
+    model: Any  # the Sequential in training
     params: dict[str, int]  # epochs, steps (batches an epoch), verbose
 
-    def set_model(self, model: Sequential) -> None:
+    def set_model(self, model: Any) -> None:
         self.model = model
 
     def set_params(self, params: dict[str, int]) -> None:
@@ -69,7 +67,7 @@ class Listeners:
     def __init__(self, callbacks: list[Callback]) -> None:
         self.callbacks = callbacks
 
-    def begin(self, model: Sequential, params: dict[str, int]) -> None:
+    def begin(self, model: Any, params: dict[str, int]) -> None:
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(dict(params))

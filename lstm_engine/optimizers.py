@@ -6,6 +6,7 @@ that a file can hold. Scalars are computed in the weights' dtype, as Keras does,
 """
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from . import schedules
 from .activations import Array
-from .backend import update_of
+from .backend import compiled
 from .keras_names import arguments, refuse_unknown
 from .schedules import Schedule
 
@@ -93,7 +94,10 @@ class Optimizer:
             raise ValueError("this optimizer trains another model's weights already: make a new one for every model")
         if not self.slots:
             self.slots = {f"{slot}/{name}": np.zeros_like(w) for slot in self.slot_names for name, w in weights.items()}
-        gradients, rate, update = self.clipped(gradients), self.learning_rate, update_of(self, backend)
+        gradients = self.clipped(gradients)
+        rate = self.learning_rate
+        kernel = getattr(type(self).update, "kernel", "") if backend == "numba" else ""
+        update = partial(compiled(kernel), self) if kernel else self.update
         for name, w in weights.items():
             lr = w.dtype.type(rate)
             if self.weight_decay:
@@ -196,6 +200,8 @@ class Adam(Optimizer):
         m += (g - m) * (1 - self.beta_1)
         v += (g * g - v) * (1 - self.beta_2)
         w -= self.alpha(lr) * m / (np.sqrt(v) + self.epsilon)
+
+    update.kernel = "adam"  # type: ignore[attr-defined]  # its compiled twin, kernels/adam.py; an override has none
 
     def alpha(self, lr: Any) -> Any:
         """The rate of this step, in lr's dtype: the first steps' moments begin at 0, which it makes good."""

@@ -6,25 +6,16 @@ kept states, penalties, and which of h comes out. A cell's class says how many g
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from . import initializers, regularizers
 from .activations import Array, canonical_name
-from .backend import inference, pair, resolve, stream
-from .layers import (
-    Gradients,
-    Layer,
-    Shape,
-    check_mask,
-    dropout_mask,
-    positive_int,
-    require_sequences,
-    share,
-    time_major,
-)  # fmt: skip
+from .backend import Kernels, Pair, compiled, resolve
+from .checks import Shape, check_mask, positive_int, require_sequences, share
+from .layers import Backward, Layer, dropout_mask, time_major
 
 DEFAULT_ACTIVATIONS = {"activation": "tanh", "recurrent_activation": "sigmoid"}  # the kernels' own
 
@@ -35,6 +26,13 @@ class RecurrentTape(NamedTuple):
     steps: Any  # time-major, in the order in which they were run
     input_dropout: Array | None  # (K, N, D): K = 1, or one for each gate beside recurrent dropout
     zeroed: Array | None  # (N, T) of bool: the outputs of masked steps that zero_output_for_mask set to 0, as run
+
+
+class Upstream(NamedTuple):
+    """The gradients that a pair's backward starts from; None is zero."""
+
+    dh: Array | None  # (T, N, units), of every step's h as the layer hands it up
+    dlast: list[Array | None]  # (N, units) each: of the last states
 
 
 class Recurrent(Layer, abstract=True):
@@ -50,7 +48,9 @@ class Recurrent(Layer, abstract=True):
     """
 
     reads_sequences = True
+    has_states = True
     cell: ClassVar[str]
+    pair: ClassVar[Pair]  # of the cell: LSTM.pair in cells/lstm.py names lstm_forward and lstm_backward
     gate_names: ClassVar[tuple[str, ...]]  # as they lie side by side in the weights
     gates: ClassVar[int]
     state_names: ClassVar[tuple[str, ...]]
@@ -94,7 +94,7 @@ class Recurrent(Layer, abstract=True):
     @property
     def variant(self) -> str:
         """What `backend.resolve` is asked for: the cell, with the activations that no kernel has."""
-        other = [f"{k}={v!r}" for k, v in self.activations.items() if v != DEFAULT_ACTIVATIONS[k]]
+        other = [f"{k}={v!r}" for k, v in self.other_activations().items()]
         return " with ".join([self.cell, *([", ".join(other)] if other else [])])
 
     def backends(self) -> set[str]:
@@ -125,15 +125,27 @@ class Recurrent(Layer, abstract=True):
         weights = {"kernel": W, "recurrent_kernel": self.recurrent_initializer.draw((H, GH), rng)}
         return weights | ({"bias": self.initial_bias(rng)} if self.use_bias else {})
 
+    def penalties(self) -> dict[str, regularizers.L1L2 | None]:
+        return {
+            "kernel": self.kernel_regularizer,
+            "recurrent_kernel": self.recurrent_regularizer,
+            "bias": self.bias_regularizer,
+        }
+
     def reset_states(self) -> None:
         """Makes a stateful layer begin anew, from zeros, with any batch size."""
         self.states = None
 
     reset_state = reset_states  # Keras has both names
 
-    # -- the pass: what Keras does around the recurrence --------------------------------------------------------------
+    # -- the passes: what Keras does around the recurrence ------------------------------------------------------------
 
-    def run(
+    @property
+    def runs(self) -> Pair | Kernels:
+        """Whose forward and backward run this layer: those of its own `pair`, or their compiled twins."""
+        return self.pair if self.backends() == {"numpy"} else compiled(self.cell)
+
+    def forward(
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
     ) -> tuple[Array, list[Array], RecurrentTape | None]:
         """y, the last states (N, units) and the tape. x (N, T, D), mask (N, T), initial_state one array a state.
@@ -147,15 +159,16 @@ class Recurrent(Layer, abstract=True):
         if self.go_backwards:
             x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
         input_dropout, recurrent_dropout = self.dropout_masks(x.shape, x.dtype) if training else (None, None)
-        inputs = *self._input_and_kernel(time_major(x), input_dropout), self.weights["recurrent_kernel"], self._bias()
-        steps, backend, more = None, self.backends().pop(), self._other_activations()
+        steps_x, W = self._input_and_kernel(time_major(x), input_dropout)
         steps_mask = None if mask is None else time_major(mask)
+        inputs = (steps_x, W, self.weights["recurrent_kernel"], self._bias(), *states)
+        activations = self.other_activations()
+        steps = None
         if taped:
-            steps = pair(self.cell, backend).forward(*inputs, *states, steps_mask, recurrent_dropout, **more)
-            h, last = steps.h, [getattr(steps, f"{name}_states")[-1] for name in self.state_names]
+            steps = self.runs.forward(*inputs, steps_mask, recurrent_dropout, **activations)
+            h, last = steps.h, [state[-1] for state in steps.states]
         else:
-            infer = inference(self.cell, backend)
-            h, last = infer(*inputs, *states, mask=steps_mask, sequences=self.return_sequences, **more)
+            h, last = self.runs.infer(*inputs, mask=steps_mask, sequences=self.return_sequences, **activations)
         zeroed = None if mask is None or not self.zero_output_for_mask else ~mask
         y = time_major(h) if self.return_sequences else h[-1].copy()
         if zeroed is not None:  # a new array: with one step or one row, y is a view of the tape's states
@@ -165,54 +178,44 @@ class Recurrent(Layer, abstract=True):
             self.states = last
         return y, last, RecurrentTape(steps, input_dropout, zeroed) if taped else None
 
+    def backward(
+        self, tape: RecurrentTape, dy: Array | None, dstates: Sequence[Array] | None = None, want_dx: bool = True
+    ) -> Backward:
+        """dx, or None, the gradients of the initial states, and of the weights, from those of y and of the last states."""
+        upstream = self.upstream(tape, dy, dstates)
+        grads = self.runs.backward(tape.steps, upstream.dh, *upstream.dlast, lean=not want_dx)
+        dx, dW = self._input_and_kernel_backward(grads.x, grads.W, tape.input_dropout)
+        if want_dx:
+            dx = time_major(dx)[:, ::-1] if self.go_backwards else time_major(dx)
+        weights = {"kernel": dW, "recurrent_kernel": grads.U} | ({"bias": grads.b} if self.use_bias else {})
+        return dx, list(grads.initial_states), weights
+
+    def upstream(self, tape: RecurrentTape, dy: Array | None, dstates: Sequence[Array] | None = None) -> Upstream:
+        """What the pair's backward starts from, given the gradients of y and of the last states."""
+        dlast: list[Any] = [None] * len(self.state_names)
+        dlast[: len(dstates or ())] = dstates or ()
+        if dy is None:
+            return Upstream(None, dlast)
+        if tape.zeroed is not None:
+            dy = np.where(tape.zeroed[..., None] if self.return_sequences else tape.zeroed[:, -1:], 0.0, dy)
+        if self.return_sequences:
+            return Upstream(time_major(dy), dlast)
+        dlast[0] = (0.0 if dlast[0] is None else dlast[0]) + dy
+        return Upstream(None, dlast)
+
+    def recurrences(self, tape: RecurrentTape, dy: Array | None) -> list[tuple[Recurrent, RecurrentTape, Upstream]]:
+        return [(self, tape, self.upstream(tape, dy))]
+
+    def outputs(self, y: Array, states: list[Array]) -> Any:
+        return [y, *states] if self.return_state else y
+
     def stream(self, batch: int) -> Callable[[Array], Array]:
         """A function that takes a step x (batch, D), returns its h (batch, units), and goes on from zeros."""
         if self.go_backwards:
             raise ValueError(f"{self.name} begins at a sequence's last step, which a stream has not seen: see predict")
         W, U = self.weights["kernel"], self.weights["recurrent_kernel"]
         zeros = [np.zeros((batch, self.units), W.dtype) for _ in self.state_names]
-        start = stream(self.cell, self.backends().pop())
-        return start(W.copy(), U.copy(), self._bias().copy(), *zeros, **self._other_activations())
-
-    def run_backward(
-        self, tape: RecurrentTape, dy: Array | None, dstates: list[Array] | None = None, want_dx: bool = True
-    ) -> tuple[Any, list[Array], Gradients]:
-        """dx, or None, the gradients of the initial states, and of the weights, from those of y and of the last states."""
-        upstream = self.upstream(tape, dy, dstates)
-        grads = pair(self.cell, self.backends().pop()).backward(tape.steps, **upstream, lean=not want_dx)
-        dx, dW = self._input_and_kernel_backward(grads.x, grads.W, tape.input_dropout)
-        if want_dx:
-            dx = time_major(dx)[:, ::-1] if self.go_backwards else time_major(dx)
-        weights = {"kernel": dW, "recurrent_kernel": grads.U} | ({"bias": grads.b} if self.use_bias else {})
-        return dx, [getattr(grads, f"{name}0") for name in self.state_names], weights
-
-    def upstream(self, tape: RecurrentTape, dy: Array | None, dstates: list[Array] | None = None) -> dict[str, Array]:
-        """What the pair's backward is given from above: dh on every h, dh_T and dc_T on the last states."""
-        upstream = {f"d{name}_T": d for name, d in zip(self.state_names, dstates or (), strict=False)}
-        if dy is not None and tape.zeroed is not None:
-            dy = np.where(tape.zeroed[..., None] if self.return_sequences else tape.zeroed[:, -1:], 0.0, dy)
-        if dy is not None and self.return_sequences:
-            upstream["dh"] = time_major(dy)
-        elif dy is not None:
-            upstream["dh_T"] = upstream.get("dh_T", 0.0) + dy
-        return upstream
-
-    def recurrences(
-        self, tape: RecurrentTape, dy: Array | None
-    ) -> list[tuple[Recurrent, RecurrentTape, dict[str, Array]]]:
-        return [(self, tape, self.upstream(tape, dy))]
-
-    def forward(
-        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None
-    ) -> tuple[Any, RecurrentTape]:
-        y, states, tape = self.run(x, training, mask, initial_state)
-        assert tape is not None
-        return ([y, *states] if self.return_state else y), tape
-
-    def backward(self, tape: RecurrentTape, dy: Any) -> tuple[Array, Gradients]:
-        """Dy as forward's output: an array, or with return_state a list of y's and the states' gradients."""
-        dx, _, gradients = self.run_backward(tape, *((dy[0], dy[1:]) if self.return_state else (dy,)))
-        return dx, gradients
+        return self.runs.stream(W.copy(), U.copy(), self._bias().copy(), *zeros, **self.other_activations())
 
     def dropout_masks(self, shape: Shape, dtype: Any) -> tuple[Array | None, Array | None]:
         """Keras's masks for x of shape (N, T, D): (K, N, D) on the input and (gates, N, units) on h; None for a rate of 0.
@@ -249,7 +252,8 @@ class Recurrent(Layer, abstract=True):
     def _bias(self) -> Array:
         return self.weights["bias"] if self.use_bias else np.zeros(self.bias_shape(), self.weights["kernel"].dtype)
 
-    def _other_activations(self) -> dict[str, str]:
+    def other_activations(self) -> dict[str, str]:
+        """The activations that are not the kernels', by option."""
         return {k: v for k, v in self.activations.items() if v != DEFAULT_ACTIVATIONS[k]}
 
     def _first_states(self, x: Array, mask: Array | None, given: Any) -> list[Array]:

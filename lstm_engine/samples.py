@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from . import losses
 from .activations import Array
-from .layers import Shape, check_mask
+from .checks import Shape, check_mask
 
 POOL = 32  # batches that are sorted by length together: enough for like lengths to meet, few enough to stay mixed
 

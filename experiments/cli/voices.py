@@ -83,7 +83,7 @@ def features(
     from features.clips import VARIANTS, variant_folder
     from features.extraction import extract
     from features.recipes import recipe_named
-    from lstm_engine.weights import write_atomically
+    from lstm_engine.files import write_atomically
 
     options = ({"pitch": pitch} if pitch is not None else {}) | ({"deltas": True} if deltas else {})
     measures = recipe_named(recipe, **options)

@@ -38,7 +38,7 @@ def check_model(
     report = le.gradcheck(case.model, case.x, case.y, progress=progress, **case.options | given)
     N, T, D = case.x.shape
     title = (
-        f"{name}: {N} sequences of {T} steps and {D} features, {dtype}, {' and '.join(sorted(case.model._backends()))}"
+        f"{name}: {N} sequences of {T} steps and {D} features, {dtype}, {' and '.join(sorted(case.model.backends()))}"
     )
     parts: list[Any] = [shown.report_table(report, escape(title)), escape(report.verdict())]
     parts += [escape(str(part)) for part in [report.departure, *report.notes] if part]

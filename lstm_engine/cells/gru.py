@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..activations import ACTIVATIONS, Array
+from ..backend import Pair
 from ..buffers import empty
-from ..layers import Shape, check_shapes
+from ..checks import Shape, check_shapes
 from ..recurrent import Recurrent
 from .products import recurrent_kernel_gradient, recurrent_product, recurrent_product_backward, sum_over_steps
 
@@ -49,6 +50,7 @@ class GRUTape:
         self.h_states[0] = self.h0
 
     z, r, candidate = (property(lambda self, k=k: np.split(self.gates, 3, -1)[k]) for k in range(3))  # type: ignore[misc]  # views
+    states = property(lambda self: (self.h_states,))  # in the order of `state_names`
     h = property(lambda self: self.h_states[1:])
     reset_after = property(lambda self: self.b.ndim == 2)
 
@@ -69,6 +71,7 @@ class GRUGradients:
     z: Array  # (T, B, 3H), order z r ĥ
     recurrent_z: Array  # (T, B, 3H)
     h: Any  # (T, B, H); a kernel leaves it out where x is not wanted
+    initial_states = property(lambda self: (self.h0,))
 
 
 def gru_forward(
@@ -177,6 +180,7 @@ class GRU(Recurrent):
     """
 
     cell = "gru"
+    pair = Pair(gru_forward, gru_backward, gru_values, gru_value_gradients)
     gate_names, state_names = ("z", "r", "candidate"), ("h",)
 
     def __init__(

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..activations import ACTIVATIONS, Array
+from ..backend import Pair
 from ..buffers import empty
-from ..layers import check_shapes
+from ..checks import check_shapes
 from ..recurrent import Recurrent
 from .products import recurrent_kernel_gradient, recurrent_product, recurrent_product_backward, sum_over_steps
 
@@ -52,6 +53,7 @@ class LSTMTape:
         self.h_states[0], self.c_states[0] = self.h0, self.c0
 
     i, f, g, o = (property(lambda self, k=k: np.split(self.gates, 4, -1)[k]) for k in range(4))  # type: ignore[misc]  # views
+    states = property(lambda self: (self.h_states, self.c_states))  # in the order of `state_names`
     h = property(lambda self: self.h_states[1:])
     c = property(lambda self: self.c_states[1:])
 
@@ -69,6 +71,7 @@ class LSTMGradients:
     z: Array  # (T, B, 4H), gate order i f g o
     c: Any  # (T, B, H), and h: a kernel leaves them out where x is not wanted
     h: Any
+    initial_states = property(lambda self: (self.h0, self.c0))
 
 
 def lstm_forward(
@@ -155,6 +158,7 @@ class LSTM(Recurrent):
     """
 
     cell = "lstm"
+    pair = Pair(lstm_forward, lstm_backward, lstm_values, lstm_value_gradients)
     gate_names, state_names = ("i", "f", "g", "o"), ("h", "c")
 
     def __init__(

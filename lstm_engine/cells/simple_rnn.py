@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..activations import ACTIVATIONS, Array
+from ..backend import Pair
 from ..buffers import empty
-from ..layers import check_shapes
+from ..checks import check_shapes
 from ..recurrent import Recurrent
 from .products import recurrent_kernel_gradient, recurrent_product, recurrent_product_backward, sum_over_steps
 
@@ -38,6 +39,7 @@ class SimpleRNNTape:
         self.h_states = empty((T + 1, B, H), np.result_type(self.x, self.W, self.U, self.b, self.h0))
         self.h_states[0] = self.h0
 
+    states = property(lambda self: (self.h_states,))  # in the order of `state_names`
     h = property(lambda self: self.h_states[1:])
 
 
@@ -52,6 +54,7 @@ class SimpleRNNGradients:
     h0: Array
     z: Array  # (T, B, H)
     h: Any  # (T, B, H); a kernel leaves it out where x is not wanted
+    initial_states = property(lambda self: (self.h0,))
 
 
 def simple_rnn_forward(
@@ -107,4 +110,5 @@ class SimpleRNN(Recurrent):
     """Keras's `SimpleRNN`: (N, T, D) -> (N, units), or (N, T, units) with return_sequences. Options: see `Recurrent`."""
 
     cell = "simple_rnn"
+    pair = Pair(simple_rnn_forward, simple_rnn_backward, simple_rnn_values, simple_rnn_value_gradients)
     gate_names, state_names = ("h",), ("h",)
