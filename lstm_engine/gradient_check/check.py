@@ -17,11 +17,24 @@ PIECEWISE = {"relu", "leaky_relu", "relu6", "elu", "selu", "hard_sigmoid"}
 
 
 def gradcheck(
-    model: Network, x: ArrayLike, y: ArrayLike, *, mask: ArrayLike | None = None, sample_weight: ArrayLike | None = None,
-    method: str = "complex", elements: int | None = 200, tol: float | None = None, step: float | None = None,
-    dtype: str | None = None, dropout: str | None = None, allow_short: bool = False, allow_small: bool = False,
-    allow_chaotic: bool = False, seed: int = 0, progress: Progress | None = None,
-) -> Report:  # fmt: skip
+    model: Network,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    mask: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    method: str = "complex",
+    elements: int | None = 200,
+    tol: float | None = None,
+    step: float | None = None,
+    dtype: str | None = None,
+    dropout: str | None = None,
+    allow_short: bool = False,
+    allow_small: bool = False,
+    allow_chaotic: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Report:
     """Proves the gradients of a compiled model's loss on x (N, T, D) and y: of every weight, of x and of the initial states.
 
     The analytic gradients are those of the model as it runs, in its dtype and on its backend; the numeric ones come from the
@@ -37,9 +50,17 @@ def gradcheck(
     goes wrong.
     """
     subject = prepare(
-        model, x, y, mask=mask, sample_weight=sample_weight, dtype=dtype, dropout=dropout, allow_short=allow_short,
-        allow_small=allow_small, allow_chaotic=allow_chaotic,
-    )  # fmt: skip
+        model,
+        x,
+        y,
+        mask=mask,
+        sample_weight=sample_weight,
+        dtype=dtype,
+        dropout=dropout,
+        allow_short=allow_short,
+        allow_small=allow_small,
+        allow_chaotic=allow_chaotic,
+    )
     refuse_to_wake_steps(subject.twin, method)
     how = settings(method, step, tol, elements, seed, FLOAT32 if subject.model.dtype == "float32" else 0.0)
     report = compare(subject.loss, subject.point(), subject.analytic(), subject.gates(), how, progress)

@@ -44,9 +44,13 @@ def settings(
 
 
 def compare(
-    f: Function, point: dict[str, Array], analytic: dict[str, Array], gates: dict[str, Sequence[str]], how: Settings,
+    f: Function,
+    point: dict[str, Array],
+    analytic: dict[str, Array],
+    gates: dict[str, Sequence[str]],
+    how: Settings,
     progress: Progress | None = None,
-) -> Report:  # fmt: skip
+) -> Report:
     """Compares every array of `analytic` with the derivative of f at `point`; f takes the arrays of point by name.
 
     gates names equal parts on an array's last axis, each of which gets a row. how.seed draws the elements, equally many from
@@ -115,9 +119,16 @@ def choose(rng: np.random.Generator, where: Array, elements: int | None, gates: 
 
 
 def row(
-    name: str, gate: str, indices: list[tuple[int, ...]], analytic: Array, numeric: Array, where: Array,
-    direction: tuple[float, float] | None, tolerance: float, floor: float,
-) -> Row:  # fmt: skip
+    name: str,
+    gate: str,
+    indices: list[tuple[int, ...]],
+    analytic: Array,
+    numeric: Array,
+    where: Array,
+    direction: tuple[float, float] | None,
+    tolerance: float,
+    floor: float,
+) -> Row:
     """The row of one gate, from the checked elements and from both derivatives along a direction through all of them."""
     a = np.array([analytic[index] for index in indices])
     n = np.array([numeric[index] for index in indices])

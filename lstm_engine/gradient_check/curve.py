@@ -33,9 +33,15 @@ class Curve(NamedTuple):
 
 
 def error_curve(
-    model: Network, x: ArrayLike, y: ArrayLike, *, parameter: str | None = None,
-    methods: Sequence[str] = ("central", "richardson", "complex"), seed: int = 0, **options: Any,
-) -> Curve:  # fmt: skip
+    model: Network,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    parameter: str | None = None,
+    methods: Sequence[str] = ("central", "richardson", "complex"),
+    seed: int = 0,
+    **options: Any,
+) -> Curve:
     """Measures the methods on a compiled model's loss on x (N, T, D) and y, along one direction that seed draws.
 
     parameter: "lstm/recurrent_kernel", "x", "lstm/h0", ...; by default the largest recurrent kernel, or the largest weight

@@ -36,11 +36,19 @@ CENTRAL = (
 
 
 def gradcheck_function(
-    forward: ForwardFunction, backward: BackwardFunction, inputs: Inputs, *,
-    gates: Mapping[str, Sequence[str]] | None = None, time_axis: Mapping[str, int] | None = None,
-    method: str = "complex", elements: int | None = 200, tol: float | None = None, step: float | None = None,
-    seed: int = 0, progress: Progress | None = None,
-) -> Report:  # fmt: skip
+    forward: ForwardFunction,
+    backward: BackwardFunction,
+    inputs: Inputs,
+    *,
+    gates: Mapping[str, Sequence[str]] | None = None,
+    time_axis: Mapping[str, int] | None = None,
+    method: str = "complex",
+    elements: int | None = 200,
+    tol: float | None = None,
+    step: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Report:
     """Proves that backward is the derivative of forward at these inputs, for every input that has a gradient.
 
     forward(*inputs) returns (outputs, cache): outputs is one float64 array or a tuple of them, of any shapes; cache is

@@ -231,8 +231,9 @@ def error_curve(curve: Curve) -> Figure:
     fig.supxlabel(
         "A smaller step reduces the error of the formula, until the rounding of the loss is larger: so the curve is a U.\n"
         "The complex step subtracts nothing, so its error does not rise again.",
-        fontsize=8.5, color=GREY,
-    )  # fmt: skip
+        fontsize=8.5,
+        color=GREY,
+    )
     return fig
 
 
@@ -294,12 +295,16 @@ def readable(report: Report) -> list[dict[str, str]]:
     """The rows of a table for people, by column."""
     return [
         {
-            "parameter": row.parameter, "gate": row.gate, **row.errors_in_words(),
-            "worst at": str(list(row.worst_index)), "analytic": f"{row.analytic:.6g}", "numeric": f"{row.numeric:.6g}",
+            "parameter": row.parameter,
+            "gate": row.gate,
+            **row.errors_in_words(),
+            "worst at": str(list(row.worst_index)),
+            "analytic": f"{row.analytic:.6g}",
+            "numeric": f"{row.numeric:.6g}",
             "verdict": word(row.verdict),
         }
         for row in report.rows
-    ]  # fmt: skip
+    ]
 
 
 def table(report: Report) -> str:

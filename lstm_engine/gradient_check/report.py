@@ -43,9 +43,11 @@ class Row:
         """The number of checked elements and the three errors, by the headings of their columns."""
         direction = "" if self.direction_error is None else f"{self.direction_error:.1e}"
         return {
-            "checked": f"{self.checked} of {self.size}", "largest": f"{self.max_rel_error:.1e}",
-            "norm-wise": f"{self.norm_rel_error:.1e}", "direction": direction,
-        }  # fmt: skip
+            "checked": f"{self.checked} of {self.size}",
+            "largest": f"{self.max_rel_error:.1e}",
+            "norm-wise": f"{self.norm_rel_error:.1e}",
+            "direction": direction,
+        }
 
 
 @dataclass

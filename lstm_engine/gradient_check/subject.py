@@ -72,10 +72,18 @@ def as_float64(arrays: dict[str, Array]) -> dict[str, Array]:
 
 
 def prepare(
-    model: Network, x: ArrayLike, y: ArrayLike, *, mask: ArrayLike | None = None, sample_weight: ArrayLike | None = None,
-    dtype: str | None = None, dropout: str | None = None, allow_short: bool = False, allow_small: bool = False,
+    model: Network,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    mask: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    dtype: str | None = None,
+    dropout: str | None = None,
+    allow_short: bool = False,
+    allow_small: bool = False,
     allow_chaotic: bool = False,
-) -> Subject:  # fmt: skip
+) -> Subject:
     """The subject of a check. ValueError for what would make the check wrong."""
     refusals.refuse_float32(model, dtype)
     refusals.refuse_live_dropout(model, dropout)
@@ -109,8 +117,9 @@ def initial_states(model: Network, tapes: dict[str, Any]) -> States:
     recurrences = {layer.name: layer.recurrences(tapes[layer.name], None) for layer in model.layers}
     return {
         name: [states[0] for _, tape, _ in parts for states in tape.steps.states]
-        for name, parts in recurrences.items() if parts
-    }  # fmt: skip
+        for name, parts in recurrences.items()
+        if parts
+    }
 
 
 def loss_along(
