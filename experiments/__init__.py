@@ -15,7 +15,7 @@ for _name in ("features", "lstm_engine"):  # plain words for packages: a folder 
             f"was installed beside {Path(__file__).parent}: start in another folder, or rename that one"
         )
 
-from experiments.keras_reference import from_keras  # noqa: E402
-from experiments.step_by_step import side_by_side  # noqa: E402
+from experiments.beside_keras.step_by_step import side_by_side  # noqa: E402
+from experiments.beside_keras.twins import from_keras  # noqa: E402
 
 __all__ = ["from_keras", "side_by_side"]

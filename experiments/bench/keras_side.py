@@ -7,7 +7,7 @@ import numpy as np
 from experiments.bench.arithmetic import training_flops
 from experiments.bench.sides import Way
 from experiments.bench.task import Task
-from experiments.keras_reference import import_keras, to_keras
+from experiments.beside_keras.twins import import_keras, to_keras
 
 EPOCH, EPOCH_FLOPS = 16, 2e10  # an epoch has so many batches, or fewer of a large shape
 

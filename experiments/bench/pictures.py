@@ -8,10 +8,10 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from experiments.bench.growth import BASE, SIZES
+from experiments.bench.run import BASE, SIZES
 from experiments.bench.sides import ENGINE, SIDES
 from experiments.bench.tables import shape_words, title
-from experiments.pictures import BLUE, GREY, ORANGE, figure
+from experiments.reports.pictures import BLUE, GREY, ORANGE, figure
 
 COLOURS = {
     ENGINE: BLUE, "torch": ORANGE, "keras-jax": "#009E73", "keras-tensorflow": "#CC79A7", "keras-torch": "#E69F00",

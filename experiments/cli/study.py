@@ -53,8 +53,8 @@ def study_epochs(
 
     Each training is kept once it is done: after a stop, the same command goes on.
     """
-    from experiments.study import epochs as study
-    from experiments.study.epochs_report import TABLE_TITLE, frame
+    from experiments.study.epochs import study
+    from experiments.study.epochs.report import TABLE_TITLE, frame
 
     with kept_when_stopped(), stages() as stage:
         result = study.study(out, tables, frames, epochs, seeds, force, stage, err_console.print)

@@ -1,6 +1,5 @@
-"""Looking inside a trained network: what its gates did on one recording, and what it would say if one of them were changed.
+"""Look inside any network: its gates and gradients, its answer if one of them were changed, and both during training.
 
-`analyses` are numbers drawn from a trace or a model, each with its formula; `interventions` edit weights and leave the
-equations as they are; `looking` gathers both for a recording, and `page` makes one HTML file of it.
-`watching` sees a training from inside, for its report; `epochs` keeps each epoch's network, and `epochs_page` shows them.
+Open `analyses.py` first: numbers from a trace or a model, each with its formula. `interventions` changes weights, never the
+equations; `watching` records gates and gradients during training, and `watching_report` draws them.
 """

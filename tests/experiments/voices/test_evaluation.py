@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.runs import Run, to_json
+from experiments.reports.run import Run, to_json
 from experiments.voices import evaluation_report
 from experiments.voices.evaluation import evaluate_clips, rights
 from features.clips import Clips

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.scores import balanced_accuracy
+from experiments.reports.scores import balanced_accuracy
 from experiments.voices import clip_model, search
 from experiments.voices.cross_corpus import evaluate_corpus
 from experiments.voices.pretrained import SHIPPED, make

@@ -1,0 +1,283 @@
+"""Keras as the reference: an engine model's twin in Keras and back, Keras's gradients, and exact float64 in Keras.
+
+KERAS_BACKEND names Keras's backend; without it, JAX. Keras is imported when it is first needed.
+"""
+
+import os
+from typing import Any
+
+import numpy as np
+
+import lstm_engine as le
+from lstm_engine.activations import ACTIVATIONS
+from lstm_engine.interchange.keras_files import layer_config
+from lstm_engine.keras_names import snake
+from lstm_engine.layers import LAYERS
+
+
+def import_keras(dtype: str = "float32") -> Any:
+    """Keras, on the backend named by KERAS_BACKEND or on JAX. With float64, call it before anything imports JAX.
+
+    ModuleNotFoundError says how to install it.
+    """
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if dtype == "float64":
+        os.environ["JAX_ENABLE_X64"] = "1"
+    try:
+        import keras
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            f"the Keras reference cannot be imported ({error}): pip install 'lstm-engine[keras]' brings Keras with JAX; "
+            "for another backend install that and set KERAS_BACKEND"
+        ) from error
+    keras.config.set_floatx(dtype)
+    keras.config.set_dtype_policy(dtype)
+    return keras
+
+
+def to_keras(model: le.Sequential) -> Any:
+    """The Keras twin of a built and compiled engine model: same layers, weights, optimizer, loss and metrics."""
+    keras = import_keras(model.dtype)
+    layers = [exact_tanh(keras.layers.deserialize(layer_config(layer, model.dtype))) for layer in model.layers]
+    twin = keras.Sequential([keras.Input(model.input_shape), *layers])
+    twin.set_weights(model.get_weights())
+    if model.optimizer and model.loss:
+        config = {name: value for name, value in model.optimizer.config().items() if value is not None}
+        optimizer = getattr(keras.optimizers, type(model.optimizer).__name__).from_config(config)
+        twin.compile(optimizer, model.loss.name, metrics=[_metric_to_keras(keras, m) for m in model.metrics])
+    return twin
+
+
+def _metric_to_keras(keras: Any, metric: Any) -> Any:
+    kind, config = type(metric).__name__, dict(vars(metric))
+    if kind == "Accuracy":
+        return metric.name  # Keras chooses among its accuracies by the output's shape
+    if kind == "BalancedAccuracy":
+        raise ValueError("Keras has no balanced accuracy: leave it out of the metrics of a model that Keras is to run")
+    options = {k: v for k, v in config.items() if k in ("name", "thresholds", "num_thresholds")}
+    return getattr(keras.metrics, kind)(**options)
+
+
+def exact_tanh(layer: Any) -> Any:
+    """Gives a float64 Keras layer jax.numpy's tanh and returns it: on JAX Keras's own computes float64 in float32."""
+    import keras
+
+    if layer.compute_dtype == "float64" and keras.backend.backend() == "jax":
+        import jax.numpy
+
+        for part in (layer, *(getattr(layer, name, layer) for name in ("forward_layer", "backward_layer", "layer"))):
+            cell = getattr(part, "cell", part)
+            for name in ("activation", "recurrent_activation"):
+                if getattr(cell, name, None) is keras.activations.tanh:
+                    setattr(cell, name, jax.numpy.tanh)
+    return layer
+
+
+# Entries of a Keras layer's config that change nothing here: the weights are copied, so initialisers do not matter.
+IGNORED = {"name", "dtype", "build_config", "unit_forget_bias"}
+IGNORED |= {"kernel_initializer", "recurrent_initializer", "bias_initializer"}
+
+
+def from_keras(keras_model: Any) -> le.Sequential:
+    """The engine's twin of a live Keras Sequential: its layers and weights, and, if it was compiled, its loss, its metrics
+    and its optimizer with the optimizer's state.
+
+    ValueError names each layer, option, optimizer or loss that the engine does not have; nothing is left out silently.
+    """
+    import keras
+
+    if not isinstance(keras_model, keras.Sequential) or not keras_model.built:
+        raise ValueError("from_keras takes a built keras.Sequential: give it an Input, or call it on data once")
+    layers = [_layer_from_keras(layer) for layer in keras_model.layers]
+    dtypes = {layer.dtype_policy.name for layer in keras_model.layers}  # the model's policy may differ from its layers'
+    if dtypes not in ({"float32"}, {"float64"}):
+        raise ValueError(
+            f"the layers compute in {', '.join(sorted(dtypes))}; the engine has float32 or float64, for all of them"
+        )
+    model = le.Sequential(layers, dtype=dtypes.pop())
+    model.build(tuple(keras_model.input_shape[1:]))
+    model.set_weights(keras_model.get_weights())
+    if getattr(keras_model, "optimizer", None) is not None and keras_model.compiled:
+        loss, metrics = keras_model._compile_loss, keras_model._compile_metrics
+        for name, value in (
+            ("loss_weights", loss._user_loss_weights),
+            ("weighted_metrics", metrics and metrics._user_weighted_metrics),
+        ):
+            if value is not None:
+                raise ValueError(f"the model was compiled with {name}={value!r}, which the engine does not have")
+        model.compile(
+            _optimizer_from_keras(keras_model.optimizer),
+            _loss_from_keras(keras_model.loss),
+            metrics=[_metric_from_keras(m) for m in (metrics and metrics._user_metrics) or []],
+        )
+        model.optimizer.iterations = int(keras_model.optimizer.iterations)
+        model.optimizer.slots = keras_slots(keras_model, list(model.weights))
+    return model
+
+
+def _layer_from_keras(layer: Any) -> Any:
+    kind = type(layer).__name__
+    if kind not in LAYERS:
+        raise ValueError(f"layer {layer.name} is a keras {kind}; the engine has {', '.join(LAYERS)}")
+    if getattr(layer, "stateful", False):
+        raise ValueError(f"layer {layer.name} has stateful=True: its states are not carried over")
+    config = layer.get_config()
+    if kind == "Bidirectional":
+        return _bidirectional_from_keras(layer)
+    if kind == "TimeDistributed":
+        inner = _layer_from_keras(layer.layer)
+        inner.name = ""
+        return le.TimeDistributed(inner, name=layer.name)
+    names = {"units": 1, "rate": 0.0}
+    defaults = type(layer)(**{name: value for name, value in names.items() if name in config}).get_config()
+    options = {}
+    for name, value in config.items():
+        if name.endswith("activation"):
+            value = options[name] = _activation_name(getattr(layer, name))
+            if value not in ACTIVATIONS:
+                raise ValueError(f"layer {layer.name} has {name}={value!r}; the engine has {', '.join(ACTIVATIONS)}")
+        elif name in IGNORED or value is None:
+            continue
+        elif name.endswith("_regularizer"):
+            options[name] = _penalty_from_keras(layer, name, value)
+        elif name in LAYERS[kind].options():
+            options[name] = value
+        elif value != defaults[name]:
+            raise ValueError(f"layer {layer.name} has {name}={value!r}, which the engine's {kind} does not have")
+    return LAYERS[kind](name=layer.name, **options)
+
+
+def _bidirectional_from_keras(layer: Any) -> Any:
+    first, second = _layer_from_keras(layer.forward_layer), _layer_from_keras(layer.backward_layer)
+    for half in (first, second):
+        half.name = ""  # Keras counts them over all models of a process
+        half.zero_output_for_mask = False  # Bidirectional decides it
+    same = second.config() == first.config() | {"go_backwards": True}
+    return le.Bidirectional(first, layer.merge_mode, backward_layer=None if same else second, name=layer.name)
+
+
+def _penalty_from_keras(layer: Any, name: str, config: dict[str, Any]) -> Any:
+    values = {k: float(v) for k, v in config["config"].items() if k in ("l1", "l2")}
+    if config["class_name"] not in ("L1", "L2", "L1L2"):
+        raise ValueError(f"layer {layer.name} has {name}={config['class_name']}; the engine has L1, L2, L1L2")
+    return le.regularizers.L1L2(**values)
+
+
+def _activation_name(function: Any) -> str:
+    """A Keras activation's name; jax.numpy.tanh, which float64 takes, is tanh too."""
+    return getattr(function, "__name__", str(function))
+
+
+def _optimizer_from_keras(optimizer: Any) -> Any:
+    kind = type(optimizer).__name__
+    ours = {"SGD": le.SGD, "RMSprop": le.RMSprop, "Adam": le.Adam, "AdamW": le.AdamW}.get(kind)
+    if ours is None:
+        raise ValueError(f"the model's optimizer is a keras {kind}; the engine has SGD, RMSprop, Adam and AdamW")
+    config, defaults = optimizer.get_config(), type(optimizer)().get_config()
+    for name, value in config.items():
+        if name not in {*ours.options(), "name"} and value != defaults[name]:
+            raise ValueError(f"the model's {kind} has {name}={value!r}, which the engine's does not have")
+    return ours(**{name: config[name] for name in ours.options()})
+
+
+def keras_slots(keras_model: Any, names: list[str]) -> dict[str, np.ndarray]:
+    """The optimizer's moments of a Keras model under the engine's names: "momentum/lstm/kernel", ..."""
+    import keras
+
+    to_numpy, optimizer = keras.ops.convert_to_numpy, keras_model.optimizer
+    kinds = {"momentum": getattr(optimizer, "_momentums", None) or getattr(optimizer, "momentums", None)}
+    kinds |= {"velocity": getattr(optimizer, "_velocities", None)}
+    kinds |= {"average_gradient": getattr(optimizer, "_average_gradients", None)}
+    return {
+        f"{kind}/{name}": to_numpy(slot).copy()
+        for kind, slots in kinds.items()
+        for name, slot in zip(names, slots or [], strict=False)
+    }
+
+
+def _metric_from_keras(metric: Any) -> Any:
+    """A metric's name, or ours of the same class when its options are ones that the engine has."""
+    if isinstance(metric, str):
+        return metric
+    kind, config = type(metric).__name__, metric.get_config()
+    if kind not in ("AUC", "Precision", "Recall"):
+        return repr(metric)  # compile refuses it by this name
+    option = "num_thresholds" if kind == "AUC" else "thresholds"
+    defaults = type(metric)().get_config()
+    for name, value in config.items():
+        if name not in (option, "name", "dtype") and value != defaults[name]:
+            raise ValueError(f"the model's metric {kind} has {name}={value!r}, which the engine's does not have")
+    value = defaults[option] if config[option] is None else config[option]
+    value = value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+    return getattr(le.metrics, kind)(**({option: value} if value is not None else {}), name=metric.name)
+
+
+def _loss_from_keras(loss: Any) -> str:
+    """A loss's name, from its name, from Keras's function, or from an object whose options are Keras's defaults."""
+    import keras
+
+    if isinstance(loss, keras.losses.Loss):
+        kind, defaults = type(loss).__name__, type(loss)().get_config()
+        for name, value in loss.get_config().items():
+            if name not in ("name", "dtype") and value != defaults[name]:
+                raise ValueError(f"the model's loss {kind} has {name}={value!r}, which the engine's does not have")
+        return snake(kind)
+    if isinstance(loss, str):
+        return snake(loss)
+    name = getattr(loss, "__name__", "")
+    return name if getattr(keras.losses, name, None) is loss else repr(loss)  # not a loss of its own by the same name
+
+
+def loss_and_gradients(keras_model: Any, X: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray, list[np.ndarray]]:
+    """Keras's loss, predictions and gradients on one batch (dropout off), by its backend's own differentiation."""
+    import keras
+
+    X, y = keras.ops.convert_to_tensor(X), keras.ops.convert_to_tensor(y)
+    backend = keras.backend.backend()
+    if backend == "jax":
+        (loss, p), gradients = _jax_gradients(keras_model)(
+            [v.value for v in keras_model.trainable_variables],
+            [v.value for v in keras_model.non_trainable_variables],
+            X,
+            y,
+        )
+    elif backend == "torch":
+        keras_model.zero_grad()
+        p = keras_model(X, training=False)
+        loss = keras_model.compute_loss(x=X, y=y, y_pred=p)
+        loss.backward()
+        gradients = [v.value.grad for v in keras_model.trainable_variables]
+    elif backend == "tensorflow":
+        import tensorflow
+
+        with tensorflow.GradientTape() as tape:
+            p = keras_model(X, training=False)
+            loss = keras_model.compute_loss(x=X, y=y, y_pred=p)
+        gradients = tape.gradient(loss, [v.value for v in keras_model.trainable_variables])
+    else:
+        raise ValueError(
+            f"Keras's backend {backend} cannot differentiate: set KERAS_BACKEND to jax, torch or tensorflow"
+        )
+    to_numpy = keras.ops.convert_to_numpy
+    return float(to_numpy(loss)), to_numpy(p), [to_numpy(g) for g in gradients]
+
+
+def _jax_gradients(keras_model: Any) -> Any:
+    """The compiled function of loss, predictions and gradients; kept on the model, so that it is compiled once."""
+    import jax
+
+    if not hasattr(keras_model, "_lstm_engine_gradients"):
+
+        def loss(trainable: Any, rest: Any, X: Any, y: Any) -> Any:
+            p, rest, keras_model._losses_override = keras_model.stateless_call(
+                trainable, rest, X, training=False, return_losses=True
+            )  # the penalties on the weights: compute_loss would take them from the variables, without a gradient
+            value, _ = keras_model.stateless_compute_loss(
+                trainable, rest, [v.value for v in keras_model.metrics_variables], x=X, y=y, y_pred=p, training=False
+            )
+            keras_model._losses_override.clear()
+            return value, p
+
+        keras_model._lstm_engine_gradients = jax.jit(jax.value_and_grad(loss, has_aux=True))
+    return keras_model._lstm_engine_gradients

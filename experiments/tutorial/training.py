@@ -1,0 +1,193 @@
+"""Train the engine on a folder of tables, evaluate a model on such a folder, and predict clips."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import lstm_engine as le
+from experiments.microscope import watching_report
+from experiments.microscope.watching import Watch, probe
+from experiments.reports import page, pictures
+from experiments.reports.run import Run, footer
+from experiments.reports.scores import classification
+from experiments.tutorial.task import (
+    VoiceTask,
+    check_recipe,
+    metadata,
+    read_task,
+    recipe_of,
+    scaler_from,
+    sequences,
+    voice_model,
+)  # fmt: skip
+from features.audio import BadClip, read_clip
+from features.dataset import Voices, read_voices
+from features.recipes import TUTORIAL, with_index
+
+PARTS = ("held-out", "train", "test", "all")
+NEEDED = {"recipe", "reading", "scaler", "labels", "threshold", "temperature"}  # of a model's metadata, to predict
+
+
+def train_on_tables(
+    data: str | Path, out: str | Path, reading: str = "frames", scale: bool = True, units: int = 64, epochs: int = 20,
+    batch_size: int = 32, learning_rate: float = 1e-3, seed: int = 0, verbose: int = 1, force: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Trains on a folder's tables and returns the scores on the held-out voices, as `evaluate` does.
+
+    Writes model.safetensors, history.csv, watched.csv, config.json, curves.png and report.html into out.
+    """
+    task = read_task(data, reading, scale, seed)
+    recipe, synthetic = recipe_of(data)
+    run = Run(out, force)
+    model = voice_model(units, learning_rate, seed)
+    X, y = task.inputs(task.train), task.train.labels
+    held_out = (task.inputs(task.held_out), task.held_out.labels)
+    watch = Watch(X[probe(y)], y[probe(y)])
+    history = model.fit(X, y, batch_size, epochs, verbose, watch, validation_data=held_out).history
+    result = scores(model, task, task.held_out)
+    table = pd.DataFrame(history, index=pd.RangeIndex(1, epochs + 1, name="epoch"))
+    model.save(run.folder / "model.safetensors", metadata(task, recipe, synthetic, seed))
+    run.write("history.csv", table.to_csv())
+    run.write("watched.csv", watch.table().to_csv(index=False))
+    settings = {"data": str(data), "reading": reading, "scale": scale, "units": units, "epochs": epochs}
+    settings |= {"batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
+    run.write_config("train", **settings)
+    curves = pictures.training_curves(table.add_prefix("engine_"), {"engine": "engine"})
+    run.write("curves.png", pictures.png(curves))
+    p = np.array(result.pop("probabilities"))
+    parts = [
+        paragraph_on(result),
+        *synthetic_note(synthetic),
+        page.heading("Learning"),
+        pictures.inline(curves, "Where the held-out line leaves the training line, the network begins to overfit."),
+        page.heading("The held-out voices"),
+        pictures.inline(
+            pictures.by_sex(p, task.held_out.labels, 0.5, "probability of male", "the network's answers"),
+            "A good classifier is sure: men near 1, women near 0.",
+        ),
+        *watching_report.parts(watch.table()),
+        page.folded("Every epoch", page.table(table, dict.fromkeys(table, "{:.4f}"))),
+    ]
+    run.write("report.html", page.page("Training an LSTM on voices", parts, footer("lstm-engine train")))
+    return result | {"run": str(run.folder)}
+
+
+def evaluate(model_file: str | Path, data: str | Path, part: str = "held-out") -> dict[str, Any]:
+    """Scores of a saved model on a part of a folder's tables, with the pitch threshold's beside them.
+
+    part: "held-out" (as `train` split it), "train", "all", or "test" (the *_test_* tables).
+    """
+    if part not in PARTS:
+        raise ValueError(f"part must be one of {', '.join(PARTS)}, got {part!r}")
+    model = load_voice_model(model_file)
+    stored = model.metadata
+    check_recipe(stored["recipe"], str(model_file))
+    recipe_of(data)  # refuses tables of another recipe
+    task = read_task(data, stored["reading"], scale=False, seed=stored.get("split_seed", 0))
+    task = VoiceTask(task.train, task.held_out, stored["reading"], scaler_from(stored["scaler"]))
+    voices = {
+        "held-out": lambda: task.held_out,
+        "train": lambda: task.train,
+        "test": lambda: read_voices(data, test=True),
+        "all": lambda: read_voices(data),
+    }[part]()
+    heard = {s for s in task.train.speakers if s is not None} & set(voices.speakers)
+    if part == "test" and heard:
+        warnings.warn(
+            f"{len(heard)} of the test speakers, {min(heard)!r} for one, are among the training speakers: "
+            "the score will be too optimistic",
+            stacklevel=2,
+        )
+    return scores(model, task, voices) | {"part": part}
+
+
+def scores(model: le.Sequential, task: VoiceTask, voices: Voices) -> dict[str, Any]:
+    """The scores of a model on some voices, and of the baseline: a threshold on pitch, chosen on the training voices."""
+    p = model.predict(task.inputs(voices), verbose=0)[:, 0]
+    threshold, answers = task.pitch_baseline(voices)
+    baseline = classification(voices.labels, answers.astype(float), voices.speakers) | {"threshold_hz": threshold}
+    return classification(voices.labels, p, voices.speakers) | {
+        "loss": float(model.evaluate(task.inputs(voices), voices.labels, verbose=0)[0]),
+        "pitch_baseline": baseline,
+        "probabilities": [float(v) for v in p],
+    }
+
+
+def paragraph_on(result: dict[str, Any]) -> str:
+    """The result in a sentence."""
+    low, high = result["interval_95"]
+    people = f" of {result['speakers']} speakers" if result["speakers"] else " (speakers unknown)"
+    baseline = result["pitch_baseline"]
+    return page.paragraph(
+        f"On {result['clips']} held-out clips{people} the balanced accuracy is {result['balanced_accuracy']:.3f} "
+        f"(95 % interval {low:.3f} to {high:.3f}, by speaker). A threshold on pitch alone, {baseline['threshold_hz']:.0f} Hz "
+        f"chosen on the training voices, reaches {baseline['balanced_accuracy']:.3f}.",
+        "lead",
+    )
+
+
+def synthetic_note(synthetic: bool) -> list[str]:
+    text = "These voices are synthetic: the figures describe a source-filter model, not people."
+    return [page.paragraph(text, "note")] if synthetic else []
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One clip: the probability of male, the label and the pitch in Hz, or the reason why the clip could not be measured.
+
+    Only models of frames fill why, seconds and voice_s. picture: the file that was drawn.
+    """
+
+    file: str
+    probability: float | None = None
+    label: str | None = None
+    pitch_hz: float | None = None
+    error: str | None = None
+    why: str | None = None
+    seconds: float | None = None
+    voice_s: float | None = None
+    picture: str | None = None
+
+
+def predict(model_file: str | Path, files: list[str], model: le.Sequential | None = None) -> list[Prediction]:
+    """The answer of a saved model for each file; a clip that cannot be measured has an error instead.
+
+    model: the network in model_file, if the caller has loaded it already.
+    """
+    model = load_voice_model(model_file, model)
+    stored = model.metadata
+    check_recipe(stored["recipe"], str(model_file))
+    scaler = scaler_from(stored["scaler"])
+    predictions = []
+    for file in files:
+        try:
+            row = with_index(TUTORIAL.measure(*read_clip(file)))  # (1, 112)
+        except BadClip as bad:
+            predictions.append(Prediction(file, error=bad.detail))
+            continue
+        p = float(model.predict(sequences(row, stored["reading"], scaler), verbose=0)[0, 0])
+        p = at_temperature(p, stored["temperature"])
+        label = stored["labels"]["1" if p > stored["threshold"] else "0"]
+        predictions.append(Prediction(file, p, label, float(row[0, 1])))
+    return predictions
+
+
+def at_temperature(p: float, temperature: float) -> float:
+    """σ(logit(p) / temperature). 1 changes nothing; a larger temperature makes the model less sure (Guo et al. 2017)."""
+    q = np.clip(p, 1e-7, 1 - 1e-7)
+    return p if temperature == 1 else float(1 / (1 + np.exp(-np.log(q / (1 - q)) / temperature)))
+
+
+def load_voice_model(path: str | Path, model: le.Sequential | None = None) -> le.Sequential:
+    """A model with all that a prediction needs: the file's, or `model` if it is loaded. ValueError names what is missing."""
+    model = model or le.load(path)
+    if missing := NEEDED - model.metadata.keys():
+        raise ValueError(
+            f"{path} does not say how its inputs are made (no {', '.join(sorted(missing))}): "
+            "use a model that `lstm-engine train` wrote"
+        )
+    return model
