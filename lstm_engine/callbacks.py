@@ -155,8 +155,8 @@ class MonitorCallback(Callback):
 class EarlyStopping(MonitorCallback):
     """Ends training after `patience` epochs without improvement, and can restore the weights of the best epoch.
 
-    With a `baseline` only a value that is also better than it counts as an improvement. Afterwards `best`, `best_epoch` and
-    `stopped_epoch` (0 when training ran to its end) hold the result; epochs are counted from 0.
+    With a `baseline` the count of epochs starts again only at a value that is also better than it. Afterwards `best`,
+    `best_epoch` and `stopped_epoch` (0 when training ran to its end) hold the result; epochs are counted from 0.
     """
 
     def __init__(

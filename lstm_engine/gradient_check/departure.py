@@ -40,7 +40,7 @@ class Place(NamedTuple):
 
 
 def find(subject: Subject, tolerance: float) -> Departure | None:
-    """The first place whose error is above the tolerance. None if there is none, for instance if one element is wrong."""
+    """The first place whose error is above the tolerance, or None: one wrong element among many may not show."""
     twin, gradients = subject.twin, subject.gradients
     subject.put(subject.point())
     places = [Place("", subject.batch.x, subject.batch.mask, gradients.x)]  # what goes into each layer, and at last p
@@ -93,7 +93,7 @@ def _loss_at(subject: Subject, name: str) -> Value:
 
 
 def _inside(subject: Subject, layer: Layer, errors: dict[str, float], tolerance: float) -> Departure:
-    """Where in this layer: its output's gradient is right, and gradients that it computed are wrong."""
+    """The place in this layer: its output's gradient is right, and gradients that it computed are wrong."""
     recurrences = layer.recurrences(subject.forward_pass.tapes[layer.name], subject.gradients.outputs[layer.name])
     for prefix, (part, tape, upstream) in zip(layer.parts, recurrences, strict=False):
         recurrence = Recurrence(f"{layer.name}/{prefix}".rstrip("/"), part, tape.steps, upstream)
