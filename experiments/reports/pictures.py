@@ -1,7 +1,7 @@
 """The pictures of a report. Each function takes plain numbers and returns a matplotlib figure; colours suit all eyes.
 
-Blue and orange are the Okabe-Ito pair; the engine is drawn solid and its reference as dots on top, so that two curves that
-coincide are both seen.
+Blue and orange are the Okabe-Ito pair. The engine is a solid line and its reference dots on top, so that both are visible
+where they coincide.
 """
 
 import base64
@@ -50,7 +50,7 @@ def training_curves(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
 
 
 def differences(table: pd.DataFrame, reference: str) -> Figure:
-    """How far the two sides are apart after each epoch, on a logarithmic scale with float32's rounding as the yardstick."""
+    """The distance of the two sides after each epoch, on a logarithmic scale, with float32's rounding for comparison."""
     fig, (ax,) = figure(1)
     floor = 1e-9  # an exact 0 cannot be drawn on this scale
     for column, style, words in (
