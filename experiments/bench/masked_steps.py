@@ -14,7 +14,7 @@ from rich.table import Table
 
 import lstm_engine as le
 from lstm_engine.activations import Array
-from lstm_engine.backend import one_thread_pool, pair
+from lstm_engine.backend import compiled, one_thread_pool
 from lstm_engine.gradient_check import unit_scale
 
 CELLS = {"lstm": le.LSTM, "gru": le.GRU, "simple_rnn": le.SimpleRNN}
@@ -47,7 +47,7 @@ def measure(cell: str, repeats: int = 200) -> dict[str, tuple[float, float, floa
     The cases take turns, so that a busy moment slows all of them; on a busy machine the tenth percentile is more reliable.
     """
     rng = np.random.default_rng(0)
-    forward, backward = pair(cell, "numba")
+    kernels = compiled(cell)
     (x, *rest), dh_T = inputs(cell, rng), rng.standard_normal((B, H)).astype(np.float32)
     chosen = cases(rng)
     times = np.empty((repeats, len(chosen)))  # seconds
@@ -55,7 +55,7 @@ def measure(cell: str, repeats: int = 200) -> dict[str, tuple[float, float, floa
         for turn in times:
             for n, (steps, mask) in enumerate(chosen.values()):
                 start = time.perf_counter()
-                backward(forward(x[:steps], *rest, mask=mask), dh_T=dh_T)
+                kernels.backward(kernels.forward(x[:steps], *rest, mask=mask), dh_T=dh_T)
                 turn[n] = time.perf_counter() - start
     live = [steps / T if mask is None else float(mask.mean()) for steps, mask in chosen.values()]
     tenth, median = 1e3 * np.percentile(times[repeats // 10 :], [10, 50], axis=0)  # the first turns compile

@@ -38,7 +38,7 @@ def check_model(
     report = le.gradcheck(case.model, case.x, case.y, progress=progress, **case.options | settings)
     N, T, D = case.x.shape
     size = f"{N} sequences of {counted(T, 'step')} and {counted(D, 'feature')}"
-    title = f"{name}: {size}, {dtype}, {' and '.join(sorted(case.model._backends()))}"
+    title = f"{name}: {size}, {dtype}, {' and '.join(sorted(case.model.backends()))}"
     parts: list[Any] = [shown.report_table(report, escape(title)), escape(report.verdict())]
     parts += [escape(str(part)) for part in [report.departure, *report.notes] if part]
     if run is not None:

@@ -19,7 +19,6 @@ from experiments.laboratory.mutants import GRADIENT_MUTANTS, MUTANTS
 from experiments.laboratory.mutation import Mutant, made
 from experiments.laboratory.three_steps import LIMIT, errors
 from lstm_engine.activations import Array
-from lstm_engine.backend import pair
 from lstm_engine.gradient_check import unit_scale
 from lstm_engine.gradient_check.compare import Progress
 from lstm_engine.gradient_check.numeric import central
@@ -120,17 +119,16 @@ def by_cell_alone(mutant: Mutant) -> str:
 
 def cell_pair(cell: str, mask: Array | None) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The readable pair in the form of gradcheck_function: outputs are every h and the last of each state."""
-    name = {"LSTM": "lstm", "SimpleRNN": "simple_rnn"}.get(cell, "gru")
-    states = ("h", "c") if name == "lstm" else ("h",)
+    pair = {"LSTM": le.LSTM, "SimpleRNN": le.SimpleRNN}.get(cell, le.GRU).pair
 
     def forward(*inputs: Array) -> tuple[Any, Any]:
-        tape = pair(name, "numpy").forward(*inputs, mask=mask)
-        return (tape.h, *(getattr(tape, f"{s}_states")[-1] for s in states)), tape
+        tape = pair.forward(*inputs, mask=mask)
+        return (tape.h, *(states[-1] for states in tape.states)), tape
 
     def backward(doutputs: Any, tape: Any) -> tuple[Array, ...]:
         dh, *last = doutputs
-        grads = pair(name, "numpy").backward(tape, dh, *last)
-        return tuple(getattr(grads, k) for k in ("x", "W", "U", "b", *(f"{s}0" for s in states)))
+        grads = pair.backward(tape, dh, *last)
+        return grads.x, grads.W, grads.U, grads.b, *grads.initial_states
 
     return forward, backward
 

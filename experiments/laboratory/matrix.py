@@ -44,7 +44,7 @@ def prove(cell: str, option: str, made: Case) -> Proof:
     readable = made._replace(model=made.model.twin())
     report = le.gradcheck(readable.model, made.x, made.y, elements=None, tol=COMPLEX_LIMIT, **made.options)
     numba = None
-    if "numba" in made.model._backends():
+    if "numba" in made.model.backends():
         numba = max(apart(gradients(made), gradients(readable)).values())
     ok = report.ok and (numba is None or numba <= NUMBA_LIMIT)
     return Proof(cell, option, report.max_rel_error, numba, ok)

@@ -13,7 +13,7 @@ with app.setup(hide_code=True):
     from experiments.lessons.recorder import Recorder
     from experiments.lessons.voice import FORWARD, MODEL, NETWORK, STORED, briefly_on_disk, heard, log_odds, made_up
     from experiments.microscope import analyses
-    from experiments.voices.inside.looking import look
+    from experiments.voices.inside.look import look
     from experiments.voices.inside.page import page
     from features.audio import BadClip
     from features.synth import PITCH

@@ -14,16 +14,17 @@ import numpy as np
 import soundfile as sf
 
 import lstm_engine as le
+from experiments.voices import clip_model
 from experiments.voices.judge import Judgement, judge_file
 from experiments.voices.microphone import Sound
-from experiments.voices.predict import SHIPPED, frames_model
+from experiments.voices.predict import SHIPPED
 from experiments.voices.record import remarks
 from features.audio import read_clip
 from features.frames import LOG_F0
 from features.recipes import recipe_from
 from features.synth import RATE, draw_speaker, speak
 
-MODEL = frames_model(SHIPPED)
+MODEL = clip_model.load(SHIPPED)
 NETWORK, STORED = MODEL.network, MODEL.network.metadata
 FORWARD = "bidirectional/forward_lstm"  # the half of the LSTM that reads from the beginning to the end
 

@@ -161,9 +161,12 @@ class Prediction:
     picture: str | None = None
 
 
-def predict(model_file: str | Path, files: list[str]) -> list[Prediction]:
-    """A saved model's answer for each file. A clip that cannot be measured gets the reason; the others are predicted."""
-    model = load_voice_model(model_file)
+def predict(model_file: str | Path, files: list[str], model: le.Sequential | None = None) -> list[Prediction]:
+    """The answer of a saved model for each file; a clip that cannot be measured has an error instead.
+
+    model: the network in model_file, if the caller has loaded it already.
+    """
+    model = load_voice_model(model_file, model)
     stored = model.metadata
     check_recipe(stored["recipe"], str(model_file))
     scaler = scaler_from(stored["scaler"])
@@ -187,9 +190,9 @@ def at_temperature(p: float, temperature: float) -> float:
     return p if temperature == 1 else float(1 / (1 + np.exp(-np.log(q / (1 - q)) / temperature)))
 
 
-def load_voice_model(path: str | Path) -> le.Sequential:
-    """A model with the metadata that a prediction needs. ValueError names what is missing."""
-    model = le.load(path)
+def load_voice_model(path: str | Path, model: le.Sequential | None = None) -> le.Sequential:
+    """A model with all that a prediction needs: the file's, or `model` if it is loaded. ValueError names what is missing."""
+    model = model or le.load(path)
     if missing := NEEDED - model.metadata.keys():
         raise ValueError(
             f"{path} does not say how its inputs are made (no {', '.join(sorted(missing))}): "

@@ -51,13 +51,13 @@ PLAIN = LayerCase(("GRU", {"units": 5, "reset_after": False}), (4, 6, 3, 5), "ho
 
 def test_the_comparison_sees_a_gradient_that_is_off_by_a_millionth(monkeypatch):
     agrees(PLAIN)
-    right = le.GRU.run_backward
+    right = le.GRU.backward
 
     def wrong(*args):
         dx, dstates, gradients = right(*args)
         return dx, dstates, gradients | {"recurrent_kernel": gradients["recurrent_kernel"] * (1 + 1e-6)}
 
-    monkeypatch.setattr(le.GRU, "run_backward", wrong)
+    monkeypatch.setattr(le.GRU, "backward", wrong)
     with pytest.raises(AssertionError, match=r"gradient recurrent_kernel is off by 1\.0e-06"):
         agrees(PLAIN)
 

@@ -29,7 +29,7 @@ def test_every_cell_a_dense_the_losses_the_optimizers_and_clipping_have_mutants(
     functions = {m.function for m in MUTANTS}
     for needed in (
         "cells.lstm.lstm_backward", "cells.gru.gru_backward", "cells.simple_rnn.simple_rnn_backward",
-        "layers.Dense.backward", "losses.binary_crossentropy_gradient", "losses.categorical_crossentropy_gradient",
+        "feedforward.Dense.backward", "losses.binary_crossentropy_gradient", "losses.categorical_crossentropy_gradient",
         "losses.mean_squared_error_gradient", "optimizers.Adam.update", "optimizers.SGD.update",
         "optimizers.RMSprop.update", "optimizers.Optimizer.clipped", "optimizers.Optimizer.apply",
     ):  # fmt: skip
