@@ -17,9 +17,9 @@ from joblib import Parallel, delayed
 
 from experiments.reports.run import Run, to_json, versions
 from experiments.study.tasks import Task
-from experiments.threads import one_thread
 from features.digits import Digits
 from features.whole_files import replace_file, sweep
+from lstm_engine.backend import one_thread
 
 RESULTS = "results"  # the folder, within a study's, with one file for each job
 Result = dict[str, Any]

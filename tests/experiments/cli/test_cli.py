@@ -342,15 +342,16 @@ def test_features_go_on_where_they_were_stopped_and_try_again_on_request(
 
 @pytest.fixture
 def quick_compare(compared, monkeypatch):
-    """The command without its minutes: what `compare` gives is the tests' one comparison; what it is asked, is kept."""
-    asked = []
+    """The command without its minutes: what `compare` gives is the tests' one comparison; its arguments are kept."""
+    calls = []
 
     def instead(task, *arguments):
-        asked.append(arguments)
+        calls.append(arguments)
         return compared.comparison, compared.model
 
     monkeypatch.setattr("experiments.tutorial.comparison.compare", instead)
-    return asked
+    monkeypatch.setattr("experiments.tutorial.comparison_report.section", lambda *_: [])  # test_comparison has its page
+    return calls
 
 
 def test_compare_shows_and_saves_the_comparison(lstm_engine, quick_compare, compared, noise_tables, tmp_path):

@@ -36,6 +36,7 @@ def read_lesson(marimo, monkeypatch):
     return read
 
 
+@cache
 def _app(n):
     (file,) = [f for f in lessons.files() if f.name.startswith(f"lesson_{n}_")]
     spec = importlib.util.spec_from_file_location(file.stem, file)
