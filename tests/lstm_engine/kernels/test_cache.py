@@ -23,7 +23,7 @@ def test_every_cached_kernel_carries_the_hash_of_the_file_its_helpers_stand_in(m
     assert all(inspect.signature(f.py_func).parameters["helpers"].default == rows.THESE_FILES for f in cached)
 
 
-def test_so_does_every_cached_function_that_they_share():
+def test_every_cached_function_that_the_kernels_share_carries_it_too():
     """`packed_transposed` once did not: after an edit of a vector's width its old panels gave wrong gradients."""
     shared = [f for module in (product, rows) for f in vars(module).values() if hasattr(f, "py_func")]
     cached = {f.py_func.__name__: f for f in shared if not isinstance(f._cache, NullCache)}
