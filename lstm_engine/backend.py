@@ -67,9 +67,9 @@ def compiled(module: str) -> Any:
 
 
 def resolve(cell: str, backend: str) -> str:
-    """ "numpy" or "numba": what runs `cell` under this choice. "auto" takes the kernel wherever there is one.
+    """ "numpy" or "numba": what runs `cell` on this backend. "auto" takes the kernel wherever there is one.
 
-    ValueError when numba is asked for by name and there is no kernel, or no numba.
+    ValueError for backend="numba" without a kernel for the cell, or without numba.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend {backend!r} is not one of {', '.join(BACKENDS)}")
@@ -86,18 +86,22 @@ def resolve(cell: str, backend: str) -> str:
 
 
 class _Pool:
-    """How many are running kernels now, and the numbers of BLAS threads from before the first, which the last restores."""
+    """The state of this process: callers that need BLAS on one thread now, and whether kernels have run."""
 
     lock = threading.Lock()
     users = 0
-    before: list[tuple[Any, int]] = []  # noqa: RUF012  # one of them for the process
-    used = forked = False  # kernels have run here; and in the process that this one was forked from
+    before: list[tuple[Any, int]] = []  # noqa: RUF012  # BLAS libraries with their threads before the first of the users
+    used = False  # kernels have run in this process
+    forked = False  # kernels had run in the process from which this one was forked
 
 
 def _after_fork() -> None:
-    for library, threads in _Pool.before:  # of a step that the fork interrupted
+    for library, threads in _Pool.before:  # the fork interrupted a step
         library.set_num_threads(threads)
-    _Pool.lock, _Pool.users, _Pool.before, _Pool.forked = threading.Lock(), 0, [], _Pool.used
+    _Pool.lock = threading.Lock()
+    _Pool.users = 0
+    _Pool.before = []
+    _Pool.forked = _Pool.used
 
 
 if hasattr(os, "register_at_fork"):
@@ -106,9 +110,9 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def one_thread_pool(backends: set[str]) -> Iterator[None]:
-    """Limits BLAS to one thread while kernels run: Numba's threads spin between steps and starve a second pool.
+    """Limits BLAS to one thread while kernels run: Numba's threads spin between steps and would starve BLAS's threads.
 
-    RuntimeError in a process forked from one that has run kernels: GNU OpenMP would end it without a word.
+    RuntimeError in a process forked from one that has run kernels: GNU OpenMP would end the process without a message.
     """
     if "numba" not in backends:
         yield
@@ -118,8 +122,15 @@ def one_thread_pool(backends: set[str]) -> Iterator[None]:
             "this process was forked from one that had run the compiled kernels, and their threads do not survive a fork: "
             'start processes with multiprocessing\'s "spawn", or use backend="numpy" here'
         )
+    _Pool.used = True
+    with one_blas_thread():
+        yield
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limits BLAS to one thread; of several callers at once, the last one restores what the first one found."""
     with _Pool.lock:
-        _Pool.used = True
         _Pool.users += 1
         if _Pool.users == 1:
             _Pool.before = [(library, library.get_num_threads()) for library in _blas(len(sys.modules))]
@@ -137,7 +148,7 @@ def one_thread_pool(backends: set[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """The kernels run on one thread: with so little to do, or beside other trainings, several would wait for each other."""
+    """Limits the kernels to one thread: for small networks, and beside other trainings, where threads would wait."""
     import numba
 
     before = numba.get_num_threads()
@@ -150,8 +161,10 @@ def one_thread() -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _blas(modules: int) -> list[Any]:
-    """The loaded BLAS libraries, as threadpoolctl controls them. Looked for once for as many modules as are loaded, since
-    it takes longer than a small step: SciPy brings a library of its own.
+    """The loaded BLAS libraries, as threadpoolctl controls them.
+
+    The search takes longer than a small training step, so it is repeated only after further modules were imported: SciPy
+    brings another library with it.
     """
     from threadpoolctl import ThreadpoolController
 

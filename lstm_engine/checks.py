@@ -10,20 +10,20 @@ Shape = tuple[int, ...]
 
 
 def check_shapes(**arrays: tuple[Array | None, Shape]) -> None:
-    """name=(array, expected shape); None passes. ValueError names the first array of another shape."""
+    """name=(array, expected shape); None passes. ValueError names the first array whose shape differs."""
     for name, (array, expected) in arrays.items():
         if array is not None and array.shape != expected:
             raise ValueError(f"{name} must have shape {expected} beside the other arrays, got {array.shape}")
 
 
 def check_mask(name: str, x: Array, mask: Any) -> Array | None:
-    """The mask as bool (N, T), or None. ValueError names both shapes when it is not x's."""
+    """The mask as bool (N, T), or None. ValueError names both shapes when they do not fit."""
     if mask is None:
         return None
     mask = np.asarray(mask)
     if mask.shape != x.shape[:2]:
         raise ValueError(
-            f"{name}: mask must have shape {x.shape[:2]}, one value a step of x {x.shape}, got {mask.shape}"
+            f"{name}: mask must have shape {x.shape[:2]}, one value per step of x {x.shape}, got {mask.shape}"
         )
     return mask.astype(bool)
 
@@ -41,7 +41,7 @@ def share(what: str, value: float) -> float:
 
 
 def require_sequences(name: str, shape: Shape) -> None:
-    """Refuses anything but (T, D), and explains the error that most people meet first: X without a feature axis."""
+    """ValueError for shapes other than (T, D); for X without a feature axis, a common mistake, it explains what to do."""
     if len(shape) == 1:
         (n,) = shape
         raise ValueError(

@@ -22,7 +22,9 @@ class Dense(Layer):
         kernel_regularizer: Any = None, bias_regularizer: Any = None, **general: Any,
     ) -> None:  # fmt: skip
         super().__init__(**general)
-        self.units, self.activation, self.use_bias = positive_int("units", units), canonical_name(activation), use_bias
+        self.units = positive_int("units", units)
+        self.activation = canonical_name(activation)
+        self.use_bias = use_bias
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
@@ -50,17 +52,19 @@ class Dense(Layer):
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
         x, y = tape
         dz = ACTIVATIONS[self.activation].backward(y, dy)  # (N, ..., units)
-        dz_rows, x_rows = dz.reshape(-1, dz.shape[-1]), x.reshape(-1, x.shape[-1])
+        dz_rows = dz.reshape(-1, dz.shape[-1])
+        x_rows = x.reshape(-1, x.shape[-1])
         gradients = {"kernel": x_rows.T @ dz_rows} | ({"bias": dz_rows.sum(axis=0)} if self.use_bias else {})
         return dz @ self.weights["kernel"].T, [], gradients
 
 
 class Dropout(Layer):
-    """Zeroes a share `rate` of the inputs while training and scales the rest up (Srivastava et al. 2014)."""
+    """Sets a share `rate` of the inputs to 0 while training and scales up the others (Srivastava et al. 2014)."""
 
     def __init__(self, rate: float, *, seed: int | None = None, **general: Any) -> None:
         super().__init__(**general)
-        self.rate, self.seed = share("Dropout's rate", rate), seed
+        self.rate = share("Dropout's rate", rate)
+        self.seed = seed
 
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
         return super().build(
@@ -82,7 +86,7 @@ class Dropout(Layer):
 class Masking(Layer):
     """Masks the steps whose features all equal mask_value, and sets them to 0: Keras's `Masking`.
 
-    A mask that is already there (sequences of different lengths) stays in force beside it.
+    A mask that the input already has (sequences of different lengths) is kept: a step must exist in both.
     """
 
     reads_sequences = True
@@ -98,7 +102,7 @@ class Masking(Layer):
         return input_shape
 
     def output_mask(self, x: Array, mask: Array | None) -> Array:
-        live = (x.real != self.mask_value).any(axis=-1)  # (N, T); by the real part: a complex step wakes no step
+        live = (x.real != self.mask_value).any(axis=-1)  # (N, T); by the real part: a complex step unmasks no step
         return live if mask is None else live & mask
 
     def forward(
@@ -112,5 +116,5 @@ class Masking(Layer):
 
     def stream(self, batch: int) -> Callable[[Array], Array]:
         raise ValueError(
-            f"{self.name} masks steps, and a stream has none to pass over: leave out the call of step() instead"
+            f"{self.name} masks steps, which a stream does not need: do not call step() for a step to leave out"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Puts content at path whole or not at all: a temporary file beside it, flushed to disk, then moved."""
+    """Writes content to path whole or not at all: to a temporary file in the same folder, flushed to disk, then moved."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

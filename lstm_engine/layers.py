@@ -24,7 +24,7 @@ Gradients = dict[str, Array]
 Forward = tuple[Any, list[Array], Any]  # y, the last states, the tape
 Backward = tuple[Any, list[Array], Gradients]  # dx, the gradients of the initial states, those of the weights
 
-# Keras's arguments that the engine has at their default alone: given so they change nothing, otherwise they are refused.
+# Arguments of Keras that the engine accepts at these default values only; other values are refused.
 KERAS_DEFAULTS: dict[str, Any] = {
     "activity_regularizer": None, "kernel_constraint": None, "recurrent_constraint": None, "bias_constraint": None,
     "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "trainable": True, "dtype": None, "noise_shape": None,
@@ -33,9 +33,9 @@ LAYERS: dict[str, type[Layer]] = {}  # by class name, as model files write it
 
 
 class Layer:
-    """Base of all layers: a name, weights by name, and the pair. `built` once the input's shape is known.
+    """Base of all layers: a name, weights by name, forward and backward. It is `built` once the input's shape is known.
 
-    A layer also works alone: `layer(x)` builds it on first use and returns what Keras's would, as NumPy arrays.
+    A layer also works alone: `layer(x)` builds it on first use and returns what Keras's layer would, as NumPy arrays.
     """
 
     reads_sequences: ClassVar[bool] = False  # whether it takes (T, D) and nothing else
@@ -45,9 +45,9 @@ class Layer:
         refuse_unknown(type(self), unknown, KERAS_DEFAULTS, [*self.options(), "name", "input_shape"])
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(
-                f"a layer's name is a string without '/', which parts it from its weights' names, got {name!r}"
+                f"a layer's name is a string without '/', which separates it from its weights' names, got {name!r}"
             )
-        self.name = name or ""  # Sequential fills it in: lstm, lstm_1, ...
+        self.name = name or ""  # a network fills it in: lstm, lstm_1, ...
         self.input_shape = None if input_shape is None else tuple(input_shape)
         self.weights: dict[str, Array] = {}
         self.backend = "auto"
@@ -63,7 +63,7 @@ class Layer:
 
     @classmethod
     def options(cls) -> list[str]:
-        """The names of the constructor's arguments but name and input_shape: its own first, then those it hands on."""
+        """The names of the constructor's arguments without name and input_shape: those of the class first."""
         return arguments(cls, "name", "input_shape")
 
     def config(self) -> dict[str, Any]:
@@ -75,7 +75,10 @@ class Layer:
         """Draws the initial weights for inputs of this shape, and returns the output's shape."""
         output_shape = self.output_shape(input_shape)
         self.weights = {k: np.ascontiguousarray(w, dtype) for k, w in self.initial_weights(input_shape, rng).items()}
-        self.input_shape, self.backend, self.rng, self.built = input_shape, backend, rng, True
+        self.input_shape = input_shape
+        self.backend = backend
+        self.rng = rng
+        self.built = True
         return output_shape
 
     def __call__(self, x: ArrayLike, *, training: bool = False, mask: Any = None, initial_state: Any = None) -> Any:
@@ -96,14 +99,14 @@ class Layer:
 
     @property
     def parts(self) -> dict[str, Any]:
-        """The layers that hold its weights, by the prefix of the weights' names: itself, or those that it wraps."""
+        """The layers that hold the weights, by the prefix of the weights' names: the layer itself, or those inside it."""
         return {"": self}
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def output_mask(self, x: Array, mask: Array | None) -> Array | None:
-        """Which steps of the output there are: the input's, unless the layer makes or ends a sequence."""
+        """The mask of the output: that of the input, unless the layer makes a mask or ends the sequence."""
         return mask
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> dict[str, Array]:
@@ -130,7 +133,7 @@ class Layer:
         return y
 
     def stream(self, batch: int) -> Callable[[Array], Array]:
-        """A function that takes a step x (batch, D) and returns its y, with the weights of now however they move later."""
+        """A function that takes a step x (batch, D) and returns its y, always with a copy of the present weights."""
         frozen = copy.copy(self)
         frozen.weights = {name: w.copy() for name, w in self.weights.items()}
         return lambda x: frozen.forward(x)[0]
@@ -172,10 +175,10 @@ def fill(weights: dict[str, Array], new: Sequence[ArrayLike]) -> None:
 
 
 def dropout_mask(shape: Shape, rate: float, rng: np.random.Generator, dtype: Any) -> Array:
-    """0 with probability `rate`, else 1 / (1 - rate), so that the mean stays; a rate of 1 keeps nothing."""
+    """0 with probability `rate`, else 1 / (1 - rate), so that the mean is kept; with a rate of 1 all are 0."""
     return (rng.random(shape) >= rate).astype(dtype) / (1.0 - rate or 1.0)
 
 
 def time_major(x: Array) -> Array:
-    """(N, T, D) to (T, N, D), or back: contiguous, so that a step is one block of memory."""
+    """(N, T, D) to (T, N, D), or back; contiguous, so that a step is one block of memory."""
     return np.ascontiguousarray(x.swapaxes(0, 1))

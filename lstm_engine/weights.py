@@ -1,7 +1,7 @@
 """Model files: one safetensors file with the weights, the optimizer's slots, and as JSON how to rebuild the model.
 
-Nothing in it is code and nothing is unpickled. A file is written beside its place and then moved there, so that a
-crash leaves the old file or the new one, never half of one.
+A file holds no code, and nothing is unpickled. It is written under a temporary name and then moved, so that a crash leaves
+the old file or the new one, never half of one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KERAS_SUFFIXES = (".keras", ".h5")
 
 
 def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
-    """Writes the file, and makes metadata the model's. ValueError, and no file, for what could not be read back."""
+    """Writes the file and sets the model's metadata. ValueError, and no file, for a model that could not be loaded again."""
     from safetensors.numpy import save as to_bytes
 
     if path.suffix in KERAS_SUFFIXES:
@@ -31,7 +31,7 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
     if not model.built:
         raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
     if not isinstance(metadata, dict):
-        raise ValueError(f"metadata is a dict of JSON values, got {metadata!r}")
+        raise ValueError(f"metadata must be a dict of JSON values, got {metadata!r}")
     if broken := [name for name, w in model.weights.items() if not np.isfinite(w).all()]:
         raise ValueError(
             f"{', '.join(broken)} holds NaN or infinity: the training diverged, and the file would be refused"
@@ -44,11 +44,15 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
         "seed": model.seed,
         "epochs_done": model.epochs_done,
         "generators": [rng.bit_generator.state for rng in _generators(model)],
-        "compile": optimizer and loss and {
-            "optimizer": optimizers.to_config(optimizer), "iterations": optimizer.iterations,
-            "loss": loss.name, "metrics": [metrics.to_config(metric) for metric in model.metrics],
+        "compile": optimizer
+        and loss
+        and {
+            "optimizer": optimizers.to_config(optimizer),
+            "iterations": optimizer.iterations,
+            "loss": loss.name,
+            "metrics": [metrics.to_config(metric) for metric in model.metrics],
         },
-    }  # fmt: skip
+    }
     header = {
         "format": FORMAT,
         "architecture": json.dumps(architecture, default=lambda number: number.item()),  # NumPy's numbers too
@@ -62,7 +66,7 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
 
 
 def load(path: Path, kind: type[N], backend: str) -> N:
-    """A network of this kind with the file's weights, optimizer state and metadata. ValueError says what is wrong."""
+    """A network of this kind with the file's weights, optimizer state and metadata. ValueError for a file it cannot use."""
     from safetensors import SafetensorError, safe_open
 
     if path.suffix in KERAS_SUFFIXES:
@@ -86,9 +90,10 @@ def load(path: Path, kind: type[N], backend: str) -> N:
         layers = [from_config(row) for row in architecture["layers"]]
         model = kind(layers, seed=architecture["seed"], dtype=architecture["dtype"], backend=backend)
         model.build(tuple(architecture["input_shape"]))
-        model.metadata, model.epochs_done = json.loads(header["metadata"]), architecture["epochs_done"]
+        model.metadata = json.loads(header["metadata"])
+        model.epochs_done = architecture["epochs_done"]
         for rng, state in zip(_generators(model), architecture.get("generators", ()), strict=False):
-            rng.bit_generator.state = state  # dropout goes on where it stopped
+            rng.bit_generator.state = state  # the next dropout masks are those that would have come
         if compiled := architecture["compile"]:
             model.compile(
                 optimizers.from_config(compiled["optimizer"]),
@@ -101,8 +106,8 @@ def load(path: Path, kind: type[N], backend: str) -> N:
     for name, w in model.weights.items():
         stored = tensors.get(f"weights/{name}")
         if stored is None or stored.shape != w.shape:
-            found = "is missing" if stored is None else f"has shape {stored.shape}"
-            raise ValueError(f"{path}: weight {name} {found}, the model it describes needs {w.shape}")
+            fault = "is missing" if stored is None else f"has shape {stored.shape}"
+            raise ValueError(f"{path}: weight {name} {fault}, the model it describes needs {w.shape}")
         if not np.isfinite(stored).all():
             raise ValueError(
                 f"{path}: weight {name} holds NaN or infinity: the file is damaged or the training diverged"
@@ -121,5 +126,5 @@ def load(path: Path, kind: type[N], backend: str) -> N:
 
 
 def _generators(model: Network) -> list[np.random.Generator]:
-    """Every layer's source of dropout masks, those inside wrappers too."""
+    """The generators of dropout masks of all layers, those inside wrappers too."""
     return [part.rng for part in model.parts.values()]

@@ -1,4 +1,4 @@
-"""Layers around layers: Bidirectional reads a sequence both ways, TimeDistributed applies a layer to every step."""
+"""Layers around layers: Bidirectional reads a sequence in both directions, TimeDistributed applies a layer to every step."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,7 +24,9 @@ class Wrapper(Layer, abstract=True):
         output_shape = self.output_shape(input_shape)
         for layer in self.parts.values():
             layer.build(self.inner_shape(input_shape), dtype, backend, rng)
-        self.input_shape, self.backend, self.built = input_shape, backend, True
+        self.input_shape = input_shape
+        self.backend = backend
+        self.built = True
         self.weights = {prefix + n: w for prefix, layer in self.parts.items() for n, w in layer.weights.items()}
         return output_shape
 
@@ -47,8 +49,8 @@ class Bidirectional(Wrapper):
     """A recurrent layer from first step to last, a second one of its kind from last to first, their outputs merged.
 
     (N, T, D) -> (N, T, 2 units) or (N, 2 units) with merge_mode "concat"; "sum", "mul" and "ave" keep the units; None gives
-    [y, y_reversed] when the layer is called. `layer` is only read as a pattern, as in Keras; backward_layer, another one with
-    go_backwards=True, takes the place of its copy. With return_sequences masked steps give 0. With return_state:
+    [y, y_reversed] when the layer is called. As in Keras, both directions are copies of `layer`, or the second one a copy of
+    backward_layer, which has go_backwards=True. With return_sequences the output of masked steps is 0. With return_state:
     [y, *forward states, *backward states]; initial_state in the same order (Schuster & Paliwal 1997).
     """
 
@@ -62,10 +64,12 @@ class Bidirectional(Wrapper):
         super().__init__(**general)
         if merge_mode not in MERGE_MODES:
             raise ValueError(f"merge_mode must be one of {', '.join(map(repr, MERGE_MODES))}, got {merge_mode!r}")
-        self.layer, self.backward_layer, self.merge_mode = from_config(layer), from_config(backward_layer), merge_mode
-        for given in (self.layer, self.backward_layer or self.layer):
-            if not isinstance(given, Recurrent):
-                raise TypeError(f"Bidirectional takes an LSTM, GRU or SimpleRNN, got {given!r}")
+        self.layer = from_config(layer)
+        self.backward_layer = from_config(backward_layer)
+        self.merge_mode = merge_mode
+        for pattern in (self.layer, self.backward_layer or self.layer):
+            if not isinstance(pattern, Recurrent):
+                raise TypeError(f"Bidirectional takes an LSTM, GRU or SimpleRNN, got {pattern!r}")
         self.forward_half = copy_of(self.layer, "forward_")
         other = {} if self.backward_layer else {"go_backwards": True}
         self.backward_half = copy_of(self.backward_layer or self.layer, "backward_", **other)
@@ -75,13 +79,14 @@ class Bidirectional(Wrapper):
             raise ValueError(f"Bidirectional's two layers must have the same {' and '.join(differ)}")
         if merge_mode in ("sum", "mul", "ave") and self.forward_half.units != self.backward_half.units:
             raise ValueError(
-                f"merge_mode={merge_mode!r} needs as many units both ways, "
+                f"merge_mode={merge_mode!r} needs as many units in both directions, "
                 f"got {self.forward_half.units} and {self.backward_half.units}"
             )
-        self.return_sequences, self.return_state = self.layer.return_sequences, self.layer.return_state
+        self.return_sequences = self.layer.return_sequences
+        self.return_state = self.layer.return_state
         self.stateful = self.layer.stateful
         for half in (self.forward_half, self.backward_half):
-            half.zero_output_for_mask = self.return_sequences  # Keras forces it so
+            half.zero_output_for_mask = self.return_sequences  # as Keras does, whatever the option was
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -95,7 +100,7 @@ class Bidirectional(Wrapper):
         return mask if self.return_sequences else None
 
     def reset_states(self) -> None:
-        """Makes both directions of a stateful layer begin anew."""
+        """Lets both directions of a stateful layer start again from zeros."""
         for half in self.parts.values():
             half.reset_states()
 
@@ -119,7 +124,7 @@ class Bidirectional(Wrapper):
         raise ValueError(f"{self.name} reads a sequence from its end too, which a stream has not seen: see predict")
 
     def merge(self, y: Array, y_r: Array) -> Any:
-        """One output of the two directions'; both in the order of time."""
+        """The layer's output from those of the two directions, both in the order of time."""
         match self.merge_mode:
             case "concat":
                 return np.concatenate((y, y_r), axis=-1)
@@ -204,16 +209,16 @@ class TimeDistributed(Wrapper):
 
 
 def as_config(layer: Layer) -> dict[str, Any]:
-    """What `from_config` makes a layer of again, as JSON values."""
+    """The layer as JSON values, from which `from_config` makes it again."""
     return {"class": type(layer).__name__, "name": layer.name, "config": layer.config()}
 
 
 def from_config(layer: Any) -> Any:
-    """The layer that a config describes; a layer, or None, is returned as it is."""
+    """The layer that a config describes; a layer or None is returned unchanged."""
     return LAYERS[layer["class"]](**layer["config"], name=layer["name"]) if isinstance(layer, dict) else layer
 
 
 def copy_of(layer: Recurrent, prefix: str, **other: Any) -> Recurrent:
-    """A new layer with the same options but `other`, named as Keras names a direction: forward_lstm."""
+    """A new layer with the same options except `other`, named as Keras names a direction: forward_lstm."""
     name = layer.name or layer.cell
     return type(layer)(**layer.config() | other, name=prefix + name.removeprefix(prefix))

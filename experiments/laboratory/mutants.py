@@ -4,7 +4,7 @@ A check that notices all of them is known to be able to fail. The last column sa
 first, as the report of a failed check must say.
 """
 
-from .mutation import Mutant
+from experiments.laboratory.mutation import Mutant
 
 LSTM, GRU, RNN = "cells.lstm.lstm_backward", "cells.gru.gru_backward", "cells.simple_rnn.simple_rnn_backward"
 PASS, DENSE, LOSSES = "network.Network.backward_pass", "feedforward.Dense.backward", "losses"

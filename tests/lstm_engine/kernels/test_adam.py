@@ -27,7 +27,7 @@ def test_adams_compiled_twin_has_the_same_bits(make, dtype):
 
 def test_adams_compiled_twin_refuses_weights_whose_copy_it_would_change():
     w = {"w": np.asfortranarray(np.ones((2, 3)))}
-    with pytest.raises(ValueError, match="arrays in C's order, and would change a copy"):
+    with pytest.raises(ValueError, match="arrays in C order, and of others it would change a copy"):
         le.Adam().apply(w, {"w": np.ones((2, 3))}, "numba")
     np.testing.assert_array_equal(w["w"], 1.0)
 

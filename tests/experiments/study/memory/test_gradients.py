@@ -25,7 +25,7 @@ def network(kind, seed=0, **options):
 
 def with_peepholes(seed=0):
     made, rng = VariantNetwork("V", TASK, Learning(), seed, H, memory=6), np.random.default_rng(seed)
-    for w in made.own.values():
+    for w in made.cell_weights.values():
         w += rng.normal(0, 0.3, w.shape)
     return made
 
@@ -73,10 +73,10 @@ def test_so_is_that_of_the_lstm_with_peepholes(state):
 
 def test_with_peepholes_of_zero_it_is_the_engine_s_lstm():
     peepholes, engine = with_peepholes(), network("LSTM")
-    peepholes.own["p"][:] = 0
+    peepholes.cell_weights["p"][:] = 0
     for own, name in (("W", "kernel"), ("U", "recurrent_kernel"), ("b", "bias")):
-        engine.model.layers[0].weights[name][...] = peepholes.own[own]
-        peepholes.own[own][...] = engine.model.layers[0].weights[name]  # as float32 holds it
+        engine.model.layers[0].weights[name][...] = peepholes.cell_weights[own]
+        peepholes.cell_weights[own][...] = engine.model.layers[0].weights[name]  # as float32 holds it
     drawn = TASK.draw(3, np.random.default_rng(2))
     one, two = measure(peepholes, drawn, longest=T), measure(engine, drawn, longest=T)
     assert one.keys() == two.keys() == {"h", "c", "along"}
