@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import lstm_engine as le
+from lstm_engine.gradient_check import unit_scale
 
 N, T, D, H = 3, 4, 2, 3
 SHAPES = [(N, T), (1, 1)]  # of batch and steps: one of each must do
@@ -79,10 +80,7 @@ class Subject(NamedTuple):
 def built(make: Callable[[], Any], backend: str, dtype: str) -> Any:
     layer = make()
     layer.build((T, D), dtype, backend, np.random.default_rng(0))
-    rng = np.random.default_rng([0, 1])
-    for w in layer.weights.values():
-        w[...] = rng.standard_normal(w.shape) / np.sqrt(len(w))
-    return layer
+    return unit_scale(layer)
 
 
 def halves(layer: Any) -> list[Any]:

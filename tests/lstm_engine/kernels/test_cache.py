@@ -73,7 +73,8 @@ def test_a_cells_first_call_announces_that_it_compiles_when_it_takes_long(monkey
     for _ in range(2):
         with rows.guarded("cell of this test"):
             pass
-    assert caplog.messages == ["compiling the cell of this test's kernels, once on this machine: some ten seconds ..."]
+    (message,) = caplog.messages
+    assert message.startswith("compiling the cell of this test's kernels")
 
 
 @pytest.mark.slow
