@@ -9,6 +9,8 @@ from experiments.study.variants import study
 from experiments.study.variants.adding import OnAdding
 from experiments.study.variants.digits import OnDigits
 
+from ..conftest import uncompile
+
 SMALL = study.Settings(
     variants=("V", "FGR"),
     rates=(0.01, 0.03),
@@ -21,6 +23,8 @@ SMALL = study.Settings(
 
 
 def shrink(m):
+    """The study in small, without a compiler."""
+    uncompile(m)
     for name in ("FULL", "QUICK"):
         m.setattr(study, name, SMALL)
     m.setattr(solving, "TESTED", 30)

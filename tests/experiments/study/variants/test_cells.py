@@ -161,8 +161,9 @@ def test_a_masked_step_is_as_if_it_were_not_there(drawn, name):
 # -- compiled ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [k if k in ("V", "FGR") else pytest.param(k, marks=pytest.mark.slow) for k in CELLS])
-def test_compiled_is_numpy(drawn, name, rel):  # a cell compiles for seconds, and is then kept
+@pytest.mark.slow  # a cell compiles for seconds, and is then kept
+@pytest.mark.parametrize("name", CELLS)
+def test_compiled_is_numpy(drawn, name, rel):
     w, *inputs = drawn(name)
     rng = np.random.default_rng(1)
     upstream = rng.standard_normal((T, B, H)), rng.standard_normal((B, H))
