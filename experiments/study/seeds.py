@@ -104,7 +104,7 @@ def _between(name: str, old: Any, new: Any) -> list[str]:
 
 
 def command_line(name: str, **options: Any) -> str:
-    """`lstm-engine NAME --option value ...`: a list repeats the option, True is its name alone, None and False are left out."""
+    """`lstm-engine NAME --option value ...`: lists repeat the option, True is the bare name, None and False are left out."""
     words = ["lstm-engine", name]
     for option, value in options.items():
         for each in value if isinstance(value, list | tuple) else [value]:

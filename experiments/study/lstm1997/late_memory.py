@@ -13,7 +13,8 @@ import numpy as np
 from experiments.study.networks import EngineNetwork
 from experiments.study.tasks import Sequences
 from lstm_engine.activations import Array
-from lstm_engine.layers import Gradients, Shape
+from lstm_engine.checks import Shape
+from lstm_engine.layers import Backward, Forward
 from lstm_engine.recurrent import Recurrent
 from lstm_engine.wrappers import Wrapper
 
@@ -45,17 +46,15 @@ class BesideInput(Wrapper, abstract=True):
         *steps, units = self.layer.output_shape(input_shape)
         return (*steps, units + input_shape[-1])
 
-    def run(
+    def forward(
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
-    ) -> tuple[Array, list[Array], Any]:
-        h, states, tape = self.layer.run(x, training, mask, initial_state, taped)
+    ) -> Forward:
+        h, states, tape = self.layer.forward(x, training, mask, initial_state, taped)
         return np.concatenate((h, x), axis=-1), states, tape
 
-    def run_backward(
-        self, tape: Any, dy: Array, dstates: list[Array] | None = None, want_dx: bool = True
-    ) -> tuple[Array | None, list[Array], Gradients]:
+    def backward(self, tape: Any, dy: Array, dstates: list[Array] | None = None, want_dx: bool = True) -> Backward:
         dh, dx_beside = np.split(dy, [self.layer.units], axis=-1)
-        dx, dh0, gradients = self.layer.run_backward(tape, np.ascontiguousarray(dh), dstates, want_dx)
+        dx, dh0, gradients = self.layer.backward(tape, np.ascontiguousarray(dh), dstates, want_dx)
         return dx + dx_beside if want_dx else None, dh0, gradients
 
 

@@ -12,7 +12,6 @@ from experiments.study.networks import EngineNetwork
 from experiments.study.variants import through_time
 from experiments.study.variants.cells import CELLS
 from experiments.study.variants.network import VariantNetwork
-from lstm_engine.backend import pair
 
 KEEPS = {"lstm": "f", "gru": "z"}  # the gate that multiplies the state of the step before
 
@@ -48,10 +47,10 @@ class EngineLayer:
         H, weights = self.layer.units, self.layer.weights
         cast = [weights[name].astype(float) for name in ("kernel", "recurrent_kernel", "bias")]
         zeros = [np.zeros((H, H)) for _ in self.states]
-        return pair(self.layer.cell, "numpy").forward(copies(x, H), *cast, *zeros, **self.layer.activations)
+        return self.layer.pair.forward(copies(x, H), *cast, *zeros, **self.layer.activations)
 
     def jacobian(self, tape: Any, state: str) -> np.ndarray:
-        gradients = pair(self.layer.cell, "numpy").backward(tape, **{f"d{state}_T": np.eye(self.layer.units)})
+        gradients = self.layer.pair.backward(tape, **{f"d{state}_T": np.eye(self.layer.units)})
         return getattr(gradients, state)
 
     def kept(self, tape: Any) -> np.ndarray | None:

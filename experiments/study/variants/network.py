@@ -13,8 +13,9 @@ from experiments.study.networks import AT_ONCE, Learning, chrono_bias
 from experiments.study.tasks import Sequences, Task
 from experiments.study.variants.cells import CELLS
 from experiments.study.variants.through_time import Tape, Weights, backward, forward
-from lstm_engine import initializers, passes
+from lstm_engine import initializers
 from lstm_engine.backend import one_thread_pool
+from lstm_engine.network import Batch
 
 
 class VariantNetwork:
@@ -36,7 +37,7 @@ class VariantNetwork:
 
     @property
     def weights(self) -> Weights:
-        return self.cell_weights | passes.weights(self.head.layers)
+        return self.cell_weights | self.head.weights
 
     def learn(self, batch: Sequences) -> np.ndarray:
         """The answers from before the step, which goes down the gradient."""
@@ -47,15 +48,13 @@ class VariantNetwork:
 
     def gradients(self, batch: Sequences) -> tuple[np.ndarray, Weights]:
         """The answers (n, K), and the loss's gradient by the names of `weights`."""
-        layers, loss = self.head.layers, self.head.loss
         tape = self._run(batch)
-        way = passes.there(layers, loss, passes.Batch(tape.h[-1], batch.y.astype(float)), training=True)
-        back = passes.back(layers, loss, way)
+        forward_pass = self.head.forward_pass(Batch(tape.h[-1], batch.y.astype(float)), training=True)
+        head = self.head.backward_pass(forward_pass)
         dh = np.zeros_like(tape.h)
-        dh[-1] = back.x
-        return way.p, backward(self.cell, self.cell_weights, tape, dh, np.zeros_like(dh[0]), fast=True)[
-            0
-        ] | back.weights
+        dh[-1] = head.x
+        cell, _ = backward(self.cell, self.cell_weights, tape, dh, np.zeros_like(dh[0]), fast=True)
+        return forward_pass.p, cell | head.weights
 
     def answer(self, drawn: Sequences) -> np.ndarray:
         parts = [drawn.take(slice(start, start + AT_ONCE)) for start in range(0, len(drawn), AT_ONCE)]

@@ -11,7 +11,6 @@ from experiments.study.tasks.recall import Recall
 from experiments.study.variants.network import VariantNetwork
 from experiments.study.variants.through_time import forward
 from lstm_engine.activations import sigmoid
-from lstm_engine.backend import pair
 
 H, T = 5, 9
 TASK = Recall(lag=6, shown=2, symbols=4)  # T = 2 + 6 + 1
@@ -48,7 +47,7 @@ def test_the_jacobian_is_what_the_complex_step_finds(kind, state):
         if state == "c":
             states["h"] = tape.o[t, :1] * np.tanh(states["c"])  # c reaches the next step by h too
         later = np.repeat(x[t + 1 :, None].astype(complex), H, axis=1)
-        last = getattr(pair(layer.layer.cell, "numpy").forward(later, *weights, *states.values()), state)[-1]
+        last = getattr(layer.layer.pair.forward(later, *weights, *states.values()), state)[-1]
         np.testing.assert_allclose(found[t], last.imag.T / ε, rtol=1e-12, atol=1e-15)  # [j, i]: s_T[j] by s_t[i]
 
 

@@ -1,0 +1,122 @@
+"""How fast a page of `inspect` is in a browser: until it stands, and from what a person does to what they then see.
+
+    python -m experiments.voices.inside.page_speed page.html
+
+Chromium without a window, driven by playwright, with real keys and a real mouse. A step's time runs from the browser's
+receipt of the input to the end of the frame that shows it. Beside it stands what of the processor the page's own thread took:
+where other programs keep the machine busy, the first says what a person waits there, the second what it would be alone.
+"""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean, median
+from typing import Any, NamedTuple
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+OPENINGS, STEPS = 5, 40
+STAND = """Array.from(document.querySelectorAll('.plot')).filter((p) => p.clientWidth && %s)
+  .every((p) => p.querySelector('.main-svg'))"""
+WATCH = """(kind) => {
+  window.watching?.abort();
+  [window.watching, window.took] = [new AbortController(), []];
+  addEventListener(kind, ({ timeStamp }) => requestAnimationFrame(() => {
+    const painted = new MessageChannel();
+    painted.port1.onmessage = () => took.push(performance.now() - timeStamp);
+    painted.port2.postMessage(0);
+  }), { capture: true, signal: watching.signal });
+}"""
+
+
+class Timing(NamedTuple):
+    """Milliseconds of each of several tries, and what the page's main thread worked for one, in the mean."""
+
+    what: str
+    tries: list[float]
+    cpu: float
+
+
+def chromium() -> str:
+    """The browser's path. Leaves, saying what to install, where there is none."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    sys.exit("this needs Chromium on the PATH: apt install chromium")
+
+
+def measure(browser: Any, file: Path, width: int = 1280) -> list[Timing]:
+    """Opens the page several times in playwright's browser, and uses the last."""
+    tries: list[tuple[float, ...]] = []
+    for _ in range(OPENINGS):
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        devtools = page.context.new_cdp_session(page)
+        devtools.send("Performance.enable", {"timeDomain": "threadTicks"})
+        page.goto(file.resolve().as_uri(), wait_until="commit")
+        first = _until(page, "p.getBoundingClientRect().top < innerHeight"), _worked(devtools)
+        tries.append((*first, _until(page, "true"), _worked(devtools)))
+    first, first_cpu, every, every_cpu = zip(*tries, strict=True)
+    timings = [
+        Timing("opened, until the first screen stands", list(first), mean(first_cpu)),
+        Timing("opened, until every picture stands", list(every), mean(every_cpu)),
+    ]
+    for what, sight, kind, act in (
+        ("a step of the time slider", "#rests-A", "keydown", lambda k: page.locator("#time-A").press("ArrowRight")),
+        ("pointing at a map", "#map-f-A", "pointermove", _pointing(page)),
+        ("another unit", "#unit-gates-A", "change", lambda k: page.select_option("#unit", index=k % 8)),
+        ("a stretch of time, or all", "#wave-A", "click", lambda k: page.click(("#near-A", "#whole-A")[k % 2])),
+    ):
+        page.locator(sight).scroll_into_view_if_needed()  # what is drawn anew is on the screen
+        page.evaluate(WATCH, kind)
+        before = _worked(devtools)
+        for k in range(STEPS):
+            act(k)
+            while page.evaluate("took.length") <= k:
+                page.wait_for_timeout(5)
+        timings.append(Timing(what, page.evaluate("took"), (_worked(devtools) - before) / STEPS))
+    return timings
+
+
+def _until(page: Any, which: str) -> float:
+    """Milliseconds from the navigation's start until those pictures stand."""
+    while not page.evaluate(f"document.readyState === 'complete' && {STAND % which}"):
+        page.wait_for_timeout(10)
+    return page.evaluate("performance.now()")
+
+
+def _worked(devtools: Any) -> float:
+    """Milliseconds that the page's main thread has worked so far."""
+    found = {m["name"]: m["value"] for m in devtools.send("Performance.getMetrics")["metrics"]}
+    return 1e3 * found["TaskDuration"]
+
+
+def _pointing(page: Any) -> Callable[[int], None]:
+    def point(k: int) -> None:
+        box = page.locator("#map-f-A").bounding_box()
+        page.mouse.move(box["x"] + box["width"] / 5 + 5 * k, box["y"] + box["height"] / 4 + 2 * (k % 20))
+
+    return point
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m experiments.voices.inside.page_speed page.html")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ModuleNotFoundError:
+        sys.exit("this needs playwright, which is not installed: pip install playwright")
+    with sync_playwright() as driver, driver.chromium.launch(executable_path=chromium()) as browser:
+        timings = measure(browser, Path(sys.argv[1]))
+    table = Table(title=f"{sys.argv[1]} in Chromium, ms", box=box.SIMPLE_HEAD)
+    for column in ("what", "median", "largest", "CPU, mean", "tries"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    for what, tries, cpu in timings:
+        table.add_row(what, f"{median(tries):.0f}", f"{max(tries):.0f}", f"{cpu:.0f}", str(len(tries)))
+    Console(highlight=False).print(table)
+
+
+if __name__ == "__main__":
+    main()
