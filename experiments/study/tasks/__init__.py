@@ -78,9 +78,13 @@ class Task(Protocol):
         ...
 
 
-def all_within(p: np.ndarray, y: np.ndarray, limit: float) -> np.ndarray:
-    """(n,) bool: whether every output of p (n, K) is nearer than `limit` to y."""
-    return (np.abs(p - y) < limit).all(axis=-1)
+class AllWithin:
+    """For tasks whose answers are right when every output is nearer to the truth than `within`."""
+
+    within: float
+
+    def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
+        return (np.abs(p - drawn.truth) < self.within).all(axis=-1)
 
 
 def one_hot(symbols: np.ndarray, lengths: np.ndarray, K: int) -> np.ndarray:

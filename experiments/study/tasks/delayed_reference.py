@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.study.tasks import Sequences, all_within, one_hot
+from experiments.study.tasks import AllWithin, Sequences, one_hot
 
 SAYS = {"bird": "sings", "dog": "barks", "plane": "lands", "ship": "sinks"}  # what It does, by what It is
 NOUNS, VERBS = list(SAYS), list(SAYS.values())
@@ -21,7 +21,7 @@ LIMIT = 0.3  # an answer is right when every output is nearer than this to its t
 
 
 @dataclass(frozen=True)
-class DelayedReference:
+class DelayedReference(AllWithin):
     """A noun, `lag` words (phrases of five, the last of which ends with a full stop instead of "and"), and "It".
 
     The answer is the verb of the first noun. Nouns, prepositions and adjectives are each drawn evenly, so that one noun
@@ -56,9 +56,6 @@ class DelayedReference:
         return Sequences(
             one_hot(words, lengths, self.features), lengths, np.eye(self.outputs, dtype="float32")[subjects]
         )
-
-    def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p, drawn.y, self.within)
 
 
 def text(x: np.ndarray) -> str:

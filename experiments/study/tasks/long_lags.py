@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.study.tasks import Sequences, all_within, one_hot
+from experiments.study.tasks import AllWithin, Sequences, one_hot
 
 LIMIT = 0.25  # 2a and 2b: the largest error that any output may have at the end
 LIMIT_2C = 0.2
@@ -51,11 +51,11 @@ class LongLag:
         return Sequences(x, lengths, y)
 
     def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p[:, -1], drawn.y[:, -1], self.within)
+        return (np.abs(p[:, -1] - drawn.y[:, -1]) < self.within).all(axis=-1)
 
 
 @dataclass(frozen=True)
-class VeryLongLag:
+class VeryLongLag(AllWithin):
     """2c: b, x or y, q or more distractors out of p, e; the answer, asked after e, is x or y again.
 
     After q distractors each further one comes with probability 9/10, so that there are q + 9 on average.
@@ -81,6 +81,3 @@ class VeryLongLag:
         symbols = rng.integers(self.p, size=(n, int(lengths.max())))
         symbols[:, 0], symbols[:, 1], symbols[np.arange(n), lengths - 1] = b, self.p + 2 + is_y, e
         return Sequences(one_hot(symbols, lengths, self.features), lengths, np.eye(2, dtype="float32")[is_y])
-
-    def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p, drawn.y, self.within)

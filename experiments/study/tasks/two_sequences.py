@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.study.tasks import Sequences, all_within
+from experiments.study.tasks import AllWithin, Sequences
 
 NOISE = np.sqrt(0.2)  # standard deviation
 LIMIT = 0.2  # a sequence is classified correctly within it
@@ -18,7 +18,7 @@ LIMIT_3C = 0.1
 
 
 @dataclass(frozen=True)
-class TwoSequences:
+class TwoSequences(AllWithin):
     """Numbers: the first N are +1 (the target is 1) or -1 (0), the others Gaussian noise of variance 0.2.
 
     Lengths are from T to T + T/10. noisy (3b): the same noise on the first N too.
@@ -46,9 +46,6 @@ class TwoSequences:
         x[:, : self.N] = 2 * target - 1 + (x[:, : self.N] if self.noisy else 0.0)
         x *= np.arange(x.shape[1]) < lengths[:, None]
         return Sequences(x[..., None], lengths, target)
-
-    def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p, drawn.truth, self.within)
 
 
 @dataclass(frozen=True)
