@@ -1,10 +1,10 @@
 """Studies: `lstm-engine study epochs`, `lstm1997`, `memory`, `variants`, `gap`. A study that was stopped continues."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,12 +27,21 @@ CHOOSING = 100  # seeds from here on chose the learning rates: they are not repo
 
 
 @contextmanager
-def kept_when_stopped() -> Iterator[None]:
+def kept_when_stopped() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """The progress of a study; Ctrl-C ends it in a line."""
     try:
-        yield
+        with stages() as stage:
+            yield stage
     except KeyboardInterrupt:
         err_console.print("stopped: finished trainings are kept, and the same command continues with the others")
         raise typer.Exit(130) from None
+
+
+def show(result: dict[str, Any], title: str, table: Callable[[dict[str, Any]], Any], out: Path, as_json: bool) -> None:
+    if as_json:
+        return print_json(result)
+    print_frame(title, table(result))
+    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
 
 
 @studies.command(
@@ -56,12 +65,9 @@ def study_epochs(
     from experiments.study.epochs import study
     from experiments.study.epochs.report import TABLE_TITLE, frame
 
-    with kept_when_stopped(), stages() as stage:
+    with kept_when_stopped() as stage:
         result = study.study(out, tables, frames, epochs, seeds, force, stage, err_console.print)
-    if as_json:
-        return print_json(result)
-    print_frame(TABLE_TITLE, frame(result))
-    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+    show(result, TABLE_TITLE, frame, out, as_json)
 
 
 def finite(value: float | None) -> float | None:
@@ -100,12 +106,9 @@ def study_lstm1997(
     from experiments.study.lstm1997.report import TABLE_TITLE, narrow
     from experiments.study.lstm1997.study import study
 
-    with kept_when_stopped(), stages() as stage:
+    with kept_when_stopped() as stage:
         result = study(out, tuple(experiment or ()), seeds, cell, quick, jobs, forget_bias, force, stage)
-    if as_json:
-        return print_json(result)
-    print_frame(TABLE_TITLE, narrow(result))
-    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+    show(result, TABLE_TITLE, narrow, out, as_json)
 
 
 @studies.command(
@@ -152,18 +155,15 @@ def study_memory(
         if quick or keras:
             raise ValueError("--tune only searches learning rates: leave --quick and --keras out")
         out = out or Path("runs/memory_rates")
-        with kept_when_stopped(), stages() as stage:
+        with kept_when_stopped() as stage:
             table = search(out, tuple(task or ()), tuple(cell or ()), jobs=jobs, force=force, stage=stage)
         if as_json:
             return print_json(table)
         return out_console.print(f"Rates: {out / 'rates.csv'}", soft_wrap=True)
     out = out or Path("runs/memory")
-    with kept_when_stopped(), stages() as stage:
+    with kept_when_stopped() as stage:
         result = study(out, task or (), cell or (), seeds, quick, keras, jobs, force, stage=stage)
-    if as_json:
-        return print_json(result)
-    print_frame(TABLE_TITLE, longest(result))
-    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+    show(result, TABLE_TITLE, longest, out, as_json)
 
 
 @studies.command(
@@ -188,12 +188,9 @@ def study_variants(
     from experiments.study.variants.report import narrow, table_title
     from experiments.study.variants.study import study
 
-    with kept_when_stopped(), stages() as stage:
+    with kept_when_stopped() as stage:
         result = study(out, digits, seeds, quick, jobs, force, stage)
-    if as_json:
-        return print_json(result)
-    print_frame(table_title(result), narrow(result))
-    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+    show(result, table_title(result), narrow, out, as_json)
 
 
 @studies.command(
@@ -208,11 +205,11 @@ def study_gap(
     ] = 3,
     cell: Annotated[
         list[str] | None,
-        typer.Option(
-            help="rnn, gru, gru-chrono, lstm0, lstm1, chrono-fixed or chrono; may be repeated. Default: all."
-        ),
+        typer.Option(help="rnn, gru, gru-chrono, lstm0, lstm1, chrono-fixed or chrono; may be repeated. Default: all."),
     ] = None,
-    silence: Annotated[str, typer.Option(help="drawn (each frame one of the quietest of the corpus) or constant (their mean).")] = "drawn",
+    silence: Annotated[
+        str, typer.Option(help="drawn (each frame one of the quietest) or constant (their mean).")
+    ] = "drawn",
     quick: Annotated[bool, typer.Option("--quick", help="Two cells, two gaps and one seed: a minute.")] = False,
     jobs: Jobs = -1,
     out: Annotated[Path, typer.Option(help="Folder for tables, picture and report.")] = Path("runs/gap"),
@@ -226,9 +223,6 @@ def study_gap(
     from experiments.study.gap.report import TABLE_TITLE, narrow
     from experiments.study.gap.study import study
 
-    with kept_when_stopped(), stages() as stage:
+    with kept_when_stopped() as stage:
         result = study(digits, out, seeds, tuple(cell or ()), silence, quick, jobs, force, stage)
-    if as_json:
-        return print_json(result)
-    print_frame(TABLE_TITLE, narrow(result))
-    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+    show(result, TABLE_TITLE, narrow, out, as_json)

@@ -12,8 +12,7 @@ from experiments.reports.run import Run, footer
 from experiments.reports.scores import share_interval
 from experiments.study.memory import beside_keras, drawing, rates
 from experiments.study.memory.cells import CELLS
-from experiments.study.memory.points import Point
-from experiments.study.memory.settings import TASKS, TITLES, Settings
+from experiments.study.memory.settings import TASKS, TITLES, Point, Settings
 from experiments.study.seeds import Result
 from experiments.study.solving import TESTED, solved_columns, summary_of_seeds, trainings_table
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from experiments.study.memory import beside_keras, drawing, points, report, search
-from experiments.study.memory.points import Point
+from experiments.study.memory import beside_keras, drawing, report, search
 from experiments.study.memory.rates import RATES
+from experiments.study.memory.settings import Point, points
 from experiments.study.memory.study import study, train, training
 from experiments.study.tasks import recall
 
@@ -35,11 +35,11 @@ def unseen(monkeypatch):
 
 
 def test_the_grid_is_every_cell_on_every_task_at_every_lag():
-    grid = points.points()
+    grid = points()
     assert len(set(grid)) == len(grid) == 4 * (5 * 5 + 4)  # the one with peepholes goes a lag less far
     assert len({p.what for p in grid}) == len(grid)
-    assert points.points(("it",), ("rnn",)) == [Point("it", "rnn", lag) for lag in (10, 25, 50, 100, 200)]
-    assert len(points.points(quick=True)) == 2 * 3 * 2
+    assert points(("it",), ("rnn",)) == [Point("it", "rnn", lag) for lag in (10, 25, 50, 100, 200)]
+    assert len(points(quick=True)) == 2 * 3 * 2
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_the_grid_is_every_cell_on_every_task_at_every_lag():
 )
 def test_what_is_not_there_is_refused(names, words):
     with pytest.raises(ValueError, match=words):
-        points.points(**names)
+        points(**names)
 
 
 # -- one training ------------------------------------------------------------------------------------------------------
