@@ -1,7 +1,7 @@
-"""Two numbers of a long sequence are marked: give their sum, or their product, at its end.
+"""Two numbers of a long sequence are marked: what is their sum, or their product?
 
-Hochreiter & Schmidhuber 1997, sections 5.4 (adding) and 5.5 (multiplication). The lag is long, and what must be kept is a
-number and not a symbol, so that a memory that leaks a little is wrong.
+Hochreiter & Schmidhuber 1997, sections 5.4 (adding) and 5.5 (multiplication). The lag is long, and a cell must keep a
+number, not a symbol, so a memory that leaks a little gives a wrong answer.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What comes last depends on what came first, or second, a hundred or a thousand symbols before.
+"""The last symbol depends on the first or second one, a hundred or a thousand symbols before.
 
 Hochreiter & Schmidhuber 1997, section 5.2: tasks 2a (nothing random between), 2b (all random between) and 2c (random, and
 long).
@@ -19,8 +19,8 @@ MORE = 0.9  # 2c: how likely another distractor is, once there are q
 class LongLag:
     """2a: x a1 ... a(p-1) x, or y a1 ... a(p-1) y. 2b, `regular` being False: the p - 1 between drawn from a1 ... a(p-1).
 
-    Every step asks for the next symbol, but right is what is right at the last step, which alone takes memory: the
-    symbol that came first. Symbols are numbered a1 ... a(p-1), x, y.
+    Every step has the next symbol as its target, but only the answer at the last step is judged, because only it needs
+    memory: it is the first symbol. Symbols are numbered a1 ... a(p-1), x, y.
     """
 
     p: int = 100
@@ -56,7 +56,7 @@ class LongLag:
 
 @dataclass(frozen=True)
 class VeryLongLag(AllWithin):
-    """2c: b, x or y, q or more distractors out of p, e; the answer, asked after e, is x or y again.
+    """2c: b, x or y, q or more distractors out of p, e; the answer, after e, is x or y again.
 
     After q distractors each further one comes with probability 9/10, so that there are q + 9 on average.
     """

@@ -1,7 +1,7 @@
-"""A few symbols are shown, then blanks, then a cue: say them again.
+"""A few symbols are shown, then blanks, then a cue: repeat the symbols.
 
 The copy task (Hochreiter & Schmidhuber 1997; Graves, Wayne & Danihelka 2014, section 4.1) with one answer that holds all
-symbols, instead of one after the other. Nothing new happens in between, so that what is lost has leaked.
+symbols, instead of one after the other. Nothing new happens in between, so a cell can only lose them by leaking.
 """
 
 from dataclasses import dataclass

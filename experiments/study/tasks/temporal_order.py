@@ -1,4 +1,4 @@
-"""Two or three symbols X or Y lie far apart among others: give their order at the end.
+"""Two or three symbols X or Y lie far apart among others: in which order?
 
 Hochreiter & Schmidhuber 1997, section 5.6: tasks 6a (two symbols, four classes) and 6b (three symbols, eight classes).
 """

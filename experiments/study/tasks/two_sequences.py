@@ -1,4 +1,4 @@
-"""The class of a sequence is in its first elements, noise on the same channel follows: which of two classes was it?
+"""The first elements of a sequence give its class, noise on the same channel follows: which of two classes was it?
 
 Hochreiter & Schmidhuber 1997, section 5.3, after Bengio et al. 1994: tasks 3a, 3b (noise on the first elements
 too) and 3c (noise on the targets).
@@ -50,10 +50,10 @@ class TwoSequences(AllWithin):
 
 @dataclass(frozen=True)
 class NoisyTargets(TwoSequences):
-    """3c: what is learnt from is 0.2 for elements +1, 0.8 for -1, plus Gaussian noise of variance 0.1: about half
-    as wide as the two are apart.
+    """3c: the target is 0.2 for elements +1, 0.8 for -1, plus Gaussian noise of variance 0.1, whose standard deviation is
+    about half the distance of the two.
 
-    Right is what is near to the target without its noise. Squared error, whose least value is at that mean.
+    An answer is right when it is near to the target without its noise. Squared error, whose minimum is at that mean.
     """
 
     loss, within = "mean_squared_error", LIMIT_3C
