@@ -1,5 +1,6 @@
 """The README and docs/: the Python runs; commands, options, modules and files exist; the equations are the engine's."""
 
+import importlib
 import importlib.util
 import inspect
 import re
@@ -128,6 +129,17 @@ def test_targets_extras_and_modules_that_a_page_names_exist(page):
             assert importlib.util.find_spec(words[2]), words
         if words[0] == "pytest":
             assert all((HOUSE / word).exists() for word in words if word.startswith("tests/")), words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_names_that_a_page_imports_exist(page):
+    """Also in blocks that no test runs, because they train for long or need the reader's data."""
+    for code in blocks(page, "python"):
+        for module, names in re.findall(
+            r"^from ((?:lstm_engine|features|experiments)[\w.]*) import (.+)$", code, flags=re.M
+        ):
+            for name in names.split(", "):
+                assert hasattr(importlib.import_module(module), name) or importlib.util.find_spec(f"{module}.{name}")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
