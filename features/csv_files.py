@@ -1,7 +1,7 @@
-"""CSV files as people really have them: read strictly, and written whole or not at all.
+"""Read CSV files strictly, in the variants that spreadsheets save, and write them whole or not at all.
 
-For every table in this package. The contract: a cell is the text that stands in the file ("NA" and "0001" stay as they
-are), and whatever is wrong is a `BadTable` that names the file, the line and the column.
+For every table in this package. The contract: a cell is the exact text in the file ("NA" and "0001" stay as they are), and
+every error is a `BadTable` that names the file, the line and the column.
 """
 
 import csv
@@ -12,11 +12,12 @@ from pathlib import Path
 
 from features.whole_files import replacing
 
-_GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")  # a spreadsheet runs what starts with these, or swallows the '
+# A spreadsheet takes these for the start of a formula, or removes the '.
+_GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 class BadTable(ValueError):
-    """A table that cannot be used: `path`, `line` (from 1, the header's), `column` (its name), and a sentence."""
+    """A table that cannot be used: `path`, `line` (the header is line 1), `column` (its name), and a message."""
 
     def __init__(self, path: str | Path, problem: str, line: int | None = None, column: str | None = None) -> None:
         where = [str(path)]
@@ -28,7 +29,7 @@ class BadTable(ValueError):
 
 @dataclass(frozen=True)
 class Sheet:
-    """A header, rows of as many cells, and the line of the file on which each row ends."""
+    """A header, rows with as many cells as the header, and for each row the line of the file on which it ends."""
 
     path: Path
     header: list[str]
@@ -36,16 +37,16 @@ class Sheet:
     lines: list[int]
 
     def dicts(self) -> list[dict[str, str]]:
-        """Each row as {column: cell}."""
+        """The rows, each as {column: cell}."""
         return [dict(zip(self.header, row, strict=True)) for row in self.rows]
 
 
 def read_sheet(
     path: str | Path, required: Sequence[str] = (), any_case: bool = False, mistaken: Mapping[str, str] | None = None
 ) -> Sheet:
-    """Read a CSV in UTF-8 (with or without a byte-order mark) whose header holds `required`. Blank lines are skipped.
+    """Read a CSV in UTF-8 (with or without a byte-order mark) whose header has the columns `required`. Skips blank lines.
 
-    any_case: Path and PATH are the column path. mistaken: {name: the required column that is probably meant by it}.
+    any_case: accept Path and PATH for the column path. mistaken: {wrong name: the required column that it probably means}.
 
     Raises BadTable: empty file, another encoding, broken quoting, repeated or missing columns, a row of another length.
     """
@@ -65,7 +66,7 @@ def read_sheet(
     header_line = lines.pop(0)
     for name in header:
         if header.count(name) > 1:
-            raise BadTable(path, "this column stands in the header more than once", header_line, name)
+            raise BadTable(path, "this column is in the header more than once", header_line, name)
     if missing := [name for name in required if name not in header]:
         hint = "; the columns seem to be separated by ';': save with commas" if ";" in header[0] else ""
         meant = {column: name for name, column in (mistaken or {}).items() if name in header and column in missing}
@@ -79,9 +80,9 @@ def read_sheet(
 
 
 def tab_rows(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
-    """(line, the cells of `columns`) of a tab-separated file in UTF-8, row by row; a quotation mark is a letter as any.
+    """Yield (line, the cells of `columns`) of a tab-separated file in UTF-8; quotation marks have no special meaning.
 
-    One at a time, for tables of millions of rows. Raises BadTable: a missing column, a row of another length, an encoding.
+    One row at a time, for tables of millions of rows. Raises BadTable: missing column, row of another length, encoding.
     """
     path = Path(path)
     with path.open("rb") as file:
@@ -104,7 +105,7 @@ def utf8_text(path: Path) -> str:
 
 
 def write_csv(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV in UTF-8, whole or not at all, row by row. Floats keep every digit, to be read back the same."""
+    """Write a CSV in UTF-8, whole or not at all. Floats keep all digits, so that the same number is read back."""
     with replacing(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
@@ -112,7 +113,7 @@ def write_csv(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[o
 
 
 def guard(cell: str) -> str:
-    """The cell with ' in front when a spreadsheet would take it for a formula (or when it starts with ' itself)."""
+    """The cell, with ' in front if a spreadsheet would take it for a formula (or if it starts with ' itself)."""
     return f"'{cell}" if cell.startswith(_GUARDED) else cell
 
 

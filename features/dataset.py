@@ -1,7 +1,7 @@
 """Voices in memory: the tables of both sexes joined, shuffled, split so that no speaker is on both sides, and scaled.
 
-For training and evaluation. The contract: whoever is heard in training is not heard in the test; where the tables do
-not say who speaks, a warning says what the figure is then worth.
+For training and evaluation. The contract: no speaker of the training part is in the test part; if the tables do not name
+the speakers, a warning says that the test figure will be too good.
 """
 
 import warnings
@@ -19,10 +19,10 @@ LABELS = {"male": 1, "female": 0}
 
 @dataclass(frozen=True)
 class Voices:
-    """N rows: features (N, 112) float64, labels (N,) int (male 1, female 0), and where each row comes from.
+    """N rows: features (N, 112) float64, labels (N,) int (male 1, female 0), and the origin of each row.
 
-    speakers (N,) str or None where unknown; splits (N,) str, "" where not given; paths (N,) str, "" where unknown, and
-    starts (N,) float64 in seconds.
+    speakers (N,) str, None if unknown; splits (N,) str, "" if the tables have none; paths (N,) str, "" if unknown; starts
+    (N,) float64, where the row's sound starts in its file, in seconds.
     """
 
     features: np.ndarray
@@ -41,13 +41,13 @@ class Voices:
 
 
 def read_voices(folder: str | Path, test: bool = False) -> Voices:
-    """The male rows, then the female rows, of a folder of tables; `test` takes its *_test_* tables.
+    """The male rows, then the female rows, of a folder of tables; with `test`, of its *_test_* tables.
 
-    Raises FileNotFoundError, BadTable.
+    Raises FileNotFoundError, NotADirectoryError, BadTable.
     """
     if Path(folder).is_file():
         raise NotADirectoryError(
-            f"{folder} is a file: name the folder with male_features.csv and female_features.csv in it"
+            f"{folder} is a file: name the folder that holds male_features.csv and female_features.csv"
         )
     return _joined([_of_one_sex(features_path(folder, sex, test), sex) for sex in LABELS])
 
@@ -58,38 +58,38 @@ def shuffled(voices: Voices, seed: int) -> Voices:
 
 
 def split_by_speaker(voices: Voices, fraction: float, seed: int) -> tuple[Voices, Voices]:
-    """(train, held out): about `fraction` of the speakers of each sex held out, no speaker on both sides.
+    """(train, held out): about `fraction` of the speakers of each sex are held out; no speaker is on both sides.
 
-    Where the speaker is unknown a recording stands for one (a row, where that is unknown too), with a UserWarning.
-    Raises ValueError when either side would be without one of the sexes.
+    If a row's speaker is unknown, its recording counts as a speaker (or the row, if that is unknown too), with a
+    UserWarning. Raises ValueError if a side would have no speaker of one sex.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction {fraction}: expected more than 0 and less than 1")
     rng = np.random.default_rng(seed)
     _warn_if_unknown(voices)
-    sexes: dict[tuple[str, object], set[int]] = {}  # what each speaker's rows are labelled: a name may stand in both
+    sexes: dict[tuple[str, object], set[int]] = {}  # the labels of each speaker's rows: a name may be in both tables
     keys = speaker_keys(voices.speakers, voices.paths)
     for key, label in zip(keys, voices.labels.tolist(), strict=True):
         sexes.setdefault(key, set()).add(label)
     held_out: set[tuple[str, object]] = set()
     for stratum in ({1}, {0}, {0, 1}):
         names = sorted((key for key, labels in sexes.items() if labels == stratum), key=repr)
-        count = min(max(round(fraction * len(names)), 1), len(names) - 1)  # -1 where there is none, and takes none
+        count = min(max(round(fraction * len(names)), 1), len(names) - 1)  # -1 without names: none is taken
         held_out.update(names[k] for k in rng.permutation(len(names))[: max(count, 0)])
     return _parted(voices, np.array([key in held_out for key in keys]))
 
 
 def train_and_held_out(voices: Voices, fraction: float = 0.2, seed: int = 0) -> tuple[Voices, Voices]:
-    """(train, held out), as the corpus publishes it ("train" against any other name) or else `split_by_speaker`.
+    """(train, held out) by the published split ("train" against all other names), or else by `split_by_speaker`.
 
-    Raises ValueError for a split that is filled in for some rows only, or that has a speaker on both sides.
+    Raises ValueError if only some rows state a split, or if a speaker is on both sides of it.
     """
     names = set(voices.splits.tolist())
     if names in ({""}, {"train"}):
         return split_by_speaker(voices, fraction, seed)
     if "" in names or "train" not in names:
         raise ValueError(
-            f"the split column says {sorted(names)}: expected train and dev on every row, or nothing at all"
+            f"the split column holds {sorted(names)}: expected train and dev on every row, or no entry at all"
         )
     held_out = voices.splits != "train"
     both = {s for s in voices.speakers[held_out] if s is not None} & set(voices.speakers[~held_out])
@@ -102,7 +102,10 @@ def train_and_held_out(voices: Voices, fraction: float = 0.2, seed: int = 0) -> 
 
 
 def speaker_keys(speakers: np.ndarray, paths: np.ndarray | None = None) -> list[tuple[str, object]]:
-    """What must not be torn apart: the speaker, where unknown (None) the recording, where its path is unknown the row."""
+    """One key for each row; rows with equal keys must stay on one side of a split.
+
+    The key is the speaker; if unknown (None) the recording's path; if that is unknown too, the row's number.
+    """
     paths = np.full(len(speakers), "", object) if paths is None else paths
     return [
         ("speaker", speaker) if speaker is not None else ("recording", path) if path else ("row", n)
@@ -111,24 +114,24 @@ def speaker_keys(speakers: np.ndarray, paths: np.ndarray | None = None) -> list[
 
 
 def fewest_speakers(labels: np.ndarray, speakers: np.ndarray, paths: np.ndarray | None = None) -> int:
-    """How many speakers the sex with fewer of them has; unknown ones are counted as `speaker_keys` has them."""
+    """The number of speakers of the sex that has fewer; unknown speakers are counted by their `speaker_keys`."""
     keys = speaker_keys(speakers, paths)
-    return min(len({k for k, own in zip(keys, labels, strict=True) if own == label}) for label in LABELS.values())
+    return min(len({k for k, y in zip(keys, labels, strict=True) if y == label}) for label in LABELS.values())
 
 
 def speaker_folds(
     labels: np.ndarray, speakers: np.ndarray, folds: int, seed: int, paths: np.ndarray | None = None
 ) -> np.ndarray:
-    """(N,) int, the fold 0 to folds - 1 of each row: a speaker's rows in one fold, the speakers of each sex spread evenly.
+    """(N,) int, the fold 0 to folds - 1 of each row: all rows of a speaker in one fold, the speakers of each sex evenly.
 
-    Where the speaker is unknown (None) the recording stands for one, by its path, or the row where paths are not given.
-    Raises ValueError for fewer than `folds` speakers of a sex.
+    If a row's speaker is unknown (None), its recording counts as a speaker, or the row if `paths` is not given. Raises
+    ValueError for fewer than `folds` speakers of one sex.
     """
     keys = speaker_keys(speakers, paths)
     rng = np.random.default_rng(seed)
     fold: dict[tuple[str, object], int] = {}
     for sex, label in LABELS.items():
-        of_sex = [key for key, own in zip(keys, labels.tolist(), strict=True) if own == label and key not in fold]
+        of_sex = [key for key, y in zip(keys, labels.tolist(), strict=True) if y == label and key not in fold]
         names = sorted(set(of_sex), key=repr)
         if len(names) < folds:
             raise ValueError(f"{folds} folds need as many {sex} speakers; there are {len(names)}")
@@ -138,10 +141,10 @@ def speaker_folds(
 
 @dataclass(frozen=True)
 class Scaler:
-    """Brings every column to mean 0 and spread 1, by the rows it was fitted on; a column of zero spread becomes 0.
+    """Standardises columns to mean 0 and standard deviation 1 on the rows it was fitted on; a constant column becomes 0.
 
-    `mean` and `scale` (the standard deviation, 0 where there is no spread) have the shape of one row. Fit on the
-    training rows only: the others must not tell the network anything.
+    `mean` and `scale` (the standard deviation, 0 for a constant column) have the shape of one row. Fit on the training
+    rows only: the network must learn nothing about the others.
     """
 
     mean: np.ndarray
@@ -149,7 +152,7 @@ class Scaler:
 
     @classmethod
     def fit(cls, features: np.ndarray) -> Self:
-        """From features (N, ...)."""
+        """The scaler of features (N, ...)."""
         spread = np.ptp(features, axis=0) > 0  # the standard deviation of a constant column may round to 1e-17
         return cls(features.mean(axis=0), np.where(spread, features.std(axis=0), 0.0))
 
@@ -164,7 +167,7 @@ class Scaler:
 
 def _of_one_sex(path: Path, sex: str) -> Voices:
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist: make it with `lstm-engine features`, or name another folder")
+        raise FileNotFoundError(f"{path} does not exist: create it with `lstm-engine features`, or name another folder")
     table = read_features(path, sex)  # (N, 112)
     rows = read_rows(rows_path(path), sex, len(table)) or [Utterance(Path(), None, sex)] * len(table)
     return Voices(
@@ -194,8 +197,8 @@ def _parted(voices: Voices, held_out: np.ndarray) -> tuple[Voices, Voices]:
 def _warn_if_unknown(voices: Voices) -> None:
     if unknown := sum(speaker is None for speaker in voices.speakers):
         warnings.warn(
-            f"the speaker of {unknown} of {len(voices)} rows is unknown, so the same person may be heard in training "
-            "and in the test: the figure on the held-out rows will be better than on new voices",
+            f"the speaker of {unknown} of {len(voices)} rows is unknown, so the same person may be in the training and in "
+            "the test part: the score on the held-out rows will be better than on new speakers",
             UserWarning,
             stacklevel=3,
         )

@@ -1,7 +1,7 @@
-"""Spoken digits as sequences: the UCI "Spoken Arabic Digit" corpus in memory, with who speaks and which side each clip is on.
+"""Spoken digits as sequences: the UCI "Spoken Arabic Digit" corpus in memory, with the speaker and the split of each clip.
 
-For `lstm-engine train --task digits`. The contract: a folder with sad.npz and metadata.csv becomes one `Digits`, checked
-so that no speaker stands on both sides of the published split; whatever is wrong names the file, and the line or array.
+For `lstm-engine train --task digits`. The contract: a folder with sad.npz and metadata.csv becomes one `Digits`; no speaker
+is on both sides of the published split; every error names the file, and the line or the array.
 """
 
 import zipfile
@@ -19,7 +19,7 @@ COLUMNS = {"digit": tuple("0123456789"), "sex": ("female", "male"), "split": ("t
 
 @dataclass(frozen=True)
 class Digits:
-    """N clips: sequences, N arrays (T_n, D) float32 of D coefficients a frame, and what is known of each.
+    """N clips: sequences, N arrays (T_n, D) float32 of D coefficients per frame, and the facts about each clip.
 
     digits (N,) int 0 to 9, sexes (N,) int (male 1, female 0), speakers (N,) str, splits (N,) str, "train" or "test".
     """
@@ -35,15 +35,15 @@ class Digits:
 
     def take(self, rows: np.ndarray) -> "Digits":
         """The clips at these row numbers (or where a mask is True), in that order."""
-        at = np.arange(len(self))[rows]
-        own = (self.digits, self.sexes, self.speakers, self.splits)
-        return Digits([self.sequences[n] for n in at], *(column[at] for column in own))
+        numbers = np.arange(len(self))[rows]
+        facts = (self.digits, self.sexes, self.speakers, self.splits)
+        return Digits([self.sequences[n] for n in numbers], *(column[numbers] for column in facts))
 
 
 def read_digits(folder: str | Path) -> Digits:
-    """The clips of a folder: row i of metadata.csv (speaker, sex, split, digit) is frames[offsets[i]:offsets[i+1]].
+    """Read the clips of a folder: row i of metadata.csv (speaker, sex, split, digit) is frames[offsets[i]:offsets[i+1]].
 
-    Raises FileNotFoundError, BadTable (a cell), ValueError (an array).
+    Raises FileNotFoundError, BadTable (a wrong cell), ValueError (a wrong array).
     """
     folder = Path(folder)
     if missing := [name for name in (FRAMES, METADATA) if not (folder / name).is_file()]:
@@ -55,7 +55,7 @@ def read_digits(folder: str | Path) -> Digits:
     sheet = read_sheet(folder / METADATA, ("speaker", *COLUMNS))
     rows = sheet.dicts()
     if not rows:
-        raise BadTable(sheet.path, "there is no clip under the header")
+        raise BadTable(sheet.path, "a header, but no rows")
     for row, line in zip(rows, sheet.lines, strict=True):
         for column, allowed in COLUMNS.items():
             if row[column] not in allowed:
@@ -64,12 +64,11 @@ def read_digits(folder: str | Path) -> Digits:
             raise BadTable(sheet.path, "the speaker is missing", line, "speaker")
     first: dict[str, tuple[str, str]] = {}
     for row, line in zip(rows, sheet.lines, strict=True):
-        known = first.setdefault(row["speaker"], (row["sex"], row["split"]))
-        for column, before in zip(("sex", "split"), known, strict=True):
+        stated = first.setdefault(row["speaker"], (row["sex"], row["split"]))
+        for column, before in zip(("sex", "split"), stated, strict=True):
             if row[column] != before:
-                raise BadTable(
-                    sheet.path, f"speaker {row['speaker']!r} is {before} above, here {row[column]}", line, column
-                )
+                problem = f"speaker {row['speaker']!r} is {before} above, here {row[column]}"
+                raise BadTable(sheet.path, problem, line, column)
     frames, offsets = _arrays(folder / FRAMES, len(rows))
     return Digits(
         sequences=[frames[start:end] for start, end in pairwise(offsets)],
@@ -81,44 +80,47 @@ def read_digits(folder: str | Path) -> Digits:
 
 
 def published_split(clips: Digits, folder: str | Path) -> tuple[Digits, Digits]:
-    """The clips of the training and those of the test speakers. ValueError, naming the folder, where a side lacks a sex."""
-    learn, test = (clips.take(clips.splits == split) for split in COLUMNS["split"])
-    for part, name in ((learn, "training"), (test, "test")):
-        if len(there := set(part.sexes.tolist())) < 2:
-            sexes = " and ".join(COLUMNS["sex"][sex] for sex in there) or "no"
+    """(train, test): the clips of the training speakers and of the test speakers.
+
+    Raises ValueError, which names the folder, if a side has no speaker of one sex.
+    """
+    train, test = (clips.take(clips.splits == split) for split in COLUMNS["split"])
+    for part, name in ((train, "training"), (test, "test")):
+        if len(present := set(part.sexes.tolist())) < 2:
+            sexes = " and ".join(COLUMNS["sex"][sex] for sex in present) or "no"
             raise ValueError(f"{folder} has {sexes} {name} speakers: both sexes are needed on both sides")
-    return learn, test
+    return train, test
 
 
 def speaker_folds(clips: Digits, folds: int, seed: int = 0) -> np.ndarray:
-    """(N,) int from 0 to folds - 1: whole speakers dealt out at random, as many of each sex to every fold as can be.
+    """(N,) int, the fold 0 to folds - 1 of each clip: all clips of a speaker in one fold, the speakers of each sex evenly.
 
-    ValueError when a sex has fewer speakers than there are folds.
+    Raises ValueError if one sex has fewer speakers than there are folds.
     """
     fold, rng = np.zeros(len(clips), int), np.random.default_rng(seed)
     for sex, name in enumerate(COLUMNS["sex"]):
         speakers = np.unique(clips.speakers[clips.sexes == sex])
         if len(speakers) < folds:
-            raise ValueError(f"{folds} folds need as many {name} speakers at least, got {len(speakers)}")
+            raise ValueError(f"{folds} folds need at least as many {name} speakers, got {len(speakers)}")
         for n, speaker in enumerate(rng.permutation(speakers)):
             fold[clips.speakers == speaker] = n % folds
     return fold
 
 
 def _arrays(path: Path, clips: int) -> tuple[np.ndarray, np.ndarray]:
-    """frames (M, D) float32 and offsets (clips + 1,), checked. No pickle is ever read."""
+    """Read and check frames (M, D) float32 and offsets (clips + 1,). Pickled arrays are refused."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             frames, offsets = stored["frames"], stored["offsets"]
     except (KeyError, ValueError, OSError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is no .npz with the arrays frames and offsets: {error}") from None
+        raise ValueError(f"{path} is not an .npz with the arrays frames and offsets: {error}") from None
     if frames.ndim != 2 or frames.dtype.kind != "f" or offsets.ndim != 1 or offsets.dtype.kind not in "iu":
         raise ValueError(
             f"{path}: expected frames (M, D) of floats and offsets (N + 1,) of integers, got frames {frames.shape} of "
             f"{frames.dtype} and offsets {offsets.shape} of {offsets.dtype}"
         )
     if len(offsets) != clips + 1:
-        raise ValueError(f"{path} holds {len(offsets) - 1} clips, {METADATA} beside it {clips} rows")
+        raise ValueError(f"{path} holds {len(offsets) - 1} clips, but {METADATA} has {clips} rows")
     steps = np.diff(offsets.astype(np.int64))
     if offsets[0] != 0 or offsets[-1] != len(frames) or (steps < 1).any():
         raise ValueError(

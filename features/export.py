@@ -1,7 +1,7 @@
-"""CSV tables of what a store holds: the tutorial's 113 columns, or one line a frame, and one of what failed.
+"""CSV tables made from a store: the tutorial's 113 columns or one line for each frame, and a table of the failed clips.
 
-For people, spreadsheets, and the tutorial's own script. The contract: rows stand in the store's order, training and test
-clips in tables of their own, and one shard is in memory at a time.
+For people, spreadsheets, and the tutorial's own script. The contract: rows are in the store's order, training and test
+clips are in separate tables, and one shard is in memory at a time.
 """
 
 import json
@@ -18,22 +18,22 @@ from features.store import MANIFEST, Store, open_store
 from features.tables import features_path, rows_path, write_features, write_rows
 from features.whole_files import replace_file
 
-KINDS = {"tutorial": "features", "frames": "frames"}  # what a recipe's tables are called: male_features.csv
+KINDS = {"tutorial": "features", "frames": "frames"}  # the name of a recipe's tables: male_features.csv
 TABLES = [(sex, test) for test in (False, True) for sex in SEXES]
 FAILED, RECIPE = "failed.csv", "recipe.json"
 
 
-def write(store: Store, tables: bool) -> None:
-    """Write recipe.json, failed.csv where clips failed, and the tables on request, each with its *_rows.csv.
+def write_tables(store: Store, tables: bool) -> None:
+    """Write failed.csv if clips failed, the tables with their *_rows.csv if `tables` is set, and recipe.json last.
 
-    Raises ValueError when no clip, for the tutorial's tables of a sex, is left.
+    Raises ValueError if no clip is left, or for the tutorial's tables no clip of one sex.
     """
     recipe = store.header["recipe"]
     failed = [(entry.path, entry.reason or "", entry.message or "") for entry in store.manifest if entry.reason]
     why = ", ".join(f"{count} {reason}" for reason, count in Counter(f[1] for f in failed).most_common())
     first = f"; the first, {failed[0][0]}: {failed[0][2]}" if failed else ""
-    story = f"{len(failed)} of {store.header['clips']} failed ({why}{first}), so there is" if failed else "there is"
-    check_sexes(recipe, (entry.utterance for entry in store.manifest if not entry.reason), story)
+    opening = f"{len(failed)} of {store.header['clips']} failed ({why}{first}), so there is" if failed else "there is"
+    check_sexes(recipe, (entry.utterance for entry in store.manifest if not entry.reason), opening)
     if failed:
         lines = ([guard(cell) for cell in line] for line in failed)
         write_csv(store.folder / FAILED, ("path", "reason", "message"), lines)
@@ -49,53 +49,61 @@ def write(store: Store, tables: bool) -> None:
 
 
 def write_frames(path: Path, columns: Iterable[str], clips: Iterable[np.ndarray], sex: str) -> None:
-    """Write clips, each (T, D), as one line a frame: row (the clip's, in *_rows.csv), frame, the columns, label."""
+    """Write clips, each (T, D), one line for each frame: row (the clip's number in *_rows.csv), frame, columns, label."""
     lines = (
-        (n, t, *map(str, frame), sex)  # NumPy's str of a float32 is the shortest that reads back the same
+        (
+            n,
+            t,
+            *map(str, frame),
+            sex,
+        )  # NumPy's str of a float32 is the shortest text that gives the same number when read
         for n, clip in enumerate(clips)
         for t, frame in enumerate(clip)
     )
     write_csv(path, ("row", "frame", *columns, "label"), lines)
 
 
-def check_sexes(recipe: str, clips: Iterable[Utterance], story: str) -> None:
-    """ValueError when there is no clip; for the tutorial, when training or test tables would have one sex only."""
-    there = {(clip.sex, clip.split == "test") for clip in clips}
+def check_sexes(recipe: str, clips: Iterable[Utterance], opening: str) -> None:
+    """Raise ValueError, a sentence that begins with `opening`, if there is no clip to write into a table.
+
+    The tutorial's training tables need clips of both sexes, and so do its test tables if there are any.
+    """
+    present = {(clip.sex, clip.split == "test") for clip in clips}
     if recipe != "tutorial":
-        if not there:
-            raise ValueError(f"{story} no usable clip")
+        if not present:
+            raise ValueError(f"{opening} no usable clip")
         return
-    for test in sorted({False} | {test for _, test in there}):
+    for test in sorted({False} | {test for _, test in present}):
         for sex in SEXES:
-            if (sex, test) not in there:
-                raise ValueError(f"{story} no usable {sex} clip for the {'test' if test else 'training'} tables")
+            if (sex, test) not in present:
+                raise ValueError(f"{opening} no usable {sex} clip for the {'test' if test else 'training'} tables")
 
 
 def counts(store: Store) -> dict[str, int]:
-    """Clips in each table that is there, by its name; where there is no table, in the manifest."""
-    found = _counts(store)
-    tables = {table_path(store.folder, store.header["recipe"], *key): n for key, n in found.items()}
-    return {path.name: n for path, n in tables.items() if path.exists()} or {MANIFEST: sum(found.values())}
+    """{file name: number of clips} of the tables that exist; without tables, of the manifest."""
+    clips = _counts(store)
+    tables = {table_path(store.folder, store.header["recipe"], *key): n for key, n in clips.items()}
+    return {path.name: n for path, n in tables.items() if path.exists()} or {MANIFEST: sum(clips.values())}
 
 
 def is_complete(folder: Path, tables: bool) -> bool:
-    """Whether everything that `write` makes is there. recipe.json is the last of it."""
+    """Whether every file that `write_tables` writes exists; recipe.json is written last."""
     try:
         store = open_store(folder)
     except (FileNotFoundError, ValueError):
         return False
-    wanted = [table_path(folder, store.header["recipe"], *key) for key in _counts(store)] if tables else []
-    return all(path.exists() for path in [*wanted, folder / RECIPE])
+    paths = [table_path(folder, store.header["recipe"], *key) for key in _counts(store)] if tables else []
+    return all(path.exists() for path in [*paths, folder / RECIPE])
 
 
 def remove(folder: Path) -> None:
-    """Remove the manifest and all that is made from it."""
-    for path in [folder / MANIFEST, *standing(folder)]:
+    """Remove the manifest and all files that are made from it."""
+    for path in [folder / MANIFEST, *existing(folder)]:
         path.unlink(missing_ok=True)
 
 
-def standing(folder: Path) -> list[Path]:
-    """What of all that `write` makes is in a folder."""
+def existing(folder: Path) -> list[Path]:
+    """The files in a folder that `write_tables` may have written, whatever the recipe."""
     tables = [table_path(folder, recipe, *key) for recipe in KINDS for key in TABLES]
     files = [*tables, *map(rows_path, tables), folder / RECIPE, folder / FAILED]
     return [path for path in dict.fromkeys(files) if path.exists()]
@@ -108,9 +116,9 @@ def table_path(folder: Path, recipe: str, sex: str, test: bool) -> Path:
 
 
 def _counts(store: Store) -> dict[tuple[str, bool], int]:
-    """Clips that are not failed, by (sex, whether to test), in the order of TABLES."""
-    found = Counter((entry.sex, entry.split == "test") for entry in store.manifest if not entry.reason)
-    return {key: found[key] for key in TABLES if found[key]}
+    """The number of measured clips of each (sex, whether they are test clips), in the order of TABLES."""
+    clips = Counter((entry.sex, entry.split == "test") for entry in store.manifest if not entry.reason)
+    return {key: clips[key] for key in TABLES if clips[key]}
 
 
 def _chosen(store: Store, sex: str, test: bool) -> Iterator[tuple[Utterance, Any]]:

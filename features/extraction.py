@@ -1,8 +1,8 @@
-"""From a list of clips to what was measured on disk: a store of all of them, and the tables that are made from it.
+"""Measure a list of clips into a folder: a store with the numbers of all clips, and the tables that are made from it.
 
-For the command `features`. The contract: a bad clip becomes a line with its reason, never a row, and stops no other
-clip; the bytes are the same for any number of workers and however often the extraction was stopped and begun again;
-nothing that was made with other settings is overwritten unless asked.
+For the command `features`. The contract: a bad clip becomes a line with its reason, never a row, and does not stop the
+others; the bytes are the same for any number of workers, and however often the extraction was interrupted and resumed;
+files that were made with other settings are overwritten only on request.
 """
 
 import os
@@ -11,13 +11,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 from features import export, store
+from features.clips import VARIANTS, variant_folder
 from features.corpora import Utterance
 from features.measuring import Measured, measure_all, state_of
-from features.recipes import TUTORIAL, Recipe
+from features.recipes import TUTORIAL, Recipe, variant_of
 from features.store import CLIPS_PER_SHARD, Entry, Shard
 from features.whole_files import sweep
 
@@ -26,9 +27,11 @@ Progress = Callable[[int, int, float], None]
 
 @dataclass(frozen=True)
 class Extraction:
-    """What there is now: the clips in every table, the seconds of sound, and (path, reason, message) of what failed.
+    """What the folder `out` holds after an extraction.
 
-    `measured` of the `clips` were measured by this run, the others by one before it.
+    rows: clips in each table, by its file name. failed: (path, reason, message) of each clip that could not be measured.
+    clips: how many there are, of which `measured` were measured by this run and the others by an earlier one. seconds: of
+    sound in the measured clips. failed_variants: as `failed`, of clips that were measured but not in every variant.
     """
 
     out: Path
@@ -37,6 +40,7 @@ class Extraction:
     clips: int
     measured: int
     seconds: float
+    failed_variants: list[tuple[str, str, str]] = field(default_factory=list)
 
 
 def extract(
@@ -50,139 +54,176 @@ def extract(
     retry_failed: bool = False,
     say: Callable[[str], None] = lambda text: None,
     corpus: str = "",
+    variants: int = 0,
 ) -> Extraction:
     """Measure every utterance by the recipe into the folder `out`: a store (see `store`), and tables (see `export`).
 
-    An extraction of the same clips by the same recipe that stands there is resumed: what it measured stays, unless the
-    recording has changed since or, with `retry_failed`, it failed. `force` begins anew. `jobs` workers (-1: one a core);
-    `progress(done, total, seconds of sound measured now)` is called at first and after each clip, `say` with what stands
-    in `out`. `csv` writes tables of frames too; the tutorial's tables are always written. `corpus`: whose names the
-    speakers' are (`corpora.names_of`). Raises FileExistsError for something else in `out`; ValueError when no clip, for
-    the tutorial's tables of a sex, is left.
+    If `out` holds an extraction of the same clips by the same recipe, it is resumed: a clip is measured again only if its
+    recording has changed since, or if it failed and `retry_failed` is set. `force` removes what is there and starts anew.
+    jobs: number of worker processes, -1 for one per core. `progress(done, total, seconds)` is called at the start and after
+    each clip; `seconds` is the sound measured by this run. `say(text)` is called with what an earlier run left. csv: write
+    tables of frames too; the tutorial's tables are always written. corpus: where the speakers' names come from
+    (`corpora.names_of`). variants: also measure so many randomly changed copies of each clip, for training, into
+    `out`/variants/1, 2, ... (recipe `frames` only; `clips.read_variants` reads them; `progress` counts the copies too).
+
+    Raises FileExistsError if `out` holds anything else, and ValueError if no clip is left, or for the tutorial's tables
+    no clip of one sex.
     """
-    out = Path(out)
+    recipes = [recipe, *(variant_of(recipe, number) for number in range(1, 1 + variants))]
     clips = sorted(utterances, key=_place)
     export.check_sexes(recipe.name, clips, "there is")
+    if force:
+        shutil.rmtree(Path(out) / VARIANTS, ignore_errors=True)
+    sound_s = [0.0] * len(recipes)  # measured by this run, by each of the recipes
+
+    def extract_one(number: int, csv: bool, say: Callable[[str], None]) -> Extraction:
+        def count(done: int, total: int, seconds: float) -> None:
+            sound_s[number] = seconds
+            progress(number * total + done, len(recipes) * total, sum(sound_s))
+
+        folder = variant_folder(out, number)
+        return _extract(clips, folder, jobs, count, force, recipes[number], csv, retry_failed, say, corpus)
+
+    result = extract_one(0, csv, say)
+    changed = [extract_one(number, False, lambda text: None) for number in range(1, 1 + variants)]
+    failed = {clip for variant in changed for clip in variant.failed}
+    return replace(result, failed_variants=sorted(failed.difference(result.failed)))
+
+
+def _extract(
+    clips: list[Utterance], out: Path, jobs: int, progress: Progress, force: bool, recipe: Recipe, csv: bool,
+    retry_failed: bool, say: Callable[[str], None], corpus: str,
+) -> Extraction:  # fmt: skip
+    """Measure the clips (sorted by `_place`) by one recipe into one folder. `failed_variants` of the result is empty."""
     root = Path(os.path.commonpath({os.path.dirname(os.path.abspath(clip.path)) for clip in clips}))
-    header = store.header_of(recipe, (_named(clip, root) for clip in clips), corpus)
-    begun = time.time_ns()
+    header = store.header_of(recipe, (_relative(clip, root) for clip in clips), corpus)
+    started_ns = time.time_ns()
     _prepare(out, header, force)
-    stale = _to_measure(out, clips, header, retry_failed)
-    wanted = csv or recipe.name == "tutorial"
-    if not stale and export.is_complete(out, wanted):
+    pending = _pending(out, clips, header, retry_failed)
+    tables = csv or recipe.name == "tutorial"
+    if not pending and export.is_complete(out, tables):
         say(f"nothing to do: all {len(clips)} clips are there, and no recording has changed since")
     else:
-        if stale and len(stale) < len(clips):
-            say(f"resuming: {len(clips) - len(stale)} of {len(clips)} clips are there, {len(stale)} to measure")
-        export.remove(out)  # what is made from the store must not stand beside another state of it
-        if stale:
-            _fill(out, begun, header, clips, root, stale, recipe, jobs, progress)
+        if pending and len(pending) < len(clips):
+            say(f"resuming: {len(clips) - len(pending)} of {len(clips)} clips are there, {len(pending)} to measure")
+        export.remove(out)  # tables of an earlier state of the store must not lie beside it
+        if pending:
+            _measure_into_shards(out, started_ns, header, clips, root, pending, recipe, jobs, progress)
         store.write_manifest(out, header)
-        export.write(store.open_store(out), wanted)
-    return _told(store.open_store(out), len(stale))
+        export.write_tables(store.open_store(out), tables)
+    return _extraction_in(store.open_store(out), measured=len(pending))
 
 
 def _place(clip: Utterance) -> tuple[str, float, float]:
     return clip.path.as_posix(), clip.start_s, -1.0 if clip.end_s is None else clip.end_s
 
 
-def _named(clip: Utterance, root: Path) -> Utterance:
-    """The clip with its path relative to the folder that holds all: no machine's own path gets into a table."""
+def _relative(clip: Utterance, root: Path) -> Utterance:
+    """The clip with its path relative to `root`, the folder that holds all clips: no absolute path gets into a table."""
     return replace(clip, path=Path(os.path.abspath(clip.path)).relative_to(root))
 
 
 def _prepare(out: Path, header: dict, force: bool) -> None:
-    """A folder to write into: new, or begun with the same header. FileExistsError for anything else, unless forced."""
+    """Create the folder `out`, or check that the extraction in it has the same header; `force` removes that extraction.
+
+    Raises FileExistsError if the folder holds anything else.
+    """
     out.mkdir(parents=True, exist_ok=True)
     if force:
         export.remove(out)
         shutil.rmtree(out / store.SHARDS, ignore_errors=True)
-    begun = store.begun(out)
-    if begun is not None and (words := store.header_differences(begun, header)):
+    existing = store.find_header(out)
+    if existing is not None and (differences := store.header_differences(existing, header)):
         raise FileExistsError(
-            f"{out} holds an extraction that was made differently (there and now: {'; '.join(words)}): choose another "
+            f"{out} holds an extraction with other settings (there and now: {'; '.join(differences)}): choose another "
             "folder, or replace it with --force"
         )
-    if begun is None and (standing := export.standing(out)):
-        raise FileExistsError(f"{standing[0]} exists: choose another folder, or replace the earlier run with --force")
+    if existing is None and (files := export.existing(out)):
+        raise FileExistsError(f"{files[0]} exists: choose another folder, or replace the earlier run with --force")
     (out / store.SHARDS).mkdir(exist_ok=True)
     for folder in (out, out / store.SHARDS):
         sweep(folder)
 
 
-def _to_measure(out: Path, clips: list[Utterance], header: dict, retry_failed: bool) -> list[int]:
-    """Numbers of the clips that are not in a shard, have changed since, or have failed and shall be tried again."""
-    stale = []
+def _pending(out: Path, clips: list[Utterance], header: dict, retry_failed: bool) -> list[int]:
+    """Numbers of the clips to measure: those in no shard, changed since, or failed and to be retried."""
+    pending = []
     for number in range(store.shard_count(header)):
         first = number * CLIPS_PER_SHARD
         inside = clips[first : first + CLIPS_PER_SHARD]
         try:
             shard = store.read_shard(out, number)
-            begun = store.shard_path(out, number).stat().st_mtime_ns  # of the run that wrote it, see write_shard
+            started_ns = store.shard_path(out, number).stat().st_mtime_ns  # see `write_shard`
         except (FileNotFoundError, ValueError):
             shard = None
         if shard is None or shard.header != header:
-            stale += range(first, first + len(inside))
+            pending += range(first, first + len(inside))
             continue
         for k, (clip, entry) in enumerate(zip(inside, shard.entries, strict=True)):
             size, changed = state_of(clip.path)
-            if size != entry.bytes or changed > begun or (retry_failed and entry.status != "ok"):
-                stale.append(first + k)
-    return stale
+            if size != entry.bytes or changed > started_ns or (retry_failed and entry.status != "ok"):
+                pending.append(first + k)
+    return pending
 
 
-def _fill(
-    out: Path, begun: int, header: dict, clips: list[Utterance], root: Path, stale: list[int],
+def _measure_into_shards(
+    out: Path, started_ns: int, header: dict, clips: list[Utterance], root: Path, pending: list[int],
     recipe: Recipe, jobs: int, progress: Progress,
 ) -> None:  # fmt: skip
-    """Measure the clips numbered `stale`, and write each shard once its last one is done."""
-    left = Counter(number // CLIPS_PER_SHARD for number in stale)
-    results: dict[int, dict[int, Measured]] = {}  # of the shards begun: one, and one more for each worker at most
-    done, seconds = len(clips) - len(stale), 0.0
+    """Measure the clips with the numbers `pending`; write each shard as soon as its last clip is measured."""
+    remaining = Counter(number // CLIPS_PER_SHARD for number in pending)  # clips to measure, by shard
+    results: dict[int, dict[int, Measured]] = {}  # of unfinished shards: at most one, and one more for each worker
+    done, seconds = len(clips) - len(pending), 0.0
     progress(done, len(clips), seconds)
-    with closing(measure_all(recipe, [clips[number] for number in stale], jobs)) as measured:
+    with closing(measure_all(recipe, [clips[number] for number in pending], jobs)) as measured:
         for k, result in measured:
-            shard = stale[k] // CLIPS_PER_SHARD
-            results.setdefault(shard, {})[stale[k]] = result
-            left[shard] -= 1
-            if not left[shard]:
-                _write_shard(out, begun, shard, header, clips, root, results.pop(shard))
+            shard = pending[k] // CLIPS_PER_SHARD
+            results.setdefault(shard, {})[pending[k]] = result
+            remaining[shard] -= 1
+            if not remaining[shard]:
+                _write_shard(out, started_ns, shard, header, clips, root, results.pop(shard))
             done, seconds = done + 1, seconds + (result.seconds or 0.0)
             progress(done, len(clips), seconds)
 
 
 def _write_shard(
-    out: Path, begun: int, shard: int, header: dict, clips: list[Utterance], root: Path, results: dict[int, Measured]
+    out: Path,
+    started_ns: int,
+    shard: int,
+    header: dict,
+    clips: list[Utterance],
+    root: Path,
+    results: dict[int, Measured],
 ) -> None:
-    """The shard with these results, and for its other clips with what it had."""
+    """Write the shard with these results; its other clips keep their earlier ones."""
     numbers = range(shard * CLIPS_PER_SHARD, min((shard + 1) * CLIPS_PER_SHARD, len(clips)))
-    before = (
-        {} if len(results) == len(numbers) else dict(zip(numbers, store.read_shard(out, shard).clips(), strict=True))
-    )
+    earlier = {}
+    if len(results) < len(numbers):
+        earlier = dict(zip(numbers, store.read_shard(out, shard).clips(), strict=True))
     entries, frames = [], []
     for number in numbers:
         if number in results:
             result = results[number]
             rows = result.frames
-            path, *rest = astuple(_named(clips[number], root))
+            path, *rest = astuple(_relative(clips[number], root))
             entry = Entry(
                 path.as_posix(), *rest, result.bytes, "failed" if rows is None else "ok", result.reason, result.message,
                 result.seconds, result.sha256, shard, None,
             )  # fmt: skip
         else:
-            entry, rows = before[number]
+            entry, rows = earlier[number]
         entries.append(replace(entry, index=None if rows is None else len(frames)))
         if rows is not None:
             frames.append(rows)
-    store.write_shard(out, shard, Shard(header, entries, frames), begun)
+    store.write_shard(out, shard, Shard(header, entries, frames), started_ns)
 
 
-def _told(made: store.Store, measured: int) -> Extraction:
+def _extraction_in(finished: store.Store, measured: int) -> Extraction:
     seconds, failed, clips = 0.0, [], 0
-    for entry in made.manifest:
+    for entry in finished.manifest:
         clips += 1
         if entry.status == "ok":
             seconds += entry.seconds or 0.0
         else:
             failed.append((entry.path, entry.reason or "", entry.message or ""))
-    return Extraction(made.folder, export.counts(made), failed, clips, measured, seconds)
+    return Extraction(finished.folder, export.counts(finished), failed, clips, measured, seconds)

@@ -1,7 +1,8 @@
-"""Published corpora from their published address: resumed where the line was cut, checked, unpacked whole or not at all.
+"""Download a published corpus: resume after a cut connection, verify the checksum, unpack the archive whole or not at all.
 
-For the command `fetch`. The contract: what stands in the folder afterwards is what its authors published, by their own
-checksum; an archive without one is not in the table. pooch checks and keeps the files; it cannot resume, `_download` does.
+For the command `fetch`. The contract: the folder afterwards holds what the authors published, verified by their own
+checksum; an archive without a published checksum is not in the table. pooch verifies and stores the files; it cannot resume
+a download, so `_download` does.
 """
 
 import http.client
@@ -20,8 +21,8 @@ from urllib.request import Request, urlopen
 
 import pooch
 
-TRIES = 5  # in a row that bring nothing new
-WAIT_S = 1.0  # after the first of them; doubled after each
+TRIES = 5  # attempts in a row without a new byte, after which the download is given up
+WAIT_S = 1.0  # after the first of these attempts; doubled after each further one
 TIMEOUT_S = 30.0
 CHUNK = 1 << 16  # bytes
 
@@ -30,7 +31,7 @@ Stage = Callable[[str], Callable[[int, int | None], None]]
 
 @dataclass(frozen=True)
 class Archive:
-    """A published .tar.gz: its address, its md5 as published, its size in MB, and the folder that is in it."""
+    """A published .tar.gz: its address, its published md5, its size in MB, and the folder that it holds."""
 
     url: str
     md5: str
@@ -39,7 +40,7 @@ class Archive:
 
     @property
     def file(self) -> str:
-        """Its name at the published address, and on a mirror."""
+        """The archive's file name, at the published address and on a mirror."""
         return self.url.rsplit("/", 1)[1]
 
 
@@ -62,20 +63,20 @@ ARCHIVES = {
     "mini-librispeech-train-clean-5": _librispeech(31, "train-clean-5", 332, "5df7d4e78065366204ca6845bb08f490"),
 }
 BY_HAND = {
-    "common-voice": "is given out after a sign-up only: choose a language at https://commonvoice.mozilla.org/datasets",
-    "voxceleb": "is given out on request only: see https://www.robots.ox.ac.uk/~vgg/data/voxceleb/",
-    "vctk": "has no published checksum: take it from https://datashare.ed.ac.uk/handle/10283/3443",
+    "common-voice": "is available only after a sign-up: choose a language at https://commonvoice.mozilla.org/datasets",
+    "voxceleb": "is available only on request: see https://www.robots.ox.ac.uk/~vgg/data/voxceleb/",
+    "vctk": "has no published checksum: download it from https://datashare.ed.ac.uk/handle/10283/3443",
 }
 
 
 def fetch(name: str, out: str | Path, mirror: str | None = None, stage: Stage | None = None) -> tuple[Path, bool]:
-    """Download and unpack an archive into `out`: (its folder, whether it was fetched now and not there already).
+    """Download and unpack an archive into `out`. Returns (its folder, False if that folder was there already, else True).
 
-    `mirror` is the address of a folder that holds the file under its published name. `stage(title)` is called as a stage
-    begins and returns where its progress goes, (bytes done, bytes in all or None). Until it is done all lies in the folder
-    FILE.part of `out`, and the next call goes on from there. Archives of one corpus share its folder.
+    mirror: the address of a folder that holds the file under its published name. `stage(title)` is called when a stage
+    begins and returns the function that receives its progress, (bytes done, total bytes or None). Unfinished work is kept
+    in the folder FILE.part of `out`, from which the next call continues. Archives of one corpus share its folder.
 
-    Raises ValueError (unknown name, bytes that are not the published ones), ConnectionError (with how to go on), OSError.
+    Raises ValueError (unknown name, wrong checksum), ConnectionError (its message says how to continue), OSError.
     """
     archive, out = _archive(name), Path(out)
     folder = out / archive.folder
@@ -88,13 +89,13 @@ def fetch(name: str, out: str | Path, mirror: str | None = None, stage: Stage | 
     unfinished.mkdir(parents=True, exist_ok=True)
     download = unfinished / "download"
     _recover(unfinished, download)
-    _need_room(unfinished, 2 * archive.megabytes * 10**6 - _size(download), archive)
+    _check_free_space(unfinished, 2 * archive.megabytes * 10**6 - _size(download), archive)
     stage = stage or (lambda title: lambda done, total: None)
-    pooch.get_logger().setLevel("WARNING")  # its line for every download
+    pooch.get_logger().setLevel("WARNING")  # without its line for every download
 
     def downloader(url: str, output_file: str, pooch: object) -> None:
         _download(url, download, stage(f"Downloading {archive.file}"))
-        os.replace(download, output_file)  # where pooch checks it, and removes it when it is wrong
+        os.replace(download, output_file)  # pooch verifies it there, and removes it if it is wrong
 
     try:
         path = Path(
@@ -103,11 +104,11 @@ def fetch(name: str, out: str | Path, mirror: str | None = None, stage: Stage | 
     except ValueError as error:
         shutil.rmtree(unfinished)
         raise ValueError(
-            f"{url} gave bytes that are not the published ones (md5 is not {archive.md5}); they were removed. Run the "
-            "command again; if that happens again, take another address with --mirror URL"
+            f"{url}: the file is not the published one (its md5 is not {archive.md5}) and was removed. Run the command "
+            "again; if the error comes back, choose another address with --mirror URL"
         ) from error
     _unpack(path, archive, out, stage(f"Unpacking {archive.file}"))
-    shutil.rmtree(unfinished)  # with the archive: the folder says that it was fetched
+    shutil.rmtree(unfinished)  # the archive too: the unpacked folder shows that it was fetched
     return folder, True
 
 
@@ -115,22 +116,22 @@ def _archive(name: str) -> Archive:
     if name in ARCHIVES:
         return ARCHIVES[name]
     if name in BY_HAND:
-        raise ValueError(f"{name} {BY_HAND[name]}, unpack it, then: lstm-engine features FOLDER")
+        raise ValueError(f"{name} {BY_HAND[name]}, unpack it, then run: lstm-engine features FOLDER")
     raise ValueError(f"there is no archive {name!r}: expected one of {', '.join([*ARCHIVES, *BY_HAND])}")
 
 
 def _recover(unfinished: Path, download: Path) -> None:
-    """What pooch was checking under its temporary name when a run was killed is a whole download: it must not be lost."""
-    for left in unfinished.glob("tmp*"):
-        os.replace(left, download) if _size(left) else left.unlink()
+    """Keep a download that was complete when its run was killed: pooch was verifying it under a temporary name."""
+    for temporary in unfinished.glob("tmp*"):
+        os.replace(temporary, download) if _size(temporary) else temporary.unlink()
 
 
 class _Cut(Exception):
-    """A request that broke off, or was put off by the server: another may do better."""
+    """A request that broke off or that the server postponed: the next request may succeed."""
 
 
 def _download(url: str, part: Path, progress: Callable[[int, int | None], None]) -> None:
-    """Bring `part` to its full length, by as many requests as it takes as long as they bring something."""
+    """Complete the file `part`, by as many requests as needed; gives up after TRIES in a row without a new byte."""
     longest, fruitless = _size(part), 0
     while True:
         try:
@@ -141,38 +142,41 @@ def _download(url: str, part: Path, progress: Callable[[int, int | None], None])
             if fruitless == TRIES:
                 raise ConnectionError(
                     f"{url}: {cut}, {TRIES} times in a row. {_size(part):,} bytes are kept in {part}: run the command "
-                    "again to go on from there, or take another address with --mirror URL"
+                    "again to continue from there, or choose another address with --mirror URL"
                 ) from cut
             time.sleep(WAIT_S * 2 ** max(fruitless - 1, 0))
 
 
 def _continue(url: str, part: Path, progress: Callable[[int, int | None], None]) -> None:
-    """One request for what `part` lacks, appended to it. Raises _Cut when the rest did not come."""
-    have = _size(part)
-    headers = {"User-Agent": "lstm-engine", "Accept-Encoding": "identity"}  # the file itself, not repacked on the way
+    """Request the bytes that `part` lacks and append them. Raises _Cut if some did not arrive."""
+    size = _size(part)
+    headers = {
+        "User-Agent": "lstm-engine",
+        "Accept-Encoding": "identity",
+    }  # the file itself, not recompressed on the way
     try:
         response = urlopen(
-            Request(url, headers=headers | ({"Range": f"bytes={have}-"} if have else {})), timeout=TIMEOUT_S
+            Request(url, headers=headers | ({"Range": f"bytes={size}-"} if size else {})), timeout=TIMEOUT_S
         )
     except HTTPError as error:
-        if error.code == 416 and have:  # nothing lies beyond what is there: it is all of it, or too much
-            if error.headers.get("Content-Range") == f"bytes */{have}":
+        if error.code == 416 and size:  # there are no further bytes: `part` is complete, or too long
+            if error.headers.get("Content-Range") == f"bytes */{size}":
                 return
             part.unlink()
         elif error.code < 500 and error.code not in (408, 429):
             raise ConnectionError(
-                f"{url}: the server answers {error.code} ({error.reason}). Take another address with --mirror URL"
+                f"{url}: the server answers {error.code} ({error.reason}). Choose another address with --mirror URL"
             ) from error
         raise _Cut(f"the server answers {error.code} ({error.reason})") from error
     except (OSError, http.client.HTTPException) as error:
         raise _Cut(str(getattr(error, "reason", error)) or type(error).__name__) from error
     with response:
-        told = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-        resumed = response.status == 206 and told is not None and int(told[1]) == have
+        start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+        resumed = response.status == 206 and start is not None and int(start[1]) == size
         if response.status == 206 and not resumed:
             part.unlink()
-            raise _Cut("the server sends another stretch of the file than was asked for")
-        done = have if resumed else 0  # a server that cannot resume sends the whole file again
+            raise _Cut("the server sends a range of the file that was not requested")
+        done = size if resumed else 0  # a server that cannot resume sends the whole file again
         length = response.headers.get("Content-Length")
         total = done + int(length) if length else None
         with part.open("ab" if resumed else "wb") as file:
@@ -187,38 +191,38 @@ def _continue(url: str, part: Path, progress: Callable[[int, int | None], None])
 
 def _read(response: http.client.HTTPResponse) -> bytes:
     try:
-        return response.read1(CHUNK)  # what has come, so that a cut loses nothing of it
+        return response.read1(CHUNK)  # all bytes that have arrived, so that a cut loses none
     except (OSError, http.client.HTTPException) as error:
         raise _Cut(str(error) or type(error).__name__) from error
 
 
 def _unpack(path: Path, archive: Archive, out: Path, progress: Callable[[int, int | None], None]) -> None:
-    """Beside its place first, then moved there in one step: a folder that is there is complete."""
+    """Unpack into a temporary folder, then move the result to its place in one step: a folder there is always complete."""
     if not hasattr(tarfile, "data_filter"):
-        raise ValueError("unpacking safely needs Python 3.11.4 or newer: update Python")
+        raise ValueError("Python 3.11.4 or newer is needed to unpack an archive safely: update Python")
     temporary = path.with_name("unpacked")
-    shutil.rmtree(temporary, ignore_errors=True)  # what a killed run left
+    shutil.rmtree(temporary, ignore_errors=True)  # left by a killed run
     try:
         with path.open("rb") as raw, tarfile.open(fileobj=raw) as tar:
             for member in tar:
-                tar.extract(member, temporary, filter="data")  # which refuses paths and links out of the folder
+                tar.extract(member, temporary, filter="data")  # refuses paths and links that leave the folder
                 progress(raw.tell(), path.stat().st_size)
         if not (temporary / archive.folder).is_dir():
             raise ValueError(f"{path} has no folder {archive.folder}")
         (out / archive.folder).parent.mkdir(exist_ok=True)
         for file in (temporary / archive.folder).parent.iterdir():
-            if file.is_file():  # SPEAKERS.TXT, LICENSE.TXT and the like: the same in every archive of a corpus
+            if file.is_file():  # SPEAKERS.TXT, LICENSE.TXT, ...: the same in every archive of a corpus
                 os.replace(file, (out / archive.folder).with_name(file.name))
         os.replace(temporary / archive.folder, out / archive.folder)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise ValueError(f"{path} cannot be unpacked ({error}): remove it and run the command again") from error
 
 
-def _need_room(out: Path, needed: int, archive: Archive) -> None:
+def _check_free_space(out: Path, needed: int, archive: Archive) -> None:
     if (free := shutil.disk_usage(out).free) < needed:
         raise OSError(
             f"{archive.file} and its {archive.megabytes:,} MB unpacked need {needed / 1e6:,.0f} MB in {out}, "
-            f"and {free / 1e6:,.0f} are free: name another folder with --out"
+            f"but only {free / 1e6:,.0f} MB are free: choose another folder with --out"
         )
 
 

@@ -1,7 +1,7 @@
-"""A clip as frames, one every 20 ms: pitch, how voiced the sound is, its energy, and the shape of its spectrum.
+"""Measure a clip in frames, one every 20 ms: pitch, voicing, energy, and the shape of the spectrum.
 
-For the recipe `frames`. The contract: frame t is about the sound around t * 20 ms, every number is finite, and how loud the
-recording is moves the energy column alone.
+For the recipe `frames`. The contract: frame t describes the sound around t * 20 ms, every number is finite, and the level of
+the recording changes the energy column alone.
 """
 
 import librosa
@@ -13,12 +13,12 @@ from threadpoolctl import ThreadpoolController
 RATE_HZ = 16_000
 HOP = 320  # samples: 20 ms
 LOWEST_HZ, HIGHEST_HZ = 60, 500
-PITCH_FRAME = 1_024  # samples: 64 ms, so that the half which YIN compares holds nearly two periods of LOWEST_HZ
-BLOCK = 3_000  # frames whose pitch is sought at once: a minute, so that an hour's recording needs no more memory
-WINDOW = 512  # samples: 32 ms, of the spectrum
+PITCH_FRAME = 1_024  # samples: 64 ms, so that the half that YIN compares holds nearly two periods of LOWEST_HZ
+BLOCK = 3_000  # frames whose pitch is computed at once: a minute, so that a long recording needs no more memory
+WINDOW = 512  # samples of the spectrum's window: 32 ms
 MELS, MEL_HZ = 40, (60, 7_600)
 N_MFCC = 20
-SILENCE = 1e-6  # -120 dB of full scale: below it energy is not told apart, and no spectrum is trusted
+SILENCE = 1e-6  # -120 dB of full scale: the least energy, and the least amplitude in the spectrum
 COLUMNS = ("log_f0", "voicing", "energy_db", *(f"mfcc{k}" for k in range(1, N_MFCC + 1)))
 LOG_F0, VOICING, ENERGY_DB = range(3)
 
@@ -28,9 +28,10 @@ _BLAS = ThreadpoolController().select(user_api="blas")
 def frames(samples: np.ndarray, rate: int, pitch: str = "yin") -> np.ndarray:
     """(T, 23) float32 of samples (n,) at `rate` Hz; T is 1 + n' // 320, with n' samples after resampling to 16 kHz.
 
-    log_f0: natural logarithm of the fundamental frequency in Hz, a number also where nothing is voiced. voicing: 0 to 1,
-    `periodicity` for "yin", the probability of the hidden Markov model for "pyin". energy_db: root mean square in dB of
-    full scale. mfcc1 to mfcc20 of 40 mel bands; coefficient 0 is left out, energy says it. ValueError for another pitch.
+    log_f0: natural logarithm of the fundamental frequency in Hz, finite in unvoiced frames too. voicing: 0 to 1, for "yin"
+    the `periodicity`, for "pyin" the probability from its hidden Markov model. energy_db: root mean square in dB of full
+    scale. mfcc1 to mfcc20: of 40 mel bands, without coefficient 0, which repeats the energy. Raises ValueError if `pitch`
+    is neither "yin" nor "pyin".
     """
     if pitch not in TRACKERS:
         raise ValueError(f"pitch must be {' or '.join(TRACKERS)}, got {pitch!r}")
@@ -44,8 +45,8 @@ def frames(samples: np.ndarray, rate: int, pitch: str = "yin") -> np.ndarray:
 
 
 def mfcc(x: np.ndarray) -> np.ndarray:
-    """Coefficients 1 to 20, (T, 20), of samples (n,) at 16 kHz, over what lies within 80 dB of the loudest band."""
-    with _BLAS.limit(limits=1):  # more threads sum in another order: the last digit must not depend on them
+    """Coefficients 1 to 20, (T, 20), of samples (n,) at 16 kHz; mel bands are floored at 80 dB below the loudest."""
+    with _BLAS.limit(limits=1):  # more threads would sum in another order and change the last digits
         bands = librosa.feature.melspectrogram(
             y=x, sr=RATE_HZ, n_fft=WINDOW, hop_length=HOP, n_mels=MELS, fmin=MEL_HZ[0], fmax=MEL_HZ[1]
         )
@@ -54,7 +55,7 @@ def mfcc(x: np.ndarray) -> np.ndarray:
 
 
 def yin(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """F0 in Hz (T,) by YIN (de Cheveigné & Kawahara 2002), and how periodic the sound is at it (T,), 0 to 1."""
+    """F0 in Hz (T,) by YIN (de Cheveigné & Kawahara 2002), and the `periodicity` at F0 (T,), 0 to 1."""
     padded = np.pad(x, PITCH_FRAME // 2)  # frame t is centred on sample t * HOP
     f0, voicing = [], []
     for start in range(0, 1 + len(x) // HOP, BLOCK):
@@ -75,15 +76,17 @@ def yin(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def periodicity(framed: np.ndarray, f0: np.ndarray) -> np.ndarray:
-    """1 - d'(τ) at the period τ that YIN found, (T,) from 0 (noise) to 1: framed (T, 1024), f0 (T,) Hz.
+    """1 - d'(τ) at the period τ of f0, (T,), from 0 (noise) to 1 (periodic): framed (T, 1024), f0 (T,) in Hz from YIN.
 
-    d(τ) = Σ_j (x_j - x_(j+τ))² over half a frame, and d'(τ) is d(τ) over its mean from 1 to τ (YIN's equation 8), small
-    where shifting by τ changes less than shorter shifts do. YIN uses d' to find τ and librosa's does not return it.
+    d(τ) = Σ_j (x_j - x_(j+τ))² over half a frame, and d'(τ) is d(τ) divided by its mean from 1 to τ (YIN's equation 8):
+    small if a shift by τ changes the sound less than shorter shifts do. YIN finds τ by d', but librosa does not return it.
     """
     half, longest = PITCH_FRAME // 2, RATE_HZ // LOWEST_HZ
     w = framed - framed.mean(axis=1, keepdims=True)
     first = np.where(np.arange(PITCH_FRAME) < half, w, 0)
-    r = irfft(rfft(w) * np.conj(rfft(first)))[:, : longest + 1]  # r(τ) = Σ x_j x_(j+τ), (T, 267); nothing wraps around
+    r = irfft(rfft(w) * np.conj(rfft(first)))[
+        :, : longest + 1
+    ]  # r(τ) = Σ x_j x_(j+τ), (T, 267); it does not wrap around
     squares = np.pad(np.cumsum(w.astype(float) ** 2, axis=1), ((0, 0), (1, 0)))  # (T, 1025)
     energy = squares[:, half : half + longest + 1] - squares[:, : longest + 1]  # of x_τ to x_(τ+511)
     d = np.maximum(energy[:, :1] + energy - 2 * r, 0)  # (T, 267)
@@ -94,7 +97,7 @@ def periodicity(framed: np.ndarray, f0: np.ndarray) -> np.ndarray:
 
 
 def pyin(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """F0 in Hz (T,) by probabilistic YIN (Mauch & Dixon 2014), and its probability of voice (T,); some 30 x slower."""
+    """F0 in Hz (T,) by probabilistic YIN (Mauch & Dixon 2014), and the probability of voice (T,); some 30 x slower."""
     f0, _, probability = librosa.pyin(
         x, fmin=LOWEST_HZ, fmax=HIGHEST_HZ, sr=RATE_HZ, frame_length=PITCH_FRAME, hop_length=HOP, fill_na=None
     )

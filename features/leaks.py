@@ -1,10 +1,12 @@
-"""Who is heard in training is not heard in the test: found by the speaker's name and by the recording's content, refused.
+"""Refuse leaks: speakers or recordings that are in the training part and in the test part.
 
-Within one corpus the clips of both sides are at hand (`refuse_leaks`). A model that travels carries prints of what it has
-learnt from: eight bytes for each clip and each speaker, which tell whether one is known and nothing else.
+Within one corpus the clips of both parts are compared (`refuse_leaks`). A trained model stores fingerprints of its training
+data (`prints`): eight bytes for each clip and each speaker, from which one can test whether a clip or a speaker was in the
+training data, and learn nothing else.
 
-A speaker is a name, letter by letter: "0123" and "123" are two people, and the same name in two corpora is two. A recording
-is its decoded samples, whatever the file's name or format; another stretch of it, or a lossy copy, is not noticed.
+Speakers are compared by their exact names: "0123" and "123" are two people, and so is one name in two corpora. Recordings
+are compared by their decoded samples, whatever the file's name or format; another stretch of a recording, or a lossy copy,
+is not detected.
 """
 
 import base64
@@ -16,40 +18,46 @@ import numpy as np
 
 from features.clips import Clips
 
-PRINT = 8  # bytes: that one of a million clips meets a print of a million others by chance is 1 in 18 million
+PRINT = (
+    8  # bytes: the chance that any of a million clips matches the print of one of a million others is 1 in 18 million
+)
 
 
 class Leak(ValueError):
-    """The same speaker, or the same recording, in training and in the test: the figure would be better than deserved."""
+    """The same speaker or recording is in the training and in the test part, so the score would be too good."""
 
 
 def refuse_leaks(train: Clips, test: Clips) -> None:
-    """Raises Leak where a speaker or a recording is on both sides, naming up to three of them and where they are."""
+    """Raise Leak, naming up to three cases with their files, if a speaker or a recording is in both parts."""
     for what, field, advice in (
         ("speaker", "speakers", "split by speaker"),
         ("recording", "hashes", "take the copies out of one side"),
     ):
-        # {speaker or hash: the first clip of it}, on either side
-        ours, theirs = (dict(zip(getattr(c, field)[::-1], c.paths[::-1], strict=True)) for c in (train, test))
-        both = sorted(key for key in theirs if key in ours and key is not None)
+        # {speaker or hash: path of its first clip}, of either part
+        trained, tested = (dict(zip(getattr(c, field)[::-1], c.paths[::-1], strict=True)) for c in (train, test))
+        both = sorted(key for key in tested if key in trained and key is not None)
         if both:
             count = f"a {what} is" if len(both) == 1 else f"{len(both)} {what}s are"
             name = "{!r}: " if what == "speaker" else ""
-            shown = (f"{name.format(k)}{ours[k]} in training, {theirs[k]} in the test" for k in both[:3])
+            shown = (f"{name.format(k)}{trained[k]} in training, {tested[k]} in the test" for k in both[:3])
             raise Leak(f"{count} on both sides ({'; '.join(shown)}{_more(both)}): {advice}")
 
 
 def prints(clips: Clips, corpus: str) -> dict[str, str]:
-    """What a model keeps of its training clips, as JSON values: `corpus`, and the sorted prints of clips and speakers.
+    """The fingerprints that a model stores of its training clips, as JSON values: `corpus`, `clips` and `speakers`.
 
-    `corpus` says whose names the speakers' are, so that "103" of LibriSpeech is not taken for "103" of another corpus.
+    `corpus` is the corpus that the speakers' names belong to (corpora.names_of), so that "103" of LibriSpeech is not taken
+    for "103" of another corpus. The prints are sorted, joined and encoded in base64.
     """
     speakers = {_speaker_print(corpus, name) for name in clips.speakers if name is not None}
     return {"corpus": corpus, "clips": _packed({_clip_print(h) for h in clips.hashes}), "speakers": _packed(speakers)}
 
 
 def known(clips: Clips, corpus: str, stored: Mapping[str, str]) -> np.ndarray:
-    """(N,) str: "recording" or "speaker" where a clip or its speaker has a print in `stored`, "" where neither has."""
+    """(N,) str: "recording" if the clip has a print in `stored` (see `prints`), "speaker" if its speaker has one, or "".
+
+    corpus: the corpus of `clips`, as for `prints`.
+    """
     recordings, speakers = _unpacked(stored["clips"]), _unpacked(stored["speakers"])
     return np.array(
         [
@@ -63,24 +71,24 @@ def known(clips: Clips, corpus: str, stored: Mapping[str, str]) -> np.ndarray:
 
 
 def refuse_known(clips: Clips, corpus: str, stored: Mapping[str, str]) -> None:
-    """Raises Leak where the model that keeps `stored` has learnt from a clip or from its speaker; names up to three."""
-    why = known(clips, corpus, stored)
-    met = [n for n, reason in enumerate(why) if reason]
-    if not met:
+    """Raise Leak, naming up to three, if the model with the prints `stored` was trained on a clip or on its speaker."""
+    kinds = known(clips, corpus, stored)
+    leaked = [n for n, kind in enumerate(kinds) if kind]
+    if not leaked:
         return
     shown = "; ".join(
-        f"{clips.paths[n]}, the recording itself" if why[n] == "recording" else
+        f"{clips.paths[n]}, the recording itself" if kinds[n] == "recording" else
         f"{clips.paths[n]}, speaker {clips.speakers[n]!r}"
-        for n in met[:3]
+        for n in leaked[:3]
     )  # fmt: skip
     raise Leak(
-        f"the model has learnt from {len(met)} of the {len(clips)} clips or their speakers ({shown}{_more(met)}): "
-        "name a part that it has not heard with --part, or leave these clips out with --allow-known"
+        f"the model has learnt from {len(leaked)} of the {len(clips)} clips or their speakers ({shown}{_more(leaked)}): "
+        "choose a part that it has not learnt from with --part, or leave these clips out with --allow-known"
     )
 
 
-def _more(met: Sequence[Any]) -> str:
-    return f"; and {len(met) - 3} more" if len(met) > 3 else ""
+def _more(cases: Sequence[Any]) -> str:
+    return f"; and {len(cases) - 3} more" if len(cases) > 3 else ""
 
 
 def _clip_print(content_hash: str) -> bytes:
@@ -91,8 +99,8 @@ def _speaker_print(corpus: str, name: str) -> bytes:
     return hashlib.sha256(f"{corpus}\n{name}".encode()).digest()[:PRINT]
 
 
-def _packed(found: set[bytes]) -> str:
-    return base64.b64encode(b"".join(sorted(found))).decode("ascii")
+def _packed(fingerprints: set[bytes]) -> str:
+    return base64.b64encode(b"".join(sorted(fingerprints))).decode("ascii")
 
 
 def _unpacked(text: str) -> set[bytes]:

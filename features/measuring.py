@@ -1,7 +1,7 @@
-"""Clips measured by worker processes, so that a clip that ends its process costs one clip and not the extraction.
+"""Measure clips in worker processes, so that a clip that ends its process costs one clip and not the whole extraction.
 
-For extraction. The contract: every clip that is handed in comes out once, as numbers or with the reason why there are
-none; nothing but the clip and the recipe decides which numbers. A worker does one clip at a time on one thread.
+For extraction. The contract: every clip gives exactly one result, its numbers or the reason why there are none; the numbers
+depend on the clip and the recipe alone. A worker measures one clip at a time, on one thread.
 """
 
 import multiprocessing
@@ -21,10 +21,10 @@ from features.audio import BadClip, Reason, content_hash, read_clip
 from features.corpora import Utterance
 from features.recipes import Recipe
 
-LONGEST_S = 600.0  # of a clip: an hour at once would take gigabytes, and is no clip
-TRIES = 2  # a worker may have been ended by somebody else: the second time it is the clip
-# On Linux a server that has the libraries loaded forks the workers; elsewhere each worker loads them, for 2 s. Ours are not
-# among them: the server would look for them where Python was started, and might find another `features` there.
+LONGEST_S = 600.0  # a clip may last ten minutes: measuring an hour at once would take gigabytes
+TRIES = 2  # the first time another program may have ended the worker; the second time it was the clip
+# On Linux the workers are forked by a server that has the libraries loaded; elsewhere each worker loads them, in 2 s. This
+# package is not preloaded: the server searches the folder in which Python was started, which may hold another `features`.
 _PROCESSES = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
 if sys.platform == "linux":
     _PROCESSES.set_forkserver_preload(
@@ -34,9 +34,9 @@ if sys.platform == "linux":
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of a clip: frames (T, D), `seconds` of sound and its hash, or else a reason and the sentence for it.
+    """The result for one clip: frames (T, D), the clip's length in seconds and its hash, or else a reason and a message.
 
-    `bytes`: the size of the file that was measured, None when it was not there.
+    bytes: size of the file that was measured, None if it does not exist.
     """
 
     frames: np.ndarray | None = None
@@ -48,20 +48,23 @@ class Measured:
 
 
 def state_of(path: str | Path) -> tuple[int | None, int]:
-    """(size in bytes, the time in ns of its last change, of content or name) of a file; (None, 0) when not there."""
+    """(size in bytes, time of the last change of content or name in ns) of a file; (None, 0) if it does not exist."""
     try:
         state = os.stat(path)
     except OSError:
         return None, 0
-    return state.st_size, max(state.st_mtime_ns, state.st_ctime_ns)  # a file moved in place of another keeps its mtime
+    return state.st_size, max(state.st_mtime_ns, state.st_ctime_ns)  # a file that is moved keeps its mtime
 
 
 def measure(recipe: Recipe, clip: Utterance) -> Measured:
-    """One clip, checked and measured here; once more when its file changed meanwhile. Raises nothing that a clip causes."""
+    """Check and measure one clip in this process; repeated once if the file changed meanwhile.
+
+    No error that the clip causes is raised: it becomes a reason in the result.
+    """
     for _ in range(TRIES):
-        before = state_of(clip.path)
-        measured = replace(_measured(recipe, clip), bytes=before[0])
-        if state_of(clip.path) == before:
+        state = state_of(clip.path)
+        measured = replace(_measured(recipe, clip), bytes=state[0])
+        if state_of(clip.path) == state:
             break
     return measured
 
@@ -72,24 +75,24 @@ def _measured(recipe: Recipe, clip: Utterance) -> Measured:
         frames = recipe.measure(samples, rate)  # (T, D)
     except BadClip as bad:
         return Measured(reason=bad.reason, message=bad.detail)
-    except Exception as error:  # whatever a library raises on sound that it was not made for
-        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return Measured(reason=Reason.UNMEASURABLE, message=f"measuring it failed ({said})")
+    except Exception as error:  # any error that a library raises on an unusual sound
+        cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return Measured(reason=Reason.UNMEASURABLE, message=f"measuring it failed ({cause})")
     if not np.isfinite(frames).all():
-        return Measured(reason=Reason.NOT_FINITE, message="what was measured on it is not finite")
+        return Measured(reason=Reason.NOT_FINITE, message="the numbers measured on it are not finite")
     return Measured(frames, len(samples) / rate, content_hash(samples))
 
 
 def measure_all(recipe: Recipe, clips: Sequence[Utterance], jobs: int = 1) -> Iterator[tuple[int, Measured]]:
-    """(number of the clip, what came of it) as they are done, begun in order, by `jobs` workers (-1: one a core).
+    """Yield (number of the clip, its result) as the clips are finished; they are started in order.
 
-    A program that calls this does so under `if __name__ == "__main__":`, as all that start processes. Raises RuntimeError
-    when a worker cannot start.
+    jobs: number of worker processes, -1 for one per core. A program must call this under `if __name__ == "__main__":`, like
+    everything that starts processes. Raises RuntimeError if a worker cannot start.
     """
     if not clips:
         return
     workers = [_Worker(recipe) for _ in range(min(joblib.effective_n_jobs(jobs), len(clips)))]
-    untried, again = iter(range(len(clips))), []  # numbers, and (number, which try)
+    untried, again = iter(range(len(clips))), []  # numbers of clips, and (number, attempt) of those to repeat
     try:
         while True:
             for worker in (w for w in workers if w.job is None):
@@ -117,7 +120,7 @@ def measure_all(recipe: Recipe, clips: Sequence[Utterance], jobs: int = 1) -> It
 
 
 class _Worker:
-    """A process at the other end of a connection, and the (number, try) of the clip that it has, None when idle."""
+    """A worker process, the connection to it, and its job: (number, attempt) of the clip it measures, None when idle."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -127,13 +130,13 @@ class _Worker:
     def begin(self, job: tuple[int, int], clip: Utterance) -> None:
         try:
             self.connection.send(clip)
-        except OSError:  # it ended while it had nothing to do
+        except OSError:  # the process ended while it was idle
             self.restart()
             self.connection.send(clip)
         self.job = job
 
     def restart(self) -> str:
-        """A new process in place of one that has ended; what ended that, in words."""
+        """Replace a process that has ended; returns the cause in words, a signal's name or the exit code."""
         self.process.join()
         code = self.process.exitcode
         self._start()
@@ -145,24 +148,24 @@ class _Worker:
         self.process.join()
 
     def _start(self) -> None:
-        self.connection, theirs = _PROCESSES.Pipe()
-        self.process = _PROCESSES.Process(target=_serve, args=(theirs, self.recipe), daemon=True)
+        self.connection, worker_end = _PROCESSES.Pipe()
+        self.process = _PROCESSES.Process(target=_serve, args=(worker_end, self.recipe), daemon=True)
         self.process.start()
-        theirs.close()
+        worker_end.close()
         try:
-            self.connection.recv()  # it says when it is ready
+            self.connection.recv()  # sent once the worker is ready
         except (EOFError, OSError):
             self.process.join()
             raise RuntimeError(
-                f"a worker process ended before its first clip (exit code {self.process.exitcode}): is there memory left, "
-                'and does the program that calls this stand under `if __name__ == "__main__":`?'
+                f"a worker process ended before its first clip (exit code {self.process.exitcode}): is enough memory free, "
+                'and does the program start its work under `if __name__ == "__main__":`?'
             ) from None
 
 
 def _serve(connection: Connection, recipe: Recipe) -> None:
-    """What a worker does: measures the clips that come in until nobody is at the other end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the one who began it decides
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders print notes there; what counts becomes a reason
+    """The worker's loop: measure each clip that arrives, until the connection is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group: the parent handles it
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders print warnings there; their real errors become a reason
     with threadpool_limits(1):
         connection.send(None)
         while True:

@@ -1,8 +1,8 @@
-"""What is measured on a clip, under which names and with which settings; and how a row of it is read as a sequence.
+"""Recipes, which measure a clip, with their names and settings; and readings, which turn the tutorial's rows into sequences.
 
-For extraction, which stamps the recipe into what it writes, and for training and prediction, which must agree with it.
-A recipe maps samples to rows, one for the whole clip (`tutorial`) or one every 20 ms (`frames`); a reading maps the
-tutorial's rows (N, 112) to what a recurrent layer takes, (N, T, D).
+For extraction, which writes the recipe's stamp into its files, and for training and prediction, which must use the same
+recipe. A recipe maps samples to rows, one for the whole clip (`tutorial`) or one every 20 ms (`frames`); a reading maps the
+tutorial's rows (N, 112) to the input of a recurrent layer, (N, T, D).
 """
 
 from collections.abc import Callable
@@ -19,17 +19,17 @@ from features.audio import content_hash
 
 FRAMES = 1 + mfcc.LENGTH // mfcc.HOP  # 11
 TUTORIAL_COLUMNS = ("pitch", *(f"mfcc{k}" for k in range(1, mfcc.N_MFCC * FRAMES + 1)))
-DELTA_FRAMES = 9  # 180 ms around a frame, librosa's default: the span over which a slope is fitted
-FRAMES_REVISION = 1  # one more whenever frames.py measures otherwise with the same parameters
+DELTA_FRAMES = 9  # 180 ms around a frame, librosa's default: the slope is fitted over this span
+FRAMES_REVISION = 1  # increase it whenever frames.py gives other numbers with the same parameters
 FRAMES_OPTIONS = ("pitch", "deltas", "variant")
 LIBRARIES = ("librosa", "numpy", "scipy", "soundfile", "soxr")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """`measure` maps (samples (n,), rate in Hz) to rows (T, len(columns)) of `dtype`, one number for each column.
+    """How a clip is measured: `measure` maps (samples (n,), rate in Hz) to rows (T, len(columns)) of `dtype`.
 
-    It goes to worker processes, so it must be a function of a module, or a `partial` of one.
+    `measure` is pickled for the worker processes, so it must be a module's function, or a `partial` of one.
     """
 
     name: str
@@ -39,27 +39,26 @@ class Recipe:
     measure: Callable[[np.ndarray, int], np.ndarray]
 
     def stamp(self) -> dict[str, Any]:
-        """What another run must share to give the same numbers: recipe, parameters, library versions. JSON-able."""
+        """The recipe, its parameters and the library versions, as JSON values: equal stamps give equal numbers."""
         return {"recipe": self.name, "parameters": self.parameters, "versions": {k: version(k) for k in LIBRARIES}}
 
 
 def tutorial_row(samples: np.ndarray, rate: int) -> np.ndarray:
     """The tutorial's (1, 111) numbers: pitch in Hz, then 110 MFCC by coefficient (mfcc1-11 is C0 over time)."""
-    return np.concatenate([[pitch.autocorrelation_pitch(samples, rate)], mfcc.tutorial_mfcc(samples, rate).ravel()])[
-        None
-    ]
+    hz, coefficients = pitch.autocorrelation_pitch(samples, rate), mfcc.tutorial_mfcc(samples, rate)  # (10, 11)
+    return np.concatenate([[hz], coefficients.ravel()])[None]
 
 
 def frame_rows(samples: np.ndarray, rate: int, pitch: str, deltas: bool, variant: int) -> np.ndarray:
-    """(T, 23) float32, a row every 20 ms; (T, 46) with the slope of every column, in its unit a frame, behind it.
+    """(T, 23) float32, one row every 20 ms; with `deltas` (T, 46), the slope of each column per frame after the columns.
 
-    variant 0 is the clip itself; any other the clip as `augment.VOICES` changes it, drawn from that number and its sound.
+    variant 0 is the clip itself; any other number is a seed, with the clip's hash, of a random change (`augment.VOICES`).
     """
     if variant:
         from features.augment import VOICES
 
-        sound = bytes.fromhex(content_hash(samples))
-        samples = VOICES(samples, rate, np.random.default_rng([variant, *np.frombuffer(sound, "<u4")]))
+        sha256 = bytes.fromhex(content_hash(samples))
+        samples = VOICES(samples, rate, np.random.default_rng([variant, *np.frombuffer(sha256, "<u4")]))
     rows = frames.frames(samples, rate, pitch)  # (T, 23)
     if not deltas:
         return rows
@@ -87,9 +86,9 @@ TUTORIAL = Recipe(
 
 
 def frames_recipe(pitch: str = "yin", deltas: bool = False, variant: int = 0) -> Recipe:
-    """The recipe `frames` with the pitch of "yin" or "pyin" and, on request, the columns' slopes (d_log_f0, ...).
+    """The recipe `frames` with the pitch by "yin" or "pyin" and, if `deltas` is set, the columns' slopes (d_log_f0, ...).
 
-    variant: of the clip itself (0), or of the clip changed at random, for training (see `frame_rows`).
+    variant: 0 measures the clip itself, any other number the clip changed at random, for training (see `frame_rows`).
     """
     if pitch not in frames.TRACKERS:
         raise ValueError(f"pitch must be one of {', '.join(frames.TRACKERS)}, got {pitch!r}")
@@ -114,10 +113,17 @@ def frames_recipe(pitch: str = "yin", deltas: bool = False, variant: int = 0) ->
     return Recipe("frames", columns, "float32", parameters, measure)
 
 
+def variant_of(recipe: Recipe, variant: int) -> Recipe:
+    """The same recipe for a randomly changed clip (see `frame_rows`). Raises ValueError for any recipe but `frames`."""
+    if recipe.name != "frames":
+        raise ValueError(f"variants go with the recipe frames, not with {recipe.name}")
+    return frames_recipe(recipe.parameters["pitch"], recipe.parameters["deltas"], variant)
+
+
 def recipe_named(name: str, **options: Any) -> Recipe:
     """The recipe "tutorial", which has no options, or "frames" with pitch="yin" or "pyin", deltas=bool, variant=int.
 
-    Raises ValueError for another name or option.
+    Raises ValueError for any other name or option.
     """
     known = {"tutorial": (), "frames": FRAMES_OPTIONS}
     if name not in known:
@@ -128,43 +134,43 @@ def recipe_named(name: str, **options: Any) -> Recipe:
 
 
 def recipe_from(stamp: dict[str, Any], what: str) -> Recipe:
-    """The recipe that a stamp names, to measure as was measured for `what`.
+    """The recipe with the settings of a stamp. `what` names the owner of the stamp in messages, such as "the model".
 
-    Raises ValueError when this version knows no such recipe, or measures with other parameters.
+    Raises ValueError if this version has no such recipe, or if its parameters differ from those of the stamp.
     """
     parameters = stamp.get("parameters", {})
     try:
         recipe = recipe_named(stamp["recipe"], **{k: parameters[k] for k in FRAMES_OPTIONS if k in parameters})
     except (KeyError, ValueError) as error:
-        raise ValueError(f"{what} was made with a recipe that is not known here: {error}") from None
-    if other := stamp_differences(stamp, recipe.stamp() | {"versions": stamp.get("versions")}):
-        raise ValueError(f"{what} was made with other settings than this version measures with: {'; '.join(other)}")
+        raise ValueError(f"{what} was made with a recipe that this version does not have: {error}") from None
+    if differences := stamp_differences(stamp, recipe.stamp() | {"versions": stamp.get("versions")}):
+        raise ValueError(f"{what} was made with other settings than those of this version: {'; '.join(differences)}")
     return recipe
 
 
 def stamp_differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Each difference between two stamps in words: "librosa 0.11.0 and 1.0.0". Empty when they are equal."""
+    """Each difference between two stamps in words, such as "librosa 0.11.0 and 1.0.0"; empty if they are equal."""
     if one.get("recipe") != other.get("recipe"):
         return [f"recipe {one.get('recipe')} and {other.get('recipe')}"]
-    words = []
+    texts = []
     for kind, title in (("parameters", "parameter "), ("versions", "")):
         a, b = one.get(kind) or {}, other.get(kind) or {}
-        words += [f"{title}{k} {a.get(k)} and {b.get(k)}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
-    return words
+        texts += [f"{title}{k} {a.get(k)} and {b.get(k)}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)]
+    return texts
 
 
 def with_index(rows: np.ndarray) -> np.ndarray:
-    """(N, 111) -> (N, 112): the constant 0 in front that the tutorial's unnamed index column gives its network."""
+    """(N, 111) -> (N, 112): a column of zeros in front, the tutorial's unnamed index column, which its network reads too."""
     return np.insert(np.asarray(rows, float), 0, 0.0, axis=1)
 
 
 def as_steps(features: np.ndarray) -> np.ndarray:
-    """(N, 112) -> (N, 112, 1): the tutorial's reading, 112 steps of one number, the first of them always 0."""
+    """(N, 112) -> (N, 112, 1): the tutorial's reading, 112 steps of one number; the first is always 0."""
     return features[:, :, np.newaxis]
 
 
 def as_frames(features: np.ndarray) -> np.ndarray:
-    """(N, 112) -> (N, 11, 11): the sequence inside the same numbers, 11 moments of 10 coefficients and the pitch."""
+    """(N, 112) -> (N, 11, 11): the same numbers in time order, 11 steps of 10 coefficients and the pitch."""
     coefficients = features[:, 2:].reshape(-1, mfcc.N_MFCC, FRAMES).transpose(0, 2, 1)  # (N, 11, 10)
     pitches = np.repeat(features[:, 1], FRAMES).reshape(-1, FRAMES, 1)  # (N, 11, 1)
     return np.concatenate([coefficients, pitches], axis=2)

@@ -1,8 +1,8 @@
-"""Is there a voice in a recording at all? Where it sounds, and in words why something is taken for none.
+"""Find speech in a recording: in which frames somebody speaks, or the reason, in words, why a sound is not a voice.
 
-For whoever judges recordings that nobody has checked: silence, noise, clicks, hum and music must not get an answer. The
-rule reads the frames of the recipe `frames` and knows nothing of the sexes. How often it is right, and on which sounds its
-thresholds were chosen, is in docs/voices.md; `python -m experiments.voices.judge_rates` measures it again.
+For judging recordings that nobody has checked: silence, noise, clicks, hum and music must not be called male or female. The
+rule reads the frames of the recipe `frames` and does not depend on the sex. docs/voices.md states how often the rule is right
+and on which sounds its thresholds were chosen; `python -m experiments.voices.speech_detection` measures it again.
 """
 
 from dataclasses import dataclass
@@ -12,53 +12,54 @@ import numpy as np
 from features.frames import ENERGY_DB, HOP, LOG_F0, LOWEST_HZ, RATE_HZ, VOICING
 
 FRAME_S = HOP / RATE_HZ  # 20 ms
-VOICED = 0.4  # of 1 - d': in 10 dB of noise half of a voice's frames lie below 0.8, while noise itself stays below 0.4
-LOUD_DB = 35.0  # softer than the loudest voiced frames by more is an echo or another room
-PINNED_HZ = LOWEST_HZ + 2  # where the search for a pitch ends, what is found is the mains' hum or rumble
-GLIDE, SWELL_DB = 0.12, 5.0  # a frame on, a voice has moved by at most 2 semitones (in log F0) and so many dB
-SHORTEST = 4  # frames in a row, 80 ms: a syllable's nucleus; noise, clicks and knocks look voiced for less
-LEAST_S, ENOUGH_S = 0.1, 0.3  # less voice than the first is none; less than the second, too little to judge by
-# A tone stands stiller than any voice: in log F0 over the whole, from frame to frame, and in its spectrum (MFCC 1 to 12).
+VOICED = 0.4  # least periodicity: in noise at 10 dB half of a voice's frames are below 0.8; noise alone stays below 0.4
+LOUD_DB = 35.0  # a sound this much softer than the loudest voiced frames is an echo, or comes from another room
+PINNED_HZ = LOWEST_HZ + 2  # a pitch at the lower end of the search range is mains hum or rumble
+GLIDE, SWELL_DB = 0.12, 5.0  # from frame to frame a voice changes by at most 2 semitones (in log F0) and 5 dB
+SHORTEST = 4  # frames in a row, 80 ms: a syllable's nucleus; noise, clicks and knocks look voiced for a shorter time
+LEAST_S, ENOUGH_S = 0.1, 0.3  # below the first there is no voice; below the second, too little of it to judge
+# A tone changes less than any voice: in log F0 over the recording and from frame to frame, and in MFCC 1 to 12.
 STILL_RANGE, STILL_GLIDE, STILL_SPECTRUM = 0.06, 0.0012, 11.0
-# A voice breaks off for consonants: it sounds less than this share of the time, and of 251 readings none for more than 1.6 s.
+# Consonants interrupt a voice: it sounds for less than this share of the time; in 251 readings never for more than 1.6 s.
 UNBROKEN, UNBROKEN_S = 0.8, 2.5
 
 
 @dataclass(frozen=True)
 class Speech:
-    """voice (T,) bool: the frames in which somebody speaks. tone: why what sounds there is a tone, hum or music, or ""."""
+    """voice (T,) bool: the frames in which somebody speaks. tone: why the sound is a tone, hum or music, "" if it is not."""
 
     voice: np.ndarray
     tone: str = ""
 
 
 def find_speech(x: np.ndarray) -> Speech:
-    """Where a voice sounds in frames (T, D) of the recipe `frames`, at most a minute or so of them."""
+    """Find the speech in frames x (T, D) of the recipe `frames`; for about a minute of sound at most."""
     voice = voiced_runs(x)
-    tone = why_a_tone(x, voice) if voice.sum() * FRAME_S >= ENOUGH_S else ""  # a short voice has no time to move
+    # a short voice cannot change enough to be tested
+    tone = why_a_tone(x, voice) if voice.sum() * FRAME_S >= ENOUGH_S else ""
     return Speech(voice & (not tone), tone)
 
 
 def voiced_runs(x: np.ndarray) -> np.ndarray:
-    """(T,) bool: frames with a pitch, loud enough, and among SHORTEST or more over which pitch and level go on smoothly."""
+    """(T,) bool: voiced, loud enough, and in a run of SHORTEST or more frames in which pitch and level change smoothly."""
     voiced = (x[:, VOICING] > VOICED) & (x[:, LOG_F0] > np.log(PINNED_HZ))  # (T,)
     if voiced.any():
         voiced &= x[:, ENERGY_DB] > np.percentile(x[voiced, ENERGY_DB], 95) - LOUD_DB
-    goes_on = voiced[1:] & voiced[:-1]  # (T - 1,) from a frame to the next
-    goes_on &= (np.abs(np.diff(x[:, LOG_F0])) < GLIDE) & (np.abs(np.diff(x[:, ENERGY_DB])) < SWELL_DB)
+    smooth = voiced[1:] & voiced[:-1]  # (T - 1,) from a frame to the next
+    smooth &= (np.abs(np.diff(x[:, LOG_F0])) < GLIDE) & (np.abs(np.diff(x[:, ENERGY_DB])) < SWELL_DB)
     kept = np.zeros(len(x), bool)
-    for first, last in runs(goes_on):
+    for first, last in runs(smooth):
         kept[first : last + 1] = last - first >= SHORTEST - 1
     return kept
 
 
 def runs(on: np.ndarray) -> np.ndarray:
-    """(K, 2): where each stretch of True in on (T,) begins, and where it has ended."""
+    """(K, 2) int: the first index of each run of True in on (T,), and the index after its last."""
     return np.flatnonzero(np.diff(on, prepend=False, append=False)).reshape(-1, 2)
 
 
 def why_a_tone(x: np.ndarray, voice: np.ndarray) -> str:
-    """Why frames x (T, D) that look voiced are no voice, in words; "" where they may be one."""
+    """Why the voiced frames of x (T, D) are not a voice, in words; "" if they may be one."""
     on = voice[1:] & voice[:-1]  # (T - 1,)
     if not on.any():
         return ""

@@ -1,7 +1,7 @@
-"""The tables on disk: the tutorial's 113 columns a row, and beside them a table that says where each row comes from.
+"""The tables on disk: the tutorial's 113 columns in each row, and a second table with the origin of each row.
 
-For everything between extraction and training. The contract: what is read is complete and finite, or a `BadTable`
-names the file, the line and the column of what is wrong.
+For everything between extraction and training. The contract: the numbers that are read are complete and finite, or a
+`BadTable` names the file, the line and the column of the error.
 """
 
 import math
@@ -14,8 +14,8 @@ from features.corpora import Utterance, parse_utterances
 from features.csv_files import BadTable, guard, read_sheet, write_csv
 from features.recipes import TUTORIAL_COLUMNS, with_index
 
-LARGEST = 1e6  # in Hz or of an MFCC: more is damage, and would hide a whole column behind its spread
-INDEX_NAMES = ("", "Unnamed: 0")  # as pandas writes its index, and as it comes back after a second save
+LARGEST = 1e6  # of a pitch in Hz or of an MFCC: a larger number is damage, and would dominate its column's spread
+INDEX_NAMES = ("", "Unnamed: 0")  # pandas's name for the index, and its name once the table was read and saved again
 ROWS_COLUMNS = ("row", "path", "speaker", "sex", "split", "start_s", "end_s")
 
 
@@ -25,12 +25,15 @@ def features_path(folder: str | Path, sex: str, test: bool = False) -> Path:
 
 
 def rows_path(features: str | Path) -> Path:
-    """The table beside a table of features or frames: male_features.csv -> male_rows.csv."""
+    """The table of origins for a table of features or frames: male_features.csv -> male_rows.csv."""
     return Path(features).with_name(Path(features).name.rpartition("_")[0] + "_rows.csv")
 
 
 def write_features(path: str | Path, rows: Iterable[np.ndarray], sex: str) -> None:
-    """Write rows, each (111,), as the tutorial has them: an unnamed index (0 on every row), pitch, mfcc1-110, label."""
+    """Write rows, each (111,), in the tutorial's columns: an unnamed index (0 on every row), pitch, mfcc1-110, label.
+
+    Raises ValueError for a row of another shape, or with NaN or infinity.
+    """
 
     def lines() -> Iterator[list[object]]:
         for n, row in enumerate(rows):
@@ -46,7 +49,7 @@ def write_features(path: str | Path, rows: Iterable[np.ndarray], sex: str) -> No
 def read_features(path: str | Path, sex: str) -> np.ndarray:
     """Features (N, 112) float64 of a table whose label is `sex` on every row. Raises BadTable.
 
-    Column 0 is the tutorial's index, 0 on every row, whether the file has it or not: a row's number is no feature.
+    Column 0 is the tutorial's index. It is set to 0 on every row, whatever the file has: a row's number is not a feature.
     """
     columns = (*TUTORIAL_COLUMNS, "label")
     sheet = read_sheet(path, required=columns)
@@ -65,7 +68,7 @@ def read_features(path: str | Path, sex: str) -> np.ndarray:
             table[n] = list(map(float, numbers))
         except ValueError:
             table[n] = math.nan
-        if not (np.abs(table[n]) < LARGEST).all() or any("_" in x for x in numbers):  # only now look for the cell
+        if not (np.abs(table[n]) < LARGEST).all() or any("_" in x for x in numbers):  # search for the wrong cell
             column, cell = next((c, x) for c, x in zip(TUTORIAL_COLUMNS, numbers, strict=True) if not _is_number(x))
             what = f"{cell!r} where a finite number below {LARGEST:,.0f} belongs" if cell else "an empty cell"
             raise BadTable(path, what, line, column)
@@ -73,7 +76,7 @@ def read_features(path: str | Path, sex: str) -> np.ndarray:
 
 
 def write_rows(path: str | Path, utterances: Iterable[Utterance]) -> None:
-    """Write where each row comes from: row, path, speaker, sex, split, start_s, end_s (empty: to the end)."""
+    """Write the origin of each row: row, path, speaker, sex, split, start_s, end_s (empty: to the end of the file)."""
     rows = (
         (
             n,
@@ -90,9 +93,9 @@ def write_rows(path: str | Path, utterances: Iterable[Utterance]) -> None:
 
 
 def read_rows(path: str | Path, sex: str, count: int) -> list[Utterance] | None:
-    """The `count` rows that `write_rows` wrote beside a table of one sex; None when there is no such file.
+    """Read the origins that `write_rows` wrote for the `count` rows of one sex's table; None if there is no such file.
 
-    Raises BadTable, also when the file does not fit the table of features beside it.
+    Raises BadTable, also if the file does not fit the table of features.
     """
     if not Path(path).exists():
         return None

@@ -1,7 +1,7 @@
-"""Files that are there whole or not at all, whatever stops the process that writes them: a fault, a kill, a power cut.
+"""Atomic writing: a file is there whole or not at all, even after an error, a kill or a power cut.
 
-For everything that this package writes. A file is written under another name beside its place, brought to the disk, and
-renamed in one step; what a killed process leaves behind is that other name, which `sweep` removes.
+For every file that this package writes. A file is written under a temporary name in its folder, flushed to the disk, and
+renamed in one step. A killed process leaves only the temporary file behind, which `sweep` removes.
 """
 
 import os
@@ -13,10 +13,10 @@ from typing import IO, Any
 
 @contextmanager
 def replacing(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """A new file, "w" for text in UTF-8 or "wb", that takes the place of `path` once the block ends without an error."""
+    """Open a new file ("w": text in UTF-8, or "wb") that replaces `path` when the block ends without an error."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # beside it: os.replace cannot cross file systems
-    # A file name may hold bytes that are no UTF-8: they are written as \udc.., and nothing stops.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")  # same folder: os.replace cannot cross file systems
+    # A file name in the text may hold bytes that are not UTF-8: they are written as \udc.. instead of raising an error.
     text = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""} if mode == "w" else {}
     try:
         with temporary.open(mode, **text) as file:
@@ -30,19 +30,19 @@ def replacing(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
 
 
 def replace_file(path: str | Path, text: str) -> None:
-    """Put `text` at `path` in one step: a crash leaves the old file or the new one, never half of one."""
+    """Write `text` to `path` in one step: after a crash the old file is there or the new one, never a part of it."""
     with replacing(path) as file:
         file.write(text)
 
 
 def sweep(folder: str | Path) -> None:
-    """Remove what killed processes had begun to write into `folder`."""
+    """Remove the temporary files that killed processes left in `folder`."""
     for temporary in Path(folder).glob(".*.tmp"):
         temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
-    """The new name must survive a power cut too. Windows keeps it unasked, and cannot open a folder."""
+    """Flush the folder, so that the rename survives a power cut. Windows does so by itself and cannot open a folder."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -1,5 +1,5 @@
-"""Inside any trained network: what its gates did, what it would answer if one of them were changed, how its gates learn.
+"""Look inside any network: its gates and gradients, its answer if one of them were changed, and both during training.
 
-Open `analyses.py` first: numbers from a trace or a model, each with its formula. `interventions` edits weights and leaves the
-equations as they are; `watching` records gates and gradients while a network trains.
+Open `analyses.py` first: numbers from a trace or a model, each with its formula. `interventions` changes weights, never the
+equations; `watching` records gates and gradients during training, and `watching_report` draws them.
 """

@@ -1,7 +1,7 @@
-"""Numbers that say what a recurrent layer did: how far back it remembers, by which path, what it rests on, which units count.
+"""What a recurrent layer did: how far back it remembers and by which path, which inputs and which units matter.
 
-Each is a formula on a trace (`model.trace`) or on a model, and stands beside it. s is any number made of the model's output:
-the loss, or what `pulled_back` is given. Arrays are (N, T, units) as in the trace, in the order of the input's steps.
+Every function computes a formula, stated in its docstring, from a trace (`model.trace`) or a model. s is any scalar function
+of the model's output, such as the loss. Arrays are (N, T, units) as in the trace, in the order of the input's steps.
 """
 
 from typing import Any, NamedTuple
@@ -10,7 +10,6 @@ import numpy as np
 
 import lstm_engine as le
 from experiments.microscope.interventions import recurrent, silence
-from lstm_engine import passes
 from lstm_engine.activations import ACTIVATIONS
 from lstm_engine.backend import one_thread_pool
 from lstm_engine.cells.lstm import lstm_backward, lstm_forward
@@ -20,31 +19,29 @@ from lstm_engine.trace import Arrays, LayerTrace, Trace, recurrent_layers
 
 
 def pulled_back(model: le.Sequential, x: Any, dp: Any) -> Trace:
-    """The trace of x (N, T, D) whose gradients are those of s = Σ dp ∘ p instead of the loss, p being what the model says.
+    """The trace of x (N, T, D) with the gradients of s = Σ dp ∘ p, where p is the model's output, instead of the loss.
 
-    dp has the shape of p, or broadcasts to it, or is a function that takes p and returns it: lambda p: 1 / (p * (1 - p)) asks
-    for log-odds. `grad` has x alone. float64, by the readable pair; dropout is off.
+    dp has the shape of p, or broadcasts to it, or is a function that maps p to dp: lambda p: 1 / (p * (1 - p)) gives the
+    gradients of the log-odds. `grad` holds x only. In float64, by the readable pair, without dropout.
     """
     twin = model.twin("float64")
-    with one_thread_pool(model._backends()):
-        p, mask, tapes = passes.forward(twin.layers, np.asarray(x, float), False, None)
-        dy, outputs = np.broadcast_to(dp(p) if callable(dp) else dp, p.shape).astype(float), []
-        for layer, tape in zip(reversed(twin.layers), reversed(tapes), strict=True):
-            outputs.append(dy)
-            dy = layer.run_backward(tape, dy)[0]
-        return Trace(recurrent_layers(twin, tapes, outputs[::-1]), p, mask, None, Arrays({"x": dy}))
+    with one_thread_pool(model.backends()):
+        p, mask, tapes = twin.forward(np.asarray(x, float))
+        gradients = twin.backward(tapes, np.broadcast_to(dp(p) if callable(dp) else dp, p.shape).astype(float))
+        return Trace(recurrent_layers(twin, tapes, gradients.outputs), p, mask, None, Arrays({"x": gradients.x}))
 
 
 def connectivity(model: le.Sequential, x: Any) -> np.ndarray:
-    """(T_out, T): ‖∂p_τ/∂x_t‖, how much the answer at step τ would move with the input of step t (Madsen 2019, Distill).
+    """(T_out, T): ‖∂p_τ/∂x_t‖, how much the output at step τ depends on the input at step t (Madsen 2019, Distill).
 
-    x (T, D) is one sequence; a model that answers once has T_out = 1. For an answer p_τ (K,) it is the Frobenius norm of the
-    derivative (K, D), from one pull-back for each of its numbers: their sum would not do, which for a softmax is always 1.
+    x (T, D) is one sequence; a model with one output for the sequence has T_out = 1. For an output p_τ (K,) this is the
+    Frobenius norm of the derivative (K, D), with one backward pass for each k. The derivative of the sum over k would not do:
+    a softmax always sums to 1.
     """
     x = np.asarray(x, float)
     p = model(x[None])[0]  # (T_out, K), or (K,)
     squares = []
-    for start in range(0, p.size, 64):  # so many numbers at once: the tape of all would not fit a small machine
+    for start in range(0, p.size, 64):  # 64 outputs at once: the tape for all of them could exceed the memory
         wanted = np.arange(start, min(start + 64, p.size))
         dp = (np.arange(p.size) == wanted[:, None]).reshape(-1, *p.shape)
         slopes = pulled_back(model, np.repeat(x[None], len(wanted), axis=0), dp).grad.x  # (., T, D)
@@ -55,8 +52,8 @@ def connectivity(model: le.Sequential, x: Any) -> np.ndarray:
 def gradient_by_lag(layer: LayerTrace) -> np.ndarray:
     """(T,): the mean over the sequences of ‖∂s/∂h_(T-1-k)‖₂, for lags k = 0, 1, ... back from the last step read.
 
-    Masked steps are left out and the lag counted without them; NaN where no sequence reaches so far. ValueError for a trace
-    without gradients.
+    Masked steps are left out, and lags are counted without them; NaN for lags longer than every sequence. ValueError for a
+    trace without gradients.
     """
     if layer.grad is None:
         raise ValueError("this trace has no gradients: give model.trace the targets y too")
@@ -65,8 +62,8 @@ def gradient_by_lag(layer: LayerTrace) -> np.ndarray:
     if not layer.go_backwards:
         norms, live = norms[:, ::-1], live[:, ::-1]  # the last step read comes first
     total, count = np.zeros(norms.shape[1]), np.zeros(norms.shape[1])
-    for own, on in zip(norms, live, strict=True):
-        total[: on.sum()] += own[on]
+    for of_sequence, on in zip(norms, live, strict=True):
+        total[: on.sum()] += of_sequence[on]
         count[: on.sum()] += 1
     return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
 
@@ -80,11 +77,11 @@ class Split(NamedTuple):
 
 
 def split_by_path(layer: le.LSTM, x: Any) -> Split:
-    """How the last state depends on an earlier cell: along the cell itself, and through the gates of the steps between.
+    """How the last state depends on an earlier cell state: along the cell, and through the gates of the steps between.
 
     forget: ∂h_T/∂c_t with all gates held = diag(o_T ∘ (1 - tanh² c_T) ∘ f_T ∘ ... ∘ f_(t+1)), the "constant error carousel"
-    of Hochreiter & Schmidhuber (1997). total: by backpropagation, H sequences at once, each asked for one unit of h_T.
-    gates: the rest, every path on which some h_s with t ≤ s < T enters a later step's gates.
+    of Hochreiter & Schmidhuber (1997). total: by backpropagation, in a batch of H sequences, one for each unit of h_T.
+    gates: the rest, which is every path on which some h_s with t ≤ s < T enters a later step's gates.
 
     x (T, D) is one sequence. With go_backwards, T is the first step and the order of t is the input's. float64.
     """
@@ -96,7 +93,7 @@ def split_by_path(layer: le.LSTM, x: Any) -> Split:
     zeros, names = np.zeros((H, H)), layer.activations
     with one_thread_pool(layer.backends()):
         tape = lstm_forward(np.repeat(x[:, None], H, axis=1), W, U, b, zeros, zeros, **names)
-        total = lstm_backward(tape, dh_T=np.eye(H)).c  # (T, H, H): the batch's row k asks for h_T[k]
+        total = lstm_backward(tape, dh_T=np.eye(H)).c  # (T, H, H): row k of the batch is for h_T[k]
     f, o, tanh_c = tape.f[:, 0], tape.o[-1, 0], tape.tanh_c[-1, 0]  # (T, H), (H,), (H,)
     later = np.cumprod(np.concatenate([np.ones((1, H)), f[:0:-1]]), axis=0)[::-1]  # (T, H): f_T ∘ ... ∘ f_(t+1)
     forget = later[:, None] * np.diag(ACTIVATIONS[layer.activation].backward(tanh_c, o))
@@ -110,7 +107,7 @@ def split_by_path(layer: le.LSTM, x: Any) -> Split:
 def saturation(gate: np.ndarray, low: float = 0.1, high: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
     """(units,) twice: the share of steps in which a gate (N, T, units) is below `low`, and above `high`.
 
-    Masked steps, NaN in a trace, are no steps (Karpathy, Johnson & Fei-Fei 2015, section 4.2).
+    Masked steps, which are NaN in a trace, do not count (Karpathy, Johnson & Fei-Fei 2015, section 4.2).
     """
     there = ~np.isnan(gate)
     n = there.sum(axis=(0, 1))
@@ -118,9 +115,10 @@ def saturation(gate: np.ndarray, low: float = 0.1, high: float = 0.9) -> tuple[n
 
 
 def half_life(f: np.ndarray) -> np.ndarray:
-    """(units,) in steps, from f (N, T, units): after how many a cell keeps half of what it held, ln ½ / mean ln f.
+    """(units,) in steps, from f (N, T, units): after how many steps half of a cell state is left, ln ½ / mean ln f.
 
-    The mean logarithm is what a product of gates multiplies by, step for step. What is written anew meanwhile is not counted.
+    exp(mean ln f) is the factor by which the forget gates multiply the cell state at each step, in the geometric mean. New
+    content, written in the meantime, is not counted.
     """
     with np.errstate(divide="ignore"):
         return np.log(0.5) / np.minimum(np.nanmean(np.log(f), axis=(0, 1)), -np.finfo(float).tiny)
@@ -130,20 +128,20 @@ def half_life(f: np.ndarray) -> np.ndarray:
 
 
 def by_ablation(model: le.Sequential, layer: str, x: Any, measure: Any) -> np.ndarray:
-    """(units,): measure(p without the unit) - measure(p), where p is what the model says of x (N, T, D).
+    """(units,): measure(p without the unit) - measure(p), where p is the model's output for x (N, T, D).
 
-    measure takes p and gives a number, such as the log-odds of a clip. The model runs again for each unit, silenced as
-    `interventions.silence` does it.
+    measure maps p to a number, such as a clip's log-odds. The model runs once for each unit, with that unit silenced by
+    `interventions.silence`.
     """
     whole = measure(model(x))
     return np.array([measure(silence(model, layer, u)(x)) - whole for u in range(recurrent(model, layer).units)])
 
 
 def by_gradient(layer: LayerTrace) -> np.ndarray:
-    """(units,): - Σ h ∘ ∂s/∂h over sequences and steps, what silencing a unit would change s by if s were linear in it.
+    """(units,): - Σ h ∘ ∂s/∂h over sequences and steps: the change of s on silencing a unit, if s were linear in its output.
 
-    h reaches s through its outgoing rows alone, so that it is the exact derivative of s for shrinking those rows together.
-    ValueError for a trace without gradients.
+    h influences s only through the unit's outgoing weights, so this is the exact derivative of s for shrinking all of them
+    together. ValueError for a trace without gradients.
     """
     if layer.grad is None:
         raise ValueError("this trace has no gradients: give model.trace the targets y too")

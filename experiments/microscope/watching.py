@@ -1,6 +1,6 @@
-"""Training made visible, by numbers: what gates and gradients are, layer by layer and epoch by epoch, on samples that stay.
+"""Watch a training: the gates and gradients of every layer after every epoch, always on the same samples.
 
-`Watch` is a callback for `fit`. It looks and never touches: the training is, bit for bit, what it would be without.
+`Watch` is a callback for `fit`. It changes nothing: the trained weights are the same, bit for bit, as without it.
 """
 
 from typing import Any
@@ -10,27 +10,26 @@ import pandas as pd
 
 import lstm_engine as le
 from experiments.microscope.interventions import recurrent
-from lstm_engine import passes
 from lstm_engine.callbacks import Logs
 from lstm_engine.trace import LayerTrace, Trace
 
-PROBE = 16  # samples: few enough to cost little; with their steps and units enough for means
-GATES = ("i", "f", "o", "z", "r")  # what lies between 0 and 1: an LSTM's, a GRU's
-FLOWS = ("g", "candidate", "c", "h")  # what the gates let through, of either sign
+PROBE = 16  # samples: few, to save time; with all their steps and units enough for means
+GATES = ("i", "f", "o", "z", "r")  # between 0 and 1: the gates of an LSTM and of a GRU
+FLOWS = ("g", "candidate", "c", "h")  # of either sign: what the gates multiply
 LOW, HIGH = 0.1, 0.9
 
 
 def probe(labels: np.ndarray) -> np.ndarray:
-    """Row numbers of PROBE samples, or of all if there are fewer: of every label as many as it has share in labels (N,)."""
+    """Row numbers of PROBE samples, or of all if there are fewer; each label as often as its share in labels (N,)."""
     by_label = np.argsort(labels, kind="stable")
     return np.sort(by_label[np.linspace(0, len(labels) - 1, min(PROBE, len(labels))).astype(int)])
 
 
 class Watch(le.Callback):
-    """Looks at the network before its training and after each epoch, on the samples X and y, as `fit` takes them.
+    """Records gates, states, weights and gradients before the training and after each epoch, on samples X and y as in `fit`.
 
-    `table()` is what it saw. A call of `fit` for each epoch serves as well as one for all: epochs are counted by the model's
-    `epochs_done`. The loss's gradients are with dropout off.
+    `table()` returns the records. One call of `fit` for each epoch works as well as one call for all epochs, because the
+    model's `epochs_done` counts them. The gradients are those of the loss without dropout.
     """
 
     def __init__(self, X: Any, y: Any) -> None:
@@ -50,20 +49,20 @@ class Watch(le.Callback):
 
     def look(self) -> None:
         model = self.model
-        with passes.undisturbed(model.layers):
-            model.reset_states()  # of a stateful layer: its batch is another
+        with model.undisturbed():
+            model.reset_states()  # a stateful layer's states have the training batch's size
             trace = model.trace(self.X, self.y, dtype=model.dtype)
-        seen = [*_of_values(trace), *_of_weights(model, trace, self.before)]
-        self.rows += [{"epoch": model.epochs_done} | row for row in seen]
+        rows = [*_of_values(trace), *_of_weights(model, trace, self.before)]
+        self.rows += [{"epoch": model.epochs_done} | row for row in rows]
 
     def table(self) -> pd.DataFrame:
-        """A row an epoch (0 is before training), layer (or direction: "bidirectional/forward_lstm") and quantity.
+        """One row for each epoch (0: before training), layer (or direction: "bidirectional/forward_lstm") and quantity.
 
-        Of gates (i f o; z r) their mean and spread over samples, steps and units, and the shares `low`, below .1, and `high`,
-        above .9. Of g or candidate, c and h, spread and `size`, the mean absolute value. Of kernel, recurrent_kernel, bias,
-        and each gate's part of them ("kernel/f"): Euclidean norms of the `weight` and of the loss's `gradient`, and `update`,
-        the last step's change as a share of the weight. "h at the first step" and "h at the last step", in the order in which
-        the layer reads: the mean over samples of ‖∂loss/∂h‖, what is left of a gradient on its way back through time.
+        Gates (i f o; z r): mean and spread (standard deviation) over samples, steps and units; `low` and `high`, the shares
+        below 0.1 and above 0.9. g or candidate, c, h: spread and `size`, the mean absolute value. kernel, recurrent_kernel,
+        bias, and each gate's part of them ("kernel/f"): Euclidean norms of the `weight` and of the loss's `gradient`, and
+        `update`, the last step's change divided by the weight's norm. "h at the first step" and "h at the last step", in the
+        order in which the layer reads: the mean over samples of ‖∂loss/∂h‖.
         """
         columns = ["mean", "spread", "low", "high", "size", "gradient", "weight", "update"]
         return pd.DataFrame(self.rows, columns=["epoch", "layer", "quantity", *columns])

@@ -1,4 +1,4 @@
-"""What `watching.Watch` saw, as small pictures for a run's report; a line of words under each says what to look for."""
+"""Pictures of what `watching.Watch` recorded, for a run's report; the caption of each says what to look for."""
 
 from collections.abc import Callable, Iterator
 from itertools import cycle
@@ -14,76 +14,37 @@ from experiments.reports import page
 from experiments.reports.pictures import BLUE, GREY, ORANGE, inline
 
 GREEN, PURPLE, BLACK = "#006B4F", "#8F3F71", "#000000"
-STYLES = {  # the microscope's own: i f o, g c h; a GRU's beside them
+STYLES = {  # i f o g c h as on the page of `inspect`; z and r are a GRU's gates
     "i": (BLUE, "-"), "f": (ORANGE, "--"), "o": (GREEN, ":"), "z": (ORANGE, "--"), "r": (BLUE, "-"),
     "g": (PURPLE, ":"), "candidate": (PURPLE, ":"), "c": (BLACK, "-"), "h": (BLUE, "--"),
 }  # fmt: skip
-LINES = [(BLUE, "-"), (ORANGE, "--"), (GREEN, ":"), (PURPLE, "-."), (BLACK, "-"), (GREY, "--")]  # of layers, in turn
+LINES = [(BLUE, "-"), (ORANGE, "--"), (GREEN, ":"), (PURPLE, "-."), (BLACK, "-"), (GREY, "--")]  # for layers, in turn
 Drawing = Callable[[Axes, pd.DataFrame], None]
-TINY = 1e-30  # what is 0 cannot be drawn on a logarithmic scale
+TINY = 1e-30  # stands for 0 on a logarithmic scale
 
 
 def parts(table: pd.DataFrame) -> list[str]:
-    """A report's parts, from `Watch.table()`: how far gates stand open, what they let through, gradients and updates."""
-    drawn = [
-        page.heading("Inside, epoch by epoch"),
-        page.paragraph(
-            "The same few samples after every epoch, dropout off; epoch 0 is before training. All numbers: watched.csv."
-        ),
-    ]
+    """The parts of a report, from `Watch.table()`: gates, states, gradients and updates by epoch."""
     pictures = []
-    if table["mean"].notna().any():
-        pictures += [
-            inline(
-                by_layer(table, "mean", "How far gates stand open: mean, and the spread about it", open_gates),
-                "Look for a forget gate that rises, the layer learns to remember, or whose band widens: it learns to choose. "
-                "An LSTM's begins near .73, which is σ(1), by the bias of 1 that it starts with.",
-            ),
-            inline(
-                by_layer(table, "mean", "Saturated gates", saturation),
-                "The share wide open upwards, the share shut downwards. Look for a line that nears 1 either way: such a gate "
-                "hardly learns any more.",
-            ),
-        ]
-    if table["size"].notna().any():
-        pictures += [
-            inline(
-                by_layer(table, "size", "What flows through, mean absolute values", flows),
-                "Look for a cell c that grows and grows: tanh then says 1 whatever is added; and for an h near 0, a layer "
-                "that says nothing.",
-            ),
-            inline(
-                by_layer(table, "size", "Gradient by the state h", through_time),
-                "Look for the gap: where the first step gets far less than the last, the gradient vanishes on its way back, "
-                "and the beginning of a sequence has no say in what is learnt.",
-            ),
-            inline(
-                by_layer(table, "size", "Gradient by the weights of each gate", gradient_of_gates),
-                "Look for a gate far below the others: it is hardly being taught.",
-            ),
-        ]
-    whole = [
-        inline(
-            of_network(table, "Gradient by the weights of each layer", gradients),
-            "Look for a line that falls by factors of ten below the others, a vanishing gradient, or one that shoots up, an "
-            "exploding one.",
+    for column, title, drawing, caption in BY_LAYER:
+        if table[column].notna().any():
+            pictures.append(inline(by_layer(table, column, title, drawing), caption))
+    whole = [inline(of_network(table, title, drawing), caption) for title, drawing, caption in OF_NETWORK]
+    several = table["layer"][table["size"].notna()].nunique() > 1  # their pictures are as wide as the page
+    return [
+        page.heading("Inside the network, epoch by epoch"),
+        page.paragraph(
+            "The same few samples after every epoch, without dropout; epoch 0 is before training. All numbers: watched.csv."
         ),
-        inline(
-            of_network(table, "The epoch's last step, as a share of the weights", updates),
-            "Look for about a thousandth, the dotted line: a hundredth is restless, a millionth stands still. A learning "
-            "rate that falls takes it down.",
-        ),
+        *([*pictures, page.row(*whole)] if several else [page.row(*pictures, *whole)]),
     ]
-    if table["layer"][table["size"].notna()].nunique() > 1:
-        return [*drawn, *pictures, page.row(*whole)]  # those are as wide as the page by themselves
-    return [*drawn, page.row(*pictures, *whole)]
 
 
 # -- one picture for each layer, side by side --------------------------------------------------------------------------
 
 
 def by_layer(table: pd.DataFrame, column: str, title: str, drawing: Drawing) -> Figure:
-    """drawing(ax, the layer's rows) for each layer that has numbers in the column, on one scale, two beside each other."""
+    """drawing(ax, rows of the layer) for each layer with numbers in `column`, all on one scale, two in a row."""
     layers = table["layer"][table[column].notna()].unique()
     rows, columns = -(-len(layers) // 2), min(len(layers), 2)
     fig = Figure(figsize=(5.6 * columns, 2.5 * rows + 0.2), layout="constrained")
@@ -101,44 +62,42 @@ def by_layer(table: pd.DataFrame, column: str, title: str, drawing: Drawing) -> 
     return fig
 
 
-def open_gates(ax: Axes, own: pd.DataFrame) -> None:
-    for gate, rows in _quantities(own[own["mean"].notna()]):
+def open_gates(ax: Axes, table: pd.DataFrame) -> None:
+    for gate, rows in _quantities(table, "mean"):
         _line(ax, rows["epoch"], rows["mean"], STYLES[gate], gate)
         band = rows["mean"] - rows["spread"], rows["mean"] + rows["spread"]
         ax.fill_between(rows["epoch"], *band, color=STYLES[gate][0], alpha=0.1, lw=0)
     ax.set_ylim(-0.02, 1.02)
 
 
-def saturation(ax: Axes, own: pd.DataFrame) -> None:
+def saturation(ax: Axes, table: pd.DataFrame) -> None:
     ax.axhline(0, color=GREY, lw=0.8)
-    for gate, rows in _quantities(own[own["mean"].notna()]):
+    for gate, rows in _quantities(table, "mean"):
         _line(ax, rows["epoch"], rows["high"], STYLES[gate], gate)
         _line(ax, rows["epoch"], -rows["low"], STYLES[gate])
-    ax.set(ylim=(-1.05, 1.05), ylabel=f"below {LOW:g}    above {HIGH:g}".replace("0.", "."))
-    ax.set_yticks([-1, -0.5, 0, 0.5, 1], ["1", ".5", "0", ".5", "1"])
+    ax.set(ylim=(-1.05, 1.05), ylabel=f"below {LOW:g}    above {HIGH:g}")
+    ax.set_yticks([-1, -0.5, 0, 0.5, 1], ["1", "0.5", "0", "0.5", "1"])
 
 
-def flows(ax: Axes, own: pd.DataFrame) -> None:
-    ax.axhline(
-        0, color=GREY, lw=0.8
-    )  # seen, and by it the scale begins there; a limit that is set would hold for all layers
-    for quantity, rows in _quantities(own[own["size"].notna()]):
+def flows(ax: Axes, table: pd.DataFrame) -> None:
+    ax.axhline(0, color=GREY, lw=0.8)  # starts the scale at 0; set_ylim would fix the upper end for all layers too
+    for quantity, rows in _quantities(table, "size"):
         _line(ax, rows["epoch"], rows["size"], STYLES[quantity], f"|{quantity}|")
 
 
-def through_time(ax: Axes, own: pd.DataFrame) -> None:
+def through_time(ax: Axes, table: pd.DataFrame) -> None:
     for which, style in (("last", (BLUE, "-")), ("first", (ORANGE, "--"))):
-        rows = own[own["quantity"] == f"h at the {which} step"]
+        rows = table[table["quantity"] == f"h at the {which} step"]
         _line(ax, rows["epoch"], rows["gradient"].clip(lower=TINY), style, f"{which} step read")
     ax.set_yscale("log")
 
 
-def gradient_of_gates(ax: Axes, own: pd.DataFrame) -> None:
-    """Each gate's columns of all the layer's weights together; a layer without gates has only the whole."""
-    gate = own["quantity"].str.partition("/")[2]
+def gradient_of_gates(ax: Axes, table: pd.DataFrame) -> None:
+    """The norm over each gate's columns of all the layer's weights; over all columns for a layer without gates."""
+    gate = table["quantity"].str.partition("/")[2]
     gates = [g for g in gate.unique() if g]
     for name in gates or ["h"]:
-        rows = own[gate == name] if gates else own[own["weight"].notna()]
+        rows = table[gate == name] if gates else table[table["weight"].notna()]
         norm = _together(rows, rows["gradient"])
         _line(ax, norm.index, norm.clip(lower=TINY), STYLES[name], name)
     ax.set_yscale("log")
@@ -148,7 +107,7 @@ def gradient_of_gates(ax: Axes, own: pd.DataFrame) -> None:
 
 
 def of_network(table: pd.DataFrame, title: str, drawing: Drawing) -> Figure:
-    """drawing(ax, table), a line a layer."""
+    """drawing(ax, table): one line for each layer."""
     fig = Figure(figsize=(5.6, 2.9), layout="constrained")
     ax = fig.subplots()
     drawing(ax, table)
@@ -176,18 +135,19 @@ def updates(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def _whole_weights(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Each layer's rows of whole weights."""
+    """(layer, rows) for each layer: its weights, without their parts by gate."""
     whole = table[table["weight"].notna() & ~table["quantity"].str.contains("/")]
     yield from whole.groupby("layer", sort=False)
 
 
 def _together(rows: pd.DataFrame, norms: pd.Series) -> pd.Series:
-    """By epoch: the norm of all the rows' arrays as one, from their norms."""
+    """By epoch: the norm of several arrays together, from their norms."""
     return np.sqrt((norms**2).groupby(rows["epoch"]).sum())
 
 
-def _quantities(own: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    yield from own.groupby("quantity", sort=False)
+def _quantities(table: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:
+    """(quantity, rows) for each quantity with numbers in the column."""
+    yield from table[table[column].notna()].groupby("quantity", sort=False)
 
 
 def _line(ax: Axes, x: pd.Series, y: pd.Series, style: tuple[str, str], label: str | None = None) -> None:
@@ -204,3 +164,31 @@ def _dress(ax: Axes) -> None:
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 100 else (1,)))
         ax.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
         ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+# -- the pictures: what they draw, and what to look for ----------------------------------------------------------------
+
+BY_LAYER: list[tuple[str, str, Drawing, str]] = [
+    ("mean", "Gates: mean, and a band of one standard deviation", open_gates,
+     "Look for a forget gate that rises (the layer learns to remember) or whose band widens (it learns to select). With a "
+     "forget bias of 1, an LSTM's forget gate starts near σ(1) = 0.73."),
+    ("mean", "Saturated gates", saturation,
+     "Upwards the share of gates above 0.9, downwards the share below 0.1. Look for a line that nears 1 on either side: that "
+     "gate hardly learns any more."),
+    ("size", "Candidate, cell and output: mean absolute values", flows,
+     "Look for a cell c that keeps growing: tanh(c) is then 1, whatever is added. Look also for an h near 0: such a layer "
+     "passes on nothing."),
+    ("size", "Gradient with respect to the state h", through_time,
+     "Look for a gap between the lines: if the gradient is far smaller at the first step than at the last, it vanishes on "
+     "the way back through time, and the beginning of a sequence hardly influences what is learnt."),
+    ("size", "Gradient with respect to the weights of each gate", gradient_of_gates,
+     "Look for a gate far below the others: it hardly learns."),
+]  # fmt: skip
+OF_NETWORK: list[tuple[str, Drawing, str]] = [
+    ("Gradient with respect to the weights of each layer", gradients,
+     "Look for a line that falls below the others by factors of ten (a vanishing gradient) or that shoots up (an exploding "
+     "gradient)."),
+    ("Last step of the epoch, divided by the weights", updates,
+     "Look for about 1/1,000, the dotted line: 1/100 is too large, 1/1,000,000 learns nothing; a decaying learning rate "
+     "lowers this line."),
+]  # fmt: skip

@@ -1,6 +1,5 @@
-"""Voices as frames: the network and its training, what it is worth, and what it says of a recording of yours.
+"""Voices as frames: a network for them, its training and evaluation, and its answers for your own recordings.
 
-`clip_model` and `training`; `baselines`, `calibration`, `evaluation`, `cross_corpus` judge it; `judge`, `predict` and
-`record` ask it;
-`search` and `pretrained` are how the shipped model was chosen and made.
+Open `clip_model.py` first (the network), then `training.py` (the command `train` on frames). `measure`, `cross_corpus`,
+`predict` and `record` do the work of the commands features, evaluate, predict and record; `inside/` is the page of inspect.
 """

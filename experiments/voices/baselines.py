@@ -1,7 +1,7 @@
-"""What a network must beat: a threshold on the median pitch of a clip, and a logistic regression on a clip's statistics.
+"""Two baselines for a network: a threshold on a clip's median pitch, and a logistic regression on a clip's statistics.
 
-Both learn from the training clips that the network learns from, travel in its metadata, and answer beside it wherever it
-is judged. Both see the columns of the `frames` recipe; neither sees the order of the frames.
+Both are fitted on the network's training clips, stored in its metadata, and evaluated on the same clips as the network. Both
+read the columns of the `frames` recipe; neither knows the order of the frames.
 """
 
 from collections.abc import Mapping
@@ -17,23 +17,23 @@ from experiments.reports.scores import best_threshold
 from features.clips import Clips
 from features.dataset import Scaler, fewest_speakers, speaker_folds
 
-VOICED = 0.5  # of the column `voicing`, from where a frame's F0 counts; on LibriSpeech 0.3 to 0.85 serve as well
+VOICED = 0.5  # a frame's F0 counts from this value of `voicing` on; on LibriSpeech 0.3 to 0.85 work as well
 PERCENTILES = (5, 25, 50, 75, 95)
 PENALTIES = tuple(10.0**k for k in range(-4, 2))
-STRICT = {"maxiter": 10_000, "ftol": 1e-13, "gtol": 1e-8}  # the minimum, not the neighbourhood of one
+STRICT = {"maxiter": 10_000, "ftol": 1e-13, "gtol": 1e-8}  # L-BFGS's defaults stop before the minimum
 
 _BLAS = ThreadpoolController().select(user_api="blas")
 
 
 def f0_statistic(clips: Clips) -> np.ndarray:
-    """(N,) median F0 in Hz over the voiced frames of each clip; NaN where nothing is voiced."""
+    """(N,) median F0 in Hz over the voiced frames of each clip; NaN for a clip without any."""
     return np.exp([np.median(f0) if len(f0) else np.nan for f0 in _voiced_log_f0(clips)])
 
 
 def clip_statistics(clips: Clips) -> np.ndarray:
-    """(N, 47) float64: mean, spread and percentiles of log F0 over the voiced frames; mean and spread of every MFCC.
+    """(N, 47) float64: mean, deviation and percentiles of log F0 over voiced frames; mean and deviation of each MFCC.
 
-    Where nothing is voiced the statistics of F0 are NaN, which `Logistic` takes for average.
+    Without voiced frames the statistics of F0 are NaN, which `Logistic` replaces by the mean of the training clips.
     """
     cepstra = [k for k, name in enumerate(clips.columns) if name.startswith("mfcc")]
     rows = []
@@ -46,18 +46,18 @@ def clip_statistics(clips: Clips) -> np.ndarray:
 
 @dataclass(frozen=True)
 class F0Threshold:
-    """Male where the median F0 lies below `hz`."""
+    """Male if the median F0 lies below `hz`."""
 
     hz: float
 
     @classmethod
     def fit(cls, f0: np.ndarray, labels: np.ndarray) -> Self:
-        """The threshold of the highest balanced accuracy on clips of median F0 `f0` (N,) Hz; NaNs are left out."""
+        """The threshold with the highest balanced accuracy on clips of median F0 `f0` (N,) Hz; NaNs are left out."""
         known = np.isfinite(f0)
         return cls(best_threshold(f0[known], labels[known]))
 
     def scores(self, f0: np.ndarray) -> np.ndarray:
-        """(N,) log(hz / f0): above 0 is male. Of a clip without pitch 0, which is no answer."""
+        """(N,) log(hz / f0): above 0 is male. For a clip without pitch 0, which is no answer."""
         return np.nan_to_num(np.log(self.hz / f0), nan=0.0)
 
 
@@ -71,7 +71,7 @@ class Logistic:
 
     @classmethod
     def fit(cls, X: np.ndarray, y: np.ndarray, l2: float) -> Self:
-        """Minimises mean log loss + l2/2 |weights|² over X (N, K), y (N,) 0 or 1; L-BFGS, the bias goes free."""
+        """Minimises mean log loss + l2/2 |weights|² over X (N, K), y (N,) 0 or 1, by L-BFGS; the bias has no penalty."""
         scaler = _scaler(X)
         Z = _scaled(X, scaler)  # (N, K)
 
@@ -81,13 +81,13 @@ class Logistic:
             value = np.mean(np.logaddexp(0.0, z) - y * z) + l2 / 2 * w[:-1] @ w[:-1]
             return value, np.append(Z.T @ δz + l2 * w[:-1], δz.sum())
 
-        with _BLAS.limit(limits=1):  # on products as small as these, threads mostly wait for each other
+        with _BLAS.limit(limits=1):  # for products this small, threads cost more than they gain
             w = minimize(loss, np.zeros(Z.shape[1] + 1), jac=True, method="L-BFGS-B", options=STRICT).x
         return cls(scaler, w[:-1], float(w[-1]))
 
     @classmethod
     def fit_by_folds(cls, X: np.ndarray, y: np.ndarray, speakers: np.ndarray, seed: int = 0) -> Self:
-        """`fit` with the l2 of PENALTIES that has the least log loss over folds of the speakers: five, or as many as go."""
+        """`fit` with the l2 of PENALTIES that has the lowest log loss over folds of the speakers: five, or fewer."""
         count = min(5, fewest_speakers(y, speakers))
         folds = speaker_folds(y, speakers, count, seed)
 
@@ -106,14 +106,14 @@ class Logistic:
 
 @dataclass(frozen=True)
 class Baselines:
-    """Both, as they stand beside a network."""
+    """Both baselines of one network."""
 
     f0: F0Threshold
     logistic: Logistic
 
     @classmethod
     def fit(cls, clips: Clips) -> Self:
-        """On the training clips, which must be of at least two speakers a sex."""
+        """Fit both on the training clips, which must come from at least two speakers of each sex."""
         f0 = F0Threshold.fit(f0_statistic(clips), clips.labels)
         return cls(f0, Logistic.fit_by_folds(clip_statistics(clips), clips.labels, clips.speakers))
 
@@ -137,13 +137,13 @@ class Baselines:
 
 
 def _voiced_log_f0(clips: Clips) -> list[np.ndarray]:
-    """Of each clip (V,) float64, the log F0 of its voiced frames."""
+    """For each clip (V,) float64, the log F0 of its V voiced frames."""
     f0, voicing = clips.columns.index("log_f0"), clips.columns.index("voicing")
     return [frames[frames[:, voicing] >= VOICED, f0].astype(float) for frames in clips.sequences]
 
 
 def _scaler(X: np.ndarray) -> Scaler:
-    """As Scaler.fit, but NaNs do not count."""
+    """As Scaler.fit, but leaving out NaNs."""
     spread = np.nanmax(X, axis=0) > np.nanmin(X, axis=0)
     return Scaler(np.nanmean(X, axis=0), np.where(spread, np.nanstd(X, axis=0), 0.0))
 

@@ -1,4 +1,4 @@
-"""Whether a probability is worth its face: of the clips given 0.8, are eight in ten male? And the one number that mends it.
+"""Are the probabilities right: of the clips with p = 0.8, are eight in ten male? And the temperature that corrects them.
 
 Log-odds z (N,) and labels y (N,) 0 or 1 come in; p = σ(z / temperature).
 """
@@ -16,11 +16,11 @@ TEMPERATURES = (0.05, 20.0)
 
 
 def fit_temperature(z: np.ndarray, y: np.ndarray) -> float:
-    """The temperature of the least log loss (Guo et al. 2017, section 4.2); above 1 the network was too sure of itself.
+    """The temperature with the lowest log loss (Guo et al. 2017, section 4.2); above 1, the network was too confident.
 
-    Fit it on clips that the weights have not seen. The labels count as 1 - 1/(n₁ + 2) and 1/(n₀ + 2) (Platt 1999, of n₁
-    and n₀ clips): log-odds that are right on every clip would have no finite temperature otherwise. Raises ValueError
-    for a class without clips.
+    Fit it on clips that the network was not trained on. The targets are 1 - 1/(n₁ + 2) and 1/(n₀ + 2) for n₁ male and n₀
+    female clips (Platt 1999): with targets 1 and 0, log-odds that are right on every clip would have no finite
+    temperature. Raises ValueError for a class without clips.
     """
     n1, n0 = np.sum(y == 1), np.sum(y == 0)
     if not n1 or not n0:
@@ -47,10 +47,10 @@ def calibration(z: np.ndarray, y: np.ndarray, temperature: float = 1.0) -> dict[
 
 
 def reliability(p: np.ndarray, y: np.ndarray, bins: int | None = None) -> pd.DataFrame:
-    """One row a bin of clips of neighbouring p: clips, p (their mean), male (their share), low, high (its 95 % interval).
+    """One row a bin of clips with similar p: clips, p (mean), male (share), low and high (the share's 95 % interval).
 
-    Bins hold equally many clips, so that each share is equally well known (Nixon et al. 2019); ten bins unless given,
-    fewer where they would hold less than ten clips. The interval is Wilson's and takes clips for independent.
+    Bins hold equal numbers of clips, so that each share is known equally well (Nixon et al. 2019); by default ten bins, fewer
+    if a bin would hold less than ten clips. The interval is Wilson's and treats the clips as independent.
     """
     bins = bins or max(1, min(10, len(p) // 10))
     rows: list[dict[str, Any]] = []
@@ -61,5 +61,5 @@ def reliability(p: np.ndarray, y: np.ndarray, bins: int | None = None) -> pd.Dat
 
 
 def _log_loss(z: np.ndarray, y: np.ndarray) -> float:
-    """Mean of -y log σ(z) - (1 - y) log(1 - σ(z)), exact also where σ(z) rounds to 0 or 1."""
+    """Mean of -y log σ(z) - (1 - y) log(1 - σ(z)), exact even if σ(z) rounds to 0 or 1."""
     return float(np.mean(np.logaddexp(0.0, z) - y * z))

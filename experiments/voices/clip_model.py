@@ -1,7 +1,7 @@
-"""A voice as frames: a bidirectional LSTM answers at every frame, and a clip takes the mean of its frames' log-odds.
+"""A voice as frames: a bidirectional LSTM answers at every frame; a clip's answer is the mean of its frames' log-odds.
 
-For the recipe `frames`: how a clip is normalised, the network, its training, and `ClipModel`, which answers. What was
-chosen, and by which evidence, is in docs/voices.md; `python -m experiments.voices.search` makes that evidence again.
+For the recipe `frames`: how a clip is normalised, the network, its training, and `ClipModel`, which answers. docs/voices.md
+says why the settings are what they are; `python -m experiments.voices.search` measures it again.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,24 +16,24 @@ import lstm_engine as le
 from features.clips import Clips
 from features.dataset import LABELS
 from features.frames import ENERGY_DB, LOG_F0, VOICING
-from features.recipes import recipe_from
+from features.recipes import Recipe, recipe_from
 from features.speech import FRAME_S, find_speech
 from lstm_engine.samples import Samples
 
-SURE = 0.8  # the least probability of the likelier sex that makes an answer; below, a model says "uncertain"
-LOUD_DB = 35.0  # frames so far below the clip's loudest are pauses: they say nothing of the voice nor of the microphone
-CENTRE, SPREAD = np.log(160.0), 0.35  # of log F0: between men's and women's middles; about what either is away from it
-MARGIN = 10  # frames, 0.2 s, kept before the first voice and after the last: consonants have no pitch
-VOICED = (0.3, 0.7)  # from here to there the pitch fades in: below, log_f0 is the period of noise
+SURE = 0.8  # if the likelier sex has a lower probability, the answer is "uncertain"
+LOUD_DB = 35.0  # frames further below the clip's loudest are pauses, and tell nothing of the voice or the microphone
+CENTRE, SPREAD = np.log(160.0), 0.35  # of log F0: midway between men's and women's means; their distance from it
+MARGIN = 10  # frames (0.2 s) kept before the first voiced frame and after the last: consonants have no pitch
+VOICED = (0.3, 0.7)  # the pitch fades in between these values of `voicing`; below, log_f0 is the period of noise
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a clip is read, and how the network is built and trained.
+    """How a clip is normalised, and how the network is built and trained.
 
-    per_clip: each coefficient's mean over the clip is taken away, and with it the microphone. answer: "frames", all frames
-    vote; "last", the last states answer once. An epoch takes `crops` stretches of crop_s seconds from every clip. AdamW's
-    rate falls along half a cosine to the share `last_rate` of itself.
+    per_clip: subtract each coefficient's mean over the clip, which removes the microphone. answer: "frames" (every frame
+    answers) or "last" (the last states answer once). In an epoch, `crops` stretches of crop_s seconds are cut from every
+    clip. AdamW's learning rate falls along half a cosine to `last_rate` times its first value.
     """
 
     per_clip: bool = True
@@ -49,7 +49,7 @@ class Settings:
     weight_decay: float = 1e-2
 
 
-# -- a clip's way into the network -------------------------------------------------------------------------------------
+# -- from a clip to the network's input ------------------------------------------------------------------------------------
 
 
 def loud(x: np.ndarray) -> np.ndarray:
@@ -58,26 +58,26 @@ def loud(x: np.ndarray) -> np.ndarray:
 
 
 def spoken(voice: np.ndarray) -> slice:
-    """From the first voice to the last, and MARGIN frames on either side: the part of a clip that is judged.
+    """From the first voiced frame to the last, with MARGIN frames on either side: the part of a clip that is judged.
 
-    voice (T,) bool, as `features.speech` finds it. Where there is none, all: somebody else decides whether to answer.
+    voice (T,) bool, as `features.speech` finds it. Without any voice all frames: the caller decides whether to answer.
     """
     at = np.flatnonzero(voice)
     return slice(max(at[0] - MARGIN, 0), at[-1] + MARGIN + 1) if len(at) else slice(None)
 
 
 def centred(x: np.ndarray, per_clip: bool) -> np.ndarray:
-    """(T, D - 3): the coefficients without their mean over the clip's loud frames, or as they are."""
+    """(T, D - 3): the coefficients, with per_clip minus their mean over the clip's loud frames."""
     shape = x[:, ENERGY_DB + 1 :]
     return shape - shape[loud(x)].mean(axis=0) if per_clip else shape
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """From a clip's frames (T, D) to the network's (T, D) float32; mean and scale (D - 3,) are the training clips'.
+    """Turns a clip's frames (T, D) into the network's input (T, D) float32.
 
-    Pitch: log F0 about CENTRE in units of SPREAD, times how voiced the frame is. Energy: 0 at the clip's loudest frame, in
-    units of 20 dB, and 1 added. The spectrum's coefficients: standardised by the training clips.
+    Pitch: (log F0 - CENTRE) / SPREAD, times how voiced the frame is. Energy: 1 at the clip's loudest frame, 1 less for each
+    20 dB below. Spectral coefficients: standardised by `mean` and `scale` (D - 3,) of the training clips.
     """
 
     per_clip: bool
@@ -102,7 +102,7 @@ class Preparation:
 
 
 def network(settings: Settings, features: int, seed: int = 0) -> le.Sequential:
-    """A bidirectional LSTM, dropout and one sigmoid: (N, T, 1), or (N, 1) where the last states answer."""
+    """A bidirectional LSTM, dropout and one sigmoid: the output is (N, T, 1), or (N, 1) if the last states answer."""
     every_frame = {"frames": True, "last": False}[settings.answer]
     layers = [le.Bidirectional(le.LSTM(settings.units, return_sequences=every_frame)), le.Dropout(settings.dropout)]
     model = le.Sequential([*layers, le.Dense(1, activation="sigmoid")], seed=seed)
@@ -113,7 +113,7 @@ def network(settings: Settings, features: int, seed: int = 0) -> le.Sequential:
 def batches(
     variants: list[list[np.ndarray]], labels: np.ndarray, settings: Settings, rng: np.random.Generator
 ) -> tuple[list[np.ndarray], list[np.ndarray] | np.ndarray]:
-    """An epoch's stretches X, a list of (T_n, D), and answers y: of each clip `crops`, each from any of its variants."""
+    """An epoch's stretches X, a list of (T_n, D), and targets y: `crops` stretches a clip, each from a random variant."""
     length, X = round(settings.crop_s / FRAME_S), []
     for _ in range(settings.crops):
         for clip in variants:
@@ -121,9 +121,9 @@ def batches(
             start = rng.integers(max(len(x) - length, 0) + 1)
             X.append(x[start : start + length])
     y = np.tile(labels, settings.crops)
-    return X, [
-        np.full((len(x), 1), k, np.float32) for x, k in zip(X, y, strict=True)
-    ] if settings.answer == "frames" else y
+    if settings.answer == "frames":
+        return X, [np.full((len(x), 1), k, np.float32) for x, k in zip(X, y, strict=True)]
+    return X, y
 
 
 def train(
@@ -132,11 +132,11 @@ def train(
     after_epoch: Callable[[int, "ClipModel"], None] = lambda epoch, model: None,
     callbacks: Sequence[le.Callback] = (),
 ) -> tuple["ClipModel", list[dict[str, float]]]:  # fmt: skip
-    """A network trained on the clips, and the loss and accuracy of every epoch.
+    """Train a network on the clips. Returns the model, and the loss and accuracy of every epoch.
 
     variants: the same clips, row by row, as `features.augment` changed them; each stretch is cut from the clip itself or
-    from one of them. after_epoch(epoch, model), from epoch 1 on, may ask the model what it has learnt so far. ValueError
-    when a variant's rows are others, or a sex is missing.
+    from one of its variants. after_epoch(epoch, model) is called from epoch 1 on. Raises ValueError if the rows of a variant
+    are other clips, or if a sex is missing.
     """
     if missing := [sex for sex, label in LABELS.items() if label not in clips.labels]:
         raise ValueError(f"there is no {' and no '.join(missing)} clip to learn from")
@@ -154,8 +154,8 @@ def train(
     for epoch in range(settings.epochs):
         X, y = batches(prepared, clips.labels, settings, rng := np.random.default_rng([seed, epoch]))
         order = Samples(X, "float32").batches(settings.batch_size, rng)
-        own = model.network.fit(X, y, order=[order], verbose=0, callbacks=callbacks).history
-        history.append({k: v[0] for k, v in own.items()})
+        logs = model.network.fit(X, y, order=[order], verbose=0, callbacks=callbacks).history
+        history.append({k: v[0] for k, v in logs.items()})
         after_epoch(epoch + 1, model)
         if progress:
             progress(epoch + 1, settings.epochs)
@@ -164,74 +164,93 @@ def train(
 
 @dataclass(frozen=True)
 class ClipModel:
-    """A trained network with all that it needs to answer for clips of its recipe. Log-odds are those of male, natural."""
+    """A trained network with all that it needs to answer for clips of its recipe. Log-odds are natural, of male."""
 
     network: le.Sequential
     prepare: Preparation
     answer: str = "frames"
 
+    @property
+    def temperature(self) -> float:
+        """What the log-odds are divided by."""
+        return float(self.network.metadata["temperature"])
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the model's clips were measured. ValueError if this version measures otherwise."""
+        return recipe_from(self.network.metadata["recipe"], "the model")
+
     def frame_log_odds(self, x: np.ndarray) -> np.ndarray:
-        """What each frame says that knows the whole clip: (T,) for frames (T, D), or (1,) where the last states answer."""
+        """(T,) for a clip's frames (T, D), each frame's answer knowing the whole clip; (1,) if the last states answer."""
         return self.all_frames([x])[0]
 
     def log_odds(self, clips: Clips) -> np.ndarray:
         """(N,) for N clips, before any temperature: the mean over the spoken part of each."""
         parts = [x[spoken(find_speech(x).voice)] for x in clips.sequences]
-        return np.array([own.mean() for own in self.all_frames(parts)])
+        return np.array([z.mean() for z in self.all_frames(parts)])
 
     def all_frames(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
         """N arrays (T_n,) of log-odds."""
-        p = self.network.predict([self.prepare(x) for x in sequences], 64, verbose=0)
-        return [
-            logit(np.clip(own.ravel().astype(float), 1e-7, 1 - 1e-7)) for own in p
-        ]  # a float32's rounding from 0 and 1
+        answers = self.network.predict([self.prepare(x) for x in sequences], 64, verbose=0)
+        tiny = 1e-7  # a float32 probability may round to 0 or 1
+        return [logit(np.clip(p.ravel().astype(float), tiny, 1 - tiny)) for p in answers]
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
 def save(model: ClipModel, path: str | Path, clips: Clips, settings: Settings, **more: Any) -> None:
-    """Write the model with all that an answer needs; more: temperature, uncertain (the least
-    probability of the likelier sex that makes an answer), and what a reader should know.
+    """Write the model with all that an answer needs; clips: those it was trained on.
 
-    The optimizer's state is left out: the file is for answers, and a third of the size.
+    more: temperature, uncertain (the lowest probability of the likelier sex that gives an answer), and anything else for
+    the metadata. The optimizer's state is left out: the file is for answers, and a third of the size.
     """
-    prepare = model.prepare
-    bare = network(settings, len(clips.columns))
-    bare.set_weights(model.network.get_weights())
-    told = {
+    without_optimizer = network(settings, len(clips.columns))
+    without_optimizer.set_weights(model.network.get_weights())
+    metadata = {
         "task": "frames",
         "recipe": clips.stamp,
         "settings": asdict(settings),
-        "preparation": {"mean": prepare.mean.tolist(), "scale": prepare.scale.tolist()},
+        "preparation": {"mean": model.prepare.mean.tolist(), "scale": model.prepare.scale.tolist()},
         "labels": {"1": "male", "0": "female"},
         "temperature": 1.0,
         "uncertain": 0.5,
     }
-    bare.save(path, told | more)
+    without_optimizer.save(path, metadata | more)
 
 
 def load(path: str | Path) -> ClipModel:
-    """A model that `save` wrote, its metadata in `.network.metadata`. ValueError for any other file."""
-    network = le.load(path)
+    """A model that `save` wrote, its metadata in `.network.metadata`. ValueError, with what to do, for any other file."""
+    return of_network(le.load(path), path)
+
+
+def reads_frames(network: le.Sequential) -> bool:
+    """Whether a loaded network is one that `save` wrote."""
+    return network.metadata.get("task") == "frames"
+
+
+def of_network(network: le.Sequential, path: str | Path) -> ClipModel:
+    """The model whose file `path` was loaded as `network`; errors as for `load`."""
     stored = network.metadata
-    if stored.get("task") != "frames":
-        raise ValueError(f"{path} is no model of voices as frames: use one that `lstm-engine train` wrote from frames")
+    if not reads_frames(network):
+        why = (
+            "reads one row a clip, so it has no pitch and no probability over time to show"
+            if "reading" in stored  # the tutorial's model
+            else "is no model of voices as frames: its metadata has another task or none"
+        )
+        raise ValueError(f"{path} {why}. Use a model of the recipe frames, or leave --model out for the shipped one")
     try:
         settings = Settings(**stored["settings"])
         mean, scale = (np.array(stored["preparation"][k], float) for k in ("mean", "scale"))
-        numbers = float(stored["temperature"]), float(stored["uncertain"])
+        temperature, uncertain = float(stored["temperature"]), float(stored["uncertain"])
         columns = recipe_from(stored["recipe"], str(path)).columns
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no whole model of voices: {error!r}; train or fetch it again") from None
-    if (
-        mean.shape != scale.shape
-        or mean.shape != (len(columns) - ENERGY_DB - 1,)
-        or not np.isfinite([mean, scale]).all()
-    ):
+        raise ValueError(f"{path} is no complete model of voices: {error!r}; train or fetch it again") from None
+    coefficients = (len(columns) - ENERGY_DB - 1,)
+    if not mean.shape == scale.shape == coefficients or not np.isfinite([mean, scale]).all():
         raise ValueError(f"{path}: its preparation does not fit its recipe's {len(columns)} columns; train it again")
-    if not (0 < numbers[0] < np.inf and 0.5 <= numbers[1] <= 1):
+    if not (0 < temperature < np.inf and 0.5 <= uncertain <= 1):
         raise ValueError(
-            f"{path}: expected a temperature above 0 and a probability from .5 to 1 that makes an answer, got {numbers}"
+            f"{path}: expected temperature > 0 and uncertain from 0.5 to 1, got {temperature:g} and {uncertain:g}"
         )
     return ClipModel(network, Preparation(settings.per_clip, mean, scale), settings.answer)

@@ -1,7 +1,7 @@
-"""A model that travels, on a corpus that it has not seen: measured by the model's own recipe, leaks refused, judged.
+"""A trained model on a corpus that is new to it: measured by the model's own recipe, checked for leaks, and evaluated.
 
-For the command `evaluate --corpus`. The contract: a clip or a speaker that the model has learnt from is never counted; a
-clip that cannot be measured is never guessed, and is told.
+For the command `evaluate --corpus`. The contract: a clip or a speaker from the model's training is never counted, and a clip
+that cannot be measured is reported, not guessed.
 """
 
 import warnings
@@ -10,14 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from experiments.reports.run import Run
 from experiments.voices import evaluation_report
 from experiments.voices.baselines import Baselines
-from experiments.voices.evaluation import evaluate_clips
+from experiments.voices.evaluation import Answering, evaluate_model
 from features import corpora
 from features.clips import Clips, read_clips
 from features.extraction import Progress, extract
@@ -25,18 +25,13 @@ from features.leaks import known, prints, refuse_known
 from features.recipes import recipe_from, stamp_differences
 from features.store import MANIFEST, open_store
 
-CLIPS = "clips"  # the folder, in that of the run, where the corpus's clips are measured
-
-
-class Answering(Protocol):
-    """What is judged: log-odds of male (N,) for N clips, before any temperature."""
-
-    def log_odds(self, clips: Clips) -> np.ndarray: ...
+CLIPS = "clips"  # the folder, inside the run's, for the measured clips
+NEEDED = {"recipe", "temperature", "uncertain", "baselines", "trained_on"}  # of a model's metadata
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate_corpus` found: the result as JSON values, notes for the reader, and how many clips failed."""
+    """The result as JSON values, notes for the reader, and how many clips could not be measured."""
 
     result: dict[str, Any]
     notes: list[str]
@@ -44,9 +39,9 @@ class Evaluation:
 
 
 def for_evaluation(clips: Clips, corpus: str) -> dict[str, Any]:
-    """What a model's metadata must hold to be evaluated later: the baselines of its training clips, and their prints.
+    """The metadata that a model needs to be evaluated later: the baselines of its training clips, and their fingerprints.
 
-    corpus: whose names the speakers' are, such as "librispeech" (see `features.leaks.prints`).
+    corpus: where the speakers' names come from, such as "librispeech" (see `features.leaks.prints`).
     """
     return {"baselines": Baselines.fit(clips).as_json(), "trained_on": prints(clips, corpus)}
 
@@ -65,56 +60,51 @@ def evaluate_corpus(
     progress: Progress = lambda done, total, seconds: None,
     say: Callable[[str], None] = lambda text: None,
 ) -> Evaluation:
-    """Judge a model on a corpus, or on clips that `features` has measured; report.html, result.json and tables into `out`.
+    """Evaluate a model on recordings, or on a store of `features`; report.html, result.json and tables go into `out`.
 
-    metadata: the model's: recipe, temperature, uncertain (the least probability of the likelier sex that is an answer),
-    baselines, trained_on.
-    kind: what the folder is, where it is not plain. part: "all", or a part as the corpus names it, such as "dev".
-    speakers_of: whose names the speakers' are, if not those of a published corpus that was recognised. allow_known leaves
-    what the model has learnt from out instead of refusing it. Raises Leak; ValueError for a model that lacks something
-    of this, clips of another recipe, a part that is not there, or clips of one sex only.
+    metadata: the model's, with NEEDED; its `uncertain` is the lowest probability of the likelier sex that gives an answer.
+    kind: which corpus it is, if that cannot be detected. part: "all", or a part of the corpus by its name, such as "dev".
+    speakers_of: where the speakers' names come from, if not from a recognised corpus. allow_known: leave out the clips that
+    the model was trained on, instead of refusing them. Raises Leak; ValueError for a model without NEEDED, clips of another
+    recipe, an unknown part, or clips of one sex only.
     """
-    if missing := {"recipe", "temperature", "uncertain", "baselines", "trained_on"} - metadata.keys():
-        raise ValueError(f"the model does not say {', '.join(sorted(missing))}: train it again with this version")
+    if missing := NEEDED - metadata.keys():
+        raise ValueError(f"the model's metadata lacks {', '.join(sorted(missing))}: train it again with this version")
     out, corpus, trained_on = Path(out), Path(corpus), metadata["trained_on"]
-    begun = out.is_dir() and {path.name for path in out.iterdir()} <= {CLIPS}  # and not finished: it is gone on with
+    begun = out.is_dir() and {path.name for path in out.iterdir()} <= {CLIPS}  # stopped before its end: resume it
     run = Run(out, force or begun)
     if (corpus / MANIFEST).exists():
         clips, failed = measured_before(corpus, metadata["recipe"], part), 0
         names = open_store(corpus).corpus or corpus.resolve().name
     else:
-        found, place = corpora.detect(corpus, kind)
-        utterances = found.as_stated(place)
+        layout, place = corpora.detect(corpus, kind)
+        utterances = layout.as_stated(place)
         utterances = [utterances[n] for n in of_part([u.split for u in utterances], part)]
-        say(corpora.summary(found, place, utterances))
+        say(corpora.summary(layout, place, utterances))
         recipe = recipe_from(metadata["recipe"], "the model")
-        names = corpora.names_of(found, place)
+        names = corpora.names_of(layout, place)
         begin = partial(extract, utterances, out / CLIPS, jobs, progress, recipe=recipe, say=say, corpus=names)
         try:
-            made = begin()
-        except FileExistsError:  # of other clips or by another recipe: only then is what was measured thrown away
+            extraction = begin()
+        except FileExistsError:  # it holds other clips, or another recipe's: only then does --force remove them
             if not force:
                 raise
-            made = begin(force=True)
-        clips, failed = read_clips(out / CLIPS), len(made.failed)
+            extraction = begin(force=True)
+        clips, failed = read_clips(out / CLIPS), len(extraction.failed)
     names = speakers_of or names
     new = np.array([why == "" for why in known(clips, names, trained_on)])
     notes = notes_on(clips, failed, int((~new).sum()), (corpus / "SYNTHETIC.txt").exists())
     if allow_known:
         clips = clips.take(new)
     refuse_known(clips, names, trained_on)
-
-    baselines = Baselines.from_json(metadata["baselines"])
-    scores = {"LSTM": model.log_odds(clips)} | baselines.scores(clips)
-    band = (1 - metadata["uncertain"], metadata["uncertain"])
-    result, rows = evaluate_clips(scores, clips, metadata["temperature"], band, baselines.f0.hz)
+    result, rows = evaluate_model(model, metadata, clips)
     evaluation_report.write(run, result, rows, notes, "lstm-engine evaluate --corpus")
     run.write_config("evaluate --corpus", corpus=str(corpus), kind=kind, part=part, allow_known=allow_known)
     return Evaluation(result, notes, failed)
 
 
 def of_part(splits: Sequence[str], part: str) -> np.ndarray:
-    """The row numbers of a part; of "all", every one. Raises ValueError, with what there is, where it has no clip."""
+    """The row numbers of a part, or all of them for "all". ValueError, with the parts that there are, if it has no clip."""
     rows = np.arange(len(splits)) if part == "all" else np.flatnonzero(np.array(splits) == part)
     if not len(rows):
         there = ", ".join(f"{name} ({count})" for name, count in sorted(Counter(splits).items()) if name)
@@ -123,10 +113,9 @@ def of_part(splits: Sequence[str], part: str) -> np.ndarray:
 
 
 def measured_before(folder: Path, stamp: dict[str, Any], part: str) -> Clips:
-    """A part of a store, measured as the model's clips were. ValueError for other settings; other versions only warn."""
+    """A part of a store. ValueError if its settings differ from the model's (`stamp`); other versions only warn."""
     clips = read_clips(folder)
-    same = {"versions": clips.stamp["versions"]}
-    if words := stamp_differences(clips.stamp, stamp | same):
+    if words := stamp_differences(clips.stamp, stamp | {"versions": clips.stamp["versions"]}):
         raise ValueError(
             f"{folder} was not measured as the model's clips were ({'; '.join(words)}): name the recordings instead"
         )
@@ -138,16 +127,11 @@ def measured_before(folder: Path, stamp: dict[str, Any], part: str) -> Clips:
 
 
 def notes_on(clips: Clips, failed: int, heard: int, synthetic: bool) -> list[str]:
-    """What the reader must know of these clips, `heard` of which the model has learnt from."""
-    notes = []
-    if synthetic:
-        notes.append("These voices are synthetic: the figures describe a source-filter model, not people.")
-    if failed:
-        notes.append(
-            f"{failed:,} of {failed + len(clips):,} clips could not be measured and are not counted: see {CLIPS}/failed.csv."
-        )
-    if heard:
-        notes.append(
-            f"{heard:,} of {len(clips):,} clips are left out: the model has learnt from them or from their speakers."
-        )
-    return notes
+    """What the reader must know of these clips; heard: how many of them, or of their speakers, the model was trained on."""
+    all_clips = failed + len(clips)
+    notes = {
+        "These voices are synthetic: the figures describe a source-filter model, not people.": synthetic,
+        f"{failed:,} of {all_clips:,} clips could not be measured and are not counted: see {CLIPS}/failed.csv.": failed,
+        f"{heard:,} of {len(clips):,} clips are left out: the model was trained on them or on their speakers.": heard,
+    }
+    return [note for note, holds in notes.items() if holds]

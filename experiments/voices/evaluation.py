@@ -1,18 +1,18 @@
-"""A model on voices that it has never heard: how often it is right, how sure one may be of that, and where it is wrong.
+"""How good a model is on voices that are new to it, how certain that is, and where the model is wrong.
 
-Works on scores, whatever gave them: log-odds of male (N,), above 0 for male; a score of exactly 0 is no answer and counts
-as wrong. The contract: figures by clip and by speaker, intervals that draw speakers, baselines on the same clips beside.
+Works on scores from any source: log-odds of male (N,), above 0 for male; a score of exactly 0 is no answer and counts as
+wrong. The contract: figures by clip and by speaker, intervals by resampling speakers, and baselines on the same clips.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
 from experiments.reports.scores import by_speaker, class_mean, class_mean_interval, share_interval
-from experiments.voices.baselines import f0_statistic
+from experiments.voices.baselines import Baselines, f0_statistic
 from experiments.voices.calibration import calibration, reliability
 from features.clips import Clips
 from features.dataset import LABELS
@@ -22,6 +22,20 @@ from features.speech import ENOUGH_S, FRAME_S, LEAST_S, find_speech
 SHORT_S = 1.0
 
 
+class Answering(Protocol):
+    """A model to evaluate: log-odds of male (N,) for N clips, before any temperature."""
+
+    def log_odds(self, clips: Clips) -> np.ndarray: ...
+
+
+def evaluate_model(model: Answering, metadata: Mapping[str, Any], clips: Clips) -> tuple[dict[str, Any], pd.DataFrame]:
+    """`evaluate_clips` of a model and of its baselines; metadata: the model's, with temperature, uncertain and baselines."""
+    baselines = Baselines.from_json(metadata["baselines"])
+    scores = {"LSTM": model.log_odds(clips)} | baselines.scores(clips)
+    band = (1 - metadata["uncertain"], metadata["uncertain"])
+    return evaluate_clips(scores, clips, metadata["temperature"], band, baselines.f0.hz)
+
+
 def evaluate_clips(
     scores: Mapping[str, np.ndarray],
     clips: Clips,
@@ -29,11 +43,11 @@ def evaluate_clips(
     uncertain: tuple[float, float] = (0.5, 0.5),
     f0_hz: float = 155.0,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """(result as JSON values, one row a clip). `scores`: {name: (N,)}, the model's first, then those of the baselines.
+    """Returns (result as JSON values, table with one row a clip). scores: {name: (N,)}, the model's first, then baselines'.
 
-    temperature divides the model's log-odds; within the band `uncertain` of probabilities, as with less than
-    ENOUGH_S of voice, it would abstain. f0_hz is where an error's pitch is called high for a man or low for a
-    woman. Raises ValueError for scores that are not finite and for clips of one sex only.
+    temperature divides the model's log-odds. The model abstains if the probability lies in the band `uncertain`, or with
+    less than ENOUGH_S of voice. f0_hz: above it a man's pitch is called high, below it a woman's low, in remarks on errors.
+    Raises ValueError for scores that are not finite and for clips of one sex only.
     """
     for name, z in scores.items():
         if len(z) != len(clips) or not np.isfinite(z).all():
@@ -67,7 +81,7 @@ def evaluate_clips(
 
 
 def sides(scores: Mapping[str, np.ndarray], y: np.ndarray, speakers: np.ndarray) -> dict[str, dict[str, Any]]:
-    """{name: figures by clip and, where speakers are known, by speaker}; of a baseline with the model's lead over it."""
+    """{name: figures by clip and, if speakers are known, by speaker}; those of a baseline hold the model's lead over it."""
     units = {name: {"by_clip": (y, z, speakers)} for name, z in scores.items()}
     if any(s is not None for s in speakers):
         for name, z in scores.items():
@@ -78,13 +92,11 @@ def sides(scores: Mapping[str, np.ndarray], y: np.ndarray, speakers: np.ndarray)
         figures[name] = {}
         for kind, (labels, z, who) in unit.items():
             right = rights(labels, z)
-            figures[name][kind] = figures_of(labels, right, who)
-            if kind == "by_speaker":  # as many independent answers; a speaker's clips are alike
-                add_share_intervals(figures[name][kind])
+            side = figures[name][kind] = figures_of(labels, right, who, independent=kind == "by_speaker")
             if unit is not model:
                 lead = rights(labels, model[kind][1]) - right  # (N,) 1, 0 or -1: paired, both answered the same clips
-                figures[name][kind]["model_leads_by"] = class_mean(lead, labels)
-                figures[name][kind]["model_leads_by_95"] = list(class_mean_interval(lead, labels, who, (-1.0, 1.0)))
+                side["model_leads_by"] = class_mean(lead, labels)
+                side["model_leads_by_95"] = list(class_mean_interval(lead, labels, who, (-1.0, 1.0)))
     return figures
 
 
@@ -93,29 +105,30 @@ def rights(y: np.ndarray, z: np.ndarray) -> np.ndarray:
     return np.where(y == 1, z > 0, z < 0).astype(float)
 
 
-def figures_of(y: np.ndarray, right: np.ndarray, speakers: np.ndarray) -> dict[str, Any]:
-    """Accuracy, balanced accuracy with its interval, and how many of each sex are right."""
-    recalls = {sex: {"right": int(right[y == k].sum()), "of": int((y == k).sum())} for sex, k in LABELS.items()}
-    return {
+def figures_of(y: np.ndarray, right: np.ndarray, speakers: np.ndarray, independent: bool) -> dict[str, Any]:
+    """Accuracy, balanced accuracy with its interval, and how many of each sex are right.
+
+    independent: the answers are (a speaker's clips are not), so that each sex's share gets Wilson's interval. That one is
+    wide even if no answer is wrong, where the bootstrap's is a point.
+    """
+    figures = {
         "accuracy": float(right.mean()),
         "balanced_accuracy": class_mean(right, y),
         "interval_95": list(class_mean_interval(right, y, speakers)),
-        **recalls,
     }
-
-
-def add_share_intervals(figures: dict[str, Any]) -> None:
-    """Wilson's interval of each sex's share, which is wide also where none is wrong and the bootstrap's is a point."""
-    for sex in LABELS:
-        low, high = share_interval(figures[sex]["right"], figures[sex]["of"])
-        figures[sex]["interval_95"] = [float(low), float(high)]
+    for sex, label in LABELS.items():
+        count, total = int(right[y == label].sum()), int((y == label).sum())
+        figures[sex] = {"right": count, "of": total}
+        if independent:
+            figures[sex]["interval_95"] = [float(end) for end in share_interval(count, total)]
+    return figures
 
 
 def clip_rows(
     z: np.ndarray, clips: Clips, temperature: float, uncertain: tuple[float, float], f0_hz: float
 ) -> pd.DataFrame:
-    """A row a clip: path, speaker, sex, said, right, log_odds and p at the temperature, f0_hz, seconds, and of them voice_s
-    with a voice, abstains ("", "no speech", "uncertain") and, on errors, a remark.
+    """A row a clip: path, speaker, sex, said (the answer), right, log_odds and p at the temperature, median f0_hz, seconds,
+    of them voice_s voiced, abstains ("", "no speech", "uncertain") and, on errors, a remark.
     """
     p = expit(z / temperature)
     seconds = np.array([(len(frames) - 1) * HOP / RATE_HZ for frames in clips.sequences])
@@ -145,22 +158,22 @@ def clip_rows(
 
 
 def remark(row: Any, f0_hz: float) -> str:
-    """What about a misjudged clip may have misled, in words; from what was measured, so a hint and no more."""
+    """A possible reason for an error, in words, from the clip's measurements: a hint, not a proof."""
     words = []
     if row.voice_s < ENOUGH_S:
-        words.append(f"hardly any voice in it: {row.voice_s:.1f} s")
+        words.append(f"hardly any voice: {row.voice_s:.1f} s")
     if row.seconds < SHORT_S:
         words.append(f"short: {row.seconds:.1f} s")
     if row.sex == "male" and row.f0_hz > f0_hz:
         words.append(f"high-pitched for a male label: {row.f0_hz:.0f} Hz")
     if row.sex == "female" and row.f0_hz < f0_hz:
         words.append(f"low-pitched for a female label: {row.f0_hz:.0f} Hz")
-    side = "below" if row.sex == "male" else "above"
-    return "; ".join(words) or f"its pitch, {row.f0_hz:.0f} Hz, is no reason: it lies {side} {f0_hz:.0f} Hz"
+    usual = f"{row.f0_hz:.0f} Hz lies {'below' if row.sex == 'male' else 'above'} {f0_hz:.0f} Hz"
+    return "; ".join(words) or f"not explained by pitch: {usual}"
 
 
 def abstentions(rows: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
-    """How many clips the model would not answer and why; how good it is on the rest, None where a sex has none left."""
+    """How many clips the model would abstain on and why; its balanced accuracy on the rest, None if a sex has none left."""
     answered = (rows["abstains"] == "").to_numpy()
     both = all((y[answered] == label).any() for label in LABELS.values())
     right = rows["right"].to_numpy(float)
@@ -173,9 +186,9 @@ def abstentions(rows: pd.DataFrame, y: np.ndarray) -> dict[str, Any]:
 
 
 def people(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """A row a known speaker: sex, clips, how many right, the mean log-odds as p, what they say together, median F0.
+    """A row a known speaker: sex, clips, how many right, median F0, the mean log-odds as p, and the answer `said` by it.
 
-    Those with errors come first, the most misjudged in front.
+    Speakers with the most errors come first.
     """
     known = rows[rows["speaker"].notna()]
     table = known.groupby(["speaker", "sex"], sort=True, as_index=False).agg(

@@ -1,4 +1,4 @@
-"""The page of an evaluation, its tables, and the answer in a sentence; the terminal shows the same tables."""
+"""The report of an evaluation: the page, its tables, and the result in a sentence. The terminal shows the same tables."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ TERMINAL_ROWS = 10
 def write(
     run: Run, result: dict[str, Any], rows: pd.DataFrame, notes: list[str], command: str, more: Sequence[str] = ()
 ) -> None:
-    """result.json, clips.csv (every clip), errors.csv and report.html, with more parts at its end, into the run's folder."""
+    """Write result.json, clips.csv (every clip), errors.csv and report.html into the run's folder; more: its last parts."""
     run.write_json("result.json", result | {"notes": notes})
     run.write("clips.csv", rows.to_csv(index=False))
     run.write("errors.csv", pd.DataFrame(result["errors"], columns=rows.columns).to_csv(index=False))
@@ -30,42 +30,44 @@ def write(
         page.heading("Beside the baselines"),
         page.table(side_table(result)),
         page.paragraph(
-            "Right answers as balanced accuracy, the mean of the two sexes' shares, so that guessing gives .5. A speaker's "
-            "answer is the mean log-odds of the speaker's clips. Intervals hold 95 % of 2,000 draws of as many speakers, "
-            "each with all of their clips, and of half an answer that was not seen; those of a difference draw both "
+            "Balanced accuracy is the mean of the two sexes' shares of right answers, guessing gives 0.5. The answer for a "
+            "speaker is the mean log-odds of the speaker's clips. Intervals are 95 % bootstrap intervals: 2,000 draws of "
+            "speakers, each with all of their clips, plus half an unseen answer. The interval of a difference draws both "
             "classifiers on the same speakers."
         ),
         page.table(sex_table(result)),
-        page.heading("How sure, and rightly so?"),
+        page.heading("Are the probabilities right?"),
         page.row(
             inline(
                 reliability_picture(result),
-                "Of the clips that were given a probability, how many are male: on the diagonal the network means what it "
-                "says. Each point holds as many clips; the bars are Wilson's 95 % intervals.",
+                "Of the clips with about this probability, the share that is male: on the diagonal the probabilities are "
+                "right. Every point holds the same number of clips; the bars are Wilson's 95 % intervals.",
             ),
             inline(
-                by_sex(rows["p"], rows["sex"] == "male", 0.5, "probability of male", "what the network says"),
-                "A good classifier piles up at both ends, each sex at its own.",
+                by_sex(rows["p"], rows["sex"] == "male", 0.5, "probability of male", "the network's answers"),
+                "A good classifier puts most clips near the two ends, each sex at its own end.",
             ),
         ),
         page.table(calibration_table(result)),
         page.paragraph(abstention_words(result)),
-        page.heading("Where it is wrong"),
+        page.heading("Errors"),
         inline(
             against_f0(rows, f0_hz),
-            "Log-odds against median F0. Marked are the errors: right of the dashed line a male voice is high, left of it a "
-            "female voice is low, and a network that errs there follows pitch.",
+            "Log-odds against median F0, errors circled. Right of the dashed line a male voice is high, left of it a female "
+            "voice is low: a network whose errors lie there follows pitch.",
         ),
         _table_of(error_table(result), "Every clip was right.", "errors.csv"),
         page.heading("Every speaker"),
-        page.folded("Those with errors first", _table_of(people_table(result), "No speaker is known.", "clips.csv")),
+        page.folded(
+            "Speakers with errors come first", _table_of(people_table(result), "No speaker is known.", "clips.csv")
+        ),
         *more,
     ]
-    run.write("report.html", page.page("A network on voices that it has not heard", parts, footer(command)))
+    run.write("report.html", page.page("The network on new voices", parts, footer(command)))
 
 
 def sentence(result: dict[str, Any]) -> str:
-    """The answer: how good, how sure, and against what."""
+    """The result: balanced accuracy with its interval, and the difference from each baseline."""
     (name, model), *baselines = result["sides"].items()
     people = f" of {result['speakers']:,} speakers" if result["speakers"] else ""
     by_speaker = f" and {_with_interval(model['by_speaker'])} by speaker" if "by_speaker" in model else ""
@@ -85,17 +87,17 @@ def sentence(result: dict[str, Any]) -> str:
 
 
 def caution(result: dict[str, Any]) -> list[str]:
-    """What the reader of these figures must know."""
+    """A warning if speakers are unknown."""
     if not (unknown := result["clips_of_unknown_speakers"]):
         return []
     return [
-        f"The speaker of {unknown:,} of {result['clips']:,} clips is unknown, and each stands for a speaker of its own: "
-        "where one person said several, the intervals are too narrow."
+        f"The speaker of {unknown:,} of {result['clips']:,} clips is unknown; each counts as one speaker. "
+        "If one person spoke several of them, the intervals are too narrow."
     ]
 
 
 def tables(result: dict[str, Any]) -> dict[str, pd.DataFrame]:
-    """The page's tables by title, as they fit into a terminal."""
+    """The page's tables by title, narrow enough for a terminal."""
     sides = side_table(result)
     lead = [column for column in sides if "lead" in column]
     return {
@@ -107,15 +109,15 @@ def tables(result: dict[str, Any]) -> dict[str, pd.DataFrame]:
 
 
 def error_lines(result: dict[str, Any]) -> list[str]:
-    """The surest errors, a line each, and how many more there are."""
-    wrong = result["errors"]
-    lines = [f"wrong: {e['path']} ({e['sex']}, p(male) {e['p']:.3f}): {e['remark']}" for e in wrong[:TERMINAL_ROWS]]
-    more = len(wrong) - TERMINAL_ROWS
-    return lines + [f"and {more:,} more: all of them are in errors.csv"] * (more > 0)
+    """The errors with the largest log-odds, a line each, and how many more there are."""
+    errors = result["errors"]
+    lines = [f"wrong: {e['path']} ({e['sex']}, p(male) {e['p']:.3f}): {e['remark']}" for e in errors[:TERMINAL_ROWS]]
+    more = len(errors) - TERMINAL_ROWS
+    return lines + [f"and {more:,} more: errors.csv lists all errors"] * (more > 0)
 
 
 def side_table(result: dict[str, Any]) -> pd.DataFrame:
-    """A row a side: balanced accuracy with its interval by clip and by speaker, and the model's lead over a baseline."""
+    """One row for the model and for each baseline: balanced accuracy by clip and by speaker, and the model's lead over it."""
     model = next(iter(result["sides"]))
     table: dict[str, dict[str, str]] = {}
     for name, side in result["sides"].items():
@@ -128,7 +130,7 @@ def side_table(result: dict[str, Any]) -> pd.DataFrame:
 
 
 def sex_table(result: dict[str, Any]) -> pd.DataFrame:
-    """A row a side: how many of each sex's clips and speakers are right, those of speakers with Wilson's interval."""
+    """One row for the model and for each baseline: how many of each sex's clips and speakers are right."""
     table: dict[str, dict[str, str]] = {}
     for name, side in result["sides"].items():
         table[name] = {}
@@ -142,59 +144,54 @@ def sex_table(result: dict[str, Any]) -> pd.DataFrame:
 
 
 def calibration_table(result: dict[str, Any]) -> pd.DataFrame:
-    """Calibration error, Brier score and log loss, as the network gives its log-odds and at the model's temperature."""
+    """Calibration error, Brier score and log loss, without and with the model's temperature."""
     names = {"expected_calibration_error": "calibration error", "brier": "Brier score", "log_loss": "log loss"}
-    rows = {"as the network gives them": "before", f"at temperature {result['temperature']:.2f}": "after"}
+    rows = {"without a temperature": "before", f"at temperature {result['temperature']:.2f}": "after"}
     stages = {row: result["calibration"][stage] for row, stage in rows.items()}
     return pd.DataFrame({row: {names[k]: f"{v:.3f}" for k, v in figures.items()} for row, figures in stages.items()}).T
 
 
 def abstention_words(result: dict[str, Any]) -> str:
+    """On how many clips `predict` would abstain, and how good the model is on the others."""
     a, (low, high) = result["abstentions"], result["uncertain"]
     silent, unsure = a["no speech"], a["uncertain"]
-    band = f"between {low:.2f} and {high:.2f}" if low < high else "of no band"
+    band = f"a probability between {low:.2f} and {high:.2f}" if low < high else "an uncertain probability"
     if not silent + unsure:
-        return f"It would have answered on every clip: none has too little voice, none a probability {band}."
+        return f"`predict` would answer for every clip: none has too little voice or {band}."
     rest = a["balanced_accuracy_of_the_rest"]
     return (
-        f"It would have abstained on {silent + unsure:,} of {result['clips']:,} clips: {silent:,} with too little voice, "
-        f"{unsure:,} with a probability {band}. Of these {a['wrong_among_them']:,} are wrong"
+        f"`predict` would abstain on {silent + unsure:,} of {result['clips']:,} clips: {silent:,} with too little voice, "
+        f"{unsure:,} with {band}. The network is wrong on {a['wrong_among_them']:,} of them"
         + (f"; on the rest its balanced accuracy is {rest:.3f}." if rest is not None else ".")
     )
 
 
 def error_table(result: dict[str, Any]) -> pd.DataFrame:
-    """The misjudged clips, the surest first."""
-    names = {
-        "speaker": "speaker",
-        "sex": "label",
-        "p": "p(male)",
-        "f0_hz": "F0 (Hz)",
-        "seconds": "s",
-        "voice_s": "voice (s)",
-    }
-    names["remark"] = "remark"
-    if not result["errors"]:
-        return pd.DataFrame()
-    table = pd.DataFrame(result["errors"]).set_index("path")[list(names)]
-    forms = {"p": "{:.3f}", "f0_hz": "{:.0f}", "seconds": "{:.1f}", "voice_s": "{:.1f}"}
-    return _formed(table, forms).rename(columns=names)
+    """The misjudged clips, those with the largest log-odds first."""
+    columns = {"path": "path", "speaker": "speaker", "sex": "label", "p": "p(male)", "f0_hz": "F0 (Hz)"}
+    return _shown(result["errors"], columns | {"seconds": "s", "voice_s": "voice (s)", "remark": "remark"})
 
 
 def people_table(result: dict[str, Any]) -> pd.DataFrame:
     """A row a known speaker, those with errors first."""
-    if not result["people"]:
-        return pd.DataFrame()
-    table = pd.DataFrame(result["people"]).set_index("speaker")[["sex", "clips", "right", "said", "p", "f0_hz"]]
-    names = {"sex": "label", "said": "all clips together say", "p": "p(male)", "f0_hz": "F0 (Hz)"}
-    return _formed(table, {"p": "{:.3f}", "f0_hz": "{:.0f}"}).rename(columns=names)
+    columns = {"speaker": "speaker", "sex": "label", "clips": "clips", "right": "right", "said": "answer for all clips"}
+    return _shown(result["people"], columns | {"p": "p(male)", "f0_hz": "F0 (Hz)"})
+
+
+def _shown(rows: list[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
+    """Rows as a table of text, indexed by the first of the columns {key: title}."""
+    table = pd.DataFrame(rows, columns=list(columns))
+    for key, form in {"p": "{:.3f}", "f0_hz": "{:.0f}", "seconds": "{:.1f}", "voice_s": "{:.1f}"}.items():
+        if key in table:
+            table[key] = ["" if pd.isna(v) else form.format(v) for v in table[key]]
+    return table.set_index(next(iter(columns))).rename(columns=columns)
 
 
 def reliability_picture(result: dict[str, Any]) -> Figure:
-    """Share of male clips against the mean probability of each bin, with intervals and the diagonal."""
+    """The share of male clips against the mean probability of each bin, with intervals and the diagonal."""
     bins = pd.DataFrame(result["calibration"]["reliability"])
     fig, (ax,) = figure(1)
-    ax.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1, label="means what it says")
+    ax.plot([0, 1], [0, 1], color=GREY, ls="--", lw=1, label="perfectly calibrated")
     bars = [bins["male"] - bins["low"], bins["high"] - bins["male"]]
     ax.errorbar(bins["p"], bins["male"], bars, color=BLUE, marker="o", ms=5, lw=1, ls="", capsize=3, label="clips")
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="probability of male", ylabel="share that is male")
@@ -208,30 +205,20 @@ def against_f0(rows: pd.DataFrame, f0_hz: float) -> Figure:
     fig, (ax,) = figure(1, height=4.2)
     fig.set_figwidth(8.0)
     for sex, colour in COLOURS.items():
-        own = rows[rows["sex"] == sex]
-        ax.plot(own["f0_hz"], own["log_odds"], ".", color=colour, ms=5, alpha=0.6, label=sex)
+        clips = rows[rows["sex"] == sex]
+        ax.plot(clips["f0_hz"], clips["log_odds"], ".", color=colour, ms=5, alpha=0.6, label=sex)
     wrong = rows[~rows["right"]]
     ax.plot(wrong["f0_hz"], wrong["log_odds"], "o", mfc="none", mec="black", ms=9, ls="", label="wrong")
     ax.axhline(0, color=GREY, lw=1)
     ax.axvline(f0_hz, color=GREY, ls="--", lw=1, label=f"F0 {f0_hz:.0f} Hz")
     ax.set_xscale("log")
-    ticks = [hz for hz in (60, 80, 100, 125, 150, 200, 250, 300, 400, 500) if _within(hz, rows["f0_hz"])]
+    low, high = 0.9 * np.nanmin(rows["f0_hz"]), 1.1 * np.nanmax(rows["f0_hz"])
+    ticks = [hz for hz in (60, 80, 100, 125, 150, 200, 250, 300, 400, 500) if low <= hz <= high]
     ax.set_xticks(ticks, [str(hz) for hz in ticks])
     ax.minorticks_off()
     ax.set(xlabel="median F0 (Hz)", ylabel="log-odds of male")
     ax.legend(fontsize=8)
     return fig
-
-
-def _within(hz: float, f0: pd.Series) -> bool:
-    return bool(0.9 * np.nanmin(f0) <= hz <= 1.1 * np.nanmax(f0))
-
-
-def _formed(table: pd.DataFrame, forms: dict[str, str]) -> pd.DataFrame:
-    shown = table.copy()
-    for column, form in forms.items():
-        shown[column] = ["" if pd.isna(v) else form.format(v) for v in table[column]]
-    return shown
 
 
 def _table_of(table: pd.DataFrame, empty: str, file: str) -> str:

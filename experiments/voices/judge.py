@@ -1,13 +1,13 @@
-"""What a model says of a recording that nobody has checked, and when it says nothing: no speech, too little, not sure.
+"""The answer for a recording that nobody has checked: male, female, uncertain, or no speech.
 
-For `predict` and `record`. A recording is judged in stretches of half a minute, so that an hour needs no more memory. Of each
-only the part in which somebody speaks goes into the network, so that silence around a voice does not change the answer.
+For `predict` and `record`. A recording is judged in stretches of half a minute, so that memory does not grow with its length.
+Of each stretch only the part with speech goes into the network, so that silence around a voice does not change the answer.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,20 +16,21 @@ from scipy.special import expit
 from experiments.voices.clip_model import ClipModel, spoken
 from features.audio import BadClip, Reason, check_samples, read_stretches
 from features.frames import ENERGY_DB, LOG_F0, SILENCE
-from features.recipes import Recipe, recipe_from
+from features.recipes import Recipe
 from features.speech import ENOUGH_S, FRAME_S, LEAST_S, find_speech
 
-STRETCH_S = 30.0  # the network has learnt from readings of up to 17 s
+STRETCH_S = 30.0  # the network was trained on recordings of up to 17 s
+NO_VOICE = "no voice in it: noise, clicks, or a whisper, which has no pitch"
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The answer for one recording, `why` in words, and what it rests on.
+    """The answer for one recording, the reason `why` in words, and the numbers behind it.
 
-    label: "male", "female", "uncertain" or "no speech"; probability: of male, after the model's temperature, None for no
-    speech. seconds: of the recording; voice_s: in which somebody speaks; f0_hz: the median over those, None without.
-    By frame, (T,) each, one every 20 ms: time in s; f0 in Hz, NaN where nobody speaks; p of male, NaN where the network
-    was not asked; energy, root mean square in dB of full scale.
+    label: "male", "female", "uncertain" or "no speech". probability: of male, after the model's temperature; None if no
+    speech. seconds: of the recording; voice_s: of them voiced; f0_hz: median over the voiced frames, None without any.
+    Frame by frame, one every 20 ms, (T,) each: time in s; f0 in Hz, NaN where unvoiced; p, the probability of male, NaN
+    outside the network's input; energy, root mean square in dB of full scale.
     """
 
     label: str
@@ -44,51 +45,53 @@ class Judgement:
     energy: np.ndarray
 
     def as_lists(self) -> dict[str, list[float]]:
-        """The frames for JSON, with as many digits as mean something."""
-        values = {
+        """The frames for JSON, rounded to the digits that mean something."""
+        digits = {
             "time_s": (self.time, 2),
             "f0_hz": (self.f0, 1),
             "probability": (self.p, 4),
             "energy_db": (self.energy, 1),
         }
-        return {name: np.round(own, digits).tolist() for name, (own, digits) in values.items()}
+        return {name: np.round(values, n).tolist() for name, (values, n) in digits.items()}
 
     def thinned(self, most: int) -> "Judgement":
-        """The same with at most so many frames, to draw: of several the median F0, the mean p and the highest energy."""
+        """The same with at most `most` frames, to draw: of several, the median F0, the mean p and the highest energy."""
         several = -(-len(self.time) // most)
-        frames = pd.DataFrame({name: getattr(self, name) for name in ("time", "f0", "p", "energy")})
         ways = {"time": "first", "f0": "median", "p": "mean", "energy": "max"}
+        frames = pd.DataFrame({name: getattr(self, name) for name in ways})
         fewer = frames.groupby(np.arange(len(frames)) // several).agg(ways)
         return replace(self, **{name: fewer[name].to_numpy() for name in ways})
 
 
 def judge(samples: np.ndarray, rate: int, model: ClipModel, name: str | Path = "the recording") -> Judgement:
-    """What the model says of samples (n,) or (n, channels) at `rate` Hz, full scale 1.0. BadClip where they are no sound."""
+    """The answer for samples (n,) or (n, channels) at `rate` Hz, full scale 1.0. BadClip if they are no sound."""
     n = round(STRETCH_S * rate)
-    starts = range(0, max(len(samples) - n // 2, 1), n)  # a rest of less than half a stretch goes with the one before
+    starts = range(0, max(len(samples) - n // 2, 1), n)  # a rest of less than half a stretch joins the one before
     stops = [*starts[1:], len(samples)]
     stretches = (samples[start:stop] for start, stop in zip(starts, stops, strict=True))
     return judge_stretches(((stretch, rate) for stretch in stretches), model, name)
 
 
 def judge_file(path: str | Path, model: ClipModel) -> Judgement:
-    """What the model says of a recording of any length. BadClip where it cannot be read."""
+    """The answer for a recording of any length. BadClip if it cannot be read."""
     return judge_stretches(read_stretches(path, STRETCH_S), model, path)
 
 
 def judge_stretches(stretches: Iterable[tuple[np.ndarray, int]], model: ClipModel, name: str | Path) -> Judgement:
-    """The one answer for a recording that comes as (channels (n, c), rate in Hz), one stretch after the other."""
-    stored = model.network.metadata
-    recipe = recipe_from(stored["recipe"], "the model")
-    judged, seconds = [], 0.0
+    """One answer for a recording that comes in stretches (channels (n, c), rate in Hz), one after the other."""
+    recipe, parts, seconds = model.recipe, [], 0.0
     for channels, rate in stretches:
-        judged.append(_Stretch.of(channels, rate, recipe, model, name))
+        parts.append(_judge_stretch(channels, rate, recipe, model, name))
         seconds += len(channels) / rate
-    f0, z, energy = (np.concatenate([getattr(s, field) for s in judged]) for field in ("f0", "z", "energy"))  # (T,)
-    z = z / stored["temperature"]
+    f0, z, energy = (np.concatenate([part[k] for part in parts]) for k in range(3))  # (T,) each
+    z = z / model.temperature
     voice_s = float(np.sum(~np.isnan(f0)) * FRAME_S)
     p = float(expit(np.nanmean(z))) if voice_s >= LEAST_S else None
-    label, why = _answer(p, voice_s, stored) if p is not None else ("no speech", _why_none(judged))
+    if p is None:
+        reasons = (part.why for part in parts if part.why)
+        label, why = "no speech", next(reasons, NO_VOICE)
+    else:
+        label, why = _label(p, voice_s, model.network.metadata)
     return Judgement(
         label=label,
         probability=p,
@@ -103,44 +106,40 @@ def judge_stretches(stretches: Iterable[tuple[np.ndarray, int]], model: ClipMode
     )
 
 
-@dataclass(frozen=True)
-class _Stretch:
-    """f0 (T,) in Hz, NaN without a voice; z (T,) log-odds of male, NaN where nobody was asked; why there is no voice."""
+class _Stretch(NamedTuple):
+    """By frame (T,): f0 in Hz, NaN where unvoiced; z, log-odds of male, NaN outside the network's input; energy in dB.
+
+    why: the reason if no voice was found, else "".
+    """
 
     f0: np.ndarray
     z: np.ndarray
     energy: np.ndarray
     why: str
 
-    @classmethod
-    def of(cls, channels: np.ndarray, rate: int, recipe: Recipe, model: ClipModel, name: str | Path) -> "_Stretch":
-        try:
-            x = recipe.measure(check_samples(channels, rate, name), rate)  # (T, D)
-        except BadClip as bad:
-            if bad.reason != Reason.SILENT:
-                raise
-            nothing = np.full(1 + int(len(channels) / rate / FRAME_S), np.nan)
-            return cls(nothing, nothing, np.full(len(nothing), 20 * np.log10(SILENCE)), bad.detail)
-        speech = find_speech(x)
-        z = np.full(len(x), np.nan)
-        if speech.voice.any():
-            part = spoken(speech.voice)
-            z[part] = model.frame_log_odds(x[part])  # one answer for all where only the last states give one
-        return cls(np.where(speech.voice, np.exp(x[:, LOG_F0]), np.nan), z, x[:, ENERGY_DB], speech.tone)
+
+def _judge_stretch(channels: np.ndarray, rate: int, recipe: Recipe, model: ClipModel, name: str | Path) -> _Stretch:
+    try:
+        x = recipe.measure(check_samples(channels, rate, name), rate)  # (T, D)
+    except BadClip as bad:
+        if bad.reason != Reason.SILENT:
+            raise
+        nothing = np.full(1 + int(len(channels) / rate / FRAME_S), np.nan)
+        return _Stretch(nothing, nothing, np.full(len(nothing), 20 * np.log10(SILENCE)), bad.detail)
+    speech = find_speech(x)
+    z = np.full(len(x), np.nan)
+    if speech.voice.any():
+        part = spoken(speech.voice)
+        z[part] = model.frame_log_odds(x[part])  # one number for all frames if only the last states answer
+    return _Stretch(np.where(speech.voice, np.exp(x[:, LOG_F0]), np.nan), z, x[:, ENERGY_DB], speech.tone)
 
 
-def _answer(p: float, voice_s: float, stored: dict[str, Any]) -> tuple[str, str]:
-    """The label for a probability of male, and why; stored is the model's metadata."""
+def _label(p: float, voice_s: float, stored: dict[str, Any]) -> tuple[str, str]:
+    """The label for a probability of male, and why; stored: the model's metadata."""
     label = stored["labels"]["1" if p > 0.5 else "0"]
-    sure = np.floor(100 * max(p, 1 - p)) / 100  # cut, not rounded: .796 is no .80, and nothing is 1.00
+    sure = np.floor(100 * max(p, 1 - p)) / 100  # cut, not rounded: 0.796 is below 0.80, and nothing is 1.00
     if voice_s < ENOUGH_S:
         return "uncertain", f"only {voice_s:.2f} s of voice, and {ENOUGH_S} s are needed: speak for a few seconds"
     if max(p, 1 - p) < stored["uncertain"]:
         return "uncertain", f"probability {sure:.2f} for {label}, and an answer needs {stored['uncertain']:.2f}"
     return label, f"probability {sure:.2f}"
-
-
-def _why_none(judged: list[_Stretch]) -> str:
-    """What to say of a recording in which nobody speaks: the first reason that a stretch has."""
-    own = next((stretch.why for stretch in judged if stretch.why), "")
-    return own or "no voice in it: noise, clicks, or a whisper, which has no pitch"

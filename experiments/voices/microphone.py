@@ -1,7 +1,7 @@
-"""A few seconds from a microphone, through sounddevice; or in words why there are none, and what to do.
+"""Record a few seconds from a microphone through sounddevice; if that is not possible, the error says why and what to do.
 
-sounddevice comes with the extra `mic` and is imported when a microphone is wanted. The contract: whatever the machine lacks
-(the package, PortAudio, a microphone, the right to use it), the error is one sentence that says so.
+sounddevice comes with the extra `mic` and is imported only here. The contract: whatever is missing (the package, PortAudio, a
+microphone, the permission to use it), the error names it in one sentence.
 """
 
 from collections.abc import Callable
@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-BLOCK_S = 0.05  # between two looks at the level
+BLOCK_S = 0.05  # how often the level is updated
 ELSEWHERE = "record with another program and use `lstm-engine predict FILE`"
 
 
 @dataclass(frozen=True)
 class Sound:
-    """samples (n, channels) float32, full scale 1.0; rate in Hz; the device's name; whether the machine lost sound."""
+    """samples (n, channels) float32, full scale 1.0; rate in Hz; the device's name; lost: whether some sound was lost."""
 
     samples: np.ndarray
     rate: int
@@ -26,7 +26,7 @@ class Sound:
 
 
 def sounddevice() -> ModuleType:
-    """The package. ModuleNotFoundError without it, OSError without the PortAudio library or its devices."""
+    """The module. ModuleNotFoundError if it is not installed, OSError if the PortAudio library cannot be loaded."""
     try:
         import sounddevice
     except ModuleNotFoundError:
@@ -43,7 +43,7 @@ def devices() -> list[dict[str, Any]]:
     """Every sound device: number, name, channels in and out, rate in Hz, and whether it is the default microphone."""
     sd = sounddevice()
     try:
-        found, default = list(sd.query_devices()), _default(sd)
+        listed, default = list(sd.query_devices()), int(sd.default.device[0])  # -1: no default microphone
     except sd.PortAudioError as error:
         raise OSError(f"the sound devices cannot be listed ({error}): {ELSEWHERE}") from None
     return [
@@ -55,16 +55,16 @@ def devices() -> list[dict[str, Any]]:
             "rate_hz": round(device["default_samplerate"]),
             "default": number == default,
         }
-        for number, device in enumerate(found)
+        for number, device in enumerate(listed)
     ]
 
 
-def choose(found: list[dict[str, Any]], wanted: int | None) -> dict[str, Any]:
-    """The device of that number, or the default microphone, or else the first. OSError, ValueError: there is none such."""
-    microphones = [device for device in found if device["inputs"]]
+def choose(listed: list[dict[str, Any]], wanted: int | None) -> dict[str, Any]:
+    """The device with number `wanted`, or the default microphone, or the first. OSError or ValueError if there is none."""
+    microphones = [device for device in listed if device["inputs"]]
     if not microphones:
-        others = ", ".join(f"{d['number']} {d['name']}" for d in found)
-        what = f"; what there is plays sound only: {others}" if others else "; this machine has no sound device at all"
+        others = ", ".join(f"{d['number']} {d['name']}" for d in listed)
+        what = f"; these devices only play sound: {others}" if others else "; this machine has no sound device at all"
         raise OSError(f"no microphone was found{what}. Connect one, or {ELSEWHERE}")
     if wanted is None:
         return next((device for device in microphones if device["default"]), microphones[0])
@@ -72,16 +72,16 @@ def choose(found: list[dict[str, Any]], wanted: int | None) -> dict[str, Any]:
         if device["number"] == wanted:
             return device
     there = ", ".join(f"{d['number']} {d['name']}" for d in microphones)
-    other = next((f"{d['name']}, which only plays sound" for d in found if d["number"] == wanted), "not there")
+    other = next((f"{d['name']}, which only plays sound" for d in listed if d["number"] == wanted), "not there")
     raise ValueError(f"device {wanted} is {other}: choose one of {there}")
 
 
 def record(
     seconds: float, microphone: dict[str, Any], hear: Callable[[float, np.ndarray], None] = lambda at, block: None
 ) -> Sound:
-    """So many seconds from a microphone of `choose`, at its own rate; `hear(seconds so far, block (n, channels))` follows.
+    """Record from a microphone of `choose` at its own rate; `hear(seconds so far, block (n, channels))` is called meanwhile.
 
-    Raises OSError where the microphone cannot be opened or stops.
+    Raises OSError if the microphone cannot be opened or stops.
     """
     sd, rate = sounddevice(), microphone["rate_hz"]
     wanted, step = round(seconds * rate), round(BLOCK_S * rate)
@@ -96,19 +96,14 @@ def record(
                 hear(got / rate, block)
     except sd.PortAudioError as error:
         raise OSError(
-            f"the microphone {microphone['name']} cannot be used ({error}): perhaps another program holds it, or the "
-            "system's privacy settings keep it from this terminal; --list-devices shows the others"
+            f"the microphone {microphone['name']} cannot be used ({error}): perhaps another program uses it, or the "
+            "system's privacy settings block it; --list-devices shows the others"
         ) from None
     return Sound(np.concatenate(blocks), rate, microphone["name"], lost)
 
 
-def _default(sd: ModuleType) -> int:
-    """The number of the default microphone, -1 where there is none."""
-    return int(sd.default.device[0])
-
-
 def _opened(sd: ModuleType, microphone: dict[str, Any]) -> Any:
-    """A stream of one channel, or of all where the device gives no fewer."""
+    """A stream of one channel, or of all channels if the device does not offer one."""
     options = {"device": microphone["number"], "samplerate": microphone["rate_hz"], "dtype": "float32"}
     try:
         return sd.InputStream(channels=1, **options)

@@ -1,7 +1,7 @@
-"""Your own voice: a few seconds from a microphone, what is wrong with them if anything, and what the model says of them.
+"""Record your own voice: a few seconds from a microphone, a check of the recording, and the model's answer.
 
-For the command `record`. The contract: nothing is kept but where the person named a file, and a recording that is silent,
-overdriven or faint is called so, for otherwise the answer would be taken for one about the voice.
+For the command `record`. The contract: the recording is kept only in a file that the user names, and a silent, overdriven or
+very quiet recording is reported, because the answer would then depend on the recording rather than on the voice.
 """
 
 from collections.abc import Callable
@@ -17,16 +17,16 @@ from experiments.voices.microphone import BLOCK_S, Sound
 from features.audio import SILENCE_DBFS
 from features.whole_files import replacing
 
-CONSENT = "Record only people who have agreed to it. Nothing is kept unless you say --save."
+CONSENT = "Record only people who have agreed to it. Nothing is kept without --save."
 KINDS = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS"}
-FAINT_DBFS = -45.0  # of the loudest tenth; speech into a microphone nearby lies about -25
-CLIPPED, MOST_CLIPPED = 0.99, 1e-3  # samples that near to full scale; the share of them from which one hears it
-MUTED = "your microphone may be muted, or the system's privacy settings keep it from this program"
+FAINT_DBFS = -45.0  # level of the loudest tenth; speech close to a microphone has about -25
+CLIPPED, MOST_CLIPPED = 0.99, 1e-3  # a sample this close to full scale is clipped; a larger share of them is audible
+MUTED = "your microphone may be muted, or the system's privacy settings block it"
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What came of it: the sound, the answer, and in words what is wrong with the sound."""
+    """The sound, the answer, and in words what is wrong with the sound."""
 
     sound: Sound
     judgement: Judgement
@@ -36,10 +36,10 @@ class Recorded:
 def record(
     recorder: Callable[[], Sound], model: ClipModel, save: str | Path | None = None, force: bool = False
 ) -> Recorded:
-    """What the model says of what `recorder` hears. save: a file for the sound, of one of KINDS.
+    """The model's answer for the sound that `recorder` records. save: a file for the sound, of one of KINDS.
 
-    Raises before anything is heard: FileExistsError for a file that is there, unless force replaces it; ValueError,
-    FileNotFoundError for a name that cannot be written. BadClip for sound that is none (NaN, a wrong scale).
+    Raises before the recording starts: FileExistsError for an existing file, unless force replaces it; ValueError or
+    FileNotFoundError for a name that cannot be written. Afterwards BadClip for samples that are no sound (NaN, wrong scale).
     """
     if save is not None:
         check_place(Path(save), force)
@@ -51,24 +51,24 @@ def record(
 
 def remarks(sound: Sound) -> list[str]:
     """What is wrong with a recording, a sentence each; none for a good one."""
-    found = []
+    sentences = []
     x = sound.samples.mean(axis=1)  # (n,)
     blocks = np.array_split(x, max(1, round(len(x) / sound.rate / BLOCK_S)))
     loudest = float(np.quantile([level(block) for block in blocks], 0.9))
     clipped = float(np.mean(np.abs(sound.samples) >= CLIPPED))
     if 20 * np.log10(max(x.std(), 1e-9)) < SILENCE_DBFS:
-        found.append(f"It is silent: {MUTED}.")
+        sentences.append(f"The recording is silent: {MUTED}.")
     elif loudest < FAINT_DBFS:
-        found.append(
-            f"It is very quiet ({loudest:.0f} dB of full scale): go nearer, or raise the input level; {MUTED}."
+        sentences.append(
+            f"The recording is very quiet ({loudest:.0f} dB of full scale): go nearer, or raise the input level; {MUTED}."
         )
     if clipped > MOST_CLIPPED:
-        found.append(
-            f"It is overdriven ({clipped:.1%} of it at full scale): go further away, or lower the input level."
+        sentences.append(
+            f"The recording is overdriven ({clipped:.1%} of it at full scale): go further away, or lower the input level."
         )
     if sound.lost:
-        found.append("The machine was too slow and lost some of the sound: close other programs and try again.")
-    return found
+        sentences.append("The machine was too slow and lost some of the sound: close other programs and try again.")
+    return sentences
 
 
 def level(x: np.ndarray) -> float:
@@ -77,7 +77,7 @@ def level(x: np.ndarray) -> float:
 
 
 def check_place(path: Path, force: bool) -> None:
-    """That a sound can be written there, asked before a person speaks."""
+    """Raise an error if the sound could not be written there; called before the user speaks."""
     if path.suffix.lower() not in KINDS:
         raise ValueError(f"{path}: a recording is saved as one of {', '.join(KINDS)}")
     if not path.parent.is_dir():
@@ -89,7 +89,7 @@ def check_place(path: Path, force: bool) -> None:
 
 
 def write(path: Path, sound: Sound) -> None:
-    """The sound with all its channels, whole or not at all."""
+    """Write the sound with all its channels, in one step."""
     kind = path.suffix.lower()
     with replacing(path, "wb") as file:
         sf.write(file, sound.samples, sound.rate, subtype=KINDS[kind], format=kind[1:].upper())

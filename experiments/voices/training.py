@@ -1,4 +1,4 @@
-"""`lstm-engine train` on a folder of frames: the speakers split, the network trained on some and judged on the others."""
+"""`lstm-engine train` on a folder of frames: train the network on some speakers and evaluate it on the others."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -16,13 +16,13 @@ from experiments.microscope.watching import Watch, probe
 from experiments.reports import page, pictures
 from experiments.reports.run import Run, versions
 from experiments.voices import clip_model, evaluation_report
-from experiments.voices.baselines import Baselines
 from experiments.voices.calibration import fit_temperature
 from experiments.voices.clip_model import SURE, Settings
 from experiments.voices.cross_corpus import for_evaluation
-from experiments.voices.evaluation import evaluate_clips
+from experiments.voices.evaluation import evaluate_model
 from experiments.voices.inside import epochs_page
-from experiments.voices.inside.epochs import KeepEpochs, forget, hear
+from experiments.voices.inside.epochs import KeepEpochs, forget
+from experiments.voices.inside.look import hear
 from experiments.voices.inside.page import plotly
 from experiments.voices.search import FOLDS, out_of_fold
 from features.clips import Clips, read_variants
@@ -31,11 +31,11 @@ from features.leaks import refuse_leaks
 from features.recipes import recipe_from
 from features.store import MANIFEST, open_store
 
-LEAST_SPEAKERS = 3  # of each sex: one to hold out, and two for the folds by which the logistic regression is fitted
+LEAST_SPEAKERS = 3  # of each sex: one to hold out, and two for the folds that the logistic regression needs
 
 
 def fits(folder: str | Path) -> bool:
-    """Whether a folder holds frames (a store of the recipe `frames`), and not tables."""
+    """Whether a folder is a store of the recipe `frames` (and does not hold the tutorial's tables)."""
     return (Path(folder) / MANIFEST).is_file() and open_store(folder).stamp["recipe"] == "frames"
 
 
@@ -44,35 +44,35 @@ def train(
     progress: Callable[[int, int], None] | None = None, keep_epochs: bool = False, watch: str | Path | None = None,
     **settings: Any,
 ) -> dict[str, Any]:  # fmt: skip
-    """Trains on the training speakers of a folder that `features --recipe frames` wrote, and on its variants if it has any.
+    """Train on the training speakers of a folder that `features --recipe frames` wrote, with its variants if it has any.
 
     Writes model.safetensors, history.csv, watched.csv, config.json, curves.png and an evaluation's files (result.json,
-    clips.csv, errors.csv, report.html) into out, and returns that result. keep_epochs: each epoch's model too, as
-    epochs/01.safetensors, ...; watch: a recording, heard by each of those in gates.html. settings: fields of `Settings`
-    to change. The temperature is fitted on answers by folds of the training speakers, at most five. Raises ValueError, Leak,
-    BadClip; ModuleNotFoundError to watch without plotly.
+    clips.csv, errors.csv, report.html) into out; returns the evaluation's result. keep_epochs: also write each epoch's model,
+    epochs/00.safetensors, ...; watch: a recording; gates.html shows the gates of each epoch's network on it. settings: fields
+    of `Settings` to change. The temperature is fitted on out-of-fold answers for the training speakers, by at most five
+    folds. Raises ValueError, Leak, BadClip; with watch ModuleNotFoundError if plotly is missing.
     """
     variants = read_variants(data)
     learnt, held_out = sides(variants[0], seed)
     learn, test = [v.take(learnt) for v in variants], variants[0].take(held_out)
     refuse_leaks(learn[0], test)
-    if watch is not None:  # what is wrong with it is said now, not after the training
+    if watch is not None:  # its errors must come before the training, not after
         plotly("train --watch")
         heard = hear(watch, recipe_from(learn[0].stamp, str(data)))
     chosen, run = replace(Settings(), **settings), Run(out, force)
     folds = min(FOLDS, fewest_speakers(learn[0].labels, learn[0].speakers, learn[0].paths))
-    turns = count()  # one training a fold, and the last on all
+    trainings = count()  # one for each fold, and the last on all training speakers
 
     def trained(
         on: list[Clips], callbacks: Sequence[le.Callback] = ()
     ) -> tuple[clip_model.ClipModel, list[dict[str, float]]]:
-        before = next(turns)
-        tell = progress and (lambda done, total: progress(before * total + done, (1 + folds) * total))
-        return clip_model.train(on[0], chosen, seed, on[1:], tell, callbacks=callbacks)
+        before = next(trainings)
+        update = progress and (lambda done, total: progress(before * total + done, (1 + folds) * total))
+        return clip_model.train(on[0], chosen, seed, on[1:], update, callbacks=callbacks)
 
-    def answer(own: np.ndarray, others: np.ndarray) -> list[np.ndarray]:
-        model, _ = trained([v.take(own) for v in learn])
-        return [model.log_odds(learn[0].take(others))]
+    def answer(in_fold: np.ndarray, out_of_it: np.ndarray) -> list[np.ndarray]:
+        model, _ = trained([v.take(in_fold) for v in learn])
+        return [model.log_odds(learn[0].take(out_of_it))]
 
     temperature = fit_temperature(out_of_fold(answer, learn[0], seed, folds)[0], learn[0].labels)
     stored = for_evaluation(learn[0], open_store(data).corpus or Path(data).resolve().name)
@@ -85,40 +85,39 @@ def train(
 
     watching, kept = _watching(learn[0], prepare, chosen, seed), run.folder / "epochs"
     forget(kept)
-    (run.folder / "gates.html").unlink(missing_ok=True)  # an earlier run's
+    (run.folder / "gates.html").unlink(missing_ok=True)  # written by an earlier run
     keeping = [KeepEpochs(kept, chosen.epochs, save)] if keep_epochs or watch else []
     model, history = trained(learn, [watching, *keeping])
     save(model.network, run.folder / "model.safetensors")
-    baselines = Baselines.from_json(stored["baselines"])
-    scores = {"LSTM": model.log_odds(test)} | baselines.scores(test)
-    result, rows = evaluate_clips(scores, test, temperature, (1 - SURE, SURE), baselines.f0.hz)
+    result, rows = evaluate_model(model, stored, test)
     table = pd.DataFrame(history, index=pd.RangeIndex(1, chosen.epochs + 1, name="epoch"))
     run.write("history.csv", table.to_csv())
     run.write("watched.csv", watching.table().to_csv(index=False))
     curves = learning(table)
     run.write("curves.png", pictures.png(curves))
     run.write_config("train", data=str(data), seed=seed, variants=len(variants) - 1, **asdict(chosen))
+    speakers, copies = len(set(learn[0].speakers) - {None}), len(variants) - 1
     notes = [
-        f"Trained on {len(learn[0])} clips of {len(set(learn[0].speakers) - {None})} other speakers"
-        + (f", and {len(variants) - 1} changed variants of each." if variants[1:] else ", as they are.")
+        f"Trained on {len(learn[0])} clips of {speakers} other speakers"
+        + (
+            f", with {copies} randomly changed variant{'s' * (copies != 1)} of each."
+            if copies
+            else ", without variants."
+        ),
+        f"The temperature was fitted on out-of-fold answers for those speakers, by {folds} more trainings.",
     ]
-    notes.append(f"The temperature was fitted by {folds} folds of those speakers, in as many trainings more.")
-    learnt = [
-        page.heading("Learning"),
-        pictures.inline(curves, "Look for where the lines flatten: from there on little is learnt."),
-        *watching_report.parts(watching.table()),
-    ]
+    parts = [page.heading("Learning")]
     if watch is not None:
         run.write("gates.html", epochs_page.page(heard, kept, table))
-        learnt.insert(
-            1, page.link("gates.html", f"Every gate, epoch by epoch, while the network hears {Path(watch).name}")
-        )
-    evaluation_report.write(run, result, rows, notes, "lstm-engine train", learnt)
+        parts.append(page.link("gates.html", f"Every gate, epoch by epoch, on the recording {Path(watch).name}"))
+    parts.append(pictures.inline(curves, "Look for where the lines flatten: from there on little is learnt."))
+    parts += watching_report.parts(watching.table())
+    evaluation_report.write(run, result, rows, notes, "lstm-engine train", parts)
     return result | {"run": str(run.folder)}
 
 
 def _watching(clips: Clips, prepare: clip_model.Preparation, settings: Settings, seed: int) -> Watch:
-    """A `Watch` on a stretch of each of some clips, as an epoch cuts them."""
+    """A `Watch` on one stretch of each of some clips, cut as in an epoch."""
     rows = probe(clips.labels)
     prepared = [[prepare(clips.sequences[n])] for n in rows]
     once = replace(settings, crops=1)
@@ -126,16 +125,15 @@ def _watching(clips: Clips, prepare: clip_model.Preparation, settings: Settings,
 
 
 def sides(clips: Clips, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) bool each: the clips to learn from, and those to judge by.
+    """(N,) bool each: the clips to train on, and those to evaluate on.
 
-    As the corpus splits them: `train`, against what it calls otherwise; where there is more than `test` beside train, test
-    is kept for `evaluate`. Where it says nothing, a fifth of the speakers of each sex is held out. ValueError for a split
-    that is filled in for some of the clips only.
+    By the corpus's split: `train` against the others; if there are others besides `test`, test is left to `evaluate`. Without
+    a split, a fifth of the speakers of each sex is held out. ValueError if only some of the clips have a split.
     """
     if unknown := sum(speaker is None for speaker in clips.speakers):
         warnings.warn(
-            f"the speaker of {unknown} of {len(clips)} clips is unknown, so the same person may be heard in training and "
-            "among the held-out: the figure will be better than on new voices",
+            f"the speaker of {unknown} of {len(clips)} clips is unknown, so one person may be both in the training clips and "
+            "in the held-out clips: the score is too optimistic for new voices",
             stacklevel=3,
         )
     names = set(clips.splits.tolist())
@@ -143,23 +141,25 @@ def sides(clips: Clips, seed: int) -> tuple[np.ndarray, np.ndarray]:
         least = fewest_speakers(clips.labels, clips.speakers, clips.paths)
         if least < LEAST_SPEAKERS:
             raise ValueError(
-                f"there are {least} speakers of one sex (a recording without a name counts as one): a fifth is held out, and "
-                f"at least {LEAST_SPEAKERS} of each are needed; twenty and more make a figure that says something"
+                f"there {'is 1 speaker' if least == 1 else f'are {least} speakers'} of one sex (a recording without a name "
+                f"counts as one); at least {LEAST_SPEAKERS} of each sex are needed to hold some out, 20 for a useful score"
             )
         held_out = speaker_folds(clips.labels, clips.speakers, min(least, FOLDS), seed, clips.paths) == 0
         return ~held_out, held_out
     if not names & {"", "train"} or {"", "train"} <= names or ("" in names and names != {"", "test"}):
-        raise ValueError(f"the clips' split says {sorted(names)}: expected train and dev on each, or nothing at all")
+        raise ValueError(
+            f"the clips' splits are {sorted(names)}: expected train and dev for every clip, or none at all"
+        )
     learnt = np.isin(clips.splits, ["", "train"])
     others = names - {"", "train"}
     return learnt, ~learnt if others == {"test"} else ~learnt & (clips.splits != "test")
 
 
 def learning(table: pd.DataFrame) -> pictures.Figure:
-    """Loss and accuracy of the stretches trained on, by epoch."""
+    """Training loss and accuracy by epoch."""
     fig, axes = pictures.figure(2)
     for ax, quantity in zip(axes, ("loss", "accuracy"), strict=True):
         ax.plot(table.index, table[quantity], color=pictures.BLUE)
-        ax.set(xlabel="epoch", title=f"{quantity} of a frame, in training")
+        ax.set(xlabel="epoch", title=f"training {quantity}, by frame")
         ax.xaxis.get_major_locator().set_params(integer=True)
     return fig

@@ -92,13 +92,13 @@ def run(
     for half in halves(layer):
         half.rng = np.random.default_rng(5)
         half.reset_states()
-    y, last, tape = layer.run(x, drops(layer), mask, states)
+    y, last, tape = layer.forward(x, drops(layer), mask, states)
     return (y if isinstance(y, list) else [y]), last, tape
 
 
 def backward(layer: Any, tape: Any, dy: list[np.ndarray], dstates: list[np.ndarray]) -> dict[str, np.ndarray]:
     """The gradient of everything that went in, by name."""
-    dx, dinitial, weights = layer.run_backward(tape, dy if len(dy) > 1 else dy[0], dstates)
+    dx, dinitial, weights = layer.backward(tape, dy if len(dy) > 1 else dy[0], dstates)
     return {"x": dx, **{f"initial state {k}": d for k, d in enumerate(dinitial)}, **weights}
 
 

@@ -14,11 +14,13 @@ import pytest
 from numba.core.caching import NullCache
 
 import lstm_engine
-from lstm_engine.backend import one_thread_pool, pair, resolve
+import lstm_engine as le
+from lstm_engine.backend import compiled, one_thread_pool, resolve
 from lstm_engine.kernels import gru, lstm, product, rows, simple_rnn, vectors
 
 # a sum of T·B terms that differ by some units in the last place: a few eps in float64; float32's tanh adds 4e-7 itself
 TOLERANCE = {"float64": 1e-13, "float32": 5e-6}
+PAIRS = {layer.cell: layer.pair for layer in (le.LSTM, le.GRU, le.SimpleRNN)}
 GATES = {"lstm": 4, "gru": 3, "gru, reset before": 3, "simple_rnn": 1}
 ALL_CELLS = pytest.mark.parametrize("cell", GATES)
 
@@ -47,10 +49,11 @@ def random_mask(kind, T, B):
 
 
 def run(cell, backend, inputs, up, **options):
-    forward, backward = pair(cell.split(",")[0], backend)
+    cell = cell.split(",")[0]
+    runs = compiled(cell) if backend == "numba" else PAIRS[cell]
     with one_thread_pool({"numba"}):
-        tape = forward(*inputs, **options)
-        return tape, backward(tape, **up)
+        tape = runs.forward(*inputs, **options)
+        return tape, runs.backward(tape, **up)
 
 
 def arrays(result):
@@ -175,9 +178,9 @@ def test_gradients_that_vanish_to_denormals_are_zero_and_the_caller_still_has_hi
 @ALL_CELLS
 def test_lean_gradients_are_those_that_a_full_pass_gives(cell):
     inputs, up = random_inputs(cell, 12, 9, 3, 20), random_upstream(cell, 12, 9, 20)
-    forward, backward = pair(cell.split(",")[0], "numba")
-    tape = forward(*inputs, mask=random_mask("holes", 12, 9))
-    full, lean = backward(tape, **up), backward(tape, **up, lean=True)
+    kernels = compiled(cell.split(",")[0])
+    tape = kernels.forward(*inputs, mask=random_mask("holes", 12, 9))
+    full, lean = kernels.backward(tape, **up), kernels.backward(tape, **up, lean=True)
     assert lean.x is None
     assert lean.h is None
     for name in ("W", "U", "b", "h0", "z"):
@@ -186,11 +189,11 @@ def test_lean_gradients_are_those_that_a_full_pass_gives(cell):
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_a_tape_that_a_lean_pass_has_used_up_is_refused(cell):
-    forward, backward = pair(cell, "numba")
-    tape = forward(*random_inputs(cell, 3, 2, 3, 4))
-    backward(tape, lean=True)
+    kernels = compiled(cell)
+    tape = kernels.forward(*random_inputs(cell, 3, 2, 3, 4))
+    kernels.backward(tape, lean=True)
     with pytest.raises(ValueError, match=r"used up.*Run forward again"):
-        backward(tape)
+        kernels.backward(tape)
 
 
 @ALL_CELLS

@@ -151,8 +151,8 @@ def test_dropout_keeps_the_mean_and_draws_anew():
     layer = le.Dropout(0.25, seed=1)
     layer.build((1000,), "float64", "numpy", np.random.default_rng(0))
     x = np.ones((200, 1000))
-    first, scale = layer.forward(x, training=True)
-    second, _ = layer.forward(x, training=True)
+    first, _, scale = layer.forward(x, training=True)
+    second, _, _ = layer.forward(x, training=True)
     assert set(np.unique(first)) == {0.0, 1 / 0.75}
     assert abs(first.mean() - 1) < 5 * np.sqrt(0.25 / 0.75 / x.size)  # five standard errors
     assert (first != second).any()

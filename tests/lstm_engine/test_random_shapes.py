@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_engine.backend import one_thread_pool, pair
+import lstm_engine as le
+from lstm_engine.backend import compiled, one_thread_pool
 
+PAIRS = {layer.cell: layer.pair for layer in (le.LSTM, le.GRU, le.SimpleRNN)}
 GATES = {"lstm": 4, "gru": 3, "gru, reset before": 3, "simple_rnn": 1}
 CASES = {
     "cell": st.sampled_from(list(GATES)),
@@ -35,11 +37,11 @@ def twins_agree(cell, T, B, D, H, seed, live, padded, kept, given):
     given = given if cell == "lstm" else given - {"dc_T"}
     upstream = {n: rng.standard_normal((T, B, H) if n == "dh" else (B, H)) for n in given}
     results = []
-    for backend in ("numba", "numpy"):
-        forward, backward = pair(cell.split(",")[0], backend)
+    name = cell.split(",")[0]
+    for runs in (compiled(name), PAIRS[name]):
         with one_thread_pool({"numba"}):
-            tape = forward(*inputs, mask=mask, recurrent_dropout=dropout)
-            results.append((tape, backward(tape, **upstream)))
+            tape = runs.forward(*inputs, mask=mask, recurrent_dropout=dropout)
+            results.append((tape, runs.backward(tape, **upstream)))
     for ours, reference in zip(*results, strict=True):
         for name, expected in vars(reference).items():
             if isinstance(expected, np.ndarray):

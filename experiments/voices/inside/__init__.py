@@ -1,5 +1,5 @@
-"""The page of one voice inside the network (`lstm-engine inspect`): sound, features and every gate on one time axis.
+"""The page of `lstm-engine inspect`: a voice, and every gate of the network that hears it, on one time axis.
 
-Open `looking.py` first: it gathers what the page shows; `page` writes the HTML, `epochs` and `epochs_page` show a
-training epoch by epoch.
+Open `look.py` first: it computes what the page shows. `page` writes the page, `two_looks` compares two recordings or two
+networks; `epochs` and `epochs_page` show how the gates change during a training (`train --watch`).
 """

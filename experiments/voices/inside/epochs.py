@@ -1,4 +1,4 @@
-"""A network's way through its training, by its files: one an epoch, and what each of them does with the same recording.
+"""A network at each epoch of its training, one file an epoch, and what each of them does with the same recording.
 
 For a model of frames with one bidirectional LSTM, as `lstm-engine train` makes them.
 """
@@ -8,26 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import soxr
 from scipy.special import expit
 
 import lstm_engine as le
 from experiments.voices import clip_model
-from experiments.voices.clip_model import spoken
-from experiments.voices.inside.looking import SHOWN
-from features.audio import duration, read_clip
-from features.frames import RATE_HZ
-from features.recipes import Recipe
-from features.speech import find_speech
+from experiments.voices.inside.look import SHOWN, Heard
 from lstm_engine.callbacks import Logs
-
-MOST_S = 10.0  # of a recording; more would leave room for few epochs
 
 
 class KeepEpochs(le.Callback):
-    """Files of the network before its training and after each epoch: 00.safetensors, 01.safetensors, ... in a folder.
+    """Writes the network before its training and after each epoch: 00.safetensors, 01.safetensors, ... in a folder.
 
-    save(network, path) writes one. `forget` is called first, so that the folder has one training's files.
+    save(network, path) writes one file. Files of an earlier training in the folder are removed.
     """
 
     def __init__(self, folder: Path, epochs: int, save: Callable[[le.Sequential, Path], None]) -> None:
@@ -52,41 +44,14 @@ def kept(folder: Path) -> dict[int, Path]:
 
 
 def forget(folder: Path) -> None:
-    """Removes those files."""
+    """Remove those files."""
     for path in kept(folder).values():
         path.unlink()
 
 
 @dataclass(frozen=True)
-class Heard:
-    """A recording as every network gets it: sound (n,) at 16 kHz, its frames (S, D), and the part in which somebody speaks.
-
-    seconds: how much of the file, from its beginning, of whole_s.
-    """
-
-    file: str
-    seconds: float
-    whole_s: float
-    sound: np.ndarray
-    frames: np.ndarray
-    part: slice
-
-
-def hear(file: str | Path, recipe: Recipe) -> Heard:
-    """The first MOST_S seconds of a file. BadClip for one that cannot be read; ValueError where nobody speaks."""
-    samples, rate = read_clip(file, 0.0, MOST_S)
-    frames = recipe.measure(samples, rate)  # (S, D)
-    speech = find_speech(frames)
-    if not speech.voice.any():
-        raise ValueError(f"{file}: nothing to watch, {speech.tone or 'no voice in its first seconds'}")
-    start, stop, _ = spoken(speech.voice).indices(len(frames))
-    sound = soxr.resample(samples, rate, RATE_HZ) if rate != RATE_HZ else samples
-    return Heard(str(file), len(samples) / rate, duration(file), sound, frames, slice(start, stop))
-
-
-@dataclass(frozen=True)
 class EpochSeen:
-    """What one epoch's network does with it. p (T,): probability of male by frame; probability: of the clip, as `predict`.
+    """One epoch's network on a recording. p (T,): probability of male by frame; probability: of the clip, as `predict`.
 
     values: by direction and name, i f g o c h, (T, H) float32.
     """
@@ -100,7 +65,7 @@ def see(heard: Heard, file: Path) -> EpochSeen:
     """What the network in a file does with the recording."""
     model = clip_model.load(file)
     x = heard.frames[heard.part]  # (T, D)
-    z = model.frame_log_odds(x) / model.network.metadata["temperature"]
+    z = model.frame_log_odds(x) / model.temperature
     trace = model.network.trace(model.prepare(x)[None], dtype=model.network.dtype)
     values = {
         way: {name: layer[name][0] for name in SHOWN}

@@ -1,12 +1,10 @@
-"""The animation of a training: one HTML file in which a slider goes through the epochs, and gates and answer follow.
+"""The animation of a training: one HTML file with a slider over the epochs, which the gates and the answer follow.
 
-`epochs.html` and `epochs.js` beside this file are the page, in the microscope's look and with its pictures (`plot.js`); here
-the numbers are put into it.
+`epochs.html` and `epochs.js` beside this file are the page; it shares its style and `plot.js` with the page of `inspect`.
 """
 
 import base64
 import html
-import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from experiments.microscope import analyses
-from experiments.reports.run import footer
-from experiments.voices.inside.epochs import EpochSeen, Heard, kept, see
-from experiments.voices.inside.looking import SHOWN
-from experiments.voices.inside.page import beside, filled, outline, packed, plotly, wav
+from experiments.voices.inside.epochs import EpochSeen, kept, see
+from experiments.voices.inside.look import SHOWN, Heard
+from experiments.voices.inside.page import assembled, outline, packed, plotly, wav
 from features.speech import FRAME_S
 
-MOST_BYTES = 9_900_000  # a page that a mail still takes; of more epochs those are left out that lie between others
+MOST_BYTES = 9_900_000  # small enough to mail; of more epochs, some are left out evenly
+OTHER_BYTES = 300_000  # the page without plotly, the sound, and the numbers of the epochs
 UNSIGNED = ("i", "f", "o")
 
 
@@ -31,46 +29,38 @@ def page(heard: Heard, folder: Path, history: pd.DataFrame) -> str:
     ModuleNotFoundError, with what to install, without plotly.
     """
     files = kept(folder)
-    parts = {
-        "NAME": html.escape(heard.file.replace("\\", "/").rpartition("/")[2]),
-        "FOOTER": html.escape(footer("lstm-engine train --watch")),
-        "SOUND": base64.b64encode(wav(heard.sound)).decode(),
-        "CSS": beside("microscope.css"),
-        "JS": beside("plot.js") + beside("epochs.js"),
-        "PLOTLY": plotly("train --watch"),
-    }
+    sound = base64.b64encode(wav(heard.sound)).decode()
     last = see(heard, files[max(files)])
-    one = sum(4 * values.size / 3 for own in last.values.values() for values in own.values())  # bytes in base64
-    room = MOST_BYTES - sum(map(len, parts.values())) - 200_000
-    shown = evenly(sorted(files), max(2, int(room / one)))
+    of_epoch = sum(4 * a.size / 3 for values in last.values.values() for a in values.values())  # bytes in base64
+    room = MOST_BYTES - OTHER_BYTES - len(plotly("train --watch")) - len(sound)
+    shown = evenly(sorted(files), max(2, int(room / of_epoch)))
     seen = [*(see(heard, files[epoch]) for epoch in shown[:-1]), last]
-    parts["ANSWER"] = (
-        f"After training the probability of male is {seen[-1].probability:.3f}; before, {seen[0].probability:.3f}"
-    )
-    whole = heard.seconds > heard.whole_s - FRAME_S
-    parts["FACTS"] = (
-        f"All {heard.seconds:.1f} s" if whole else f"The first {heard.seconds:.1f} of {heard.whole_s:.1f} s"
-    )
+    facts = heard.extent
     if len(shown) < len(files):
-        parts["FACTS"] += f"; {len(shown)} of {len(files)} epochs are shown, evenly, to keep the page small"
-    two = [word for epoch in (shown[1], shown[-1]) for word in ("--model", str(files[epoch]))]
-    parts["COMPARE"] = html.escape(shlex.join(["lstm-engine", "inspect", heard.file, *two]))
-    parts["DATA"] = json.dumps(data(heard, shown, seen, history), separators=(",", ":")).replace("<", "\\u003c")
-    return filled("epochs.html", parts)
+        facts += f"; {len(shown)} of {len(files)} epochs are shown, evenly, to keep the page small"
+    two_models = [word for epoch in (shown[1], shown[-1]) for word in ("--model", str(files[epoch]))]
+    return assembled(
+        "epochs.html", ("plot", "epochs"), data(heard, shown, seen, history), "train --watch",
+        NAME=html.escape(heard.file.replace("\\", "/").rpartition("/")[2]),
+        SOUND=sound,
+        ANSWER=f"The probability of male is {last.probability:.3f} after training and {seen[0].probability:.3f} before",
+        FACTS=facts,
+        COMPARE=html.escape(shlex.join(["lstm-engine", "inspect", heard.file, *two_models])),
+    )  # fmt: skip
 
 
 def evenly(epochs: list[int], most: int) -> list[int]:
-    """At most so many of the epochs, the first and the last among them."""
+    """At most `most` of the epochs, the first and the last among them."""
     return [epochs[k] for k in np.unique(np.linspace(0, len(epochs) - 1, min(most, len(epochs))).round().astype(int))]
 
 
 def data(heard: Heard, shown: list[int], seen: list[EpochSeen], history: pd.DataFrame) -> dict[str, Any]:
-    """What the page's script reads. Gates and states (E, H, T) are bytes q that stand for (q - zero) · unit."""
+    """The data of the page's script. Gates and states (E, H, T) are bytes q with the value (q - zero) · unit."""
     low, high = outline(heard.sound)
-    arrays = {"low": low, "high": high, "p": np.stack([own.p for own in seen])}  # p (E, T)
+    arrays = {"low": low, "high": high, "p": np.stack([epoch.p for epoch in seen])}  # p (E, T)
     units: dict[str, tuple[int, float]] = {}
-    for way, own in seen[-1].values.items():
-        arrays[f"{way}/half_life"] = analyses.half_life(own["f"][None].astype(float)) * FRAME_S
+    for way, last_values in seen[-1].values.items():
+        arrays[f"{way}/half_life"] = analyses.half_life(last_values["f"][None].astype(float)) * FRAME_S
         for name in SHOWN:
             values = np.stack([epoch.values[way][name].T for epoch in seen])  # (E, H, T)
             zero = 0 if name in UNSIGNED else 127
@@ -82,7 +72,7 @@ def data(heard: Heard, shown: list[int], seen: list[EpochSeen], history: pd.Data
         "seconds": heard.seconds,
         "first": heard.part.start,
         "epochs": shown,
-        "probability": [own.probability for own in seen],
+        "probability": [epoch.probability for epoch in seen],
         "loss": {"epoch": history.index.tolist(), "value": history["loss"].tolist()},
         "units": units,
         "arrays": {name: packed(a) for name, a in arrays.items()},

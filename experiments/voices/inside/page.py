@@ -1,98 +1,140 @@
-"""The microscope's page: one HTML file with the sound, the numbers and plotly in it, that opens from disk without a network.
+"""The page of `inspect`: one HTML file with the sound, the numbers and plotly in it, which opens without a network.
 
-`microscope.html` and `.css` beside this file are the page, and four scripts: `plot.js` a picture, `clip.js` a sound with its
-player, `side.js` a network that heard it, `microscope.js` what is chosen. Here the numbers are put into it.
+`microscope.html` and `.css` beside this file are the page, with four scripts: `plot.js` draws a picture, `clip.js` is a sound
+with its player, `side.js` a network that heard it, `microscope.js` the user's choices. This module adds the numbers.
 """
 
 import base64
 import html
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
+from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
 import soundfile as sf
 
 from experiments.reports.run import footer
+from experiments.voices import clip_model
 from experiments.voices.clip_model import MARGIN
-from experiments.voices.inside.comparing import comparable, differ_by_row, names_apart, one_sound
-from experiments.voices.inside.looking import HELD, SHOWN, Look
+from experiments.voices.inside.look import HELD, SHOWN, Look, look
+from experiments.voices.inside.two_looks import comparable, differ_by_row, models_apart, names_apart, one_sound
 from features.frames import ENERGY_DB, RATE_HZ
 from features.speech import FRAME_S
+from features.whole_files import replace_file
 
 SIDES = "AB"
-ENVELOPE = 300  # points of the waveform's outline, a second
+ENVELOPE = 300  # points of the waveform's outline for each second
 MFCC = slice(ENERGY_DB + 1, ENERGY_DB + 21)  # of a frame's columns
 
 
+def write(
+    out: Path, clips: Sequence[Path], models: Sequence[Path], start_s: float, seconds: float, force: bool = False,
+    stage: Callable[[str], Callable[[int, int], None]] = lambda title: lambda done, total: None,
+) -> list[tuple[str, Look]]:  # fmt: skip
+    """Write the page of one recording, of two, or of one recording and two models; returns each side's name and look.
+
+    stage(title) returns the progress of one side. Raises ValueError for other numbers of recordings and models; before
+    anything is computed, OSError for a place that cannot be written, and ModuleNotFoundError without plotly.
+    """
+    if (len(clips), len(models)) not in ((1, 1), (2, 1), (1, 2)):
+        count = f"{len(clips)} recording{'s' * (len(clips) != 1)} and {len(models)} model{'s' * (len(models) != 1)}"
+        raise ValueError(
+            "give one recording, two recordings to compare, or one recording and two models with --model: got " + count
+        )
+    plotly()
+    check_place(out, force)
+    networks = [clip_model.load(path) for path in models]
+    names = models_apart(models) if len(models) > 1 else names_apart(clips)
+    sides = zip(names, ((clip, network) for clip in clips for network in networks), strict=True)
+    looks = [look(*side, start_s, seconds, stage(f"{name}: changing one thing at a time")) for name, side in sides]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(out, page(*looks, names=names))
+    return list(zip(names, looks, strict=True))
+
+
+def check_place(out: Path, force: bool) -> None:
+    """Raise an OSError, with what to do, if the page could not be written to `out`."""
+    if out.is_dir():
+        raise IsADirectoryError(
+            f"{out} is a folder: name a file for the page with --out, such as {out / 'inspect.html'}"
+        )
+    if out.exists() and not force:
+        raise FileExistsError(f"{out} is there already: choose another --out, or replace it with --force")
+    folder = next(place for place in out.absolute().parents if place.exists())  # the others will be made in it
+    if not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file, so {out} cannot be in it: choose another --out")
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise type(error)(f"{folder} cannot be written to ({error.strerror}): choose another --out") from None
+
+
 def page(*looks: Look, names: Sequence[str] = ()) -> str:
-    """The whole page, of one look or of two beside each other; names tell two apart, the files' unless given.
+    """The text of the page, of one look or of two side by side; names: of the sides, by default the files'.
 
     ModuleNotFoundError, with what to install, without plotly.
     """
-    names, several = names or names_apart([look.file for look in looks]), len(looks) > 1
+    names, several = names or names_apart([look.heard.file for look in looks]), len(looks) > 1
     answers = [
         _answer(look, f"{letter}  {name}" if several else "")
         for letter, name, look in zip(SIDES, names, looks, strict=False)
     ]
     note = f"<p>{html.escape(comparable(*looks))}</p>" if several else ""
     sounds = [
-        f'<audio id="sound-{letter}" src="data:audio/wav;base64,{base64.b64encode(wav(look.sound)).decode()}"></audio>'
+        f'<audio id="sound-{letter}" src="data:audio/wav;base64,'
+        f'{base64.b64encode(wav(look.heard.sound)).decode()}"></audio>'
         for letter, look in zip(SIDES, _clips(looks), strict=False)
     ]
-    parts = {
-        "TITLE": html.escape(_title(looks, names)),
-        "ANSWERS": "\n".join([*answers, note]),
-        "FOOTER": html.escape(footer("lstm-engine inspect")),
-        "SOUNDS": "\n".join(sounds),
+    return assembled(
+        "microscope.html", ("plot", "clip", "side", "microscope"), data(looks, names), "inspect",
+        TITLE=html.escape(_title(looks, names)), ANSWERS="\n".join([*answers, note]), SOUNDS="\n".join(sounds),
+    )  # fmt: skip
+
+
+def assembled(template: str, scripts: Sequence[str], data: dict[str, Any], command: str, **parts: str) -> str:
+    """The page `template` beside this file, with every @@NAME@@ in it replaced: by a part, the style, scripts or data."""
+    parts |= {
+        "FOOTER": html.escape(footer(f"lstm-engine {command}")),
         "CSS": beside("microscope.css"),
-        "DATA": json.dumps(data(looks, names), separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026"),
-        "JS": "".join(beside(f"{name}.js") for name in ("plot", "clip", "side", "microscope")),
-        "PLOTLY": plotly(),
+        "DATA": json.dumps(data, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026"),
+        "JS": "".join(beside(f"{name}.js") for name in scripts),
+        "PLOTLY": plotly(command),
     }
-    return filled("microscope.html", parts)
-
-
-def filled(name: str, parts: dict[str, str]) -> str:
-    """The page of that name beside this file, each @@NAME@@ in it replaced by the part of that name."""
-    pieces = beside(name).split("@@")  # text, NAME, text, ...
+    pieces = beside(template).split("@@")  # text, NAME, text, ...
     return "".join(parts[piece] if n % 2 else piece for n, piece in enumerate(pieces))
 
 
 def _title(looks: Sequence[Look], names: Sequence[str]) -> str:
-    heard = " and ".join(names if len(_clips(looks)) > 1 else names_apart([looks[0].file]))
+    heard = " and ".join(names if len(_clips(looks)) > 1 else names_apart([looks[0].heard.file]))
     networks = len({id(look.model) for look in looks})
     return f"Inside {'two networks while they hear' if networks > 1 else 'the network while it hears'} {heard}"
 
 
 def _answer(look: Look, name: str) -> str:
-    """What was said of the clip, and how much of it there was: a paragraph that begins with the side's name."""
+    """A paragraph with the side's name, the answer for the clip, and how much of it has a pitch."""
     j = look.judgement
-    whole = j.seconds > look.whole_s - FRAME_S
-    part = (
-        f"{j.seconds:.1f} s"
-        if whole
-        else f"{look.start_s:g} to {look.start_s + j.seconds:.1f} s of {look.whole_s:.1f} s"
-    )
     why = f" {j.why[:1].upper()}{j.why[1:]}." if j.label == "uncertain" else ""
-    male = round(j.probability or 0.0, 3)  # a look has one always
+    male = round(j.probability or 0.0, 3)  # never None: a clip with speech has a probability
     answer = f"{j.label}: the probability of male is {male:.3f}, of female {1 - male:.3f}."
-    facts = f"{part}, of it {j.voice_s:.1f} s with a pitch, the median {j.f0_hz:.0f} Hz.{why}"
+    facts = f"{look.heard.extent}, of which {j.voice_s:.1f} s have a pitch, with a median of {j.f0_hz:.0f} Hz.{why}"
     side = f'<span class="side-name">{html.escape(name)}</span><br>' if name else ""
     return f'<p class="lead">{side}<strong>{html.escape(answer)}</strong> {html.escape(facts)}</p>'
 
 
 def _clips(looks: Sequence[Look]) -> list[Look]:
-    """One look for each sound: two networks that hear one clip share its player."""
+    """One look for each sound: two networks on one clip share its player."""
     return [look for k, look in enumerate(looks) if not any(one_sound(look, before) for before in looks[:k])]
 
 
 def data(looks: Sequence[Look], names: Sequence[str]) -> dict[str, Any]:
-    """What the page's script reads: numbers as they are, arrays as {"shape", "type", "base64"} in little-endian order.
+    """The data of the page's script: numbers, and arrays as {"shape", "type", "base64"} in little-endian order.
 
-    clips: the sounds, each with a player. sides: what a network did with one, its clip by number.
+    clips: the sounds, each with a player. sides: a network's numbers, with the number of the clip that it heard.
     """
     clips = _clips(looks)
     return {
@@ -101,7 +143,7 @@ def data(looks: Sequence[Look], names: Sequence[str]) -> dict[str, Any]:
         "held": {gate: [f"{v:g}" for v in values] for gate, values in HELD.items()},
         "one_sound": len(looks) > len(clips),
         "differences": len(looks) > 1 and differ_by_row(*looks),
-        "clips": [{"seconds": look.judgement.seconds, "frames": len(look.frames)} for look in clips],
+        "clips": [{"seconds": look.judgement.seconds, "frames": len(look.heard.frames)} for look in clips],
         "sides": [
             {"name": name, "clip": next(k for k, clip in enumerate(clips) if one_sound(clip, look)), **_numbers(look)}
             for name, look in zip(names, looks, strict=True)
@@ -110,9 +152,9 @@ def data(looks: Sequence[Look], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _numbers(look: Look) -> dict[str, Any]:
-    x = look.frames
+    x = look.heard.frames
     mfcc = x[:, MFCC]
-    low, high = outline(look.sound)
+    low, high = outline(look.heard.sound)
     arrays = {
         "low": low,
         "high": high,
@@ -124,12 +166,12 @@ def _numbers(look: Look) -> dict[str, Any]:
         "rests": _shares(look.rests / np.maximum(look.rests.max(axis=1, keepdims=True), 1e-30)),
         "what_if": _shares(np.stack([w.p for w in look.what_if])),
     }
-    for way, own in look.directions.items():
+    for way, direction in look.directions.items():
         for name in SHOWN:
-            arrays[f"{way}/value/{name}"] = own.values[name].T  # (H, T): a row is what is drawn as a row
-            arrays[f"{way}/gradient/{name}"] = own.gradients[name].T
+            arrays[f"{way}/value/{name}"] = direction.values[name].T  # (H, T), as it is drawn
+            arrays[f"{way}/gradient/{name}"] = direction.gradients[name].T
         for name in ("half_life", "low", "high", "ablation", "by_gradient", "memory", "by_lag"):
-            arrays[f"{way}/{name}"] = getattr(own, name)
+            arrays[f"{way}/{name}"] = getattr(direction, name)
     return {
         "first": look.first,
         "probability": look.judgement.probability,
@@ -139,25 +181,25 @@ def _numbers(look: Look) -> dict[str, Any]:
 
 
 def outline(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(K,) twice: the lowest and the highest sample of each of K stretches of the sound, to draw."""
+    """(K,) twice: the lowest and the highest sample in each of K equal parts of the sound."""
     stretches = np.array_split(sound, max(1, ENVELOPE * len(sound) // RATE_HZ))
     return np.array([part.min() for part in stretches]), np.array([part.max() for part in stretches])
 
 
 def _shares(a: np.ndarray) -> np.ndarray:
-    """0 to 1 in 255ths, less than a pixel of what is drawn of it."""
+    """Numbers from 0 to 1 as bytes: 1/255 is less than a pixel of the pictures."""
     return np.rint(255 * a).astype(np.uint8)
 
 
 def packed(a: np.ndarray) -> dict[str, Any]:
-    """An array for the page: float32, or uint8 where it is that already."""
+    """An array for the page, as float32 unless it is uint8."""
     kind = "uint8" if a.dtype == np.uint8 else "float32"
     values = np.ascontiguousarray(a, "<f4" if kind == "float32" else "u1")
     return {"shape": a.shape, "type": kind, "base64": base64.b64encode(values.tobytes()).decode()}
 
 
 def plotly(command: str = "inspect") -> str:
-    """The drawing library itself. ModuleNotFoundError, which names the command, without it."""
+    """The source of plotly.js. ModuleNotFoundError, which names the command, if plotly is not installed."""
     try:
         from plotly.offline import get_plotlyjs
     except ModuleNotFoundError:
@@ -168,12 +210,12 @@ def plotly(command: str = "inspect") -> str:
 
 
 def wav(sound: np.ndarray) -> bytes:
-    """A mono WAV of samples at RATE_HZ."""
+    """A mono WAV file of samples at RATE_HZ."""
     buffer = io.BytesIO()
     sf.write(buffer, np.clip(sound, -1, 1), RATE_HZ, format="WAV", subtype="PCM_16")
     return buffer.getvalue()
 
 
 def beside(name: str) -> str:
-    """The file of that name beside this one."""
+    """The text of a file beside this module."""
     return resources.files("experiments.voices.inside").joinpath(name).read_text(encoding="utf-8")

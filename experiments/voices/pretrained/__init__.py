@@ -1,4 +1,4 @@
-"""The model that is shipped, so that `predict` and `record` answer at once: what it is and what it can do is in CARD.md."""
+"""The shipped model: `predict` and `record` use it by default. CARD.md describes it; `make.py` makes both files."""
 
 from pathlib import Path
 

@@ -16,8 +16,9 @@ import soundfile as sf
 from scipy.signal import correlate
 
 from experiments import lessons
+from experiments.voices.clip_model import load
 from experiments.voices.judge import judge, judge_file
-from experiments.voices.predict import SHIPPED, frames_model
+from experiments.voices.pretrained import SHIPPED
 from features.synth import draw_speaker, speak
 
 RATE = 44_100  # of Chromium's fake microphone: no resampling
@@ -109,7 +110,7 @@ def begins_at(recorded, file):
 
 
 def test_what_the_microphone_hears_is_judged_as_predict_judges_the_file(page, voice_file):
-    model = frames_model(SHIPPED)
+    model = load(SHIPPED)
     page.get_by_role("heading", name="What it says").wait_for()  # for the made-up voice
     page.get_by_role("tab", name="Record").click()
     page.get_by_text("Nothing to hear yet").wait_for()

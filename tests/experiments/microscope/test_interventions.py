@@ -181,7 +181,7 @@ def test_what_cannot_be_done_is_said(x):
         "has the units 0 to 3, got 4": lambda: silence(net, name, 4),
         "has the units 0 to 3, got -1": lambda: force(net, name, "f", 0.5, -1),
         "merges its directions by 'sum'": lambda: silence(summed, name, 0),
-        "it is the model's output": lambda: silence(top, "lstm", 0),
+        "lstm is the model's output": lambda: silence(top, "lstm", 0),
         "gate must be one of i, f, g, o, got 'c'": lambda: force(net, name, "c", 0.5),
         "gate f lies strictly between 0 and 1, got 1": lambda: force(net, name, "f", 1),
         "gate g lies strictly between -1 and 1, got -1": lambda: force(net, name, "g", -1),

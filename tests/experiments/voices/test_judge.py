@@ -11,7 +11,7 @@ import soxr
 from scipy.special import expit
 
 from experiments.tutorial.training import Prediction
-from experiments.voices import clip_model, judge_pictures, judge_shown
+from experiments.voices import clip_model, terminal, timeline
 from experiments.voices.judge import STRETCH_S, Judgement, judge, judge_file, judge_stretches
 from experiments.voices.predict import picture_names
 from features.audio import BadClip
@@ -215,7 +215,7 @@ def drawn(**changes):
 
 
 def test_a_picture_says_the_answer_and_shows_pitch_and_probability():
-    fig = judge_pictures.picture(drawn(label="male", why="probability 0.97"), "me.wav")
+    fig = timeline.picture(drawn(label="male", why="probability 0.97"), "me.wav")
     assert fig.get_suptitle() == "me.wav: male\nprobability 0.97; median pitch 170 Hz in 2.0 s of voice"
     _, pitch, probability = fig.axes
     np.testing.assert_array_equal(pitch.lines[0].get_ydata(), drawn().f0)
@@ -226,9 +226,7 @@ def test_a_picture_says_the_answer_and_shows_pitch_and_probability():
 
 def test_a_picture_of_no_speech_says_that_nobody_was_asked():
     nothing = np.full(150, np.nan)
-    fig = judge_pictures.picture(
-        drawn(label="no speech", probability=None, why="it is silent", f0=nothing, p=nothing), "x"
-    )
+    fig = timeline.picture(drawn(label="no speech", probability=None, why="it is silent", f0=nothing, p=nothing), "x")
     assert fig.get_suptitle() == "x: no speech\nit is silent"
     assert "the network was not asked: nobody speaks" in [text.get_text() for text in fig.axes[2].texts]
 
@@ -236,12 +234,12 @@ def test_a_picture_of_no_speech_says_that_nobody_was_asked():
 def test_a_name_with_dollars_is_no_formula():
     from experiments.reports.pictures import png
 
-    assert png(judge_pictures.picture(drawn(), "$\\bad{$.wav")).startswith(b"\x89PNG")
+    assert png(timeline.picture(drawn(), "$\\bad{$.wav")).startswith(b"\x89PNG")
 
 
 def test_a_plot_has_its_dots_where_they_belong(monkeypatch):
     monkeypatch.setattr(sys, "stdout", type("Terminal", (), {"encoding": "ascii"}))
-    lines = judge_shown.plot(drawn()).splitlines()
+    lines = terminal.plot(drawn()).splitlines()
     assert max(map(len, lines)) <= 80
     assert all(line.isascii() for line in lines)
     pitch, probability = lines[1:11], lines[15:22]
@@ -257,13 +255,13 @@ def test_a_plot_has_its_dots_where_they_belong(monkeypatch):
 
 def test_a_plot_uses_braille_where_the_terminal_has_it(monkeypatch):
     monkeypatch.setattr(sys, "stdout", type("Terminal", (), {"encoding": "utf-8"}))
-    plot = judge_shown.plot(drawn())
+    plot = terminal.plot(drawn())
     assert any("\u2801" <= c <= "\u28ff" for c in plot)
     assert max(map(len, plot.splitlines())) <= 80
 
 
 def test_a_plot_of_no_voice_says_why_instead():
-    assert judge_shown.plot(drawn(voice_s=0.0)) == "nothing to draw: it is so"
+    assert terminal.plot(drawn(voice_s=0.0)) == "nothing to draw: it is so"
 
 
 def test_long_recordings_are_drawn_with_fewer_points():
@@ -286,7 +284,7 @@ def test_a_file_without_an_answer_gets_its_reason_and_no_numbers():
     good = Prediction("a.wav", 0.97, "male", 112.0, None, "probability 0.97", 3.0, 2.0)
     bad = Prediction("b[bold].wav", error="it is empty")
     none = Prediction("c.wav", None, "no speech", None, None, "it is silent", 1.0, 0.0)
-    columns = [list(c.cells) for c in judge_shown.table([good, bad, none]).columns]
+    columns = [list(c.cells) for c in terminal.table([good, bad, none]).columns]
     assert columns == [
         ["a.wav", "b\\[bold].wav", "c.wav"],
         ["male", "[red]not read[/red]", "no speech"],
@@ -294,4 +292,4 @@ def test_a_file_without_an_answer_gets_its_reason_and_no_numbers():
         ["112 Hz", "", ""],
         ["2.0 s", "", "0.0 s"],
     ]
-    assert judge_shown.reasons([good, bad, none]) == ["b[bold].wav: it is empty", "c.wav: it is silent"]
+    assert terminal.reasons([good, bad, none]) == ["b[bold].wav: it is empty", "c.wav: it is silent"]

@@ -13,9 +13,9 @@ import soundfile as sf
 from rich.console import Console
 
 from experiments.voices import clip_model, microphone, predict
-from experiments.voices.judge_shown import meter
 from experiments.voices.microphone import Sound
 from experiments.voices.record import check_place, record, remarks
+from experiments.voices.terminal import meter
 from features.synth import draw_speaker, speak
 
 
@@ -274,7 +274,7 @@ def test_force_replaces_a_recording(tmp_path):
 
 def test_the_meter_shows_time_and_level_on_a_terminal_only(monkeypatch):
     waited = []
-    monkeypatch.setattr("experiments.voices.judge_shown.sleep", waited.append)
+    monkeypatch.setattr("experiments.voices.terminal.sleep", waited.append)
     for terminal in (True, False):
         console = Console(file=io.StringIO(), force_terminal=terminal, width=80)
         with meter(console, 1.0) as hear:

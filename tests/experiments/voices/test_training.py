@@ -107,7 +107,7 @@ def test_a_split_is_kept_as_the_corpus_has_it(measured, splits, learnt, held_out
 @pytest.mark.parametrize("splits", [["", "train"], ["dev", "test"], ["", "dev"]])
 def test_a_split_that_says_half_is_refused(measured, splits):
     clips = read_clips(measured)
-    with pytest.raises(ValueError, match="expected train and dev on each"):
+    with pytest.raises(ValueError, match="expected train and dev for every clip"):
         sides(replace(clips, splits=np.resize(splits, len(clips))), 0)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import lstm_engine as le
-from lstm_engine import backend
 from lstm_engine.gradient_check import error_curve, pictures, unit_scale
 from lstm_engine.gradient_check.report import FAILED, PASSED, Report, Row
 
@@ -41,13 +40,11 @@ def check(monkeypatch, batch):
             spoil(grads)
             return grads
 
-        monkeypatch.setattr(lstm, "lstm_backward", backward)
-        backend.pair.cache_clear()
+        monkeypatch.setattr(le.LSTM, "pair", le.LSTM.pair._replace(backward=backward))
         return le.gradcheck(network(le.LSTM(H, return_sequences=True), le.Dense(2)), *batch, **options)
 
     yield run
     monkeypatch.undo()
-    backend.pair.cache_clear()
 
 
 def nothing(grads):

@@ -11,7 +11,7 @@ import soundfile as sf
 
 import lstm_engine as le
 from experiments.voices import clip_model
-from experiments.voices.inside.looking import Look, look
+from experiments.voices.inside.look import Look, look
 from experiments.voices.inside.page import page
 from features.synth import draw_speaker, speak
 

@@ -14,7 +14,8 @@ import soundfile as sf
 
 from experiments.voices import clip_model, training
 from experiments.voices.inside import epochs_page
-from experiments.voices.inside.epochs import hear, kept
+from experiments.voices.inside.epochs import kept
+from experiments.voices.inside.look import hear
 from experiments.voices.judge import judge_file
 from features import corpora
 from features.clips import read_clips
@@ -95,7 +96,7 @@ def test_the_run_tells_what_was_seen(watched):
     assert table["epoch"].unique().tolist() == [0, 1, 2, 3]
     assert {"bidirectional/forward_lstm", "bidirectional/backward_lstm", "dense"} == set(table["layer"])
     report = (watched.run / "report.html").read_text(encoding="utf-8")
-    assert "Inside, epoch by epoch" in report
+    assert "Inside the network, epoch by epoch" in report
     assert '<a href="gates.html">' in report
 
 
@@ -156,7 +157,7 @@ def test_what_cannot_be_watched_is_said_before_the_training(
     silent = tmp_path / "silent.wav"
     sf.write(silent, np.random.default_rng(0).normal(0, 0.01, 16_000), 16_000)
     cases = [
-        ((watched.data, "--watch", silent), "nothing to watch, no voice in its first seconds"),
+        ((watched.data, "--watch", silent), "nothing to look into, no voice in it"),
         ((watched.data, "--watch", tmp_path / "none.wav"), "none.wav: "),
         ((tables, "--watch", voice_file), "--watch needs frames, as features --recipe frames writes them"),
         ((tables, "--keep-epochs"), "--keep-epochs needs frames"),

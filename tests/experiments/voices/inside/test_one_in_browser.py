@@ -121,7 +121,7 @@ def test_every_picture_is_read_by_pointing_at_it(opened, seen):
     page.select_option("#kind", "silence")
     page.locator("#answer-A").click(position={"x": opened.x("answer-A", (frame + 10) * 0.02 / 3.0), "y": 40})
     share = frame * 0.02 / 3.0
-    mfcc = seen.frames[:, 3:23]  # behind pitch, voicing and energy
+    mfcc = seen.heard.frames[:, 3:23]  # behind pitch, voicing and energy
     z = (mfcc[frame, 6] - mfcc[:, 6].mean()) / mfcc[:, 6].std()
     assert f"MFCC 7: {short(z)} of its standard deviations" in reading(opened, "mfcc-A", share, 4 + 13.5 / 20 * 120)
     rests = seen.rests[50] / seen.rests[50].max()

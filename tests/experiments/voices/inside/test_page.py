@@ -13,8 +13,8 @@ import soundfile as sf
 
 import lstm_engine as le
 from experiments.voices import clip_model
-from experiments.voices.inside import looking
 from experiments.voices.inside import page as pages
+from experiments.voices.inside.look import look
 from experiments.voices.predict import SHIPPED
 from features.synth import draw_speaker, speak
 
@@ -22,7 +22,7 @@ from features.synth import draw_speaker, speak
 @pytest.fixture
 def undrawn(monkeypatch):
     """plotly left out, where a test does not draw."""
-    monkeypatch.setattr(pages, "plotly", lambda: "/* plotly */")
+    monkeypatch.setattr(pages, "plotly", lambda command="inspect": "/* plotly */")
 
 
 def numbers(text):
@@ -55,7 +55,7 @@ def holds(side, seen):
 
 def test_the_pages_numbers_are_what_was_seen(undrawn, seen):
     stored = numbers(pages.page(seen))
-    assert stored["clips"] == [{"seconds": 3.0, "frames": len(seen.frames)}]
+    assert stored["clips"] == [{"seconds": 3.0, "frames": len(seen.heard.frames)}]
     assert not stored["one_sound"]
     (side,) = stored["sides"]
     holds(side, seen)
@@ -148,7 +148,7 @@ def test_the_command_compares_two_models(undrawn, lstm_engine, voice_file, voice
         ("{voice} --model {other_model}", "is no model of voices as frames"),
         ("{voice} --out {voice}/page.html", "voice & co.wav is a file, so "),
         ("--seconds 5", "give one recording, two recordings to compare, or one recording and two models"),
-        ("{voice} {voice} --clip {voice}", "got 3 recordings and 1 models"),
+        ("{voice} {voice} --clip {voice}", "got 3 recordings and 1 model"),
         ("{voice} {voice} --model a --model b", "got 2 recordings and 2 models"),
     ],
 )
@@ -176,7 +176,7 @@ def test_a_place_for_the_page_that_will_not_do_is_said_before_anything_is_comput
 ):
     if out.startswith("/proc") and not Path("/proc/self").exists():
         pytest.skip("needs a folder in which even root writes nothing: Linux's /proc")
-    monkeypatch.setattr(looking, "look", lambda *a, **k: pytest.fail("it was computed first"))
+    monkeypatch.setattr(pages, "look", lambda *a, **k: pytest.fail("it was computed first"))
     outcome = lstm_engine("inspect", voice_file, "--out", out.format(voice=voice_file))
     assert outcome.code == 2
     assert said in outcome.err
@@ -191,7 +191,7 @@ def test_a_page_of_5_s_full_of_voice_stays_under_10_megabytes(undrawn, tmp_path)
     """With the shipped network, whose units decide how much there is to draw."""
     rng = np.random.default_rng(1)
     sf.write(tmp_path / "x.wav", speak(draw_speaker("male", "x", rng), 5.0, rng, 16_000), 16_000)
-    seen = looking.look(tmp_path / "x.wav", clip_model.load(SHIPPED))
+    seen = look(tmp_path / "x.wav", clip_model.load(SHIPPED))
     assert len(seen.p) > 200  # of 250 frames
     library = PLOTLY
     if importlib.util.find_spec("plotly"):
@@ -200,4 +200,4 @@ def test_a_page_of_5_s_full_of_voice_stays_under_10_megabytes(undrawn, tmp_path)
         library = len(get_plotlyjs().encode())
     own = len(pages.page(seen).encode())
     assert own + library <= MOST
-    assert own >= seen.sound.size * 2 * 4 / 3  # the sound, in base64, is in it
+    assert own >= seen.heard.sound.size * 2 * 4 / 3  # the sound, in base64, is in it

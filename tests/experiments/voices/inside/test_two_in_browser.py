@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.voices import clip_model
-from experiments.voices.inside.looking import look
+from experiments.voices.inside.look import look
 
 
 @pytest.fixture(scope="module", params=[1280, 390])

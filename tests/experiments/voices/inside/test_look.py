@@ -8,7 +8,7 @@ import soundfile as sf
 from scipy.special import expit
 
 from experiments.voices import clip_model
-from experiments.voices.inside.looking import HELD, look
+from experiments.voices.inside.look import HELD, look
 from experiments.voices.judge import judge_file
 from features.audio import BadClip
 
@@ -24,7 +24,7 @@ def model(voice_model):
 
 
 def heard(seen):
-    return seen.frames[seen.first : seen.first + len(seen.p)]
+    return seen.heard.frames[seen.first : seen.first + len(seen.p)]
 
 
 def test_the_answer_is_predicts(seen, voice_file, model):
@@ -32,7 +32,7 @@ def test_the_answer_is_predicts(seen, voice_file, model):
     assert seen.judgement.probability == said.probability
     np.testing.assert_array_equal(seen.p, said.p[~np.isnan(said.p)])
     assert seen.first > 10  # the silence at the beginning is not the network's
-    assert seen.whole_s == 3.0
+    assert seen.heard.whole_s == 3.0
 
 
 def test_so_far_is_the_answer_for_each_beginning(seen, model):
@@ -183,14 +183,14 @@ def test_a_row_of_rests_is_one_answers_and_a_column_one_frames_input(seen, model
 
 def test_a_stretch_of_a_file_is_looked_into(voice_file, model):
     seen = look(voice_file, model, start_s=0.5, seconds=1.0)
-    assert len(seen.sound) == RATE
-    assert (seen.start_s, seen.judgement.seconds, seen.whole_s) == (0.5, 1.0, 3.0)
+    assert len(seen.heard.sound) == RATE
+    assert (seen.heard.start_s, seen.judgement.seconds, seen.heard.whole_s) == (0.5, 1.0, 3.0)
 
 
 def test_what_cannot_be_looked_into_is_said(voice_file, model, bad_clips, tmp_path):
     with pytest.raises(ValueError, match=r"is 3\.0 s long: there is nothing from 7 s on"):
         look(voice_file, model, start_s=7.0)
-    with pytest.raises(ValueError, match="takes up to 20 s of sound, got 60"):
+    with pytest.raises(ValueError, match="takes up to 20 s, got 60"):
         look(voice_file, model, seconds=60)
     with pytest.raises(BadClip, match="it is silent"):
         look(bad_clips["silent"], model)

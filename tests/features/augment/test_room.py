@@ -93,7 +93,7 @@ def test_hum_is_harmonics_of_the_mains():
         assert max(power[:: 2 * mains][:7].sum() for mains in (50, 60)) > 0.999 * power.sum()
 
 
-def test_babble_is_as_many_talkers_as_asked():
+def test_babble_has_three_to_seven_talkers():
     x, heard = 1e-3 * tones(1.0), set()
     for seed in range(40):
         hertz = iter(range(500, 8000, 100))  # each talker another tone

@@ -1,7 +1,7 @@
-"""How often a voice is found where there is one, and where there is none: `python -m experiments.voices.judge_rates CORPUS`.
+"""How often `features.speech` finds speech: `python -m experiments.voices.speech_detection CORPUS`
 
-Real clips, as they are and in noise, rooms and wires, and sounds made here that are no speech. It needs no model, for the
-rule knows nothing of the sexes. The table in docs/voices.md is what this prints.
+CORPUS has readings. They are measured unchanged, and with noise, reverberation or a telephone's band; sounds other than
+speech are synthesised here. No model is needed: the rule does not depend on the sex. docs/voices.md has the table.
 """
 
 import argparse
@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
-from features import corpora
+from experiments.voices.measure import corpus_source
 from features.audio import check_samples, read_clip
 from features.augment import TELEPHONE, VOICES, Hum, Noise, Reverb, Step
+from features.corpora import Utterance
 from features.frames import frames
 from features.speech import ENOUGH_S, FRAME_S, LEAST_S, find_speech
 
@@ -40,12 +41,12 @@ CHANGES: dict[str, Step | None] = {
 
 
 def verdict(samples: np.ndarray, rate: int) -> str:
-    """One of VERDICTS for samples (n,) of half a minute at most."""
+    """One of VERDICTS for samples (n,) of at most half a minute."""
     voice_s = find_speech(frames(samples, rate)).voice.sum() * FRAME_S
     return VERDICTS[0] if voice_s >= ENOUGH_S else VERDICTS[1] if voice_s >= LEAST_S else VERDICTS[2]
 
 
-# -- sounds that are no speech, (N,) at 16 kHz ------------------------------------------------------------------------
+# -- sounds other than speech, (N,) at 16 kHz -------------------------------------------------------------------------
 
 
 def t() -> np.ndarray:
@@ -53,7 +54,7 @@ def t() -> np.ndarray:
 
 
 def noise(slope: float) -> Draw:
-    """Its power falls as 1 / f^slope: 0 is white, 1 pink, 2 brown."""
+    """Noise whose power falls as 1 / f^slope: 0 is white, 1 pink, 2 brown."""
 
     def draw(rng: np.random.Generator) -> np.ndarray:
         f = np.maximum(np.fft.rfftfreq(N, 1 / RATE), 20)
@@ -63,7 +64,7 @@ def noise(slope: float) -> Draw:
 
 
 def harmonics(f0: float | np.ndarray, rng: np.random.Generator, count: int = 10) -> np.ndarray:
-    """(n,) partials 1/k of a pitch that may move, f0 (n,) in Hz."""
+    """(n,) partials of amplitude 1/k over a pitch f0 in Hz, a number or one for each sample (n,)."""
     f0 = np.broadcast_to(f0, N if np.ndim(f0) == 0 else np.shape(f0))
     phase = 2 * np.pi * np.cumsum(f0) / RATE
     return sum(
@@ -78,18 +79,17 @@ def hum(mains: float) -> Draw:
 
 
 def melody(voices: int, decay_s: float | None, vibrato: float) -> Draw:
-    """Notes of a scale, so many at once: struck and dying away in decay_s, or held; vibrato in semitones."""
+    """Notes of a scale, `voices` at once: struck and decaying within decay_s, or held if None; vibrato in semitones."""
 
     def draw(rng: np.random.Generator) -> np.ndarray:
         sound, at, root = np.zeros(N), 0, rng.uniform(100, 260)
         while at < N:
             length = round(rng.uniform(0.2, 0.6) * RATE)
-            own = np.arange(length) / RATE
-            envelope = np.minimum(1, own / 0.01) * (
-                np.exp(-own / decay_s) if decay_s else np.minimum(1, (own[-1] - own) / 0.03)
-            )
+            times = np.arange(length) / RATE  # of the note, in s
+            end = np.exp(-times / decay_s) if decay_s else np.minimum(1, (times[-1] - times) / 0.03)
+            envelope = np.minimum(1, times / 0.01) * end
             for step in (0, 4, 7)[:voices]:
-                semitones = rng.choice([0, 2, 4, 5, 7, 9, 11, 12]) + step + vibrato * np.sin(2 * np.pi * 5.5 * own)
+                semitones = rng.choice([0, 2, 4, 5, 7, 9, 11, 12]) + step + vibrato * np.sin(2 * np.pi * 5.5 * times)
                 note = envelope * harmonics(root * 2 ** (semitones / 12), rng, 12)
                 sound[at : at + length] += note[: N - at]
             at += length
@@ -104,9 +104,9 @@ def bursts(
     """Short sounds at random times; sound(times in s (k,), rng) -> (k,)."""
 
     def draw(rng: np.random.Generator) -> np.ndarray:
-        x, own = np.zeros(N), np.arange(round(length_s * RATE)) / RATE
-        for at in rng.integers(0, N - len(own), rng.integers(*count)):
-            x[at : at + len(own)] += sound(own, rng)
+        x, times = np.zeros(N), np.arange(round(length_s * RATE)) / RATE
+        for at in rng.integers(0, N - len(times), rng.integers(*count)):
+            x[at : at + len(times)] += sound(times, rng)
         return x
 
     return draw
@@ -135,11 +135,11 @@ OTHERS: dict[str, Draw] = {
     "pink noise": noise(1.0),
     "brown noise": noise(2.0),
     "noise that swells": swelling_noise,
-    "clicks": bursts((3, 40), lambda own, rng: np.r_[rng.uniform(-1, 1), np.zeros(len(own) - 1)], 0.01),
-    "typing": bursts((8, 30), lambda own, rng: rng.standard_normal(len(own)) * np.exp(-own / 0.01), 0.05),
-    "knocks": bursts((3, 8), lambda own, rng: np.sin(2 * np.pi * rng.uniform(80, 200) * own) * np.exp(-own / 0.03), 0.2),
-    "birds": bursts((6, 15), lambda own, rng: np.hanning(len(own)) * np.sin(
-        2 * np.pi * (rng.uniform(2_500, 4_500) * own + rng.uniform(-4_000, 4_000) * own**2)), 0.15),
+    "clicks": bursts((3, 40), lambda t, rng: np.r_[rng.uniform(-1, 1), np.zeros(len(t) - 1)], 0.01),
+    "typing": bursts((8, 30), lambda t, rng: rng.standard_normal(len(t)) * np.exp(-t / 0.01), 0.05),
+    "knocks": bursts((3, 8), lambda t, rng: np.sin(2 * np.pi * rng.uniform(80, 200) * t) * np.exp(-t / 0.03), 0.2),
+    "birds": bursts((6, 15), lambda t, rng: np.hanning(len(t)) * np.sin(
+        2 * np.pi * (rng.uniform(2_500, 4_500) * t + rng.uniform(-4_000, 4_000) * t**2)), 0.15),
     "hum, 50 Hz": hum(50.0),
     "hum, 60 Hz": hum(60.0),
     "a pure tone": tone,
@@ -154,63 +154,62 @@ OTHERS: dict[str, Draw] = {
 
 
 def recorded(draw: Draw, rng: np.random.Generator) -> np.ndarray:
-    """The sound at a level of -40 to -10 dB of full scale, over a room that is 20 to 50 dB softer."""
+    """The sound at -40 to -10 dB of full scale, over a room's noise 20 to 50 dB below it."""
     sound, room = draw(rng), noise(1.0)(rng)
     level, below = rng.uniform(-40, -10), rng.uniform(20, 50)
-    heard = 10 ** (level / 20) * (sound / sound.std() + 10 ** (-below / 20) * room / room.std())
-    return heard / max(1, np.abs(heard).max())
+    mixed = 10 ** (level / 20) * (sound / sound.std() + 10 ** (-below / 20) * room / room.std())
+    return mixed / max(1, np.abs(mixed).max())
 
 
 def whispered(x: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
-    """The clip with noise in place of its voice: each 20 ms of noise through that stretch's own linear prediction.
+    """The clip whispered: every 20 ms, noise filtered by the linear prediction of that part of the clip.
 
-    Its resonances are made wider, by 155 Hz at 16 kHz: sharp ones would sit on the voice's harmonics and sound its pitch.
+    The resonances are widened by 155 Hz at 16 kHz: narrow ones would lie on the voice's harmonics and keep its pitch.
     """
     k, wider = round(0.02 * rate), 0.97 ** np.arange(17)
     y, state = np.zeros_like(x), np.zeros(16)
     for at in range(0, len(x) - k, k):
-        own = x[at : at + k]
-        if own.std() > 1e-6:
-            a = wider * librosa.lpc(own * np.hanning(k), order=16)
+        part = x[at : at + k]
+        if part.std() > 1e-6:
+            a = wider * librosa.lpc(part * np.hanning(k), order=16)
             filtered, state = lfilter([1], a, rng.standard_normal(k), zi=state)
-            y[at : at + k] = filtered * own.std() / max(filtered.std(), 1e-9)
+            y[at : at + k] = filtered * part.std() / max(filtered.std(), 1e-9)
     return y
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 
-def real(clip: corpora.Utterance, number: int) -> list[tuple[str, str]]:
-    """(change, verdict) for one clip, however it is changed."""
+def real(clip: Utterance, number: int) -> list[tuple[str, str]]:
+    """(change, verdict) for one clip, unchanged and by every change."""
     x, rate = read_clip(clip.path, clip.start_s, clip.end_s)
-    found = []
+    verdicts = []
     for k, (name, step) in enumerate(CHANGES.items()):
         changed = x if step is None else step(x, rate, np.random.default_rng([number, k]))
-        found.append((f"readings, {name}", verdict(changed, rate)))
-    return [*found, ("readings, whispered", verdict(whispered(x, rate, np.random.default_rng([number, 99])), rate))]
+        verdicts.append((f"readings, {name}", verdict(changed, rate)))
+    return [*verdicts, ("readings, whispered", verdict(whispered(x, rate, np.random.default_rng([number, 99])), rate))]
 
 
 def made(seed: int) -> Iterator[tuple[str, str]]:
-    """(sound, verdict) for one draw of each sound that is no speech."""
+    """(sound, verdict) for one draw of each sound other than speech."""
     for k, (name, draw) in enumerate(OTHERS.items()):
         yield name, verdict(check_samples(recorded(draw, np.random.default_rng([seed, k])), RATE, name), RATE)
 
 
 def rates(corpus: str | Path, jobs: int = 1, draws: int = DRAWS) -> pd.DataFrame:
-    """One row a sound: how many clips, and the share of each verdict."""
-    kind, place = corpora.detect(corpus)
-    work = joblib.Parallel(n_jobs=jobs)
-    found = [pair for own in work(joblib.delayed(real)(c, n) for n, c in enumerate(kind.read(place))) for pair in own]
-    found += [pair for own in work(joblib.delayed(lambda s: list(made(s)))(s) for s in range(draws)) for pair in own]
-    table = pd.DataFrame(found, columns=["sound", "verdict"])
+    """One row a sound: how many clips got each verdict."""
+    clips, work = corpus_source(corpus).clips, joblib.Parallel(n_jobs=jobs)
+    verdicts = work(joblib.delayed(real)(clip, n) for n, clip in enumerate(clips))
+    verdicts += work(joblib.delayed(lambda seed: list(made(seed)))(seed) for seed in range(draws))
+    table = pd.DataFrame([pair for pairs in verdicts for pair in pairs], columns=["sound", "verdict"])
     counts = pd.crosstab(table["sound"], table["verdict"]).reindex(columns=VERDICTS, fill_value=0)
     return counts.loc[table["sound"].unique()]
 
 
 def main() -> None:
-    """python -m experiments.voices.judge_rates CORPUS: the table, as Markdown."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.voices.judge_rates", description=main.__doc__)
-    parser.add_argument("corpus", help="any corpus that `features` reads, such as librispeech_251/metadata.csv")
+    """How often speech is found, as a table in Markdown."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.voices.speech_detection", description=main.__doc__)
+    parser.add_argument("corpus", help="a corpus that `features` reads, such as librispeech_251/metadata.csv")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     print(f"| clips of | {' | '.join(VERDICTS)} |\n|---|{'---|' * len(VERDICTS)}")

@@ -75,7 +75,7 @@ def test_formants_move_by_their_factor_and_the_harmonics_stay(factor):
     assert after[1] / before[1] == pytest.approx(factor, abs=0.01)  # of a move of 0.07
 
 
-def test_formants_left_in_place_leave_the_clip():
+def test_formants_moved_by_a_factor_of_1_change_nothing():
     x = vowel()
     np.testing.assert_allclose(Formants(exactly(1.0))(x, RATE, generator()), x, atol=1e-6)  # float32 STFT and back
 

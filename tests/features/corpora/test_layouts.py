@@ -1,7 +1,6 @@
 """Published corpora in small: the layouts and the metadata are theirs, the voices are a few milliseconds of a tone."""
 
 import csv
-import os
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -148,14 +147,14 @@ def test_recordings_that_the_metadata_does_not_name_are_counted(librispeech):
     clip(librispeech / "train-clean-100/999/1/999-1-0000.flac", librispeech / "me.wav")
     clips, notes = noted(librispeech)
     assert [speaker for _, speaker, _, _ in clips] == ["84", "1089", "60", "14"]
-    assert notes == ["recordings left out, not named in SPEAKERS.TXT: 2"]
+    assert notes == ["recordings left out, not listed in SPEAKERS.TXT: 2"]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
         ("84   | F | dev-clean        | 8.02  | Christie", "84   | F | Christie", "line 6: expected id | sex | subset"),
-        ("174  ", "84   ", "line 7: reader 84 stands in the file twice"),
+        ("174  ", "84   ", "line 7: reader 84 is in the file twice"),
     ],
 )
 def test_a_bad_line_among_the_readers_is_named(librispeech, old, new, says):
@@ -173,7 +172,7 @@ def test_without_a_train_part_the_first_part_is_learnt_from(librispeech):
     assert [u[1:] for u in read(librispeech)[1]] == [("1089", "male", "")]
 
 
-def test_the_parts_that_a_corpus_states_can_be_asked_for(librispeech):
+def test_the_parts_that_a_corpus_states_can_be_read(librispeech):
     for subset in ("train-clean-100", "train-clean-360"):
         (librispeech / subset).rename(librispeech.parent / subset)
     corpus, place = detect(librispeech)
@@ -223,19 +222,19 @@ def test_a_sex_that_is_not_stated_as_male_or_female_stays_unknown(common_voice, 
     assert notes == [f"1 of 4 clips left out, their sex is neither male nor female ({seen})"]
 
 
-def test_one_client_in_two_lists_is_tested_on_and_not_learnt_from(common_voice):
+def test_a_client_in_two_lists_is_kept_in_the_later_part(common_voice):
     write_tsv(common_voice / "train.tsv", [("ann", "1.mp3", "female"), ("dee", "2.mp3", "female")])
     write_tsv(common_voice / "dev.tsv", [("dee", "3.mp3", "female")])
     clips, notes = noted(common_voice)
     assert clips == [("clips/1.mp3", "ann", "female", "train"), ("clips/4.mp3", "dee", "female", "test")]
-    assert notes == ["clips left out, their speakers stand in a later part too (of train, dev, test): 2"]
+    assert notes == ["clips left out, their speakers are in a later part too (of train, dev, test): 2"]
 
 
 def test_a_client_of_both_sexes_is_left_out_whole(common_voice):
     write_tsv(common_voice / "train.tsv", [("ann", "1.mp3", "female"), ("ann", "2.mp3", "male_masculine")])
     clips, notes = noted(common_voice)
     assert [speaker for _, speaker, _, _ in clips] == ["cid", "dee"]
-    assert notes == ["clips left out, their speakers stated as male in some and as female in others: 2 (speakers: 1)"]
+    assert notes == ["clips left out, their speakers are listed as male and as female: 2 (speakers: 1)"]
 
 
 def test_clips_that_are_not_there_and_clips_that_no_list_names_are_counted(common_voice):
@@ -245,8 +244,8 @@ def test_clips_that_are_not_there_and_clips_that_no_list_names_are_counted(commo
     clips, notes = noted(common_voice)
     assert [path for path, *_ in clips] == ["clips/1.mp3", "clips/4.mp3"]
     assert notes == [
-        "files named in train.tsv, dev.tsv, test.tsv but not there: 2 (the first: 2.mp3)",
-        "recordings left out, not named in train.tsv, dev.tsv, test.tsv: 1",
+        "files listed in train.tsv, dev.tsv, test.tsv that do not exist: 2 (the first: 2.mp3)",
+        "recordings left out, not listed in train.tsv, dev.tsv, test.tsv: 1",
     ]
 
 
@@ -260,7 +259,7 @@ def test_clips_named_without_an_ending_are_mp3_as_in_the_first_releases(common_v
     [
         (lambda t: t.replace("gender", "sex"), "'gender' is missing from the header"),
         (lambda t: t.replace("bob\t", "bob\t\t"), "train.tsv, line 3: 10 cells where the header has 9"),
-        (lambda t: t.replace("2.mp3", "1.mp3"), "line 3, column 'path': 1.mp3 stands in the file twice"),
+        (lambda t: t.replace("2.mp3", "1.mp3"), "line 3, column 'path': 1.mp3 is in the file twice"),
         (lambda t: t.replace("bob", "b\xf6b").encode("latin-1"), "train.tsv, line 3: this is not UTF-8"),
         (lambda t: t.encode("utf-16"), "UTF-16"),
     ],
@@ -275,7 +274,7 @@ def test_a_bad_tsv_says_where(common_voice, damage, says):
 
 def test_a_tsv_without_its_clips_says_where_they_belong(common_voice):
     (common_voice / "clips").rename(common_voice / "elsewhere")
-    with pytest.raises(FileNotFoundError, match=r"train\.tsv names clips, but there is no folder .*en/clips"):
+    with pytest.raises(FileNotFoundError, match=r"train\.tsv lists clips, but there is no folder .*en/clips"):
         read(common_voice / "train.tsv")
 
 
@@ -307,14 +306,14 @@ def test_voxceleb_tables_that_contradict_each_other_or_hold_another_set_are_name
     table = voxceleb / "vox2_meta.csv"
     text = table.read_text()
     table.write_text(text.replace("id00012", "id10001"))
-    with pytest.raises(BadTable, match=r"vox2_meta\.csv, line 2: speaker id10001 stands above with another sex"):
+    with pytest.raises(BadTable, match=r"vox2_meta\.csv, line 2: speaker id10001 is listed above with another sex"):
         read(voxceleb)
     table.write_text(text.replace(",f ,dev", ",f ,val"))
     with pytest.raises(BadTable, match=r"line 2, column 'Set': expected dev or test, got 'val'"):
         read(voxceleb)
 
 
-def test_voxceleb_as_m4a_is_told_to_be_converted(tmp_path):
+def test_voxceleb_as_m4a_is_refused_with_the_advice_to_convert_it(tmp_path):
     (tmp_path / "vox2_meta.csv").write_text("VoxCeleb2 ID ,VGGFace2 ID ,Gender ,Set \nid00012 ,n000012 ,m ,dev \n")
     clip(tmp_path / "dev/aac/id00012/21Uxsk56VDQ/00001.m4a")
     with pytest.raises(ValueError, match=r"\.m4a files only.*convert them to WAV or FLAC"):
@@ -342,12 +341,13 @@ def test_the_earlier_release_of_vctk_has_ids_without_p(tmp_path):
 
 def test_vctk_at_two_rates_side_by_side_is_refused(vctk):
     clip(vctk / "wav16/p225/p225_001_mic1.flac")
-    with pytest.raises(ValueError, match=r"wav48_silence_trimmed/p225/p225_001_mic1\.flac stands in .*wav16/p225 too"):
+    with pytest.raises(ValueError, match=r"wav48_silence_trimmed/p225/p225_001_mic1\.flac is in .*wav16/p225 too"):
         read(vctk)
 
 
 @pytest.mark.parametrize(
-    ("line", "says"), [("p225  23", "line 5: expected id, age, sex"), ("p225 1 M", "line 5: speaker p225 stands")]
+    ("line", "says"),
+    [("p225  23", "line 5: expected id, age, sex"), ("p225 1 M", "line 5: speaker p225 is in the file twice")],
 )
 def test_a_bad_line_among_vctk_speakers_is_named(vctk, line, says):
     with (vctk / "speaker-info.txt").open("a") as file:
@@ -367,14 +367,14 @@ def test_a_folder_for_each_class_and_a_table_are_recognised_as_well(corpus, tmp_
     assert read(table.parent) == expected
 
 
-def test_what_is_no_corpus_is_told_what_was_looked_for(tmp_path):
+def test_what_is_not_a_corpus_is_refused_with_what_was_looked_for(tmp_path):
     (tmp_path / "notes.txt").write_text("")
     clip(tmp_path / "Male" / "1.wav")
-    with pytest.raises(ValueError, match="no corpus that is known here") as error:
+    with pytest.raises(ValueError, match="is not a corpus that can be read") as error:
         detect(tmp_path)
     assert all(f"{corpus.name}: {corpus.sign}" in str(error.value) for corpus in CORPORA)
-    assert str(error.value).endswith("Found there: Male, notes.txt")
-    with pytest.raises(ValueError, match="This is a file of another kind"):
+    assert str(error.value).endswith("It holds: Male, notes.txt")
+    with pytest.raises(ValueError, match="It is a file of another kind"):
         detect(tmp_path / "notes.txt")
     with pytest.raises(FileNotFoundError, match="gone is not a folder"):
         detect(tmp_path / "gone")
@@ -419,7 +419,7 @@ def test_clips_of_unknown_speakers_stay_and_the_summary_counts_them(tmp_path):
         kept = settled(clips, tmp_path)
     assert [u.path.name for u in kept] == ["0.wav", "1.wav", "2.wav"]
     assert summary(CORPORA[1], Path("x"), kept) == (
-        "x is taken for LibriSpeech (librispeech): 3 clips, 1 speakers (1 male, 0 female), 2 clips of unknown speakers"
+        "x is taken for LibriSpeech (librispeech): 3 clips, 1 speaker (1 male, 0 female), 2 clips of unknown speakers"
     )
 
 
@@ -436,11 +436,8 @@ def test_a_corpus_of_mixed_rates_becomes_tables(librispeech, tmp_path):
     assert len({u.speaker for u in clips}) == 4
 
 
-def test_the_published_list_of_readers_agrees_with_every_real_clip():
-    root = Path(__file__).parents[2]
-    folder = Path(os.environ.get("LSTM_ENGINE_DATA", root.parent / "shared" / "data")) / "librispeech_251"
-    if not folder.is_dir():
-        pytest.skip(f"real data missing: no {folder} (set LSTM_ENGINE_DATA to the folder above it)")
+def test_the_published_list_of_readers_agrees_with_every_real_clip(shared_data):
+    folder = shared_data / "librispeech_251"
     readers = read_speakers(folder / "SPEAKERS.TXT")
     assert Counter(reader.sex for reader in readers.values()) == {"M": 1283, "F": 1201}  # openslr.org/12
     assert readers["60"].name == "|CBW|Simon"

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from experiments.study.gap.sequences import altered, tasks
-from experiments.study.gap.settings import Condition, Settings
+from experiments.study.gap.settings import Settings
+from experiments.study.tasks.late_digits import Condition, late_digits
 
-SETTINGS = Settings(quietest=0.1)
+QUIETEST = 0.1
 
 
 @pytest.fixture
 def learnt(sides):
     """The training speakers' words, each before five silent frames."""
-    return tasks(*sides, Condition(gap=5), SETTINGS)[0]
+    return late_digits(*sides, Condition(gap=5), QUIETEST)[0]
 
 
 def silences(drawn, gap):
@@ -33,13 +33,13 @@ def test_a_sequence_is_the_word_then_the_silence_then_nothing(learnt):
 
 
 def test_words_are_standardised_and_otherwise_as_they_were(sides):
-    learnt, asked = tasks(*sides, Condition(), SETTINGS)
+    learnt, asked = late_digits(*sides)
     frames = np.concatenate(learnt.words)
     np.testing.assert_allclose(frames.mean(axis=0), 0, atol=1e-5)  # float32's means of a thousand frames
     np.testing.assert_allclose(frames.std(axis=0), 1, rtol=1e-5)
     raw = [np.concatenate(part.sequences) for part in sides]
-    own = (raw[1] - raw[0].mean(axis=0)) / raw[0].std(axis=0)
-    np.testing.assert_allclose(np.concatenate(asked.words), own, atol=1e-5)
+    scaled = (raw[1] - raw[0].mean(axis=0)) / raw[0].std(axis=0)
+    np.testing.assert_allclose(np.concatenate(asked.words), scaled, atol=1e-5)
     assert [len(word) for word in asked.words] == [len(x) for x in sides[1].sequences]
 
 
@@ -57,14 +57,10 @@ def test_speakers_who_are_asked_have_no_part_in_scale_or_silence(sides):
     learn, ask = sides
     others = ask.take(np.arange(len(ask)))
     others.sequences[:] = [x - 1e3 for x in ask.sequences]
-    for one, other in zip(
-        tasks(learn, ask, Condition(), SETTINGS), tasks(learn, others, Condition(), SETTINGS), strict=True
-    ):
-        np.testing.assert_array_equal(one.quiet, other.quiet)
-    np.testing.assert_array_equal(
-        np.concatenate(tasks(learn, ask, Condition(), SETTINGS)[0].words),
-        np.concatenate(tasks(learn, others, Condition(), SETTINGS)[0].words),
-    )
+    one, other = late_digits(learn, ask, quietest=QUIETEST), late_digits(learn, others, quietest=QUIETEST)
+    np.testing.assert_array_equal(one[0].quiet, other[0].quiet)
+    np.testing.assert_array_equal(one[1].quiet, other[1].quiet)
+    np.testing.assert_array_equal(np.concatenate(one[0].words), np.concatenate(other[0].words))
 
 
 def test_the_silence_is_drawn_anew_for_each_sequence_and_does_not_depend_on_the_word(learnt):
@@ -78,7 +74,7 @@ def test_the_silence_is_drawn_anew_for_each_sequence_and_does_not_depend_on_the_
 
 
 def test_a_constant_silence_is_the_mean_of_the_quiet_frames(sides, learnt):
-    constant = tasks(*sides, Condition(gap=5), Settings(quietest=0.1, silence="constant"))[0]
+    constant = late_digits(*sides, Condition(gap=5), QUIETEST, "constant")[0]
     drawn = silences(constant.draw(8, np.random.default_rng(0)), 5)
     np.testing.assert_allclose(drawn, np.broadcast_to(learnt.quiet.mean(axis=0), drawn.shape), rtol=1e-6)
     with pytest.raises(ValueError, match="silence must be drawn or constant, got 'loud'"):
@@ -87,10 +83,10 @@ def test_a_constant_silence_is_the_mean_of_the_quiet_frames(sides, learnt):
 
 def test_a_word_is_turned_round_or_cut(learnt):
     word = np.arange(6.0)[:, None]
-    assert altered(word, Condition(turned=True)).ravel().tolist() == [5, 4, 3, 2, 1, 0]
-    assert altered(word, Condition(first=4)).ravel().tolist() == [0, 1, 2, 3]
-    assert altered(word, Condition(first=10)).ravel().tolist() == word.ravel().tolist()
-    assert altered(word, Condition(gap=7)).ravel().tolist() == word.ravel().tolist()
+    assert Condition(turned=True).altered(word).ravel().tolist() == [5, 4, 3, 2, 1, 0]
+    assert Condition(first=4).altered(word).ravel().tolist() == [0, 1, 2, 3]
+    assert Condition(first=10).altered(word).ravel().tolist() == word.ravel().tolist()
+    assert Condition(gap=7).altered(word).ravel().tolist() == word.ravel().tolist()
 
 
 def test_conditions_have_names_of_their_own():

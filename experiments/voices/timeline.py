@@ -1,4 +1,4 @@
-"""A recording over time, as `predict` and `record` draw it: how loud, how high, and what the network says at each moment."""
+"""The picture of a recording over time, for `predict` and `record`: level, pitch, and the network's answer at each frame."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,12 +12,12 @@ from features.synth import PITCH
 LIMITS_HZ = (55, 520)
 TICKS_HZ = (60, 80, 100, 150, 200, 300, 500)
 SOUND = "#BBBBBB"
-POINTS = 2_000  # in time; more of them become one blot of ink
+POINTS = 2_000  # in time; more would not be seen apart
 LONGEST_NAME = 80  # characters that fit above the axes
 
 
 def picture(judgement: Judgement, name: str) -> Figure:
-    """Three axes over one time: level, pitch with the sexes' usual ranges, probability of male. The title says the answer."""
+    """Three axes over time: level, pitch with the usual range of each sex, probability of male. The title is the answer."""
     fig = Figure(figsize=(9.2, 6.4), layout="constrained")
     level, pitch, probability = fig.subplots(3, 1, sharex=True, height_ratios=(1, 1.7, 1.5))
     for ax in (level, pitch, probability):
@@ -25,7 +25,7 @@ def picture(judgement: Judgement, name: str) -> Figure:
         ax.spines[["top", "right"]].set_visible(False)
     drawn = judgement.thinned(POINTS)
     each = FRAME_S * -(-len(judgement.time) // POINTS)
-    fig.suptitle(title(judgement, name), fontsize=12, parse_math=False)  # a file may be called $x$.wav
+    fig.suptitle(title(judgement, name), fontsize=12, parse_math=False)  # a file name such as $x$.wav is no formula
     _draw_level(level, drawn)
     _draw_pitch(pitch, drawn)
     _draw_probability(probability, drawn)
@@ -34,7 +34,7 @@ def picture(judgement: Judgement, name: str) -> Figure:
 
 
 def title(judgement: Judgement, name: str) -> str:
-    """The name and the answer, and under it in words why, or what it rests on."""
+    """The file's name and the answer; below it the reason, and for a sex the median pitch and the seconds of voice."""
     j, name = judgement, name if len(name) <= LONGEST_NAME else f"...{name[3 - LONGEST_NAME :]}"
     if j.label in ("no speech", "uncertain"):
         return f"{name}: {j.label}\n{j.why}"
@@ -42,12 +42,12 @@ def title(judgement: Judgement, name: str) -> str:
 
 
 def _beside(ax: Axes, y: float, text: str, colour: str) -> None:
-    """A word to the right of the axes, at the height y from 0 to 1."""
+    """A word to the right of the axes, at height y from 0 to 1."""
     ax.text(1.005, y, text, color=colour, fontsize=8, va="center", transform=ax.transAxes)
 
 
 def _draw_level(ax: Axes, j: Judgement) -> None:
-    """The root mean square as a band about zero, as a waveform looks from far away; darker where somebody speaks."""
+    """The root mean square as a band around zero, like a waveform; darker in voiced frames."""
     rms = 10 ** (j.energy / 20)
     voice = np.where(np.isnan(j.f0), 0, rms)
     for height, colour in ((rms, SOUND), (voice, GREY)):
@@ -58,7 +58,7 @@ def _draw_level(ax: Axes, j: Judgement) -> None:
 
 
 def _draw_pitch(ax: Axes, j: Judgement) -> None:
-    """F0 on a logarithmic axis, over the mean and two standard deviations of each sex."""
+    """F0 on a logarithmic axis, over bands of each sex's mean and two standard deviations."""
     low, high = np.log(LIMITS_HZ)
     for sex, people, colour in (("male", "men", BLUE), ("female", "women", ORANGE)):
         mean, sd = PITCH[sex]
@@ -73,13 +73,13 @@ def _draw_pitch(ax: Axes, j: Judgement) -> None:
 
 
 def _draw_probability(ax: Axes, j: Judgement) -> None:
-    """What each frame says, blue towards male and orange towards female, and the line between the two."""
+    """The probability at each frame, blue towards male and orange towards female, and the line at 0.5."""
     ax.axhline(0.5, color=GREY, lw=1)
     for side, colour in ((np.maximum(j.p, 0.5), BLUE), (np.minimum(j.p, 0.5), ORANGE)):
         ax.fill_between(j.time, 0.5, side, color=colour, alpha=0.3, lw=0)
     ax.plot(j.time, j.p, color="black", lw=1)
-    _beside(ax, 0.97, "says male", BLUE)
-    _beside(ax, 0.03, "says female", ORANGE)
+    _beside(ax, 0.97, "male", BLUE)
+    _beside(ax, 0.03, "female", ORANGE)
     if np.isnan(j.p).all():
-        ax.text(0.5, 0.7, "the network was not asked: nobody speaks", ha="center", transform=ax.transAxes, color=GREY)
+        ax.text(0.5, 0.7, "no answer: nobody speaks", ha="center", transform=ax.transAxes, color=GREY)
     ax.set(ylabel="probability of male", ylim=(0, 1))

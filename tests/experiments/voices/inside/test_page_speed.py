@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.voices.inside import in_browser
+from experiments.voices.inside import page_speed
 from experiments.voices.inside.page import page
 
 
@@ -11,9 +11,9 @@ def test_every_act_is_timed_as_often_as_it_is_done(browser, seen, seen_elsewhere
     pytest.importorskip("plotly", reason="needs plotly: pip install plotly")
     file = tmp_path / "page.html"
     file.write_text(page(*[seen, seen_elsewhere][:sides]), encoding="utf-8")
-    monkeypatch.setattr(in_browser, "OPENINGS", 1)
-    monkeypatch.setattr(in_browser, "STEPS", 4)
-    first, every, *acts = in_browser.measure(browser, file)
+    monkeypatch.setattr(page_speed, "OPENINGS", 1)
+    monkeypatch.setattr(page_speed, "STEPS", 4)
+    first, every, *acts = page_speed.measure(browser, file)
     assert 0 < first.tries[0] <= every.tries[0]
     assert [len(act.tries) for act in acts] == [4, 4, 4, 4]
     assert all(took > 0 for act in acts for took in act.tries)
@@ -22,6 +22,6 @@ def test_every_act_is_timed_as_often_as_it_is_done(browser, seen, seen_elsewhere
 
 
 def test_a_page_must_be_named(monkeypatch):
-    monkeypatch.setattr("sys.argv", ["in_browser"])
+    monkeypatch.setattr("sys.argv", ["page_speed"])
     with pytest.raises(SystemExit, match=r"usage: .* page\.html"):
-        in_browser.main()
+        page_speed.main()

@@ -1,6 +1,6 @@
 """How fast a page of `inspect` is in a browser: until it stands, and from what a person does to what they then see.
 
-    python -m experiments.voices.inside.in_browser page.html
+    python -m experiments.voices.inside.page_speed page.html
 
 Chromium without a window, driven by playwright, with real keys and a real mouse. A step's time runs from the browser's
 receipt of the input to the end of the frame that shows it. Beside it stands what of the processor the page's own thread took:
@@ -103,7 +103,7 @@ def _pointing(page: Any) -> Callable[[int], None]:
 
 def main() -> None:
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m experiments.voices.inside.in_browser page.html")
+        sys.exit("usage: python -m experiments.voices.inside.page_speed page.html")
     try:
         from playwright.sync_api import sync_playwright
     except ModuleNotFoundError:

@@ -8,8 +8,8 @@ import pytest
 
 import lstm_engine as le
 from experiments.voices import clip_model
-from experiments.voices.inside.comparing import comparable, differ_by_row, models_apart, names_apart, same_units
-from experiments.voices.inside.looking import look
+from experiments.voices.inside.look import look
+from experiments.voices.inside.two_looks import comparable, differ_by_row, models_apart, names_apart, same_units
 
 LAYER = "bidirectional/forward_lstm"
 
@@ -57,10 +57,12 @@ def test_units_that_changed_places_are_not_the_same(voice_model):
 
 
 def test_what_a_units_number_means_is_said(voice_file, seen, seen_elsewhere, seen_earlier, drawn_apart):
-    assert comparable(seen, seen_elsewhere).startswith("One network hears both, so that unit 7 is the same unit")
-    assert comparable(seen_earlier, seen).startswith("The networks are two states of one training")
+    assert comparable(seen, seen_elsewhere).startswith("One network hears both clips: unit 7 is the same unit")
+    assert comparable(seen_earlier, seen).startswith(
+        "The weights show that the networks are two states of one training"
+    )
     other, small = (look(voice_file, clip_model.load(drawn_apart(units))) for units in (8, 4))
-    assert comparable(seen, other).startswith("The networks were trained apart")
+    assert comparable(seen, other).startswith("The weights show that the networks come from different trainings")
     assert comparable(seen, small).startswith("A has 8 units in each direction and B 4")
 
 
@@ -70,6 +72,8 @@ def test_maps_are_subtracted_where_a_row_is_one_unit_at_one_time(
     assert differ_by_row(seen_earlier, seen)
     assert not differ_by_row(seen, seen_elsewhere)  # another sound
     assert not differ_by_row(seen, look(voice_file, clip_model.load(drawn_apart(8))))  # other units
-    shifted = replace(seen_earlier, first=seen.first + 1)  # as another way to find where somebody speaks would have it
+    shifted = replace(
+        seen_earlier, heard=replace(seen.heard, part=slice(seen.first + 1, seen.first + 1 + len(seen.p)))
+    )  # as another way to find where somebody speaks would have it
     assert not differ_by_row(shifted, seen)
-    assert comparable(shifted, seen).endswith("were asked about other frames, so no difference is drawn.")
+    assert comparable(shifted, seen).endswith("and read other frames, so no difference is drawn.")

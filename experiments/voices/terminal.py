@@ -1,6 +1,7 @@
-"""Answers on a terminal: a table of them, and with --plot a recording's pitch and probability over time.
+"""Answers on a terminal: a table, and with --plot a recording's pitch and probability over time.
 
-It reads well in 80 columns and without colour, and where a terminal knows no braille the dots become stars.
+All of it fits into 80 columns and needs no colour. The plot's dots are braille characters, or stars if the terminal's
+encoding has no braille.
 """
 
 import sys
@@ -19,21 +20,15 @@ from experiments.tutorial.training import Prediction
 from experiments.voices.judge import Judgement
 from experiments.voices.record import level
 
-WIDTH = 70  # characters; the scale beside it takes the other 10
+WIDTH = 70  # characters; the scale takes the other 10
 NOTE = "A label is a guess about a recording, not a fact about a person."
 
 
 def table(predictions: Sequence[Prediction]) -> Table:
     """One row a file: the answer, the probability of male, the median pitch and the seconds of voice."""
     shown = Table()
-    for column, side in {
-        "file": "left",
-        "answer": "left",
-        "p(male)": "right",
-        "pitch": "right",
-        "voice": "right",
-    }.items():
-        shown.add_column(column, justify=side, overflow="fold")
+    for column in ("file", "answer", "p(male)", "pitch", "voice"):
+        shown.add_column(column, justify="left" if column in ("file", "answer") else "right", overflow="fold")
     for p in predictions:
         answer = "[red]not read[/red]" if p.error else escape(p.label or "")
         probability = "" if p.probability is None else f"{p.probability:.3f}"
@@ -44,13 +39,13 @@ def table(predictions: Sequence[Prediction]) -> Table:
 
 
 def reasons(predictions: Sequence[Prediction]) -> list[str]:
-    """A line for each file that got no answer: why."""
+    """A line with the reason for each file without an answer."""
     unanswered = [p for p in predictions if p.error or p.label in ("uncertain", "no speech")]
     return [f"{p.file}: {p.error or p.why}" for p in unanswered]
 
 
 def plot(judgement: Judgement) -> str:
-    """Pitch and probability of male over time, as lines of text no longer than 80 columns; why, where nobody speaks."""
+    """Pitch and probability of male over time, in lines of at most 80 characters; the reason if nobody speaks."""
     j = judgement.thinned(4 * WIDTH)
     if not j.voice_s:
         return f"nothing to draw: {j.why}"
@@ -61,9 +56,9 @@ def plot(judgement: Judgement) -> str:
 
 @contextmanager
 def meter(console: Console, seconds: float) -> Iterator[Callable[[float, np.ndarray], None]]:
-    """Counts down, then shows time and level while hear(seconds so far, block (n, channels)) is called.
+    """Count down, then show time and level while hear(seconds so far, block (n, channels)) is called.
 
-    Nothing where the console is no terminal.
+    Shows nothing if the console is not a terminal.
     """
     if console.is_terminal:
         for left in (3, 2, 1):
@@ -80,16 +75,16 @@ def meter(console: Console, seconds: float) -> Iterator[Callable[[float, np.ndar
 
 
 def _axes(time: np.ndarray, values: np.ndarray, seconds: float, rows: int, ticks: dict[str, float]) -> str:
-    """Points (T,) over time; NaN is left out. The first tick is the lowest row's, the last the highest's."""
+    """Points (T,) over time; NaN is left out. The first tick is at the lowest row, the last at the highest."""
     low, *_, high = ticks.values()
-    dot = (high - low) / (4 * (rows - 1))  # a row holds four of them, and a tick stands in its middle
+    dot = (high - low) / (4 * (rows - 1))  # a row holds four dots, and its tick is in the middle
     canvas = Canvas(WIDTH, rows, 0, low - 1.5 * dot, seconds, low - 1.5 * dot + 4 * rows * dot)
     star = None if _knows_braille() else "*"
     for t, value in zip(time, np.clip(values, low, high), strict=True):
         if not np.isnan(value):
             canvas.point(float(min(t, seconds)), float(value), marker=star)
     row_of = {round((value - low) / (high - low) * (rows - 1)): name for name, value in ticks.items()}
-    lines = canvas.plot("\n").replace("\u2800", " ").split("\n")  # braille without a dot is a space; the highest first
+    lines = canvas.plot("\n").replace("\u2800", " ").split("\n")  # braille without a dot becomes a space
     scale = [f"{row_of.get(rows - 1 - k, ''):>8} |{line.rstrip()}" for k, line in enumerate(lines)]
     end = f"{seconds:.1f} s"
     return "\n".join([*scale, f"{'':>9}+{'-' * WIDTH}", f"{'':>10}0{end:>{WIDTH - 1}}"])
