@@ -155,15 +155,21 @@ class MonitorCallback(Callback):
 class EarlyStopping(MonitorCallback):
     """Ends training after `patience` epochs without improvement, and can restore the weights of the best epoch.
 
-    With a `baseline` only a value that is also better than it counts as an improvement. Afterwards `best`, `best_epoch` and
-    `stopped_epoch` (0 when training ran to its end) hold the result; epochs are counted from 0.
+    With a `baseline` the count of epochs starts again only at a value that is also better than it. Afterwards `best`,
+    `best_epoch` and `stopped_epoch` (0 when training ran to its end) hold the result; epochs are counted from 0.
     """
 
     def __init__(
-        self, monitor: str = "val_loss", min_delta: float = 0.0, patience: int = 0, verbose: int = 0,
-        mode: str = "auto", baseline: float | None = None, restore_best_weights: bool = False,
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
         start_from_epoch: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(monitor, mode, min_delta)
         self.patience = patience
         self.verbose = verbose
@@ -208,9 +214,16 @@ class ReduceLROnPlateau(MonitorCallback):
     """
 
     def __init__(
-        self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 10, verbose: int = 0,
-        mode: str = "auto", min_delta: float = 1e-4, cooldown: int = 0, min_lr: float = 0.0,
-    ) -> None:  # fmt: skip
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
         super().__init__(monitor, mode, min_delta)
         if not 0 <= factor < 1:
             raise ValueError(f"factor must be at least 0 and below 1, got {factor!r}")
@@ -255,10 +268,16 @@ class ModelCheckpoint(MonitorCallback):
     """
 
     def __init__(
-        self, filepath: str | Path, monitor: str = "val_loss", verbose: int = 0, save_best_only: bool = False,
-        save_weights_only: bool = False, mode: str = "auto", save_freq: str | int = "epoch",
+        self,
+        filepath: str | Path,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(monitor, mode, best=initial_value_threshold)
         self.filepath = str(filepath)
         if not self.filepath.endswith(ending := ".weights.h5" if save_weights_only else ".safetensors"):
@@ -361,7 +380,12 @@ class LambdaCallback(Callback):
     """Calls functions as hooks: `LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch))`."""
 
     def __init__(
-        self, on_epoch_begin: Hook = None, on_epoch_end: Hook = None, on_train_begin: Hook = None,
-        on_train_end: Hook = None, on_train_batch_begin: Hook = None, on_train_batch_end: Hook = None,
-    ) -> None:  # fmt: skip
+        self,
+        on_epoch_begin: Hook = None,
+        on_epoch_end: Hook = None,
+        on_train_begin: Hook = None,
+        on_train_end: Hook = None,
+        on_train_batch_begin: Hook = None,
+        on_train_batch_end: Hook = None,
+    ) -> None:
         vars(self).update({k: v for k, v in locals().items() if k.startswith("on_") and v is not None})

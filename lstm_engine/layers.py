@@ -151,7 +151,7 @@ class Layer:
         return [w.copy() for w in self.weights.values()]
 
     def set_weights(self, new: list[ArrayLike]) -> None:
-        """Takes weights in the order of `get_weights`. ValueError, and nothing changed, when one does not fit."""
+        """Sets all weights, in the order of `get_weights`. ValueError, and nothing changed, when one does not fit."""
         fill(self.weights, new)
 
     def weight_penalties(self) -> dict[str, regularizers.L1L2]:

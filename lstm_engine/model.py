@@ -29,9 +29,9 @@ from .trace import trace as make_trace
 
 
 class Input:
-    """Keras's `Input((T, D))` as the first item of a Sequential: gives the input's shape, and nothing else.
+    """Keras's `Input((T, D))`, the first item of a Sequential: it gives the input's shape.
 
-    T may be None: sequences of any length. A batch_shape (N, T, D) serves too, as Keras asks for with stateful layers.
+    T may be None: sequences of any length. A batch_shape (N, T, D), which Keras requires for stateful layers, is accepted.
     """
 
     def __init__(self, shape: Shape | None = None, *, batch_shape: Shape | None = None) -> None:
@@ -43,7 +43,7 @@ class Input:
 class Sequential(Network):
     """Layers in a row: `Sequential([LSTM(64), Dense(1, activation="sigmoid")], seed=0)`.
 
-    seed draws the weights, the dropout masks and the order of the batches, so that two runs with one seed are the same run;
+    seed draws the weights, the dropout masks and the order of the batches, so that two runs with one seed are equal;
     dtype is "float32" or "float64"; backend is "auto", "numba" or "numpy" (see `backend.py`). `metadata` is a dict
     of JSON values that is saved with the model and not interpreted.
     """
@@ -68,7 +68,7 @@ class Sequential(Network):
         self.input_shape = layer.shape
 
     def reset_states(self) -> None:
-        """Makes every stateful layer begin anew."""
+        """Lets every stateful layer start again from zeros."""
         for layer in self.layers:
             if hasattr(layer, "reset_states"):
                 layer.reset_states()
@@ -77,7 +77,7 @@ class Sequential(Network):
         return sum(w.size for w in self.weights.values())
 
     def summary(self) -> None:
-        """Prints one row a layer: name, output shape, parameters, and which backend runs it."""
+        """Prints one row per layer: name, output shape, parameters, and the backend that runs it."""
         rows = [("Layer (type)", "Output shape", "Param #", "Backend")]
         shape = self.input_shape
         for layer in self.layers:
@@ -97,7 +97,7 @@ class Sequential(Network):
     # -- one batch ---------------------------------------------------------------------------------------------------
 
     def __call__(self, x: ArrayLike, *, training: bool = False, mask: ArrayLike | None = None) -> Array:
-        """The output for one batch x (N, T, D) as it is, with a mask (N, T) of the steps that exist."""
+        """The output for one batch x (N, T, D), perhaps with a mask (N, T) of the steps that exist."""
         x, mask = self.samples(x, mask).take(slice(None))
         with one_thread_pool(self.backends()):
             return self.forward(x, training, mask, taped=False)[0]
@@ -106,7 +106,7 @@ class Sequential(Network):
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
         class_weight: dict[int, float] | None = None, *, mask: ArrayLike | None = None, return_dict: bool = False,
     ) -> Any:  # fmt: skip
-        """One optimizer step. Returns this batch's loss and metrics, before the step, as `evaluate` does."""
+        """One training step. Returns this batch's loss and metrics from before the step, in the form of `evaluate`."""
         data = self.data(x, y, mask, sample_weight)
         if class_weight is not None:
             data.weigh(class_weight)
@@ -159,7 +159,7 @@ class Sequential(Network):
         """Trains for some epochs and returns their History.
 
         x (N, T, D), perhaps with a mask (N, T) of the steps that exist, or a list of N arrays (T_n, D): those are
-        padded batch by batch, like lengths together. y (N,), (N, 1) or what the loss needs. class_weight {0: 1.0, 1: 2.0}
+        padded batch by batch, similar lengths together. y (N,), (N, 1) or what the loss needs. class_weight {0: 1.0, 1: 2.0}
         or sample_weight (N,) weigh the loss, not the metrics. validation_data is (X, y) or (X, y, sample_weight);
         validation_split takes the last part of x and y, before any shuffling.
 
@@ -195,7 +195,7 @@ class Sequential(Network):
         return self.history
 
     def _train_epoch(self, data: Data, batches: Sequence[Array], listeners: Listeners) -> Logs:
-        """A training step a batch, until a callback stops the training. Returns the epoch's loss and metrics."""
+        """A training step per batch, until a callback stops the training. Returns the epoch's loss and metrics."""
         logs: Logs = {}
         scores = Scores(self.metrics)
         with one_thread_pool(self.backends()):
@@ -257,9 +257,9 @@ class Sequential(Network):
         *,
         mask: ArrayLike | None = None,
     ) -> Any:
-        """The model's output for x, with dropout off: (N, units), or (N, T, units) when the last layer gives sequences.
+        """The model's output for x, with dropout off: (N, units), or (N, T, units) when the last layer returns sequences.
 
-        For a list of sequences (T_n, D) such a model returns a list of (T_n, units).
+        For a list of sequences (T_n, D) a model that returns sequences returns a list of (T_n, units).
         """
         samples = self.samples(x, mask)
         out: list[Any] = [None] * len(samples)
@@ -272,8 +272,9 @@ class Sequential(Network):
     def _predictions(
         self, samples: Samples, batch_size: int, verbose: str | int, logs: Any
     ) -> Iterator[tuple[Array, Array, Array | None]]:
-        """Row numbers, outputs and their mask, batch by batch, like lengths together; at the end a line if wanted."""
-        started, rows = time.perf_counter(), np.arange(len(samples))
+        """Row numbers, outputs and their mask, batch by batch, similar lengths together; verbose prints a line at the end."""
+        started = time.perf_counter()
+        rows = np.arange(len(samples))
         if samples.lengths is not None and not any(getattr(layer, "stateful", False) for layer in self.layers):
             rows = np.argsort(samples.lengths, kind="stable")
         steps = range(0, len(rows), batch_size)
@@ -287,7 +288,10 @@ class Sequential(Network):
             print(progress_line(len(steps), len(steps), time.perf_counter() - started, logs()))
 
     def stream(self, batch: int = 1) -> Stream:
-        """The model fed step by step: stream.step(x (batch, D)) is the output so far. ValueError for layers that cannot."""
+        """The model for input step by step: stream.step(x (batch, D)) returns the output so far.
+
+        ValueError for layers that need the whole sequence.
+        """
         if not self.built or self.input_shape is None:
             raise ValueError(NOT_BUILT)
         return Stream(self.layers, self.dtype, (positive_int("batch", batch), self.input_shape[-1]))
@@ -297,20 +301,20 @@ class Sequential(Network):
         weights.save(self, Path(path), self.metadata if metadata is None else metadata)
 
     def save_weights(self, path: str | Path) -> None:
-        """Writes the weights as Keras reads them: .weights.h5, .keras (a whole model to Keras) or the older .h5."""
+        """Writes the weights for Keras: as .weights.h5, .keras (a whole model for Keras) or the older .h5."""
         from .interchange import keras_files
 
         keras_files.save(self, Path(path))
 
     def load_weights(self, path: str | Path) -> None:
-        """Takes the weights out of Keras's file. ValueError, and nothing changed, when one does not fit."""
+        """Reads the weights of a Keras file. ValueError, and nothing changed, when one does not fit."""
         from .interchange import keras_files
 
         keras_files.load(self, Path(path))
 
 
 def load(path: str | Path, backend: str = "auto") -> Sequential:
-    """The model that `save` wrote: weights, optimizer state and metadata. ValueError says what is wrong with a file."""
+    """The model that `save` wrote: weights, optimizer state and metadata. ValueError for a file that it cannot use."""
     return weights.load(Path(path), Sequential, backend)
 
 

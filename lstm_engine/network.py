@@ -35,7 +35,7 @@ States = dict[str, list[Array]]  # by the layer's name: one array (N, units) a s
 
 
 class Batch(NamedTuple):
-    """What a loss is computed from: x (N, T, D), y, the mask (N, T) of existing steps, and the samples' weights."""
+    """The data of one loss: x (N, T, D), y, the mask (N, T) of existing steps, and the samples' weights."""
 
     x: Array
     y: Array
@@ -140,7 +140,7 @@ class Network:
     ) -> Iterator[tuple[Layer, Array, Array | None, Any]]:  # fmt: skip
         """Runs the layers and yields each with its output, the output's mask and the tape.
 
-        With the name of a layer as `after`, x and mask are that layer's output, and the layers behind it run.
+        With the name of a layer as `after`, x and mask are that layer's output, and only the layers after it run.
         """
         start = [layer.name for layer in self.layers].index(after) + 1 if after else 0
         for layer in self.layers[start:]:
@@ -149,7 +149,7 @@ class Network:
             yield layer, x, mask, tape
 
     def backward(self, tapes: dict[str, Any], dp: Array, want_dx: bool = True) -> BackwardPass:
-        """All gradients from that of the predictions."""
+        """All gradients, from the gradient dp of the predictions."""
         dy, outputs, states, by_layer = dp, {}, {}, {}
         for layer in reversed(self.layers):
             outputs[layer.name] = dy
@@ -257,7 +257,7 @@ class Network:
         return [w.copy() for w in self.weights.values()]
 
     def set_weights(self, new: Sequence[ArrayLike]) -> None:
-        """Takes weights in the order of `get_weights`. ValueError, and nothing changed, when one does not fit."""
+        """Sets all weights, in the order of `get_weights`. ValueError, and nothing changed, when one does not fit."""
         if not self.built:
             raise ValueError(NOT_BUILT)
         fill(self.weights, new)
@@ -338,7 +338,7 @@ class Network:
         return Data(self.samples(x, mask), y, self.dtype, sample_weight)
 
     def _check_shape(self, shape: Shape) -> None:
-        """Lets sequences of another length through; ValueError for anything else that the weights were not made for."""
+        """ValueError for samples that the weights do not fit. Another number of steps is no error."""
         self.layers[0].output_shape(shape)  # explains a missing axis
         built_for = self.input_shape or ()
         if len(shape) != len(built_for) or shape[-1] != built_for[-1]:

@@ -37,10 +37,16 @@ class Optimizer:
     slot_names: tuple[str, ...] = ()
 
     def __init__(
-        self, learning_rate: float | Schedule, *, weight_decay: float | None = None, clipnorm: float | None = None,
-        clipvalue: float | None = None, global_clipnorm: float | None = None, name: str | None = None,
+        self,
+        learning_rate: float | Schedule,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
         **unknown: Any,
-    ) -> None:  # fmt: skip
+    ) -> None:
         refuse_unknown(type(self), unknown, KERAS_DEFAULTS, self.options())
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
@@ -155,9 +161,14 @@ class RMSprop(Optimizer):
     """
 
     def __init__(
-        self, learning_rate: float | Schedule = 0.001, rho: float = 0.9, momentum: float = 0.0,
-        epsilon: float = 1e-7, centered: bool = False, **general: Any,
-    ) -> None:  # fmt: skip
+        self,
+        learning_rate: float | Schedule = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        **general: Any,
+    ) -> None:
         super().__init__(learning_rate, **general)
         self.rho = number("rho", rho, 1)
         self.momentum = number("momentum", momentum, 1)
@@ -194,9 +205,13 @@ class Adam(Optimizer):
     slot_names = ("momentum", "velocity")
 
     def __init__(
-        self, learning_rate: float | Schedule = 0.001, beta_1: float = 0.9, beta_2: float = 0.999,
-        epsilon: float = 1e-7, **general: Any,
-    ) -> None:  # fmt: skip
+        self,
+        learning_rate: float | Schedule = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **general: Any,
+    ) -> None:
         super().__init__(learning_rate, **general)
         self.beta_1 = number("beta_1", beta_1, 1)
         self.beta_2 = number("beta_2", beta_2, 1)

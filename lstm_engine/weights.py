@@ -44,11 +44,15 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
         "seed": model.seed,
         "epochs_done": model.epochs_done,
         "generators": [rng.bit_generator.state for rng in _generators(model)],
-        "compile": optimizer and loss and {
-            "optimizer": optimizers.to_config(optimizer), "iterations": optimizer.iterations,
-            "loss": loss.name, "metrics": [metrics.to_config(metric) for metric in model.metrics],
+        "compile": optimizer
+        and loss
+        and {
+            "optimizer": optimizers.to_config(optimizer),
+            "iterations": optimizer.iterations,
+            "loss": loss.name,
+            "metrics": [metrics.to_config(metric) for metric in model.metrics],
         },
-    }  # fmt: skip
+    }
     header = {
         "format": FORMAT,
         "architecture": json.dumps(architecture, default=lambda number: number.item()),  # NumPy's numbers too

@@ -14,13 +14,13 @@ with app.setup(hide_code=True):
     import lstm_engine as le
     from experiments.lessons import drawing, exercises
     from experiments.reports.scores import best_threshold
-    from experiments.threads import one_thread
     from experiments.tutorial.task import sequences
     from features.dataset import Scaler, speaker_folds
     from features.mfcc import HOP, RATE_HZ
     from features.recipes import READINGS, TUTORIAL, as_frames, as_steps, with_index
     from features.synth import RATE, draw_speaker, speak
     from features.tables import write_features
+    from lstm_engine.backend import one_thread
 
     SPEAKERS, CLIPS, FOLDS = 6, 6, 3  # speakers a sex, clips a speaker
 

@@ -6,7 +6,7 @@ import numpy as np
 
 import lstm_engine as le
 from experiments.microscope.analyses import gradient_by_lag
-from experiments.threads import one_thread
+from lstm_engine.backend import one_thread
 
 HEADS = (("bird", "birds"), ("owl", "owls"), ("crow", "crows"))
 OTHERS = (("tree", "trees"), ("house", "houses"), ("cloud", "clouds"))

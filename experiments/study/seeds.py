@@ -17,9 +17,9 @@ from joblib import Parallel, delayed
 
 from experiments.reports.run import Run, to_json, versions
 from experiments.study.tasks import Task
-from experiments.threads import one_thread
 from features.digits import Digits
 from features.whole_files import replace_file, sweep
+from lstm_engine.backend import one_thread
 
 RESULTS = "results"  # the folder, within a study's, with one file for each job
 Result = dict[str, Any]
@@ -104,7 +104,7 @@ def _between(name: str, old: Any, new: Any) -> list[str]:
 
 
 def command_line(name: str, **options: Any) -> str:
-    """`lstm-engine NAME --option value ...`: a list repeats the option; True is the name alone; None and False are left out."""
+    """`lstm-engine NAME --option value ...`: lists repeat the option, True is the bare name, None and False are left out."""
     words = ["lstm-engine", name]
     for option, value in options.items():
         for each in value if isinstance(value, list | tuple) else [value]:

@@ -1,8 +1,8 @@
-"""The gradient laboratory: are these gradients the derivative of that loss, how do we know, and if not, where do they break?
+"""Gradient checks: are these gradients the derivative of the loss, and if not, where does the backward pass go wrong?
 
-`check.py` is the way through: one pass, refused where it would lie (`subject.py`, `refusals.py`); its loss differentiated
-(`numeric.py`) and compared (`compare.py`, `report.py`); the first wrong step found (`departure.py`). `functions.py` does it
-for a forward and backward function of yours.
+Begin with `check.py`. It makes one forward and backward pass (`subject.py`), refuses what would make the check wrong
+(`refusals.py`), differentiates the loss numerically (`numeric.py`), compares (`compare.py`, `report.py`) and looks for the
+first wrong step (`departure.py`). `functions.py` checks any forward and backward function.
 """
 
 from .check import gradcheck

@@ -1,4 +1,4 @@
-"""The error of a numeric derivative, step by step: why 1e-4 beats 1e-8, and why the complex step needs no choice at all."""
+"""The error of a numeric derivative by its step: why 1e-4 beats 1e-8, and why the complex step needs no choice."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..network import Network
 from .numeric import METHODS, STEPS, best_step, unit
 from .subject import loss_along
 
-HALF_DECADES = tuple(10.0 ** (-k / 2) for k in range(2, 33))  # 1e-1 to 1e-16; the steps of a sweep are among them
+HALF_DECADES = tuple(10.0 ** (-k / 2) for k in range(2, 33))  # 1e-1 to 1e-16, with the steps of a sweep among them
 
 
 class Curve(NamedTuple):
-    """How far each method is from the derivative of the loss along one random direction of length 1, at every step."""
+    """The error of each method at every step, in the loss's derivative along one random direction of length 1."""
 
     parameter: str  # in which the direction lies
     loss: float
     derivative: float  # along the direction, by the complex step that gradcheck uses
-    steps: Array  # (K,), falling
+    steps: Array  # (K,), from large to small
     errors: dict[str, Array]  # by method: (K,), relative to the derivative
-    best: dict[str, float]  # by method that needs one: the step that gradcheck's sweep takes
+    best: dict[str, float]  # by method that needs a step: the one that gradcheck's sweep chooses
 
     def _repr_html_(self) -> str:
         from .pictures import error_curve, image
@@ -33,16 +33,21 @@ class Curve(NamedTuple):
 
 
 def error_curve(
-    model: Network, x: ArrayLike, y: ArrayLike, *, parameter: str | None = None,
-    methods: Sequence[str] = ("central", "richardson", "complex"), seed: int = 0, **options: Any,
-) -> Curve:  # fmt: skip
+    model: Network,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    parameter: str | None = None,
+    methods: Sequence[str] = ("central", "richardson", "complex"),
+    seed: int = 0,
+    **options: Any,
+) -> Curve:
     """Measures the methods on a compiled model's loss on x (N, T, D) and y, along one direction that seed draws.
 
     parameter: "lstm/recurrent_kernel", "x", "lstm/h0", ...; by default the largest recurrent kernel, or the largest weight
-    where nothing recurs. Options as gradcheck's mask, sample_weight, dtype, dropout and allow_...
+    of a model without one. Options: gradcheck's mask, sample_weight, dtype, dropout and allow_...
 
-    ValueError for a name that is not there, for a parameter on which the loss does not depend, and for what gradcheck
-    refuses.
+    ValueError for an unknown parameter, for one on which the loss does not depend, and for what gradcheck refuses.
     """
     if unknown := [method for method in methods if method not in METHODS]:
         raise ValueError(f"methods must be among {', '.join(METHODS)}, got {', '.join(unknown)}")
@@ -64,5 +69,5 @@ def error_curve(
 
 
 def largest(point: dict[str, Array], weights: Sequence[str]) -> str:
-    """The largest recurrent kernel, or the largest weight where nothing recurs."""
+    """The name of the largest recurrent kernel, or of the largest weight if there is none."""
     return max([w for w in weights if w.endswith("recurrent_kernel")] or weights, key=lambda name: point[name].size)

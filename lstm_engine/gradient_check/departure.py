@@ -1,7 +1,8 @@
-"""Where a backward pass goes wrong: the first place, read as it runs, from the loss down and from the last step to the first.
+"""Where a backward pass goes wrong: the first wrong gradient, in the order in which the backward pass computes them.
 
-At every place the gradient that the backward pass has there is held against the derivative of what lies ahead, by a complex
-step along a random direction. Everything behind a wrong place is wrong too; the first one names the term to look at.
+That is from the loss to the first layer, and from the last step to the first. At every place the gradient of the backward
+pass is compared with the derivative of the rest of the forward pass, by a complex step along a random direction. All
+gradients after a wrong one are wrong too; the first one tells which term to look at.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from ..activations import ACTIVATIONS, Array
 from ..backend import one_thread_pool
 from ..layers import Layer
 from ..recurrent import Upstream
+from .compare import ratio
 from .numeric import complex_step, unit
 from .report import Departure
 from .subject import Subject
 from .terms import TERMS
 
 H = 1e-20  # the complex step
-SEED = 1  # of the directions
+SEED = 1  # for drawing the directions
 
 Value = Callable[[Array], Any]  # of one array
 
@@ -38,7 +40,7 @@ class Place(NamedTuple):
 
 
 def find(subject: Subject, tolerance: float) -> Departure | None:
-    """The first place that is off by more than the tolerance; None when no place is, as when an element alone is."""
+    """The first place whose error is above the tolerance, or None: one wrong element among many may not show."""
     twin, gradients = subject.twin, subject.gradients
     subject.put(subject.point())
     places = [Place("", subject.batch.x, subject.batch.mask, gradients.x)]  # what goes into each layer, and at last p
@@ -50,7 +52,7 @@ def find(subject: Subject, tolerance: float) -> Departure | None:
         _, loss = twin.compiled
         term = f"the gradient of {loss.name}, and of the mean with its weights"
         where = "lstm_engine/losses.py, and network.py where `backward_pass` multiplies by the weights"
-        return Departure("the loss", None, "what it hands to the last layer", error, term, where=where)
+        return Departure("the loss", None, "the gradient of the predictions", error, term, where=where)
     for layer, place in reversed(list(zip(subject.model.layers, places, strict=False))):
         errors = {"x": off(_loss_after(subject, place), place.array, place.gradient)}
         for name, gradient in subject.analytic().items():
@@ -63,13 +65,12 @@ def find(subject: Subject, tolerance: float) -> Departure | None:
 
 
 def off(f: Value, at: Array, gradient: Array) -> float:
-    """How far gradient·v is from f'(at)·v, relative to the size of gradient, for a random v."""
+    """The error of gradient·v against f'(at)·v for a random v, relative to the size of the gradient."""
     v = unit(np.random.default_rng(SEED), at.shape)
     analytic = float((gradient * v).sum())
     numeric = complex_step(lambda arrays: f(arrays["at"]), {"at": at}, "at", v, H)
     scale = max(np.sqrt((gradient * gradient).mean()), abs(analytic), abs(numeric))
-    apart = abs(analytic - numeric)
-    return float(apart / scale) if scale > 0 else 0.0 if apart == 0 else np.inf
+    return ratio(abs(analytic - numeric), scale)
 
 
 def _loss_after(subject: Subject, place: Place) -> Value:
@@ -92,7 +93,7 @@ def _loss_at(subject: Subject, name: str) -> Value:
 
 
 def _inside(subject: Subject, layer: Layer, errors: dict[str, float], tolerance: float) -> Departure:
-    """The layer's own gradients are wrong though what came from above is right: where in it?"""
+    """The place in this layer: its output's gradient is right, and gradients that it computed are wrong."""
     recurrences = layer.recurrences(subject.forward_pass.tapes[layer.name], subject.gradients.outputs[layer.name])
     for prefix, (part, tape, upstream) in zip(layer.parts, recurrences, strict=False):
         recurrence = Recurrence(f"{layer.name}/{prefix}".rstrip("/"), part, tape.steps, upstream)
@@ -116,7 +117,7 @@ def _inside(subject: Subject, layer: Layer, errors: dict[str, float], tolerance:
 
 
 class Recurrence:
-    """One recurrent layer's pass, and the backward pass that is suspected: its gradients, given what comes from above."""
+    """The forward and backward pass of one recurrent layer, whose gradients are checked given the upstream gradients."""
 
     def __init__(self, name: str, part: Any, steps: Any, upstream: Upstream) -> None:
         self.name, self.part, self.steps = name, part, steps
@@ -139,7 +140,7 @@ class Recurrence:
     def run(
         self, x: Array, weights: list[Array], states: list[Array], start: int, stop: int | None = None
     ) -> tuple[Array, list[Array]]:
-        """h of the steps from start to stop, and the states after them, by the readable pair."""
+        """h of the steps from start to stop, and the states after them, computed by the readable pair."""
         mask = None if self.steps.mask is None else self.steps.mask[start:stop]
         tape = self.part.pair.forward(x, *weights, *states, mask=mask, **self.options)
         return tape.h, [s[-1] for s in tape.states]
@@ -157,11 +158,11 @@ class Recurrence:
         return value
 
     def value(self, t: int, states: list[Array]) -> Any:
-        """`ahead`, and what comes from above on h of step t itself."""
+        """`ahead`, and the upstream gradient of step t's h times that h."""
         here = 0.0 if self.dh is None else (self.dh[t] * states[0]).sum()
         return here + self.ahead(t, states)
 
-    # -- the places, in the order in which the backward pass comes by ------------------------------------------------
+    # -- the places, in the order of the backward pass ---------------------------------------------------------------
 
     def first_departure(self, tolerance: float) -> Departure | None:
         """The first wrong place; None when the pair is right."""
@@ -177,7 +178,7 @@ class Recurrence:
         return None
 
     def places(self, t: int) -> Iterator[tuple[str, Value, Array, Array]]:
-        """At step t: the function of what stands there, where it stands, and the gradient that the backward pass has."""
+        """At step t: a quantity's name, the function of it, its value, and its gradient in the backward pass."""
         h, *others = self.states(t)
         yield "h", lambda h: self.value(t, [h, *others]), h, self.grads.h[t]
         if others:  # c, from which h comes too
@@ -200,7 +201,7 @@ class Recurrence:
         return made if self.steps.mask is None else np.where(self.steps.mask[t][:, None], made, h)
 
     def after(self, t: int, dz: Array) -> list[Array]:
-        """The states after step t with dz (B, G units) added to its pre-activations, by inputs of their own of weight 1."""
+        """The states after step t with dz (B, G units) added to its pre-activations, as more inputs of weight 1."""
         W, U, b = self.weights
         x = np.concatenate([self.steps.x[t].astype(np.float64), dz], axis=-1)[None]  # (1, B, D + G units)
         return self.run(x, [np.concatenate([W, np.eye(W.shape[1])]), U, b], self.states(t - 1), t, t + 1)[1]
@@ -225,7 +226,7 @@ class Recurrence:
     # -- what to look at ---------------------------------------------------------------------------------------------
 
     def cause(self, t: int, quantity: str, tolerance: float) -> str:
-        """The term to look at: what step t adds itself, what a mask does, or else what makes the quantity."""
+        """The key in TERMS of the term to look at: the one that step t adds itself, the mask's, or the quantity's."""
         if quantity in self.part.state_names and self.is_own(t, quantity, tolerance):
             return f"own {quantity}"
         if self.steps.mask is not None and self.unmasked().first_departure(tolerance) is None:
@@ -233,7 +234,7 @@ class Recurrence:
         return quantity
 
     def unmasked(self) -> Recurrence:
-        """The same pass with all steps taken: where this one is right, a mistake is in what is done about masks."""
+        """The same passes without the mask: if they are right, the mistake is in the treatment of masked steps."""
         s = self.steps
         first = [states[0] for states in s.states]
         with one_thread_pool(self.part.backends()):
@@ -243,9 +244,9 @@ class Recurrence:
         return Recurrence(self.name, self.part, steps, self.upstream)
 
     def is_own(self, t: int, quantity: str, tolerance: float) -> bool:
-        """Whether a state is wrong by what step t adds to its gradient, and not by what the step after sends back.
+        """Whether a state's gradient is wrong by the term that step t adds, and not by the one from the step after.
 
-        It is when nothing is sent back: on the last step, and on any step once dh is given there alone.
+        The latter is 0 at the last step, and at any step if dh is 0 everywhere else: then an error is that of step t.
         """
         if t == len(self.steps.x) - 1:
             return True

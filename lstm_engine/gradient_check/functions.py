@@ -1,8 +1,8 @@
-"""gradcheck_function: a backward function of your own, against the derivative of its forward function.
+"""gradcheck_function: any backward function against the derivative of its forward function.
 
 The contract is that of most course assignments: forward(*inputs) -> (outputs, cache), and
-backward(doutputs, cache) -> gradients. What is differentiated is Σ v∘outputs with a random v on every output, so that no
-part of the backward pass goes unused and no two mistakes cancel.
+backward(doutputs, cache) -> gradients. The check differentiates Σ v∘outputs with a random v on every output, so that it uses
+every part of the backward pass and no two mistakes cancel.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from .numeric import METHODS, noise, sweep, unit
 from .report import FAILED, Report
 
 Inputs = Mapping[str, Any] | Sequence[Any]
-Forward = Callable[..., Any]
-Backward = Callable[[Any, Any], Any]
+ForwardFunction = Callable[..., Any]
+BackwardFunction = Callable[[Any, Any], Any]
 
-LINEAR = 1e-6  # less curvature than that, and a term of it stays below the tolerance
-REPEATS = 1e-10  # two calls that part by more, relative to the largest output, part by more than rounding
+LINEAR = 1e-6  # with less curvature than that, a wrong term of it stays below the tolerance
+REPEATS = 1e-10  # of the largest output: rounding alone makes no larger difference between two calls
 CONTRACT = "forward(*inputs) must return (outputs, cache), outputs being one float64 array or a tuple of them"
 CENTRAL = (
     'use method="central", or write forward so that complex numbers pass. What usually stops them: np.zeros(shape), '
@@ -36,50 +36,59 @@ CENTRAL = (
 
 
 def gradcheck_function(
-    forward: Forward, backward: Backward, inputs: Inputs, *,
-    gates: Mapping[str, Sequence[str]] | None = None, time_axis: Mapping[str, int] | None = None,
-    method: str = "complex", elements: int | None = 200, tol: float | None = None, step: float | None = None,
-    seed: int = 0, progress: Progress | None = None,
-) -> Report:  # fmt: skip
+    forward: ForwardFunction,
+    backward: BackwardFunction,
+    inputs: Inputs,
+    *,
+    gates: Mapping[str, Sequence[str]] | None = None,
+    time_axis: Mapping[str, int] | None = None,
+    method: str = "complex",
+    elements: int | None = 200,
+    tol: float | None = None,
+    step: float | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Report:
     """Proves that backward is the derivative of forward at these inputs, for every input that has a gradient.
 
     forward(*inputs) returns (outputs, cache): outputs is one float64 array or a tuple of them, of any shapes; cache is
     whatever backward needs. backward(doutputs, cache) gets the upstream gradient in the form of the outputs and returns one
     gradient an input, of the input's shape: in the order of the inputs, or a dict by their names. None stands for an input
-    without one: labels, options, a mask. Inputs that are no float arrays are handed over as they are.
+    without one: labels, options, a mask. Inputs that are no float arrays are passed unchanged.
 
     inputs is a dict by name, in the order in which forward takes them; in a tuple they get the names of forward's
-    parameters. gates={"W": ("i", "f", "g", "o")} names equal parts that lie side by side on the last axis and get a row
-    each. time_axis={"x": 0} names the axis of an input that counts steps, at least 3: when its row fails, `report.notes`
+    parameters. gates={"W": ("i", "f", "g", "o")} names equal parts of the last axis, which get a row each.
+    time_axis={"x": 0} names the axis of an input that counts steps, at least 3: when its row fails, `report.notes`
     say at which step its gradient departs, from the last one back. seed draws v too; the rest is as in `gradcheck`.
 
-    TypeError or ValueError for what is not this contract. ValueError for what would make the check lie: floats that are
-    not float64; a forward that changes its inputs in place, gives other outputs when called again, or NaN; and with
-    method="complex" one that does not let complex numbers pass.
+    TypeError or ValueError for functions that break this contract. ValueError for what would make the check wrong: floats
+    that are not float64; a forward that changes its inputs in place, returns other outputs when called again, or NaN; and
+    with method="complex" a forward through which complex numbers do not pass.
     """
     how = settings(method, step, tol, elements, seed)
-    given = named(inputs, forward)
-    refuse_other_floats(given)
-    outputs, cache = call(forward, given)
-    refuse_random(outputs, call(forward, given)[0])
+    named_inputs = named(inputs, forward)
+    refuse_other_floats(named_inputs)
+    outputs, cache = call(forward, named_inputs)
+    refuse_random(outputs, call(forward, named_inputs)[0])
     rng = np.random.default_rng((seed, 1))  # another stream than the one from which compare draws its directions
     upstream = [np.asarray(rng.standard_normal(y.shape)) for y in outputs.arrays]
-    gradients = by_name(backward(outputs.like([v.copy() for v in upstream]), cache), given)
-    analytic = {name: checked(name, g, given[name]) for name, g in gradients.items() if g is not None}
+    gradients = by_name(backward(outputs.like([v.copy() for v in upstream]), cache), named_inputs)
+    analytic = {name: checked(name, g, named_inputs[name]) for name, g in gradients.items() if g is not None}
     if not analytic:
         raise ValueError("backward gives None for every input: there is nothing to check")
-    subject, point = Subject(forward, given, upstream), {name: np.atleast_1d(given[name]) for name in analytic}
+    function = WeightedOutputs(forward, named_inputs, upstream)
+    point = {name: np.atleast_1d(named_inputs[name]) for name in analytic}
     gates, time_axis = dict(gates or {}), dict(time_axis or {})
     check_axes(point, gates, time_axis)
     if method == "complex":
-        refuse_not_analytic(subject, point, rng)
-    report = compare(subject.value, point, analytic, gates, how, progress)
-    report.notes += linear(subject, point, rng)
-    if left := [f"{name} ({type_of(a)})" for name, a in given.items() if name not in analytic]:
-        report.notes.append(f"Not checked, as backward gives no gradient: {', '.join(left)}.")
+        refuse_not_analytic(function, point, rng)
+    report = compare(function.value, point, analytic, gates, how, progress)
+    report.notes += linear(function, point, rng)
+    if unchecked := [f"{name} ({type_of(a)})" for name, a in named_inputs.items() if name not in analytic]:
+        report.notes.append(f"Not checked, as backward gives no gradient: {', '.join(unchecked)}.")
     failed = {row.parameter for row in report.rows if row.verdict == FAILED}
     report.notes += [
-        by_step(subject, point, analytic, name, axis, how) for name, axis in time_axis.items() if name in failed
+        by_step(function, point, analytic, name, axis, how) for name, axis in time_axis.items() if name in failed
     ]
     return report
 
@@ -88,7 +97,7 @@ def gradcheck_function(
 
 
 class Outputs(NamedTuple):
-    """What forward returned, as arrays, and whether there was a tuple of them."""
+    """The outputs of forward as arrays, and whether forward returned a tuple of them."""
 
     arrays: list[Array]
     several: bool
@@ -98,10 +107,10 @@ class Outputs(NamedTuple):
         return tuple(arrays) if self.several else arrays[0]
 
 
-class Subject(NamedTuple):
-    """Σ v∘outputs as a function of the inputs that have a gradient, by name, and of at least one axis."""
+class WeightedOutputs(NamedTuple):
+    """Σ v∘outputs as a function of the inputs that have a gradient, by name, each with at least one axis."""
 
-    forward: Forward
+    forward: ForwardFunction
     inputs: dict[str, Any]
     upstream: list[Array]  # v
 
@@ -113,30 +122,30 @@ class Subject(NamedTuple):
         return sum((v * y).sum() for v, y in zip(self.upstream, self.outputs(arrays), strict=True))
 
 
-def named(inputs: Inputs, forward: Forward) -> dict[str, Any]:
-    """The inputs by name. Where these are names of forward's parameters, they must come in the same order."""
+def named(inputs: Inputs, forward: ForwardFunction) -> dict[str, Any]:
+    """The inputs by name. Names that forward's parameters have too must come in the order of the parameters."""
     if not isinstance(inputs, (Mapping, list, tuple)) or not inputs:
         raise TypeError(f'inputs must be a dict by name, {{"x": x, "W": W}}, or a tuple (x, W), got {type_of(inputs)}')
     try:
         parameters = inspect.signature(forward).parameters.values()
-    except ValueError:  # a function that is not written in Python may not say
+    except ValueError:  # a function that is not written in Python may have no signature
         parameters = {}.values()
-    own = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if not isinstance(inputs, Mapping):
-        return dict(
-            zip(own if len(own) >= len(inputs) else [f"x{k}" for k in range(len(inputs))], inputs, strict=False)
-        )
-    if any(own.index(a) > own.index(b) for a, b in pairwise(name for name in inputs if name in own)):
-        raise ValueError(f"forward takes {', '.join(own)}, in this order, but inputs come as {', '.join(inputs)}")
+        if len(names) < len(inputs):
+            names = [f"x{k}" for k in range(len(inputs))]
+        return dict(zip(names, inputs, strict=False))
+    if any(names.index(a) > names.index(b) for a, b in pairwise(name for name in inputs if name in names)):
+        raise ValueError(f"forward takes {', '.join(names)}, in this order, but inputs come as {', '.join(inputs)}")
     return dict(inputs)
 
 
-def call(forward: Forward, inputs: dict[str, Any]) -> tuple[Outputs, Any]:
+def call(forward: ForwardFunction, inputs: dict[str, Any]) -> tuple[Outputs, Any]:
     """Outputs and cache of one call on copies of the inputs. Refuses a forward that changes them or breaks the contract."""
-    handed = {name: a.copy() if isinstance(a, np.ndarray) else a for name, a in inputs.items()}
-    returned = forward(*handed.values())
+    copies = {name: a.copy() if isinstance(a, np.ndarray) else a for name, a in inputs.items()}
+    returned = forward(*copies.values())
     for name, a in inputs.items():
-        if isinstance(a, np.ndarray) and a.tobytes() != handed[name].tobytes():
+        if isinstance(a, np.ndarray) and a.tobytes() != copies[name].tobytes():
             raise ValueError(
                 f"forward changes its input {name} in place, as {name} += ... does: let it work on a new array, "
                 f"{name} = {name} + ..."
@@ -147,7 +156,7 @@ def call(forward: Forward, inputs: dict[str, Any]) -> tuple[Outputs, Any]:
     outputs, cache = returned
     several = isinstance(outputs, (tuple, list))
     arrays = [np.asarray(y) for y in (outputs if several else [outputs])]
-    expected = {np.dtype(float)} | {a.dtype for a in handed.values() if np.iscomplexobj(a)}
+    expected = {np.dtype(float)} | {a.dtype for a in copies.values() if np.iscomplexobj(a)}
     for k, y in enumerate(arrays):
         which = f"output {k}" if several else "the output"
         if y.dtype not in expected:
@@ -163,7 +172,7 @@ def call(forward: Forward, inputs: dict[str, Any]) -> tuple[Outputs, Any]:
 
 
 def by_name(gradients: Any, inputs: dict[str, Any]) -> dict[str, Any]:
-    """What backward returned, by the inputs' names."""
+    """The gradients that backward returned, by the inputs' names."""
     if isinstance(gradients, Mapping):
         if unknown := [str(name) for name in gradients if name not in inputs]:
             raise ValueError(
@@ -183,7 +192,7 @@ def by_name(gradients: Any, inputs: dict[str, Any]) -> dict[str, Any]:
 
 
 def checked(name: str, gradient: Any, a: Any) -> Array:
-    """The gradient of input a, if it can be one; of at least one axis."""
+    """The gradient of input a, with at least one axis. TypeError or ValueError if it cannot be that."""
     g = np.asarray(gradient)
     if not is_float(a):
         raise TypeError(f"{name} is {type_of(a)} and has no gradient: give a float64 array, or None as its gradient")
@@ -197,14 +206,14 @@ def checked(name: str, gradient: Any, a: Any) -> Array:
 
 
 def check_axes(point: dict[str, Array], gates: Mapping[str, Sequence[str]], time_axis: Mapping[str, int]) -> None:
-    """Whether there are such parts and steps."""
+    """ValueError for gates and time axes that the inputs do not have."""
     for name in [*gates, *time_axis]:
         if name not in point:
             raise ValueError(f"gates and time_axis name {name}; inputs with a gradient are {', '.join(point)}")
-    for name, own in gates.items():
-        if not own or point[name].shape[-1] % len(own):
+    for name, parts in gates.items():
+        if not parts or point[name].shape[-1] % len(parts):
             raise ValueError(
-                f"{name} has shape {point[name].shape}: its last axis does not fall into {len(own)} equal gates"
+                f"{name} has shape {point[name].shape}: its last axis does not divide into {len(parts)} equal gates"
             )
     for name, axis in time_axis.items():
         if not -point[name].ndim <= axis < point[name].ndim:
@@ -224,7 +233,7 @@ def type_of(a: Any) -> str:
     return f"{a.dtype} of shape {a.shape}" if isinstance(a, (np.ndarray, np.generic)) else type(a).__name__
 
 
-# -- what makes the check lie ------------------------------------------------------------------------------------------
+# -- what makes the check wrong ----------------------------------------------------------------------------------------
 
 
 def refuse_other_floats(inputs: dict[str, Any]) -> None:
@@ -249,15 +258,15 @@ def refuse_random(one: Outputs, two: Outputs) -> None:
             )
 
 
-def refuse_not_analytic(subject: Subject, point: dict[str, Array], rng: np.random.Generator) -> None:
-    """A complex step is the derivative only where complex numbers pass through forward whole and unconjugated.
+def refuse_not_analytic(function: WeightedOutputs, point: dict[str, Array], rng: np.random.Generator) -> None:
+    """A complex step is the derivative only if complex numbers pass through forward whole and unconjugated.
 
-    Then it says what a central difference says, as far as that one goes: along a random direction in each input.
+    Then it agrees with a central difference, to that one's precision: this is tested along a random direction in each input.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", np.exceptions.ComplexWarning)
         try:
-            outputs = subject.outputs({name: a.astype(np.complex128) for name, a in point.items()})
+            outputs = function.outputs({name: a.astype(np.complex128) for name, a in point.items()})
         except Exception as error:  # of any kind: with real inputs there was none
             at = traceback.extract_tb(error.__traceback__)[-1]
             line = f"line {at.lineno}" + f", {at.line}" * bool(at.line)
@@ -266,13 +275,13 @@ def refuse_not_analytic(subject: Subject, point: dict[str, Array], rng: np.rando
             ) from error
     if not any(np.iscomplexobj(y) for y in outputs):
         raise ValueError(f"forward gives real outputs for complex inputs: {CENTRAL}")
-    floor = noise(sum(float(np.abs(v * y).sum()) for v, y in zip(subject.upstream, outputs, strict=True)), 1e-4)
+    floor = noise(sum(float(np.abs(v * y).sum()) for v, y in zip(function.upstream, outputs, strict=True)), 1e-4)
     (complex_step, H, _), (central, _, tolerance) = METHODS["complex"], METHODS["central"]
     assert H is not None
     for name, a in point.items():
         v = unit(rng, a.shape)
-        exact = complex_step(subject.value, point, name, v, H)
-        differences = sweep(subject.value, point, name, v, central).values()
+        exact = complex_step(function.value, point, name, v, H)
+        differences = sweep(function.value, point, name, v, central).values()
         nearest = min(differences, key=lambda difference: abs(exact - difference))
         if abs(exact - nearest) > tolerance * max(abs(exact), abs(nearest)) + floor:
             raise ValueError(
@@ -281,21 +290,21 @@ def refuse_not_analytic(subject: Subject, point: dict[str, Array], rng: np.rando
             )
 
 
-def linear(subject: Subject, point: dict[str, Array], rng: np.random.Generator) -> list[str]:
-    """A note where moving all inputs by a tenth of themselves shows no curvature: the derivative of tanh is 1 there."""
+def linear(function: WeightedOutputs, point: dict[str, Array], rng: np.random.Generator) -> list[str]:
+    """A note if a change of all inputs by a tenth shows no curvature: there the derivative of tanh is 1."""
     moves = {name: 0.1 * a * rng.uniform(-1, 1, a.shape) for name, a in point.items()}
     try:
         ahead, here, back = (
-            subject.value({name: a + k * moves[name] for name, a in point.items()}) for k in (1.0, 0.0, -1.0)
+            function.value({name: a + k * moves[name] for name, a in point.items()}) for k in (1.0, 0.0, -1.0)
         )
-    except ValueError:  # the function does not reach so far
+    except ValueError:  # the function is not defined there
         return []
     bend = abs(ahead - 2 * here + back)
     if bend > LINEAR * abs(ahead - back):
         return []
     return [
         "Around these inputs forward is linear to 1 in a million. Unless it is meant to be, they are too small: a forgotten "
-        "derivative of tanh, which is 1 at 0, cannot be seen. Give inputs of size 1."
+        "derivative of tanh, which is 1 at 0, cannot be detected. Give inputs of size 1."
     ]
 
 
@@ -303,17 +312,18 @@ def linear(subject: Subject, point: dict[str, Array], rng: np.random.Generator) 
 
 
 def by_step(
-    subject: Subject, point: dict[str, Array], analytic: dict[str, Array], name: str, axis: int, how: Settings
+    function: WeightedOutputs, point: dict[str, Array], analytic: dict[str, Array], name: str, axis: int, how: Settings
 ) -> str:
-    """At which steps the gradient of this input is wrong. With the steps on the last axis they are compared as gates are."""
+    """At which steps the gradient of this input is wrong. The steps, moved to the last axis, are compared as gates are."""
 
     def value(arrays: dict[str, Array]) -> Any:
-        return subject.value(arrays | {name: np.moveaxis(arrays[name], -1, axis)})
+        return function.value(arrays | {name: np.moveaxis(arrays[name], -1, axis)})
 
     g, last = (np.moveaxis(a[name], axis, -1) for a in (analytic, point))
     steps = [str(t) for t in range(g.shape[-1])]
     rows = compare(value, point | {name: last}, {name: g}, {name: steps}, how).rows
-    wrong, end = [int(row.gate) for row in rows if row.verdict == FAILED], len(steps) - 1
+    wrong = [int(row.gate) for row in rows if row.verdict == FAILED]
+    end = len(steps) - 1
     if not wrong:
         return f"The gradient of {name} is off by too little at any one step to say where."
     if wrong[-1] == end:
@@ -321,5 +331,5 @@ def by_step(
     right = f"step {end}" if wrong[-1] == end - 1 else f"steps {end} to {wrong[-1] + 1}"
     return (
         f"The gradient of {name}, from the last step back, is right at {right} and first departs at step {wrong[-1]}: "
-        "look at what a step hands back to the one before."
+        "look at what a step passes back to the one before."
     )

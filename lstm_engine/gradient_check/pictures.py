@@ -1,7 +1,7 @@
-"""A gradient check to look at: a heat map a parameter, the U of the differences' error, and a notebook's page.
+"""Pictures of a gradient check: a heat map per parameter, the error of differences by their step, and a page for notebooks.
 
-matplotlib is imported here alone, and this module only when a picture is asked for. Colours suit all eyes: blue passes,
-orange fails, and hatched is what was not checked.
+Only this module imports matplotlib, and it is imported when a picture is drawn. The colours suit colour-blind readers: blue
+passes, orange fails, and hatched elements were not checked.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from .curve import Curve
     from .report import Report, Row
 
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"  # Okabe & Ito's, for all eyes
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"  # Okabe & Ito's, for colour-blind readers too
 # Two halves that meet at the tolerance and share no shade: light to full blue, pale to full orange. Black: not a number.
 HALVES = [(0.0, "#dceaf6"), (0.5, "#5b9bc9"), (0.5, "#ffd591"), (1.0, "#c84a00")]
 ERRORS = LinearSegmentedColormap.from_list("errors", HALVES).with_extremes(over="black")
-EXACT, LARGEST, NO_NUMBER = -17.0, 0.31, 1.0  # log10 of an error as it is drawn: of 0, of 2 (two opposites), and of NaN
-FINEST = 160  # cells a side; where there are more elements, one cell stands for several
+EXACT, LARGEST, NO_NUMBER = -17.0, 0.31, 1.0  # log10 of an error as drawn: of 0, of 2 (opposite signs), and of NaN
+FINEST = 160  # cells per side; where there are more elements, one cell stands for several
 STYLES = {
     "central": ("central difference", BLUE, "o", 4),
     "richardson": ("Richardson extrapolation", GREEN, "s", 4),
@@ -44,7 +44,7 @@ STYLES = {
 
 
 class Layout(NamedTuple):
-    """A parameter on a plane: groups of rows and groups of columns, parted by white lines, and what the axes are called."""
+    """A parameter on a plane: groups of rows and of columns, separated by white lines, and the labels of the axes."""
 
     errors: Array  # (groups of rows, rows, groups of columns, columns)
     row_groups: list[str]
@@ -56,8 +56,8 @@ class Layout(NamedTuple):
 def heat_map(report: Report, parameter: str) -> Figure:
     """The relative error of every element of a parameter that was checked, in colours that change at the tolerance.
 
-    Weights as they are, (D, 4H) with their gates side by side; a bias with a line a gate; x (N, T, D) with the steps from
-    left to right and each sample's features below each other. KeyError for a parameter that was not checked.
+    Weights as they are, (D, 4H) with their gates side by side; a bias with a line per gate; x (N, T, D) with the steps from
+    left to right and the features of each sample one below the other. KeyError for a parameter that was not checked.
     """
     plane = layout(report, parameter)
     RG, R, CG, C = plane.errors.shape
@@ -65,7 +65,7 @@ def heat_map(report: Report, parameter: str) -> Figure:
     inches = float(np.clip(0.06 * RG * R, 0.3 * min(RG, 12), 4.0))
     fig = Figure(figsize=(9.2, max(inches + 1.5, 2.4)), layout="constrained")
     ax = fig.subplots()
-    ax.patch.set(facecolor="#f6f6f6", hatch="////", edgecolor="#bbbbbb", linewidth=0)  # shows where there is no cell
+    ax.patch.set(facecolor="#f6f6f6", hatch="////", edgecolor="#bbbbbb", linewidth=0)  # visible where there is no cell
     norm = TwoSlopeNorm(float(np.clip(np.log10(report.tol), EXACT + 1, LARGEST - 1)), EXACT, LARGEST)
     mesh = ax.pcolormesh(across, down, np.ma.masked_invalid(cells), cmap=ERRORS, norm=norm)
     ax.invert_yaxis()
@@ -86,7 +86,7 @@ def heat_map(report: Report, parameter: str) -> Figure:
 
 
 def caption(plane: Layout, cells: Array) -> str:
-    """What to look for."""
+    """Below the heat map: what to look for in it."""
     look = "a gate, a row or a column that is orange throughout points at one term."
     if plane.columns == "step":
         look = (
@@ -99,12 +99,13 @@ def caption(plane: Layout, cells: Array) -> str:
 
 
 def layout(report: Report, parameter: str) -> Layout:
-    """Which way up a parameter is shown."""
+    """The axes on which a parameter is shown."""
     errors = log_errors(report, parameter)
     rows = rows_of(report, parameter)
     gates = [named_verdict(row) for row in rows] if len(rows) > 1 else [""]
-    K, G, of_a_model = errors.shape[-1], len(gates), any("/" in row.parameter for row in report.rows)
-    own = parameter.rsplit("/", 1)[-1]
+    K, G = errors.shape[-1], len(gates)
+    of_a_model = any("/" in row.parameter for row in report.rows)
+    name = parameter.rsplit("/", 1)[-1]
     if errors.ndim == 1:
         return Layout(errors.reshape(G, 1, 1, K // G), gates, [""], "", "unit" if of_a_model else "element")
     if errors.ndim == 3 and G == 1 and of_a_model:
@@ -114,10 +115,10 @@ def layout(report: Report, parameter: str) -> Layout:
     grid = errors.reshape(1, -1, G, K // G)
     if not of_a_model:
         return Layout(grid, [""], gates, "all axes but the last", "last axis")
-    if own == "bias":  # a GRU's two
+    if name == "bias":  # the two of a GRU
         return Layout(grid.reshape(2, 1, G, K // G), ["of x W", "of h' U"], gates, "", "unit")
     names = {"kernel": ("input", "unit"), "recurrent_kernel": ("unit of h'", "unit"), "x": ("sample", "feature")}
-    return Layout(grid, [""], gates, *names.get(own, ("sample", "unit")))
+    return Layout(grid, [""], gates, *names.get(name, ("sample", "unit")))
 
 
 def log_errors(report: Report, parameter: str) -> Array:
@@ -128,13 +129,14 @@ def log_errors(report: Report, parameter: str) -> Array:
 
 
 def pooled(errors: Array) -> tuple[Array, Array, Array]:
-    """Of a grid with more than FINEST cells a side, the worst of each block; with the blocks' edges down and across.
+    """The worst element of each block, for a grid with more than FINEST cells per side; and the edges down and across.
 
-    Blocks do not reach over the borders of groups.
+    No block crosses the border of a group.
     """
     RG, R, CG, C = errors.shape
-    if RG > FINEST:  # too many groups to tell apart
-        errors, RG, R = errors.reshape(1, RG * R, CG, C), 1, RG * R
+    if RG > FINEST:  # too many groups to see
+        errors = errors.reshape(1, RG * R, CG, C)
+        RG, R = 1, RG * R
     down, across = (-(-n // max(1, FINEST // groups)) for groups, n in ((RG, R), (CG, C)))  # a block's size, rounded up
     worst = np.fmax.reduceat(np.fmax.reduceat(errors, np.arange(0, R, down), axis=1), np.arange(0, C, across), axis=3)
     cells = worst.reshape(RG * worst.shape[1], CG * worst.shape[3])
@@ -150,7 +152,7 @@ def label_axes(ax: Axes, plane: Layout) -> None:
     ax.set(xlabel=plane.columns, ylabel=plane.rows)
     ax.tick_params(labelsize=8)
     if RG > 1:
-        every = -(-RG // 12)  # names for up to twelve
+        every = -(-RG // 12)  # at most twelve names
         ax.set_yticks((np.arange(0, RG, every) + 0.5) * R, plane.row_groups[::every])
     elif R == 1:
         ax.set_yticks([])
@@ -167,7 +169,9 @@ def label_axes(ax: Axes, plane: Layout) -> None:
 def numbered(n: int, most: int) -> tuple[Array, list[str]]:
     """Ticks in the middle of every cell, or of every second, fifth, tenth, ..., with their numbers."""
     every = next(m * 10**k for k in range(12) for m in (1, 2, 5) if n <= most * m * 10**k)
-    at = np.arange(0, max(n - every // 2, 1), every)  # none so near the end that it meets the next gate's first
+    at = np.arange(
+        0, max(n - every // 2, 1), every
+    )  # no last tick so near the end that it touches the next gate's first
     return at + 0.5, [str(k) for k in at]
 
 
@@ -191,11 +195,11 @@ def rows_of(report: Report, parameter: str) -> list[Row]:
 
 
 def named_verdict(row: Row) -> str:
-    """ "f: FAILED", so that the word stands where the colour does."""
-    return f"{row.gate}: {said(row.verdict)}" if row.gate else said(row.verdict)
+    """ "f: FAILED": the word beside the colour."""
+    return f"{row.gate}: {word(row.verdict)}" if row.gate else word(row.verdict)
 
 
-def said(verdict: str) -> str:
+def word(verdict: str) -> str:
     return verdict.upper() if verdict == FAILED else verdict
 
 
@@ -203,18 +207,19 @@ def said(verdict: str) -> str:
 
 
 def error_curve(curve: Curve) -> Figure:
-    """The relative error of every method by its step, on logarithmic axes, with the two slopes that make the U."""
+    """The relative error of every method by its step, on logarithmic axes, with the two lines of the U."""
     fig = Figure(figsize=(8.2, 4.8), layout="constrained")
     ax = fig.subplots()
     ax.set(
         xscale="log", yscale="log", xlabel="step h", ylabel="relative error (0 is drawn at 1e-17)", ylim=(3e-18, 1e3)
     )
-    ax.invert_xaxis()  # ever smaller steps, as one tries them
+    ax.invert_xaxis()  # from large steps to small ones
     ax.grid(alpha=0.25)
     ax.spines[["top", "right"]].set_visible(False)
     for method, errors in curve.errors.items():
         name, colour, marker, size = STYLES[method]
-        drawn, best = np.maximum(errors, 10.0**EXACT), curve.best.get(method)
+        drawn = np.maximum(errors, 10.0**EXACT)
+        best = curve.best.get(method)
         label = name if best is None else f"{name}; ringed: the step of {best:.0e} that gradcheck takes"
         ax.plot(curve.steps, drawn, color=colour, marker=marker, ms=size, mfc="none", lw=1.2, label=label)
         if best is not None:
@@ -224,20 +229,21 @@ def error_curve(curve: Curve) -> Figure:
     ax.set_title(f"The derivative of the loss along one direction in {curve.parameter}", fontsize=10)
     ax.legend(fontsize=8, loc="upper left")
     fig.supxlabel(
-        "A smaller step cuts the formula's own error, until the rounding of the loss takes over: that is the U.\n"
-        "The complex step subtracts nothing, so it has no right arm.",
-        fontsize=8.5, color=GREY,
-    )  # fmt: skip
+        "A smaller step reduces the error of the formula, until the rounding of the loss is larger: so the curve is a U.\n"
+        "The complex step subtracts nothing, so its error does not rise again.",
+        fontsize=8.5,
+        color=GREY,
+    )
     return fig
 
 
 def slopes(ax: Axes, curve: Curve) -> None:
-    """Two thin lines: h² as a central difference has it at 1e-2, and the rounding of the loss, ε |loss| / h."""
+    """Two thin lines: h² through the central difference's error at 1e-2, and the rounding of the loss, ε |loss| / h."""
     h = curve.steps
     rounding = ROUNDING * abs(curve.loss / curve.derivative) / h
     ax.plot(h, rounding, color=GREY, lw=0.9, ls="--", gid="rounding")
     write = partial(ax.annotate, textcoords="offset points", fontsize=8.5, color=GREY)
-    middle = int(np.argmin(np.abs(np.log10(h) + 12)))  # where no other line is near
+    middle = int(np.argmin(np.abs(np.log10(h) + 12)))  # no other line is near there
     write("rounding: ε |loss| / h", (h[middle], rounding[middle]), (14, -14))
     if "central" in curve.errors:
         at = int(np.argmin(np.abs(np.log10(h) + 2)))
@@ -249,9 +255,9 @@ def slopes(ax: Axes, curve: Curve) -> None:
 
 
 def report_html(report: Report) -> str:
-    """A fragment for notebooks: the verdict, where the backward pass departs, every row, and the heat maps.
+    """HTML for notebooks: the verdict, where the backward pass first goes wrong, every row, and the heat maps.
 
-    The maps of parameters that failed are open, the others folded.
+    The maps of parameters that failed are open, the others are folded.
     """
     sign, colour = ("✗", ORANGE) if report.failed else ("✓", BLUE) if report.ok else ("?", GREY)
     parts = [
@@ -266,17 +272,17 @@ def report_html(report: Report) -> str:
     parts.append(table(report))
     for parameter in report.arrays:
         failed = any(row.verdict == FAILED for row in rows_of(report, parameter))
-        found = html.escape(finding(report, parameter))
-        picture = image(heat_map(report, parameter), found)
-        parts.append(f"<details{' open' if failed else ''}><summary>{found}</summary>{picture}</details>")
+        summary = html.escape(finding(report, parameter))
+        picture = image(heat_map(report, parameter), summary)
+        parts.append(f"<details{' open' if failed else ''}><summary>{summary}</summary>{picture}</details>")
     return f"<div>{''.join(parts)}</div>"
 
 
 def finding(report: Report, parameter: str) -> str:
-    """A parameter's outcome in a line: what its rows came to, and the largest of their errors."""
+    """A parameter's result in a line: the verdicts of its rows, and the largest of their errors."""
     rows = rows_of(report, parameter)
     failed = [row.gate for row in rows if row.verdict == FAILED]
-    outcome = ", ".join(sorted({said(row.verdict) for row in rows}))
+    outcome = ", ".join(sorted({word(row.verdict) for row in rows}))
     if any(failed):
         outcome = f"FAILED in {', '.join(failed)}"
     if all(row.verdict == NOT_EXERCISED for row in rows):
@@ -289,26 +295,31 @@ def readable(report: Report) -> list[dict[str, str]]:
     """The rows of a table for people, by column."""
     return [
         {
-            "parameter": row.parameter, "gate": row.gate, **row.errors_in_words(),
-            "worst at": str(list(row.worst_index)), "analytic": f"{row.analytic:.6g}", "numeric": f"{row.numeric:.6g}",
-            "verdict": said(row.verdict),
+            "parameter": row.parameter,
+            "gate": row.gate,
+            **row.errors_in_words(),
+            "worst at": str(list(row.worst_index)),
+            "analytic": f"{row.analytic:.6g}",
+            "numeric": f"{row.numeric:.6g}",
+            "verdict": word(row.verdict),
         }
         for row in report.rows
-    ]  # fmt: skip
+    ]
 
 
 def table(report: Report) -> str:
-    """Every row; a failing one bold on orange."""
-    rows, lines = readable(report), []
+    """An HTML table of all rows; those that failed are bold on orange."""
+    rows = readable(report)
+    lines = []
     for row in rows:
-        style = ' style="font-weight: bold; background: #ffe3d0; color: #222"' if row["verdict"] == said(FAILED) else ""
+        style = ' style="font-weight: bold; background: #ffe3d0; color: #222"' if row["verdict"] == word(FAILED) else ""
         lines.append(f"<tr{style}>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row.values()) + "</tr>")
     heads = "".join(f"<th>{head}</th>" for head in rows[0])
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
 def image(fig: Figure, alt: str) -> str:
-    """An HTML image that holds the picture itself; alt is escaped already."""
+    """An HTML image that contains the picture; alt is escaped already."""
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
     data = base64.b64encode(buffer.getvalue()).decode()

@@ -1,4 +1,4 @@
-"""What makes a gradient check lie. Each is refused by name, with what to do, before anything is compared."""
+"""What makes a gradient check wrong. Each case is refused before anything is compared, and the error says what to do."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from ..activations import Array
 from ..feedforward import Masking
 from ..network import ForwardPass, Network
 
-PERFECT = 1e-5  # a difference from y, relative to p, that leaves 11 digits of 16
-NUDGE, CHAOTIC = 1e-14, 1e-9  # unit scale moves the loss by some 1e-14; N(0, 1) recurrent kernels, H=64, T=112, by 1e-6
-STILL = 0.02  # a spread of pre-activations below which gates hardly move; weights of unit scale x 0.01 make 0.01
+PERFECT = 1e-5  # of p: with a smaller difference p - y, fewer than 11 of its 16 digits are left
+NUDGE = 1e-14  # a relative change of all numbers
+CHAOTIC = (
+    1e-9  # if that changes the loss by more; at unit scale by 1e-14, with kernels of N(0, 1), H=64, T=112, by 1e-6
+)
+STILL = 0.02  # with less spread of pre-activations gates hardly move; weights of 0.01 times unit scale have a spread of 0.01
 
 
 def refuse_float32(model: Network, dtype: str | None) -> None:
@@ -37,17 +40,17 @@ def refuse_live_dropout(model: Network, dropout: str | None) -> None:
     if dropout is None and (live := [f"{name} ({rate:g})" for name, rate in rates.items() if rate]):
         raise ValueError(
             f"{', '.join(live)} has dropout, which would draw other masks for every loss that is compared: "
-            'dropout="frozen" (--dropout frozen) draws them once and holds them, "off" checks the network without them'
+            'dropout="frozen" (--dropout frozen) draws them once and keeps them, "off" checks the network without them'
         )
 
 
 def refuse_to_wake_steps(model: Network, method: str) -> None:
-    """A masked step whose x moves by h is masked no more."""
+    """A Masking layer no longer masks a step whose x a difference has changed."""
     layers = [part.name for part in model.parts.values() if isinstance(part, Masking)]
     if layers and method != "complex":
         raise ValueError(
-            f'{layers[0]} masks steps by their values, and a difference of method="{method}" would change these and wake the '
-            'step: use method="complex", or a model without the layer and mask='
+            f'{layers[0]} masks steps by their values, and a difference of method="{method}" would change these and unmask '
+            'the step: use method="complex", or a model without the layer and mask='
         )
 
 
@@ -70,33 +73,34 @@ def refuse_no_number(forward_pass: ForwardPass) -> None:
 
 
 def refuse_perfect(loss: losses.Loss, forward_pass: ForwardPass) -> None:
-    """Where every prediction is its target, p - y is what the rounding of p leaves over."""
+    """If every prediction equals its target, p - y is nothing but the rounding of p."""
     if loss.name != "mean_squared_error":
         return  # the others' perfect predictions lie in the clipped zone
-    apart, size = np.sqrt((np.abs(forward_pass.p - forward_pass.y) ** 2).mean()), np.sqrt((forward_pass.p**2).mean())
-    if apart < PERFECT * size:
+    difference = np.sqrt((np.abs(forward_pass.p - forward_pass.y) ** 2).mean())
+    if difference < PERFECT * np.sqrt((forward_pass.p**2).mean()):
         raise ValueError(
-            f"the predictions equal y but for {apart:.1e}: what is left for a gradient is their rounding; give other "
+            f"the predictions equal y but for {difference:.1e}: the gradient is then made of their rounding; give other "
             "targets, such as random ones"
         )
 
 
 def refuse_chaos(loss: Callable[[dict[str, Array]], Any], point: dict[str, Array], allowed: bool) -> None:
-    """Rounding moves every number by 1e-16. Where moving them by 1e-14 moves the loss far, right gradients look wrong."""
-    rng, before = np.random.default_rng(0), float(loss(point))
+    """Rounding changes every number by 1e-16. If a change by 1e-14 changes the loss much, right gradients look wrong."""
+    rng = np.random.default_rng(0)
+    before = float(loss(point))
     moved = {name: a * (1 + NUDGE * rng.standard_normal(a.shape)) for name, a in point.items()}
     change = abs(float(loss(moved)) - before) / abs(before)
     if change > CHAOTIC and not allowed:
         raise ValueError(
-            f"the network is chaotic: moving its weights and inputs by {NUDGE:.0e} of themselves moves the loss by "
+            f"the network is chaotic: a relative change of {NUDGE:.0e} in its weights and inputs changes the loss by "
             f"{change:.1e}, so that a right gradient, which is rounded too, looks wrong. Recurrent kernels of N(0, 1) do "
-            "that; lstm_engine.gradient_check.unit_scale(model) draws weights that do not, or allow_chaotic=True checks "
-            "all the same"
+            "that; lstm_engine.gradient_check.unit_scale(model) draws weights that do not; allow_chaotic=True checks "
+            "anyway"
         )
 
 
 def refuse_clipped(loss: losses.Loss, forward_pass: ForwardPass) -> None:
-    """Beyond [1e-7, 1 - 1e-7] probabilities are clipped before the logarithm: there the loss is flat."""
+    """Outside [1e-7, 1 - 1e-7] probabilities are clipped before the logarithm, and the loss's gradient is 0."""
     if loss.name == "mean_squared_error":
         return
     p, y = forward_pass.p, losses.one_hot(forward_pass.y, forward_pass.p) if loss.sparse else forward_pass.y
@@ -106,8 +110,8 @@ def refuse_clipped(loss: losses.Loss, forward_pass: ForwardPass) -> None:
     if (outside := (forward_pass.p < 0) | (forward_pass.p > 1)).any():
         at = tuple(map(int, np.argwhere(outside)[0]))
         raise ValueError(
-            f"the model says {forward_pass.p[at]:.3g} for sample {at[0]}, and {loss.name} needs probabilities: give the last "
-            'layer activation="sigmoid" or "softmax"'
+            f"the model predicts {forward_pass.p[at]:.3g} for sample {at[0]}, and {loss.name} needs probabilities: give the "
+            'last layer activation="sigmoid" or "softmax"'
         )
     if forward_pass.weights is not None:
         counts = counts & (forward_pass.weights[..., None] != 0)
@@ -121,14 +125,14 @@ def refuse_clipped(loss: losses.Loss, forward_pass: ForwardPass) -> None:
 
 
 def refuse_still_gates(traced: dict[str, Any], allowed: bool) -> None:
-    """traced: by layer, the arrays of its trace; the pre-activations' names begin with z_."""
+    """traced: by layer, the arrays of its trace, in which the names of pre-activations begin with z_."""
     for name, layer in traced.items():
         spread = np.sqrt(
             np.nanmean([np.nanvar(a, axis=(0, 1)).mean() for key, a in layer.items() if key.startswith("z_")])
         )
         if spread < STILL and not allowed:
             raise ValueError(
-                f"{name}'s pre-activations move by {spread:.2g} (root mean square): its weights or inputs are too "
-                "small to see a wrong term; lstm_engine.gradient_check.unit_scale(model) draws weights at which every term "
-                "counts, or allow_small=True checks all the same"
+                f"{name}'s pre-activations vary by {spread:.2g} (root mean square): its weights or inputs are too "
+                "small to detect a wrong term; lstm_engine.gradient_check.unit_scale(model) draws weights at which every "
+                "term counts; allow_small=True checks anyway"
             )

@@ -1,4 +1,4 @@
-"""What a gradient check found: one row a parameter and gate, the numbers behind each, and where the backward pass breaks."""
+"""The result of a gradient check: a row per parameter and gate, the numbers behind it, and where the backward pass errs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..files import write_atomically
 
 PASSED, FAILED = "passed", "failed"
 NOT_EXERCISED = "not exercised"  # both gradients are exactly 0: nothing was compared
-NOT_RESOLVED = "not resolved"  # smaller than what rounding does to a difference, or where a gate is saturated
+NOT_RESOLVED = "not resolved"  # too small: rounding changes a difference, or a saturated gate's gradient, by as much
 SMALL = 1e-3  # an element smaller than this share of its row's root mean square is measured against that share
 
 
 @dataclass
 class Row:
-    """One gate of one parameter: analytic against numeric, in the elements that were checked and along one direction."""
+    """One gate of one parameter: analytic against numeric gradients, in the checked elements and along one direction."""
 
     parameter: str  # "lstm/kernel", "x", "lstm/h0"
     gate: str  # "i", or "" where there are none
@@ -40,21 +40,23 @@ class Row:
         return float(np.maximum(self.norm_rel_error, self.direction_error or 0.0))  # NaN if one is
 
     def errors_in_words(self) -> dict[str, str]:
-        """By the head of its column, what every table shows of a row: how many were checked, and the three errors."""
+        """The number of checked elements and the three errors, by the headings of their columns."""
         direction = "" if self.direction_error is None else f"{self.direction_error:.1e}"
         return {
-            "checked": f"{self.checked} of {self.size}", "largest": f"{self.max_rel_error:.1e}",
-            "norm-wise": f"{self.norm_rel_error:.1e}", "direction": direction,
-        }  # fmt: skip
+            "checked": f"{self.checked} of {self.size}",
+            "largest": f"{self.max_rel_error:.1e}",
+            "norm-wise": f"{self.norm_rel_error:.1e}",
+            "direction": direction,
+        }
 
 
 @dataclass
 class Departure:
-    """Where the backward pass first goes wrong, read from the loss towards the first step."""
+    """Where the backward pass first goes wrong, on its way from the loss to the first step."""
 
     layer: str
     step: int | None  # in the order in which the layer ran; None where there are no steps
-    quantity: str  # what departs: "gate f", "c", "recurrent_kernel"
+    quantity: str  # whose gradient is wrong: "gate f", "c", "recurrent_kernel"
     error: float  # relative, along a random direction
     term: str  # the equation to look at
     code: str = ""  # the line that computes it
@@ -69,7 +71,7 @@ class Departure:
 
 @dataclass
 class Report:
-    """The outcome of a gradient check. `ok` when every row passed; a row that was not exercised has not passed."""
+    """The result of a gradient check. `ok` if every row passed; a row that was not exercised has not passed."""
 
     rows: list[Row]
     method: str
@@ -104,7 +106,7 @@ class Report:
         return relative_errors(*self.arrays[parameter])
 
     def verdict(self) -> str:
-        """The outcome in a sentence."""
+        """The result in a sentence."""
         counts = {v: sum(row.verdict == v for row in self.rows) for v in (FAILED, NOT_EXERCISED, NOT_RESOLVED)}
         bad = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
         rows = f"{len(self.rows)} rows" if len(self.rows) > 1 else "1 row"

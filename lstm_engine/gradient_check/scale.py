@@ -1,21 +1,26 @@
-"""Weights at which a gradient check sees every term."""
+"""Weights at which a gradient check detects an error in any term."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import numpy as np
 
 from ..initializers import Orthogonal
-from ..network import Network
+from ..layers import Layer
+from ..network import NOT_BUILT, Network
+
+N = TypeVar("N", bound=Network | Layer)
 
 
-def unit_scale(model: Network, seed: int = 0) -> Network:
-    """Draws new weights in place and returns the model: kernels N(0, 1/D), recurrent kernels orthogonal, biases N(0, 1).
+def unit_scale(model: N, seed: int | np.random.Generator = 0) -> N:
+    """Draws new weights for a model or layer in place: kernels N(0, 1/D), recurrent kernels orthogonal, biases N(0, 1).
 
-    At this scale, with inputs N(0, 1), all terms of a gradient count and T steps amplify rounding little. Smaller weights
-    hide wrong terms; recurrent weights of N(0, 1) are chaotic and make right gradients look wrong.
+    Returns the model. At this scale, with inputs N(0, 1), all terms of a gradient count, and T steps amplify rounding little.
+    Smaller weights hide wrong terms; recurrent weights of N(0, 1) are chaotic and make right gradients look wrong.
     """
     if not model.built:
-        raise ValueError("the model has no weights yet: give input_shape, or call build((T, D))")
+        raise ValueError(NOT_BUILT)
     rng = np.random.default_rng(seed)
     for name, w in model.weights.items():
         if name.endswith("recurrent_kernel"):

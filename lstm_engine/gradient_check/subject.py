@@ -1,4 +1,4 @@
-"""What a gradient check is about: a model, a batch, the pass through them, and the loss as a function of named arrays."""
+"""The subject of a gradient check: a model, a batch, their forward and backward pass, and the loss by named arrays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .numeric import Function
 
 
 class Subject(NamedTuple):
-    """A pass that was made, with the gradients to check, and the float64 NumPy twin whose loss is differentiated."""
+    """A forward and backward pass with the gradients to check, and the float64 NumPy twin whose loss is differentiated."""
 
     model: Network  # whose gradients are checked
     twin: Network
@@ -43,7 +43,7 @@ class Subject(NamedTuple):
                     part.weights[name] = layer.weights[prefix + name] = arrays[f"{layer.name}/{prefix}{name}"]
 
     def point(self) -> dict[str, Array]:
-        """Where the model stands: "lstm/kernel", ..., "x", "lstm/h0", ... in float64."""
+        """The arrays at which the loss is differentiated: "lstm/kernel", ..., "x", "lstm/h0", ... in float64."""
         return as_float64(self.model.weights | {"x": self.batch.x} | self.named(self.states))
 
     def analytic(self) -> dict[str, Array]:
@@ -51,7 +51,7 @@ class Subject(NamedTuple):
         return as_float64(self.gradients.weights | {"x": self.gradients.x} | self.named(self.gradients.states))
 
     def gates(self) -> dict[str, Sequence[str]]:
-        """The gates that lie side by side in each weight of a recurrent layer with more than one."""
+        """By weight, the names of its gates, for recurrent layers with more than one gate."""
         gated = {name: part for name, part in self.twin.parts.items() if len(getattr(part, "gate_names", ())) > 1}
         return {f"{name}/{weight}": part.gate_names for name, part in gated.items() for weight in part.weights}
 
@@ -72,14 +72,22 @@ def as_float64(arrays: dict[str, Array]) -> dict[str, Array]:
 
 
 def prepare(
-    model: Network, x: ArrayLike, y: ArrayLike, *, mask: ArrayLike | None = None, sample_weight: ArrayLike | None = None,
-    dtype: str | None = None, dropout: str | None = None, allow_short: bool = False, allow_small: bool = False,
+    model: Network,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    mask: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    dtype: str | None = None,
+    dropout: str | None = None,
+    allow_short: bool = False,
+    allow_small: bool = False,
     allow_chaotic: bool = False,
-) -> Subject:  # fmt: skip
-    """The pass to check. ValueError for what would make the check lie."""
+) -> Subject:
+    """The subject of a check. ValueError for what would make the check wrong."""
     refusals.refuse_float32(model, dtype)
     refusals.refuse_live_dropout(model, dropout)
-    model.data(x, y, mask, sample_weight)  # builds a model that has no weights yet, or says what is wrong with x and y
+    model.data(x, y, mask, sample_weight)  # builds a model without weights, or raises if the data do not fit
     checked = model if dtype in (None, model.dtype) else model.twin(dtype, model.backend)
     training = dropout == "frozen"
     _, loss = checked.compiled
@@ -96,7 +104,7 @@ def prepare(
     weight = None if batch.sample_weight is None else batch.sample_weight.astype(np.float64)
     twin = checked.twin()
     for part in twin.parts.values():
-        part.unroll = False  # says how Keras runs its loop, and would refuse given states beside masks
+        part.unroll = False  # it changes nothing here, but would refuse initial states together with masks
     states = initial_states(checked, forward_pass.tapes)
     batch64 = Batch(x64, y64, batch.mask, weight)
     subject = Subject(checked, twin, batch64, training, states, forward_pass, gradients)
@@ -109,16 +117,17 @@ def initial_states(model: Network, tapes: dict[str, Any]) -> States:
     recurrences = {layer.name: layer.recurrences(tapes[layer.name], None) for layer in model.layers}
     return {
         name: [states[0] for _, tape, _ in parts for states in tape.steps.states]
-        for name, parts in recurrences.items() if parts
-    }  # fmt: skip
+        for name, parts in recurrences.items()
+        if parts
+    }
 
 
 def loss_along(
     model: Network, x: ArrayLike, y: ArrayLike, **options: Any
 ) -> tuple[Callable[[dict[str, Array]], Any], dict[str, Array]]:
-    """The loss as a function of named arrays, and the point where the model stands: for differentiating it yourself.
+    """The loss as a function of named arrays, and the arrays of the model as it is: for differentiating it yourself.
 
-    Options as gradcheck's mask, sample_weight, dtype, dropout and allow_...
+    Options: gradcheck's mask, sample_weight, dtype, dropout and allow_...
     """
     subject = prepare(model, x, y, **options)
     f: Function = subject.loss

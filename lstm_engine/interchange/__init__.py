@@ -1,7 +1,7 @@
 """Weights and models in other frameworks' files: Keras's, PyTorch's, ONNX.
 
-Arrays alone are read: no file's code runs, nothing is unpickled. Whatever does not fit is refused with both shapes named,
-and then nothing has changed. h5py and onnx are imported when they are needed: `pip install 'lstm-engine[interop]'`.
+Only arrays are read: no code of a file runs, and nothing is unpickled. The error for weights that do not fit names both
+shapes, and the model is then unchanged. h5py and onnx are imported when needed: `pip install 'lstm-engine[interop]'`.
 """
 
 from .keras_files import load as load_keras

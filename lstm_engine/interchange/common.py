@@ -1,4 +1,4 @@
-"""What the formats share: taking weights in whole or not at all, the order of gates, and packages that are optional."""
+"""Shared by the formats: assigning all weights or none, the order of gates, and optional packages."""
 
 import importlib
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ def require_built(model: Any) -> None:
 
 
 def require_alike(layer: Layer) -> None:
-    """ValueError for a Bidirectional whose halves no other framework could hold in one module."""
+    """ValueError for a Bidirectional whose halves do not fit into one module of another framework."""
     halves = [half for half in layer.parts.values() if hasattr(half, "cell")]
     if len({(h.cell, h.units, h.use_bias, h.bias_shape(), *h.activations.values()) for h in halves}) > 1:
         raise ValueError(
@@ -35,37 +35,37 @@ def require_alike(layer: Layer) -> None:
         )
 
 
-def check(own: Mapping[str, Array], found: Mapping[str, Any], source: str) -> None:
-    """ValueError names both shapes of what does not fit, what source lacks, and what there is no place for."""
-    shapes = {name: tuple(value.shape) for name, value in found.items()}
+def check(weights: Mapping[str, Array], arrays: Mapping[str, Any], source: str) -> None:
+    """ValueError unless the arrays of source have the names and shapes of the weights; it lists what differs."""
+    shapes = {name: tuple(value.shape) for name, value in arrays.items()}
     faults = [
         f"{name} has shape {w.shape} here, " + (f"{shapes[name]} there" if name in shapes else "but is missing there")
-        for name, w in own.items()
+        for name, w in weights.items()
         if shapes.get(name) != w.shape
-    ] + [f"{name} {shape} there has no place here" for name, shape in shapes.items() if name not in own]
+    ] + [f"{name} {shape} there has no place here" for name, shape in shapes.items() if name not in weights]
     if faults:
         raise ValueError(f"{source} does not fit, and nothing was changed: {'; '.join(faults)}")
 
 
-def assign(own: Mapping[str, Array], found: Mapping[str, Any], source: str) -> None:
-    """Writes found into own, cast to own's dtype. ValueError, and nothing changed, if anything does not fit."""
-    check(own, found, source)
+def assign(weights: Mapping[str, Array], arrays: Mapping[str, Any], source: str) -> None:
+    """Writes the arrays into the weights, cast to their dtype. ValueError, and nothing changed, if one does not fit."""
+    check(weights, arrays, source)
     cast = {}
-    for name, value in found.items():
+    for name, value in arrays.items():
         if (array := np.asarray(value)).dtype.kind != "f":
             raise ValueError(f"{source}: {name} holds no floating-point numbers but {array.dtype}; nothing was changed")
         with np.errstate(over="ignore"):
-            cast[name] = array.astype(own[name].dtype)
+            cast[name] = array.astype(weights[name].dtype)
         if not np.isfinite(cast[name]).all():
             raise ValueError(f"{source}: {name} holds NaN or infinity; nothing was changed")
     for name, array in cast.items():
-        own[name][...] = array
+        weights[name][...] = array
 
 
 def outside(part: Any, order: Sequence[int]) -> dict[str, Array]:
-    """A recurrent layer's weights as PyTorch and ONNX have them: transposed, two biases, and the gates in this order.
+    """A recurrent layer's weights as PyTorch and ONNX store them: transposed, two biases, and the gates in this order.
 
-    Order (1, 0, 2) makes r z n of a GRU's z r ĥ. Where the cell here has one bias, the second is zero.
+    Order (1, 0, 2) turns a GRU's z r ĥ into r z n. For a cell with one bias, the second one is zero.
     """
     w = part.weights
     arrays = {"weight_ih": w["kernel"], "weight_hh": w["recurrent_kernel"]}  # (gates H, D) and (gates H, H)
@@ -76,13 +76,13 @@ def outside(part: Any, order: Sequence[int]) -> dict[str, Array]:
 
 
 def inside(part: Any, order: Sequence[int], arrays: Mapping[str, Any]) -> dict[str, Array]:
-    """The way back: a recurrent layer's own weights. Where the cell here has one bias, it gets the sum of two."""
+    """The reverse of `outside`: the weights as the layer stores them. A cell with one bias gets the sum of both."""
     back = {name: _gates(np.asarray(array).T, np.argsort(order).tolist()) for name, array in arrays.items()}
-    own = {"kernel": back["weight_ih"], "recurrent_kernel": back["weight_hh"]}
+    weights = {"kernel": back["weight_ih"], "recurrent_kernel": back["weight_hh"]}
     if part.use_bias:
         b_ih, b_hh = back["bias_ih"], back["bias_hh"]
-        own["bias"] = np.stack((b_ih, b_hh)) if len(part.bias_shape()) == 2 else b_ih + b_hh
-    return own
+        weights["bias"] = np.stack((b_ih, b_hh)) if len(part.bias_shape()) == 2 else b_ih + b_hh
+    return weights
 
 
 def _gates(w: Array, order: Sequence[int]) -> Array:

@@ -1,7 +1,7 @@
 """Keras's files: `.weights.h5`, `.keras` and legacy `.h5`, as Keras 3 writes them (and Keras 2 its `.h5`).
 
-Only arrays are read, and only of the shapes that the model expects. A file's config is never looked at: the model here says
-what the network is, and layers are matched to the file's in their order.
+Only arrays are read, and only those with the shapes that the model expects. The config in a file is not read: the network
+is the model's, and its layers are matched with the file's in their order.
 """
 
 import io
@@ -24,7 +24,8 @@ from ..wrappers import Bidirectional, TimeDistributed, as_config
 from .common import assign, check, optional, require_built
 
 SUFFIXES = (".weights.h5", ".keras", ".h5")
-WEIGHTS, LAYERS, OLD_LAYERS = "model.weights.h5", "layers/", "_layer_checkpoint_dependencies/"  # the last: Keras 2.13
+WEIGHTS = "model.weights.h5"  # in a .keras archive
+GROUP, OLD_GROUP = "layers/", "_layer_checkpoint_dependencies/"  # the second one in files of Keras 2.13
 ATTRIBUTES = {Bidirectional: ("/forward_layer", "/backward_layer"), TimeDistributed: ("/layer",)}  # Keras's names
 NOT_WEIGHTS = ("optimizer/", "optimizer_weights/", "metrics/")  # what Keras keeps beside the weights
 MOST_NAMES = 1000  # in one attribute of a legacy file
@@ -32,14 +33,15 @@ METADATA = json.dumps({"keras_version": "3.0.0"})  # the first with this format
 
 
 def load(model: Network, path: str | Path) -> None:
-    """Takes the weights of a Keras file into the model; the optimizer's state stays in the file.
+    """Reads the weights of a Keras file into the model, without the optimizer's state.
 
     In `.keras` and `.weights.h5` layers are found by class and order (the second LSTM is lstm_1, whatever its name), in
-    legacy `.h5` by order. ValueError, and nothing changed, for a missing, superfluous or unfitting weight, for links,
-    compressed data, or sizes that the model does not need, and for a file that is damaged.
+    legacy `.h5` by order. ValueError, and nothing changed, for a weight that is missing, superfluous or of another shape, for
+    links, compressed data, sizes that the model does not need, and damaged files.
     """
     require_built(model)
-    path, h5py = Path(path), optional("h5py")
+    path = Path(path)
+    h5py = optional("h5py")
     suffix = _suffix(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}" + " (but a folder)" * path.is_dir())
@@ -49,9 +51,9 @@ def load(model: Network, path: str | Path) -> None:
             datasets = _datasets(h5py, file)
             root = "model_weights/" if "model_weights" in file else "/"
             legacy = "layer_names" in file[root].attrs
-            found = _by_order(model, file, root, datasets) if legacy else _by_class(model, datasets)
-            check(model.weights, found, path.name)  # before anything is read
-            assign(model.weights, {name: _read(name, dataset) for name, dataset in found.items()}, path.name)
+            named = _by_order(model, file, root, datasets) if legacy else _by_class(model, datasets)
+            check(model.weights, named, path.name)  # before anything is read
+            assign(model.weights, {name: _read(name, dataset) for name, dataset in named.items()}, path.name)
     except (OSError, KeyError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} cannot be read as a Keras file: {error}") from None
 
@@ -63,11 +65,14 @@ def save(model: Network, path: str | Path) -> None:
     its state are not written.
     """
     require_built(model)
-    path, weights = Path(path), model.weights
+    path = Path(path)
+    weights = model.weights
     if (suffix := _suffix(path)) == ".h5":
         layers = {layer.name: [f"{layer.name}/{name}" for name in layer.weights] for layer in model.layers}
-        names = {layer: ("weight_names", own) for layer, own in layers.items()} | {"/": ("layer_names", list(layers))}
-        content = _h5({f"{layer}/{name}": weights[name] for layer, own in layers.items() for name in own}, names)
+        attributes = {layer: ("weight_names", names) for layer, names in layers.items()}
+        attributes |= {"/": ("layer_names", list(layers))}
+        arrays = {f"{layer}/{name}": weights[name] for layer, names in layers.items() for name in names}
+        content = _h5(arrays, attributes)
     else:
         content = _h5({place: weights[name] for place, name in _places(model).items()})
     if suffix == ".keras":
@@ -87,12 +92,12 @@ def _suffix(path: Path) -> str:
 
 
 def _places(model: Network) -> dict[str, str]:
-    """Our name of a weight by its place in Keras 3's files: layers/lstm_1/cell/vars/0, the groups counted by class."""
+    """The engine's names of the weights by their paths in Keras 3's files: layers/lstm_1/cell/vars/0, counted by class."""
     count: Counter[str] = Counter()
     places: dict[str, str] = {}
     for layer in model.layers:
         kind = snake(type(layer).__name__)
-        group = LAYERS + (f"{kind}_{count[kind]}" if count[kind] else kind)
+        group = GROUP + (f"{kind}_{count[kind]}" if count[kind] else kind)
         count[kind] += 1
         for attribute, (prefix, part) in zip(ATTRIBUTES.get(type(layer), ("",)), layer.parts.items(), strict=True):
             holder = group + attribute + "/cell" * isinstance(part, Recurrent)
@@ -104,7 +109,10 @@ def _places(model: Network) -> dict[str, str]:
 
 
 def _from_archive(model: Network, path: Path) -> bytes:
-    """The weights' file in a `.keras` archive. A float64 file with an optimizer's slots is at most 8 times the model."""
+    """The weights' file in a `.keras` archive. ValueError if it is too large for this model.
+
+    In float64 and with an optimizer's slots it has at most 8 times the model's bytes.
+    """
     most = 2**24 + 10 * sum(w.nbytes for w in model.weights.values())
     with zipfile.ZipFile(path) as archive:
         if (size := archive.getinfo(WEIGHTS).file_size) > most:
@@ -124,24 +132,24 @@ def _datasets(h5py: Any, file: Any) -> dict[str, Any]:
 
 def _by_class(model: Network, datasets: dict[str, Any]) -> dict[str, Any]:
     places = _places(model)
-    at = {LAYERS + k.removeprefix(OLD_LAYERS).removeprefix(LAYERS): k for k in datasets}
-    return {places.get(place, k): datasets[k] for place, k in at.items()}
+    paths = {GROUP + path.removeprefix(OLD_GROUP).removeprefix(GROUP): path for path in datasets}
+    return {places.get(place, path): datasets[path] for place, path in paths.items()}
 
 
 def _by_order(model: Network, file: Any, root: str, datasets: dict[str, Any]) -> dict[str, Any]:
-    """The layers that have weights, one after the other; in each the weights in order, which must be of the same kinds."""
+    """The datasets by the engine's names, layer by layer and weight by weight; the kinds of weights must be the same."""
     stored = {root + name: _names(file[root + name], "weight_names") for name in _names(file[root], "layer_names")}
     stored = {place: names for place, names in stored.items() if names}
-    own = {layer.name: [f"{layer.name}/{name}" for name in layer.weights] for layer in model.layers if layer.weights}
-    if len(own) != len(stored):
-        raise ValueError(f"layers with weights here: {', '.join(own)}; in the file: {', '.join(stored) or 'none'}")
-    found: dict[str, Any] = {}
-    for ours, (place, theirs) in zip(own.values(), stored.items(), strict=True):
+    layers = {layer.name: [f"{layer.name}/{name}" for name in layer.weights] for layer in model.layers if layer.weights}
+    if len(layers) != len(stored):
+        raise ValueError(f"layers with weights here: {', '.join(layers)}; in the file: {', '.join(stored) or 'none'}")
+    named: dict[str, Any] = {}
+    for ours, (place, theirs) in zip(layers.values(), stored.items(), strict=True):
         if [_kind(name) for name in ours] != [_kind(name) for name in theirs]:
             raise ValueError(f"weights here: {', '.join(ours)}; in the file: {', '.join(theirs)}")
         paths = [f"{place}/{name}".lstrip("/") for name in theirs]
-        found |= {name: datasets[path] for name, path in zip(ours, paths, strict=True) if path in datasets}
-    return found
+        named |= {name: datasets[path] for name, path in zip(ours, paths, strict=True) if path in datasets}
+    return named
 
 
 def _kind(name: str) -> str:
@@ -158,7 +166,7 @@ def _names(group: Any, attribute: str) -> list[str]:
 
 
 def _read(name: str, dataset: Any) -> Array:
-    """The array, if it lies in the file as Keras writes it: numbers in one piece, as many bytes as the shape says."""
+    """The array, if the file stores it as Keras does: floats in one piece, of as many bytes as the shape needs."""
     nbytes = int(np.prod(dataset.shape)) * dataset.dtype.itemsize
     if dataset.dtype.kind != "f":
         raise ValueError(f"{name} is stored as {dataset.dtype}, expected floating-point numbers")
@@ -183,8 +191,8 @@ def _h5(arrays: dict[str, Array], attributes: dict[str, tuple[str, list[str]]] |
 def _config(model: Network) -> dict[str, Any]:
     if stateful := [layer.name for layer in model.layers if getattr(layer, "stateful", False)]:
         raise ValueError(
-            f"{', '.join(stateful)} is stateful: Keras wants the batch size in a .keras file, which none here fixes; save as "
-            ".weights.h5, and load that into a Keras model with a batch_shape"
+            f"{', '.join(stateful)} is stateful: Keras needs the batch size in a .keras file, and a model here has none; "
+            "save as .weights.h5, and load that into a Keras model with a batch_shape"
         )
     shape = {"batch_shape": [None, *(model.input_shape or ())], "dtype": model.dtype, "name": "input_layer"}
     layers = [_keras("layers", "InputLayer", shape)] + [layer_config(layer, model.dtype) for layer in model.layers]
@@ -192,18 +200,18 @@ def _config(model: Network) -> dict[str, Any]:
 
 
 def layer_config(layer: Layer, dtype: str) -> dict[str, Any]:
-    """A layer in the form that Keras's `layers.deserialize` makes its own layer of."""
+    """The layer's config in the form that Keras's `layers.deserialize` reads."""
     config = as_config(layer)
     if isinstance(layer, Bidirectional):
-        # Both directions in full, as Keras writes them: a backward_layer of None is derived in its constructor by two
-        # serialisations of one layer, which 3.15 takes for one shared object when the layer's id() is a recycled one.
+        # Both directions in full, as Keras writes them. For backward_layer=None its constructor serialises one layer twice,
+        # and Keras 3.15 then takes the two for one shared object if the layer's id() was used before.
         halves = {"layer": as_config(layer.forward_half), "backward_layer": as_config(layer.backward_half)}
         config["config"] = config["config"] | halves
     return _as_keras(config, dtype)
 
 
 def _as_keras(value: Any, dtype: str) -> Any:
-    """A value of our config in Keras's words: layers, initializers and penalties as objects, all else as it is."""
+    """A value of the engine's config as Keras writes it: layers, initializers and penalties as objects, others unchanged."""
     match value:
         case {"class": kind, "name": name, "config": config}:
             options = {k: _as_keras(v, dtype) for k, v in config.items() if (k, v) != ("recurrent_activation", None)}

@@ -1,7 +1,7 @@
 """ONNX: the weights of its LSTM, GRU and RNN nodes, and whole models as `.onnx` files that any runtime opens.
 
-Gates lie in ONNX's order, i o f c and z r h; the leading axis counts directions. A graph computes in float32, whatever the
-model's dtype: onnxruntime has these nodes in no other.
+Gates are in ONNX's order, i o f c and z r h; the leading axis counts directions. A graph computes in float32, whatever the
+model's dtype: onnxruntime has these nodes in float32 only.
 """
 
 from dataclasses import dataclass, field
@@ -20,9 +20,9 @@ from ..recurrent import Recurrent
 from ..wrappers import Bidirectional, TimeDistributed
 from .common import assign, check, inside, optional, outside, require_alike, require_built
 
-OPSET, IR_VERSION = 17, 8  # of 2022: old enough for every runtime in use, new enough for every node here
+OPSET, IR_VERSION = 17, 8  # of 2022: supported by every runtime in use, and they have every node used here
 NODES = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "RNN"}
-TO_ONNX = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "simple_rnn": (0,)}  # i f g o to i o f c; z r ĥ are alike
+TO_ONNX = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "simple_rnn": (0,)}  # i f g o to i o f c; z r ĥ have the same order
 ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "elu": ("Elu", {"alpha": 1.0}), "exponential": ("Exp", {}), "leaky_relu": ("LeakyRelu", {"alpha": LEAK}),
     "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}), "linear": ("Affine", {"alpha": 1.0, "beta": 0.0}),
@@ -30,7 +30,7 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "sigmoid": ("Sigmoid", {}), "softmax": ("Softmax", {"axis": -1}), "softplus": ("Softplus", {}),
     "softsign": ("Softsign", {}), "tanh": ("Tanh", {}),
 }  # fmt: skip
-NOT_IN_CELLS = ("Clip", "Exp", "Selu", "Softmax")  # these are no activations of ONNX's recurrent nodes
+NOT_IN_CELLS = ("Clip", "Exp", "Selu", "Softmax")  # ONNX's recurrent nodes do not have these activations
 
 
 def to_onnx_tensors(layer: Layer) -> dict[str, Array]:
@@ -54,20 +54,20 @@ def to_onnx_tensors(layer: Layer) -> dict[str, Array]:
 
 
 def from_onnx_tensors(layer: Layer, W: ArrayLike, R: ArrayLike, B: ArrayLike | None = None) -> None:
-    """Takes a node's tensors into the layer; without B its biases are zero, as in ONNX. ValueError if they do not fit."""
+    """Reads a node's tensors into the layer; without B its biases are zero, as in ONNX. ValueError if they do not fit."""
     expected = to_onnx_tensors(layer)
-    given = {"W": np.asarray(W), "R": np.asarray(R)}
+    tensors = {"W": np.asarray(W), "R": np.asarray(R)}
     if B is not None or "B" in expected:
-        given["B"] = np.zeros_like(expected["B"]) if B is None else np.asarray(B)
+        tensors["B"] = np.zeros_like(expected["B"]) if B is None else np.asarray(B)
     source = f"the node for {layer.name or type(layer).__name__}"
-    check(expected, given, source)
-    found: dict[str, Array] = {}
+    check(expected, tensors, source)
+    weights: dict[str, Array] = {}
     for n, (prefix, half) in enumerate(layer.parts.items()):
-        arrays = {"weight_ih": given["W"][n], "weight_hh": given["R"][n]}
+        arrays = {"weight_ih": tensors["W"][n], "weight_hh": tensors["R"][n]}
         if half.use_bias:
-            arrays["bias_ih"], arrays["bias_hh"] = np.split(given["B"][n], 2)
-        found |= {prefix + name: w for name, w in inside(half, TO_ONNX[half.cell], arrays).items()}
-    assign(layer.weights, found, source)
+            arrays["bias_ih"], arrays["bias_hh"] = np.split(tensors["B"][n], 2)
+        weights |= {prefix + name: w for name, w in inside(half, TO_ONNX[half.cell], arrays).items()}
+    assign(layer.weights, weights, source)
 
 
 # -- whole models ----------------------------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ def from_onnx_tensors(layer: Layer, W: ArrayLike, R: ArrayLike, B: ArrayLike | N
 
 @dataclass
 class _Graph:
-    """Nodes and constants on their way into a file."""
+    """The nodes and constants of a graph under construction."""
 
     onnx: Any
     scope: str = "input"
@@ -84,7 +84,8 @@ class _Graph:
 
     def add(self, kind: str, *inputs: Any, outputs: tuple[str, ...] = (), **attributes: Any) -> str:
         """Adds a node, with constants for inputs that are no names; returns the name of its first output."""
-        name, names = f"{self.scope}/{kind}_{len(self.nodes)}", []
+        name = f"{self.scope}/{kind}_{len(self.nodes)}"
+        names = []
         for n, value in enumerate(inputs):
             names.append(value if isinstance(value, str) else f"{name}/{n}")
             if not isinstance(value, str):
@@ -96,14 +97,17 @@ class _Graph:
 
 
 def export_onnx(model: Network, path: str | Path, lengths: bool = False) -> None:
-    """Writes what `model.predict` computes as an ONNX graph: input "x" (N, T, D) to output "y", any N and T, float32.
+    """Writes the computation of `model.predict` as an ONNX graph: input "x" (N, T, D), output "y", any N and T, float32.
 
-    lengths=True adds an input "lengths" (N,) of int32: only so many first steps of each sequence are there, and y is what
-    the model gives with that mask; Masking layers then mean these steps too. ValueError names what ONNX has no node for.
+    lengths=True adds an input "lengths" (N,) of int32, the number of existing steps of each sequence: the others are masked,
+    also for Masking layers. ValueError names a layer for which ONNX has no node.
     """
     require_built(model)
     onnx = optional("onnx")
-    graph, shape, x, live, kinds = _Graph(onnx), model.input_shape or (), "x", "", onnx.TensorProto
+    kinds = onnx.TensorProto
+    graph = _Graph(onnx)
+    shape = model.input_shape or ()
+    x, live = "x", ""  # the names of the present layer's input and of the mask of existing steps
 
     def declare(name: str, kind: int, *dims: Any) -> Any:
         return onnx.helper.make_tensor_value_info(name, kind, dims)
@@ -117,7 +121,8 @@ def export_onnx(model: Network, path: str | Path, lengths: bool = False) -> None
         live = graph.add("Less", steps, ends)  # (N, T, 1)
     for layer in model.layers:
         graph.scope = layer.name
-        x, shape = _layer(graph, layer, x, live), layer.output_shape(shape)
+        x = _layer(graph, layer, x, live)
+        shape = layer.output_shape(shape)
     graph.nodes.append(onnx.helper.make_node("Identity", [x], ["y"]))
     output = declare("y", kinds.FLOAT, "N", *["T"] * (len(shape) - 1), shape[-1])
     body = onnx.helper.make_graph(graph.nodes, "lstm-engine", inputs, [output], graph.constants)
@@ -138,7 +143,7 @@ def _layer(graph: _Graph, layer: Layer, x: str, live: str) -> str:
             merged = graph.add("Mul" if layer.merge_mode == "mul" else "Add", *both)
             return graph.add("Mul", merged, 0.5) if layer.merge_mode == "ave" else merged
         case TimeDistributed():
-            return _layer(graph, layer.layer, x, live)  # what it may hold acts on the last axis alone
+            return _layer(graph, layer.layer, x, live)  # the layers that it may hold act on the last axis only
         case Dense():
             y = graph.add("MatMul", x, layer.weights["kernel"])
             y = graph.add("Add", y, layer.weights["bias"]) if layer.use_bias else y
@@ -167,7 +172,7 @@ def _recurrent(graph: _Graph, layer: Recurrent, x: str, live: str, turn: bool = 
     functions = [ACTIVATIONS[name] for name in names + names[1:] * (node == "LSTM")]  # an LSTM's: gates, g and c
     options: dict[str, Any] = {"activations": [kind for kind, _ in functions], "hidden_size": layer.units}
     for name in ("alpha", "beta"):
-        if values := [own[name] for _, own in functions if name in own]:
+        if values := [parameters[name] for _, parameters in functions if name in parameters]:
             options[f"activation_{name}"] = values
     if node == "GRU":
         options["linear_before_reset"] = int(len(layer.bias_shape()) == 2)
@@ -178,10 +183,10 @@ def _recurrent(graph: _Graph, layer: Recurrent, x: str, live: str, turn: bool = 
     last = f"{y}_h"  # (1, N, H)
     if not layer.return_sequences:
         h = graph.add("Squeeze", last, [0])  # (N, H)
-        if live and layer.zero_output_for_mask:  # then it is 0 where the step that was run last is masked
+        if live and layer.zero_output_for_mask:  # then it is 0 where the last step that ran is masked
             h = graph.add("Where", graph.add("Gather", live, 0 if layer.go_backwards else -1, axis=1), h, 0.0)
         return h
     h = graph.add("Transpose", graph.add("Squeeze", y, [1]), perm=[1, 0, 2])  # (N, T, H)
     if live and not (layer.zero_output_for_mask or layer.go_backwards):
-        h = graph.add("Where", live, h, graph.add("Transpose", last, perm=[1, 0, 2]))  # h stays as it was
+        h = graph.add("Where", live, h, graph.add("Transpose", last, perm=[1, 0, 2]))  # h of the step before
     return graph.add("Slice", h, [-1], [np.iinfo(np.int64).min], [1], [-1]) if layer.go_backwards != turn else h

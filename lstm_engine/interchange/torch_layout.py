@@ -1,7 +1,7 @@
 """PyTorch's layout: a model's weights as the state_dict of a torch module whose attributes are named as the layers here.
 
 LSTM, GRU and SimpleRNN are `nn.LSTM`, `nn.GRU` and `nn.RNN`, Bidirectional one with bidirectional=True, Dense `nn.Linear`.
-torch itself is not imported: arrays go out, anything NumPy can read comes in.
+torch is not imported: the state_dict that is written holds NumPy arrays, one that is read anything that NumPy can convert.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,17 +19,18 @@ from ..recurrent import Recurrent
 from .common import assign, check, inside, outside, require_alike, require_built
 
 Names = Mapping[str, str | tuple[str, int]]
-# torch has r z n where Keras has z r ĥ, and the same turn leads back; both LSTMs have i f g o
+# torch has r z n where Keras has z r ĥ; the same permutation leads back. Both LSTMs have i f g o.
 ORDER = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "simple_rnn": (0,)}
-KINDS, LINEAR = ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), {"kernel": "weight", "bias": "bias"}
+KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+LINEAR = {"kernel": "weight", "bias": "bias"}
 
 
 def to_torch(model: Network, names: Names | None = None) -> dict[str, Array]:
     """The state_dict: lstm.weight_ih_l0 (4H, D), lstm.weight_hh_l0 (4H, H), lstm.bias_ih_l0, lstm.bias_hh_l0 (4H,), ...
 
-    names says where a layer lies when not under its own name: {"dense": "head", "lstm": ("rnn", 0), "lstm_1": ("rnn", 1)}
-    puts two layers into one nn.LSTM(num_layers=2) named rnn. A cell with one bias has it in bias_ih, and zeros in bias_hh.
-    ValueError for what torch's modules cannot compute: other activations, GRU(reset_after=False), go_backwards.
+    names gives layers other names: {"dense": "head", "lstm": ("rnn", 0), "lstm_1": ("rnn", 1)} puts the two LSTMs into one
+    nn.LSTM(num_layers=2) named rnn. A cell with one bias has it in bias_ih, and zeros in bias_hh.
+    ValueError for layers that torch's modules cannot compute: other activations, GRU(reset_after=False), go_backwards.
     """
     require_built(model)
     state: dict[str, Array] = {}
@@ -40,28 +41,27 @@ def to_torch(model: Network, names: Names | None = None) -> dict[str, Array]:
             tensors = {LINEAR[name]: np.array(w.T, order="C") for name, w in part.weights.items()}
         for kind, tensor in tensors.items():
             if (key := f"{module}.{kind}{end}") in state:
-                raise ValueError(f"names puts two layers at {key}: give every layer a place of its own")
+                raise ValueError(f"names puts two layers at {key}: give every layer another place")
             state[key] = tensor
     return state
 
 
 def from_torch(model: Network, state_dict: Mapping[str, Any], names: Names | None = None) -> None:
-    """Takes a state_dict into the model, the keys as in `to_torch`; where the cell here has one bias, the sum of torch's two.
+    """Reads a state_dict with the keys of `to_torch` into the model. A cell with one bias gets the sum of torch's two.
 
-    ValueError, and nothing changed, when a key is missing, superfluous or of another shape.
+    ValueError, and nothing changed, when a key is missing or superfluous, or an array has another shape.
     """
     check(to_torch(model, names), state_dict, "the state_dict")
-    found: dict[str, Array] = {}
+    weights: dict[str, Array] = {}
     for prefix, part, module, end in _modules(model, names):
         if isinstance(part, Recurrent):
             keys = {kind: f"{module}.{kind}{end}" for kind in KINDS}
-            own = inside(
-                part, ORDER[part.cell], {kind: state_dict[key] for kind, key in keys.items() if key in state_dict}
-            )
+            tensors = {kind: state_dict[key] for kind, key in keys.items() if key in state_dict}
+            arrays = inside(part, ORDER[part.cell], tensors)
         else:
-            own = {name: np.asarray(state_dict[f"{module}.{LINEAR[name]}"]).T for name in part.weights}
-        found |= {prefix + name: w for name, w in own.items()}
-    assign(model.weights, found, "the state_dict")
+            arrays = {name: np.asarray(state_dict[f"{module}.{LINEAR[name]}"]).T for name in part.weights}
+        weights |= {prefix + name: w for name, w in arrays.items()}
+    assign(model.weights, weights, "the state_dict")
 
 
 def save_torch(model: Network, path: str | Path, names: Names | None = None) -> None:
@@ -72,7 +72,7 @@ def save_torch(model: Network, path: str | Path, names: Names | None = None) -> 
 
 
 def load_torch(model: Network, path: str | Path, names: Names | None = None) -> None:
-    """Takes a safetensors file of a state_dict into the model. Errors: see `from_torch`."""
+    """Reads a safetensors file of a state_dict into the model. Errors: see `from_torch`."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
@@ -84,11 +84,11 @@ def load_torch(model: Network, path: str | Path, names: Names | None = None) -> 
 
 
 def _modules(model: Network, names: Names | None) -> Iterator[tuple[str, Any, str, str]]:
-    """The prefix of a part's weights here, the part, and its keys' beginnings and ends: rnn, _l0_reverse."""
+    """For each part: the prefix of its weights' names, the part, and the start and end of its keys, rnn and _l0_reverse."""
     places = dict(names or {})
-    own = [layer.name for layer in model.layers]
-    if unknown := places.keys() - set(own):
-        raise ValueError(f"names has {', '.join(unknown)}, the model's layers are {', '.join(own)}")
+    layers = [layer.name for layer in model.layers]
+    if unknown := places.keys() - set(layers):
+        raise ValueError(f"names has {', '.join(unknown)}, the model's layers are {', '.join(layers)}")
     for layer in model.layers:
         place = places.get(layer.name, layer.name)
         module, level = (place, 0) if isinstance(place, str) else place
@@ -109,4 +109,4 @@ def _require_torch(layer: Layer, part: Recurrent, backwards: bool) -> None:
     if part.cell == "gru" and len(part.bias_shape()) == 1:
         raise ValueError(f"{layer.name}: torch's GRU resets after the product, reset_after=False has no place in it")
     if part.go_backwards != backwards:
-        raise ValueError(f"{layer.name}: torch has no go_backwards but the second half of a bidirectional layer")
+        raise ValueError(f"{layer.name}: torch has go_backwards only in the second half of a bidirectional layer")

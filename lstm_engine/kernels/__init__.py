@@ -1,8 +1,8 @@
-"""The compiled twins of the pairs in `cells/`: the same signatures and the same results, fused and parallel."""
+"""The compiled twins of the pairs in `cells/`, fused and parallel: the same signatures and, but for rounding, results."""
 
 import os
 
-# How long GNU OpenMP's threads spin before they sleep, read when it loads. Its own choice, milliseconds, makes a thread
-# that waits hold the core from the one it waits for when another program is busy. 50000 is a compromise read off noisy
-# runs: shorter cost small models time on a quiet machine, and under load no value was reliably best.
+# How long GNU OpenMP's threads spin before they sleep; it reads this variable when it loads. By default they spin for
+# milliseconds: on a busy machine a waiting thread then takes the core from the thread it waits for. 50000 is a compromise
+# from noisy measurements: smaller values made small models slower on a quiet machine, and under load no value was best.
 os.environ.setdefault("GOMP_SPINCOUNT", "50000")

@@ -1,8 +1,8 @@
 """Adam's compiled twin: `Adam.update` of `optimizers.py` in one pass over the four arrays, with the same bits.
 
-NumPy makes an array for each sum and product. No multiplication is contracted with an addition here, and denormals are
-kept, so that a number goes through the very operations it goes through there. One thread: at a million weights it takes half
-a millisecond.
+NumPy makes an array for each sum and product. Here no multiplication is contracted with an addition, and denormals are
+kept, so that every number is computed by the same operations. It runs on one thread, and takes half a millisecond for a
+million weights.
 """
 
 from typing import Any
@@ -17,13 +17,19 @@ def adam_update(adam: Any, w: Array, g: Array, lr: Any, m: Array, v: Array) -> N
     """`Adam.update`, compiled: changes w, m and v (one shape and dtype) in place. ValueError unless C-contiguous."""
     if not (w.flags.c_contiguous and m.flags.c_contiguous and v.flags.c_contiguous):
         raise ValueError(
-            "Adam's kernel changes arrays in C's order, and would change a copy of others: np.ascontiguousarray"
+            "Adam's kernel changes arrays in C order, and of others it would change a copy: use np.ascontiguousarray"
         )
     real = w.dtype.type
     _update(
-        w.reshape(-1), g.reshape(-1), m.reshape(-1), v.reshape(-1),
-        adam.alpha(lr), real(1 - adam.beta_1), real(1 - adam.beta_2), real(adam.epsilon),
-    )  # fmt: skip
+        w.reshape(-1),
+        g.reshape(-1),
+        m.reshape(-1),
+        v.reshape(-1),
+        adam.alpha(lr),
+        real(1 - adam.beta_1),
+        real(1 - adam.beta_2),
+        real(adam.epsilon),
+    )
 
 
 @nb.njit(cache=True, error_model="numpy")

@@ -1,7 +1,7 @@
 """The GRU's compiled twin: `gru_forward` and `gru_backward` of `cells/gru.py`, with the same tape and gradients.
 
-How rows are dealt to threads and masked steps passed over stands in `rows.py`. U is taken apart into the update and reset
-gates' U_zr and the candidate's U_h, since the candidate's product stands apart in both readings.
+`rows.py` divides the rows among threads and leaves out masked steps. U is split into U_zr of the update and reset gates and
+U_h of the candidate, because the candidate has a product of h' (or r∘h') by itself in both variants.
 """
 
 from collections.abc import Callable
@@ -50,22 +50,33 @@ def gru_forward(
     r_zr, r_h = dropout_of(tape, ZR), dropout_of(tape, CANDIDATE)
     with guarded("GRU"):
         _forward(
-            *blocks_of(x, tape.mask), tape.reset_after, x, *panels_of(W, U, b, len(r_zr)), r_zr, r_h,
-            tape.gates, tape.inner, tape.h_states, compiled_product(x.dtype),
-        )  # fmt: skip
+            *blocks_of(x, tape.mask),
+            tape.reset_after,
+            x,
+            *panels_of(W, U, b, len(r_zr)),
+            r_zr,
+            r_h,
+            tape.gates,
+            tape.inner,
+            tape.h_states,
+            compiled_product(x.dtype),
+        )
     return tape
 
 
 def gru_infer(
     x: Array, W: Array, U: Array, b: Array, h0: Array, mask: Array | None = None, sequences: bool = False
 ) -> tuple[Array, list[Array]]:
-    """h (T, B, H), or with sequences=False the last step's alone (1, B, H), and the last state: forward without a tape."""
+    """h (T, B, H), or with sequences=False that of the last step (1, B, H), and the last state; without a tape."""
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
-    h, gates, inner = without_tape(h0, len(x) if sequences else 1), *room(h0)
+    h = without_tape(h0, len(x) if sequences else 1)
+    gates, inner = room(h0)
     rows, cuts, mask = blocks_of(x, mask)
-    after, panels, address = b.ndim == 2, panels_of(W, U, b, 0), compiled_product(x.dtype)
+    after = b.ndim == 2
+    panels = panels_of(W, U, b, 0)
+    address = compiled_product(x.dtype)
     with guarded("GRU"):
-        if len(rows) == 1:  # for one row no second thread need wake up
+        if len(rows) == 1:  # one row needs no second thread
             _alone(mask, after, x, *panels, gates, inner, h, address)
         else:
             _forward(rows, cuts, mask, after, x, *panels, h[:0], h[:0], gates, inner, h, address)
@@ -76,8 +87,10 @@ def gru_infer(
 def gru_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Array], Array]:
     """A function that takes a step x (B, D), returns its h (B, H) and keeps it for the next."""
     W, U, b, h0 = of_one_dtype(W, U, b, h0)
-    h, gates, inner = without_tape(h0, 1), *room(h0)
-    panels, address = panels_of(W, U, b, 0), compiled_product(W.dtype)
+    h = without_tape(h0, 1)
+    gates, inner = room(h0)
+    panels = panels_of(W, U, b, 0)
+    address = compiled_product(W.dtype)
 
     def step(x: Array) -> Array:
         _alone(NO_MASK, b.ndim == 2, x[None], *panels, gates, inner, h, address)
@@ -88,14 +101,15 @@ def gru_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Array], Arr
 
 
 def room(h0: Array) -> tuple[Array, Array]:
-    """One slot of gates and inner, (1, B, 3H) and (1, B, H)."""
+    """Gates and inner of one step, (1, B, 3H) and (1, B, H)."""
     B, H = h0.shape
     return np.empty((1, B, 3 * H), h0.dtype), np.empty((1, B, H), h0.dtype)
 
 
 def panels_of(W: Array, U: Array, b: Array, dropped: int) -> tuple[Array, Array, Array]:
-    """What z and r are formed by, what h' (or r∘h') gives to the candidate, and what x alone gives to it."""
-    H2, after = 2 * len(U), b.ndim == 2
+    """Panels of z and r, of the candidate's product with h' (or with r∘h' and x), and of its product with x."""
+    H2 = 2 * len(U)
+    after = b.ndim == 2
     b_zr, b_x, b_h = (b[0, :H2] + b[1, :H2], b[0, H2:], b[1, H2:]) if after else (b[:H2], b[H2:], b[H2:])
     U_h, W_h = U[:, H2:], W[:, H2:]
     panels_h = packed(b_h, U_h, W_h[:0] if after else W_h, 0)
@@ -103,27 +117,42 @@ def panels_of(W: Array, U: Array, b: Array, dropped: int) -> tuple[Array, Array,
 
 
 def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = None, lean: bool = False) -> GRUGradients:
-    """`cells.gru.gru_backward`, compiled. `lean` leaves out what training does not use: dx and all dh.
+    """`cells.gru.gru_backward`, compiled. With `lean` dx and dh are left out: training does not use them.
 
     With the reset after the product it also uses up the tape: δz is written in the place of the gates. ValueError for a tape
     that is used up.
     """
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
-    (T, B, H), after, r, dh0 = tape.h.shape, tape.reset_after, dropout_of(tape), last_from_above(dh_T, tape.h0)
-    in_place = lean and after  # before it, the gates are read once more when δz is there
+    T, B, H = tape.h.shape
+    after = tape.reset_after
+    r = dropout_of(tape)
+    dh0 = last_from_above(dh_T, tape.h0)
+    in_place = lean and after  # with the reset before the product, the gates are read after δz is written
     gates = gates_from(tape, in_place)
-    dtype, dz = gates.dtype, gates if in_place else empty(gates.shape, gates.dtype)
+    dtype = gates.dtype
+    dz = gates if in_place else empty(gates.shape, dtype)
     dh_total = empty((1 if lean else T, B, H), dtype)
     dproduct = empty(dz.shape, dtype) if after else dz  # (T, B, 3H): of the recurrent product
     with guarded("GRU"):
         _backward(
-            *blocks_of(tape.x, tape.mask), after, from_above(dh, tape), packed_transposed(tape.U, len(r)),
-            packed_transposed(tape.U[:, : 2 * H], len(r[ZR])), packed_transposed(tape.U[:, 2 * H :], 0), r,
-            gates, tape.inner, tape.h_states,
-            dz, dproduct, dh_total, dh0, compiled_product(dtype),
-        )  # fmt: skip
+            *blocks_of(tape.x, tape.mask),
+            after,
+            from_above(dh, tape),
+            packed_transposed(tape.U, len(r)),
+            packed_transposed(tape.U[:, : 2 * H], len(r[ZR])),
+            packed_transposed(tape.U[:, 2 * H :], 0),
+            r,
+            gates,
+            tape.inner,
+            tape.h_states,
+            dz,
+            dproduct,
+            dh_total,
+            dh0,
+            compiled_product(dtype),
+        )
         x, dW, dU, db, db_h = gradient_products(tape, not lean, dz, dproduct if after else None)
-    if not after:  # the candidate has seen r∘h', not h'
+    if not after:  # the candidate reads r∘h', not h'
         rho = None if tape.recurrent_dropout is None else tape.recurrent_dropout[CANDIDATE]
         dU[:, 2 * H :] = recurrent_kernel_gradient(tape.r * tape.h_states[:-1], dz[..., 2 * H :], rho)
     return GRUGradients(
@@ -140,7 +169,7 @@ def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = No
 
 COMPILED = Kernels(gru_forward, gru_backward, gru_infer, gru_stream)
 
-# -- the equations, for as many units at a time as a vector holds; `before` and `after` are the two readings -----------
+# -- the equations, for as many units at a time as a vector holds; `before` and `after` are the two variants -----------
 
 
 def reset_before(z_z: Any, z_r: Any, h_prev: Any) -> Any:
@@ -160,7 +189,7 @@ def step_after(z_z: Any, z_r: Any, z_h: Any, inner: Any, h_prev: Any) -> Any:
 
 
 def mix_back(z: Any, r: Any, candidate: Any, h_prev: Any, dh: Any) -> tuple[Any, Any, Any]:
-    """δz_z, δz_ĥ, and what h' receives beside the products."""
+    """δz_z, δz_ĥ, and the part of δh' that does not come through the products."""
     dz_h = dh * (1.0 - z) * (1.0 - candidate * candidate)
     return dh * (h_prev - candidate) * z * (1.0 - z), dz_h, dh * z
 
@@ -188,7 +217,7 @@ reset_back_before_rows = pointwise(reset_back_before, reads=[2, 1, 1, 1, 1], wri
 step_back_after_rows = pointwise(step_back_after, reads=[3, 1, 1, 1], writes=[3, 3, 1])  # ... -> dz, dproduct, dh_next
 
 
-# -- what a worker does with its block, and a parallel loop over blocks, kept bare to compile fast ---------------------
+# -- the work on a block, and a parallel loop over blocks, which is short so that it compiles fast ---------------------
 
 
 @nb.njit(**INNER)
@@ -196,10 +225,14 @@ def forward_block(
     rows: Array, mask: Array, after: bool, x: Array, panels_zr: Array, panels_h: Array, panels_x: Array,
     r_zr: Array, r_h: Array, gates: Array, inner: Array, h: Array, reset: Array, space: Array, address: int,
 ) -> None:  # fmt: skip
-    state, some, H, nothing = flush_denormals(), np.empty_like(rows), h.shape[2], np.empty((0, 0), x.dtype)
+    state = flush_denormals()
+    some = np.empty_like(rows)
+    nothing = np.empty((0, 0), x.dtype)
+    H = h.shape[2]
     for t in range(len(x)):
         live = rows_where(mask, t, True, rows, some)
-        gates_t, inner_t, h_now, h_next = slot(gates, t), slot(inner, t), slot(h, t), slot(h, t + 1)
+        gates_t, inner_t = slot(gates, t), slot(inner, t)
+        h_now, h_next = slot(h, t), slot(h, t + 1)
         set_product(address, h_now, x[t], panels_zr, r_zr, gates_t, 0, 2 * H, live, space)
         if after:
             set_product(address, h_now, nothing, panels_h, r_h, inner_t, 0, H, live, space)
@@ -226,9 +259,22 @@ def _forward(
     reset, space = np.empty_like(h[0]), np.empty_like(h[0])
     for n in nb.prange(len(cuts) - 1):
         forward_block(
-            rows[cuts[n] : cuts[n + 1]], mask, after, x, panels_zr, panels_h, panels_x, r_zr, r_h, gates, inner, h,
-            reset, space, address,
-        )  # fmt: skip
+            rows[cuts[n] : cuts[n + 1]],
+            mask,
+            after,
+            x,
+            panels_zr,
+            panels_h,
+            panels_x,
+            r_zr,
+            r_h,
+            gates,
+            inner,
+            h,
+            reset,
+            space,
+            address,
+        )
 
 
 @nb.njit(cache=True)
@@ -249,7 +295,9 @@ def backward_block(
     gates: Array, inner: Array, h: Array, dz: Array, dproduct: Array, dh_total: Array, dh_next: Array, ds: Array,
     space: Array, address: int,
 ) -> None:  # fmt: skip
-    state, some, H = flush_denormals(), np.empty_like(rows), h.shape[2]
+    state = flush_denormals()
+    some = np.empty_like(rows)
+    H = h.shape[2]
     for t in range(len(dz) - 1, -1, -1):
         total = slot(dh_total, t)
         if len(dh):
@@ -283,6 +331,22 @@ def _backward(
     ds, space = np.empty_like(dh_next), np.empty_like(dh_next)
     for n in nb.prange(len(cuts) - 1):
         backward_block(
-            rows[cuts[n] : cuts[n + 1]], mask, after, dh, panels, panels_zr, panels_h, r, gates, inner, h, dz, dproduct,
-            dh_total, dh_next, ds, space, address,
-        )  # fmt: skip
+            rows[cuts[n] : cuts[n + 1]],
+            mask,
+            after,
+            dh,
+            panels,
+            panels_zr,
+            panels_h,
+            r,
+            gates,
+            inner,
+            h,
+            dz,
+            dproduct,
+            dh_total,
+            dh_next,
+            ds,
+            space,
+            address,
+        )

@@ -1,7 +1,7 @@
 """The LSTM's compiled twin: `lstm_forward` and `lstm_backward` of `cells/lstm.py`, with the same tape and gradients.
 
-How rows are dealt to threads and masked steps passed over stands in `rows.py`, how the products and the equations become
-vector instructions in `vectors.py`.
+`rows.py` divides the rows among threads and leaves out masked steps; `vectors.py` turns the products and the equations
+into vector instructions.
 """
 
 from collections.abc import Callable
@@ -48,24 +48,33 @@ def lstm_forward(
     r = dropout_of(tape)
     with guarded("LSTM"):
         _forward(
-            *blocks_of(x, tape.mask), x, packed(b, U, W, len(r)), r, tape.gates, tape.tanh_c, tape.h_states, tape.c_states,
+            *blocks_of(x, tape.mask),
+            x,
+            packed(b, U, W, len(r)),
+            r,
+            tape.gates,
+            tape.tanh_c,
+            tape.h_states,
+            tape.c_states,
             compiled_product(x.dtype),
-        )  # fmt: skip
+        )
     return tape
 
 
 def lstm_infer(
     x: Array, W: Array, U: Array, b: Array, h0: Array, c0: Array, mask: Array | None = None, sequences: bool = False
 ) -> tuple[Array, list[Array]]:
-    """h (T, B, H), or with sequences=False the last step's alone (1, B, H), and the last states: forward without a tape."""
+    """h (T, B, H), or with sequences=False that of the last step (1, B, H), and the last states; without a tape."""
     x, W, U, b, h0, c0 = of_one_dtype(x, W, U, b, h0, c0)
-    (T, B, _), H = x.shape, len(U)
+    T, B, _ = x.shape
+    H = len(U)
     h, c = without_tape(h0, T if sequences else 1), without_tape(c0, 1)
     gates, tanh_c = np.empty((1, B, 4 * H), x.dtype), np.empty((1, B, H), x.dtype)
     rows, cuts, mask = blocks_of(x, mask)
-    panels, address = packed(b, U, W, 0), compiled_product(x.dtype)
+    panels = packed(b, U, W, 0)
+    address = compiled_product(x.dtype)
     with guarded("LSTM"):
-        if B == 1:  # for one row no second thread need wake up
+        if B == 1:  # one row needs no second thread
             _alone(mask, x, panels, gates, tanh_c, h, c, address)
         else:
             _forward(rows, cuts, mask, x, panels, h[:0], gates, tanh_c, h, c, address)
@@ -76,8 +85,10 @@ def lstm_infer(
 def lstm_stream(W: Array, U: Array, b: Array, h0: Array, c0: Array) -> Callable[[Array], Array]:
     """A function that takes a step x (B, D), returns its h (B, H) and keeps the states for the next."""
     W, U, b, h0, c0 = of_one_dtype(W, U, b, h0, c0)
-    h, c, panels, address = without_tape(h0, 1), without_tape(c0, 1), packed(b, U, W, 0), compiled_product(W.dtype)
+    h, c = without_tape(h0, 1), without_tape(c0, 1)
     gates, tanh_c = np.empty((1, len(h0), W.shape[1]), W.dtype), np.empty((1, *h0.shape), W.dtype)
+    panels = packed(b, U, W, 0)
+    address = compiled_product(W.dtype)
 
     def step(x: Array) -> Array:
         _alone(NO_MASK, x[None], panels, gates, tanh_c, h, c, address)
@@ -94,22 +105,35 @@ def lstm_backward(
     dc_T: Array | None = None,
     lean: bool = False,
 ) -> LSTMGradients:
-    """`cells.lstm.lstm_backward`, compiled. `lean` leaves out what training does not use: dx, and dc and dh of each step.
+    """`cells.lstm.lstm_backward`, compiled. With `lean` dx and every dc and dh are left out: training does not use them.
 
     It also uses up the tape: δz is written in the place of the gates. ValueError for a tape that is used up.
     """
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape), dc_T=(dc_T, tape.c0.shape))
-    (T, B, H), gates = tape.h.shape, gates_from(tape, lean)
+    T, B, H = tape.h.shape
     slots = 1 if lean else T
-    dtype, dz = gates.dtype, gates if lean else empty(gates.shape, gates.dtype)
+    gates = gates_from(tape, lean)
+    dtype = gates.dtype
+    dz = gates if lean else empty(gates.shape, dtype)
     dc, dh_total = empty((slots, B, H), dtype), empty((slots, B, H), dtype)
-    dh0, dc0, r = last_from_above(dh_T, tape.h0), last_from_above(dc_T, tape.c0), dropout_of(tape)
+    dh0, dc0 = last_from_above(dh_T, tape.h0), last_from_above(dc_T, tape.c0)
+    r = dropout_of(tape)
     with guarded("LSTM"):
         _backward(
-            *blocks_of(tape.x, tape.mask), from_above(dh, tape), packed_transposed(tape.U, len(r)), r,
-            gates, tape.tanh_c, tape.c_states,
-            dz, dc, dh_total, dh0, dc0, compiled_product(dtype),
-        )  # fmt: skip
+            *blocks_of(tape.x, tape.mask),
+            from_above(dh, tape),
+            packed_transposed(tape.U, len(r)),
+            r,
+            gates,
+            tape.tanh_c,
+            tape.c_states,
+            dz,
+            dc,
+            dh_total,
+            dh0,
+            dc0,
+            compiled_product(dtype),
+        )
         x, dW, dU, db, _ = gradient_products(tape, not lean, dz)
     return LSTMGradients(
         x=x, W=dW, U=dU, b=db, h0=dh0, c0=dc0, z=dz, c=None if lean else dc, h=None if lean else dh_total
@@ -138,7 +162,7 @@ step_rows = pointwise(step, reads=[4, 1], writes=[4, 1, 1, 1])  # z, c' -> gates
 step_back_rows = pointwise(step_back, reads=[4, 1, 1, 1, 1], writes=[4, 1, 1, 1])
 
 
-# -- what a worker does with its block, and a parallel loop over blocks, kept bare to compile fast ---------------------
+# -- the work on a block, and a parallel loop over blocks, which is short so that it compiles fast ---------------------
 
 
 @nb.njit(**INNER)
@@ -146,14 +170,18 @@ def forward_block(
     rows: Array, mask: Array, x: Array, panels: Array, r: Array,
     gates: Array, tanh_c: Array, h: Array, c: Array, space: Array, address: int,
 ) -> None:  # fmt: skip
-    state, live_space, H = flush_denormals(), np.empty_like(rows), h.shape[2]
+    state = flush_denormals()
+    space_of_rows = np.empty_like(rows)
+    H = h.shape[2]
     for t in range(len(x)):
-        live = rows_where(mask, t, True, rows, live_space)
-        now, h_now, h_next, c_now, c_next = slot(gates, t), slot(h, t), slot(h, t + 1), slot(c, t), slot(c, t + 1)
+        live = rows_where(mask, t, True, rows, space_of_rows)
+        now = slot(gates, t)
+        h_now, h_next = slot(h, t), slot(h, t + 1)
+        c_now, c_next = slot(c, t), slot(c, t + 1)
         set_product(address, h_now, x[t], panels, r, now, 0, 4 * H, live, space)
         step_rows(H, live, (now, c_now, now, c_next, slot(tanh_c, t), h_next))
         if len(live) < len(rows):
-            asleep = rows_where(mask, t, False, rows, live_space)
+            asleep = rows_where(mask, t, False, rows, space_of_rows)
             zero_rows(4 * H, asleep, (now,))
             zero_rows(H, asleep, (slot(tanh_c, t),))
             copy_rows(H, asleep, (h_now, h_next))
@@ -186,7 +214,9 @@ def backward_block(
     rows: Array, mask: Array, dh: Array, panels: Array, r: Array, gates: Array, tanh_c: Array, c: Array,
     dz: Array, dc: Array, dh_total: Array, dh_next: Array, dc_next: Array, space: Array, address: int,
 ) -> None:  # fmt: skip
-    state, live_space, H = flush_denormals(), np.empty_like(rows), dh_next.shape[1]
+    state = flush_denormals()
+    space_of_rows = np.empty_like(rows)
+    H = dh_next.shape[1]
     for t in range(len(dz) - 1, -1, -1):
         total, dc_now = slot(dh_total, t), slot(dc, t)
         if len(dh):
@@ -194,11 +224,11 @@ def backward_block(
         else:
             copy_rows(H, rows, (dh_next, total))
         if len(mask):
-            asleep = rows_where(mask, t, False, rows, live_space)
+            asleep = rows_where(mask, t, False, rows, space_of_rows)
             zero_rows(4 * H, asleep, (dz[t],))
             copy_rows(H, asleep, (dc_next, dc_now))
             copy_rows(H, asleep, (total, dh_next))
-        live = rows_where(mask, t, True, rows, live_space)
+        live = rows_where(mask, t, True, rows, space_of_rows)
         step_back_rows(H, live, (gates[t], tanh_c[t], c[t], total, dc_next, dz[t], dc_now, dc_next, dh_next))
         add_product_back(address, dz[t], 0, 4 * H, panels, r, dh_next, live, space)
     restore(state)

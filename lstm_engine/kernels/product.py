@@ -3,9 +3,9 @@
     panels   | b | U | W | 64 columns | b | U | W | the next 64 | ...    (float32 with AVX-512: WIDE vectors of 16 numbers)
 
 `product` multiplies ROWS rows by a panel at a time. For each k it loads WIDE vectors of the panel and one number of each row;
-24 sums, one a row and vector, stay in registers over the whole inner dimension. A panel is read from end to end, and stays in
-cache while all rows of a block meet it. Each sum is formed by the same additions in the same order, whichever rows and
-columns go with it.
+24 sums, one per row and vector, stay in registers over the whole inner dimension. A panel is read from end to end, and stays
+in cache while all rows of a block are multiplied by it. Each sum is computed by the same additions in the same order,
+whichever other rows and columns are computed with it.
 """
 
 import hashlib
@@ -24,23 +24,23 @@ from numba.extending import intrinsic
 from ..activations import Array
 from .vectors import BYTES, INDEX, Code, gather, moved, row_of
 
-MANY = BYTES == 64 or "aarch64" in llvm.get_process_triple()  # 32 registers, or 16
-ROWS, WIDE = 6, 4 if MANY else 2  # a tile's sums take 24 registers of 32, or 12 of 16
-INNER: dict[str, Any] = {
+MANY = BYTES == 64 or "aarch64" in llvm.get_process_triple()  # the processor has 32 vector registers, else 16
+ROWS, WIDE = 6, 4 if MANY else 2  # the sums of a tile take 24 of 32 registers, or 12 of 16
+INNER: dict[str, Any] = {  # of functions that only kernels call: without the wrappers they compile faster
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
-    "error_model": "numpy",  # Python's would look for a zero before every division
-}  # called by kernels alone: compiles faster
+    "error_model": "numpy",  # Python's would test for zero before every division
+}
 
-# Numba's cache does not see edits in another file's functions, only in what is part of its key: types, default arguments and
-# the variables of a closure. So kernels take the hash of the files that they share as an argument that nobody passes.
+# Numba's disk cache does not notice edits in the functions of another file. Its key has the types, the default arguments and
+# the variables of a closure. So kernels have the hash of the files that they share as the default of an unused argument.
 SHARED = [Path(__file__).with_name(f"{name}.py") for name in ("vectors", "product", "rows")]
 THESE_FILES = int.from_bytes(hashlib.sha256(b"".join(p.read_bytes() for p in SHARED)).digest()[:7], "big")
 
 
 @nb.njit(**INNER)
 def line_up(n: int, size: int, like: Array) -> Array:
-    """Zeros (n, size) that begin with a cache line: a vector that lies across two takes twice as long to load."""
+    """Zeros (n, size) that start at a cache line: a vector that lies across two lines takes twice as long to load."""
     lanes = BYTES // like.itemsize
     space = np.zeros(n * size + lanes, like.dtype)
     at = -(space.ctypes.data // like.itemsize) % lanes
@@ -49,10 +49,13 @@ def line_up(n: int, size: int, like: Array) -> Array:
 
 @nb.njit(cache=True, error_model="numpy")
 def packed(start: Array, A: Array, X: Array, G: int, helpers: int = THESE_FILES) -> Array:
-    """start (N,), A (K, N) and X (D, N) as panels (1, ...): see above. With G > 0 those of each gate alone, (G, ...)."""
-    n, lanes = max(1, G), BYTES // A.itemsize
+    """start (N,), A (K, N) and X (D, N) as panels (1, ...): see above. With G > 0 panels of each gate, (G, ...)."""
+    n = max(1, G)
+    lanes = BYTES // A.itemsize
     N, K, D = A.shape[1] // n, len(A), len(X)
-    height, rows, start = 1 + K + D, np.arange(1 + K + D), start.reshape(1, -1)
+    height = 1 + K + D
+    rows = np.arange(height)
+    start = start.reshape(1, -1)
     panels = line_up(n, height * (-(-N // lanes) * lanes), A)
     for gate in range(n):
         at, end = 0, (gate + 1) * N
@@ -70,8 +73,9 @@ def packed(start: Array, A: Array, X: Array, G: int, helpers: int = THESE_FILES)
 @nb.njit(cache=True, error_model="numpy")
 def packed_transposed(U: Array, G: int, helpers: int = THESE_FILES) -> Array:
     """Uᵀ as panels (max(1, G), ...) without a start, where U (H, GH) holds the gates side by side."""
-    n, H, lanes = max(1, G), len(U), BYTES // U.itemsize
-    N = U.shape[1] // n
+    n = max(1, G)
+    lanes = BYTES // U.itemsize
+    H, N = len(U), U.shape[1] // n
     panels = line_up(n, N * (-(-H // lanes) * lanes), U)
     for gate in range(n):
         at = 0
@@ -82,9 +86,8 @@ def packed_transposed(U: Array, G: int, helpers: int = THESE_FILES) -> Array:
             for block in range(0, N, lanes):  # a cache line of U at a time
                 for i in range(columns):
                     row, column = U[j + i, gate * N + block :], panel[block:, i]
-                    for k in range(
-                        np.uint64(min(lanes, N - block))
-                    ):  # unsigned: no look at whether it counts from the end
+                    n_rows = np.uint64(min(lanes, N - block))  # unsigned: no test for indices that count from the end
+                    for k in range(n_rows):
                         column[k] = row[k]
             at += N * width
     return panels
@@ -97,8 +100,8 @@ def product(
 ) -> Any:  # fmt: skip
     """out[row, out_at : out_at + N] = start + a[row, a_at : a_at + K] @ A + x[row] @ X for each of `rows`.
 
-    start, A and X come as the panels that `rows.packed` makes. With `add`, out itself is what the sum starts from, and panels
-    have no start. `address` is `compiled_product` of the arrays' dtype.
+    start, A and X come as the panels that `packed` makes. With `add` the sum starts from out itself, and the panels have no
+    start. `address` is `compiled_product` of the arrays' dtype.
     """
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -113,13 +116,13 @@ def product(
 
 @cache
 def compiled_product(dtype: np.dtype[Any]) -> int:
-    """Where `product` lies for this dtype. Compiled once, not into every kernel that calls it: that saves twenty seconds."""
+    """The address of `product` for this dtype. It is compiled once, not into every kernel: that saves twenty seconds."""
     real, number, version = getattr(types, dtype.name), types.intp, THESE_FILES
 
     def run(
         a: Any, rows: Any, a_at: int, K: int, x: Any, panels: Any, add: bool, out: Any, out_at: int, N: int
     ) -> None:
-        version  # noqa: B018  # named, so that it is part of the key of Numba's cache
+        version  # noqa: B018  # a variable of the closure, and so part of the key of Numba's cache
         n, width = len(rows), WIDE * BYTES // a.itemsize
         tiles, height = -(-n // ROWS), (0 if add else 1) + K + x.shape[1]
         for j in range(0, N, width):
@@ -133,7 +136,7 @@ def compiled_product(dtype: np.dtype[Any]) -> int:
     return _compiled[-1].address
 
 
-_compiled: list[Any] = []  # code lives as long as somebody refers to it
+_compiled: list[Any] = []  # keeps the code alive
 
 
 @intrinsic
@@ -141,7 +144,7 @@ def tile(
     typing: Any, a: Any, rows: Any, lo: Any, n: Any, a_at: Any, K: Any, x: Any, panel: Any, panel_at: Any, add: Any,
     out: Any, out_at: Any, width: Any,
 ) -> Any:  # fmt: skip
-    """`product` for n of `rows`, from the number `lo` on, and for one panel: the loop that everything waits for."""
+    """`product` for n of `rows`, from number `lo` on, and for one panel: the innermost loop of all kernels."""
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         (a, rows, lo, n, a_at, K, x, panel, panel_at, add, out, out_at, width), t = args, signature.args
@@ -176,7 +179,7 @@ def tile(
 
 
 def _sums(code: Code, sums: Any, K: Any, a: Any, a_step: Any, B: Any, B_step: Any) -> Any:
-    """sums[r][v] += Σₖ a[r][k] B[k, v]: a loop over k that holds all sums in registers. a[r][k] are a_step bytes apart."""
+    """sums[r][v] += Σₖ a[r][k] B[k, v]: a loop over k that keeps all sums in registers; a_step is k's stride in bytes."""
     b, R, V = code.builder, len(sums), len(sums[0])
     before, loop, after = b.block, b.append_basic_block("loop"), b.append_basic_block("after")
     b.cbranch(b.icmp_signed(">", K, INDEX(0)), loop, after)
@@ -210,7 +213,7 @@ def _masks(code: Code, width: Any, V: int) -> list[Any]:
 
 
 def _for_each_shape(code: Code, n: Any, width: Any, write: Callable[[int, int], None]) -> None:
-    """Code for every number of rows and of vectors, and the jump to the one that is needed."""
+    """Code for every number of rows and of vectors, and a jump to the one that is needed."""
     b, number = code.builder, ir.IntType(64)
     V = b.sdiv(b.add(width, INDEX(code.lanes - 1)), INDEX(code.lanes))
     nothing, done = b.append_basic_block("nothing"), b.append_basic_block("done")

@@ -1,13 +1,13 @@
-"""What the three compiled cells share: the products of a step and of all steps, and who computes which rows when.
+"""Shared by the three compiled cells: the products of a step and of all steps, and the division of rows among workers.
 
     worker 0  rows 0-15   step 0   step 1   step 2   ...   a worker takes its sequences through all steps, so that no step
-    worker 1  rows 16-31  step 0   step 1   step 2   ...   waits for another worker, and only rows that a mask lets through
+    worker 1  rows 16-31  step 0   step 1   step 2   ...   waits for another worker; masked rows are left out of a step
 
-    forward   z = [1 h' x] [b; U; W]     backward   δh' = δz Uᵀ     `product.py`, for the live rows of a worker
+    forward   z = [1 h' x] [b; U; W]     backward   δh' = δz Uᵀ     `product.py`, for the unmasked rows of a worker
     gradients [h' x 1]ᵀ δz = [δU; δW; δb]   a worker takes some columns, or one of PARTS of the rows
 
-Every number is computed by one worker, by the same operations in the same order however the work is cut, and the shape alone
-says whether there are PARTS: the bits do not depend on the number of threads. float32 and float64.
+Every number is computed by one worker, by the same operations in the same order however the work is divided; whether there
+are PARTS depends on the shape alone. So the bits do not depend on the number of threads. float32 and float64.
 """
 
 import logging
@@ -26,13 +26,13 @@ from ..buffers import empty
 from .product import INNER, THESE_FILES, WIDE, compiled_product, line_up, packed_transposed, product
 from .vectors import BYTES, flush_denormals, gather, pointwise, restore
 
-PARTS = 4  # in which many rows are summed up apart: then no worker has to read what another one reads
-CHUNK = 128  # rows of [h' x 1] that the weight gradients take at a time: they stay in cache for all columns
+PARTS = 4  # a large batch is summed in this many parts, so that no two workers read the same rows
+CHUNK = 128  # the weight gradients take so many rows of [h' x 1] at a time: these stay in cache for all columns
 
 REAL = {np.dtype("float32"), np.dtype("float64")}
 NO_MASK = np.empty((0, 0), np.bool_)
 _one_caller = threading.Lock()  # Numba's workqueue layer aborts the process when two threads run kernels at once
-_told: set[str] = set()
+_compiled: set[str] = set()  # the cells whose kernels have run
 
 
 # -- from a tape to what kernels take: no None, one dtype, one signature ---------------------------------------------------
@@ -47,9 +47,9 @@ def of_one_dtype(*arrays: Array) -> list[Array]:
 
 
 def plain(a: Array, dtype: Any) -> Array:
-    """Contiguous and writable: for a read-only array everything would be compiled once more."""
+    """The array, contiguous and writable: for a read-only one all kernels would be compiled again."""
     if a.dtype == dtype and a.flags.c_contiguous and a.flags.writeable:
-        return a  # np.require would take as long as a small step's product to see it
+        return a  # np.require would take as long for this as the product of a small step
     return np.require(a, dtype, ["C", "W"])
 
 
@@ -65,40 +65,41 @@ def from_above(dh: Array | None, tape: Any) -> Array:
 
 
 def gates_from(tape: Any, last: bool) -> Array:
-    """The tape's gates; with `last` they leave it, for whoever writes over them. ValueError once they have left."""
+    """The tape's gates; with `last` they are removed from it, because δz is written over them. ValueError after that."""
     gates: Array | None = tape.gates
     if gates is None:
         raise ValueError(
-            "this tape is used up: a lean backward pass has written δz in the place of its gates. Run forward again, or "
-            "leave lean to the last pass"
+            "this tape is used up: a lean backward pass has written δz in the place of its gates. Run forward again, or use "
+            "lean in the last pass only"
         )
     tape.gates = None if last else gates
     return gates
 
 
 def last_from_above(d: Array | None, like: Array) -> Array:
-    """The gradient of the last state (B, H), to be changed in place; None is zero."""
+    """A copy of the last state's gradient (B, H), which kernels change in place; None is zero."""
     return np.zeros(like.shape, like.dtype) if d is None else np.array(d, like.dtype, order="C")
 
 
 def blocks_of(x: Array, mask: Array | None) -> tuple[Array, Array, Array]:
-    """The batch's rows (B,), where they are cut for the workers (n + 1,), and the mask (T, B), empty for none."""
-    (T, B, _), workers = x.shape, nb.get_num_threads()
+    """The rows (B,) of the batch, the limits (n + 1,) of the workers' blocks in them, and the mask (T, B), empty for none."""
+    T, B, _ = x.shape
+    workers = nb.get_num_threads()
     if mask is None:
         return *equal_blocks(B, workers), NO_MASK
-    work = np.cumsum(mask.sum(axis=0) + T / 8)  # (B,): a masked step is not free, its states are written
+    work = np.cumsum(mask.sum(axis=0) + T / 8)  # (B,): a masked step costs something too, its states are written
     cuts = np.searchsorted(work, work[-1] * np.linspace(0, 1, workers + 1), side="right")
     return np.arange(B), cuts, np.ascontiguousarray(mask)
 
 
 @lru_cache
 def equal_blocks(B: int, workers: int) -> tuple[Array, Array]:
-    """`blocks_of` without a mask: kept, for nobody writes to them."""
+    """`blocks_of` without a mask; cached, since nothing writes to the arrays."""
     return np.arange(B), np.arange(workers + 1) * B // workers
 
 
 def without_tape(state: Array, slots: int) -> Array:
-    """Room for a state (B, H) and for `slots` steps after it, of which a longer sequence uses the first again."""
+    """An array for a state (B, H) and for `slots` steps after it; a longer sequence uses the slots in turn."""
     states = np.empty((slots + 1, *state.shape), state.dtype)
     states[0] = state
     return states
@@ -106,14 +107,14 @@ def without_tape(state: Array, slots: int) -> Array:
 
 @contextmanager
 def guarded(cell: str) -> Iterator[None]:
-    """One caller at a time; and if a cell's first call takes long, the person waiting is told, once, that it compiles."""
+    """Lets one caller in at a time. If a cell's first call takes long, a log message says that it compiles."""
     with _one_caller:
-        if cell in _told:  # every call but the first: a timer would cost a tenth of a small step
+        if cell in _compiled:  # all calls but the first: a timer would cost a tenth of a small step
             yield
             return
-        _told.add(cell)
-        words = f"compiling the {cell}'s kernels, once on this machine: some ten seconds ..."
-        notice = threading.Timer(1.5, logging.getLogger("lstm_engine").warning, [words])
+        _compiled.add(cell)
+        message = f"compiling the {cell}'s kernels, once on this machine: about ten seconds ..."
+        notice = threading.Timer(1.5, logging.getLogger("lstm_engine").warning, [message])
         notice.start()
         try:
             yield
@@ -121,7 +122,7 @@ def guarded(cell: str) -> Iterator[None]:
             notice.cancel()
 
 
-# -- whole rows: called with the numbers that a row has, the rows, and the arrays (B, ...) that are read and written ----
+# -- whole rows: called with the length of a row, the rows, and the arrays (B, ...) that are read and written ----------
 
 copy_rows = pointwise(lambda a: a, reads=[1], writes=[1])
 zero_rows = pointwise(lambda: 0.0, reads=[], writes=[1])
@@ -132,13 +133,13 @@ add_product_rows = pointwise(lambda out, a, b: out + a * b, reads=[1, 1, 1], wri
 
 @nb.njit(**INNER)
 def slot(a: Array, t: int) -> Array:
-    """Step t in an array (slots, B, ...): a tape has a slot for every step; without one, some are used in turn."""
+    """Step t in an array (slots, B, ...): a tape has a slot for every step; without a tape, a few are used in turn."""
     return a[t % len(a)]
 
 
 @nb.njit(**INNER)
 def rows_where(mask: Array, t: int, live: bool, rows: Array, space: Array) -> Array:
-    """Those of a block's rows that take step t, or those that do not, in `space`."""
+    """The rows of a block that take step t (live), or those that do not, written into `space`."""
     n = 0
     for row in rows:
         if (len(mask) == 0 or mask[t, row]) == live:
@@ -154,7 +155,7 @@ def rows_where(mask: Array, t: int, live: bool, rows: Array, space: Array) -> Ar
 def set_product(
     address: int, h: Array, x: Array, panels: Array, r: Array, z: Array, z_at: int, N: int, rows: Array, space: Array
 ) -> None:  # fmt: skip
-    """z[row, z_at : z_at + N] = start + h @ U + x @ W; under recurrent dropout r (G, B, H) each gate has its own h∘rₖ."""
+    """z[row, z_at : z_at + N] = start + h @ U + x @ W; under recurrent dropout r (G, B, H) gate k reads h∘rₖ."""
     H, G = h.shape[1], len(r)
     if G == 0:
         product(address, h, rows, 0, H, x, panels[0], False, z, z_at, N)
@@ -168,7 +169,8 @@ def add_product_back(
     address: int, dz: Array, dz_at: int, N: int, panels: Array, r: Array, dh: Array, rows: Array, space: Array
 ) -> None:
     """dh[row] += dz[row, dz_at : dz_at + N] @ Uᵀ; under recurrent dropout the sum of dzₖ @ Uₖᵀ ∘ rₖ over the gates."""
-    H, G, nothing = dh.shape[1], len(r), np.empty((0, 0), dz.dtype)
+    H, G = dh.shape[1], len(r)
+    nothing = np.empty((0, 0), dz.dtype)
     if G == 0:
         product(address, dz, rows, dz_at, N, nothing, panels[0], True, dh, 0, H)
     for k in range(G):
@@ -187,11 +189,14 @@ def gradient_products(
 
     `dz_h` (T, B, GH) is the gradient of the recurrent product where it is not dz itself.
     """
-    (T, B, D), (H, GH), dtype = tape.x.shape, tape.U.shape, dz.dtype
+    (T, B, D), (H, GH) = tape.x.shape, tape.U.shape
+    dtype = dz.dtype
     x, h = tape.x.reshape(-1, D), tape.h_states[:-1].reshape(-1, H)
     flat = dz.reshape(-1, GH)
     live = np.arange(T * B) if tape.mask is None else np.flatnonzero(tape.mask)
-    r, workers, address = dropout_of(tape), nb.get_num_threads(), compiled_product(dtype)
+    r = dropout_of(tape)
+    workers = nb.get_num_threads()
+    address = compiled_product(dtype)
     dx = None
     if want_dx:
         dx = np.zeros((T, B, D), dtype)
@@ -207,7 +212,7 @@ def gradient_products(
 
 
 def weight_gradient(address: int, workers: int, live: Array, h: Array, x: Array, dz: Array, r: Array) -> Array:
-    """[h x 1]ᵀ dz over the `live` rows: (H + D + 1, GH). Where they are many and it is small, as PARTS sums."""
+    """[h x 1]ᵀ dz over the `live` rows: (H + D + 1, GH). If rows are many and the result small, the sum of PARTS sums."""
     shape = h.shape[1] + x.shape[1] + 1, dz.shape[1]
     parts = PARTS if len(live) >= 2048 and math.prod(shape) < 1 << 17 else 1
     out = empty((parts, *shape), dz.dtype)
@@ -219,7 +224,8 @@ def weight_gradient(address: int, workers: int, live: Array, h: Array, x: Array,
 def _input_gradient(
     workers: int, live: Array, dz: Array, panels: Array, dx: Array, address: int, helpers: int = THESE_FILES
 ) -> None:
-    D, GH, nothing = dx.shape[1], dz.shape[1], np.empty((0, 0), dz.dtype)
+    D, GH = dx.shape[1], dz.shape[1]
+    nothing = np.empty((0, 0), dz.dtype)
     for worker in nb.prange(workers):
         rows = live[worker * len(live) // workers : (worker + 1) * len(live) // workers]
         product(address, dz, rows, 0, GH, nothing, panels, True, dx, 0, D)
@@ -237,7 +243,9 @@ def _weight_gradient(
     address: int,
     helpers: int = THESE_FILES,
 ) -> None:
-    lanes, (parts, _, GH), n = BYTES // out.itemsize, out.shape, len(live)
+    lanes = BYTES // out.itemsize
+    parts, _, GH = out.shape
+    n = len(live)
     vectors = -(-GH // lanes)
     for job in nb.prange(parts * stripes):
         part, stripe = job // stripes, job % stripes
@@ -250,9 +258,10 @@ def _weight_gradient(
 def columns_gradient(
     lo: int, hi: int, live: Array, h: Array, x: Array, dz: Array, r: Array, out: Array, address: int
 ) -> None:
-    """Columns lo to hi of the weight gradient. Under recurrent dropout every gate has seen an h of its own."""
+    """Columns lo to hi of the weight gradient. Under recurrent dropout gate k has read h∘rₖ."""
     state = flush_denormals()
-    (C, GH), H, D, G = out.shape, h.shape[1], x.shape[1], max(1, len(r))
+    C, GH = out.shape
+    H, D, G = h.shape[1], x.shape[1], max(1, len(r))
     lanes = BYTES // out.itemsize
     a, space = np.ones((CHUNK, C), out.dtype), line_up(1, CHUNK * WIDE * lanes, out)[0]
     nothing, inputs = np.empty((0, 0), out.dtype), np.arange(C)

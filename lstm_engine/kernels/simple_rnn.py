@@ -1,6 +1,6 @@
 """The SimpleRNN's compiled twin: the pair of `cells/simple_rnn.py`, with the same tape and gradients.
 
-How rows are dealt to threads and masked steps passed over stands in `rows.py`.
+`rows.py` divides the rows among threads and leaves out masked steps.
 """
 
 from collections.abc import Callable
@@ -51,13 +51,14 @@ def simple_rnn_forward(
 def simple_rnn_infer(
     x: Array, W: Array, U: Array, b: Array, h0: Array, mask: Array | None = None, sequences: bool = False
 ) -> tuple[Array, list[Array]]:
-    """h (T, B, H), or with sequences=False the last step's alone (1, B, H), and the last state: forward without a tape."""
+    """h (T, B, H), or with sequences=False that of the last step (1, B, H), and the last state; without a tape."""
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     h = without_tape(h0, len(x) if sequences else 1)
     rows, cuts, mask = blocks_of(x, mask)
-    panels, address = packed(b, U, W, 0), compiled_product(x.dtype)
+    panels = packed(b, U, W, 0)
+    address = compiled_product(x.dtype)
     with guarded("SimpleRNN"):
-        if len(rows) == 1:  # for one row no second thread need wake up
+        if len(rows) == 1:  # one row needs no second thread
             _alone(mask, x, panels, h, address)
         else:
             _forward(rows, cuts, mask, x, panels, h[:0], h, address)
@@ -68,7 +69,9 @@ def simple_rnn_infer(
 def simple_rnn_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Array], Array]:
     """A function that takes a step x (B, D), returns its h (B, H) and keeps it for the next."""
     W, U, b, h0 = of_one_dtype(W, U, b, h0)
-    h, panels, address = without_tape(h0, 1), packed(b, U, W, 0), compiled_product(W.dtype)
+    h = without_tape(h0, 1)
+    panels = packed(b, U, W, 0)
+    address = compiled_product(W.dtype)
 
     def step(x: Array) -> Array:
         _alone(NO_MASK, x[None], panels, h, address)
@@ -81,15 +84,25 @@ def simple_rnn_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Arra
 def simple_rnn_backward(
     tape: SimpleRNNTape, dh: Array | None = None, dh_T: Array | None = None, lean: bool = False
 ) -> SimpleRNNGradients:
-    """`cells.simple_rnn.simple_rnn_backward`, compiled. `lean` leaves out what training does not use: dx and all dh."""
+    """`cells.simple_rnn.simple_rnn_backward`, compiled. With `lean` dx and dh are left out: training does not use them."""
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
-    (T, B, H), dtype, r = tape.h.shape, tape.h.dtype, dropout_of(tape)
-    dz, dh_total, dh0 = empty((T, B, H), dtype), empty((1 if lean else T, B, H), dtype), last_from_above(dh_T, tape.h0)
+    T, B, H = tape.h.shape
+    dtype = tape.h.dtype
+    r = dropout_of(tape)
+    dz, dh_total = empty((T, B, H), dtype), empty((1 if lean else T, B, H), dtype)
+    dh0 = last_from_above(dh_T, tape.h0)
     with guarded("SimpleRNN"):
         _backward(
-            *blocks_of(tape.x, tape.mask), from_above(dh, tape), packed_transposed(tape.U, len(r)), r, tape.h_states,
-            dz, dh_total, dh0,            compiled_product(dtype),
-        )  # fmt: skip
+            *blocks_of(tape.x, tape.mask),
+            from_above(dh, tape),
+            packed_transposed(tape.U, len(r)),
+            r,
+            tape.h_states,
+            dz,
+            dh_total,
+            dh0,
+            compiled_product(dtype),
+        )
         x, dW, dU, db, _ = gradient_products(tape, not lean, dz)
     return SimpleRNNGradients(x=x, W=dW, U=dU, b=db, h0=dh0, z=dz, h=None if lean else dh_total)
 
@@ -107,14 +120,16 @@ step_rows = pointwise(lambda z: tanh(z), reads=[1], writes=[1])  # z -> h
 step_back_rows = pointwise(step_back, reads=[1, 1], writes=[1, 1])  # h, dh -> dz, dh_next
 
 
-# -- what a worker does with its block, and a parallel loop over blocks, kept bare to compile fast ---------------------
+# -- the work on a block, and a parallel loop over blocks, which is short so that it compiles fast ---------------------
 
 
 @nb.njit(**INNER)
 def forward_block(
     rows: Array, mask: Array, x: Array, panels: Array, r: Array, h: Array, space: Array, address: int
 ) -> None:  # fmt: skip
-    state, some, H = flush_denormals(), np.empty_like(rows), h.shape[2]
+    state = flush_denormals()
+    some = np.empty_like(rows)
+    H = h.shape[2]
     for t in range(len(x)):
         live = rows_where(mask, t, True, rows, some)
         now, after = slot(h, t), slot(h, t + 1)
@@ -147,7 +162,9 @@ def backward_block(
     rows: Array, mask: Array, dh: Array, panels: Array, r: Array, h: Array,
     dz: Array, dh_total: Array, dh_next: Array, space: Array, address: int,
 ) -> None:  # fmt: skip
-    state, some, H = flush_denormals(), np.empty_like(rows), h.shape[2]
+    state = flush_denormals()
+    some = np.empty_like(rows)
+    H = h.shape[2]
     for t in range(len(dz) - 1, -1, -1):
         total = slot(dh_total, t)
         if len(dh):

@@ -1,9 +1,9 @@
-"""Vector instructions for compiled code: what Numba's loops cannot be made to give.
+"""Vector instructions for compiled code, because Numba's loops are too slow.
 
-A loop that LLVM vectorises by itself stays at half the width of AVX-512 and keeps a product's sums in memory. So the inner
-parts of every kernel are written as LLVM's own vectors: products in `product.py`, and here `pointwise`, which turns
+A loop that LLVM vectorises by itself uses half the width of AVX-512 and keeps the sums of a product in memory. So the inner
+parts of every kernel are written with LLVM's vectors: products in `product.py`, and here `pointwise`, which turns
 equations into code for as many units at a time as a register holds. The equations are called once, with `Vector`s that
-write down what is done to them. float32 and float64 alike.
+record the operations. float32 and float64.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def lanes(itemsize: int) -> int:
 
 
 class Code:
-    """Where vectors of one type are being written: LLVM's builder, and how many numbers lie side by side."""
+    """LLVM's builder, and the vector type of the code that is being written with it."""
 
     def __init__(self, context: Any, builder: Any, dtype: Any) -> None:
         self.builder, self.real = builder, context.get_value_type(dtype)
@@ -77,7 +77,7 @@ class Code:
 
 
 class Vector:
-    """LANES numbers, one for each of as many units. Python's numbers stand for themselves in every lane."""
+    """A vector of `lanes` numbers, one per unit. In operations a Python number stands for a vector of equal numbers."""
 
     def __init__(self, code: Code, value: Any) -> None:
         self.code, self.value = code, value
@@ -107,7 +107,7 @@ class Vector:
     __radd__, __rmul__ = __add__, __mul__
 
     def within(self, limit: float) -> Vector:
-        """Cut to [-limit, limit]. NaN stays NaN."""
+        """The numbers, clipped to [-limit, limit]. NaN stays NaN."""
         b, value = self.code.builder, self.value
         for comparison, end in ((">", limit), ("<", -limit)):
             bound = self.code.spread(self.code.real(end))
@@ -131,7 +131,7 @@ Q = (1.0, 4.67778324e-01, 2.61644749e-02, 3.41130588e-04, 8.52252750e-07)
 def tanh(*xs: Vector) -> list[Vector]:
     """tanh of each: the math library's in float64, in float32 within 4e-7. NaN in one may reach the others of its lane.
 
-    Divisions are what takes time, so a pair of quotients is formed with one: a/b and c/d are ad and cb, each times 1/bd.
+    Divisions take most of the time, so two quotients share one: a/b and c/d are ad and cb, each times 1/bd.
     """
     if xs[0].code.size == 8:
         return [x.each("tanh") for x in xs]
@@ -164,10 +164,10 @@ def gates_of(sigmoid: Sequence[Vector], tanhs: Sequence[Vector]) -> list[Vector]
 
 
 def pointwise(equations: Callable[..., Any], reads: Sequence[int], writes: Sequence[int]) -> Any:
-    """Compiled `equations`: called as f(H, rows, arrays) it runs them for some rows (n,) of arrays (B, G H).
+    """Compiled `equations`: f(H, rows, arrays) evaluates them for some rows (n,) of arrays (B, G H).
 
-    `arrays` are those that are read, then those that are written; `reads` and `writes` say for each how many vectors of H
-    units a row holds. The equations take the one and return the other, one after another.
+    `arrays` are those that are read, then those that are written; `reads` and `writes` give G for each. The equations take
+    the vectors of the arrays that are read as arguments, and return those of the arrays that are written, in this order.
     """
 
     @intrinsic
@@ -226,21 +226,21 @@ def _listed(values: Any) -> Any:
 
 
 def row_of(code: Code, array: Any, row: Any) -> Any:
-    """Where this row of an array starts."""
+    """A pointer to the start of a row of an array."""
     return moved(code, array.data, code.builder.mul(row, code.builder.extract_value(array.strides, 0)))
 
 
 def moved(code: Code, pointer: Any, by: Any) -> Any:
-    """The pointer, so many bytes on."""
+    """The pointer, moved by so many bytes."""
     b, byte = code.builder, ir.IntType(8).as_pointer()
     return b.bitcast(b.gep(b.bitcast(pointer, byte), [by]), code.real.as_pointer())
 
 
 @intrinsic
 def flush_denormals(typing: Any) -> Any:
-    """From here on this thread takes numbers below 1e-38 (in float64 1e-308) for 0. Returns what `restore` needs.
+    """Makes this thread treat numbers below 1e-38 (in float64 1e-308) as 0. Returns the state for `restore`.
 
-    Gradients that vanish over many steps end there, where a processor takes a hundred times as long for each operation.
+    Gradients that vanish over many steps become that small, and a processor then takes a hundred times as long.
     """
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -206,7 +206,7 @@ def test_the_end_of_padded_sequences_is_not_blamed_on_the_mask(mutate):
     mutate("lstm", "dtanh(tape.tanh_c[t], dh_total[t] * o)", "dtanh(tape.tanh_c[t], dh_total[t] * i)")
     found = departure(model(le.LSTM(H), le.Dense(1)), mask=np.tile(np.arange(T) < 4, (N, 1)))
     assert (found.quantity, found.step) == ("c", 3)
-    assert "what h hands to c" in found.term
+    assert "h's part of δc" in found.term
 
 
 def test_a_gate_without_its_slope_departs_at_that_gate(mutate):
@@ -361,5 +361,5 @@ def test_a_departure_reads_as_a_sentence_an_equation_and_a_line(mutate):
     mutate("lstm", "dc[t] * f", "dc[t]")
     said = str(departure(sequences("lstm"))).splitlines()
     assert said[0].startswith("First departs in lstm, step 4 (from 0, as the layer runs), c: off by ")
-    assert said[1:3] == ["  Look at δc' = δc∘f, what the step after sends back to c", "  dc_next = dc[t] * f"]
+    assert said[1:3] == ["  Look at δc' = δc∘f, sent back by the step after", "  dc_next = dc[t] * f"]
     assert said[3].startswith("  in lstm_engine/cells/lstm.py:")

@@ -1,5 +1,6 @@
 """The readable SimpleRNN pair against derivatives that know nothing of its backward pass."""
 
+import functools
 import math
 
 import numpy as np
@@ -11,11 +12,10 @@ from lstm_engine.cells.simple_rnn import simple_rnn_backward, simple_rnn_forward
 INPUTS = ("x", "W", "U", "b", "h0")
 
 
-def unit_scale(T, B, D, H, seed=0):
-    """x, W, U, b, h0: kernel N(0, 1/D), orthogonal recurrent kernel, the rest N(0, 1), so that all terms count."""
-    rng = np.random.default_rng(seed)
-    W, U = rng.standard_normal((D, H)) / np.sqrt(D), np.linalg.qr(rng.standard_normal((H, H)))[0]
-    return [rng.standard_normal((T, B, D)), W, U, rng.standard_normal(H), rng.standard_normal((B, H))]
+@pytest.fixture
+def inputs(unit_scale):
+    """x, W, U, b, h0 at unit scale."""
+    return functools.partial(unit_scale, cell="simple_rnn")
 
 
 def masks(T, B, H, masked, dropped):
@@ -43,13 +43,13 @@ def check_gradients(rel, inputs, **options):
 
 @pytest.mark.parametrize(("masked", "dropped"), [(False, False), (True, False), (False, True), (True, True)])
 @pytest.mark.parametrize(("T", "B"), [(6, 3), (1, 1)])
-def test_every_gradient_is_the_complex_step(rel, masked, dropped, T, B):
-    check_gradients(rel, unit_scale(T, B, 2, 4), **masks(T, B, 4, masked, dropped))
+def test_every_gradient_is_the_complex_step(rel, inputs, masked, dropped, T, B):
+    check_gradients(rel, inputs(T, B, 2, 4), **masks(T, B, 4, masked, dropped))
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_every_activation_has_its_gradient(rel, name):
-    check_gradients(rel, unit_scale(3, 3, 2, 3, seed=3), **masks(3, 3, 3, True, True), activation=name)
+def test_every_activation_has_its_gradient(rel, inputs, name):
+    check_gradients(rel, inputs(3, 3, 2, 3, seed=3), **masks(3, 3, 3, True, True), activation=name)
 
 
 def test_a_step_is_the_equation_worked_by_hand():
@@ -58,18 +58,18 @@ def test_a_step_is_the_equation_worked_by_hand():
     np.testing.assert_allclose(tape.h[0, 0, 0], math.tanh(x * w + h * u + b), rtol=1e-15)
 
 
-def test_a_linear_network_is_a_sum_of_powers(rel):
+def test_a_linear_network_is_a_sum_of_powers(rel, inputs):
     """Without a nonlinearity h_T = h0 Uᵀ + Σ (x_t W + b) U^(T-1-t)."""
-    x, W, U, b, h0 = unit_scale(5, 2, 3, 4)
+    x, W, U, b, h0 = inputs(5, 2, 3, 4)
     power = np.linalg.matrix_power
     expected = h0 @ power(U, 5) + sum((x[t] @ W + b) @ power(U, 4 - t) for t in range(5))
     assert rel(simple_rnn_forward(x, W, U, b, h0, activation="linear").h[-1], expected) < 1e-14
 
 
-def test_masked_step_carries_the_state_and_sends_no_gradient_into_its_product():
+def test_masked_step_carries_the_state_and_sends_no_gradient_into_its_product(inputs):
     mask = np.ones((4, 3), bool)
     mask[2, 1] = False
-    tape = simple_rnn_forward(*unit_scale(4, 3, 2, 5), mask=mask)
+    tape = simple_rnn_forward(*inputs(4, 3, 2, 5), mask=mask)
     np.testing.assert_array_equal(tape.h[2, 1], tape.h[1, 1])
     assert (tape.h[2, 0] != tape.h[1, 0]).all()
     grads = simple_rnn_backward(tape, dh=np.ones(tape.h.shape))
@@ -77,26 +77,26 @@ def test_masked_step_carries_the_state_and_sends_no_gradient_into_its_product():
     assert not grads.x[2, 1].any()
 
 
-def test_fully_masked_sequence_returns_its_initial_state_and_passes_the_gradient_through():
-    inputs = unit_scale(3, 2, 3, 4)
-    tape, dh_T = simple_rnn_forward(*inputs, mask=np.zeros((3, 2), bool)), np.ones((2, 4))
+def test_fully_masked_sequence_returns_its_initial_state_and_passes_the_gradient_through(inputs):
+    arrays = inputs(3, 2, 3, 4)
+    tape, dh_T = simple_rnn_forward(*arrays, mask=np.zeros((3, 2), bool)), np.ones((2, 4))
     grads = simple_rnn_backward(tape, dh_T=dh_T)
-    np.testing.assert_array_equal(tape.h[-1], inputs[4])
+    np.testing.assert_array_equal(tape.h[-1], arrays[4])
     np.testing.assert_array_equal(grads.h0, dh_T)
     assert not grads.W.any()
 
 
-def test_masked_steps_change_nothing_a_shorter_sequence_would_not():
-    x, *rest = unit_scale(6, 2, 3, 4)
+def test_masked_steps_change_nothing_a_shorter_sequence_would_not(inputs):
+    x, *rest = inputs(6, 2, 3, 4)
     mask = np.ones((6, 2), bool)
     mask[4:] = False
     x[4:] = np.nan  # what lies under the mask must not matter
     np.testing.assert_array_equal(simple_rnn_forward(x, *rest, mask=mask).h[-1], simple_rnn_forward(x[:4], *rest).h[-1])
 
 
-def test_per_step_gradients_are_those_of_the_states(rel):
+def test_per_step_gradients_are_those_of_the_states(rel, inputs):
     """grads.h[t] is what starting afresh from the state after step t would send back, and what comes from above."""
-    x, W, U, b, h0 = unit_scale(6, 2, 3, 4)
+    x, W, U, b, h0 = inputs(6, 2, 3, 4)
     tape, dh = simple_rnn_forward(x, W, U, b, h0), np.random.default_rng(2).standard_normal((6, 2, 4))
     later = simple_rnn_backward(simple_rnn_forward(x[4:], W, U, b, tape.h[3]), dh=dh[4:])
     assert rel(simple_rnn_backward(tape, dh=dh).h[3], later.h0 + dh[3]) < 1e-14
@@ -110,8 +110,8 @@ def test_per_step_gradients_are_those_of_the_states(rel):
         (3, (2, 4), r"b must have shape \(4,\)"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(at, shape, words):
-    inputs = unit_scale(4, 2, 3, 4)
-    inputs[at] = np.zeros(shape)
+def test_arrays_that_do_not_fit_are_refused(inputs, at, shape, words):
+    arrays = inputs(4, 2, 3, 4)
+    arrays[at] = np.zeros(shape)
     with pytest.raises(ValueError, match=words):
-        simple_rnn_forward(*inputs)
+        simple_rnn_forward(*arrays)

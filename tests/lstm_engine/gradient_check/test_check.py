@@ -222,7 +222,7 @@ def test_fewer_than_three_steps_are_refused(small):
 def test_weights_too_small_to_see_are_refused(small):
     model, x, y = small
     model.set_weights([w * 0.01 for w in model.get_weights()])
-    with pytest.raises(ValueError, match=r"lstm's pre-activations move by 0.01.* too\s+small"):
+    with pytest.raises(ValueError, match=r"lstm's pre-activations vary by 0.01.* too\s+small"):
         le.gradcheck(model, x, y)
     assert le.gradcheck(model, x, y, allow_small=True).ok
 

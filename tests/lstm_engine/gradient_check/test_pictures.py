@@ -187,6 +187,7 @@ def test_a_lone_wrong_element_of_a_large_weight_is_still_seen(at, every):
     assert drawn(fig)[row, column] == pytest.approx(np.log10(0.01 / 1.01))
 
 
+@pytest.mark.slow  # some forty pictures
 @pytest.mark.parametrize(
     "layers",
     [
@@ -348,7 +349,14 @@ def test_the_page_says_the_verdict_in_words_and_has_every_row(check):
     assert len(page.alts) == len(report.arrays)
 
 
-def test_the_page_of_a_failed_check_opens_at_what_failed(check):
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """For questions about a page's text: each picture is its alternative text, and nothing is drawn."""
+    monkeypatch.setattr(pictures, "heat_map", lambda report, parameter: None)
+    monkeypatch.setattr(pictures, "image", lambda figure, alt: f'<img alt="{alt}">')
+
+
+def test_the_page_of_a_failed_check_opens_at_what_failed(check, no_pictures):
     def spoil(grads):
         grads.b[H : 2 * H] *= -1
 
@@ -362,7 +370,7 @@ def test_the_page_of_a_failed_check_opens_at_what_failed(check):
     assert [row[1] for row in page.rows if row[-1] == "FAILED"] == ["f"]
 
 
-def test_what_was_not_exercised_is_not_called_proved(batch):
+def test_what_was_not_exercised_is_not_called_proved(batch, no_pictures):
     model = network(le.LSTM(H, return_sequences=True), le.Dense(2))
     model.weights["dense/kernel"][...] = 0.0
     page = Page(le.gradcheck(model, *batch)._repr_html_())
@@ -370,7 +378,7 @@ def test_what_was_not_exercised_is_not_called_proved(batch):
     assert "lstm/kernel: not exercised" in page.alts
 
 
-def test_names_and_notes_are_escaped():
+def test_names_and_notes_are_escaped(no_pictures):
     report = one_row('<script>alert("x")</script>', np.ones(3), np.ones(3), gate="<u>")
     report.notes.append("1 < 2 & <i>so</i>")
     page = Page(report._repr_html_())

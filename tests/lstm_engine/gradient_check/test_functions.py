@@ -122,7 +122,7 @@ def test_a_cell_state_that_skips_the_forget_gate_departs_one_step_before_the_las
     report = check(inputs, Wrong, method=method, step=step)
     assert ("x", "") in failed(report)
     note = report.notes[-1]
-    assert "right at step 4 and first departs at step 3: look at what a step hands back" in note
+    assert "right at step 4 and first departs at step 3: look at what a step passes back" in note
 
 
 def test_a_forget_gate_that_looks_at_its_own_step_departs_at_the_last(inputs):
@@ -428,7 +428,7 @@ def test_inputs_that_are_one_array_or_in_another_order():
     ("options", "message"),
     [
         ({"gates": {"V": "ab"}}, "gates and time_axis name V; inputs with a gradient are w, x"),
-        ({"gates": {"x": "ab"}}, r"x has shape \(3,\): its last axis does not fall into 2 equal gates"),
+        ({"gates": {"x": "ab"}}, r"x has shape \(3,\): its last axis does not divide into 2 equal gates"),
         ({"time_axis": {"x": 1}}, r"x has shape \(3,\): there is no axis 1"),
         ({"time_axis": {"w": 0}}, "fewer than 3 steps on axis 0"),
         ({"method": "forward"}, "method must be one of"),

@@ -13,13 +13,14 @@ READINGS = pytest.mark.parametrize("reset_after", [True, False])
 CASES = pytest.mark.parametrize(("masked", "dropped"), [(False, False), (True, False), (False, True), (True, True)])
 
 
-def unit_scale(T, B, D, H, reset_after, seed=0):
-    """x, W, U, b, h0: kernel N(0, 1/D), orthogonal recurrent kernel, the rest N(0, 1), so that all terms count."""
-    rng = np.random.default_rng(seed)
-    W = rng.standard_normal((D, 3 * H)) / np.sqrt(D)
-    U = np.linalg.qr(rng.standard_normal((3 * H, H)))[0].T
-    b = rng.standard_normal((2, 3 * H) if reset_after else 3 * H)
-    return [rng.standard_normal((T, B, D)), W, U, b, rng.standard_normal((B, H))]
+@pytest.fixture
+def inputs(unit_scale):
+    """x, W, U, b, h0 at unit scale."""
+
+    def draw(T, B, D, H, reset_after, seed=0):
+        return unit_scale(T, B, D, H, seed=seed, cell="gru" if reset_after else "gru, reset before")
+
+    return draw
 
 
 def masks(T, B, H, masked, dropped):
@@ -48,16 +49,16 @@ def check_gradients(rel, inputs, **options):
 @READINGS
 @CASES
 @pytest.mark.parametrize(("T", "B"), [(6, 3), (1, 1)])
-def test_every_gradient_is_the_complex_step(rel, reset_after, masked, dropped, T, B):
-    check_gradients(rel, unit_scale(T, B, 2, 4, reset_after), **masks(T, B, 4, masked, dropped))
+def test_every_gradient_is_the_complex_step(rel, inputs, reset_after, masked, dropped, T, B):
+    check_gradients(rel, inputs(T, B, 2, 4, reset_after), **masks(T, B, 4, masked, dropped))
 
 
 @READINGS
 @pytest.mark.parametrize("name", ACTIVATIONS)
 @pytest.mark.parametrize("place", ["activation", "recurrent_activation"])
-def test_every_activation_has_its_gradient_in_both_places(rel, reset_after, name, place):
-    inputs = [0.5 * a for a in unit_scale(3, 3, 2, 3, reset_after, seed=3)]  # exponential gates overflow at 1
-    check_gradients(rel, inputs, **masks(3, 3, 3, True, True), **{place: name})
+def test_every_activation_has_its_gradient_in_both_places(rel, inputs, reset_after, name, place):
+    arrays = [0.5 * a for a in inputs(3, 3, 2, 3, reset_after, seed=3)]  # exponential gates overflow at 1
+    check_gradients(rel, arrays, **masks(3, 3, 3, True, True), **{place: name})
 
 
 @READINGS
@@ -76,9 +77,9 @@ def test_a_step_is_the_equations_worked_by_hand(reset_after):
     np.testing.assert_allclose(tape.gates[0, 0], [z, r, candidate], rtol=0, atol=1e-15)
 
 
-def test_the_readings_agree_where_no_unit_sees_another(rel):
+def test_the_readings_agree_where_no_unit_sees_another(rel, inputs):
     """With a diagonal Uₕ and no bias of its own, r∘(h'Uₕ) = (r∘h')Uₕ."""
-    x, W, U, b, h0 = unit_scale(5, 3, 2, 4, reset_after=True)
+    x, W, U, b, h0 = inputs(5, 3, 2, 4, reset_after=True)
     U[:, 8:] = np.diag([0.9, -0.7, 1.1, 0.4])
     b[1] = 0
     after, before = gru_forward(x, W, U, b, h0), gru_forward(x, W, U, b[0], h0)
@@ -90,10 +91,10 @@ def test_the_readings_agree_where_no_unit_sees_another(rel):
 
 
 @READINGS
-def test_masked_step_carries_the_state_and_leaves_no_gates(reset_after):
+def test_masked_step_carries_the_state_and_leaves_no_gates(inputs, reset_after):
     mask = np.ones((4, 3), bool)
     mask[2, 1] = False
-    tape = gru_forward(*unit_scale(4, 3, 2, 5, reset_after), mask=mask)
+    tape = gru_forward(*inputs(4, 3, 2, 5, reset_after), mask=mask)
     np.testing.assert_array_equal(tape.h[2, 1], tape.h[1, 1])
     assert not tape.gates[2, 1].any()
     assert not tape.inner[2, 1].any()
@@ -105,19 +106,19 @@ def test_masked_step_carries_the_state_and_leaves_no_gates(reset_after):
 
 
 @READINGS
-def test_fully_masked_sequence_returns_its_initial_state_and_passes_the_gradient_through(reset_after):
-    inputs = unit_scale(3, 2, 3, 4, reset_after)
-    tape, dh_T = gru_forward(*inputs, mask=np.zeros((3, 2), bool)), np.ones((2, 4))
+def test_fully_masked_sequence_returns_its_initial_state_and_passes_the_gradient_through(inputs, reset_after):
+    arrays = inputs(3, 2, 3, 4, reset_after)
+    tape, dh_T = gru_forward(*arrays, mask=np.zeros((3, 2), bool)), np.ones((2, 4))
     grads = gru_backward(tape, dh_T=dh_T)
-    np.testing.assert_array_equal(tape.h[-1], inputs[4])
+    np.testing.assert_array_equal(tape.h[-1], arrays[4])
     np.testing.assert_array_equal(grads.h0, dh_T)
     assert not grads.W.any()
     assert not grads.U.any()
 
 
 @READINGS
-def test_masked_steps_change_nothing_a_shorter_sequence_would_not(reset_after):
-    x, *rest = unit_scale(6, 2, 3, 4, reset_after)
+def test_masked_steps_change_nothing_a_shorter_sequence_would_not(inputs, reset_after):
+    x, *rest = inputs(6, 2, 3, 4, reset_after)
     mask = np.ones((6, 2), bool)
     mask[4:] = False
     x[4:] = np.nan  # what lies under the mask must not matter
@@ -125,17 +126,17 @@ def test_masked_steps_change_nothing_a_shorter_sequence_would_not(reset_after):
 
 
 @READINGS
-def test_per_step_gradients_are_those_of_the_states(rel, reset_after):
+def test_per_step_gradients_are_those_of_the_states(rel, inputs, reset_after):
     """grads.h[t] is what starting afresh from the state after step t would send back, and what comes from above."""
-    x, W, U, b, h0 = unit_scale(6, 2, 3, 4, reset_after)
+    x, W, U, b, h0 = inputs(6, 2, 3, 4, reset_after)
     tape, dh = gru_forward(x, W, U, b, h0), np.random.default_rng(2).standard_normal((6, 2, 4))
     later = gru_backward(gru_forward(x[4:], W, U, b, tape.h[3]), dh=dh[4:])
     assert rel(gru_backward(tape, dh=dh).h[3], later.h0 + dh[3]) < 1e-14
 
 
 @READINGS
-def test_the_gates_are_views_of_one_buffer_in_the_order_z_r_candidate(reset_after):
-    tape = gru_forward(*unit_scale(3, 2, 3, 4, reset_after))
+def test_the_gates_are_views_of_one_buffer_in_the_order_z_r_candidate(inputs, reset_after):
+    tape = gru_forward(*inputs(3, 2, 3, 4, reset_after))
     for k, gate in enumerate((tape.z, tape.r, tape.candidate)):
         assert np.shares_memory(gate, tape.gates)
         np.testing.assert_array_equal(gate, tape.gates[..., 4 * k : 4 * k + 4])
@@ -151,8 +152,8 @@ def test_the_gates_are_views_of_one_buffer_in_the_order_z_r_candidate(reset_afte
         (4, (1, 4), r"h0 must have shape|W must have"),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused(at, shape, words):
-    inputs = unit_scale(4, 2, 3, 4, reset_after=True)
-    inputs[at] = np.zeros(shape)
+def test_arrays_that_do_not_fit_are_refused(inputs, at, shape, words):
+    arrays = inputs(4, 2, 3, 4, reset_after=True)
+    arrays[at] = np.zeros(shape)
     with pytest.raises(ValueError, match=words):
-        gru_forward(*inputs)
+        gru_forward(*arrays)
