@@ -32,10 +32,10 @@ class Arrays(dict[str, Array]):
 class LayerTrace(Arrays):
     """Every value of one recurrent layer, or of one direction of a Bidirectional.
 
-    x (N, T, D) is the layer's input, 0 at masked steps. Of shape (N, T, units), an LSTM has the pre-activations z_i z_f
-    z_g z_o (z = xW + h'U + b), the gates i f g o after their activations, c, tanh_c and h; a GRU z_z z_r z_candidate, z r candidate
-    and h; a SimpleRNN z_h and h. h0 (and c0), (N, units), are the states that the first step starts from. `grad` has the
-    same names and shapes, or is None without y. `mask` (N, T) is True at the existing steps, or None.
+    x (N, T, D) is the layer's input, 0 at masked steps. The other arrays are (N, T, units). An LSTM has the pre-activations
+    z_i z_f z_g z_o (z = xW + h'U + b), the gates i f g o after their activations, c, tanh_c and h; a GRU z_z z_r z_candidate,
+    z r candidate and h; a SimpleRNN z_h and h. h0 (and c0), (N, units), are the states before the first step. `grad`
+    has the same names and shapes, or is None without y. `mask` (N, T) is True at the existing steps, or None.
 
     At a masked step nothing is computed: its pre-activations and gates are NaN and their gradients 0, while h and c are those
     of the step before, with their gradients. With go_backwards the step before, h' in the equations, has the larger number.
