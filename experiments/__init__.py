@@ -1,17 +1,17 @@
-"""What a person runs: the commands, the Keras reference beside the engine, and the reports.
+"""Everything that a person runs: the commands, comparisons with Keras, studies, lessons and reports.
 
-For your own pair of models, from Python: `experiments.side_by_side(engine_model, keras_model, X, y)` follows them batch
-by batch, and `experiments.from_keras(keras_model)` makes the engine's twin of a live Keras model.
+For your own models, from Python: `experiments.side_by_side(engine_model, keras_model, X, y)` compares two models batch by
+batch, and `experiments.from_keras(keras_model)` makes the engine's twin of a live Keras model. Open `cli/` first.
 """
 
 from importlib.util import find_spec
 from pathlib import Path
 
 for _name in ("features", "lstm_engine"):  # plain words for packages: a folder where Python was started may hide one
-    _found = find_spec(_name)
-    if _found is None or _found.origin is None or Path(_found.origin).parents[1] != Path(__file__).parents[1]:
+    _spec = find_spec(_name)
+    if _spec is None or _spec.origin is None or Path(_spec.origin).parents[1] != Path(__file__).parents[1]:
         raise ImportError(
-            f"Python finds another {_name!r} ({(_found and _found.origin) or 'a folder without code'}) than the one that "
+            f"Python finds another {_name!r} ({(_spec and _spec.origin) or 'a folder without code'}) than the one that "
             f"was installed beside {Path(__file__).parent}: start in another folder, or rename that one"
         )
 

@@ -1,15 +1,19 @@
 """Shared by all tests: Keras in float64 when asked for, unit-scale weights, the relative error, recordings, a browser."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ["JAX_ENABLE_X64"] = "1"  # without it float64 Keras computes in float32; float32 Keras is not touched
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of arrays this small, a second thread only keeps a core busy
+# JAX keeps what it compiles, for all processes: each Keras model is compiled anew, but few of them differ.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import shutil
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest

@@ -1,6 +1,5 @@
 """`lstm-engine bench`: the engine's time and memory beside Keras, PyTorch, onnxruntime and plain NumPy.
 
-Every side lives in a process of its own and they take turns, a burst each, round after round (`turns.py`); a ratio is taken
-within a round, so that a machine that slows down for a while slows both alike (`ratios.py`). Sides are timed at their best
-(`sides.py` and a file a library), on the same task from the same weights, and only after they computed the same numbers.
+Open `run.py` first: it measures the parts of a plan. Each side runs in a separate process; the sides take turns, a burst
+each (`turns.py`), and a ratio compares bursts of the same round, so that a slow moment slows both alike (`ratios.py`).
 """

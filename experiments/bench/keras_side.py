@@ -21,9 +21,7 @@ class KerasSide:
 
     def train(self) -> dict[str, Way]:
         one, many = to_keras(self.task.model()), to_keras(self.task.model())
-        compiled = (
-            self.keras.backend.backend() != "torch"
-        )  # without compiling, an epoch has nothing to gain by its length
+        compiled = self.keras.backend.backend() != "torch"  # else a longer epoch gains nothing
         steps = max(2, min(EPOCH, round(EPOCH_FLOPS / training_flops(self.task.shape)))) if compiled else 2
         X, Y = np.tile(self.task.x, (steps, 1, 1)), np.tile(self.task.y, (steps, 1))  # (steps B, T, D), (steps B, 1)
 

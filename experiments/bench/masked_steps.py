@@ -1,9 +1,9 @@
 """What masked steps cost in the compiled kernels: `python -m experiments.bench.masked_steps`.
 
 A training step's recurrent part, forward and backward, of every cell at the shape of spoken digits: without a mask, with
-half of the steps masked in two ways, and cut to half. Steps that are not there should cost nothing: a case's time, as a
-share of the time without a mask, should be its share of live steps. Where other programs are busy, threads wait for each
-other: NUMBA_NUM_THREADS=1 before the command then tells more.
+half of the steps masked in two ways, and cut to half. Masked steps should cost nothing: the time of a case, relative to the
+time without a mask, should be its share of live steps. On a busy machine set NUMBA_NUM_THREADS=1 before the command, because
+threads then wait for each other.
 """
 
 import time
@@ -12,15 +12,17 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+import lstm_engine as le
 from lstm_engine.activations import Array
 from lstm_engine.backend import compiled, one_thread_pool
+from lstm_engine.gradient_check import unit_scale
 
-CELLS = {"lstm": 4, "gru": 3, "simple_rnn": 1}  # the number of gates
+CELLS = {"lstm": le.LSTM, "gru": le.GRU, "simple_rnn": le.SimpleRNN}
 T, B, D, H = 93, 64, 13, 64
-Case = tuple[int, Array | None]  # the number of steps, and the mask (T, B)
+Masked = tuple[int, Array | None]  # the number of steps, and the mask (T, B)
 
 
-def cases(rng: np.random.Generator) -> dict[str, Case]:
+def cases(rng: np.random.Generator) -> dict[str, Masked]:
     """Each with the number of its steps, and the mask (T, B)."""
     lengths = rng.permutation(np.linspace(1, T, B).round())  # uniform on 1..T, in no order
     return {
@@ -33,16 +35,16 @@ def cases(rng: np.random.Generator) -> dict[str, Case]:
 
 def inputs(cell: str, rng: np.random.Generator) -> list[Array]:
     """x, W, U, b and the states at unit scale, float32."""
-    GH = CELLS[cell] * H
-    W, U = rng.standard_normal((D, GH)) / np.sqrt(D), np.linalg.qr(rng.standard_normal((GH, H)))[0].T
-    b, states = rng.standard_normal((2, GH) if cell == "gru" else GH), [np.zeros((B, H))] * (2 if cell == "lstm" else 1)
-    return [np.ascontiguousarray(a, np.float32) for a in (rng.standard_normal((T, B, D)), W, U, b, *states)]
+    layer = CELLS[cell](H)
+    layer.build((T, D), "float32", "numpy", rng)
+    states = [np.zeros((B, H), np.float32) for _ in layer.state_names]
+    return [rng.standard_normal((T, B, D), np.float32), *unit_scale(layer, rng).get_weights(), *states]
 
 
 def measure(cell: str, repeats: int = 200) -> dict[str, tuple[float, float, float]]:
-    """For each case the share of live steps, and of its milliseconds the median and the tenth percentile.
+    """By case: the share of live steps, and the median and the tenth percentile of its milliseconds.
 
-    The cases take turns, so that a busy moment meets all; on a busy machine the tenth percentile says more.
+    The cases take turns, so that a busy moment slows all of them; on a busy machine the tenth percentile is more reliable.
     """
     rng = np.random.default_rng(0)
     kernels = compiled(cell)

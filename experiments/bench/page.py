@@ -101,13 +101,13 @@ def _threads(entries: Any) -> Section:
     return Section("Two threads", {title: tables.speedups(entries)})
 
 
-def _growth(found: Any) -> Section:
+def _growth(growth: Any) -> Section:
     title = "the power of T, B and H that a training step's time grows with"
     caption = (
         "A slope of 1 means: time in proportion. Small sizes lie above the line, because every step has a fixed cost."
     )
-    drawn = ("growth", partial(pictures.growth, found), caption)
-    return Section("Growth", {title: tables.slopes(found["slopes"])}, (drawn,))
+    drawn = ("growth", partial(pictures.growth, growth), caption)
+    return Section("Growth", {title: tables.slopes(growth["slopes"])}, (drawn,))
 
 
 def _memory(entries: Any) -> Section:

@@ -33,10 +33,10 @@ def ratios(entries: Sequence[dict[str, Any]], heading: str) -> Figure:
     fig.set_figwidth(8)
     peers = [name for name in SIDES if name != ENGINE and any(name in e["sides"] for e in entries)]
     for k, name in enumerate(peers):
-        found = [(row, e["sides"][name]["engine_ratio"]) for row, e in enumerate(entries) if name in e["sides"]]
-        middle = np.array([r["median"] for _, r in found])
-        ends = np.array([[r["median"] - r["low"], r["high"] - r["median"]] for _, r in found]).T
-        places = [row + 0.6 * ((k + 0.5) / len(peers) - 0.5) for row, _ in found]
+        shares = [(row, e["sides"][name]["engine_ratio"]) for row, e in enumerate(entries) if name in e["sides"]]
+        middle = np.array([r["median"] for _, r in shares])
+        ends = np.array([[r["median"] - r["low"], r["high"] - r["median"]] for _, r in shares]).T
+        places = [row + 0.6 * ((k + 0.5) / len(peers) - 0.5) for row, _ in shares]
         ax.errorbar(middle, places, xerr=ends, fmt=MARKERS[name], ms=5, color=COLOURS[name], lw=1.2, label=title(name))
     ax.axvline(1, color=GREY, ls="--", lw=1)
     ax.set_xscale("log")
@@ -49,13 +49,13 @@ def ratios(entries: Sequence[dict[str, Any]], heading: str) -> Figure:
     return fig
 
 
-def growth(found: dict[str, Any]) -> Figure:
+def growth(result: dict[str, Any]) -> Figure:
     """A training step's time along T, B and H with the line that fits it best in log-log; the legend gives its slope."""
     fig, axes = figure(3, 4.2)
     for ax, axis in zip(axes, SIZES, strict=True):
-        entries = [e for e in found["entries"] if e["axis"] == axis]
+        entries = [e for e in result["entries"] if e["axis"] == axis]
         sizes = np.array(SIZES[axis], dtype=float)
-        for name, slope in ((name, found["slopes"][axis][name]) for name in SIDES if name in found["slopes"][axis]):
+        for name, slope in ((name, result["slopes"][axis][name]) for name in SIDES if name in result["slopes"][axis]):
             ms = np.array([e["sides"][name]["ms"]["median"] for e in entries])
             ax.loglog(sizes, ms, MARKERS[name], ms=5, color=COLOURS[name], label=f"{title(name)}: {slope:.2f}")
             fitted = np.exp(np.log(ms).mean() + slope * (np.log(sizes) - np.log(sizes).mean()))
@@ -66,7 +66,7 @@ def growth(found: dict[str, Any]) -> Figure:
         ax.set_xticks(SIZES[axis], map(str, SIZES[axis]))
         ax.minorticks_off()
         ax.legend(fontsize=7.5)
-    seen = [side["ms"]["median"] for e in found["entries"] for side in e["sides"].values()]
+    seen = [side["ms"]["median"] for e in result["entries"] for side in e["sides"].values()]
     for ax in axes:
         ax.set_ylim(min(seen) / 1.5, max(seen) * 1.5)
     axes[0].set_ylabel("ms a training step")

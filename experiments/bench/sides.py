@@ -1,7 +1,7 @@
-"""Who takes part, what each needs installed, and the contract that they share.
+"""The sides of the benchmark: the packages that each needs, and the contract that all share.
 
-A side is a class `Side(task)` with `train()` and, unless it is a limit, `infer()`; both return its ways of running one step,
-by name. The fastest way is the one that counts.
+A side is a class `Side(task)` with `train()` and, unless it is a limit, `infer()`. Both return the ways of running one step,
+by name; the fastest way counts.
 """
 
 import importlib
@@ -26,7 +26,7 @@ class Way(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """A side in the list: where its class lives, the modules it takes, and what brings them."""
+    """A side in the list: the place of its class, the modules that it needs, and the command that installs them."""
 
     title: str
     place: str  # "module:Class"

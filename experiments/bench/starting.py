@@ -1,4 +1,4 @@
-"""How long a person waits for the first training step: new processes, with the engine's compiled code cached or not."""
+"""The time until the first training step ends, in new processes, with the engine's compiled code cached or not."""
 
 import json
 import os
@@ -16,13 +16,9 @@ from experiments.bench.shapes import Shape
 from experiments.bench.sides import ENGINE, SIDES
 
 SCRIPT = Path(__file__).with_name("first_step.py")
-LIBRARIES = {
-    "engine": "engine",
-    "torch": "torch",
-    "keras-jax": "keras",
-    "keras-tensorflow": "keras",
-    "keras-torch": "keras",
-}
+LIBRARIES = {"engine": "engine", "torch": "torch"} | dict.fromkeys(
+    ("keras-jax", "keras-tensorflow", "keras-torch"), "keras"
+)
 
 
 def starts(sides: Sequence[str], shape: Shape, repeats: int, progress: Callable[[], None]) -> dict[str, dict[str, Any]]:
@@ -47,7 +43,7 @@ def starts(sides: Sequence[str], shape: Shape, repeats: int, progress: Callable[
 
 
 def first_step(side: str, shape: Shape, cache: str) -> dict[str, float]:
-    """The parts of one new process's first step, in seconds. RuntimeError with its last words when it fails."""
+    """The parts of one new process's first step, in seconds. RuntimeError with its last line when it fails."""
     settings = {"NUMBA_CACHE_DIR": cache, "CUDA_VISIBLE_DEVICES": "", **SIDES[side].environment}
     sizes = map(str, (shape.T, shape.D, shape.H, shape.B))
     clock = time.time()

@@ -1,7 +1,7 @@
 """Sides that take turns: each in a process of its own, a burst each, round after round.
 
-While one side computes, all others sleep: a side hands over only when its threads have stopped spinning. Every round begins
-with another side, so that none always follows the same one.
+While one side computes, all others sleep: the next side starts only when the threads of this one have stopped spinning. Every
+round begins with another side, so that no side always follows the same one.
 """
 
 import multiprocessing
@@ -48,7 +48,7 @@ class Timing:
     ways: dict[str, str] = field(default_factory=dict)  # the fastest, which was timed
     differences: dict[str, float] = field(default_factory=dict)  # of losses or predictions from the engine's, relative
     failed: dict[str, str] = field(default_factory=dict)
-    restless: list[str] = field(default_factory=list)  # whose threads still ran when the next one's turn came
+    restless: list[str] = field(default_factory=list)  # whose threads still ran at the next side's turn
 
     def median(self, label: str) -> float:
         return spread(self.seconds[label]).median
@@ -95,11 +95,11 @@ class Turns:
             raise RuntimeError(f"the engine itself cannot be timed at {shape}: {timing.failed}")
         expected = next(iter(reference.values()))
         for label in list(outcomes):
-            found = [difference(outcome, expected) for outcome in outcomes[label].values() if outcome]
-            timing.differences |= {label: max(found)} if found else {}
-            if found and not max(found) <= TOLERANCE:
+            apart = [difference(outcome, expected) for outcome in outcomes[label].values() if outcome]
+            timing.differences |= {label: max(apart)} if apart else {}
+            if apart and not max(apart) <= TOLERANCE:
                 del outcomes[label]
-                timing.failed[label] = f"computes something else: {max(found):.1e} from the engine, relative"
+                timing.failed[label] = f"computes something else: {max(apart):.1e} from the engine, relative"
         for label in outcomes:
             timing.ways[label] = self.pools[label].submit(_keep_the_fastest, seconds).result()
             timing.seconds[label] = []
@@ -120,7 +120,7 @@ def difference(outcome: Sequence[Any], expected: Sequence[Any]) -> float:
     return float(np.abs(a - b).max() / np.abs(b).max())
 
 
-# What runs in a side's own process: one side, kept between calls.
+# This part runs in the process of one side, which is kept between calls.
 
 _seat: Seat
 _ways: dict[str, Way] = {}

@@ -25,7 +25,7 @@ from experiments.beside_keras.twins import import_keras
 from lstm_engine.interchange import from_onnx_tensors
 from lstm_engine.layers import Layer
 
-TABLE = Path("docs/conformance.md")  # of a checkout
+PAGE = Path("docs/conformance.md")  # of a checkout
 CELLS = {"LSTM": le.LSTM, "GRU": le.GRU, "RNN": le.SimpleRNN}  # by their names in ONNX
 
 # Absolute, beside a relative 1e-5. 1e-7 is ONNX's own, and as near as its expected numbers are: where z is almost 1, float32
@@ -220,7 +220,7 @@ def onnx_node(
     return {"Y": y} | dict(zip(("Y_h", "Y_c"), last, strict=False))
 
 
-# -- the table --------------------------------------------------------------------------------------------------------
+# -- the tables -------------------------------------------------------------------------------------------------------
 
 
 def result(case: PublishedCase, known: dict[str, dict[str, str]]) -> str:
@@ -238,9 +238,9 @@ def result(case: PublishedCase, known: dict[str, dict[str, str]]) -> str:
     return "passed"
 
 
-def table() -> str:
-    """docs/conformance.md, made by running every case."""
-    parts = [INTRODUCTION]
+def tables() -> str:
+    """The tables of docs/conformance.md, made by running every case."""
+    parts = []
     for package, cases, known in (("Keras", keras_cases(), KERAS_CASES), ("ONNX", onnx_cases(), ONNX_CASES)):
         rows = [(case.where, case.name, result(case, known)) for case in cases]
         passed = sum(row[2] == "passed" for row in rows)
@@ -252,33 +252,20 @@ def table() -> str:
     return "\n".join(parts) + "\n"
 
 
-INTRODUCTION = """\
-# Cases that nobody here wrote
-
-Keras tests its recurrent layers with cases that lie in its wheel (`keras/src/layers/rnn/*_test.py`), ONNX its operators with
-node cases in the onnx package. Both run here against the engine's layers, in NumPy and through the compiled kernels, with the
-expected numbers and tolerances that stand there; none of them is copied. In Keras's test modules the names `layers` and
-`initializers` are ours, and so is `run_layer_test`, which checks the expected shapes, weights, losses, masks and the
-configuration (Keras's own goes on to symbolic tensors and dtype policies). `implementation`, which says how Keras groups its
-products, is left out of the calls. A case with parameters counts once. ONNX's tensors are brought to our layout and the
-results back; they are held to a relative 1e-5, where ONNX asks for 1e-3, beside an absolute 1e-7, which is ONNX's own, or
-1e-6 through the kernels, whose float32 tanh is within 4e-7 of tanh. ONNX's LSTM cases give all gates the same weights, and
-no case has sequences of different lengths: `tests/experiments/beside_keras` adds random nodes that differ in both, beside
-onnxruntime.
-
-Made by `python -m experiments.beside_keras.conformance`; `tests/experiments/beside_keras` runs the same cases, and fails when
-this table is stale or when an installed Keras or onnx brings a case that it does not know."""
+def introduction(page: Path) -> str:
+    """What stands before the first table of a page; "" for a new one."""
+    return page.read_text(encoding="utf-8").partition("\n## ")[0] if page.exists() else ""
 
 
 def main() -> None:
-    """Runs every case and writes the table; exits with 1 when a case fails or is unknown."""
+    """Runs every case and writes the tables below the page's introduction; exits with 1 when a case fails or is unknown."""
     parser = argparse.ArgumentParser(prog="python -m experiments.beside_keras.conformance", description=main.__doc__)
-    parser.add_argument("--out", type=Path, default=TABLE, help=f"the file to write (default: {TABLE})")
+    parser.add_argument("--out", type=Path, default=PAGE, help=f"the page (default: {PAGE})")
     out = parser.parse_args().out
     if not out.parent.is_dir():
         parser.error(f"there is no folder {out.parent}: start in a checkout, or name another file with --out")
-    text = table()
-    out.write_text(text, encoding="utf-8")
+    text = tables()
+    out.write_text(introduction(out) + text, encoding="utf-8")
     print(text)
     if "**" in text:
         sys.exit(1)

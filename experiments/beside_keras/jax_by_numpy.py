@@ -1,7 +1,7 @@
-"""Runs a JAX function once without compiling it: JAX traces and differentiates, NumPy does the arithmetic.
+"""Runs a JAX function once without compiling it: JAX traces and differentiates, NumPy computes.
 
-For references that are called once for each of many shapes and options, where XLA's compiling would be all the time.
-`call(f, *args)` is `f(*args)` as NumPy arrays. An operation that is not in the table is left to JAX, which knows them all.
+For references that are called once for each of many shapes and options, where XLA would spend most of the time compiling.
+`call(f, *args)` returns `f(*args)` as NumPy arrays. JAX computes the operations that are not in the tables below.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,8 @@ SAME = {  # operations that are NumPy functions of the same arguments, without p
 
 
 def broadcast_in_dim(x: Any, shape: Any, broadcast_dimensions: Any, **_: Any) -> Any:
-    given = dict(zip(broadcast_dimensions, np.shape(x), strict=True))
-    return np.broadcast_to(np.reshape(x, [given.get(axis, 1) for axis in range(len(shape))]), shape)
+    sizes = dict(zip(broadcast_dimensions, np.shape(x), strict=True))
+    return np.broadcast_to(np.reshape(x, [sizes.get(axis, 1) for axis in range(len(shape))]), shape)
 
 
 def slice_(x: Any, start_indices: Any, limit_indices: Any, strides: Any) -> Any:
@@ -68,25 +68,27 @@ def evaluate(jaxpr: Any, constants: Any, args: Any) -> list[Any]:
     return [value(v) for v in jaxpr.outvars]
 
 
-def apply(primitive: Any, x: list[Any], given: dict[str, Any]) -> Any:
+def apply(primitive: Any, x: list[Any], parameters: dict[str, Any]) -> Any:
     """One operation: its array, or a list of them when it has several results."""
     name = primitive.name
     if name in SAME:
         return SAME[name](*x)
     if name in WITH_PARAMETERS:
-        return WITH_PARAMETERS[name](*x, **given)
+        return WITH_PARAMETERS[name](*x, **parameters)
     if name == "select_n" and len(x) == 3:
         return np.where(x[0], x[2], x[1])
-    if name == "pad" and all(low >= 0 and high >= 0 and not inside for low, high, inside in given["padding_config"]):
-        return np.pad(x[0], [(low, high) for low, high, _ in given["padding_config"]], constant_values=x[1])
-    if name == "dot_general" and not any(map(len, given["dimension_numbers"][1])):
-        return np.tensordot(x[0], x[1], given["dimension_numbers"][0])
+    if name == "pad" and all(
+        low >= 0 and high >= 0 and not inside for low, high, inside in parameters["padding_config"]
+    ):
+        return np.pad(x[0], [(low, high) for low, high, _ in parameters["padding_config"]], constant_values=x[1])
+    if name == "dot_general" and not any(map(len, parameters["dimension_numbers"][1])):
+        return np.tensordot(x[0], x[1], parameters["dimension_numbers"][0])
     if name in ("jit", "pjit", "custom_jvp_call", "custom_vjp_call"):
-        inner = given.get("jaxpr") or given["call_jaxpr"]
+        inner = parameters.get("jaxpr") or parameters["call_jaxpr"]
         return evaluate(inner.jaxpr, inner.consts, x)
     if name == "scan":
-        return scan(x, **given)
-    out = primitive.bind(*x, **given)
+        return scan(x, **parameters)
+    out = primitive.bind(*x, **parameters)
     return [np.asarray(o) for o in out] if primitive.multiple_results else np.asarray(out)
 
 

@@ -169,15 +169,20 @@ def _activation_name(function: Any) -> str:
     return getattr(function, "__name__", str(function))
 
 
+def _refuse_others(what: str, config: dict[str, Any], defaults: dict[str, Any], known: set[str]) -> None:
+    """ValueError when an option that the engine does not have differs from Keras's default."""
+    for name, value in config.items():
+        if name not in known and value != defaults[name]:
+            raise ValueError(f"{what} has {name}={value!r}, which the engine's does not have")
+
+
 def _optimizer_from_keras(optimizer: Any) -> Any:
     kind = type(optimizer).__name__
     ours = {"SGD": le.SGD, "RMSprop": le.RMSprop, "Adam": le.Adam, "AdamW": le.AdamW}.get(kind)
     if ours is None:
         raise ValueError(f"the model's optimizer is a keras {kind}; the engine has SGD, RMSprop, Adam and AdamW")
     config, defaults = optimizer.get_config(), type(optimizer)().get_config()
-    for name, value in config.items():
-        if name not in {*ours.options(), "name"} and value != defaults[name]:
-            raise ValueError(f"the model's {kind} has {name}={value!r}, which the engine's does not have")
+    _refuse_others(f"the model's {kind}", config, defaults, {*ours.options(), "name"})
     return ours(**{name: config[name] for name in ours.options()})
 
 
@@ -205,9 +210,7 @@ def _metric_from_keras(metric: Any) -> Any:
         return repr(metric)  # compile refuses it by this name
     option = "num_thresholds" if kind == "AUC" else "thresholds"
     defaults = type(metric)().get_config()
-    for name, value in config.items():
-        if name not in (option, "name", "dtype") and value != defaults[name]:
-            raise ValueError(f"the model's metric {kind} has {name}={value!r}, which the engine's does not have")
+    _refuse_others(f"the model's metric {kind}", config, defaults, {option, "name", "dtype"})
     value = defaults[option] if config[option] is None else config[option]
     value = value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
     return getattr(le.metrics, kind)(**({option: value} if value is not None else {}), name=metric.name)
@@ -219,9 +222,7 @@ def _loss_from_keras(loss: Any) -> str:
 
     if isinstance(loss, keras.losses.Loss):
         kind, defaults = type(loss).__name__, type(loss)().get_config()
-        for name, value in loss.get_config().items():
-            if name not in ("name", "dtype") and value != defaults[name]:
-                raise ValueError(f"the model's loss {kind} has {name}={value!r}, which the engine's does not have")
+        _refuse_others(f"the model's loss {kind}", loss.get_config(), defaults, {"name", "dtype"})
         return snake(kind)
     if isinstance(loss, str):
         return snake(loss)

@@ -27,13 +27,8 @@ def digits_sentence(result: dict[str, Any]) -> str:
 
 def page_parts(result: dict[str, Any], table: pd.DataFrame, watched: pd.DataFrame) -> list[str]:
     """The parts of the report."""
-    fig, axes = pictures.figure(2)
-    for ax, quantity in zip(axes, ("loss", "accuracy"), strict=True):
-        for side, name, style in (("engine", "engine", "-"), ("reference", "Keras", "o")):
-            if f"{side}_{quantity}" in table:
-                ax.plot(table.index, table[f"{side}_{quantity}"], style, color=pictures.BLUE, mfc="none", label=name)
-        ax.set(xlabel="epoch", title=f"{quantity} in training")
-    axes[1].legend(fontsize=8)
+    sides = {side: name for side, name in (("engine", "engine"), ("reference", "Keras")) if f"{side}_loss" in table}
+    curves = pictures.training_curves(table, sides)
     names = [f"said {label}" if result["target"] == "digit" else label for label in result["labels"]]
     confusion = pd.DataFrame(result["confusion"], index=names, columns=[f"recognised as {x}" for x in result["labels"]])
     by_speaker = pd.DataFrame({"engine": result["by_speaker"]})
@@ -47,7 +42,7 @@ def page_parts(result: dict[str, Any], table: pd.DataFrame, watched: pd.DataFram
         page.paragraph(digits_sentence(result), "lead"),
         page.paragraph(note),
         page.heading("Learning"),
-        pictures.inline(fig, caption),
+        pictures.inline(curves, caption),
         page.heading("Confusion matrix"),
         page.table(confusion),
         page.heading("Each test speaker's share of right answers"),

@@ -195,8 +195,8 @@ def _():
         engine.set_weights([[[w]], [[u]], [0.0]])
         return engine(x[None, :, None])[0, 0]
 
-    _asked = [(np.array([1.0, 0.0, 0.0]), 2.0, 0.5), (np.array([0.3, -1.0, 2.0, 0.7]), 1.5, -0.8)]
-    check_1 = exercises.check(answer_1, *((_a, _last_h(*_a)) for _a in _asked))
+    _cases = [(np.array([1.0, 0.0, 0.0]), 2.0, 0.5), (np.array([0.3, -1.0, 2.0, 0.7]), 1.5, -0.8)]
+    check_1 = exercises.check(answer_1, *((_a, _last_h(*_a)) for _a in _cases))
     mo.md(f"""
     {mo.as_html(check_1)}
 
@@ -236,9 +236,9 @@ def answer_3(T, D, H):
 
 @app.cell(hide_code=True)
 def _():
-    _asked = [(5, 1, 1), (112, 1, 64), (266, 23, 10)]
-    _counts = [le.Sequential([le.Input(_a[:2]), le.SimpleRNN(_a[2])]).count_params() for _a in _asked]
-    check_3 = exercises.check(answer_3, *zip(_asked, _counts, strict=True))
+    _cases = [(5, 1, 1), (112, 1, 64), (266, 23, 10)]
+    _counts = [le.Sequential([le.Input(_a[:2]), le.SimpleRNN(_a[2])]).count_params() for _a in _cases]
+    check_3 = exercises.check(answer_3, *zip(_cases, _counts, strict=True))
     check_3
     return (check_3,)
 

@@ -189,8 +189,8 @@ def resting(i, f, g, o, k):
 
 @app.cell(hide_code=True)
 def _():
-    _asked = [(0.5, 0.9, 0.6, 3), (0.8, 0.5, -0.7, 12), (0.2, 0.99, 0.4, 200)]
-    check_1 = exercises.check(answer_1, *((a, resting(*a[:3], 0.5, a[3])[0]) for a in _asked))
+    _cases = [(0.5, 0.9, 0.6, 3), (0.8, 0.5, -0.7, 12), (0.2, 0.99, 0.4, 200)]
+    check_1 = exercises.check(answer_1, *((a, resting(*a[:3], 0.5, a[3])[0]) for a in _cases))
     mo.md(f"""
     {mo.as_html(check_1)}
 

@@ -213,9 +213,9 @@ def answer_1(dc, i, g, c_before):
 
 @app.cell(hide_code=True)
 def _():
-    _asked = [(1.0, 0.3, 0.8, 0.5), (-0.7, 0.9, -0.2, 1.5)]
-    _moved = [(1 - i - 1e-20j) * c_before + (i + 1e-20j) * g for _, i, g, c_before in _asked]  # the complex step
-    check_1 = exercises.check(answer_1, *((a, a[0] * c.imag / 1e-20) for a, c in zip(_asked, _moved, strict=True)))
+    _cases = [(1.0, 0.3, 0.8, 0.5), (-0.7, 0.9, -0.2, 1.5)]
+    _moved = [(1 - i - 1e-20j) * c_before + (i + 1e-20j) * g for _, i, g, c_before in _cases]  # the complex step
+    check_1 = exercises.check(answer_1, *((a, a[0] * c.imag / 1e-20) for a, c in zip(_cases, _moved, strict=True)))
     mo.md(f"""
     {mo.as_html(check_1)}
 

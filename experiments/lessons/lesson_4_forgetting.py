@@ -213,8 +213,8 @@ def _():
         return walked[-1] / walked[-2]
 
     _turned = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))[0]
-    _asked = [np.array([[0.5, 2.0], [0.0, 0.8]]), _turned @ np.diag([0.3, -0.9, 0.6]) @ _turned.T]
-    check_2 = exercises.check(answer_2, *(((U,), _long_run(U)) for U in _asked), rtol=1e-6)
+    _cases = [np.array([[0.5, 2.0], [0.0, 0.8]]), _turned @ np.diag([0.3, -0.9, 0.6]) @ _turned.T]
+    check_2 = exercises.check(answer_2, *(((U,), _long_run(U)) for U in _cases), rtol=1e-6)
     mo.md(f"""
     {mo.as_html(check_2)}
 

@@ -21,7 +21,7 @@ def _():
     beta_2 = mo.ui.slider(steps=[0, 0.5, 0.9, 0.99, 0.999], value=0.999, label="β₂", show_value=True)
     noise = mo.ui.slider(0, 4, 0.5, value=0, label="noise of the batches", show_value=True)
     steep = mo.ui.slider(10, 100, 1, value=30, label="steepness s", show_value=True)
-    _said = mo.md(r"""
+    _text = mo.md(r"""
     # 5 Adam, step by step
 
     A gradient gives the direction of a step, but not the right length. The voice tutorial leaves the length to
@@ -34,7 +34,7 @@ def _():
     An LSTM has thousands of weights, and its loss is steep along some and flat along others. Training uses a few samples
     at a time, a batch, whose gradient is not exact: this is the noise. All pictures follow these sliders.
     """)
-    mo.vstack([_said, mo.hstack([lr, beta_1, beta_2, noise, steep], wrap=True, justify="start")])
+    mo.vstack([_text, mo.hstack([lr, beta_1, beta_2, noise, steep], wrap=True, justify="start")])
     return beta_1, beta_2, lr, noise, steep
 
 
@@ -80,7 +80,7 @@ def _(downhill, path, sgd_rate, steep):
             "because m carried it past 0" if (path[:21, 1] < 0).any() else "still on its way"
         )
     valley.update_xaxes(range=[-1.5, 1.5]).update_yaxes(range=[-0.6, 1.2])
-    _said = mo.md(f"""
+    _text = mo.md(f"""
     ## The walk
 
     Darker means lower. *Look for* the path of each to the middle, in {STEPS} steps. A step of plain gradient descent is −η g.
@@ -88,7 +88,7 @@ def _(downhill, path, sgd_rate, steep):
     moves: after 20 steps it is at {_sgd:.3f}. Adam's is at {_adam:.3f}, {nearer}. *Then* add noise, and lower β₁. What is
     the use of m?
     """)
-    mo.vstack([_said, valley])
+    mo.vstack([_text, valley])
     return (nearer,)
 
 
@@ -139,14 +139,14 @@ def _(at, beta_1, beta_2, gs, lr, ms, vs, which):
     times = (1 - beta_1.value) / np.sqrt(1 - beta_2.value)  # the first step without correction, over the step with it
     _lags = {1: "long**, because √v lags further behind than m", -1: "short**, because m lags further behind than √v"}
     wrong = f"too **{_lags[_side]}" if (_side := np.sign(round(times - 1, 9))) else "just right, for m and √v lag alike"
-    _said = mo.md(f"""
+    _text = mo.md(f"""
     ## The same weight at every step
 
     m and v begin at 0, so at first they are too small: m by the factor 1 - β₁ᵗ, v by 1 - β₂ᵗ. Dividing by these factors is
     the "bias correction"; α does both at once. *Look at the third picture:* without it the first step would be {times:.2g}
     times as long, {wrong}. The vertical line is the step t chosen above.
     """)
-    mo.vstack([_said, *_drawn])
+    mo.vstack([_text, *_drawn])
     return moments, times, wrong
 
 
@@ -204,7 +204,7 @@ def _():
     _half, _due = [_g[np.searchsorted(step, 0.5)] for step in first.values()], np.sqrt(1 - 0.999)
     _drawn = drawing.lines(first, x=_g, x_title="the first gradient |g|", y_title="first step / η")
     _drawn.update_xaxes(type="log", dtick=1, exponentformat="power")
-    _said = mo.md(f"""
+    _text = mo.md(f"""
     ## Where ε stands
 
     ε = 10⁻⁷ prevents 0 / 0 for a weight without a gradient. It also decides which gradients are too small to count. The
@@ -212,7 +212,7 @@ def _():
     is {_due:.3f} of the corrected one: there ε weighs {1 / _due:.0f} times as much. *Look for* the gradients at which the
     lines pass one half: {_half[0]:.1e} and {_half[1]:.1e}.
     """)
-    mo.vstack([_said, _drawn])
+    mo.vstack([_text, _drawn])
     return (first,)
 
 
@@ -228,9 +228,9 @@ def _():
         def alpha(self, lr):
             return lr
 
-    _asked = (0.9, 0.999), (0.9, 0.99), (0.5, 0.9), (0.99, 0.9)
-    _ends = [engine_walk(Uncorrected(1.0, *betas, epsilon=0), np.array([2.0]))[0] for betas in _asked]
-    check_1 = exercises.check(answer_1, *((betas, 1 - end) for betas, end in zip(_asked, _ends, strict=True)))  # η is 1
+    _cases = (0.9, 0.999), (0.9, 0.99), (0.5, 0.9), (0.99, 0.9)
+    _ends = [engine_walk(Uncorrected(1.0, *betas, epsilon=0), np.array([2.0]))[0] for betas in _cases]
+    check_1 = exercises.check(answer_1, *((betas, 1 - end) for betas, end in zip(_cases, _ends, strict=True)))  # η is 1
     mo.vstack([exercises.heading(5), check_1])
     return (check_1,)
 

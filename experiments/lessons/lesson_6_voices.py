@@ -55,7 +55,7 @@ def _():
         write_features(file, rows[labels == 1], "male")  # as the tutorial writes it
         table = pd.read_csv(file)  # as the tutorial reads it
     columns = table.drop(columns="label").columns
-    _said = mo.md(f"""
+    _text = mo.md(f"""
     ## The {len(columns)} numbers of a clip
 
     The tutorial has a table for each sex; below are three rows of the men's. *Look at the first column.* `{columns[0]}` is
@@ -64,7 +64,7 @@ def _():
     `{columns[-1]}`: 10 coefficients of the spectrum's shape at 11 moments, {HOP / RATE_HZ} s apart. They are ordered by
     coefficient: the eleven moments of the first, C0, then the eleven of C1, and so on.
     """)
-    mo.vstack([_said, mo.plain(table.iloc[:3, [0, 1, 2, 3, -2, -1]].round(1))])
+    mo.vstack([_text, mo.plain(table.iloc[:3, [0, 1, 2, 3, -2, -1]].round(1))])
     return columns, labels, rows, speakers
 
 
@@ -92,7 +92,7 @@ def _(clip, columns, rows, speakers, step):
         tickvals=np.arange(11), ticktext=[*(f"C{k}" for k in range(10)), "pitch"], autorange="reversed"
     )
     _square.add_scatter(x=_moments, y=_features, mode="markers", marker=_here | {"symbol": "x"}, name="the step")
-    _said = mo.md(f"""
+    _text = mo.md(f"""
     ## The tutorial's reading: 112 steps of one number
 
     `X.reshape(-1, 112, 1)`: this is clip {clip.value} of the {len(speakers)}, men's and women's, by {speakers[clip.value]}.
@@ -106,7 +106,7 @@ def _(clip, columns, rows, speakers, step):
     (N, 11, 11): a step is a moment, with 10 coefficients and the pitch; the index is left out. *Move the step* to see where
     the same number is here. Colours: above (red) or below (blue) the mean of the column, in standard deviations.
     """)
-    mo.vstack([_said, _line, _beside, _square])
+    mo.vstack([_text, _line, _beside, _square])
     return (where,)
 
 
@@ -135,14 +135,14 @@ def _(labels, rows, speakers):
 @app.cell(hide_code=True)
 def _():
     epochs = mo.ui.slider(5, 40, 5, value=20, label="epochs", show_value=True)
-    _said = mo.md(f"""
+    _text = mo.md(f"""
     ## Trained while you wait
 
     A small LSTM is trained on two thirds of the **speakers** and tested on the others; {FOLDS} times, so that everyone is
     tested once. *Look at* the gap between a solid line and its dashed line. The dashed line is the one that counts: voices
     that the network has not heard.
     """)
-    mo.vstack([_said, epochs])
+    mo.vstack([_text, epochs])
     return (epochs,)
 
 
@@ -238,8 +238,8 @@ def _():
         moved = READINGS[reading](np.eye(112)[[column]])[0].any(axis=1)  # (T,): the steps at which it is seen
         return int(moved[::-1].argmax())
 
-    _asked = [(reading, column) for reading in READINGS for column in (1, 2, 12, 13, 60, 111)]
-    check_2 = exercises.check(answer_2, *((case, remembered(*case)) for case in _asked))
+    _cases = [(reading, column) for reading in READINGS for column in (1, 2, 12, 13, 60, 111)]
+    check_2 = exercises.check(answer_2, *((case, remembered(*case)) for case in _cases))
     check_2
     return (check_2,)
 

@@ -60,7 +60,7 @@ def _(far, mixed):
         )
     _drawn.update_yaxes(range=[0.4, 1.02]).update_xaxes(tickvals=_gaps)
     _each = {name: ", ".join(f"{share:.0%}" for share in shares[-1]) for name, shares in far.items()}
-    _said = mo.md(f"""
+    _text = mo.md(f"""
     ## How far back?
 
     Each mark is one network: 16 units, 400 batches of sentences of this length, and its own initial weights. The lines are
@@ -74,7 +74,7 @@ def _(far, mixed):
     {right(mixed["LSTM"], PHRASES[-1]):.0%}. Keeping one bit is easy. *Learning* that it must be kept is hard, and depends on
     chance: with other initial weights, other batches or another learning rate a line falls elsewhere.
     """)
-    mo.vstack([_said, _drawn])
+    mo.vstack([_text, _drawn])
     return
 
 
@@ -93,7 +93,7 @@ def _(trained):
     _lstm, _rnn = ([at_noun[f"{name}, {when}"] for when in ("untrained", "trained")] for name in LAYERS)
     _further = "LSTM" if _lstm[0] > _rnn[0] else "SimpleRNN"
     _drawn = drawing.lines(reached, x_title="words back from the verb", y_title="‖∂L/∂h‖, 1 at the verb", log=True)
-    _said = mo.md(f"""
+    _text = mo.md(f"""
     ## Does the gradient reach the noun?
 
     Take the loss L of the verb only, and go back (lesson 4), in the networks for {3 * PHRASES[-1]} words. *Look at the right
@@ -103,7 +103,7 @@ def _(trained):
     start does not decide which network learns. The LSTM can learn to reach further by opening a forget gate. A SimpleRNN has
     no such gate: its memory goes through $U$ and the tanh at every word.
     """)
-    mo.vstack([_said, _drawn])
+    mo.vstack([_text, _drawn])
     return at_noun, reached
 
 
@@ -111,10 +111,10 @@ def _(trained):
 def _():
     typed = mo.ui.text("when the birds near the house by the tree", label="a beginning", full_width=True)
     _words = ", ".join(f"*{word}*" for word in WORDS if word != ".")
-    _said = mo.md(
+    _text = mo.md(
         f"## Your turn\n\nType the beginning of a sentence. The words are {_words}, and the full stop, after a space."
     )
-    mo.vstack([_said, typed])
+    mo.vstack([_text, typed])
     return (typed,)
 
 
@@ -131,11 +131,11 @@ def _(mixed, typed):
         _shown = drawing.lines({}, x_title="next word", y_title="probability", height=280).update_yaxes(range=[0, 1])
         for _n, (_name, _of) in enumerate(_p.items()):
             _shown.add_bar(x=[WORDS[k] for k in _top], y=_of[_top], name=_name, marker_color=drawing.COLOURS[_n])
-    _said = mo.md("""
+    _text = mo.md("""
     These are the two networks that were also trained on short sentences. *Look for* the verb: it may come here, or another
     phrase. Which form would it have? *Then* delete the s of "birds"; end with "near"; end with "flap their wings they".
     """)
-    mo.vstack([_shown, _said])
+    mo.vstack([_shown, _text])
     return
 
 
@@ -178,7 +178,7 @@ def _(keeper, lstm, phrases, unit, without):
     )
     for _figure in _pictures:
         _figure.update_xaxes(title="", tickvals=_words, ticktext=_both[1], tickangle=-60)
-    _said = mo.md(f"""
+    _text = mo.md(f"""
     Silence each unit in turn and measure the remaining difference between "flap" and "flaps". Unit {keeper} matters most:
     without it {without:.0%} of the verbs are right at 4 phrases, with it {right(lstm, 4):.0%}. *Look for* two lines that
     separate at the noun and stay apart until the verb: this distance stores the number, and f near 1 keeps it. Between noun
@@ -186,7 +186,7 @@ def _(keeper, lstm, phrases, unit, without):
     {np.median(life):.1f}. *Then* choose other units. Which words change them? (With other initial weights, two or three
     units share the number.)
     """)
-    mo.vstack([_said, *_pictures])
+    mo.vstack([_text, *_pictures])
     return (life,)
 
 

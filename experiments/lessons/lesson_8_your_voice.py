@@ -30,7 +30,7 @@ def _():
     source = mo.ui.tabs(
         {"A made-up voice": mo.hstack([throat, height], justify="start", wrap=True), "Record": recorder, "A file": file}
     )
-    _said = mo.md(f"""
+    _text = mo.md(f"""
     # 8 Your voice
 
     An LSTM that was trained on {STORED["data"]["clips"]} people reading aloud listens to one more voice, and it can be yours.
@@ -38,7 +38,7 @@ def _():
     The sound goes from your browser to this notebook, on the machine that runs it, and no further. It is not kept: the file
     that the network reads is deleted afterwards.
     """)
-    mo.vstack([_said, source])
+    mo.vstack([_text, source])
     return file, height, recorder, source, throat
 
 
@@ -65,9 +65,9 @@ def _(name, sound):
     _why = [f"Why: {judgement.why}."] if judgement.label in ("uncertain", "no speech") else []
     _answer = mo.callout(mo.md(" ".join([f"**{_answer}.**", *_why, *_wrong])))
     _note = mo.md("p is the probability of male. It is a guess about a recording, not a fact about a person.")
-    _said = mo.vstack([mo.md("## What it says"), _answer, _note])
-    mo.stop(_p is None, _said)  # and with it all that needs a voice
-    _said
+    _text = mo.vstack([mo.md("## What it says"), _answer, _note])
+    mo.stop(_p is None, _text)  # and with it all that needs a voice
+    _text
     return frames, judgement
 
 
@@ -82,7 +82,7 @@ def _(judgement):
     _pitch.update_yaxes(range=[60, max(280.0, 1.05 * np.nanmax(judgement.f0))])
     _p = drawing.lines({"p": judgement.p}, judgement.time, x_title="time (s)", y_title="p", height=230)
     _p.add_hline(0.5, line_color="#888").update_yaxes(range=[-0.03, 1.03])
-    _said = mo.md(rf"""
+    _text = mo.md(rf"""
     The sound is cut into pieces of 20 ms. Each becomes {len(STORED["preparation"]["mean"]) + 3} numbers: the pitch, how
     voiced and how loud it is, and the MFCCs, which depend on the shape of throat and mouth. The network reads them in both
     directions and gives every piece a probability $p_t$. The T = {len(_votes)} pieces from the first voiced one to the last
@@ -95,20 +95,20 @@ def _(judgement):
     microscope below. Bands: the mean ± 2 standard deviations of {" and ".join(_bands)}, from words recorded by Hillenbrand
     and others (1995). The microscope shows narrower ranges, as a rule of thumb.
     """)
-    mo.vstack([_said, *(_figure.update_layout(showlegend=False) for _figure in (_pitch, _p))])
+    mo.vstack([_text, *(_figure.update_layout(showlegend=False) for _figure in (_pitch, _p))])
     return
 
 
 @app.cell(hide_code=True)
 def _():
     semitones = mo.ui.slider(-12, 12, 0.5, value=0, label="semitones", show_value=True)
-    _said = mo.md("""
+    _text = mo.md("""
     ## Only the pitch
 
     Does the pitch decide? Change only this number in every piece and leave the MFCCs as they are, which no speaker could do.
     12 semitones are an octave: twice the frequency. Where does the answer change? Where men's pitch ends above?
     """)
-    mo.vstack([_said, semitones])
+    mo.vstack([_text, semitones])
     return (semitones,)
 
 
@@ -139,14 +139,14 @@ def _(judgement, name, sound):
     # marimo would stretch the frame to the page's height, and the page's player and read-out would not stay in sight.
     frame = mo.iframe(microscope, height="720px").text.replace("onload='__resize", "data-onload='__resize")
     frame = mo.Html(frame.encode("ascii", "xmlcharrefreplace").decode())  # else Python takes 2 bytes for each letter
-    _said = mo.md(f"""
+    _text = mo.md(f"""
     ## The microscope
 
     Every gate of every unit during {min(judgement.seconds, 10):.1f} s of this voice. Press play and follow the line. In
     **What if?**, hold the forget gate near 0, or silence a unit. How large must a change be to change the answer?
     """)
     _keep = mo.download(microscope.encode, "microscope.html", "text/html", label="Keep this page (the voice is in it)")
-    mo.vstack([_said, frame, _keep])
+    mo.vstack([_text, frame, _keep])
     return frame, microscope
 
 

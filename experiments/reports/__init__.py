@@ -1,4 +1,4 @@
-"""What every report shares: a run's folder, scores with their intervals, pictures, and one self-contained page.
+"""What all reports share: a run's folder, scores with intervals, pictures, and one self-contained page.
 
-Open `run.py` first: every command that leaves files makes its folder there.
+Open `run.py` first: every command that writes files makes its folder there.
 """

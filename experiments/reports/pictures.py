@@ -1,7 +1,7 @@
 """The pictures of a report. Each function takes plain numbers and returns a matplotlib figure; colours suit all eyes.
 
-Blue and orange are the Okabe-Ito pair; the engine is drawn solid and its reference as dots on top, so that two curves that
-coincide are both seen.
+Blue and orange are the Okabe-Ito pair. The engine is a solid line and its reference dots on top, so that both are visible
+where they coincide.
 """
 
 import base64
@@ -32,14 +32,16 @@ def figure(columns: int, height: float = 3.4) -> tuple[Figure, list]:
 def training_curves(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
     """Loss and accuracy by epoch, on training and held-out voices. Columns "engine_loss", "engine_val_loss", ...
 
-    names: the label of every side in the table, {"engine": "engine", "reference": "Keras 3.15 on jax"}.
+    names: the label of every side in the table, {"engine": "engine", "reference": "Keras 3.15 on jax"}. A table without
+    held-out voices gives the training alone.
     """
     fig, axes = figure(2)
     for ax, quantity in zip(axes, ("loss", "accuracy"), strict=True):
         for side, name in names.items():
             for part, colour, words in (("", BLUE, "training"), ("val_", ORANGE, "held-out speakers")):
                 style = {"lw": 1.8} if side == "engine" else {"ls": "", "marker": "o", "ms": 4, "mfc": "none"}
-                ax.plot(table.index, table[f"{side}_{part}{quantity}"], color=colour, label=f"{name}, {words}", **style)
+                if (column := f"{side}_{part}{quantity}") in table:
+                    ax.plot(table.index, table[column], color=colour, label=f"{name}, {words}", **style)
         ax.set(xlabel="epoch", title=quantity)
         ax.xaxis.get_major_locator().set_params(integer=True)
     axes[1].set_ylim(top=1.02)
@@ -48,21 +50,14 @@ def training_curves(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
 
 
 def differences(table: pd.DataFrame, reference: str) -> Figure:
-    """How far the two sides are apart after each epoch, on a logarithmic scale with float32's rounding as the yardstick."""
+    """The distance of the two sides after each epoch, on a logarithmic scale, with float32's rounding for comparison."""
     fig, (ax,) = figure(1)
     floor = 1e-9  # an exact 0 cannot be drawn on this scale
-    ax.semilogy(
-        table.index,
-        table["weight_difference"].clip(lower=floor),
-        color=BLUE,
-        marker="o",
-        ms=3,
-        label="largest weight difference",
-    )
-    ax.semilogy(
-        table.index, table["prediction_difference"].clip(lower=floor), color=ORANGE, marker="s", ms=3,
-        label="largest difference in a probability",
-    )  # fmt: skip
+    for column, style, words in (
+        ("weight_difference", {"color": BLUE, "marker": "o"}, "largest weight difference"),
+        ("prediction_difference", {"color": ORANGE, "marker": "s"}, "largest difference in a probability"),
+    ):
+        ax.semilogy(table.index, table[column].clip(lower=floor), ms=3, label=words, **style)
     ax.axhline(np.finfo("float32").eps, color=GREY, ls=":", label="float32's rounding of 1")
     ax.set(xlabel="epoch", title=f"engine against {reference}")
     ax.xaxis.get_major_locator().set_params(integer=True)

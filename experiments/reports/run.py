@@ -1,6 +1,6 @@
-"""A run's folder on disk: made new or replaced on purpose, its files written whole, and what produced it written beside.
+"""The folder of a run: new or replaced on purpose, with files written whole, and with the settings that produced it.
 
-Every command that leaves files goes through here.
+Every command that writes files uses this.
 """
 
 import json
@@ -43,7 +43,7 @@ class Run:
 
 
 def to_json(value: Any) -> str:
-    """Strict JSON: NaN and infinity, which it cannot say, become null."""
+    """Strict JSON: NaN and infinity, which JSON does not have, become null."""
 
     def strict(v: Any) -> Any:
         if isinstance(v, dict):
@@ -61,6 +61,6 @@ def versions() -> dict[str, str]:
 
 
 def footer(command: str) -> str:
-    """What stands under every report: how it was made."""
+    """The last line of every report: how it was made."""
     used = versions()
     return f"Made by: {command}. " + ", ".join(f"{name} {number}" for name, number in used.items())

@@ -1,6 +1,6 @@
-"""How good a classifier is, with what chance leaves open: balanced accuracy, its interval, agreement, a baseline.
+"""How good a classifier is, with the uncertainty: balanced accuracy, its interval, agreement, a baseline.
 
-Labels are 0 and 1; p is the probability of 1. For reports; nothing here trains anything.
+Labels are 0 and 1; p is the probability of 1.
 """
 
 import numpy as np
@@ -26,12 +26,13 @@ def class_mean_interval(
 ) -> tuple[float, float]:
     """95 % bootstrap interval of `class_mean`, drawing speakers with all their rows within each class (Efron 1979).
 
-    A speaker's rows are alike, so speakers are drawn, not rows; a speaker of None counts as one speaker a row. For either
-    end half an answer more is among those drawn from, which has that end's bound: the error that happened not to be seen
-    (as Clopper & Pearson 1934 count one more; docs/voices.md says why half). An answer is one row where errors do not
-    gather in speakers and a speaker's rows where they do, by the design effect (Kish 1965). A class with a single speaker
-    says nothing about others: `bounds`, the extremes of a value, then. Of two classifiers' right answers to the same
-    rows, the interval of `right_a - right_b`, bounds (-1, 1), is that of the paired difference.
+    A speaker's rows are alike, so speakers are drawn, not rows; a row whose speaker is None counts as a speaker. For each
+    end of the interval, half an extra answer with that end's bound is added to those drawn from: it stands for the errors
+    that happened not to be seen (Clopper & Pearson 1934 add one; docs/voices.md says why half). The extra answer is one row
+    if errors are spread over the speakers, and a speaker's rows if they cluster in speakers, by the design effect (Kish
+    1965). A single speaker in a class gives no information about others: then the result is `bounds`, the extremes of a
+    value. For two classifiers on the same rows, the interval of `right_a - right_b` with bounds (-1, 1) is that of the
+    paired difference.
     """
     names = np.array([f"row {n}" if s is None else f"speaker {s}" for n, s in enumerate(speakers)])
     rng = np.random.default_rng(seed)
@@ -40,9 +41,9 @@ def class_mean_interval(
         _, owner = np.unique(names[y == k], return_inverse=True)  # (rows of class k,)
         if owner.max() == 0:
             return bounds
-        own, mean = values[y == k], values[y == k].mean()
-        rows, sums = np.bincount(owner), np.bincount(owner, weights=own)  # (speakers,)
-        spread = np.sum((own - mean) ** 2)
+        of_class, mean = values[y == k], values[y == k].mean()
+        rows, sums = np.bincount(owner), np.bincount(owner, weights=of_class)  # (speakers,)
+        spread = np.sum((of_class - mean) ** 2)
         gathered = np.sum((sums - mean * rows) ** 2) / spread if spread > 0 else 1.0  # the design effect, in rows
         half = np.clip(gathered, 1.0, rows.mean()) / 2
         rows, sums = np.append(rows, half), np.append(sums, 0.0)  # (speakers + 1,); its sum comes with the bounds
@@ -73,8 +74,8 @@ def share_interval(right: np.ndarray | int, of: np.ndarray | int) -> tuple[np.nd
 def by_speaker(y: np.ndarray, scores: np.ndarray, speakers: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(y, score, speaker), one entry a speaker, whose score is the mean of the scores of the speaker's rows.
 
-    Of log-odds that is what the rows say together, each heard as a piece of equal worth. A row of an unknown speaker
-    (None) stands for one of its own; a name under both labels is two.
+    For log-odds this mean combines the rows with equal weights. A row of an unknown speaker (None) counts as a speaker; a
+    name under both labels counts as two speakers.
     """
     first: dict[tuple[object, object], list[int]] = {}
     for n, (speaker, label) in enumerate(zip(speakers, y, strict=True)):

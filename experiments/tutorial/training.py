@@ -56,9 +56,18 @@ def train_on_tables(
     settings = {"data": str(data), "reading": reading, "scale": scale, "units": units, "epochs": epochs}
     settings |= {"batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
     run.write_config("train", **settings)
-    curves = pictures.training_curves(table.add_prefix("engine_"), {"engine": "engine"})
-    run.write("curves.png", pictures.png(curves))
     p = np.array(result.pop("probabilities"))
+    write_report(run, result, p, task.held_out.labels, table, watch.table(), synthetic)
+    return result | {"run": str(run.folder)}
+
+
+def write_report(
+    run: Run, result: dict[str, Any], p: np.ndarray, labels: np.ndarray, history: pd.DataFrame, watched: pd.DataFrame,
+    synthetic: bool,
+) -> None:  # fmt: skip
+    """Writes curves.png and report.html. p (N,) and labels (N,): the held-out voices."""
+    curves = pictures.training_curves(history.add_prefix("engine_"), {"engine": "engine"})
+    run.write("curves.png", pictures.png(curves))
     parts = [
         paragraph_on(result),
         *synthetic_note(synthetic),
@@ -66,14 +75,13 @@ def train_on_tables(
         pictures.inline(curves, "Where the held-out line leaves the training line, the network begins to overfit."),
         page.heading("The held-out voices"),
         pictures.inline(
-            pictures.by_sex(p, task.held_out.labels, 0.5, "probability of male", "the network's answers"),
+            pictures.by_sex(p, labels, 0.5, "probability of male", "the network's answers"),
             "A good classifier is sure: men near 1, women near 0.",
         ),
-        *watching_report.parts(watch.table()),
-        page.folded("Every epoch", page.table(table, dict.fromkeys(table, "{:.4f}"))),
+        *watching_report.parts(watched),
+        page.folded("Every epoch", page.table(history, dict.fromkeys(history, "{:.4f}"))),
     ]
     run.write("report.html", page.page("Training an LSTM on voices", parts, footer("lstm-engine train")))
-    return result | {"run": str(run.folder)}
 
 
 def evaluate(model_file: str | Path, data: str | Path, part: str = "held-out") -> dict[str, Any]:

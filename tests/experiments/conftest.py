@@ -51,6 +51,12 @@ def trained(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 @pytest.fixture
+def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings on tables draw no report: drawing takes most of their time, and these tests do not look at it."""
+    monkeypatch.setattr("experiments.tutorial.training.write_report", lambda *_: None)
+
+
+@pytest.fixture
 def bad_clips(tmp_path: Path) -> dict[str, str]:
     """Files that hold no voice: silence, text under the name of a recording, and one that is not there."""
     silent, text = tmp_path / "silent.wav", tmp_path / "text.wav"

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments.bench import engine_side, memory, page, pictures, run, tables
+from experiments.bench import engine_side, page, pictures, run, tables
 from experiments.bench.arithmetic import training_flops
 from experiments.bench.limits import COPY_BYTES, PRODUCT_FLOPS
 from experiments.bench.shapes import Shape
@@ -17,14 +17,38 @@ from experiments.reports.run import Run
 TINY = Shape("tiny", 5, 2, 4, 3)
 
 
-@pytest.fixture(scope="module")
+ROUND = {
+    "engine": 2e-6,
+    "torch": 4e-6,
+    "numpy": 8e-6,
+    "sgemm": PRODUCT_FLOPS / 1e9,
+    "copy": COPY_BYTES / 3e9,
+}  # seconds
+
+
+def recorded(what, shape):
+    """An entry of two recorded rounds, the second of them twice as slow."""
+    timing = Timing(what, shape, {label: [s, 2 * s] for label, s in ROUND.items()})
+    timing.ways, timing.differences = dict.fromkeys(ROUND, "step"), dict.fromkeys(ROUND, 1e-7)
+    return run.entry(timing)
+
+
+@pytest.fixture
 def result():
-    """Training and inference at a tiny shape, with plain NumPy and whichever of PyTorch and onnxruntime is there."""
+    """Training and inference at a tiny shape: recorded numbers, as `run.bench` returns them."""
+    machine = run.machine(["engine", "numpy"]) | {"sides": dict.fromkeys(("engine", "torch", "numpy"), "1.0")}
+    inferred = [recorded("infer", TINY.with_(B=B)) for B in run.INFERENCE_BATCHES]
+    return {
+        "machine": machine, "missing": {}, "rounds": 2, "burst_seconds": 0.01,
+        "train": [recorded("train", TINY)], "inference": inferred,
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_every_side_is_timed_and_computes_the_same():
+    """With plain NumPy and whichever of PyTorch and onnxruntime is there."""
     plan = run.Plan(("train", "inference"), (TINY,), "torch,onnxruntime,numpy", rounds=2, seconds=0.01)
-    return run.bench(plan, lambda title: lambda done, total: None)
-
-
-def test_every_side_is_timed_and_computes_the_same(result):
+    result = run.bench(plan, lambda title: lambda done, total: None)
     present = set(result["machine"]["sides"])
     assert {"engine", "numpy"} <= present
     (trained,), inferred = result["train"], result["inference"]
@@ -62,11 +86,11 @@ def test_an_entry_compares_sides_and_limits_round_by_round():
 
 
 def test_the_command_writes_and_shows_it(result, lstm_engine, tmp_path, monkeypatch):
-    asked = []
-    monkeypatch.setattr(run, "bench", lambda plan, stage: asked.append(plan) or result)
+    plans = []
+    monkeypatch.setattr(run, "bench", lambda plan, stage: plans.append(plan) or result)
     shown = lstm_engine("bench", "--shapes", "5x2x4x3", "--what", "inference,train", "--rounds", 2, "--out", tmp_path)
     assert shown.code == 0, shown
-    assert asked == [run.Plan(["train", "inference"], [Shape("5x2x4x3", 5, 2, 4, 3)], "all", 2)]
+    assert plans == [run.Plan(["train", "inference"], [Shape("5x2x4x3", 5, 2, 4, 3)], "all", 2)]
     assert {p.name for p in tmp_path.iterdir()} == {
         "bench.json", "config.json", "inference.png", "report.html", "roofline.png", "train.png"
     }  # fmt: skip
@@ -95,6 +119,7 @@ def test_unknown_parts_are_refused(lstm_engine, tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_a_side_that_cannot_run_is_left_out_with_its_reason():
     with Turns([Seat("numpy"), Seat("engine")]) as turns:
         turns.pools["numpy"].submit(_break).result()
@@ -103,6 +128,7 @@ def test_a_side_that_cannot_run_is_left_out_with_its_reason():
     assert timing.failed == {"numpy": "ArithmeticError: not today"}
 
 
+@pytest.mark.slow
 def test_a_side_that_computes_something_else_is_left_out():
     with Turns([Seat("numpy"), Seat("engine")]) as turns:
         turns.pools["numpy"].submit(_compute_something_else).result()
@@ -144,6 +170,7 @@ def test_pytorchs_three_adams_and_the_engine_take_the_same_steps(bidirectional, 
         assert difference([float(way.check()) for _ in range(5)], expected) < 1e-6, name  # some roundings of 6e-8
 
 
+@pytest.mark.slow
 def test_both_ways_of_keras_take_the_engines_steps():
     pytest.importorskip("keras")
     from experiments.bench.keras_side import KerasSide
@@ -181,13 +208,3 @@ def test_every_other_part_has_its_table_and_picture(result, tmp_path):
     assert [words.get_text() for words in axes.get_legend().get_texts()] == ["engine: 2.00", "plain NumPy: 2.00"]
     measured, fitted = axes.lines[:2]  # times that follow the power lie on the line
     np.testing.assert_allclose(fitted.get_ydata(), measured.get_ydata(), rtol=1e-12)
-
-
-def test_training_raises_the_peak_of_its_own_process_by_its_tape():
-    """T B (4H + 3 x H) numbers of gates, states and tanh(c), and as many again of gradients, hold 4 bytes each."""
-    shape = Shape("", 60, 2, 64, 64)
-    mib = memory.rise("numpy", shape)
-    if mib is None:
-        pytest.skip("this system does not tell a process's peak")
-    tape = 4 * shape.T * shape.B * 7 * shape.H / 2**20
-    assert tape < mib < 6 * tape

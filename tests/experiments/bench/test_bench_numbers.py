@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.bench import arithmetic, limits, memory, shapes, sides, starting, turns
+from experiments.bench.engine_side import EngineSide
 from experiments.bench.ratios import power, ratio, spread
 from experiments.bench.shapes import GRID, Shape
 from experiments.bench.sides import Way
@@ -169,15 +170,39 @@ def test_the_limits_do_the_work_that_is_counted():
     assert sum(target.nbytes + source.nbytes for target, source in copy.parts) == limits.COPY_BYTES
 
 
-def test_memory_beyond_the_settled_process_is_seen():
-    earlier = np.ones(2**23)  # 64 MiB: a peak that is to be forgotten
-    del earlier
-    before = memory.settled_kib()
-    if before is None:
-        pytest.skip("this system does not tell a process's peak")
-    block = np.ones(2**20)  # 8 MiB
-    del block  # free again, but the peak remembers
-    assert memory.peak_kib() - before == pytest.approx(8 * 1024, rel=0.1)
+@pytest.fixture
+def process(tmp_path, monkeypatch):
+    """A process's folder in /proc, as Linux has it."""
+    (tmp_path / "status").write_text("Name:\tpython\nVmHWM:\t  204800 kB\nVmRSS:\t  102400 kB\nThreads:\t3\n")
+    monkeypatch.setattr(memory, "PROC", tmp_path)
+    return tmp_path
+
+
+def test_memory_is_read_as_the_kernel_records_it(process):
+    assert memory.settled_kib() == 102_400
+    assert (process / "clear_refs").read_text() == "5"  # the record of the peak begins anew
+    assert memory.peak_kib() == 204_800
+
+
+def test_where_the_kernel_keeps_no_record_there_is_no_figure(process, monkeypatch):
+    monkeypatch.setattr(memory, "PROC", process / "elsewhere")
+    assert memory.settled_kib() is None
+
+
+def test_training_steps_come_between_the_settled_process_and_its_peak(monkeypatch):
+    """A rise is the peak after the steps less what was held before them, in MiB."""
+    calls = []
+    step = EngineSide.train
+    monkeypatch.setattr(
+        EngineSide,
+        "train",
+        lambda self: {n: w._replace(check=lambda: calls.append("step")) for n, w in step(self).items()},
+    )
+    monkeypatch.setattr(memory, "settled_kib", lambda: calls.append("settled") or 1024)
+    monkeypatch.setattr(memory, "peak_kib", lambda: calls.append("peak") or 8 * 1024)
+    monkeypatch.setattr(memory, "set_environment", lambda entry, threads: None)
+    assert memory._rise("numpy", Shape("", 3, 2, 4, 2)) == 7
+    assert calls == ["step", "settled", *["step"] * memory.STEPS, "peak"]
 
 
 def test_a_first_step_that_fails_says_why(tmp_path, monkeypatch):
@@ -186,6 +211,7 @@ def test_a_first_step_that_fails_says_why(tmp_path, monkeypatch):
         starting.first_step("torch", GRID["tutorial"], str(tmp_path))
 
 
+@pytest.mark.slow
 def test_the_first_step_of_the_engine_has_its_parts(tmp_path, monkeypatch):
     took = starting.first_step("engine", Shape("", 3, 1, 2, 2), "")
     assert set(took) == {"total", "import", "first_step", "later_step"}

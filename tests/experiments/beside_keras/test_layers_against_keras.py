@@ -23,8 +23,8 @@ def agrees(case):
         assert e is None or e <= TOLERANCE, f"{kind} is off by {e:.1e} at {case}"
 
 
-def test_a_hundred_layers_compute_what_keras_computes():
-    for case in random_cases(100, seed=0):
+def test_fifty_layers_compute_what_keras_computes():
+    for case in random_cases(50, seed=0):
         agrees(case)
 
 

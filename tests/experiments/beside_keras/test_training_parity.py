@@ -14,7 +14,10 @@ from experiments.beside_keras.training_parity import TRAININGS, train_both
 pytestmark = pytest.mark.usefixtures("keras")
 
 
-@pytest.mark.parametrize("name", TRAININGS)
+FAST = ("Masking, Bidirectional(LSTM), Adam", "GRU, AdamW, clipnorm, cosine")  # the others repeat a part of these
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in FAST else pytest.mark.slow) for n in TRAININGS])
 def test_a_hundred_steps_stay_beside_keras(name):
     pairs = train_both(name, steps=100)
     for weight, (ours, theirs, start) in pairs.items():

@@ -60,6 +60,7 @@ def test_a_network_comes_back_from_keras_as_it_was(name):
     np.testing.assert_array_equal(back.predict(X, verbose=0), model.predict(X, verbose=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_network_trains_as_its_twin(name):
     model = network(name)

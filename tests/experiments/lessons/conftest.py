@@ -1,5 +1,6 @@
 import importlib.util
 import re
+from functools import cache
 from html import unescape
 from types import SimpleNamespace
 
@@ -17,9 +18,10 @@ def marimo():
 def lesson(marimo):
     """lesson(n, answer_1=...): the definitions of lesson n after a run, with answers in the place of the reader's.
 
-    Any other name may be given too; a cell all of whose names are given does not run.
+    Any other name may be given too; a cell all of whose names are given does not run. Without names a lesson runs once.
     """
-    return lambda n, **given: _app(n).run(defs=given or None)[1]
+    as_it_is = cache(lambda n: _app(n).run()[1])
+    return lambda n, **given: _app(n).run(defs=given)[1] if given else as_it_is(n)
 
 
 @pytest.fixture
@@ -34,6 +36,7 @@ def read_lesson(marimo, monkeypatch):
     return read
 
 
+@cache
 def _app(n):
     (file,) = [f for f in lessons.files() if f.name.startswith(f"lesson_{n}_")]
     spec = importlib.util.spec_from_file_location(file.stem, file)

@@ -7,6 +7,8 @@ import pytest
 
 from experiments import lessons
 
+pytestmark = pytest.mark.slow  # it trains its networks
+
 
 def place(step):
     return divmod(step - 3, 11)  # two numbers stand before the coefficients, and a coefficient has eleven moments

@@ -5,6 +5,8 @@ import pytest
 
 from experiments.lessons.words import OTHERS, TESTS, WORDS, drawn, log_odds, right, sentence
 
+pytestmark = pytest.mark.slow  # it trains its networks
+
 
 def keeps(c):
     return np.abs(c[1, 3:] - c[0, 3:]).min(axis=0).argmax()  # apart at every word from the noun on

@@ -18,6 +18,8 @@ from experiments.microscope.interventions import silence
 from experiments.voices.predict import predict
 from features.frames import LOG_F0
 
+pytestmark = pytest.mark.slow  # it judges voices and draws the microscope
+
 
 def without(frames, unit):
     return log_odds(frames, network=silence(NETWORK, FORWARD, unit))

@@ -21,6 +21,8 @@ from experiments.voices.judge import judge, judge_file
 from experiments.voices.pretrained import SHIPPED
 from features.synth import draw_speaker, speak
 
+pytestmark = pytest.mark.slow  # marimo in a process, and a browser that listens
+
 RATE = 44_100  # of Chromium's fake microphone: no resampling
 QUIET_S, VOICE_S = 1.0, 3.0
 PATIENCE_MS = 240_000  # two busy cores

@@ -12,7 +12,8 @@ from experiments.lessons.exercises import Check
 FILES = {int(file.name.split("_")[1]): file for file in lessons.files()}
 
 
-@pytest.mark.parametrize("n", FILES)
+# Lessons 6 to 8 train and judge for long, and the tests of their answers run them too.
+@pytest.mark.parametrize("n", [pytest.param(n, marks=pytest.mark.slow if n > 5 else ()) for n in FILES])
 def test_a_lesson_runs_and_leaves_its_exercises_to_the_reader(lesson, n):
     defined = lesson(n)
     checks = {name: value for name, value in defined.items() if name.startswith("check_")}
@@ -23,16 +24,15 @@ def test_a_lesson_runs_and_leaves_its_exercises_to_the_reader(lesson, n):
         assert inspect.getdoc(defined[name.replace("check", "answer")])  # says what to write
 
 
-@pytest.mark.parametrize("n", FILES)
-def test_a_lesson_is_a_tidy_notebook(marimo, n):
-    tidy = [sys.executable, "-m", "marimo", "check", "--strict", FILES[n]]
-    found = subprocess.run(tidy, capture_output=True, text=True)
-    assert found.returncode == 0, found.stdout + found.stderr
+def test_the_lessons_are_tidy_notebooks(marimo):
+    command = [sys.executable, "-m", "marimo", "check", "--strict", *FILES.values()]
+    outcome = subprocess.run(command, capture_output=True, text=True)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
 @pytest.mark.parametrize("n", FILES)
 def test_a_lesson_begins_and_ends_like_the_others(n):
-    code, own = FILES[n].read_text(encoding="utf-8"), lessons.Lesson.read(FILES[n])
-    assert f'app = marimo.App(width="medium", app_title="{n} {own.title}")' in code
-    assert f"# {n} {own.title}\n" in code
+    code, title = FILES[n].read_text(encoding="utf-8"), lessons.Lesson.read(FILES[n]).title
+    assert f'app = marimo.App(width="medium", app_title="{n} {title}")' in code
+    assert f"# {n} {title}\n" in code
     assert f"exercises.heading({n})" in code  # where to write the answers, which depends on how the lesson is opened

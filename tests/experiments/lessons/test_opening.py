@@ -125,6 +125,7 @@ def fetched(address):
     raise TimeoutError(f"nobody answers at {address}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arguments", "code_is_seen"), [(["1"], True), (["all", "--read"], False)])
 def test_marimo_serves_a_copy_at_the_address_that_is_said(marimo, tmp_path, arguments, code_is_seen):
     command = [sys.executable, "-m", "experiments.cli", "lessons", *arguments, "--no-browser"]
@@ -144,6 +145,7 @@ def test_marimo_serves_a_copy_at_the_address_that_is_said(marimo, tmp_path, argu
     assert (tmp_path / "lessons" / LESSONS[0].file.name).read_bytes() == LESSONS[0].file.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_copy_runs_in_a_folder_of_its_own(marimo, tmp_path):
     opening.copy(LESSONS[:1], tmp_path)
     environment = os.environ | {"PYTHONPATH": str(Path(lessons.__file__).parents[2])}

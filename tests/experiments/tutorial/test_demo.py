@@ -13,6 +13,7 @@ from experiments.tutorial.training import evaluate, load_voice_model
 from features.tables import read_features
 
 pytest.importorskip("keras")
+pytestmark = pytest.mark.slow  # four processes with Keras in two of them; .ci/run makes a demo too
 
 READINGS = {"frames": (11, 11), "steps": (112, 1)}
 
