@@ -1,10 +1,10 @@
-"""Studies: `lstm-engine study epochs`, `lstm1997`, `memory`, `variants`, `gap`: what is trained is kept, also by a stop."""
+"""Studies: `lstm-engine study epochs`, `lstm1997`, `memory`, `variants`, `gap`. A study that was stopped continues."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,18 +21,27 @@ from experiments.cli.shared import (
     workers,
 )
 
-Jobs = Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1 is one a core.")]
+Jobs = Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1: one per core.")]
 DIGITS = typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz and metadata.csv.")
-CHOOSING = 100  # seeds from here on chose rates: they are not reported
+CHOOSING = 100  # seeds from here on chose the learning rates: they are not reported
 
 
 @contextmanager
-def kept_when_stopped() -> Iterator[None]:
+def kept_when_stopped() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """The progress of a study; Ctrl-C ends it in a line."""
     try:
-        yield
+        with stages() as stage:
+            yield stage
     except KeyboardInterrupt:
-        err_console.print("stopped: the trainings that are done are kept, and the same command goes on with the others")
+        err_console.print("stopped: finished trainings are kept, and the same command continues with the others")
         raise typer.Exit(130) from None
+
+
+def show(result: dict[str, Any], title: str, table: Callable[[dict[str, Any]], Any], out: Path, as_json: bool) -> None:
+    if as_json:
+        return print_json(result)
+    print_frame(title, table(result))
+    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
 
 
 @studies.command(
@@ -49,19 +58,16 @@ def study_epochs(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """How far does accuracy rise with more epochs, in training and on held-out speakers?
+    """How much do more epochs improve the accuracy, on training and on held-out speakers?
 
-    Each training is kept once it is done: after a stop, the same command goes on.
+    Each finished training is kept: after a stop, the same command continues.
     """
     from experiments.study.epochs import study
     from experiments.study.epochs.report import TABLE_TITLE, frame
 
-    with kept_when_stopped(), stages() as stage:
+    with kept_when_stopped() as stage:
         result = study.study(out, tables, frames, epochs, seeds, force, stage, err_console.print)
-    if as_json:
-        return print_json(result)
-    print_frame(TABLE_TITLE, frame(result))
-    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+    show(result, TABLE_TITLE, frame, out, as_json)
 
 
 def finite(value: float | None) -> float | None:
@@ -78,34 +84,31 @@ def study_lstm1997(
     experiment: Annotated[
         list[str] | None,
         typer.Option(
-            help="The paper's number: 1, 2a to 2c, 3a to 3c, 4, 5, 6a or 6b; may be given again. Without: 1, 4, 6a, 6b."
+            help="The paper's number: 1, 2a to 2c, 3a to 3c, 4, 5, 6a or 6b; may be repeated. Default: 1, 4, 6a, 6b."
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=CHOOSING, help="Trainings of each row, with seeds 0, 1, ...")] = 10,
     cell: Annotated[str, typer.Option(help="modern (forget gates, Adam) or 1997 (as in the paper).")] = "modern",
     forget_bias: Annotated[
         float | None,
-        typer.Option(callback=finite, help="Start all forget gates' biases here, instead of by the task's lag."),
+        typer.Option(callback=finite, help="Initial bias of all forget gates, instead of one drawn by the task's lag."),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="The short rows alone, with two seeds: minutes.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Only the short rows, with two seeds: minutes.")] = False,
     jobs: Jobs = -1,
     out: Annotated[Path, typer.Option(help="Folder for tables, picture and report.")] = Path("runs/lstm1997"),
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """The experiments of Hochreiter & Schmidhuber (1997), by their own criteria, beside their figures.
+    """The experiments of Hochreiter & Schmidhuber (1997), with their criteria, beside their results.
 
-    Each training is kept once it is done: after a stop, the same command goes on. The report is of all that the folder holds.
+    Each finished training is kept: after a stop, the same command continues. The report shows all that the folder holds.
     """
     from experiments.study.lstm1997.report import TABLE_TITLE, narrow
     from experiments.study.lstm1997.study import study
 
-    with kept_when_stopped(), stages() as stage:
+    with kept_when_stopped() as stage:
         result = study(out, tuple(experiment or ()), seeds, cell, quick, jobs, forget_bias, force, stage)
-    if as_json:
-        return print_json(result)
-    print_frame(TABLE_TITLE, narrow(result))
-    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+    show(result, TABLE_TITLE, narrow, out, as_json)
 
 
 @studies.command(
@@ -114,35 +117,35 @@ def study_lstm1997(
 )
 def study_memory(
     task: Annotated[
-        list[str] | None, typer.Option(help="adding, order, recall or it; may be given again. Without: all.")
+        list[str] | None, typer.Option(help="adding, order, recall or it; may be repeated. Default: all.")
     ] = None,
     cell: Annotated[
         list[str] | None,
         typer.Option(
-            help="rnn, gru, lstm0, lstm1 (forget bias 0, 1), peephole or chrono; may be given again. Without: all."
+            help="rnn, gru, lstm0, lstm1 (forget bias 0, 1), peephole or chrono; may be repeated. Default: all."
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, max=CHOOSING, help="Trainings of each point, with seeds 0, 1, ...")] = 3,
     quick: Annotated[
         bool, typer.Option("--quick", help="Two tasks, three cells, two lags, two seeds: a minute.")
     ] = False,
-    keras: Annotated[bool, typer.Option("--keras", help="One task by Keras too, seed by seed.")] = False,
+    keras: Annotated[bool, typer.Option("--keras", help="Also train one task with Keras, seed by seed.")] = False,
     tune: Annotated[
-        bool, typer.Option("--tune", help="Search the learning rates again instead; writes rates.csv.")
+        bool, typer.Option("--tune", help="Instead, search the learning rates again; writes rates.csv.")
     ] = False,
     jobs: Jobs = -1,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for tables, pictures and report. Without: runs/memory, or with --tune runs/memory_rates."
+            help="Folder for tables, pictures and report. Default: runs/memory, with --tune runs/memory_rates."
         ),
     ] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """How far back can a recurrent network remember? Four tasks of growing lag, by every cell, with their gradients.
+    """How far back can a recurrent network remember? Every cell on four tasks of growing lag, with its gradients.
 
-    Each training is kept once it is done: after a stop, the same command goes on. The report is of all that the folder holds.
+    Each finished training is kept: after a stop, the same command continues. The report shows all that the folder holds.
     """
     from experiments.study.memory.report import TABLE_TITLE, longest
     from experiments.study.memory.search import search
@@ -150,20 +153,17 @@ def study_memory(
 
     if tune:
         if quick or keras:
-            raise ValueError("--tune searches learning rates and reports nothing else: leave --quick and --keras out")
+            raise ValueError("--tune only searches learning rates: leave --quick and --keras out")
         out = out or Path("runs/memory_rates")
-        with kept_when_stopped(), stages() as stage:
-            found = search(out, tuple(task or ()), tuple(cell or ()), jobs=jobs, force=force, stage=stage)
+        with kept_when_stopped() as stage:
+            table = search(out, tuple(task or ()), tuple(cell or ()), jobs=jobs, force=force, stage=stage)
         if as_json:
-            return print_json(found)
+            return print_json(table)
         return out_console.print(f"Rates: {out / 'rates.csv'}", soft_wrap=True)
     out = out or Path("runs/memory")
-    with kept_when_stopped(), stages() as stage:
+    with kept_when_stopped() as stage:
         result = study(out, task or (), cell or (), seeds, quick, keras, jobs, force, stage=stage)
-    if as_json:
-        return print_json(result)
-    print_frame(TABLE_TITLE, longest(result))
-    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+    show(result, TABLE_TITLE, longest, out, as_json)
 
 
 @studies.command(
@@ -183,17 +183,14 @@ def study_variants(
 ) -> None:
     """The LSTM and the eight variants of Greff et al. (2017), on adding and on spoken digits.
 
-    Each training is kept once it is done: after a stop, the same command goes on. A quick run needs a folder of its own.
+    Each finished training is kept: after a stop, the same command continues. A quick run needs its own folder.
     """
     from experiments.study.variants.report import narrow, table_title
     from experiments.study.variants.study import study
 
-    with kept_when_stopped(), stages() as stage:
+    with kept_when_stopped() as stage:
         result = study(out, digits, seeds, quick, jobs, force, stage)
-    if as_json:
-        return print_json(result)
-    print_frame(table_title(result), narrow(result))
-    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+    show(result, table_title(result), narrow, out, as_json)
 
 
 @studies.command(
@@ -208,27 +205,24 @@ def study_gap(
     ] = 3,
     cell: Annotated[
         list[str] | None,
-        typer.Option(
-            help="rnn, gru, gru-chrono, lstm0, lstm1, chrono-fixed or chrono; may be given again. Without: all."
-        ),
+        typer.Option(help="rnn, gru, gru-chrono, lstm0, lstm1, chrono-fixed or chrono; may be repeated. Default: all."),
     ] = None,
-    silence: Annotated[str, typer.Option(help="drawn (each frame of the corpus's quietest) or constant.")] = "drawn",
+    silence: Annotated[
+        str, typer.Option(help="drawn (each frame one of the quietest) or constant (their mean).")
+    ] = "drawn",
     quick: Annotated[bool, typer.Option("--quick", help="Two cells, two gaps and one seed: a minute.")] = False,
     jobs: Jobs = -1,
     out: Annotated[Path, typer.Option(help="Folder for tables, picture and report.")] = Path("runs/gap"),
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """How long does a cell keep a spoken digit, through up to 1,000 frames of silence before it is asked?
+    """How long does a cell keep a spoken digit, through up to 1,000 frames of silence before the question?
 
-    Each training is kept once it is done: after a stop, the same command goes on.
+    Each finished training is kept: after a stop, the same command continues.
     """
     from experiments.study.gap.report import TABLE_TITLE, narrow
     from experiments.study.gap.study import study
 
-    with kept_when_stopped(), stages() as stage:
+    with kept_when_stopped() as stage:
         result = study(digits, out, seeds, tuple(cell or ()), silence, quick, jobs, force, stage)
-    if as_json:
-        return print_json(result)
-    print_frame(TABLE_TITLE, narrow(result))
-    out_console.print(f"{result['words']}\nReport: {out / 'report.html'}", soft_wrap=True)
+    show(result, TABLE_TITLE, narrow, out, as_json)

@@ -1,7 +1,7 @@
-"""Networks of the engine's that a study trains on a task: any recurrent layer, then Dense, by whole gradients and Adam.
+"""The engine's networks that a study trains on a task: any recurrent layer, then Dense, with whole gradients and Adam.
 
-The gates of a gated layer may start by the lag that a task may have, "chrono initialisation" (Tallec & Ollivier 2018, "Can
-recurrent neural networks warp time?"): a gate of bias log τ keeps 1/e of what a cell holds for about τ steps.
+The gates of a gated layer may start by the lag of the task, "chrono initialisation" (Tallec & Ollivier 2018, "Can recurrent
+neural networks warp time?"): with a gate of bias log τ a state decays to 1/e in about τ steps.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from lstm_engine.layers import Layer
 from lstm_engine.network import Batch
 from lstm_engine.schedules import ExponentialDecay
 
-AT_ONCE = 256  # sequences that are answered together
+AT_ONCE = 256  # sequences in one forward pass
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Learning:
 class EngineNetwork:
     """layer, then Dense with the task's head: a `goals.Network`. The layer returns sequences where the task asks per step.
 
-    Without a layer, Dense answers every step by its input alone.
+    Without a layer, Dense answers every step from its input alone.
     """
 
     def __init__(self, layer: Layer | None, task: Task, learning: Learning, seed: int) -> None:
@@ -61,15 +61,15 @@ class EngineNetwork:
 
 
 def chrono_bias(units: int, longest: int, rng: np.random.Generator) -> np.ndarray:
-    """(4 units,): an LSTM's b_f = log u with u from 1 to longest - 1, evenly, b_i = -b_f, the others 0."""
+    """(4 units,): an LSTM's b_f = log u with u uniform from 1 to longest - 1, b_i = -b_f, the others 0."""
     b_f = np.log(rng.uniform(1, longest - 1, units))
     return np.concatenate([-b_f, b_f, np.zeros(2 * units)])
 
 
 def chrono_update_bias(units: int, longest: int, rng: np.random.Generator) -> np.ndarray:
-    """(2, 3 units): a GRU's b_z = log u with u from 1 to longest - 1, evenly, the others 0.
+    """(2, 3 units): a GRU's b_z = log u with u uniform from 1 to longest - 1, the others 0.
 
-    Its z keeps (h = z∘h' + (1 - z)∘ĥ) and lets in what it does not keep, so it has no second bias to set.
+    In h = z∘h' + (1 - z)∘ĥ one gate z both keeps and lets in, so there is no second bias to set.
     """
     b = np.zeros((2, 3 * units))
     b[0, :units] = np.log(rng.uniform(1, longest - 1, units))

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from experiments.reports import page, pictures
 from experiments.reports.run import Run, footer
 from experiments.study.epochs.subjects import Subject
+from experiments.study.solving import spread, spread_words
 from experiments.tutorial.training import synthetic_note
 
 TUTORIAL_EPOCHS = 20
@@ -79,7 +80,7 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
     reached = int(means.index[means >= means.max() - CLOSE][0])
     return {
         "at": {
-            e: {part: _spread(curve.loc[e]) for part, curve in curves.items()}
+            e: {part: spread(curve.loc[e].tolist()) for part, curve in curves.items()}
             for e in sorted({start, *(m for m in MARKS if m < last), reached, last})
         },
         "start": start,
@@ -106,10 +107,6 @@ def _changes(curve: pd.DataFrame, start: int, last: int) -> list[float]:
     return changes
 
 
-def _spread(values: pd.Series) -> dict[str, float]:
-    return {"mean": float(values.mean()), "low": float(values.min()), "high": float(values.max())}
-
-
 def frame(numbers: dict[str, Any]) -> pd.DataFrame:
     """The table: a row for each subject and mark, a column for each part."""
     last = numbers["epochs"]
@@ -121,10 +118,10 @@ def frame(numbers: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _cell(spread: dict[str, float]) -> str:
-    if spread["low"] == spread["high"]:
-        return _f(spread["mean"])
-    return f"{_f(spread['mean'])} ({_f(spread['low'])} to {_f(spread['high'])})"
+def _cell(seeds: dict[str, float]) -> str:
+    if seeds["low"] == seeds["high"]:
+        return f"{seeds['mean']:.3f}"
+    return spread_words(seeds, "{:.3f}", "{:.3f}")
 
 
 # -- words -------------------------------------------------------------------------------------------------------------
@@ -137,7 +134,7 @@ def verdict(numbers: dict[str, Any]) -> str:
     ways = []
     for subject in subjects:
         before, after = (subject["at"][epoch]["held_out"]["mean"] for epoch in (start, last))
-        ways.append(f"with {subject['title']} from {_f(before)} to {_f(after)}: {moved(subject['changes'])}")
+        ways.append(f"with {subject['title']} from {before:.3f} to {after:.3f}: {moved(subject['changes'])}")
     return f"From epoch {start} to {last} the balanced accuracy on held-out speakers goes, {'; '.join(ways)}."
 
 
@@ -163,31 +160,26 @@ def words(subject: dict[str, Any]) -> str:
     text = [
         f"Held out: {subject['held_out']}. Their balanced accuracy is {_cell(first['held_out'])} after epoch {start} and "
         f"{_cell(end['held_out'])} after epoch {last}: {moved(subject['changes'])}. On the training clips it goes from "
-        f"{_f(first['train']['mean'])} to {_f(end['train']['mean'])}."
+        f"{first['train']['mean']:.3f} to {end['train']['mean']:.3f}."
     ]
     if highest["epoch"] == last:
         text.append(
-            f"The held-out mean is highest at the very end ({_f(highest['mean'])}), so more epochs may add to it."
+            f"The held-out mean is highest at the very end ({highest['mean']:.3f}), so more epochs may add to it."
         )
     else:
-        text.append(f"The held-out mean is highest after epoch {highest['epoch']} ({_f(highest['mean'])}).")
+        text.append(f"The held-out mean is highest after epoch {highest['epoch']} ({highest['mean']:.3f}).")
     if reached < highest["epoch"]:
-        text.append(f"It first comes within {_f(CLOSE)} of that after epoch {reached}.")
+        text.append(f"It first comes within {CLOSE:.3f} of that after epoch {reached}.")
     if reached < last:
         further = end["train"]["mean"] - at[reached]["train"]["mean"]
         text.append(f"From epoch {reached} to the end the training clips' accuracy changes by {_signed(further)}.")
-    return " ".join([*text, loss_words(subject["loss"]), f"{name[0].upper()}{name[1:]}: {_f(threshold)}."])
+    return " ".join([*text, loss_words(subject["loss"]), f"{name[0].upper()}{name[1:]}: {threshold:.3f}."])
 
 
 def loss_words(loss: dict[str, Any]) -> str:
     """How the probabilities changed."""
     way = f"The held-out log loss goes from {loss['first']:.3f} to {loss['last']:.3f}: {moved(loss['changes'])}"
     return f"{way}; the probabilities have become worse." if min(loss["changes"]) > 0 else f"{way}."
-
-
-def _f(value: float) -> str:
-    """0.812, 1.000: as in the tables of accuracies."""
-    return f"{value:.3f}"
 
 
 def _signed(value: float) -> str:

@@ -38,13 +38,13 @@ TOLD = (
     "anything about the task; the LSTM with chrono for {fixed} draws u up to {fixed} whatever the gap."
 )
 FAIR = (
-    "Everything else is the same for all cells: {units} units, {sequences:,} sequences in batches of {batch_size}, Adam, a "
-    "rate that halves every {halved_every:,} sequences, the gradients' joint norm at most {clip:g}; each gap is trained from "
-    "the start. The initial rate is chosen for every cell in every condition, from {rates} (for the SimpleRNN also "
-    "{further}), by the best mean accuracy of the choice seeds on a third of the training speakers that the network did not "
-    "learn from. Where none of these rates reaches {guesses:.2f} there, the cell has learnt nothing in so many sequences: it "
-    "is marked, and not tried at longer gaps. Where the chosen rate is at the end of the range, no rate beyond it was tried. "
-    "The test speakers are used once, by the final trainings."
+    "Everything else is the same for all cells: {units} units, {sequences:,} sequences in batches of {batch_size}, "
+    "Adam, a rate that halves every {halved_every:,} sequences, the gradients' joint norm at most {clip:g}; each gap is "
+    "trained from the start. The initial rate is chosen for every cell in every condition, from {rates} (for the "
+    "SimpleRNN also {further}), by the best mean accuracy of the choice seeds on a third of the training speakers that "
+    "the network did not learn from. Where none of these rates reaches {guesses:.2f} there, the cell has learnt nothing "
+    "in so many sequences: it is marked, and not tried at longer gaps. No rate beyond the range was tried. The test "
+    "speakers are used once, by the final trainings."
 )
 SILENCE = (
     "Silence is made of the quietest {quietest:.0%} of the training speakers' frames, mostly closures inside words, and thus "
@@ -57,11 +57,11 @@ DRAWN = {
 }
 PICTURE = (
     "Left: accuracy on the test speakers against the length of the silence; a point is a seed, a line goes through the "
-    "means, with 95 % intervals over speakers. A cross: with none of the rates did the cell learn the task, and longer gaps "
-    "were not tried. Dotted: chance. Middle: how much of the loss's gradient at the decision arrives at the word's last "
-    "frame before the first training step (of c in an LSTM, of h in the others; the mean power of ten); below the dotted "
-    "line float32 loses precision, and what is below 1e-60 is not drawn. Training can change this, because gates change. "
-    "Right: the word reversed or cut, without silence."
+    "means, with 95 % intervals over speakers. A cross: with none of the rates did the cell learn the task, and longer "
+    "gaps were not tried. Dotted: chance. Middle: how much of the loss's gradient at the decision arrives at the word's "
+    "last frame before the first training step (of c in an LSTM, of h in the others; the mean power of ten); below the "
+    "dotted line float32 loses precision, and what is below 1e-60 is not drawn. Training changes this. Right: the word "
+    "reversed or cut, without silence."
 )
 SPREAD = (
     "The mean (lowest to highest) of the seeds; where some seeds learn the task and others guess, also how many learn it, "
@@ -82,15 +82,15 @@ class Row(NamedTuple):
 
 
 def write(
-    run: Run, rows: Sequence[Row], arrived: Sequence[Result], asked: Digits, settings: Settings, quick: bool, command: str
+    run: Run, rows: Sequence[Row], arrived: Sequence[Result], judged: Digits, settings: Settings, quick: bool, command: str
 ) -> dict[str, Any]:  # fmt: skip
     """Writes trainings.csv, gap.json, gap.png and report.html; returns what the JSON holds.
 
-    arrived: results of `training.arrival`; asked: the test speakers' clips.
+    arrived: results of `training.arrival`; judged: the clips of the test speakers.
     """
     numbers: dict[str, Any] = {
         "command": command,
-        "rows": [summary(row, asked, settings.guesses) for row in rows],
+        "rows": [summary(row, judged, settings.guesses) for row in rows],
         "gradient": gradients(arrived),
         "seconds": seconds(rows, arrived),
     }
@@ -131,7 +131,7 @@ def write(
 # -- numbers -----------------------------------------------------------------------------------------------------------
 
 
-def summary(row: Row, asked: Digits, guesses: float) -> dict[str, Any]:
+def summary(row: Row, judged: Digits, guesses: float) -> dict[str, Any]:
     """A cell in a condition as JSON values. The interval is of the seeds' mean, over test speakers.
 
     learnt: whether the cell learns with this rate, on held-out training speakers; seeds_learnt: how many of the seeds more
@@ -152,7 +152,7 @@ def summary(row: Row, asked: Digits, guesses: float) -> dict[str, Any]:
         "accuracy": float(right.mean()),
         "by_seed": right.mean(axis=1).tolist(),
         "seeds_learnt": int((right.mean(axis=1) >= guesses).sum()),
-        "interval_95": list(class_mean_interval(right.mean(axis=0), asked.sexes, asked.speakers)),
+        "interval_95": list(class_mean_interval(right.mean(axis=0), judged.sexes, judged.speakers)),
         "weights": results[0]["weights"],
     }
 

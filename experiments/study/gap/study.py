@@ -47,8 +47,8 @@ def train(
     default = QUICK_CELLS if quick else tuple(CELLS)
     begun = () if force else _begun(out, plan, settings)
     cells = tuple(cell for cell in CELLS if cell in (cells or default) or cell in begun)
-    learnt, asked = clips_of(folder)
-    made_of = {"training": asdict(settings), "plan": asdict(plan), "clips": digest_of_clips([learnt, asked])}
+    learnt, judged = clips_of(folder)
+    made_of = {"training": asdict(settings), "plan": asdict(plan), "clips": digest_of_clips([learnt, judged])}
     run = begin(out, COMMAND, made_of, force)
     choices = choose(run, folder, cells, plan, settings, workers, stage)
     finals = {
@@ -66,7 +66,7 @@ def train(
         COMMAND, digits=folder, quick=quick, seeds=None if quick else max(len(row.results) for row in rows),
         cell=() if cells == default else cells, silence=None if silence == "drawn" else silence,
     )  # fmt: skip
-    return run, rows, arrived, asked, settings, quick, command
+    return run, rows, arrived, judged, settings, quick, command
 
 
 def choose(

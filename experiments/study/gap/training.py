@@ -19,23 +19,23 @@ UNDERFLOW = np.finfo(float).tiny  # smaller gradients are counted as this
 
 
 def trial(folder: str, cell: str, condition: Condition, settings: Settings, rate: float, seed: int) -> Result:
-    """With a rate that is tried: the seed holds out a fold of the training speakers, who are asked. See `_training`."""
+    """With a rate that is tried: judged on a fold of the training speakers, which the seed holds out. See `_training`."""
     learnt, _ = clips_of(folder)
     held_out = speaker_folds(learnt, settings.folds, seed) == 0
     return _training(learnt.take(~held_out), learnt.take(held_out), cell, condition, settings, rate, seed)
 
 
 def final(folder: str, cell: str, condition: Condition, settings: Settings, rate: float, seed: int) -> Result:
-    """With the chosen rate: learns from all training speakers, and asks the test speakers. See `_training`."""
+    """With the chosen rate: learns from all training speakers, judged on the test speakers. See `_training`."""
     return _training(*clips_of(folder), cell, condition, settings, rate, seed)
 
 
 def _training(
-    learnt: Digits, asked: Digits, cell: str, condition: Condition, settings: Settings, rate: float, seed: int
+    learnt: Digits, judged: Digits, cell: str, condition: Condition, settings: Settings, rate: float, seed: int
 ) -> Result:  # fmt: skip
-    """JSON values. right: "1101...", one digit for each clip asked; accuracy: the share of 1; seconds: of this process."""
+    """JSON values. right: "1101...", one digit for each judged clip; accuracy: the share of 1; seconds: of this process."""
     started = time.process_time()
-    task, test = late_digits(learnt, asked, condition, settings.quietest, settings.silence)
+    task, test = late_digits(learnt, judged, condition, settings.quietest, settings.silence)
     network = CELLS[cell].network(task, settings, rate, seed)
     rng = np.random.default_rng([seed, DATA])
     for _ in range(settings.sequences // settings.batch_size):
@@ -64,8 +64,8 @@ def answers(network: EngineNetwork, test: LateDigits, rng: np.random.Generator) 
 def arrival(folder: str, cell: str, condition: Condition, settings: Settings, seed: int) -> Result:
     """How much of the gradient arrives at the word's last frame, before the first step: see `arriving`. Training clips."""
     started = time.process_time()
-    learnt, asked = clips_of(folder)
-    task, _ = late_digits(learnt, asked.take(np.arange(1)), condition, settings.quietest, settings.silence)
+    learnt, judged = clips_of(folder)
+    task, _ = late_digits(learnt, judged.take(np.arange(1)), condition, settings.quietest, settings.silence)
     network = CELLS[cell].network(task, settings, settings.rates[0], seed)
     shares = arriving(network, task, CELLS[cell].carrier, settings.traced, np.random.default_rng([seed, DATA]))
     return {

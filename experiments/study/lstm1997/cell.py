@@ -1,14 +1,14 @@
 """The cell of 1997: no forget gate, memory cells in blocks that share gates, a truncated gradient; learning is online.
 
 Hochreiter & Schmidhuber 1997, section 4 and appendix A.1. J blocks of S cells have J input gates, J output gates and
-C = J S cells. All N = 2 J + C of them, gates too, are hidden units y that every one of them hears at the next step:
+C = J S cells. All N = 2 J + C of them, gates too, are hidden units y, and each receives all of them at the next step:
 
     z = xW + y'U + b        i, o = σ(z_in), σ(z_out)      one of each a block
-    g = 4σ(z_c) - 2         c = c' + i∘g                  the state takes errors back through all steps, unchanged
+    g = 4σ(z_c) - 2         c = c' + i∘g                  the state carries errors back through all steps, unchanged
     h = 2σ(c) - 1           y = (i, o, o∘h)               p = σ(y_c V + a), from the cells alone
 
-Errors that arrive at a z move the weights there and go no further: ∂z/∂y' is taken to be 0. What is left needs no way back
-through the steps but the sum of errors that each state has still before it, so that `truncated_backward` has no loop.
+Errors that arrive at a z change the weights there and stop: ∂z/∂y' is taken to be 0. Then a state's error is the sum of the
+errors of this and all later steps, so `truncated_backward` has no loop.
 Arrays here are those of one sequence; float64.
 """
 
@@ -24,7 +24,7 @@ from lstm_engine.initializers import RandomUniform
 
 
 class Tape(NamedTuple):
-    """What happened: slot 0 is before the first step."""
+    """What the backward pass reads; slot 0 is before the first step."""
 
     y: np.ndarray  # (T + 1, N): input gates, output gates, cells
     c: np.ndarray  # (T + 1, C)
@@ -32,7 +32,7 @@ class Tape(NamedTuple):
 
 
 def forward(z_x: np.ndarray, U: np.ndarray, J: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The tape's arrays from z_x = xW + b (T, N) and U (N, N). NumPy that Numba compiles as it stands."""
+    """The tape's arrays from z_x = xW + b (T, N) and U (N, N). NumPy that Numba can compile."""
     T, N = z_x.shape
     C = N - 2 * J
     block = np.arange(C) // (C // J)  # (C,): whose gates a cell has
@@ -52,7 +52,7 @@ compiled_forward = nb.njit(cache=True)(forward)
 
 
 def truncated_backward(tape: Tape, dy_c: np.ndarray, J: int) -> np.ndarray:
-    """(T, N): δz, from dy_c (T, C), the errors that the outputs send to the cells.
+    """(T, N): δz, from dy_c (T, C), the errors of the cells' outputs.
 
     δc = Σ over this and all later steps of δy∘o∘h'(c)      δz = (Σ δc∘g i(1-i), Σ δy∘h o(1-o), δc∘i∘g'), Σ over a block
     """
@@ -66,7 +66,7 @@ def truncated_backward(tape: Tape, dy_c: np.ndarray, J: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Cell1997:
-    """Settings. in_biases: that of each block's input gate, below 0 so that blocks come into use one after the other."""
+    """Settings. in_biases: of each block's input gate, below 0 so that the blocks come into use one after the other."""
 
     blocks: int
     size: int

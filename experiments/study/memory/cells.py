@@ -5,16 +5,18 @@ study of variants because the engine does not have it.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 import lstm_engine as le
 from experiments.study.goals import Network
-from experiments.study.memory.settings import Settings
 from experiments.study.networks import EngineNetwork, chrono_bias
 from experiments.study.tasks import Task
 from experiments.study.variants.network import VariantNetwork
+
+if TYPE_CHECKING:
+    from experiments.study.memory.settings import Settings
 
 PARTS = {
     "SimpleRNN": (1, 1),
@@ -28,7 +30,7 @@ class MemoryCell(Protocol):
 
     name: str
 
-    def network(self, task: Task, lag: int, settings: Settings, rate: float, seed: int) -> Network: ...
+    def network(self, task: Task, lag: int, settings: "Settings", rate: float, seed: int) -> Network: ...
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class EngineCell:
     forget_bias: float | None = None
     chrono: bool = False
 
-    def network(self, task: Task, lag: int, settings: Settings, rate: float, seed: int) -> EngineNetwork:
+    def network(self, task: Task, lag: int, settings: "Settings", rate: float, seed: int) -> EngineNetwork:
         layer = getattr(le, self.kind)(units_of(self.kind, task.features, settings.units))
         network = EngineNetwork(layer, task, settings.learning(rate), seed)
         if self.chrono:
@@ -60,7 +62,7 @@ class PeepholeLSTM:
     name: str
     start: EngineCell
 
-    def network(self, task: Task, lag: int, settings: Settings, rate: float, seed: int) -> VariantNetwork:
+    def network(self, task: Task, lag: int, settings: "Settings", rate: float, seed: int) -> VariantNetwork:
         lstm, head = self.start.network(task, lag, settings, rate, seed).model.layers
         network = VariantNetwork("V", task, settings.learning(rate), seed, lstm.units, lag)
         for letter, name in (("W", "kernel"), ("U", "recurrent_kernel"), ("b", "bias")):

@@ -2,9 +2,13 @@
 
 A sequence x (T, D) runs in H copies, one for each unit, in float64. The backward pass of copy j starts from s_T[j] alone
 (s is h or c), so that the gradient at step t is row j of the derivative.
+
+A layer here has fixed weights: `states` are the names of its states, `U` is the recurrent kernel, `tape(x)` is its forward
+pass, `jacobian(tape, state)` (T, H, H) has ∂s_T[j]/∂s_t[i] at [t, j, i], and `kept(tape)` (T, H) is the gate that multiplies
+the state of the step before, None where there is none.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -16,22 +20,7 @@ from experiments.study.variants.network import VariantNetwork
 KEEPS = {"lstm": "f", "gru": "z"}  # the gate that multiplies the state of the step before
 
 
-class Layer(Protocol):
-    """A recurrent layer with fixed weights. states: the names of its states; U: the recurrent kernel, which multiplies h."""
-
-    states: tuple[str, ...]
-    U: np.ndarray
-
-    def tape(self, x: np.ndarray) -> Any: ...
-
-    def jacobian(self, tape: Any, state: str) -> np.ndarray:
-        """(T, H, H): ∂s_T[j]/∂s_t[i] at [t, j, i]."""
-
-    def kept(self, tape: Any) -> np.ndarray | None:
-        """(T, H): the gate that multiplies the state of the step before; None without one."""
-
-
-def layer_of(network: EngineNetwork | VariantNetwork) -> Layer:
+def layer_of(network: EngineNetwork | VariantNetwork) -> "EngineLayer | PeepholeLayer":
     return PeepholeLayer(network) if isinstance(network, VariantNetwork) else EngineLayer(network)
 
 

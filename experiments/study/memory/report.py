@@ -12,8 +12,7 @@ from experiments.reports.run import Run, footer
 from experiments.reports.scores import share_interval
 from experiments.study.memory import beside_keras, drawing, rates
 from experiments.study.memory.cells import CELLS
-from experiments.study.memory.points import Point
-from experiments.study.memory.settings import TASKS, TITLES, Settings
+from experiments.study.memory.settings import TASKS, TITLES, Point, Settings
 from experiments.study.seeds import Result
 from experiments.study.solving import TESTED, solved_columns, summary_of_seeds, trainings_table
 
@@ -22,25 +21,24 @@ TABLE_TITLE = "The longest lag up to which every seed solved the task at every l
 SHOWN_LAG = 50  # of the learning curves and gradients, if the folder has it
 
 QUESTIONS = (
-    "Each network reads a sequence and answers at its end. Adding: two numbers of the first half are marked; the answer is "
-    "their sum. Temporal order: two symbols, each X or Y, stand among others; the answer is their order. Recall: two "
-    "symbols out of four, then blanks; the answer is both symbols. The word after It: a noun, phrases with other nouns, "
-    'then "It"; the answer is the verb of the first noun (bird near a small plane and under a red ship . It: sings). In '
-    "the first two tasks the lag is the sequence's length T, and the last relevant symbol comes at up to half of it "
-    "(adding) or six tenths of it; in the other two it is the number of steps between. Recall has only 16 different "
-    "sequences, so its test contains no new ones. In adding at T = 10 every second sequence has a marked pair that is the "
-    "first pair and counts as 0."
+    "Each network reads a sequence and answers at its end. Adding: the sum of two marked numbers. Temporal order: two "
+    "symbols, each X or Y, stand among others; in which order? Recall: two symbols out of four, then blanks; which two? "
+    'The word after It: a noun, phrases with other nouns, then "It"; the verb of the first noun (bird near a small '
+    "plane and under a red ship . It: sings). The lag is the sequence's length T in the first two tasks, whose last "
+    "relevant symbol comes at up to half of it (adding) or six tenths of it; in the other two it is the number of steps "
+    "between. Recall has only 16 different sequences, so its test contains no new ones. In adding at T = 10 every "
+    "second sequence has a marked pair that is the first pair and counts as 0."
 )
 SOLVED = (
     "Solved: at most {wrong} of the {count} most recent sequences wrong, each judged before the network learns from it, "
     "within {limit:,} sequences. All cells have Adam on batches of {batch_size}, a rate that is halved every "
     "{halved_every:,} sequences, the gradients' joint norm at most {clip:g}, orthogonal recurrent kernels, and no more "
-    "weights than an LSTM of {units} units (so a SimpleRNN has twice the units; peepholes add three weights for each unit). "
-    "For each task and lag they have the best of the learning rates {rates}, chosen with seeds that are not reported; lag "
-    "200 takes the rate of 100. Not solved means not within these sequences: some networks were still improving. One cell "
-    "is told the lag: chrono initialisation draws the biases of its forget and input gates by the lag (Tallec & Ollivier "
-    "2018). The goal is checked after every batch, so it is sometimes met by luck: {lucky} of the {solved} trainings that "
-    "met it have more than 1 % wrong of {tested:,} fresh sequences."
+    "weights than an LSTM of {units} units (so a SimpleRNN has twice the units; peepholes add three weights for each "
+    "unit). Each has the best of the learning rates {rates} for the task and lag, chosen with seeds that are not "
+    "reported; lag 200 takes the rate of 100. One cell is told the lag: chrono initialisation draws the biases of its "
+    "forget and input gates by it (Tallec & Ollivier 2018). Some networks that did not solve the task were still "
+    "improving. The goal is checked after every batch, so it is sometimes met by luck: {lucky} of the {solved} "
+    "trainings that met it have more than 1 % wrong of {tested:,} fresh sequences."
 )
 SEEDS = (
     "The table of all points, at the end of the page, has Wilson's 95 % interval beside each count of seeds: {seeds} of "
@@ -48,30 +46,30 @@ SEEDS = (
     "the task. The trainings took {seconds:,.0f} seconds of one core."
 )
 SUCCESS = (
-    "Above: the share of seeds that solved the task, against the lag; lines are moved apart a little where they would hide "
-    "each other. Below: how many sequences each seed needed; crosses at the top are seeds that did not solve the task. Look "
-    "for the lag at which a cell's line falls, and for the growing number of sequences before it."
+    "Above: the share of seeds that solved the task, against the lag; lines are moved apart a little. Below: how many "
+    "sequences each seed needed; a cross at the top is a seed that did not solve it. Look for the lag at which a cell's "
+    "line falls, and for the growing number of sequences before it."
 )
 CURVES = (
-    "Mean absolute error at the end of a sequence, by 500 sequences, at lag {lag}, a line for each seed; a dot ends the "
-    "line of a seed that solved the task. Look for plateaus: a network that cannot remember yet gives the mean of all "
-    "answers. Some have a second plateau, where one of two things is known; and many leave a plateau suddenly."
+    "Mean absolute error at the end of a sequence, by 500 sequences, at lag {lag}, a line for each seed; a dot: the "
+    "seed solved the task. Look for plateaus: a network that cannot remember yet gives the mean of all answers. Some "
+    "have a second plateau, where one of two things is known; and many leave a plateau suddenly."
 )
 GRADIENTS = (
-    "What is left of a gradient k steps before the end: {task}, lag {lag}, a line for each seed, before training above and "
-    "after training below. Solid lines are measured, the norm of the derivative of the last state by an earlier one: h "
-    "blue, the cell state c orange. Blue falls at k = 1, because h reaches later steps only through the gates, and c also "
-    "directly. Dashed lines are theory. SimpleRNN: (spectral radius of U times the mean of 1 - h²)^k; dotted: the radius "
-    "alone, which is a bound as long as U is orthogonal. Both are meant for the start, and say little about a trained "
-    "network. LSTM and GRU: the product of the gates that keep the state (f, z), of the unit that keeps most; what lies "
-    "above it comes through gates and candidates. Look for straight lines: each step multiplies by the same factor. A "
-    "training that diverged has no line after training."
+    "What is left of a gradient k steps before the end: {task}, lag {lag}, a line for each seed, before training above "
+    "and after training below (none after a training that diverged). Solid lines are measured, the norm of the "
+    "derivative of the last state by an earlier one: h blue, the cell state c orange. Blue falls at k = 1, because h "
+    "reaches later steps only through the gates, and c also directly. Dashed lines are theory. SimpleRNN: (spectral "
+    "radius of U times the mean of 1 - h²)^k; dotted: the radius alone, a bound as long as U is orthogonal. Both are "
+    "meant for the start, and say little about a trained network. LSTM and GRU: the product of the gates that keep the "
+    "state (f, z), of the unit that keeps most; what lies above it comes through gates and candidates. Look for "
+    "straight lines: each step multiplies by the same factor."
 )
 REACH = (
-    "Every training: whether the task was solved, against how much of a gradient came back, before training, from the end "
-    "to the lag's first steps (in an LSTM through its cell state). Dots are moved apart a little; what is below 1e-20 stands "
-    "there. Look how far to the left the upper dots reach: a network can learn from a very small gradient, but not from "
-    "none. And look at the lower dots on the right: a gradient that arrives is not enough."
+    "Every training: whether the task was solved, against how much of a gradient came back, before training, from the "
+    "end to the lag's first steps (in an LSTM through its cell state; what is below 1e-20 stands there). Look how far "
+    "to the left the upper dots reach: a network can learn from a very small gradient, but not from none. And look at "
+    "the lower dots on the right: a gradient that arrives is not enough."
 )
 KERAS = (
     "The engine; Keras with the same initial weights, batches and Adam; and as a control the engine with the rows of each "

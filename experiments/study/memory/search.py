@@ -11,8 +11,7 @@ from experiments.study import solving
 from experiments.study.choosing import tried
 from experiments.study.memory import rates
 from experiments.study.memory.cells import CELLS
-from experiments.study.memory.points import Point, points
-from experiments.study.memory.settings import TASKS, Settings, as_json
+from experiments.study.memory.settings import TASKS, Point, Settings, as_json, points
 from experiments.study.seeds import Job, Result, Stage, begin, silent
 
 COMMAND = "study memory --tune"

@@ -10,8 +10,7 @@ from experiments.study import solving
 from experiments.study.memory import beside_keras, report
 from experiments.study.memory.cells import CELLS
 from experiments.study.memory.gradients import measure
-from experiments.study.memory.points import Point, points
-from experiments.study.memory.settings import TASKS, Settings
+from experiments.study.memory.settings import TASKS, Point, Settings, points
 from experiments.study.seeds import Job, Result, Stage, begin, command_line, gather, made_by, silent, standing
 
 COMMAND = "study memory"

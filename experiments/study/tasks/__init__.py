@@ -1,8 +1,8 @@
-"""Tasks whose answer lies far back in a sequence, drawn anew for every training step: none is ever read from a file.
+"""Tasks whose answer lies far back in a sequence, drawn for every training step; only spoken digits are read from a file.
 
-A task is a frozen dataclass (`Task` says what it has). `task.draw(n, np.random.default_rng(seed))` gives n `Sequences`:
-arrays padded to the longest, with the length of each. A network that masks the padding carries its state over it, so that
-its last output is that of each sequence's own last step.
+A task is a frozen dataclass with the attributes of `Task`. `task.draw(n, np.random.default_rng(seed))` gives n `Sequences`:
+arrays padded to the longest, with the length of each. A network that masks the padding keeps its state there, so its last
+output is that of each sequence's last step.
 """
 
 from dataclasses import dataclass, replace
@@ -15,8 +15,8 @@ import numpy as np
 class Sequences:
     """Sequences of a task, float32. What lies behind a sequence's end is 0.
 
-    y has a row for each sequence, asked at its end, or for each of its steps. possible, where more than one answer
-    would do: every answer that would. expected, where y is noisy: its mean, by which answers are judged.
+    y has a target for the end of each sequence, or for each of its steps. possible, where several answers are right: all of
+    them. expected, where y is noisy: its mean, by which answers are judged.
     """
 
     x: np.ndarray  # (N, T, D)
@@ -27,7 +27,7 @@ class Sequences:
 
     @property
     def truth(self) -> np.ndarray:
-        """What a right answer is near to, of y's shape."""
+        """The target without noise, of y's shape."""
         return self.y if self.expected is None else self.expected
 
     @property
@@ -57,7 +57,7 @@ class Sequences:
 class Task(Protocol):
     """What a task has. features: D numbers a step; outputs: K numbers an answer.
 
-    per_step says whether y asks at every step. head and loss suit a network that ends in Dense(outputs, activation=head).
+    per_step: whether y has a target at every step. head and loss suit a network that ends in Dense(outputs, activation=head).
     within: how near to the truth a right answer's outputs are; None where `right` asks something else.
     """
 
@@ -78,9 +78,13 @@ class Task(Protocol):
         ...
 
 
-def all_within(p: np.ndarray, y: np.ndarray, limit: float) -> np.ndarray:
-    """(n,) bool: whether every output of p (n, K) is nearer than `limit` to y."""
-    return (np.abs(p - y) < limit).all(axis=-1)
+class AllWithin:
+    """For tasks whose answers are right when every output is nearer to the truth than `within`."""
+
+    within: float
+
+    def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
+        return (np.abs(p - drawn.truth) < self.within).all(axis=-1)
 
 
 def one_hot(symbols: np.ndarray, lengths: np.ndarray, K: int) -> np.ndarray:

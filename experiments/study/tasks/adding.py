@@ -1,21 +1,21 @@
-"""Two numbers of a long sequence are marked: give their sum, or their product, at its end.
+"""Two numbers of a long sequence are marked: what is their sum, or their product?
 
-Hochreiter & Schmidhuber 1997, sections 5.4 (adding) and 5.5 (multiplication). The lag is long, and what must be kept is a
-number and not a symbol, so that a memory that leaks a little is wrong.
+Hochreiter & Schmidhuber 1997, sections 5.4 (adding) and 5.5 (multiplication). The lag is long, and a cell must keep a
+number, not a symbol, so a memory that leaks a little gives a wrong answer.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.study.tasks import Sequences, all_within
+from experiments.study.tasks import AllWithin, Sequences
 
 LIMIT = 0.04  # an answer is right within it
 EARLY = 10  # the first marked pair is among so many, or among T/2 - 2 where these are fewer
 
 
 @dataclass(frozen=True)
-class Adding:
+class Adding(AllWithin):
     """Pairs (number from -1 to 1, marker); the target is 0.5 + (X1 + X2) / 4. Lengths are from T to T + T/10.
 
     One of the first ten pairs is marked by 1 (below T = 24, of the first T/2 - 2), then another one of the first T/2 - 1.
@@ -42,9 +42,6 @@ class Adding:
         values, x, lengths, first, second = _pairs(self.T, n, -1.0, rng)
         X1, X2 = _marked(values, first, 0.0), _marked(values, second, 0.0)
         return Sequences(x, lengths, (0.5 + (X1 + X2) / 4)[:, None])
-
-    def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p, drawn.y, self.within)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,18 @@
-"""The word after "It": a subject is named, other things are named behind it, and then "It" says something of the subject.
+"""The word after "It": a sentence names a subject, then other things; the word after "It" depends on the subject.
 
     bird near a small plane and under a red ship . It -> sings
 
-A toy grammar, in which the word that is asked for depends on one word far back alone. It differs from the other tasks in what
-lies between: words of the very kind that has to be kept (plane, ship), which must not take its place.
+A toy grammar, in which the answer depends on one word far back. It differs from the other tasks by what lies between: words
+of the same kind as the word to keep (plane, ship), which must not replace it.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.study.tasks import Sequences, all_within, one_hot
+from experiments.study.tasks import AllWithin, Sequences, one_hot
 
-SAYS = {"bird": "sings", "dog": "barks", "plane": "lands", "ship": "sinks"}  # what It does, by what It is
+SAYS = {"bird": "sings", "dog": "barks", "plane": "lands", "ship": "sinks"}  # the verb of each subject
 NOUNS, VERBS = list(SAYS), list(SAYS.values())
 PREPOSITIONS, ADJECTIVES = ["near", "under", "behind", "above"], ["small", "red", "old", "quiet"]
 PHRASE = 5  # words: near a small plane and
@@ -21,11 +21,11 @@ LIMIT = 0.3  # an answer is right when every output is nearer than this to its t
 
 
 @dataclass(frozen=True)
-class DelayedReference:
+class DelayedReference(AllWithin):
     """A noun, `lag` words (phrases of five, the last of which ends with a full stop instead of "and"), and "It".
 
-    The answer is the verb of the first noun. Nouns, prepositions and adjectives are each drawn evenly, so that one noun
-    of four behind the subject is the subject's own.
+    The answer is the verb of the first noun. Nouns, prepositions and adjectives are drawn uniformly, so one of four
+    later nouns is the subject again.
     """
 
     lag: int = 100
@@ -56,9 +56,6 @@ class DelayedReference:
         return Sequences(
             one_hot(words, lengths, self.features), lengths, np.eye(self.outputs, dtype="float32")[subjects]
         )
-
-    def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p, drawn.y, self.within)
 
 
 def text(x: np.ndarray) -> str:

@@ -94,9 +94,9 @@ class LateDigits:
 
 
 def late_digits(
-    learnt: Digits, asked: Digits, condition: Condition = Condition(), quietest: float = 0.02, silence: str = "drawn"
+    learnt: Digits, judged: Digits, condition: Condition = Condition(), quietest: float = 0.02, silence: str = "drawn"
 ) -> tuple[LateDigits, LateDigits]:  # fmt: skip
-    """The task on the clips to learn from and on the clips to ask; scale and silence of both come from the first.
+    """The task on the clips to learn from and on the clips to judge by; scale and silence of both come from the first.
 
     quietest: the share of the frames that silence is made of. silence: of SILENCES; "constant" is the mean of these frames.
     """
@@ -110,4 +110,4 @@ def late_digits(
         words = [condition.altered(scaler(x).astype(np.float32)) for x in clips.sequences]
         return LateDigits(words, clips.digits, quiet, condition.gap)
 
-    return task(learnt), task(asked)
+    return task(learnt), task(judged)

@@ -1,4 +1,4 @@
-"""What comes last depends on what came first, or second, a hundred or a thousand symbols before.
+"""The last symbol depends on the first or second one, a hundred or a thousand symbols before.
 
 Hochreiter & Schmidhuber 1997, section 5.2: tasks 2a (nothing random between), 2b (all random between) and 2c (random, and
 long).
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.study.tasks import Sequences, all_within, one_hot
+from experiments.study.tasks import AllWithin, Sequences, one_hot
 
 LIMIT = 0.25  # 2a and 2b: the largest error that any output may have at the end
 LIMIT_2C = 0.2
@@ -19,8 +19,8 @@ MORE = 0.9  # 2c: how likely another distractor is, once there are q
 class LongLag:
     """2a: x a1 ... a(p-1) x, or y a1 ... a(p-1) y. 2b, `regular` being False: the p - 1 between drawn from a1 ... a(p-1).
 
-    Every step asks for the next symbol, but right is what is right at the last step, which alone takes memory: the
-    symbol that came first. Symbols are numbered a1 ... a(p-1), x, y.
+    Every step has the next symbol as its target, but only the answer at the last step is judged, because only it needs
+    memory: it is the first symbol. Symbols are numbered a1 ... a(p-1), x, y.
     """
 
     p: int = 100
@@ -51,12 +51,12 @@ class LongLag:
         return Sequences(x, lengths, y)
 
     def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p[:, -1], drawn.y[:, -1], self.within)
+        return (np.abs(p[:, -1] - drawn.y[:, -1]) < self.within).all(axis=-1)
 
 
 @dataclass(frozen=True)
-class VeryLongLag:
-    """2c: b, x or y, q or more distractors out of p, e; the answer, asked after e, is x or y again.
+class VeryLongLag(AllWithin):
+    """2c: b, x or y, q or more distractors out of p, e; the answer, after e, is x or y again.
 
     After q distractors each further one comes with probability 9/10, so that there are q + 9 on average.
     """
@@ -81,6 +81,3 @@ class VeryLongLag:
         symbols = rng.integers(self.p, size=(n, int(lengths.max())))
         symbols[:, 0], symbols[:, 1], symbols[np.arange(n), lengths - 1] = b, self.p + 2 + is_y, e
         return Sequences(one_hot(symbols, lengths, self.features), lengths, np.eye(2, dtype="float32")[is_y])
-
-    def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p, drawn.y, self.within)

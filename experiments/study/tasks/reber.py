@@ -1,4 +1,4 @@
-"""The embedded Reber grammar: name the symbols that may come next. The second symbol comes again as the last but one.
+"""The embedded Reber grammar: which symbols may come next? The second symbol comes again as the last but one.
 
 Hochreiter & Schmidhuber 1997, section 5.1 (after Smith & Zipser 1989, Cleeremans et al. 1989, Fahlman 1991).
 
@@ -31,7 +31,7 @@ class EmbeddedReber:
         return sequences([embedded(rng) for _ in range(n)])
 
     def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        """Whether, at every step, the outputs of the symbols that may come are above all others."""
+        """Whether, at every step, the outputs of the possible symbols are above all others."""
         lowest = np.where(drawn.possible, p, np.inf).min(axis=-1)  # (N, T), infinite behind the end
         highest = np.where(drawn.possible, -np.inf, p).max(axis=-1)
         return (lowest > highest).all(axis=-1)

@@ -1,20 +1,20 @@
-"""A few symbols are shown, then blanks, then a cue: say them again.
+"""A few symbols are shown, then blanks, then a cue: repeat the symbols.
 
 The copy task (Hochreiter & Schmidhuber 1997; Graves, Wayne & Danihelka 2014, section 4.1) with one answer that holds all
-symbols, instead of one after the other. Nothing new happens in between, so that what is lost has leaked.
+symbols, instead of one after the other. Nothing new happens in between, so a cell can only lose them by leaking.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.study.tasks import Sequences, all_within, one_hot
+from experiments.study.tasks import AllWithin, Sequences, one_hot
 
 LIMIT = 0.3  # an answer is right when every output is nearer than this to its target
 
 
 @dataclass(frozen=True)
-class Recall:
+class Recall(AllWithin):
     """`shown` symbols out of `symbols`, each drawn on its own, `lag` blanks, and a cue. y: their one-hot codes side by side.
 
     Inputs are numbered: the symbols, the blank, the cue.
@@ -52,6 +52,3 @@ class Recall:
         lengths = np.full(n, inputs.shape[1])
         y = np.eye(self.symbols, dtype="float32")[symbols].reshape(n, self.outputs)
         return Sequences(one_hot(inputs, lengths, self.features), lengths, y)
-
-    def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p, drawn.y, self.within)

@@ -1,4 +1,4 @@
-"""Two or three symbols X or Y lie far apart among others: give their order at the end.
+"""Two or three symbols X or Y lie far apart among others: in which order?
 
 Hochreiter & Schmidhuber 1997, section 5.6: tasks 6a (two symbols, four classes) and 6b (three symbols, eight classes).
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.study.tasks import Sequences, all_within, one_hot
+from experiments.study.tasks import AllWithin, Sequences, one_hot
 
 SYMBOLS = "abcdXYEB"
 LIMIT = 0.3  # a sequence is classified correctly when every output is nearer than this to its target
@@ -18,7 +18,7 @@ PLACES = {
 
 
 @dataclass(frozen=True)
-class TemporalOrder:
+class TemporalOrder(AllWithin):
     """E, then a, b, c or d at random, but X or Y at one place in each of two (6a) or three (6b) stretches, and B at the end.
 
     The stretches are steps 10 to 20 and 50 to 60, or 10 to 20, 33 to 43 and 66 to 76, where E is step 1; lengths are
@@ -62,6 +62,3 @@ class TemporalOrder:
         return Sequences(
             one_hot(symbols, lengths, len(SYMBOLS)), lengths, np.eye(self.outputs, dtype="float32")[classes]
         )
-
-    def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p, drawn.y, self.within)

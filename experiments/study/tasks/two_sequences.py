@@ -1,4 +1,4 @@
-"""The class of a sequence is in its first elements, noise on the same channel follows: which of two classes was it?
+"""The first elements of a sequence give its class, noise on the same channel follows: which of two classes was it?
 
 Hochreiter & Schmidhuber 1997, section 5.3, after Bengio et al. 1994: tasks 3a, 3b (noise on the first elements
 too) and 3c (noise on the targets).
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.study.tasks import Sequences, all_within
+from experiments.study.tasks import AllWithin, Sequences
 
 NOISE = np.sqrt(0.2)  # standard deviation
 LIMIT = 0.2  # a sequence is classified correctly within it
@@ -18,7 +18,7 @@ LIMIT_3C = 0.1
 
 
 @dataclass(frozen=True)
-class TwoSequences:
+class TwoSequences(AllWithin):
     """Numbers: the first N are +1 (the target is 1) or -1 (0), the others Gaussian noise of variance 0.2.
 
     Lengths are from T to T + T/10. noisy (3b): the same noise on the first N too.
@@ -47,16 +47,13 @@ class TwoSequences:
         x *= np.arange(x.shape[1]) < lengths[:, None]
         return Sequences(x[..., None], lengths, target)
 
-    def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
-        return all_within(p, drawn.truth, self.within)
-
 
 @dataclass(frozen=True)
 class NoisyTargets(TwoSequences):
-    """3c: what is learnt from is 0.2 for elements +1, 0.8 for -1, plus Gaussian noise of variance 0.1: about half
-    as wide as the two are apart.
+    """3c: the target is 0.2 for elements +1, 0.8 for -1, plus Gaussian noise of variance 0.1, whose standard deviation is
+    about half the distance of the two.
 
-    Right is what is near to the target without its noise. Squared error, whose least value is at that mean.
+    An answer is right when it is near to the target without its noise. Squared error, whose minimum is at that mean.
     """
 
     loss, within = "mean_squared_error", LIMIT_3C

@@ -1,4 +1,4 @@
 """Greff et al. 2017, "LSTM: A Search Space Odyssey": the LSTM and its eight variants compared: `lstm-engine study variants`.
 
-`cells` has one step of each, there and back; `through_time` takes it through a sequence; `network` puts Dense on it.
+Open `cells.py` first: one step of each, forward and backward; `through_time` runs it over a sequence, `network` trains it.
 """

@@ -298,6 +298,6 @@ CELLS = {
         VariantCell("NOAF", "no output activation: h = o∘c", noaf, noaf_back),
         VariantCell("CIFG", "coupled input and forget gate: f = 1 - i", cifg, cifg_back, "igo", "io"),
         VariantCell("NP", "no peepholes", plain, plain_back, peepholes=""),
-        VariantCell("FGR", "full gate recurrence: gates hear gates", fgr, fgr_back, heard="hifo"),
+        VariantCell("FGR", "full gate recurrence: gates see gates", fgr, fgr_back, heard="hifo"),
     )
 }

@@ -45,19 +45,19 @@ ABOUT_PAPER = (
     "checked against the paper's tables."
 )
 FAIR = (
-    "With the same seed, every variant starts from the numbers of V, without the parts that it does not have; peepholes, and "
-    "the gates' weights on gates, start at 0, so that V, NP and FGR are the same function at first. Forget gates start open "
-    "and input gates closed, by the lag: b_f = log u and b_i = -b_f, with u uniform from 1 to {memory} less 1. A cell with "
-    "one of the two gates has this gate's bias; CIFG has b_i, and f = 1 - i then has b_f by itself. For NIG this is a "
-    "difficult start: open forget gates add up everything that no input gate limits, so its states lie where tanh is flat "
-    "before it has learnt anything. Its result shows the start as much as the missing gate. Batches, limits and clipping are "
-    "the same for all; each variant has its best rate of {rates}. A seed's sequences are the same for all variants."
+    "With the same seed, every variant starts from the numbers of V, without the parts that it does not have; "
+    "peepholes, and the gates' weights on gates, start at 0, so V, NP and FGR are the same function at first. Forget "
+    "gates start open and input gates closed, by the lag: b_f = log u and b_i = -b_f, with u uniform from 1 to {memory} "
+    "less 1. A cell with one of the two gates has this gate's bias; CIFG has b_i, and f = 1 - i then has b_f by itself. "
+    "For NIG this is a difficult start: open forget gates add up everything, so its states lie where tanh is flat "
+    "before it has learnt anything; its result shows the start as much as the missing gate. Batches, limits and "
+    "clipping are the same for all; each variant has its best rate of {rates}. A seed's sequences are the same for all "
+    "variants."
 )
 APART = (
     'The column "against V" says whether every seed of a variant is better, or worse, than every seed of V; a seed that '
     "fails on adding is worse than any that does not. On the digits the interval of the paired difference, over test "
-    "speakers, must exclude 0 as well. Otherwise the ranges of the seeds overlap, which does not prove that the two are "
-    "alike."
+    "speakers, must exclude 0 as well. Ranges that overlap do not prove that the two are alike."
 )
 QUICK = "A quick run: three variants, two seeds, easier tasks. It shows that the study works, and nothing about the variants."
 ByVariant = Mapping[str, Sequence[Result]]

@@ -1,4 +1,4 @@
-"""Made-up clips in the digit corpus's format, whose first number is low in each word's first frame: its quiet one."""
+"""Shared by the tests of the studies: loops in NumPy, and made-up clips in the digit corpus's format."""
 
 import csv
 from collections.abc import Callable
@@ -7,14 +7,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.study.lstm1997 import cell
 from experiments.study.tasks.late_digits import clips_of
+from experiments.study.variants import loops, through_time
 from features.digits import Digits
+
+
+def uncompile(m: pytest.MonkeyPatch) -> None:
+    """The loops of the cell of 1997 and of the variants as NumPy runs them: so small a network is faster than a compiler."""
+    m.setattr(cell, "compiled_forward", cell.forward)
+    m.setattr(through_time, "loops", lambda name, fast: loops.loops(name, False))
+
+
+@pytest.fixture(autouse=True)
+def uncompiled(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In all but the slow tests, which hold the compiled loops to these."""
+    if request.node.get_closest_marker("slow") is None:
+        uncompile(monkeypatch)
 
 
 def write_digits(
     folder: Path, train_speakers: int, test_speakers: int, test_clips: Callable[[np.ndarray], np.ndarray] = lambda x: x
 ) -> Path:  # fmt: skip
-    """20 clips (T, 3) of each speaker: ten paths through two numbers, beside an energy. test_clips changes the test's."""
+    """20 clips (T, 3) of each speaker: ten paths through two numbers, beside an energy, which is low in the first frame.
+
+    test_clips changes the clips of the test speakers.
+    """
     folder.mkdir(exist_ok=True)
     rng, clips, rows = np.random.default_rng(0), [], []
     for n in range((train_speakers + test_speakers) * 20):

@@ -15,6 +15,7 @@ SMALL = Settings(units=6, sequences=320, halved_every=160, quietest=0.1, traced=
 # -- a training --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow  # 400 steps
 def test_a_digit_is_learnt_through_a_silence(digit_corpus):
     settings = Settings(units=12, sequences=6_400, halved_every=3_200, quietest=0.1)
     result = final(str(digit_corpus), "gru-chrono", Condition(gap=8), settings, 0.03, 0)

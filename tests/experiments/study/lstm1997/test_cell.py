@@ -58,7 +58,7 @@ def held(x, w, y_before):
     return sigma(y_c[-1] @ w["V"] + w["a"])
 
 
-@pytest.mark.parametrize("function", [forward, compiled_forward])
+@pytest.mark.parametrize("function", [forward, pytest.param(compiled_forward, marks=pytest.mark.slow)])  # it compiles
 def test_forward_is_the_paper_s_equations(function, x, weights):
     y, c, g = function(x @ weights["W"] + weights["b"], weights["U"], J)
     expected = by_the_equations(x, weights)

@@ -5,7 +5,9 @@ import pytest
 
 from experiments.study import solving
 from experiments.study.goals import MostRecent
-from experiments.study.memory import beside_keras, points, rates
+from experiments.study.memory import beside_keras, rates
+from experiments.study.memory import settings as grid
+from experiments.study.memory.cells import CELLS
 from experiments.study.memory.settings import TASKS, Settings
 
 
@@ -18,11 +20,11 @@ def settings():
 @pytest.fixture
 def small(monkeypatch, settings):
     """Two lags, each searched with one rate, every training of 32 or 64 sequences; the command's settings are these too."""
-    rows = [(t, c, lag, 0.01, 100, 500, 0.1) for t in TASKS for c in points.CELLS for lag in (10, 25)]
+    rows = [(t, c, lag, 0.01, 100, 500, 0.1) for t in TASKS for c in CELLS for lag in (10, 25)]
     table = pd.DataFrame(rows, columns=["task", "cell", "lag", "rate", "seed", "sequences", "error"])
     monkeypatch.setattr(rates, "_searched", lambda: table)
-    monkeypatch.setattr(points, "LAGS", (10, 25))
-    monkeypatch.setattr(points, "QUICK_LAGS", (10,))
+    monkeypatch.setattr(grid, "LAGS", (10, 25))
+    monkeypatch.setattr(grid, "QUICK_LAGS", (10,))
     monkeypatch.setattr(solving, "TESTED", 20)
     monkeypatch.setattr(solving, "POINT", 16)
     monkeypatch.setattr(beside_keras, "SEEDS", 2)

@@ -51,14 +51,14 @@ def test_every_gradient_is_the_complex_step_s(drawn, name, masked):
     w, x, h0, c0, mask = drawn(name)
     learnt = [key for key in w if w[key].size]  # NP has no p
 
-    def there(x, h0, c0, *own):
-        moved = w | dict(zip(learnt, own, strict=True))
+    def there(x, h0, c0, *values):
+        moved = w | dict(zip(learnt, values, strict=True))
         tape = run(name, moved, x, h0, c0, mask if masked else None)
         return (tape.h, tape.c[-1]), (moved, tape)
 
     def back(upstream, cache):
-        own, others = backward(CELLS[name], *cache, *upstream)
-        return [*others.values(), *(own[key] for key in learnt)]
+        gradients, others = backward(CELLS[name], *cache, *upstream)
+        return [*others.values(), *(gradients[key] for key in learnt)]
 
     given = {"x": x, "h0": h0, "c0": c0} | {key: w[key] for key in learnt}
     report = le.gradcheck_function(there, back, given, elements=None, tol=1e-13)
@@ -76,9 +76,9 @@ def test_np_is_the_engine_s_lstm_to_the_bit(drawn):
     np.testing.assert_array_equal(tape.c, expected.c)
     rng = np.random.default_rng(1)
     dh, dc_T = rng.standard_normal((T, B, H)), rng.standard_normal((B, H))
-    own, others = backward(CELLS["NP"], w, tape, dh, dc_T)
+    gradients, others = backward(CELLS["NP"], w, tape, dh, dc_T)
     grads = lstm_backward(expected, dh, dc_T=dc_T)
-    for key, g in (own | others).items():
+    for key, g in (gradients | others).items():
         if key != "p":  # the order of the products differs: a few roundings
             np.testing.assert_allclose(g, getattr(grads, key), rtol=1e-13, atol=1e-14)
 
@@ -130,7 +130,7 @@ def test_a_cell_without_a_gate_is_v_with_that_gate_open(drawn, name, gate):
     w, x, h0, c0, mask = drawn("V")
     parts = {key: dict(zip("ifgo", np.split(w[key], 4, axis=-1), strict=True)) for key in ("W", "U", "b")}
     parts["p"] = dict(zip("ifo", np.split(w["p"], 3), strict=True))
-    less = {key: np.concatenate([a for k, a in own.items() if k != gate], axis=-1) for key, own in parts.items()}
+    less = {key: np.concatenate([a for k, a in part.items() if k != gate], axis=-1) for key, part in parts.items()}
     parts["b"][gate][...] = 1e3  # a view of w: σ is 1, exactly
     np.testing.assert_array_equal(run(name, less, x, h0, c0, mask).h, run("V", w, x, h0, c0, mask).h)
 
@@ -161,8 +161,9 @@ def test_a_masked_step_is_as_if_it_were_not_there(drawn, name):
 # -- compiled ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [k if k in ("V", "FGR") else pytest.param(k, marks=pytest.mark.slow) for k in CELLS])
-def test_compiled_is_numpy(drawn, name, rel):  # a cell compiles for seconds, and is then kept
+@pytest.mark.slow  # a cell compiles for seconds, and is then kept
+@pytest.mark.parametrize("name", CELLS)
+def test_compiled_is_numpy(drawn, name, rel):
     w, *inputs = drawn(name)
     rng = np.random.default_rng(1)
     upstream = rng.standard_normal((T, B, H)), rng.standard_normal((B, H))
@@ -171,9 +172,9 @@ def test_compiled_is_numpy(drawn, name, rel):  # a cell compiles for seconds, an
     for a, b in zip(Tape(*tapes[0])[2:], Tape(*tapes[1])[2:], strict=True):
         a, b = (a[there], b[there]) if len(a) == T else (a, b)
         assert rel(a, b) < COMPILED_APART
-    own, others = backward(CELLS[name], w, tapes[0], *upstream, fast=True)
+    gradients, others = backward(CELLS[name], w, tapes[0], *upstream, fast=True)
     expected, expected_others = backward(CELLS[name], w, tapes[1], *upstream)
-    for key, g in (own | others).items():
+    for key, g in (gradients | others).items():
         if g.size:
             assert rel(g, (expected | expected_others)[key]) < COMPILED_APART
 

@@ -25,47 +25,47 @@ def drawn():
 
 @pytest.mark.slow  # NP compiles for seconds
 def test_np_learns_as_the_engine_s_lstm_does(drawn, rel):
-    own, other = network("NP"), le.Sequential([le.Input((None, 2)), le.LSTM(H), le.Dense(1)], dtype="float64")
-    other.set_weights([own.weights[name] for name in ("W", "U", "b", "dense/kernel", "dense/bias")])
+    net, other = network("NP"), le.Sequential([le.Input((None, 2)), le.LSTM(H), le.Dense(1)], dtype="float64")
+    other.set_weights([net.weights[name] for name in ("W", "U", "b", "dense/kernel", "dense/bias")])
     other.compile(Learning().optimizer(), "mean_squared_error")
     for _ in range(3):  # clipped gradients and Adam's moments too
-        p = own.learn(drawn)
+        p = net.learn(drawn)
         assert rel(p, other(drawn.x.astype(float), mask=drawn.mask)) < 1e-13
         other.train_on_batch(drawn.x.astype(float), drawn.y.astype(float), mask=drawn.mask)
     for name, w in zip(("W", "U", "b", "dense/kernel", "dense/bias"), other.get_weights(), strict=True):
-        assert rel(own.weights[name], w) < 1e-10  # where a gradient is near 0, Adam's step enlarges rounding
+        assert rel(net.weights[name], w) < 1e-10  # where a gradient is near 0, Adam's step enlarges rounding
 
 
 @pytest.mark.parametrize("variant", ["V", "FGR"])
 def test_every_weight_s_gradient_is_the_loss_s(variant, drawn):
-    own, rng = network(variant), np.random.default_rng(1)
-    for w in own.weights.values():
+    net, rng = network(variant), np.random.default_rng(1)
+    for w in net.weights.values():
         w += 0.3 * rng.standard_normal(w.shape)  # peepholes too
-    _, gradients = own.gradients(drawn)
-    for name, w in own.weights.items():
+    _, gradients = net.gradients(drawn)
+    for name, w in net.weights.items():
         way, at = rng.standard_normal(w.shape), w.copy()
         losses = []
         for step in (1e-5, -1e-5):
             w[...] = at + step * way
-            losses.append(((own.answer(drawn) - drawn.y) ** 2).mean())
+            losses.append(((net.answer(drawn) - drawn.y) ** 2).mean())
         w[...] = at
         # along a direction: truncation step² · f''' ~ 1e-10, rounding 1e-16 / step ~ 1e-11
         assert (losses[0] - losses[1]) / 2e-5 == pytest.approx((gradients[name] * way).sum(), rel=1e-6, abs=1e-9)
 
 
 def test_learning_answers_first(drawn):
-    own = network("V")
-    before = own.answer(drawn)
-    np.testing.assert_array_equal(own.learn(drawn), before)
-    assert ((own.answer(drawn) - drawn.y) ** 2).mean() < ((before - drawn.y) ** 2).mean()
+    net = network("V")
+    before = net.answer(drawn)
+    np.testing.assert_array_equal(net.learn(drawn), before)
+    assert ((net.answer(drawn) - drawn.y) ** 2).mean() < ((before - drawn.y) ** 2).mean()
 
 
 @pytest.mark.parametrize("variant", ["V", "FGR"])
 def test_every_weight_learns(variant, drawn):
-    own = network(variant)
-    before = {name: w.copy() for name, w in own.weights.items()}
-    own.learn(drawn)
-    for name, w in own.weights.items():  # Adam's first step is the rate, where the gradient is large beside its 1e-7
+    net = network(variant)
+    before = {name: w.copy() for name, w in net.weights.items()}
+    net.learn(drawn)
+    for name, w in net.weights.items():  # Adam's first step is the rate, where the gradient is large beside its 1e-7
         moved = np.abs(w - before[name])
         assert 0.009 < moved.max() < 0.0101, name
         assert (moved > 0).mean() > 0.9, name
@@ -73,9 +73,9 @@ def test_every_weight_learns(variant, drawn):
 
 @pytest.mark.parametrize("variant", ["V", "FGR"])
 def test_padding_is_not_heard(variant, drawn):
-    own = network(variant)
+    net = network(variant)
     longer = Sequences(np.concatenate([drawn.x, np.ones_like(drawn.x)], axis=1), drawn.lengths, drawn.y)
-    np.testing.assert_array_equal(own.answer(drawn), own.answer(longer))
+    np.testing.assert_array_equal(net.answer(drawn), net.answer(longer))
 
 
 # -- the start ---------------------------------------------------------------------------------------------------------
@@ -84,12 +84,12 @@ def test_padding_is_not_heard(variant, drawn):
 def test_all_cells_start_from_the_numbers_of_v():
     v = {key: dict(zip("ifgo", np.split(w, 4, axis=-1), strict=True)) for key, w in start("V").items() if key in "WUb"}
     for variant, cell in CELLS.items():
-        own = start(variant)
+        net = start(variant)
         for key in "WUb":
-            for part, w in zip(cell.parts, np.split(own[key], len(cell.parts), axis=-1), strict=True):
+            for part, w in zip(cell.parts, np.split(net[key], len(cell.parts), axis=-1), strict=True):
                 np.testing.assert_array_equal(w, v[key][part])
-        assert own["p"].shape == (len(cell.peepholes) * H,)
-        assert not own["p"].any()
+        assert net["p"].shape == (len(cell.peepholes) * H,)
+        assert not net["p"].any()
     np.testing.assert_array_equal(v["b"]["i"], -v["b"]["f"])
     assert v["b"]["f"].max() > 1
 
