@@ -48,7 +48,7 @@ def test_kernels_are_refused_in_a_process_forked_from_one_that_ran_them(monkeypa
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_process_is_told_instead_of_ended():
+def test_a_forked_process_gets_an_error_and_does_not_end():
     code = """
 import os, sys, numpy as np, lstm_engine as le
 model = le.Sequential([le.LSTM(3)])

@@ -1,4 +1,4 @@
-"""Sequential: Keras's verbs, every parameter's gradient, and what it says when something does not fit."""
+"""Sequential: Keras's verbs, every parameter's gradient, and its errors when something does not fit."""
 
 import json
 
@@ -162,23 +162,23 @@ def test_dropout_of_everything_is_zero():
     assert not layer.forward(np.ones((2, 3), np.float32), training=True)[0].any()
 
 
-def test_callbacks_hear_of_every_turn(capsys):
-    heard = []
+def test_callbacks_are_called_at_every_epoch_and_batch(capsys):
+    calls = []
 
     class Listener(le.Callback):
         def on_epoch_begin(self, epoch, logs):
-            heard.append(("begin", epoch))
+            calls.append(("begin", epoch))
 
         def on_train_batch_end(self, batch, logs):
-            heard.append(("batch", batch, sorted(logs)))
+            calls.append(("batch", batch, sorted(logs)))
 
         def on_epoch_end(self, epoch, logs):
-            heard.append(("end", epoch, self.model.loss.name))
+            calls.append(("end", epoch, self.model.loss.name))
 
     X, y = data(6)
     binary_model().fit(X, y, batch_size=3, epochs=1, callbacks=[Listener()], verbose=0)
     logs = ["accuracy", "loss"]
-    assert heard == [("begin", 0), ("batch", 0, logs), ("batch", 1, logs), ("end", 0, "binary_crossentropy")]
+    assert calls == [("begin", 0), ("batch", 0, logs), ("batch", 1, logs), ("end", 0, "binary_crossentropy")]
     assert capsys.readouterr().out == ""
 
 
@@ -312,11 +312,11 @@ def test_summary_shows_shapes_parameters_and_backends(capsys):
 
 
 def test_input_shape_may_stand_in_the_first_layer_or_come_with_the_data():
-    given, told = le.Sequential([le.LSTM(3, input_shape=(6, 3))], seed=1), le.Sequential([le.LSTM(3)], seed=1)
-    assert given.built
-    assert not told.built
+    shown, unknown = le.Sequential([le.LSTM(3, input_shape=(6, 3))], seed=1), le.Sequential([le.LSTM(3)], seed=1)
+    assert shown.built
+    assert not unknown.built
     X, _ = data()
-    np.testing.assert_array_equal(given.predict(X, verbose=0), told.predict(X, verbose=0))
+    np.testing.assert_array_equal(shown.predict(X, verbose=0), unknown.predict(X, verbose=0))
 
 
 def test_forget_bias_starts_at_one_and_the_recurrent_kernel_has_orthonormal_rows():

@@ -54,7 +54,8 @@ def test_penalties_enter_the_loss_and_the_gradients_of_their_own_weights(cell):
     options = {"kernel_regularizer": "l2", "recurrent_regularizer": regularizers.L1(0.3), "bias_regularizer": "l1"}
     X, y = data(), data((N, H), 1)
     plain, penalised = (
-        le.Sequential([cell(H, bias_initializer="ones", **given)], seed=0, dtype="float64") for given in ({}, options)
+        le.Sequential([cell(H, bias_initializer="ones", **penalties)], seed=0, dtype="float64")
+        for penalties in ({}, options)
     )
     for model in (plain, penalised):
         model.compile("sgd", "mse")
@@ -225,8 +226,8 @@ def test_what_has_no_meaning_is_refused_with_both_sides_named(case):
 
 
 def test_keras_s_own_defaults_are_accepted_and_change_nothing():
-    given = {"kernel_constraint": None, "activity_regularizer": None, "use_cudnn": "auto", "implementation": 2}
-    assert le.LSTM(H, **given).config() == le.LSTM(H).config()
+    defaults = {"kernel_constraint": None, "activity_regularizer": None, "use_cudnn": "auto", "implementation": 2}
+    assert le.LSTM(H, **defaults).config() == le.LSTM(H).config()
 
 
 def test_unroll_changes_no_number_and_refuses_what_keras_s_own_forgets():
@@ -252,14 +253,14 @@ def test_initial_states_of_another_number_or_shape_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("mask", "given"),
+    ("mask", "shape"),
     [(np.ones((N, T - 1)), r"\(4, 5\)"), (np.ones(T), r"\(6,\)"), (np.ones((N, T, D)), r"\(4, 6, 3\)")],
 )
-def test_a_mask_of_another_shape_is_refused_with_both_shapes(mask, given):
+def test_a_mask_of_another_shape_is_refused_with_both_shapes(mask, shape):
     for refuse in (
         lambda: built(le.LSTM(H))(data(), mask=mask),
         lambda: built(le.Bidirectional(le.GRU(H)))(data(), mask=mask),
         lambda: le.Sequential([le.SimpleRNN(H)])(data(), mask=mask),
     ):
-        with pytest.raises(ValueError, match=rf"mask must have shape \(4, 6\).*got {given}"):
+        with pytest.raises(ValueError, match=rf"mask must have shape \(4, 6\).*got {shape}"):
             refuse()

@@ -52,14 +52,14 @@ def test_by_now_is_what_each_beginning_would_have_got(cell, last, targets, batch
     net = model(
         le.LSTM(3, return_sequences=True), CELLS[cell](H, return_sequences=not last), le.Dropout(0.5), le.Dense(2)
     )
-    said = net.trace(x, (y[:, 0] if last else y) if targets else None, mask=MASK).by_now
+    by_now = net.trace(x, (y[:, 0] if last else y) if targets else None, mask=MASK).by_now
     for t in range(T):
         beginning = net.predict(x[:, : t + 1], mask=MASK[:, : t + 1], verbose=0)
-        np.testing.assert_allclose(said[:, t], beginning if last else beginning[:, -1], rtol=0, atol=EXACT)
+        np.testing.assert_allclose(by_now[:, t], beginning if last else beginning[:, -1], rtol=0, atol=EXACT)
 
 
 @pytest.mark.parametrize("layer", [le.Bidirectional(le.LSTM(H)), le.LSTM(H, go_backwards=True)])
-def test_what_reads_from_the_end_says_nothing_by_now(layer, batch):
+def test_a_layer_that_reads_from_the_end_has_no_prediction_by_now(layer, batch):
     assert model(layer, le.Dense(2)).trace(batch[0]).by_now is None
 
 

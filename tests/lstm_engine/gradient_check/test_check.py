@@ -60,7 +60,7 @@ def test_right_gradients_pass_to_rounding_in_every_row(small):
 
 
 @pytest.mark.parametrize(("method", "within"), [("central", 1e-7), ("richardson", 1e-9)])
-def test_differences_reach_what_their_error_formula_says(small, method, within):
+def test_differences_reach_the_accuracy_of_their_error_formula(small, method, within):
     """ε^(2/3) and ε^(6/7) of a loss of size 1, and gradients down to 1e-3 of it."""
     report = le.gradcheck(*small, method=method)
     assert report.ok
@@ -77,8 +77,8 @@ def test_a_gate_that_is_wrong_fails_alone(small, wrong, spread):
         grads.b[H : H + n] *= factor or -1
 
     wrong(change)
-    found = verdicts(le.gradcheck(*small))
-    assert [key for key, verdict in found.items() if verdict == FAILED] == [("lstm/bias", "f")]
+    verdict_of = verdicts(le.gradcheck(*small))
+    assert [key for key, verdict in verdict_of.items() if verdict == FAILED] == [("lstm/bias", "f")]
 
 
 def test_a_wrong_number_that_was_not_drawn_is_seen_by_the_direction(small, wrong):
@@ -134,8 +134,8 @@ def test_what_is_smaller_than_the_losses_rounding_is_not_resolved(small):
     """A central difference of a gradient of 1e-13: the loss itself is not known as well. The complex step sees it."""
     model, x, y = small
     model.weights["dense/kernel"][...] *= 1e-13
-    found = verdicts(le.gradcheck(model, x, y, method="central"))
-    assert found[("lstm/kernel", "i")] == NOT_RESOLVED
+    verdict_of = verdicts(le.gradcheck(model, x, y, method="central"))
+    assert verdict_of[("lstm/kernel", "i")] == NOT_RESOLVED
     assert verdicts(le.gradcheck(model, x, y))[("lstm/kernel", "i")] == PASSED
 
 
@@ -183,15 +183,15 @@ def test_a_layer_of_the_users_own_is_checked_too():
 # -- what makes a check lie is refused ---------------------------------------------------------------------------------
 
 
-def test_float32_is_refused_until_it_is_said_what_to_check(small):
+def test_float32_is_refused_without_a_dtype_to_check(small):
     model, x, y = small
     single = model.twin("float32")
     with pytest.raises(ValueError, match=r'float32, whose rounding .* dtype="float64" checks the same network'):
         le.gradcheck(single, x, y)
     assert le.gradcheck(single, x, y, dtype="float64").max_rel_error < ROUNDING
-    asked = le.gradcheck(single, x, y, dtype="float32")
-    assert asked.ok
-    assert 1e-9 < asked.max_rel_error < asked.tol == 1e-3
+    single_checked = le.gradcheck(single, x, y, dtype="float32")
+    assert single_checked.ok
+    assert 1e-9 < single_checked.max_rel_error < single_checked.tol == 1e-3
     assert "its twin in float64" in le.gradcheck(single, x, y, dtype="float64").notes[0]
 
 
@@ -274,9 +274,9 @@ def test_saturated_gates_are_not_resolved_rather_than_wrong(small, scale):
     """i(1 - i) at i = 1 - 1e-12 has 4 digits: right gradients miss the tolerance, and nobody is to look for a mistake."""
     model, x, y = small
     model.set_weights([w * scale for w in model.get_weights()])
-    found = set(verdicts(le.gradcheck(model, x, y, elements=None)).values())
-    assert NOT_RESOLVED in found
-    assert FAILED not in found
+    seen = set(verdicts(le.gradcheck(model, x, y, elements=None)).values())
+    assert NOT_RESOLVED in seen
+    assert FAILED not in seen
 
 
 def test_an_output_that_is_no_probability_is_refused(small):
@@ -409,7 +409,7 @@ def test_progress_counts_every_element(small):
     assert seen == [(k + 1, n) for k in range(n)]
 
 
-def test_unit_scale_is_what_it_says():
+def test_unit_scale_has_the_spread_that_its_docstring_names():
     model = le.Sequential([le.Input((None, 400)), le.LSTM(50), le.Dense(300)], dtype="float64")
     unit_scale(model, seed=1)
     W, U, b, _, _ = model.get_weights()

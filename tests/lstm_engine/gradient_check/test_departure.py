@@ -176,18 +176,18 @@ def sequences(cell):
 @pytest.mark.parametrize(("cell", "right", "wrong", "quantity", "of"), EVERYWHERE)
 def test_a_wrong_term_is_found_and_its_line_shown(mutate, cell, right, wrong, quantity, of):
     mutate(cell.split()[0], right, wrong)
-    found = departure(sequences(cell))
-    assert (found.layer, found.quantity) == (cell.split()[0], quantity)
-    assert found.step == {"t": LAST, "t - 1": LAST - 1, None: None}[of]
-    assert right in found.code
+    place = departure(sequences(cell))
+    assert (place.layer, place.quantity) == (cell.split()[0], quantity)
+    assert place.step == {"t": LAST, "t - 1": LAST - 1, None: None}[of]
+    assert right in place.code
 
 
 @pytest.mark.parametrize(("cell", "right", "wrong", "quantity", "of"), IN_THE_LOOP)
 def test_a_term_that_is_wrong_at_one_step_is_found_at_that_step(mutate, cell, right, wrong, quantity, of):
     mutate(cell.split()[0], right, f"({right} if t != 2 else {wrong})")
-    found = departure(sequences(cell))
-    assert (found.quantity, found.step) == (quantity, {"t": 2, "t - 1": 1}[of])
-    assert right in found.code
+    place = departure(sequences(cell))
+    assert (place.quantity, place.step) == (quantity, {"t": 2, "t - 1": 1}[of])
+    assert right in place.code
 
 
 @pytest.mark.parametrize(("cell", "right", "wrong", "quantity", "step"), MASKED)
@@ -195,32 +195,32 @@ def test_what_masked_steps_alone_do_wrong_is_called_so(mutate, cell, right, wron
     """Step 2 of the sequence with a hole: its gates, or the states that it hands back to step 1."""
     mutate(cell.split()[0], right, wrong)
     assert departure(sequences(cell)) is None  # nothing is masked
-    found = departure(sequences(cell), mask=MASK)
-    assert (found.quantity, found.step) == (quantity, step)
-    assert "masked step" in found.term
-    assert right in found.code
+    place = departure(sequences(cell), mask=MASK)
+    assert (place.quantity, place.step) == (quantity, step)
+    assert "masked step" in place.term
+    assert right in place.code
 
 
 def test_the_end_of_padded_sequences_is_not_blamed_on_the_mask(mutate):
     """No sequence has the last two steps, so what step 3 adds itself departs where the step after is masked in every row."""
     mutate("lstm", "dtanh(tape.tanh_c[t], dh_total[t] * o)", "dtanh(tape.tanh_c[t], dh_total[t] * i)")
-    found = departure(model(le.LSTM(H), le.Dense(1)), mask=np.tile(np.arange(T) < 4, (N, 1)))
-    assert (found.quantity, found.step) == ("c", 3)
-    assert "h's part of δc" in found.term
+    place = departure(model(le.LSTM(H), le.Dense(1)), mask=np.tile(np.arange(T) < 4, (N, 1)))
+    assert (place.quantity, place.step) == ("c", 3)
+    assert "h's part of δc" in place.term
 
 
 def test_a_gate_without_its_slope_departs_at_that_gate(mutate):
     mutate("lstm", "dσ(f, df)", "df")
-    found = departure(sequences("lstm"))
-    assert (found.quantity, found.step) == ("gate f", LAST)
-    assert "f(1 - f)" in found.term
+    place = departure(sequences("lstm"))
+    assert (place.quantity, place.step) == ("gate f", LAST)
+    assert "f(1 - f)" in place.term
 
 
 def test_a_gradient_from_above_that_is_lost_departs_at_the_last_step(mutate):
     mutate("gru", "else dh_T", "else np.zeros_like(dh_T)")
-    found = departure(model(le.GRU(H), le.Dense(1)))
-    assert (found.quantity, found.step) == ("h", LAST)
-    assert "dh_T on the last" in found.term
+    place = departure(model(le.GRU(H), le.Dense(1)))
+    assert (place.quantity, place.step) == ("h", LAST)
+    assert "dh_T on the last" in place.term
 
 
 # -- which layer -------------------------------------------------------------------------------------------------------
@@ -229,8 +229,8 @@ def test_a_gradient_from_above_that_is_lost_departs_at_the_last_step(mutate):
 @pytest.mark.parametrize(("units", "layer"), [("3", "lstm"), ("4", "lstm_1"), ("3, 4", "lstm_1")])
 def test_of_stacked_layers_the_wrong_one_nearest_to_the_loss_is_named(mutate, units, layer):
     mutate("lstm", "dc[t] * f", f"dc[t] * (i if i.shape[-1] in ({units},) else f)")
-    found = departure(model(le.LSTM(3, return_sequences=True), le.LSTM(4), le.Dense(1)))
-    assert (found.layer, found.quantity, found.step) == (layer, "c", LAST - 1)
+    place = departure(model(le.LSTM(3, return_sequences=True), le.LSTM(4), le.Dense(1)))
+    assert (place.layer, place.quantity, place.step) == (layer, "c", LAST - 1)
 
 
 @pytest.mark.parametrize(("units", "half"), [("3", "forward_lstm"), ("4", "backward_lstm"), ("3, 4", "forward_lstm")])
@@ -243,16 +243,16 @@ def test_of_two_directions_the_wrong_one_is_named_and_steps_count_as_it_runs(mut
     both = le.Bidirectional(
         le.LSTM(3, return_sequences=True), backward_layer=le.LSTM(4, return_sequences=True, go_backwards=True)
     )
-    found = departure(model(both, le.Dense(1)), mask=MASK)
-    assert (found.layer, found.quantity, found.step) == (f"bidirectional/{half}", "gate f", 2)
+    place = departure(model(both, le.Dense(1)), mask=MASK)
+    assert (place.layer, place.quantity, place.step) == (f"bidirectional/{half}", "gate f", 2)
 
 
 def test_held_dropout_masks_hide_nothing(mutate):
     layers = [le.LSTM(H, return_sequences=True, dropout=0.3, recurrent_dropout=0.3), le.Dropout(0.3), le.GRU(H)]
     assert departure(model(*layers, le.Dense(1)), dropout="frozen") is None
     mutate("lstm", "dc[t] * f", "dc[t]")
-    found = departure(model(*layers, le.Dense(1)), dropout="frozen")
-    assert (found.layer, found.quantity, found.step) == ("lstm", "c", LAST - 1)
+    place = departure(model(*layers, le.Dense(1)), dropout="frozen")
+    assert (place.layer, place.quantity, place.step) == ("lstm", "c", LAST - 1)
 
 
 def test_the_compiled_kernels_are_named_where_they_run(mutate):
@@ -260,9 +260,9 @@ def test_the_compiled_kernels_are_named_where_they_run(mutate):
     assert departure(net, dtype="float32", tolerance=1e-3) is None
     mutate("lstm", "dc[t] * g", "dc[t] * o", into="kernels")
     for dtype, tolerance in (("float32", 1e-3), ("float64", TOLERANCE)):
-        found = departure(net, dtype=dtype, tolerance=tolerance)
-        assert (found.quantity, found.step) == ("gate i", LAST)
-        assert found.where.endswith("or rather its compiled twin in lstm_engine/kernels/lstm.py")
+        place = departure(net, dtype=dtype, tolerance=tolerance)
+        assert (place.quantity, place.step) == ("gate i", LAST)
+        assert place.where.endswith("or rather its compiled twin in lstm_engine/kernels/lstm.py")
     assert "kernels" not in departure(net.twin("float64", "numpy"), tolerance=0.0).where
     assert departure(net.twin("float64", "numpy")) is None
 
@@ -279,17 +279,17 @@ def test_a_dense_layer_is_named_with_what_is_wrong_in_it(monkeypatch, wrong):
         return (2.0 * dx, [], grads) if wrong == "x" else (dx, [], grads | {wrong: 2.0 * grads[wrong]})
 
     monkeypatch.setattr(le.Dense, "backward", backward)
-    found = departure(sequences("lstm"))
-    assert (found.layer, found.step, found.quantity) == ("dense", None, wrong)
-    assert re.fullmatch(r"Dense.backward, \S+.py:\d+", found.where)
+    place = departure(sequences("lstm"))
+    assert (place.layer, place.step, place.quantity) == ("dense", None, wrong)
+    assert re.fullmatch(r"Dense.backward, \S+.py:\d+", place.where)
 
 
 def test_a_layer_without_weights_is_named(monkeypatch):
     monkeypatch.setattr(le.Dropout, "backward", lambda self, tape, dy, **_: (dy, [], {}))
-    found = departure(model(le.LSTM(H), le.Dropout(0.5), le.Dense(1)), dropout="frozen")
-    assert (found.layer, found.quantity) == ("dropout", "x")
-    assert re.fullmatch(r"Dropout.backward, \S+.py:\d+", found.where)
-    assert found.term == "its backward: δx from δy"
+    place = departure(model(le.LSTM(H), le.Dropout(0.5), le.Dense(1)), dropout="frozen")
+    assert (place.layer, place.quantity) == ("dropout", "x")
+    assert re.fullmatch(r"Dropout.backward, \S+.py:\d+", place.where)
+    assert place.term == "its backward: δx from δy"
 
 
 @pytest.mark.parametrize("loss", ["mse", "binary_crossentropy"])
@@ -298,18 +298,18 @@ def test_a_wrong_gradient_of_the_loss_comes_before_all_layers(mutate, loss):
     net = model(le.LSTM(H), le.Dense(1, activation="sigmoid"), loss=loss)
     right = net.loss.gradient
     net.loss = net.loss._replace(gradient=lambda y, p: -right(y, p))
-    found = departure(net)
-    assert (found.layer, found.step) == ("the loss", None)
-    assert net.loss.name in found.term
+    place = departure(net)
+    assert (place.layer, place.step) == ("the loss", None)
+    assert net.loss.name in place.term
 
 
 def test_a_right_cell_in_a_wrong_wrapper_is_not_blamed(monkeypatch):
     monkeypatch.setattr(le.Bidirectional, "merge_backward", lambda self, dy, y, y_r: (dy, -dy))
-    found = departure(model(le.Bidirectional(le.LSTM(H), merge_mode="sum"), le.Dense(1)))
-    assert (found.layer, found.step) == ("bidirectional", None)
-    assert "backward_lstm/kernel" in found.quantity
-    assert "forward_lstm/kernel" not in found.quantity
-    assert "the cell's pair is right" in found.term
+    place = departure(model(le.Bidirectional(le.LSTM(H), merge_mode="sum"), le.Dense(1)))
+    assert (place.layer, place.step) == ("bidirectional", None)
+    assert "backward_lstm/kernel" in place.quantity
+    assert "forward_lstm/kernel" not in place.quantity
+    assert "the cell's pair is right" in place.term
 
 
 def test_a_wrong_penalty_is_found_around_the_cell(monkeypatch):
@@ -318,9 +318,9 @@ def test_a_wrong_penalty_is_found_around_the_cell(monkeypatch):
     net = model(le.LSTM(H, recurrent_regularizer=L1L2(l2=0.1)), le.Dense(1))
     assert departure(net) is None
     monkeypatch.setattr(L1L2, "gradient", lambda self, w: self.l2 * w)
-    found = departure(net)
-    assert (found.layer, found.quantity) == ("lstm", "recurrent_kernel")
-    assert "penalties" in found.term
+    place = departure(net)
+    assert (place.layer, place.quantity) == ("lstm", "recurrent_kernel")
+    assert "penalties" in place.term
 
 
 # -- nothing wrong, and what is shown ----------------------------------------------------------------------------------
@@ -341,8 +341,8 @@ def test_kept_states_are_where_the_search_begins(mutate):
     kept = [s.copy() for s in net.layers[0].states]
     assert departure(net) is None
     mutate("lstm", "dc[t] * tape.c_states[t]", "dc[t] * (tape.c_states[t] if t else 0.0)")  # as if c0 were zeros
-    found = departure(net)
-    assert (found.quantity, found.step) == ("gate f", 0)
+    place = departure(net)
+    assert (place.quantity, place.step) == ("gate f", 0)
     np.testing.assert_array_equal(net.layers[0].states[1], kept[1])
 
 
@@ -359,7 +359,7 @@ def test_every_term_s_code_stands_once_in_its_file(cell):
 
 def test_a_departure_reads_as_a_sentence_an_equation_and_a_line(mutate):
     mutate("lstm", "dc[t] * f", "dc[t]")
-    said = str(departure(sequences("lstm"))).splitlines()
-    assert said[0].startswith("First departs in lstm, step 4 (from 0, as the layer runs), c: off by ")
-    assert said[1:3] == ["  Look at δc' = δc∘f, sent back by the step after", "  dc_next = dc[t] * f"]
-    assert said[3].startswith("  in lstm_engine/cells/lstm.py:")
+    lines = str(departure(sequences("lstm"))).splitlines()
+    assert lines[0].startswith("First departs in lstm, step 4 (from 0, as the layer runs), c: off by ")
+    assert lines[1:3] == ["  Look at δc' = δc∘f, sent back by the step after", "  dc_next = dc[t] * f"]
+    assert lines[3].startswith("  in lstm_engine/cells/lstm.py:")

@@ -252,7 +252,7 @@ def test_forward_gets_inputs_in_their_own_shape():
     assert shapes == {((), (3,))}
 
 
-def test_labels_and_a_mask_are_not_differentiated_and_the_report_says_so():
+def test_labels_and_a_mask_are_not_differentiated_and_the_report_names_them():
     def forward(scores, labels, keep):
         p = np.exp(scores) / np.exp(scores).sum(axis=-1, keepdims=True)
         return -(keep * np.log(p[np.arange(len(labels)), labels])).sum(), (p, labels, keep)

@@ -250,12 +250,12 @@ def test_the_step_that_the_sweep_takes_is_near_the_bottom(curve):
     assert 1e-6 <= curve.best["central"] <= 1e-3
 
 
-def test_the_largest_recurrent_kernel_is_measured_unless_told(curve, batch):
+def test_the_largest_recurrent_kernel_is_measured_unless_another_is_named(curve, batch):
     assert curve.parameter == "lstm/recurrent_kernel"  # 8 units, above them 3
     model = network(le.Dense(4), le.Dense(2))
     assert error_curve(model, *batch, methods=["complex"]).parameter == "dense/kernel"  # 2 x 4, as large as the other
-    told = error_curve(model, *batch, parameter="x", methods=["central"])
-    assert (told.parameter, list(told.errors)) == ("x", ["central"])
+    chosen = error_curve(model, *batch, parameter="x", methods=["central"])
+    assert (chosen.parameter, list(chosen.errors)) == ("x", ["central"])
 
 
 def test_the_derivative_is_the_models_own_gradient_along_the_direction(batch):
@@ -338,7 +338,7 @@ class Page(HTMLParser):
             self.into.append(data.split(":")[0])
 
 
-def test_the_page_says_the_verdict_in_words_and_has_every_row(check):
+def test_the_page_shows_the_verdict_in_words_and_every_row(check):
     report = check(nothing)
     page = Page(report._repr_html_())
     assert page.text.startswith(f"✓ {report.verdict()}")

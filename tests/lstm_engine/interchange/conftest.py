@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import lstm_engine as le
+from lstm_engine.gradient_check import unit_scale
 
 T, D = 5, 3
 STACKS = {
@@ -34,11 +35,7 @@ def ours():
     """A built model with these layers and weights at unit scale: no bias is zero, so none can be lost unseen."""
 
     def build(layers, seed=0, dtype="float32", features=D):
-        model = le.Sequential([le.Input((T, features)), *layers], seed=seed, dtype=dtype)
-        rng = np.random.default_rng(seed)
-        for w in model.weights.values():
-            w[...] = rng.standard_normal(w.shape) / np.sqrt(w.shape[0])
-        return model
+        return unit_scale(le.Sequential([le.Input((T, features)), *layers], seed=seed, dtype=dtype), seed)
 
     return build
 

@@ -110,11 +110,11 @@ def test_the_model_that_keras_opens_has_our_options(ours, tmp_path):
     save_keras(ours(stack(le, le.initializers, le.regularizers)), tmp_path / "m.keras")
     expected = keras.Sequential([keras.Input((T, D)), *stack(layers, keras.initializers, keras.regularizers)])
 
-    def told(value, key=""):
+    def comparable(value, key=""):
         """A Keras config without what differs between any two models: names, initializers' seeds, how dtypes are put."""
         if isinstance(value, dict):
             kept = {
-                k: told(v, k)
+                k: comparable(v, k)
                 for k, v in value.items()
                 if k not in ("name", "dtype", "build_config", "shared_object_id")
             }
@@ -130,12 +130,14 @@ def test_the_model_that_keras_opens_has_our_options(ours, tmp_path):
         return value
 
     def variance(scale, mode, distribution):
-        return told(keras.saving.serialize_keras_object(keras.initializers.VarianceScaling(scale, mode, distribution)))
+        return comparable(
+            keras.saving.serialize_keras_object(keras.initializers.VarianceScaling(scale, mode, distribution))
+        )
 
     GLOROT = variance(1.0, "fan_avg", "uniform")
-    ZEROS = told(keras.saving.serialize_keras_object(keras.initializers.Constant(0.0)))
+    ZEROS = comparable(keras.saving.serialize_keras_object(keras.initializers.Constant(0.0)))
     for mine, other in zip(keras.models.load_model(tmp_path / "m.keras").layers, expected.layers, strict=True):
-        assert told(mine.get_config()) == told(other.get_config()), mine.name
+        assert comparable(mine.get_config()) == comparable(other.get_config()), mine.name
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -173,8 +175,8 @@ def test_names_as_keras_2_wrote_them(ours, tmp_path):
     with h5py.File(tmp_path / "m.h5", "w") as file:
         root = file.create_group("model_weights")
         root.attrs["layer_names"] = [b"bidi", b"dropout_7", b"out"]
-        for layer, own in (("bidi", names), ("dropout_7", []), ("out", ["out/kernel:0", "out/bias:0"])):
-            root.create_group(layer).attrs["weight_names"] = [name.encode() for name in own]
+        for layer, weights in (("bidi", names), ("dropout_7", []), ("out", ["out/kernel:0", "out/bias:0"])):
+            root.create_group(layer).attrs["weight_names"] = [name.encode() for name in weights]
         for name, w in zip(
             [f"bidi/{n}" for n in names] + ["out/out/kernel:0", "out/out/bias:0"], model.get_weights(), strict=True
         ):
@@ -327,7 +329,7 @@ def groups_in_a_ring(file, folder):
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "message"),
     [
         (soft_link, "is a link"), (external_link, "is a link"), (external_storage, "outside the file"),
         (virtual, "outside the file"), (in_chunks, "in chunks"),
@@ -336,12 +338,12 @@ def groups_in_a_ring(file, folder):
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )  # fmt: skip
-def test_a_weight_that_does_not_lie_plainly_in_the_file_is_refused(ours, harm, said, tmp_path):
+def test_a_weight_that_does_not_lie_plainly_in_the_file_is_refused(ours, harm, message, tmp_path):
     save_keras(ours([le.LSTM(4)], seed=1), tmp_path / "m.weights.h5")
     with h5py.File(tmp_path / "m.weights.h5", "a") as file:
         del file[KERNEL]
         harm(file, tmp_path)
-    refuses(ours([le.LSTM(4)]), tmp_path / "m.weights.h5", said)
+    refuses(ours([le.LSTM(4)]), tmp_path / "m.weights.h5", message)
 
 
 def test_an_archive_that_would_unpack_to_more_than_the_model_needs_is_refused(ours, tmp_path):
@@ -409,7 +411,7 @@ def test_a_bidirectional_layer_is_written_with_both_directions(ours, tmp_path):
 
     save_keras(ours(stack(le)), tmp_path / "m.keras")
     keras.Sequential([keras.Input((T, D)), *stack(layers)]).save(tmp_path / "k.keras")
-    told, expected = directions(tmp_path / "m.keras"), directions(tmp_path / "k.keras")
+    ours_written, expected = directions(tmp_path / "m.keras"), directions(tmp_path / "k.keras")
     for key in expected:
-        assert told[key]["name"] == expected[key]["name"]
-        assert told[key]["go_backwards"] == expected[key]["go_backwards"]
+        assert ours_written[key]["name"] == expected[key]["name"]
+        assert ours_written[key]["go_backwards"] == expected[key]["go_backwards"]

@@ -183,12 +183,12 @@ def test_every_activation_of_the_engine_is_exported_or_refused_by_name(ours, act
 
 
 @pytest.mark.parametrize(
-    ("layer", "said"),
+    ("layer", "message"),
     [(lambda: le.Masking(), "lengths=True"), (lambda: le.LSTM(2, stateful=True), "stateful")],
     ids=["Masking", "stateful"],
 )
-def test_what_a_graph_cannot_hold_is_refused_by_name(ours, layer, said, tmp_path):
-    with pytest.raises(ValueError, match=said):
+def test_what_a_graph_cannot_hold_is_refused_by_name(ours, layer, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
         export_onnx(ours([layer()]), tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
 

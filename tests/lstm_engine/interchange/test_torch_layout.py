@@ -116,7 +116,7 @@ def test_the_arrays_are_copies(ours):
 
 
 @pytest.mark.parametrize(
-    ("layer", "said"),
+    ("layer", "message"),
     [
         (lambda: le.GRU(2, reset_after=False), "reset_after=False"),
         (lambda: le.LSTM(2, activation="relu"), "cannot compute relu with gates of sigmoid"),
@@ -126,13 +126,13 @@ def test_the_arrays_are_copies(ours):
     ],
     ids=["reset_after", "activation", "gates", "go_backwards", "unlike halves"],
 )
-def test_what_torch_cannot_compute_is_refused_by_name(ours, layer, said):
-    with pytest.raises(ValueError, match=said):
+def test_what_torch_cannot_compute_is_refused_by_name(ours, layer, message):
+    with pytest.raises(ValueError, match=message):
         to_torch(ours([layer()]))
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda s: s.pop("lstm.weight_hh_l0"), r"lstm.weight_hh_l0 has shape \(16, 4\) here, but is missing there"),
         (
@@ -145,12 +145,12 @@ def test_what_torch_cannot_compute_is_refused_by_name(ours, layer, said):
     ],
     ids=["missing", "a projection", "shape", "infinity", "integers"],
 )
-def test_a_state_that_does_not_fit_changes_nothing(ours, change, said):
+def test_a_state_that_does_not_fit_changes_nothing(ours, change, message):
     model = ours([le.LSTM(4), le.Dense(1)])
     state, before = to_torch(model), model.get_weights()
     state["lstm.bias_ih_l0"] += 1.0
     change(state)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         from_torch(model, state)
     assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
 

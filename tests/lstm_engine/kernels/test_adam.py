@@ -32,7 +32,7 @@ def test_adams_compiled_twin_refuses_weights_whose_copy_it_would_change():
     np.testing.assert_array_equal(w["w"], 1.0)
 
 
-def test_the_compiled_twin_leaves_an_update_of_ones_own_alone():
+def test_the_compiled_twin_leaves_an_overridden_update_alone():
     class Sleeping(le.Adam):
         def update(self, w, g, lr, *slots):
             pass

@@ -23,7 +23,7 @@ def test_every_cached_kernel_carries_the_hash_of_the_file_its_helpers_stand_in(m
     assert all(inspect.signature(f.py_func).parameters["helpers"].default == rows.THESE_FILES for f in cached)
 
 
-def test_so_does_every_cached_function_that_they_share():
+def test_every_cached_function_that_the_kernels_share_carries_it_too():
     """`packed_transposed` once did not: after an edit of a vector's width its old panels gave wrong gradients."""
     shared = [f for module in (product, rows) for f in vars(module).values() if hasattr(f, "py_func")]
     cached = {f.py_func.__name__: f for f in shared if not isinstance(f._cache, NullCache)}
@@ -73,7 +73,8 @@ def test_a_cells_first_call_announces_that_it_compiles_when_it_takes_long(monkey
     for _ in range(2):
         with rows.guarded("cell of this test"):
             pass
-    assert caplog.messages == ["compiling the cell of this test's kernels, once on this machine: some ten seconds ..."]
+    (message,) = caplog.messages
+    assert message.startswith("compiling the cell of this test's kernels")
 
 
 @pytest.mark.slow

@@ -95,11 +95,11 @@ def test_what_lies_under_a_mask_is_not_read(unit_scale, cell):
 
 
 @ALL_CELLS
-@pytest.mark.parametrize("given", ["dh", "dh_T", "dc_T"])
-def test_an_upstream_gradient_left_out_is_zero(unit_scale, rel, cell, given):
+@pytest.mark.parametrize("name", ["dh", "dh_T", "dc_T"])
+def test_an_upstream_gradient_left_out_is_zero(unit_scale, rel, cell, name):
     inputs, up = unit_scale(6, 4, 3, 8, cell=cell), random_upstream(cell, 6, 4, 8)
-    if given in up:
-        grads, expected = (run(cell, backend, inputs, {given: up[given]})[1] for backend in ("numba", "numpy"))
+    if name in up:
+        grads, expected = (run(cell, backend, inputs, {name: up[name]})[1] for backend in ("numba", "numpy"))
         assert rel(grads.U, expected.U) < 1e-13
 
 
@@ -135,7 +135,7 @@ def test_the_bits_are_the_same_on_four_threads_too():
     assert "16 passed" in done.stdout, done.stdout + done.stderr
 
 
-def test_gradients_that_vanish_to_denormals_are_zero_and_the_caller_still_has_his(unit_scale):
+def test_gradients_that_vanish_to_denormals_are_zero_and_the_caller_s_own_denormals_stay(unit_scale):
     T, B, H = 400, 2, 8
     inputs = unit_scale(T, B, 1, H, "float32")
     inputs[2] *= 0.1  # a recurrent kernel that forgets
