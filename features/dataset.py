@@ -167,7 +167,7 @@ class Scaler:
 
 def _of_one_sex(path: Path, sex: str) -> Voices:
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist: create it with `lstm-engine features`, or name another folder")
+        raise FileNotFoundError(f"{path} does not exist: make it with `lstm-engine features`, or name another folder")
     table = read_features(path, sex)  # (N, 112)
     rows = read_rows(rows_path(path), sex, len(table)) or [Utterance(Path(), None, sex)] * len(table)
     return Voices(
