@@ -120,7 +120,7 @@ def test_the_command_compares_two_clips(undrawn, lstm_engine, voice_file, other_
     out = tmp_path / "page.html"
     shown = lstm_engine("inspect", voice_file, "--clip", other_voice_file, "--model", voice_model, "--out", out)
     assert shown.code == 0
-    assert [line.partition(":")[0] for line in shown.out.splitlines()] == [
+    assert [re.split(r" \(|: ", line)[0] for line in shown.out.splitlines()] == [
         *map(str, (voice_file, other_voice_file)),
         "Page",
     ]
