@@ -3,8 +3,8 @@
     python -m experiments.voices.inside.page_speed page.html
 
 Chromium without a window, driven by playwright, with keys and mouse. A step's time is from the browser's receipt of the input
-to the end of the frame that shows the result. The table also has the CPU time of the page's main thread, which depends less on
-the other programs on the machine.
+to the end of the frame that shows the result. The table also has the CPU time of the page's main thread, which depends
+less on other programs.
 """
 
 import shutil

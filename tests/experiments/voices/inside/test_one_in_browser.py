@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow  # a browser
+
 
 @pytest.fixture(scope="module", params=[1280, 390])
 def opened(request, inspected, seen):

@@ -6,6 +6,8 @@ import pytest
 from experiments.voices import clip_model
 from experiments.voices.inside.look import look
 
+pytestmark = pytest.mark.slow  # a browser
+
 
 @pytest.fixture(scope="module", params=[1280, 390])
 def width(request):
