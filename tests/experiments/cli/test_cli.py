@@ -101,7 +101,7 @@ def test_bad_usage_exits_2_and_says_what(lstm_engine, arguments, said):
         ("features {corpus} --corpus vctk", "is no corpus that is known here. Looked for vctk: speaker-info.txt"),
         ("fetch", "name one archive, or --list them"),
         ("fetch vctk --list", "name one archive, or --list them"),
-        ("fetch common-voice", "common-voice is given out after a sign-up only"),
+        ("fetch common-voice", "common-voice is available only after a sign-up"),
         ("fetch librispeech-dev-clean --mirror {tmp} --out {tmp}/x", "the mirror must be an http or https address"),
         ("features {corpus} --table {tables}/male_rows.csv", "name one source"),
     ],
@@ -253,7 +253,7 @@ def test_fetch_lists_what_there_is(lstm_engine):
     shown = lstm_engine("fetch", "--list")
     assert shown.code == 0
     assert re.search(r"librispeech-dev-clean +337 +www\.openslr\.org/resources/12\n", shown.out.replace(" \n", "\n"))
-    assert "common-voice is given out after a sign-up only" in shown.out
+    assert "common-voice is available only after a sign-up" in shown.out
     told = json.loads(lstm_engine("fetch", "--list", "--json").out)
     assert told["librispeech-dev-clean"]["md5"] == "42e2234ba48799c1f50f24a7926300a1"
 
@@ -264,8 +264,8 @@ def test_fetch_says_where_it_lies_and_what_comes_next(lstm_engine, tmp_path):
     shown = lstm_engine("fetch", "librispeech-dev-clean", "--out", tmp_path)
     assert shown.code == 0
     assert shown.out.splitlines() == [
-        f"{folder} is there already: remove it to fetch it anew.",
-        f"{folder} is complete. Now: lstm-engine features {tmp_path}",
+        f"{folder} is there already: remove it to download it again.",
+        f"{folder} is complete. Next: lstm-engine features {tmp_path}",
     ]
     told = json.loads(lstm_engine("fetch", "librispeech-dev-clean", "--out", tmp_path, "--json").out)
     assert told == {"name": "librispeech-dev-clean", "folder": str(folder), "fetched": False}
