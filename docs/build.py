@@ -1,7 +1,7 @@
-"""What `mkdocs build` does here beside making pages of docs/*.md; mkdocs.yml names this file as its hook.
+"""The hook of `mkdocs build`, named in mkdocs.yml: adds the pages that are not made from docs/*.md, and mends links.
 
-The README becomes the front page, each lesson a page as marimo exports it, and the microscope looks at a synthetic voice.
-Links to other files of the repository lead to their pages, or become plain text. The site asks nothing of a network.
+The README becomes the front page, each lesson a page as marimo exports it, and `inspect` makes the page of a synthetic voice.
+Links to other files of the repository lead to their pages, or become plain text. The site needs no network.
 """
 
 import html
@@ -34,7 +34,7 @@ PROSE = {
     "experiments/voices/pretrained/CARD.md": "voice-model.md",
 }
 LESSONS = [lessons.Lesson.read(file) for file in lessons.files()]
-PAGES = PROSE | {own.file.relative_to(HOUSE).as_posix(): f"lessons/{own.file.stem}.html" for own in LESSONS}
+PAGES = PROSE | {lesson.file.relative_to(HOUSE).as_posix(): f"lessons/{lesson.file.stem}.html" for lesson in LESSONS}
 LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 FRONT_END = re.compile(r"https://cdn\.jsdelivr\.net/npm/@marimo-team/frontend@[^/]+/dist")
 MATHJAX = re.compile(r"https://cdn\.jsdelivr\.net/npm/mathjax-full@[\w./-]+")
@@ -54,7 +54,7 @@ log = get_plugin_logger("site")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:
-    """Adds the pages of what does not lie in docs, and the lessons to the sidebar."""
+    """Adds pages from outside docs/, and the lessons to the sidebar."""
     for source, uri in PROSE.items():
         files.append(File.generated(config, uri, abs_src_path=str(HOUSE / source)))
     log.info("The microscope looks at a synthetic voice")
@@ -70,7 +70,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
 
 
 def look() -> str:
-    """The microscope's page of five seconds of a voice that nobody has, as `lstm-engine inspect` writes it."""
+    """The page of five seconds of a synthetic voice, as `lstm-engine inspect` writes it."""
     rng = np.random.default_rng(3)
     with TemporaryDirectory() as folder:
         voice = Path(folder, "a synthetic voice.wav")
@@ -80,12 +80,12 @@ def look() -> str:
 
 
 def run(lesson: lessons.Lesson) -> str:
-    """The page of a lesson after a run of all its cells; it finds marimo's front end beside it, in the site."""
+    """The page of a lesson after all its cells have run; it loads marimo's front end from the site."""
     return FRONT_END.sub("../marimo", written("marimo", "export", "html", lesson.file, "--output"))
 
 
 def written(*command: str | Path) -> str:
-    """What `python -m command FILE` writes into FILE. PluginError, which ends the build, where the command fails."""
+    """The text that `python -m command FILE` writes into FILE. PluginError, which ends the build, if the command fails."""
     with TemporaryDirectory() as folder:
         out = Path(folder, "page.html")
         ran = subprocess.run(
@@ -101,7 +101,7 @@ def name(lesson: lessons.Lesson) -> str:
 
 
 def around(n: int) -> list[str]:
-    """What stands above lesson n, from 0: where else to go, and how to move its sliders."""
+    """The bar above lesson n, from 0: links to other pages, and how to move the sliders."""
     links = [link("../index.html", "lstm-engine"), link("../lessons.html", "Lessons")]
     for word, m in (("Back", n - 1), ("Next", n + 1)):
         if 0 <= m < len(LESSONS):
@@ -121,22 +121,26 @@ def with_bar(page: str, links: list[str]) -> str:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Links as the repository has them, to the pages that the site makes of their files."""
     folder = Path(page.file.abs_src_path).parent.relative_to(HOUSE).as_posix()
+    if page.file.src_uri in ("index.md", "design.md"):
+        page.meta["hide"] = ["toc"]  # room for the equations and the tree
 
-    def on_the_site(found: re.Match[str]) -> str:
-        text, target, anchor = found.groups(default="")
+    def on_the_site(link_as_written: re.Match[str]) -> str:
+        text, target, anchor = link_as_written.groups(default="")
         path = posixpath.normpath(posixpath.join(folder, target))
         if not (HOUSE / path).exists():
-            return found[0]  # an address, or code; mkdocs warns of what it takes for a link
+            return link_as_written[0]  # an address, or code; mkdocs warns if it is a link that leads nowhere
         uri = PAGES.get(path) or path.removeprefix("docs/")
-        return f"[{text}]({uri}{anchor})" if files.get_file_from_path(uri) else f"{text} (`{path}`)"
+        if not files.get_file_from_path(uri):
+            return f"{text} (`{path}`)"
+        return f"[{text}]({posixpath.relpath(uri, posixpath.dirname(page.file.src_uri) or '.')}{anchor})"
 
     return LINK.sub(on_the_site, markdown)
 
 
 def on_post_build(config: MkDocsConfig) -> None:
-    """Puts marimo's front end, which all lessons share, into the site, without the one thing that it loads from elsewhere.
+    """Copies marimo's front end, which all lessons share, into the site, without the MathJax that it loads from elsewhere.
 
-    That is MathJax, which plotly would need for TeX in a picture's title; the lessons' equations are KaTeX's, which is there.
+    plotly would need MathJax for TeX in a picture's title. The lessons' equations use KaTeX, which is part of the front end.
     """
     assets = Path(config.site_dir, "marimo", "assets")
     shutil.copytree(

@@ -12,15 +12,8 @@ from pathlib import Path
 
 from features.whole_files import replacing
 
-_GUARDED = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-    "'",
-)  # a spreadsheet takes these for the start of a formula, or removes the '
+# A spreadsheet takes these for the start of a formula, or removes the '.
+_GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 class BadTable(ValueError):
@@ -73,7 +66,7 @@ def read_sheet(
     header_line = lines.pop(0)
     for name in header:
         if header.count(name) > 1:
-            raise BadTable(path, "this column stands in the header more than once", header_line, name)
+            raise BadTable(path, "this column is in the header more than once", header_line, name)
     if missing := [name for name in required if name not in header]:
         hint = "; the columns seem to be separated by ';': save with commas" if ";" in header[0] else ""
         meant = {column: name for name, column in (mistaken or {}).items() if name in header and column in missing}

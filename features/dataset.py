@@ -74,9 +74,7 @@ def split_by_speaker(voices: Voices, fraction: float, seed: int) -> tuple[Voices
     held_out: set[tuple[str, object]] = set()
     for stratum in ({1}, {0}, {0, 1}):
         names = sorted((key for key, labels in sexes.items() if labels == stratum), key=repr)
-        count = min(
-            max(round(fraction * len(names)), 1), len(names) - 1
-        )  # -1 if there are no names, and then none is taken
+        count = min(max(round(fraction * len(names)), 1), len(names) - 1)  # -1 without names: none is taken
         held_out.update(names[k] for k in rng.permutation(len(names))[: max(count, 0)])
     return _parted(voices, np.array([key in held_out for key in keys]))
 

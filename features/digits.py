@@ -87,7 +87,7 @@ def published_split(clips: Digits, folder: str | Path) -> tuple[Digits, Digits]:
     train, test = (clips.take(clips.splits == split) for split in COLUMNS["split"])
     for part, name in ((train, "training"), (test, "test")):
         if len(present := set(part.sexes.tolist())) < 2:
-            sexes = " and ".join(f"only {COLUMNS['sex'][sex]}" for sex in present) or "no"
+            sexes = " and ".join(COLUMNS["sex"][sex] for sex in present) or "no"
             raise ValueError(f"{folder} has {sexes} {name} speakers: both sexes are needed on both sides")
     return train, test
 

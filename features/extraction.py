@@ -85,9 +85,8 @@ def extract(
         return _extract(clips, folder, jobs, count, force, recipes[number], csv, retry_failed, say, corpus)
 
     result = extract_one(0, csv, say)
-    failed = {
-        clip for number in range(1, 1 + variants) for clip in extract_one(number, False, lambda text: None).failed
-    }
+    changed = [extract_one(number, False, lambda text: None) for number in range(1, 1 + variants)]
+    failed = {clip for variant in changed for clip in variant.failed}
     return replace(result, failed_variants=sorted(failed.difference(result.failed)))
 
 
@@ -154,9 +153,7 @@ def _pending(out: Path, clips: list[Utterance], header: dict, retry_failed: bool
         inside = clips[first : first + CLIPS_PER_SHARD]
         try:
             shard = store.read_shard(out, number)
-            started_ns = (
-                store.shard_path(out, number).stat().st_mtime_ns
-            )  # start of the run that wrote it (write_shard)
+            started_ns = store.shard_path(out, number).stat().st_mtime_ns  # see `write_shard`
         except (FileNotFoundError, ValueError):
             shard = None
         if shard is None or shard.header != header:

@@ -54,7 +54,10 @@ def prints(clips: Clips, corpus: str) -> dict[str, str]:
 
 
 def known(clips: Clips, corpus: str, stored: Mapping[str, str]) -> np.ndarray:
-    """(N,) str: "recording" if the clip has a print in `stored` (see `prints`), else "speaker" if its speaker has, else ""."""
+    """(N,) str: "recording" if the clip has a print in `stored` (see `prints`), "speaker" if its speaker has one, or "".
+
+    corpus: the corpus of `clips`, as for `prints`.
+    """
     recordings, speakers = _unpacked(stored["clips"]), _unpacked(stored["speakers"])
     return np.array(
         [
@@ -79,8 +82,8 @@ def refuse_known(clips: Clips, corpus: str, stored: Mapping[str, str]) -> None:
         for n in leaked[:3]
     )  # fmt: skip
     raise Leak(
-        f"the model was trained on {len(leaked)} of the {len(clips)} clips or on their speakers ({shown}{_more(leaked)}): "
-        "choose a part that it was not trained on with --part, or leave these clips out with --allow-known"
+        f"the model has learnt from {len(leaked)} of the {len(clips)} clips or their speakers ({shown}{_more(leaked)}): "
+        "choose a part that it has not learnt from with --part, or leave these clips out with --allow-known"
     )
 
 

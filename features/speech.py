@@ -35,9 +35,8 @@ class Speech:
 def find_speech(x: np.ndarray) -> Speech:
     """Find the speech in frames x (T, D) of the recipe `frames`; for about a minute of sound at most."""
     voice = voiced_runs(x)
-    tone = (
-        why_a_tone(x, voice) if voice.sum() * FRAME_S >= ENOUGH_S else ""
-    )  # a short voice cannot change enough to be tested
+    # a short voice cannot change enough to be tested
+    tone = why_a_tone(x, voice) if voice.sum() * FRAME_S >= ENOUGH_S else ""
     return Speech(voice & (not tone), tone)
 
 

@@ -1,11 +1,11 @@
-"""Voices from a source-filter model, for when no recordings are at hand: pulses of air shaped by a moving vocal tract.
+"""Synthetic voices by a source-filter model, if no recordings are available: pulses of air through a moving vocal tract.
 
-A speaker is drawn (`draw_speaker`), says made-up syllables (`speak`), and many of them fill the tutorial's tree of
-folders (`write_corpus`). Everything follows from a seed. Nobody ever said any of it: say "synthetic" beside every
-figure that rests on it.
+`draw_speaker` draws a speaker, `speak` synthesises a clip of made-up syllables, and `write_corpus` writes the clips of many
+speakers into the tutorial's folders. All of it is determined by a seed. No person ever said it: write "synthetic" beside
+every result that is based on it.
 
-Published are the vowels' formants, the F0 and its spread by sex, the glottal pulse and the resonator (sources beside
-them). Whatever else `draw_speaker`, `utterance` and `speak` draw is our choice, for plausible speech.
+The vowels' formants, the mean and the spread of F0 by sex, the glottal pulse and the resonator are published (the sources
+are given at each). All other ranges in `draw_speaker`, `utterance` and `speak` are our choice, for plausible speech.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 Hiss = tuple[float, float, float, float]  # a fricative or a stop's burst: start (s), end (s), centre (Hz), loudness
 
 RATE = 16_000  # Hz
-FRAME = 0.005  # s, how often the tract changes its shape
+FRAME = 0.005  # s, the interval at which the vocal tract changes its shape
 FOLDERS = {"male": "Male", "female": "Female"}  # the tutorial's
 
 # Mean F1, F2, F3 (Hz) of the vowels i ɪ e ɛ æ ɑ ɔ o ʊ u ʌ ɝ, 45 men and 48 women: Hillenbrand, Getty, Clark & Wheeler
@@ -48,12 +48,12 @@ VOWELS = {
 # Mean and SD of F0 (Hz) over the same study's tokens, 540 of men and 576 of women.
 PITCH = {"male": (131.2, 22.0), "female": (220.4, 23.2)}
 # Spreads between talkers, ours from that study's published measurements of each talker.
-TRACT_SPREAD = 0.035  # SD of log(formants), a longer or shorter tract: what 45 men's /æ/ and /ɑ/ share (0.034)
-VOWEL_SPREAD = np.array([0.07, 0.06, 0.04])  # (3,) SD of log(F1 F2 F3) in one vowel that the tract leaves unexplained
-BODY = 0.6  # loading of both F0 and tract on a body's size; squared, their correlation (/æ/: men 0.39, women 0.31)
-MOOD = 1.4  # semitones, SD of a clip's pitch about its speaker's own; our choice
+TRACT_SPREAD = 0.035  # SD of log(formants) by the tract's length: the part that 45 men's /æ/ and /ɑ/ share (0.034)
+VOWEL_SPREAD = np.array([0.07, 0.06, 0.04])  # (3,) SD of log(F1 F2 F3) in one vowel, beyond the tract's length
+BODY = 0.6  # loading of F0 and of the tract on body size; its square is their correlation (/æ/: men 0.39, women 0.31)
+MOOD = 1.4  # semitones, SD of a clip's mean pitch about its speaker's; our choice
 
-# A man's consonants (F1-F3, near an alveolar's locus) and F4-F6; women's are higher by the ratio of the tables above.
+# A man's consonants (F1-F3, near the locus of an alveolar) and F4-F6; women's are higher by the ratio of the tables above.
 LOCUS, UPPER = np.array([320.0, 1700.0, 2600.0]), np.array([3500.0, 4500.0, 5500.0])  # (3,) Hz each
 FEMALE_RATIO = {"male": 1.0, "female": 1.17}
 BANDWIDTHS = np.array([80.0, 100.0, 140.0, 220.0, 250.0, 300.0])  # (6,) Hz, in the range of Klatt (1980)
@@ -69,29 +69,29 @@ JASA 87:820, women's voices. Syllables, melody, pauses and noise are the model's
 
 @dataclass(frozen=True)
 class Speaker:
-    """What makes a voice this person's in every clip."""
+    """The properties of one speaker's voice, the same in all of the speaker's clips."""
 
     name: str
     sex: str  # "male" or "female"
     f0: float  # Hz, median of the voice
-    liveliness: float  # semitones, the fall over a phrase and about the height of an accent
+    liveliness: float  # semitones: the fall over a phrase, and about the height of an accent
     tract: float  # formants relative to the mean of the sex; above 1 is a shorter tract
     jitter: float  # SD of a period, relative
     shimmer: float  # SD of a pulse's strength, relative
-    open_quotient: float  # part of a period in which the glottis is open
-    tilt: float  # Hz, corner of the low-pass that softens the voice
-    breath: float  # aspiration noise relative to the pulses, both as rms
+    open_quotient: float  # fraction of a period in which the glottis is open
+    tilt: float  # Hz, corner frequency of the low-pass filter that softens the voice
+    breath: float  # aspiration noise relative to the pulses, rms over rms
     pace: float  # 1 is about 4 syllables a second
-    snr: float  # dB, speech over the noise of the room
+    snr: float  # dB, speech over room noise
 
 
 def draw_speaker(sex: str, name: str, rng: np.random.Generator) -> Speaker:
-    """One individual: small bodies tend to a high voice and a short tract, and the sexes overlap.
+    """Draw one speaker of a sex: a small body tends to have a high voice and a short vocal tract, and the sexes overlap.
 
     Raises ValueError for a sex other than "male" and "female".
     """
     if sex not in PITCH:
-        raise ValueError(f'sex is {sex!r}; the published tables know "male" and "female"')
+        raise ValueError(f'sex is {sex!r}; the published tables have "male" and "female"')
     mean, sd = PITCH[sex]
     body, voice, tract = rng.standard_normal(3)
     rest, female = np.sqrt(1 - BODY**2), sex == "female"
@@ -112,9 +112,10 @@ def draw_speaker(sex: str, name: str, rng: np.random.Generator) -> Speaker:
 
 
 def utterance(speaker: Speaker, seconds: float, rng: np.random.Generator) -> tuple[Array, list[Hiss]]:
-    """Phrases of made-up syllables with pauses between, as knots (K, 6) to draw straight lines through, and hisses.
+    """Draw phrases of made-up syllables with pauses between: (knots (K, 6), hisses).
 
-    A knot is: time (s), F1, F2, F3 (Hz), loudness of the voice, pitch (semitones about the speaker's median).
+    A knot is: time (s), F1, F2, F3 (Hz), loudness of the voice, pitch (semitones about the speaker's median). Between knots
+    the values are interpolated linearly.
     """
     knots, hisses = [], []
     locus = LOCUS * FEMALE_RATIO[speaker.sex] * speaker.tract  # (3,)
@@ -147,15 +148,15 @@ def utterance(speaker: Speaker, seconds: float, rng: np.random.Generator) -> tup
 
 
 def glottal_flow(f0: Array, voice: Array, speaker: Speaker, rng: np.random.Generator, rate: int) -> Array:
-    """Air through the glottis (n,): a pulse u²(1 - u) in each period (Rosenberg 1971, JASA 49:583), no two alike.
+    """Air flow through the glottis (n,): a pulse u²(1 - u) in each period (Rosenberg 1971, JASA 49:583), no two alike.
 
-    `f0` (n,) in Hz and `voice` (n,), the loudness, are given at every sample.
+    f0 (n,) in Hz and voice (n,), the loudness, at each sample; rate in Hz.
     """
-    phase = np.cumsum(f0) / rate  # (n,) periods so far, were they all as long as f0 says
+    phase = np.cumsum(f0) / rate  # (n,) periods so far, without jitter
     pulses = int(1.1 * phase[-1]) + 20  # a few to spare for jitter
     ends = np.cumsum(np.maximum(0.5, 1 + speaker.jitter * rng.standard_normal(pulses)))  # (pulses,) in periods
     strength = 1 + speaker.shimmer * rng.standard_normal(pulses)  # (pulses,)
-    k = np.searchsorted(ends, phase, side="right")  # (n,) the pulse a sample lies in
+    k = np.searchsorted(ends, phase, side="right")  # (n,) the number of each sample's pulse
     starts = np.append(0.0, ends)  # (pulses + 1,)
     u = (phase - starts[k]) / (ends[k] - starts[k]) / speaker.open_quotient  # (n,) from 0 at opening to 1 at closure
     return voice * strength[k] * np.where(u < 1, u**2 * (1 - u), 0.0)
@@ -170,10 +171,10 @@ def resonators(frequencies: ArrayLike, bandwidths: ArrayLike, rate: int) -> Arra
 
 
 def vocal_tract(source: Array, formants: Array, rate: int) -> Array:
-    """The source (n,) through a cascade of resonators at formants (frames, 6), which move every FRAME seconds."""
-    # F1 comes last: its small jumps from frame to frame would click through the gain of the others.
+    """Filter the source (n,) by a cascade of resonators at formants (frames, 6) in Hz, one row every FRAME seconds."""
+    # F1 comes last: the other resonators would amplify its small jumps from frame to frame to clicks.
     sections = resonators(formants[:, ::-1], BANDWIDTHS[::-1], rate)  # (frames, 6, 6)
-    state = np.zeros((len(BANDWIDTHS), 2))  # what rings on into the next frame
+    state = np.zeros((len(BANDWIDTHS), 2))  # the filters' state, passed on to the next frame
     sound, hop = np.empty_like(source), round(FRAME * rate)
     for i, section in enumerate(sections):
         frame = slice(i * hop, (i + 1) * hop)
@@ -182,13 +183,13 @@ def vocal_tract(source: Array, formants: Array, rate: int) -> Array:
 
 
 def hissing(hisses: list[Hiss], n: int, speaker: Speaker, rng: np.random.Generator, rate: int) -> Array:
-    """Fricatives and bursts (n,): noise through one broad resonance, that of the cavity before the tongue."""
+    """Fricatives and bursts (n,): noise through one broad resonance, that of the cavity in front of the tongue."""
     sound = np.zeros(n)
     for start, end, centre, loudness in hisses:
         length = round((end - start) * rate)
         cavity = resonators([centre * speaker.tract], 1200.0, rate)  # (1, 6)
         noise = sosfilt(cavity, np.hanning(length) * rng.standard_normal(length))  # (length,)
-        inside = sound[round(start * rate) :][: len(noise)]  # a view; the clip may end within a hiss
+        inside = sound[round(start * rate) :][: len(noise)]  # a view; the clip may end before the hiss does
         inside += loudness * noise[: len(inside)] / rms(noise)
     return sound
 
@@ -199,12 +200,13 @@ def rms(x: Array) -> float:
 
 
 def speak(speaker: Speaker, seconds: float, rng: np.random.Generator, rate: int = RATE) -> NDArray[np.float32]:
-    """One clip: samples (seconds * rate,) float32 within [-1, 1], about 20 dB below full scale. Call again for more.
+    """Synthesise one clip: samples (seconds * rate,) float32 within [-1, 1], about 20 dB below full scale.
 
-    Raises ValueError for less than 0.5 s and for a rate below 16 kHz, for the model has resonances up to 7 kHz.
+    Further calls give further clips of the speaker. Raises ValueError for less than 0.5 s, and for a rate below 16 kHz,
+    because the model has resonances up to 7 kHz.
     """
     if seconds < 0.5 or rate < RATE:
-        raise ValueError(f"got {seconds} s at {rate} Hz; a voice needs at least 0.5 s and {RATE} Hz")
+        raise ValueError(f"got {seconds} s at {rate} Hz; at least 0.5 s and {RATE} Hz are needed")
     n = round(seconds * rate)
     knots, hisses = utterance(speaker, seconds, rng)  # (K, 6)
     f1_f2_f3, loudness, tone = knots[:, 1:4].T, knots[:, 4], knots[:, 5]
@@ -215,7 +217,8 @@ def speak(speaker: Speaker, seconds: float, rng: np.random.Generator, rate: int 
     semitones += rng.normal(0.0, MOOD) - np.median(semitones[voice > 0])
     flow = glottal_flow(speaker.f0 * 2 ** (semitones / 12), voice, speaker, rng, rate)  # (n,)
     pole = np.exp(-2 * np.pi * speaker.tilt / rate)
-    pulses = lfilter([1 - pole], [1, -pole], np.diff(flow, prepend=0.0))  # (n,) the lips radiate the flow's change
+    # (n,) the lips radiate the derivative of the flow
+    pulses = lfilter([1 - pole], [1, -pole], np.diff(flow, prepend=0.0))
     breath = voice * (1 + flow / flow.max()) * rng.standard_normal(n)  # (n,) more while the glottis is open
     source = pulses + speaker.breath * rms(pulses) / rms(breath) * breath  # (n,)
 
@@ -225,7 +228,7 @@ def speak(speaker: Speaker, seconds: float, rng: np.random.Generator, rate: int 
     voiced = vocal_tract(source, np.stack(moving + fixed, axis=1), rate)  # (n,)
 
     speech = voiced / rms(voiced[voice > 0]) + hissing(hisses, n, speaker, rng, rate)  # (n,)
-    room = lfilter([1.0], [1.0, -0.7], rng.standard_normal(n))  # (n,) more rumble than hiss
+    room = lfilter([1.0], [1.0, -0.7], rng.standard_normal(n))  # (n,) mostly low frequencies
     clip = speech / rms(speech) + 10 ** (-speaker.snr / 20) * room / rms(room)  # (n,)
     clip *= 10 ** (rng.normal(-21.0, 2.0) / 20)
     return (clip / max(1.0, np.abs(clip).max() / 0.95)).astype(np.float32)
@@ -241,11 +244,12 @@ def write_corpus(
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Fill `out` with the tutorial's tree, 16-bit WAV at 16 kHz: Male/m000/m000_0.wav, Female, Male Test, Female Test.
+    """Write a corpus in the tutorial's layout, 16-bit WAV at 16 kHz: Male/m000/m000_0.wav, Female, Male Test, Female Test.
 
-    `speakers` and `test_speakers` are counted per sex; test speakers are other individuals. A file depends on its
-    own name, `seconds` and `seed`, not on `jobs`. `progress(done, total)` counts clips. Raises FileExistsError for a
-    folder with anything in it, ValueError for a corpus without speakers or clips.
+    speakers, test_speakers: the number of each sex; test speakers are other individuals. clips: of each speaker. seconds:
+    length of each clip. A file depends on its name, `seconds` and `seed`, not on `jobs`, the number of worker processes.
+    `progress(done, total)` counts clips. Raises FileExistsError if `out` is not empty, ValueError for a corpus without
+    speakers or clips.
     """
     if speakers < 1 or test_speakers < 0 or clips < 1:
         raise ValueError(

@@ -68,9 +68,7 @@ def read_features(path: str | Path, sex: str) -> np.ndarray:
             table[n] = list(map(float, numbers))
         except ValueError:
             table[n] = math.nan
-        if not (np.abs(table[n]) < LARGEST).all() or any(
-            "_" in x for x in numbers
-        ):  # the slow search for the cell, only in a bad row
+        if not (np.abs(table[n]) < LARGEST).all() or any("_" in x for x in numbers):  # search for the wrong cell
             column, cell = next((c, x) for c, x in zip(TUTORIAL_COLUMNS, numbers, strict=True) if not _is_number(x))
             what = f"{cell!r} where a finite number below {LARGEST:,.0f} belongs" if cell else "an empty cell"
             raise BadTable(path, what, line, column)

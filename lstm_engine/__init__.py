@@ -18,11 +18,10 @@ from .callbacks import (
 from .cells.gru import GRU
 from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
+from .feedforward import Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
-from .layers import Dense, Dropout, Masking
-from .model import Input, Sequential
+from .model import Input, Sequential, load
 from .optimizers import SGD, Adam, AdamW, RMSprop
-from .weights import load
 from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"

@@ -1,8 +1,7 @@
-"""Activation functions and their gradients, each pair side by side.
+"""Activation functions and their gradients, each pair side by side. Names and constants are Keras's.
 
-A backward function takes the output y, not the input z: every gradient here can be written with it (and so the ones that
-cannot, silu or gelu, are not here). All of them accept float32, float64 and complex128, so that a complex step can
-pass through: branches look at the real part. Names and constants are Keras's.
+A backward function takes the output y, not the input z. silu and gelu, whose gradients need z, are therefore not here. All
+functions accept float32, float64 and complex128, so that a complex step can pass through: branches test the real part.
 """
 
 from collections.abc import Callable
@@ -17,7 +16,7 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805  # Klambauer et 
 
 
 def sigmoid(z: Array) -> Array:
-    """σ(z) = 1 / (1 + e⁻ᶻ), written so that it overflows for no z, real or complex."""
+    """σ(z) = 1 / (1 + e⁻ᶻ), in a form that does not overflow for any z, real or complex."""
     return 0.5 * (1.0 + np.tanh(0.5 * z))
 
 
@@ -42,7 +41,7 @@ def leaky_relu(z: Array) -> Array:
 
 
 def leaky_relu_backward(y: Array, dy: Array) -> Array:
-    return np.where(y.real >= 0, dy, LEAK * dy)  # at 0 too, as in Keras
+    return np.where(y.real >= 0, dy, LEAK * dy)  # slope 1 at 0, as in Keras
 
 
 def relu6(z: Array) -> Array:
@@ -82,7 +81,7 @@ def exponential_backward(y: Array, dy: Array) -> Array:
 
 
 def softplus(z: Array) -> Array:
-    """log(1 + eᶻ) = max(z, 0) + log(1 + e^-|z|), which overflows for no z."""
+    """log(1 + eᶻ) = max(z, 0) + log(1 + e^-|z|); the right-hand side does not overflow for any z."""
     size = np.where(z.real > 0, z, -z)
     return relu(z) + np.log1p(np.exp(-size))
 
@@ -100,7 +99,7 @@ def softsign_backward(y: Array, dy: Array) -> Array:
 
 
 def softmax(z: Array) -> Array:
-    """softmax(z)ₖ = exp(zₖ) / Σⱼ exp(zⱼ) over the last axis; less the largest z, so that exp stays finite."""
+    """softmax(z)ₖ = exp(zₖ) / Σⱼ exp(zⱼ) over the last axis; the largest z is subtracted, so that exp stays finite."""
     e = np.exp(z - z.real.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
@@ -142,7 +141,7 @@ ACTIVATIONS = {
 
 
 def canonical_name(activation: str | None) -> str:
-    """The activation's name; None means "linear", as in Keras. ValueError for one that the engine does not have."""
+    """The activation's name; None means "linear", as in Keras. ValueError for a name that the engine does not have."""
     name = "linear" if activation is None else activation
     if not isinstance(name, str) or name not in ACTIVATIONS:
         raise ValueError(f"activation {activation!r} is not in the engine; it has {', '.join(ACTIVATIONS)}")

@@ -1,6 +1,6 @@
-"""Which pair of functions runs a cell: the readable NumPy one in `cells/`, or its compiled twin in `kernels/`.
+"""What runs a cell: its readable NumPy pair in `cells/`, or the compiled twins in `kernels/`.
 
-This is the one place that knows the kernels exist. Numba is imported when a kernel is first asked for, so that
+This is the one place that knows the kernels exist. Numba is imported when a kernel is first needed, so that
 `backend="numpy"` works without it.
 """
 
@@ -11,24 +11,65 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 BACKENDS = ("auto", "numba", "numpy")
-KERNELS = {"lstm", "gru", "simple_rnn"}  # the cells that have a compiled twin
+KERNELS = {"lstm", "gru", "simple_rnn"}  # the cells that have compiled twins
 
 
 class Pair(NamedTuple):
-    """`forward(x, weights..., states..., mask) -> tape` and `backward(tape, dh, dh_T, ...) -> gradients`."""
+    """A cell as `cells/` writes it: the forward and backward function, and what the trace reads off their results.
+
+    `forward(x, W, U, b, states..., mask, recurrent_dropout, **activations) -> tape` and
+    `backward(tape, dh, dstates..., lean) -> gradients`. `values(tape)` and `value_gradients(tape, gradients)` give every
+    intermediate value, and its gradient, by name.
+    """
 
     forward: Callable[..., Any]
     backward: Callable[..., Any]
+    values: Callable[..., dict[str, Any]]
+    value_gradients: Callable[..., dict[str, Any]]
+
+    def infer(self, *inputs: Any, mask: Any, sequences: bool, **activations: str) -> tuple[Any, list[Any]]:
+        """h (T, B, H) and the last states, for callers that need no tape."""
+        tape = self.forward(*inputs, mask=mask, **activations)
+        return tape.h, [states[-1] for states in tape.states]
+
+    def stream(self, W: Any, U: Any, b: Any, *states: Any, **activations: str) -> Callable[[Any], Any]:
+        """A function that takes one step x (B, D), returns its h (B, H), and keeps the states for the next call."""
+
+        def step(x: Any) -> Any:
+            nonlocal states
+            h, last = self.infer(x[None], W, U, b, *states, mask=None, sequences=False, **activations)
+            states = tuple(last)
+            return h[-1].copy()  # the caller may write into it; the state is ours
+
+        return step
+
+
+class Kernels(NamedTuple):
+    """The compiled twins of a cell's functions, which take and return what the methods of `Pair` do.
+
+    `infer` keeps no tape; with sequences=False its h may be the last step alone, (1, B, H).
+    """
+
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
+    infer: Callable[..., tuple[Any, list[Any]]]
+    stream: Callable[..., Callable[[Any], Any]]
+
+
+@cache
+def compiled(module: str) -> Any:
+    """COMPILED of a module of `kernels/`: a cell's `Kernels`, or Adam's update. Numba is imported here."""
+    return importlib.import_module(f"{__package__}.kernels.{module}").COMPILED
 
 
 def resolve(cell: str, backend: str) -> str:
-    """ "numpy" or "numba": what runs `cell` under this choice. "auto" takes the kernel wherever there is one.
+    """ "numpy" or "numba": what runs `cell` on this backend. "auto" takes the kernel wherever there is one.
 
-    ValueError when numba is asked for by name and there is no kernel, or no numba.
+    ValueError for backend="numba" without a kernel for the cell, or without numba.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend {backend!r} is not one of {', '.join(BACKENDS)}")
@@ -44,71 +85,23 @@ def resolve(cell: str, backend: str) -> str:
     return "numpy" if missing else "numba"
 
 
-@cache
-def pair(cell: str, backend: str) -> Pair:
-    """The forward and backward function of `cell` ("lstm") under `backend`."""
-    folder = "kernels" if resolve(cell, backend) == "numba" else "cells"
-    module = importlib.import_module(f"lstm_engine.{folder}.{cell}")
-    return Pair(getattr(module, f"{cell}_forward"), getattr(module, f"{cell}_backward"))
-
-
-@cache
-def inference(cell: str, backend: str) -> Callable[..., Any]:
-    """`infer(x, weights..., states..., mask, sequences) -> (h, last states)`: forward, without a tape where a kernel runs it.
-
-    h is (T, B, H), or with sequences=False perhaps its last step alone, (1, B, H).
-    """
-    if resolve(cell, backend) == "numba":
-        return getattr(importlib.import_module(f"lstm_engine.kernels.{cell}"), f"{cell}_infer")
-    forward = pair(cell, backend).forward
-
-    def infer(*inputs: Any, mask: Any, sequences: bool, **activations: str) -> tuple[Any, list[Any]]:
-        tape = forward(*inputs, mask=mask, **activations)
-        return tape.h, [getattr(tape, name)[-1] for name in ("h_states", "c_states") if hasattr(tape, name)]
-
-    return infer
-
-
-@cache
-def stream(cell: str, backend: str) -> Callable[..., Callable[[Any], Any]]:
-    """`start(W, U, b, states...) -> step`, and `step(x) -> h` goes on from call to call: x (B, D), h (B, H)."""
-    if resolve(cell, backend) == "numba":
-        return getattr(importlib.import_module(f"lstm_engine.kernels.{cell}"), f"{cell}_stream")
-    infer = inference(cell, backend)
-
-    def start(W: Any, U: Any, b: Any, *states: Any, **activations: str) -> Callable[[Any], Any]:
-        def step(x: Any) -> Any:
-            nonlocal states
-            h, states = infer(x[None], W, U, b, *states, mask=None, sequences=False, **activations)
-            return h[-1].copy()  # the caller may write into it; the state is ours
-
-        return step
-
-    return start
-
-
-def update_of(optimizer: Any, backend: str) -> Callable[..., None]:
-    """`optimizer.update`, or its compiled twin: Adam has one, for itself and for whoever inherits its update."""
-    from .optimizers import Adam
-
-    if backend == "numba" and type(optimizer).update is Adam.update:
-        return partial(importlib.import_module("lstm_engine.kernels.adam").adam_update, optimizer)
-    return optimizer.update
-
-
 class _Pool:
-    """How many are running kernels now, and the numbers of BLAS threads from before the first, which the last restores."""
+    """The state of this process: callers that need BLAS on one thread now, and whether kernels have run."""
 
     lock = threading.Lock()
     users = 0
-    before: list[tuple[Any, int]] = []  # noqa: RUF012  # one of them for the process
-    used = forked = False  # kernels have run here; and in the process that this one was forked from
+    before: list[tuple[Any, int]] = []  # noqa: RUF012  # BLAS libraries with their threads before the first of the users
+    used = False  # kernels have run in this process
+    forked = False  # kernels had run in the process from which this one was forked
 
 
 def _after_fork() -> None:
-    for library, threads in _Pool.before:  # of a step that the fork interrupted
+    for library, threads in _Pool.before:  # the fork interrupted a step
         library.set_num_threads(threads)
-    _Pool.lock, _Pool.users, _Pool.before, _Pool.forked = threading.Lock(), 0, [], _Pool.used
+    _Pool.lock = threading.Lock()
+    _Pool.users = 0
+    _Pool.before = []
+    _Pool.forked = _Pool.used
 
 
 if hasattr(os, "register_at_fork"):
@@ -117,9 +110,9 @@ if hasattr(os, "register_at_fork"):
 
 @contextlib.contextmanager
 def one_thread_pool(backends: set[str]) -> Iterator[None]:
-    """Limits BLAS to one thread while kernels run: Numba's threads spin between steps and starve a second pool.
+    """Limits BLAS to one thread while kernels run: Numba's threads spin between steps and would starve BLAS's threads.
 
-    RuntimeError in a process forked from one that has run kernels: GNU OpenMP would end it without a word.
+    RuntimeError in a process forked from one that has run kernels: GNU OpenMP would end the process without a message.
     """
     if "numba" not in backends:
         yield
@@ -129,8 +122,15 @@ def one_thread_pool(backends: set[str]) -> Iterator[None]:
             "this process was forked from one that had run the compiled kernels, and their threads do not survive a fork: "
             'start processes with multiprocessing\'s "spawn", or use backend="numpy" here'
         )
+    _Pool.used = True
+    with one_blas_thread():
+        yield
+
+
+@contextlib.contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limits BLAS to one thread; of several callers at once, the last one restores what the first one found."""
     with _Pool.lock:
-        _Pool.used = True
         _Pool.users += 1
         if _Pool.users == 1:
             _Pool.before = [(library, library.get_num_threads()) for library in _blas(len(sys.modules))]
@@ -146,10 +146,25 @@ def one_thread_pool(backends: set[str]) -> Iterator[None]:
                     library.set_num_threads(threads)
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Limits the kernels to one thread: for small networks, and beside other trainings, where threads would wait."""
+    import numba
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
 @lru_cache(maxsize=1)
 def _blas(modules: int) -> list[Any]:
-    """The loaded BLAS libraries, as threadpoolctl controls them. Looked for once for as many modules as are loaded, since
-    it takes longer than a small step: SciPy brings a library of its own.
+    """The loaded BLAS libraries, as threadpoolctl controls them.
+
+    The search takes longer than a small training step, so it is repeated only after further modules were imported: SciPy
+    brings another library with it.
     """
     from threadpoolctl import ThreadpoolController
 

@@ -1,7 +1,7 @@
-"""What a training run calls at its turns, with Keras's names and rules. `fit` adds History and ProgressBar by itself.
+"""Callbacks, with Keras's names and rules. `fit` adds History and ProgressBar by itself.
 
-Write your own by subclassing Callback, as in Keras; `self.model` is the model in training, `logs` holds the loss
-and the metrics so far, and `self.model.stop_training = True` ends training after the batch or epoch that runs.
+Write one by subclassing Callback, as in Keras; `self.model` is the model in training, `logs` holds the loss
+and the metrics so far, and `self.model.stop_training = True` ends training after the present batch or epoch.
 One thing is stricter than in Keras: a monitored name that the logs do not have is an error, not a warning.
 """
 
@@ -14,13 +14,11 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from .activations import Array
-    from .model import Sequential
+from .activations import Array
 
 Logs = dict[str, float]
 Hook = Callable[..., Any] | None
@@ -29,10 +27,10 @@ Hook = Callable[..., Any] | None
 class Callback:
     """Base: every hook does nothing."""
 
-    model: Sequential
+    model: Any  # the Sequential in training
     params: dict[str, int]  # epochs, steps (batches an epoch), verbose
 
-    def set_model(self, model: Sequential) -> None:
+    def set_model(self, model: Any) -> None:
         self.model = model
 
     def set_params(self, params: dict[str, int]) -> None:
@@ -52,7 +50,7 @@ class Callback:
 
 
 def check_callback(callback: Callback) -> Callback:
-    """The callback itself. TypeError when it is none, or waits for a turn of Keras's that `fit` does not announce."""
+    """The callback itself. TypeError if it is none, or has a hook of Keras's that `fit` does not call."""
     if not isinstance(callback, Callback):
         raise TypeError(f"callbacks are instances of lstm_engine.Callback, got {callback!r}")
     if unheard := [name for name in dir(callback) if name.startswith("on_") and not hasattr(Callback, name)]:
@@ -64,26 +62,26 @@ def check_callback(callback: Callback) -> Callback:
 
 
 class Listeners:
-    """The callbacks of one training, told of its turns one after another."""
+    """The callbacks of one training. Each event calls all of them, in their order."""
 
     def __init__(self, callbacks: list[Callback]) -> None:
         self.callbacks = callbacks
 
-    def begin(self, model: Sequential, params: dict[str, int]) -> None:
+    def begin(self, model: Any, params: dict[str, int]) -> None:
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(dict(params))
             callback.on_train_begin({})
 
-    def tell(self, turn: str, *what: Any, **params: int) -> None:
-        """Calls every callback's method `turn`; params are news for their `params`."""
+    def tell(self, event: str, *what: Any, **params: int) -> None:
+        """Calls the hook `event` ("on_epoch_end") of every callback, after an update of their `params`."""
         for callback in self.callbacks:
             callback.params |= params
-            getattr(callback, turn)(*what)
+            getattr(callback, event)(*what)
 
 
 class History(Callback):
-    """`history.history["loss"]`: a list with one value an epoch, for the loss, each metric, and their val_ twins."""
+    """`history.history["loss"]`: a list with one value per epoch, for the loss, each metric, and their val_ versions."""
 
     def __init__(self) -> None:
         self.epoch: list[int] = []
@@ -96,7 +94,7 @@ class History(Callback):
 
 
 class ProgressBar(Callback):
-    """Keras's lines on standard output: with verbose=1 a bar that fills, with 2 one line an epoch."""
+    """Keras's lines on standard output: with verbose=1 a progress bar, with 2 one line per epoch."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         self.started = self.drawn = time.perf_counter()
@@ -125,22 +123,25 @@ def progress_line(done: int, steps: int, seconds: float, logs: Logs) -> str:
 
 
 class MonitorCallback(Callback):
-    """Base of what watches one number in the logs: which way is better, and by how much at least."""
+    """Base of the callbacks that watch one number in the logs: in which direction and by how much it must improve."""
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0, best: float | None = None) -> None:
         if mode not in ("auto", "min", "max"):
             raise ValueError(f"mode must be auto, min or max, got {mode!r}")
-        self.monitor, self.mode, self.min_delta, self.best = monitor, mode, abs(min_delta), best
+        self.monitor = monitor
+        self.mode = mode
+        self.min_delta = abs(min_delta)
+        self.best = best
 
     def monitored(self, logs: Logs) -> float:
-        """The number that is watched. ValueError, where Keras only warns: else the callback would do nothing, unseen."""
+        """The watched number. ValueError if the logs do not have it; Keras only warns, and then does nothing."""
         if self.monitor not in logs:
             hint = ": give fit validation_data or validation_split" if self.monitor.startswith("val_") else ""
             raise ValueError(f"{type(self).__name__} watches {self.monitor!r}, the logs have {', '.join(logs)}{hint}")
         return logs[self.monitor]
 
     def improves(self, value: float, reference: float | None) -> bool:
-        """Whether value is better than the reference (None: anything is) by more than min_delta."""
+        """Whether value is better than the reference by more than min_delta; any value is better than None."""
         name = self.monitor.removeprefix("val_")
         if self.mode == "auto" and name not in ("loss", *(m.name for m in self.model.metrics)):
             raise ValueError(f"whether {self.monitor} should rise or fall is not known: give mode='max' or mode='min'")
@@ -152,10 +153,10 @@ class MonitorCallback(Callback):
 
 
 class EarlyStopping(MonitorCallback):
-    """Ends training after `patience` epochs without improvement, and can put the best epoch's weights back.
+    """Ends training after `patience` epochs without improvement, and can restore the weights of the best epoch.
 
-    With a `baseline` the wait ends only with a value that beats it too. Afterwards `best`, `best_epoch` and
-    `stopped_epoch` (0 when training ran to its end) say what happened, epochs counted from 0.
+    With a `baseline` only a value that is also better than it counts as an improvement. Afterwards `best`, `best_epoch` and
+    `stopped_epoch` (0 when training ran to its end) hold the result; epochs are counted from 0.
     """
 
     def __init__(
@@ -164,8 +165,11 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(monitor, mode, min_delta)
-        self.patience, self.verbose, self.baseline = patience, verbose, baseline
-        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self.patience = patience
+        self.verbose = verbose
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
 
     def on_train_begin(self, logs: Logs) -> None:
         self.wait = self.stopped_epoch = self.best_epoch = 0
@@ -178,7 +182,8 @@ class EarlyStopping(MonitorCallback):
             return
         self.wait += 1
         if self.improves(value, self.best):
-            self.best, self.best_epoch = value, epoch
+            self.best = value
+            self.best_epoch = epoch
             if self.restore_best_weights:
                 self.best_weights = self.model.get_weights()
             if self.baseline is None or self.improves(value, self.baseline):
@@ -199,7 +204,7 @@ class EarlyStopping(MonitorCallback):
 class ReduceLROnPlateau(MonitorCallback):
     """Multiplies the learning rate by `factor` after `patience` epochs without improvement, never below `min_lr`.
 
-    For `cooldown` epochs after that it does not count. It adds "learning_rate", the epoch's own, to the logs.
+    For `cooldown` epochs after that it does not count. It adds the epoch's "learning_rate" to the logs.
     """
 
     def __init__(
@@ -209,14 +214,20 @@ class ReduceLROnPlateau(MonitorCallback):
         super().__init__(monitor, mode, min_delta)
         if not 0 <= factor < 1:
             raise ValueError(f"factor must be at least 0 and below 1, got {factor!r}")
-        self.factor, self.patience, self.verbose = factor, patience, verbose
-        self.cooldown, self.min_lr = cooldown, min_lr
+        self.factor = factor
+        self.patience = patience
+        self.verbose = verbose
+        self.cooldown = cooldown
+        self.min_lr = min_lr
 
     def on_train_begin(self, logs: Logs) -> None:
-        self.best, self.wait, self.cooldown_counter = None, 0, 0
+        self.best = None
+        self.wait = self.cooldown_counter = 0
         assert self.model.optimizer is not None  # fit has checked
         self.optimizer = self.model.optimizer
-        self.optimizer.learning_rate = self.optimizer.learning_rate  # a schedule refuses: now, not epochs later
+        self.optimizer.learning_rate = (
+            self.optimizer.learning_rate
+        )  # with a schedule this raises: now, not epochs later
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         logs["learning_rate"] = old = self.optimizer.learning_rate
@@ -224,12 +235,14 @@ class ReduceLROnPlateau(MonitorCallback):
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
         if self.improves(value, self.best):
-            self.best, self.wait = value, 0
+            self.best = value
+            self.wait = 0
         elif self.cooldown_counter == 0:
             self.wait += 1
             if self.wait >= self.patience and old > self.min_lr:
                 self.optimizer.learning_rate = new = max(old * self.factor, self.min_lr)
-                self.cooldown_counter, self.wait = self.cooldown, 0
+                self.cooldown_counter = self.cooldown
+                self.wait = 0
                 if self.verbose:
                     print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
 
@@ -237,7 +250,7 @@ class ReduceLROnPlateau(MonitorCallback):
 class ModelCheckpoint(MonitorCallback):
     """Saves the model after every epoch, or every `save_freq` batches; with save_best_only when `monitor` has improved.
 
-    filepath may hold places for the epoch, counted from 1, and the logs: "{epoch:02d}-{val_loss:.2f}.safetensors". With
+    filepath may have fields for the epoch, counted from 1, and the logs: "{epoch:02d}-{val_loss:.2f}.safetensors". With
     save_weights_only it ends in .weights.h5, which Keras reads too. A file is written whole or not at all.
     """
 
@@ -252,8 +265,10 @@ class ModelCheckpoint(MonitorCallback):
             raise ValueError(f"filepath must end in {ending} with {save_weights_only=}, got {self.filepath!r}")
         if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
             raise ValueError(f"save_freq must be 'epoch' or a number of batches, got {save_freq!r}")
-        self.verbose, self.save_freq = verbose, save_freq
-        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self.verbose = verbose
+        self.save_freq = save_freq
+        self.save_best_only = save_best_only
+        self.save_weights_only = save_weights_only
         self.batches = 0  # since the last file
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
@@ -279,12 +294,14 @@ class ModelCheckpoint(MonitorCallback):
             raise ValueError(f"{self.filepath} has a place for {error}, there are {', '.join(places)}") from None
         what = f"\nEpoch {self.epoch + 1}:"
         if self.save_best_only:
-            value, best = self.monitored(logs), "None" if self.best is None else f"{self.best:.5f}"
+            value = self.monitored(logs)
+            best = "None" if self.best is None else f"{self.best:.5f}"
             if not self.improves(value, self.best):
                 if self.verbose:
                     print(f"{what} {self.monitor} did not improve from {best}")
                 return
-            self.best, what = value, f"{what} {self.monitor} improved from {best} to {value:.5f},"
+            self.best = value
+            what += f" {self.monitor} improved from {best} to {value:.5f},"
         if not all(np.isfinite(w).all() for w in self.model.get_weights()):
             warnings.warn(f"{what} nothing saved to {path}: weights hold NaN or infinity", stacklevel=2)
             return
@@ -294,13 +311,15 @@ class ModelCheckpoint(MonitorCallback):
 
 
 class CSVLogger(Callback):
-    """One line an epoch in a CSV file: epoch, counted from 0, and the logs, sorted; what is missing is "NA".
+    """One line per epoch in a CSV file: the epoch, counted from 0, and the logs, sorted; missing values are "NA".
 
-    The file is opened for a line at a time, so that it is whole after every epoch whatever ends the training.
+    The file is opened for each line and closed again, so that it is complete after every epoch however training ends.
     """
 
     def __init__(self, filename: str | Path, separator: str = ",", append: bool = False) -> None:
-        self.filename, self.separator, self.append = Path(filename), separator, append
+        self.filename = Path(filename)
+        self.separator = separator
+        self.append = append
 
     def on_train_begin(self, logs: Logs) -> None:
         self.fields: list[str] = []
@@ -311,7 +330,7 @@ class CSVLogger(Callback):
         if not self.fields:
             names = sorted(logs)
             twins = [] if any(name.startswith("val_") for name in names) else [f"val_{name}" for name in names]
-            self.fields = ["epoch", *names, *twins]  # Keras's columns: it leaves room for a validation
+            self.fields = ["epoch", *names, *twins]  # as in Keras, with columns for a validation in any case
         with self.filename.open("a+", newline="") as file:
             file.seek(0)
             header = next(csv.reader(file, delimiter=self.separator), None)
@@ -324,7 +343,7 @@ class CSVLogger(Callback):
 
 
 class TerminateOnNaN(Callback):
-    """Ends training after the batch that makes the loss NaN or infinite, or raises a RuntimeError there."""
+    """Ends training after a batch whose loss is NaN or infinite; with raise_error=True it raises a RuntimeError."""
 
     def __init__(self, raise_error: bool = False) -> None:
         self.raise_error = raise_error
@@ -339,7 +358,7 @@ class TerminateOnNaN(Callback):
 
 
 class LambdaCallback(Callback):
-    """Calls the functions given, each at its turn: `LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch))`."""
+    """Calls functions as hooks: `LambdaCallback(on_epoch_end=lambda epoch, logs: print(epoch))`."""
 
     def __init__(
         self, on_epoch_begin: Hook = None, on_epoch_end: Hook = None, on_train_begin: Hook = None,

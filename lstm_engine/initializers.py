@@ -1,7 +1,7 @@
-"""How weights start, as Keras 3 starts them: by default Glorot-uniform kernels, orthogonal recurrent kernels, zero biases.
+"""Initial weights as in Keras 3: by default Glorot-uniform kernels, orthogonal recurrent kernels and zero biases.
 
-An initializer is a name with its parameters; `draw(shape, rng)` returns float64, and the layer casts to the model's dtype.
-Layers take a name ("he_normal") or one of these objects.
+Layers take an initializer's name ("he_normal") or an object of this module. `draw(shape, rng)` returns float64, and the layer
+casts to the model's dtype.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+
+from .backend import one_blas_thread
 
 Drawn = NDArray[np.float64]
 MODES = ("fan_in", "fan_out", "fan_avg")
@@ -21,13 +22,13 @@ CUT = 0.87962566103423978  # the standard deviation of N(0, 1) cut off at ±2
 
 @dataclass(frozen=True)
 class Initializer:
-    """Base. Two that are equal draw alike."""
+    """Base. Equal initializers draw the same numbers from the same generator."""
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
         raise NotImplementedError
 
     def config(self) -> dict[str, Any]:
-        """JSON that `get` makes this initializer of again."""
+        """The initializer as JSON values, from which `get` makes it again."""
         return {"class": type(self).__name__, **asdict(self)}
 
 
@@ -65,7 +66,7 @@ class RandomUniform(Initializer):
 
 @dataclass(frozen=True)
 class VarianceScaling(Initializer):
-    """A variance of scale / fan, with the fan of the whole matrix: Keras takes an LSTM's (D, 4H) as one.
+    """Random numbers of variance scale / fan. As in Keras, an LSTM's (D, 4H) counts as one matrix with fan_out 4H.
 
     glorot (Glorot & Bengio 2010) divides by (fan_in + fan_out) / 2, he (He et al. 2015) and lecun by fan_in.
     """
@@ -75,9 +76,9 @@ class VarianceScaling(Initializer):
     distribution: str = "truncated_normal"
 
     def __post_init__(self) -> None:
-        for what, given, known in (("mode", self.mode, MODES), ("distribution", self.distribution, DISTRIBUTIONS)):
-            if given not in known:
-                raise ValueError(f"VarianceScaling's {what} must be one of {', '.join(known)}, got {given!r}")
+        for option, value, known in (("mode", self.mode, MODES), ("distribution", self.distribution, DISTRIBUTIONS)):
+            if value not in known:
+                raise ValueError(f"VarianceScaling's {option} must be one of {', '.join(known)}, got {value!r}")
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
         fan_in, fan_out = shape[0], shape[-1]
@@ -101,7 +102,7 @@ class Orthogonal(Initializer):
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
         rows, columns = shape
-        with threadpool_limits(1, "blas"):  # two take twice as long, and seconds where other programs run
+        with one_blas_thread():  # two threads take twice as long, and seconds on a busy machine
             q, r = np.linalg.qr(rng.standard_normal((max(shape), min(shape))))
         q *= np.sign(np.diag(r))  # makes the distribution uniform over rotations
         return self.gain * (q.T if rows < columns else q)
@@ -135,7 +136,7 @@ CLASSES = {c.__name__: c for c in (Constant, Identity, Orthogonal, RandomNormal,
 
 
 def get(initializer: str | Initializer | dict[str, Any]) -> Initializer:
-    """An initializer, the one of this name, or of this config. ValueError for what the engine does not have."""
+    """The initializer itself, that of this name, or that of this config. ValueError if the engine does not have it."""
     if isinstance(initializer, Initializer):
         return initializer
     if isinstance(initializer, dict) and initializer.get("class") in CLASSES:

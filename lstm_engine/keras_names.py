@@ -1,4 +1,4 @@
-"""Keras's names: an object's arguments as its class has them, the ones that only Keras has, and names made of classes'."""
+"""Helpers for Keras-compatible names: constructor arguments, refusing unknown ones, CamelCase to snake_case."""
 
 import inspect
 import re
@@ -6,13 +6,13 @@ from typing import Any
 
 
 def arguments(cls: type, *hidden: str) -> list[str]:
-    """The names of the constructor's arguments but `hidden`: the class's own first, then those that it hands on."""
-    taken = [name for c in cls.__mro__[:-1] for name in inspect.signature(c).parameters]
-    return [name for name in dict.fromkeys(taken) if name not in ("general", "unknown", *hidden)]
+    """The names of the constructor's arguments without `hidden`: those of the class first, then those of its bases."""
+    names = [name for c in cls.__mro__[:-1] for name in inspect.signature(c).parameters]
+    return [name for name in dict.fromkeys(names) if name not in ("general", "unknown", *hidden)]
 
 
 def refuse_unknown(cls: type, unknown: dict[str, Any], defaults: dict[str, Any], has: list[str]) -> None:
-    """TypeError names what the engine does not have; an argument of Keras's at its default, in `defaults`, passes."""
+    """TypeError for arguments that the engine does not have. Arguments of Keras at their `defaults` pass."""
     if refused := {k: v for k, v in unknown.items() if k not in defaults or v != defaults[k]}:
         raise TypeError(
             f"{cls.__name__} has no {', '.join(f'{k}={v!r}' for k, v in refused.items())} in this engine; "
@@ -21,5 +21,5 @@ def refuse_unknown(cls: type, unknown: dict[str, Any], defaults: dict[str, Any],
 
 
 def snake(name: str) -> str:
-    """BinaryCrossentropy to binary_crossentropy, GRU to gru: Keras's names from its classes'."""
+    """BinaryCrossentropy to binary_crossentropy, GRU to gru."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()

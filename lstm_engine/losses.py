@@ -59,7 +59,7 @@ def mean_squared_error_gradient(y: Array, p: Array) -> Array:
 
 
 class Loss(NamedTuple):
-    """A loss by name: values(y, p), gradient(y, p), and whether y holds class numbers instead of p's shape."""
+    """A loss by name: values(y, p), gradient(y, p). With `sparse` y holds class numbers, else it has p's shape."""
 
     name: str
     values: Callable[[Array, Array], Array]
@@ -84,7 +84,7 @@ LOSSES = {
 
 
 def get(loss: str) -> Loss:
-    """The loss of this name ("mse" too). ValueError for one that the engine does not have."""
+    """The loss of this name; "mse" is one too. ValueError for a name that the engine does not have."""
     name = "mean_squared_error" if loss in ("mse", "MSE") else loss
     if name not in LOSSES:
         raise ValueError(f"loss {loss!r} is not in the engine; it has {', '.join(LOSSES)} (and mse)")
@@ -92,9 +92,9 @@ def get(loss: str) -> Loss:
 
 
 def fit_targets(loss: Loss, y: Array, p_shape: tuple[int, ...]) -> Array:
-    """Brings y to the shape that the loss compares with p: a lone last axis is added or dropped, as Keras does.
+    """Brings y to the shape that the loss compares with p: a last axis of size 1 is added or dropped, as in Keras.
 
-    ValueError when the two cannot be compared, when a label is no class of p, or no probability where one is needed.
+    ValueError when the shapes do not fit, when a label is no class of p, or is no probability where the loss needs one.
     """
     expected = p_shape[:-1] if loss.sparse else p_shape
     fitted = y
@@ -121,10 +121,11 @@ def one_hot(y: Array, p: Array) -> Array:
 
 
 def weights(shape: tuple[int, ...], mask: Array | None, sample_weight: Array | None) -> Array | None:
-    """What the values (N,) or (N, T) are multiplied by before their mean: None for 1 everywhere.
+    """The factors of the values (N,) or (N, T) before their mean; None is 1 everywhere.
 
-    As Keras reduces: a mean over the steps that a mask (N, T) leaves (0 when it leaves none), and over all samples, whatever
-    their sample_weight (N,), (N, 1) or (N, T). ValueError names the shapes.
+    The result is Keras's reduction: with a mask (N, T) the mean over the unmasked steps (0 if there are none); with
+    sample_weight (N,), (N, 1) or (N, T) the sum of the weighted values divided by the number of all samples. ValueError names
+    the shapes.
     """
     w = None
     if mask is not None:
@@ -142,9 +143,9 @@ def weights(shape: tuple[int, ...], mask: Array | None, sample_weight: Array | N
 
 
 def class_weights(y: Array, by_class: dict[int, float]) -> Array:
-    """A weight for each sample, from its class: class numbers (N,), (N, 1) or one-hot (N, K). 1 for classes not named."""
-    one = isinstance(y, np.ndarray) and (y.size == len(y) or (y.ndim == 2 and np.all(y.sum(axis=1) == 1)))
-    if not one or not isinstance(by_class, dict) or not all(isinstance(k, int | np.integer) for k in by_class):
+    """The weight of each sample's class, 1 for classes not named. y: class numbers (N,), (N, 1) or one-hot (N, K)."""
+    one_each = isinstance(y, np.ndarray) and (y.size == len(y) or (y.ndim == 2 and np.all(y.sum(axis=1) == 1)))
+    if not one_each or not isinstance(by_class, dict) or not all(isinstance(k, int | np.integer) for k in by_class):
         raise ValueError(
             "class_weight is a dict from class number to weight, for targets of one class a sample; "
             "use sample_weight for others"

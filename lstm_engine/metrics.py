@@ -1,7 +1,7 @@
-"""Metrics: what a person reads beside the loss, counted over all batches since `reset` as Keras 3 counts them.
+"""Metrics, accumulated over batches as Keras 3 accumulates them.
 
-`get("accuracy")` or `get(AUC(num_thresholds=50))` gives a fresh metric; `update(y, p)` adds a batch to its counts, and
-`result()` makes one number of them. None of them is weighted: Keras too keeps sample weights out of `metrics=`.
+`get("accuracy")` or `get(AUC(num_thresholds=50))` returns a new metric; `update(y, p)` adds a batch, and `result()` returns
+the metric over all batches since `reset`. Sample weights do not count, as in Keras's `metrics=`.
 """
 
 import copy
@@ -16,7 +16,7 @@ from .activations import Array
 
 @dataclass(kw_only=True)
 class Metric:
-    """Base: adds up the `counts` of batches; `score` makes a number of them, the first's share of the second at first."""
+    """Base: sums up the `counts` of batches; `score` turns the sums into one number, by default sums[0] / sums[1]."""
 
     name: str
 
@@ -29,7 +29,7 @@ class Metric:
     def update(self, y: Array, p: Array, mask: Array | None = None) -> None:
         """Adds a batch: predictions p (N, ..., K), y (N, ..., K) or class numbers (N, ...), mask (N, T) of bool."""
         if mask is not None:
-            y, p = y[mask], p[mask]  # (steps there are, ...)
+            y, p = y[mask], p[mask]  # (existing steps, ...)
         counts = self.counts(y, p)
         self.sums = counts if self.sums is None else self.sums + counts
 
@@ -46,7 +46,7 @@ class Metric:
 
 @dataclass(kw_only=True)
 class Accuracy(Metric):
-    """The share of right predictions. Keras's three readings, by shape: binary (p > 0.5), one-hot, class numbers."""
+    """The share of correct predictions. As in Keras, the shapes decide: binary (p > 0.5), one-hot or class numbers."""
 
     name: str = "accuracy"
 
@@ -60,28 +60,30 @@ class Accuracy(Metric):
 
 @dataclass(kw_only=True)
 class BalancedAccuracy(Metric):
-    """The mean, over the classes that occur in y, of the share of each that is found. The engine's own: Keras has none."""
+    """The mean recall of the classes that occur in y. Keras has no such metric."""
 
     name: str = "balanced_accuracy"
 
     def counts(self, y: Array, p: Array) -> Array:
         if p.shape[-1] == 1:
-            true, found = y.ravel() > 0.5, p.ravel() > 0.5
+            true, predicted = y.ravel() > 0.5, p.ravel() > 0.5
         else:
-            true, found = (y.argmax(axis=-1) if y.shape == p.shape else y).ravel(), p.argmax(axis=-1).ravel()
-        true, k = true.astype(np.intp), max(2, p.shape[-1])
-        return np.stack([np.bincount(true[found == true], minlength=k), np.bincount(true, minlength=k)])
+            true = (y.argmax(axis=-1) if y.shape == p.shape else y).ravel()
+            predicted = p.argmax(axis=-1).ravel()
+        true = true.astype(np.intp)
+        k = max(2, p.shape[-1])
+        return np.stack([np.bincount(true[predicted == true], minlength=k), np.bincount(true, minlength=k)])
 
     def score(self, sums: Array) -> float:  # (2, classes)
-        found, there = sums[:, sums[1] > 0]
-        return (found / there).mean() if there.size else 0.0
+        correct, total = sums[:, sums[1] > 0]  # of the classes that occur
+        return (correct / total).mean() if total.size else 0.0
 
 
 @dataclass
 class Precision(Metric):
-    """TP / (TP + FP), a prediction being positive above `thresholds`, one number. All outputs count together.
+    """TP / (TP + FP), over all outputs together; a prediction above `thresholds` (one number) is positive.
 
-    Masked steps do not count. (Keras counts them here, and leaves them out of accuracy alone.)
+    Masked steps do not count. (Keras counts them in this metric; it leaves them out of accuracy only.)
     """
 
     thresholds: float = 0.5
@@ -100,7 +102,7 @@ class Precision(Metric):
 
 @dataclass
 class Recall(Precision):
-    """TP / (TP + FN), otherwise as Precision."""
+    """TP / (TP + FN); thresholds, outputs and masks as in `Precision`."""
 
     _: KW_ONLY
     name: str = "recall"
@@ -112,7 +114,7 @@ class Recall(Precision):
 
 @dataclass
 class AUC(Metric):
-    """The area under the ROC curve, through `num_thresholds` points as Keras's AUC draws it. Outputs, mask: as Precision."""
+    """The area under the ROC curve through `num_thresholds` points, as Keras's AUC. Outputs and masks as in `Precision`."""
 
     num_thresholds: int = 200
     _: KW_ONLY
@@ -125,7 +127,8 @@ class AUC(Metric):
 
     def counts(self, y: Array, p: Array) -> Array:
         """How many positives (row 0) and negatives (row 1) lie above each threshold but not above the next."""
-        n, true = self.num_thresholds, truth(self, y, p)
+        n = self.num_thresholds
+        true = truth(self, y, p)
         q = np.clip(np.nan_to_num(p), 0, 1)  # a diverged network's NaN counts as 0, as in Keras
         above = np.maximum(np.ceil(q * (n - 1)) - 1, 0).astype(np.intp)
         return np.stack([np.bincount(above[true], minlength=n), np.bincount(above[~true], minlength=n)])
@@ -138,15 +141,18 @@ class AUC(Metric):
 
 
 class Scores:
-    """The loss and the metrics over batches: the loss as a mean in which batches count by their size."""
+    """The loss and the metrics over batches. The loss is the mean of the batches' losses, weighted by their sizes."""
 
-    def __init__(self, own: Sequence[Metric]) -> None:
-        self.n, self.loss, self.metrics = 0, 0.0, copy.deepcopy(list(own))
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self.n = 0  # samples so far
+        self.loss = 0.0
+        self.metrics = copy.deepcopy(list(metrics))
         for metric in self.metrics:
             metric.reset()
 
     def add(self, loss: float, y: Array, p: Array, mask: Array | None) -> float:
-        self.n, self.loss = self.n + len(p), self.loss + loss * len(p)
+        self.n += len(p)
+        self.loss += loss * len(p)
         for metric in self.metrics:
             metric.update(y, p, mask)
         return loss
@@ -163,9 +169,9 @@ CLASSES: dict[str, Any] = {c.__name__: c for c in METRICS.values()}
 
 
 def get(metric: str | Metric) -> Metric:
-    """A fresh metric like this one, or of this name, which is the key in the history as it is written.
+    """A new metric like this one, or with this name, which is its key in the history as it is written.
 
-    ValueError for one that the engine does not have.
+    ValueError for a name that the engine does not have.
     """
     if isinstance(metric, Metric):
         return type(metric)(**asdict(metric))
@@ -174,19 +180,19 @@ def get(metric: str | Metric) -> Metric:
     return METRICS[metric.lower()](name=metric)
 
 
-def get_all(given: Sequence[str | Metric] | None) -> list[Metric]:
-    """`get` for each of compile's `metrics`; one name's second metric is called name_1, as in Keras's history."""
-    if isinstance(given, str | Metric):
-        raise ValueError(f"metrics is a list, such as ['accuracy'], got {given!r}")
-    fresh = [get(metric) for metric in given or ()]
-    names = [metric.name for metric in fresh]
-    for n, metric in enumerate(fresh):
+def get_all(metrics: Sequence[str | Metric] | None) -> list[Metric]:
+    """`get` for each of compile's `metrics`. A second metric of the same name is called name_1, as in Keras's history."""
+    if isinstance(metrics, str | Metric):
+        raise ValueError(f"metrics is a list, such as ['accuracy'], got {metrics!r}")
+    new = [get(metric) for metric in metrics or ()]
+    names = [metric.name for metric in new]
+    for n, metric in enumerate(new):
         metric.name += f"_{names[:n].count(metric.name)}" if metric.name in names[:n] else ""
-    return fresh
+    return new
 
 
 def to_config(metric: Metric) -> str | dict[str, Any]:
-    """The metric as JSON values: its name where that says everything."""
+    """The metric as JSON values: its name alone if `get` of the name gives the same metric."""
     if metric.name.lower() in METRICS and get(metric.name) == metric:
         return metric.name
     return {"class_name": type(metric).__name__, "config": asdict(metric)}

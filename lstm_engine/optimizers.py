@@ -1,11 +1,12 @@
-"""Optimizers, updating exactly as Keras 3 does, weights in place.
+"""Optimizers that update weights in place, exactly as Keras 3 does.
 
-`apply(weights, gradients)` takes two dicts with the same names and makes one step: clip the gradients, let the weights
-decay, update. What an optimizer remembers lies in `slots` ("momentum/lstm/kernel", ...) and `iterations`, plain arrays
-that a file can hold. Scalars are computed in the weights' dtype, as Keras does, so that float32 training stays beside it.
+`apply(weights, gradients)` takes two dicts with the same names and makes one step: clip the gradients, decay the weights,
+update. An optimizer's state is `iterations` and `slots` ("momentum/lstm/kernel", ...), plain arrays that a file can hold.
+Scalars are computed in the weights' dtype, as in Keras, so that float32 training agrees with Keras's.
 """
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -13,13 +14,13 @@ import numpy as np
 
 from . import schedules
 from .activations import Array
-from .backend import update_of
+from .backend import compiled
 from .keras_names import arguments, refuse_unknown
 from .schedules import Schedule
 
 Arrays = dict[str, Array]
 
-# Keras's arguments that the engine has at their default alone: given so they change nothing, otherwise they are refused.
+# Arguments of Keras that the engine accepts at these default values only; other values are refused.
 KERAS_DEFAULTS: dict[str, Any] = {
     "amsgrad": False, "use_ema": False, "ema_momentum": 0.99, "ema_overwrite_frequency": None,
     "loss_scale_factor": None, "gradient_accumulation_steps": None,
@@ -27,10 +28,10 @@ KERAS_DEFAULTS: dict[str, Any] = {
 
 
 class Optimizer:
-    """Base: a learning rate, the number of steps taken, and one set of slots a weight. Its keywords suit every optimizer.
+    """Base: a learning rate, the number of steps taken, and the slots of each weight. Every optimizer has these arguments:
 
-    weight_decay shrinks each weight by learning_rate * weight_decay of itself before the step. clipvalue limits every
-    number of a gradient, clipnorm each gradient's norm, global_clipnorm that of all together; only one of the three.
+    weight_decay reduces each weight by learning_rate * weight_decay of itself before the step. clipvalue limits every
+    element of a gradient, clipnorm each gradient's norm, global_clipnorm the norm of all together; only one may be set.
     """
 
     slot_names: tuple[str, ...] = ()
@@ -41,32 +42,35 @@ class Optimizer:
         **unknown: Any,
     ) -> None:  # fmt: skip
         refuse_unknown(type(self), unknown, KERAS_DEFAULTS, self.options())
-        self.weight_decay, self.clipnorm, self.clipvalue = weight_decay, clipnorm, clipvalue
+        self.weight_decay = weight_decay
+        self.clipnorm = clipnorm
+        self.clipvalue = clipvalue
         self.global_clipnorm = global_clipnorm
-        for key in ("weight_decay", *(clips := ("clipnorm", "clipvalue", "global_clipnorm"))):
-            number(key, getattr(self, key) or 0)
-        if len(given := [f"{key}={getattr(self, key)}" for key in clips if getattr(self, key) is not None]) > 1:
-            raise ValueError(f"only one of {', '.join(clips)} can be set, got {', '.join(given)}")
+        clips = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+        for name_, value in {"weight_decay": weight_decay, **clips}.items():
+            number(name_, value or 0)
+        if len(limits := [f"{key}={value}" for key, value in clips.items() if value is not None]) > 1:
+            raise ValueError(f"only one of {', '.join(clips)} can be set, got {', '.join(limits)}")
         self.name = name or type(self).__name__.lower()  # a label, as in Keras
         self.iterations = 0
         self.slots: Arrays = {}
         self._rate: float | Schedule = 0.0
         self.learning_rate = learning_rate
-        self._weights: list[Array] = []  # the arrays that it trains
+        self._weights: list[Array] = []  # the arrays that this optimizer trains
 
     @classmethod
     def options(cls) -> list[str]:
-        """The names of the constructor's arguments: the optimizer's own first, then those of every optimizer."""
+        """The names of the constructor's arguments: those of the class first, then those of every optimizer."""
         return arguments(cls, "name")
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments, as JSON values, under Keras's names; a schedule in the form Keras gives it."""
+        """The constructor's arguments, as JSON values, under Keras's names; a schedule in Keras's form."""
         rate = schedules.to_config(self._rate) if isinstance(self._rate, Schedule) else self._rate
         return {name: getattr(self, name) for name in self.options()} | {"learning_rate": rate}
 
     @property
     def learning_rate(self) -> float:
-        """The next step's rate. It can be set while training, unless a schedule gives it: that is a TypeError."""
+        """The rate of the next step. It can be set while training; TypeError if it follows a schedule."""
         return self._rate(self.iterations) if isinstance(self._rate, Schedule) else self._rate
 
     @learning_rate.setter
@@ -76,15 +80,15 @@ class Optimizer:
         if isinstance(self._rate, Schedule) and not isinstance(rate, Schedule):
             raise TypeError(
                 f"the learning rate follows a {type(self._rate).__name__} and cannot be set to {rate!r}: "
-                "give the optimizer a number instead of the schedule, or leave the rate to it"
+                "give the optimizer a number instead of the schedule, or do not set the rate"
             )
         self._rate = rate if isinstance(rate, Schedule) else number("learning_rate", rate)
 
     def apply(self, weights: Arrays, gradients: Arrays, backend: str = "numpy") -> None:
         """One step: changes every weight in place. The two dicts have the same names and shapes.
 
-        With backend="numba" through the compiled twin of `update`, where there is one. ValueError when this optimizer
-        has stepped other arrays before: its slots are theirs.
+        With backend="numba" the compiled twin of `update` runs, where there is one. ValueError if this optimizer has
+        trained other arrays before: its slots belong to them.
         """
         self._weights = self._weights or list(weights.values())
         if len(weights) != len(self._weights) or any(
@@ -93,7 +97,10 @@ class Optimizer:
             raise ValueError("this optimizer trains another model's weights already: make a new one for every model")
         if not self.slots:
             self.slots = {f"{slot}/{name}": np.zeros_like(w) for slot in self.slot_names for name, w in weights.items()}
-        gradients, rate, update = self.clipped(gradients), self.learning_rate, update_of(self, backend)
+        gradients = self.clipped(gradients)
+        rate = self.learning_rate
+        kernel = getattr(type(self).update, "kernel", "") if backend == "numba" else ""
+        update = partial(compiled(kernel), self) if kernel else self.update
         for name, w in weights.items():
             lr = w.dtype.type(rate)
             if self.weight_decay:
@@ -102,7 +109,7 @@ class Optimizer:
         self.iterations += 1
 
     def clipped(self, gradients: Arrays) -> Arrays:
-        """The gradients within the limit that was set, 0 or None being none. An infinite joint norm makes all NaN."""
+        """The gradients, clipped if a limit is set (0 and None are none). An infinite joint norm makes all of them NaN."""
         if limit := self.clipvalue:
             return {name: np.clip(g, -limit, limit) for name, g in gradients.items()}
         if limit := self.clipnorm:
@@ -115,7 +122,7 @@ class Optimizer:
         return gradients
 
     def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:
-        """Moves w by its clipped gradient g, lr being the rate in w's dtype."""
+        """Changes w by its clipped gradient g; lr is the rate in w's dtype."""
         raise NotImplementedError
 
 
@@ -126,7 +133,8 @@ class SGD(Optimizer):
         self, learning_rate: float | Schedule = 0.01, momentum: float = 0.0, nesterov: bool = False, **general: Any
     ) -> None:
         super().__init__(learning_rate, **general)
-        self.momentum, self.nesterov = number("momentum", momentum, 1), nesterov
+        self.momentum = number("momentum", momentum, 1)
+        self.nesterov = nesterov
         self.slot_names = ("momentum",) if momentum else ()
 
     def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:
@@ -143,7 +151,7 @@ class SGD(Optimizer):
 class RMSprop(Optimizer):
     """v = ρv + (1 - ρ)g², w -= ηg / √(v + ε) (Hinton 2012, as Keras writes it: ε under the root).
 
-    `momentum` gathers the steps, m = μm + ηg / √(v + ε) and w -= m; `centered` takes the mean gradient's square off v.
+    `momentum` sums up the steps, m = μm + ηg / √(v + ε) and w -= m; `centered` subtracts the squared mean gradient from v.
     """
 
     def __init__(
@@ -151,8 +159,10 @@ class RMSprop(Optimizer):
         epsilon: float = 1e-7, centered: bool = False, **general: Any,
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, **general)
-        self.rho, self.momentum = number("rho", rho, 1), number("momentum", momentum, 1)
-        self.epsilon, self.centered = number("epsilon", epsilon), centered
+        self.rho = number("rho", rho, 1)
+        self.momentum = number("momentum", momentum, 1)
+        self.epsilon = number("epsilon", epsilon)
+        self.centered = centered
         self.slot_names = ("velocity", *(["momentum"] if momentum else []), *(["average_gradient"] if centered else []))
 
     def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:
@@ -188,7 +198,8 @@ class Adam(Optimizer):
         epsilon: float = 1e-7, **general: Any,
     ) -> None:  # fmt: skip
         super().__init__(learning_rate, **general)
-        self.beta_1, self.beta_2 = number("beta_1", beta_1, 1), number("beta_2", beta_2, 1)
+        self.beta_1 = number("beta_1", beta_1, 1)
+        self.beta_2 = number("beta_2", beta_2, 1)
         self.epsilon = number("epsilon", epsilon)
 
     def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:
@@ -197,14 +208,17 @@ class Adam(Optimizer):
         v += (g * g - v) * (1 - self.beta_2)
         w -= self.alpha(lr) * m / (np.sqrt(v) + self.epsilon)
 
+    update.kernel = "adam"  # type: ignore[attr-defined]  # its compiled twin, kernels/adam.py; an override has none
+
     def alpha(self, lr: Any) -> Any:
-        """The rate of this step, in lr's dtype: the first steps' moments begin at 0, which it makes good."""
-        real, t = type(lr), type(lr)(self.iterations + 1)
+        """α of this step, in lr's dtype. It corrects the bias of m and v, which start at 0."""
+        real = type(lr)
+        t = real(self.iterations + 1)
         return lr * np.sqrt(1 - real(self.beta_2) ** t) / (1 - real(self.beta_1) ** t)
 
 
 class AdamW(Adam):
-    """Adam with weight decay beside the gradient instead of in it (Loshchilov & Hutter 2019)."""
+    """Adam with decoupled weight decay, not through the gradient (Loshchilov & Hutter 2019)."""
 
     def __init__(self, learning_rate: float | Schedule = 0.001, weight_decay: float = 0.004, **general: Any) -> None:
         super().__init__(learning_rate, weight_decay=number("weight_decay", weight_decay), **general)
@@ -214,7 +228,7 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"adam": Adam, "adamw": AdamW,
 
 
 def number(name: str, value: Any, most: float = np.inf) -> float:
-    """The value as a float. ValueError for what is no number from 0 to `most`."""
+    """The value as a float. ValueError unless it is a number from 0 to `most`."""
     if not isinstance(value, Real) or not 0 <= float(value) <= most:
         limits = "of at least 0" if most == np.inf else f"from 0 to {most}"
         raise ValueError(f"{name} must be a number {limits}, got {value!r}")
@@ -222,7 +236,7 @@ def number(name: str, value: Any, most: float = np.inf) -> float:
 
 
 def get(optimizer: str | Optimizer) -> Optimizer:
-    """An optimizer, or the one of this name with its defaults. ValueError for one that the engine does not have."""
+    """The optimizer itself, or the one of this name with its defaults. ValueError if the engine does not have it."""
     if isinstance(optimizer, Optimizer):
         return optimizer
     if not isinstance(optimizer, str) or optimizer.lower() not in OPTIMIZERS:

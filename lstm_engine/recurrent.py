@@ -1,40 +1,40 @@
-"""What LSTM, GRU and SimpleRNN share: everything around the pair, with Keras's names and Keras's meaning.
+"""What LSTM, GRU and SimpleRNN share: everything around the pair of a cell, with Keras's names and meanings.
 
-The pair in `cells/` knows the recurrence alone. Here stand the options of the layer: direction, masks, dropout, initial and
-kept states, penalties, and which of h comes out. A cell's class says how many gates and which states it has.
+The pair in `cells/` computes the recurrence. This module has the options of the layer: direction, masks, dropout, initial and
+kept states, penalties, and whether all h or the last one are returned. The class of a cell names its gates and its states.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from . import initializers, regularizers
 from .activations import Array, canonical_name
-from .backend import inference, pair, resolve, stream
-from .layers import (
-    Gradients,
-    Layer,
-    Shape,
-    check_mask,
-    dropout_mask,
-    positive_int,
-    require_sequences,
-    share,
-    time_major,
-)  # fmt: skip
+from .backend import Kernels, Pair, compiled, resolve
+from .checks import Shape, check_mask, positive_int, require_sequences, share
+from .layers import Backward, Layer, dropout_mask, time_major
 
-DEFAULT_ACTIVATIONS = {"activation": "tanh", "recurrent_activation": "sigmoid"}  # the kernels' own
+DEFAULT_ACTIVATIONS = {"activation": "tanh", "recurrent_activation": "sigmoid"}  # those of the kernels
 
 
 class RecurrentTape(NamedTuple):
-    """The pair's tape, and what was done to the input before it and to the output after."""
+    """The pair's tape, and what the layer did to the input before the pair and to the output after it."""
 
-    steps: Any  # time-major, in the order in which they were run
-    input_dropout: Array | None  # (K, N, D): K = 1, or one for each gate beside recurrent dropout
-    zeroed: Array | None  # (N, T) of bool: the outputs of masked steps that zero_output_for_mask set to 0, as run
+    steps: Any  # the pair's tape: time-major, in the order in which the steps ran
+    input_dropout: Array | None  # (K, N, D): K = 1, or with recurrent dropout one for each gate
+    zeroed: (
+        Array | None
+    )  # (N, T) of bool: outputs that zero_output_for_mask set to 0, in the order in which the steps ran
+
+
+class Upstream(NamedTuple):
+    """The gradients that a pair's backward starts from; None is zero."""
+
+    dh: Array | None  # (T, N, units), of every step's h as the layer hands it up
+    dlast: list[Array | None]  # (N, units) each: of the last states
 
 
 class Recurrent(Layer, abstract=True):
@@ -42,16 +42,18 @@ class Recurrent(Layer, abstract=True):
 
     activation (and recurrent_activation): the compiled kernels run the defaults, NumPy anything in `ACTIVATIONS`.
     use_bias; kernel_, recurrent_ and bias_initializer (a name or an object of `initializers`), and _regularizer.
-    dropout, recurrent_dropout: shares of x and h to drop while training, by masks that are held over all steps of a batch;
+    dropout, recurrent_dropout: shares of x and h to drop while training, by masks that are the same at all steps of a batch;
     seed draws them. return_sequences: h of every step. return_state: [y, *states] when the layer is called.
-    go_backwards: from the last step to the first; the output stays in that order. stateful: a batch goes on where the one
-    before it ended, row by row, until reset_states(). zero_output_for_mask: y is 0 at masked steps instead of h as it was.
-    unroll is accepted: it says how Keras runs the loop, not what it computes.
+    go_backwards: from the last step to the first; the output has that order too. stateful: each row of a batch starts from
+    the state in which the same row of the batch before ended, until reset_states(). zero_output_for_mask: y is 0 at masked
+    steps, not the h of the step before. unroll is accepted and changes nothing: it is how Keras runs the loop.
     """
 
     reads_sequences = True
+    has_states = True
     cell: ClassVar[str]
-    gate_names: ClassVar[tuple[str, ...]]  # as they lie side by side in the weights
+    pair: ClassVar[Pair]  # of the cell: LSTM.pair in cells/lstm.py names lstm_forward and lstm_backward
+    gate_names: ClassVar[tuple[str, ...]]  # in their order in the weights
     gates: ClassVar[int]
     state_names: ClassVar[tuple[str, ...]]
 
@@ -68,7 +70,8 @@ class Recurrent(Layer, abstract=True):
         zero_output_for_mask: bool = False, unroll: bool = False, **general: Any,
     ) -> None:  # fmt: skip
         super().__init__(**general)
-        self.units, self.use_bias = positive_int("units", units), use_bias
+        self.units = positive_int("units", units)
+        self.use_bias = use_bias
         self.activations = {"activation": canonical_name(activation)}
         if self.gates > 1:  # a SimpleRNN has one activation
             self.activations["recurrent_activation"] = canonical_name(recurrent_activation)
@@ -80,12 +83,17 @@ class Recurrent(Layer, abstract=True):
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.dropout, self.recurrent_dropout = share("dropout", dropout), share("recurrent_dropout", recurrent_dropout)
+        self.dropout = share("dropout", dropout)
+        self.recurrent_dropout = share("recurrent_dropout", recurrent_dropout)
         if 1.0 in (self.dropout, self.recurrent_dropout):
             raise ValueError("a dropout of 1 would drop everything (Keras's LSTM and GRU then drop nothing): use less")
-        self.seed, self.return_sequences, self.return_state = seed, return_sequences, return_state
-        self.go_backwards, self.stateful = go_backwards, stateful
-        self.zero_output_for_mask, self.unroll = zero_output_for_mask, unroll
+        self.seed = seed
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.stateful = stateful
+        self.zero_output_for_mask = zero_output_for_mask
+        self.unroll = unroll
         self.states: list[Array] | None = None  # of a stateful layer: (N, units) each
 
     activation = property(lambda self: self.activations["activation"])
@@ -93,15 +101,15 @@ class Recurrent(Layer, abstract=True):
 
     @property
     def variant(self) -> str:
-        """What `backend.resolve` is asked for: the cell, with the activations that no kernel has."""
-        other = [f"{k}={v!r}" for k, v in self.activations.items() if v != DEFAULT_ACTIVATIONS[k]]
+        """The name by which `backend.resolve` looks for a kernel: the cell, and activations that no kernel has."""
+        other = [f"{k}={v!r}" for k, v in self.other_activations().items()]
         return " with ".join([self.cell, *([", ".join(other)] if other else [])])
 
     def backends(self) -> set[str]:
         return {resolve(self.variant, self.backend)}
 
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
-        resolve(self.variant, backend)  # raises before anything is drawn when there is no such kernel
+        resolve(self.variant, backend)  # without such a kernel it raises, before anything is drawn
         output_shape = super().build(input_shape, dtype, backend, rng)
         self.rng = rng if self.seed is None else np.random.default_rng(self.seed)
         return output_shape
@@ -111,7 +119,7 @@ class Recurrent(Layer, abstract=True):
         return (input_shape[0], self.units) if self.return_sequences else (self.units,)
 
     def output_mask(self, x: Array, mask: Array | None) -> Array | None:
-        return mask if self.return_sequences else None  # in the input's order, also with go_backwards: so does Keras
+        return mask if self.return_sequences else None  # as in Keras, in the input's order also with go_backwards
 
     def bias_shape(self) -> Shape:
         return (self.gates * self.units,)
@@ -125,37 +133,50 @@ class Recurrent(Layer, abstract=True):
         weights = {"kernel": W, "recurrent_kernel": self.recurrent_initializer.draw((H, GH), rng)}
         return weights | ({"bias": self.initial_bias(rng)} if self.use_bias else {})
 
+    def penalties(self) -> dict[str, regularizers.L1L2 | None]:
+        return {
+            "kernel": self.kernel_regularizer,
+            "recurrent_kernel": self.recurrent_regularizer,
+            "bias": self.bias_regularizer,
+        }
+
     def reset_states(self) -> None:
-        """Makes a stateful layer begin anew, from zeros, with any batch size."""
+        """Lets a stateful layer start again from zeros, with any batch size."""
         self.states = None
 
     reset_state = reset_states  # Keras has both names
 
-    # -- the pass: what Keras does around the recurrence --------------------------------------------------------------
+    # -- the passes: what Keras does around the recurrence ------------------------------------------------------------
 
-    def run(
+    @property
+    def runs(self) -> Pair | Kernels:
+        """The functions that run this layer: those of its class's `pair`, or their compiled twins."""
+        return self.pair if self.backends() == {"numpy"} else compiled(self.cell)
+
+    def forward(
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
     ) -> tuple[Array, list[Array], RecurrentTape | None]:
-        """y, the last states (N, units) and the tape. x (N, T, D), mask (N, T), initial_state one array a state.
+        """y, the last states (N, units) and the tape. x (N, T, D), mask (N, T), initial_state one array per state.
 
-        With taped=False there is no tape, and kernels keep no more than the step that they are at.
+        With taped=False there is no tape, and kernels keep the present step only.
         """
         mask = check_mask(self.name or self.cell, x, mask)
         states = self._first_states(x, mask, initial_state)
         if mask is not None:
-            x = np.where(mask[..., None], x, x.dtype.type(0))  # whatever stands there, NaN too, must not matter
+            x = np.where(mask[..., None], x, x.dtype.type(0))  # the x of a masked step, perhaps NaN, must not matter
         if self.go_backwards:
             x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
         input_dropout, recurrent_dropout = self.dropout_masks(x.shape, x.dtype) if training else (None, None)
-        inputs = *self._input_and_kernel(time_major(x), input_dropout), self.weights["recurrent_kernel"], self._bias()
-        steps, backend, more = None, self.backends().pop(), self._other_activations()
+        steps_x, W = self._input_and_kernel(time_major(x), input_dropout)
         steps_mask = None if mask is None else time_major(mask)
+        inputs = (steps_x, W, self.weights["recurrent_kernel"], self._bias(), *states)
+        activations = self.other_activations()
+        steps = None
         if taped:
-            steps = pair(self.cell, backend).forward(*inputs, *states, steps_mask, recurrent_dropout, **more)
-            h, last = steps.h, [getattr(steps, f"{name}_states")[-1] for name in self.state_names]
+            steps = self.runs.forward(*inputs, steps_mask, recurrent_dropout, **activations)
+            h, last = steps.h, [state[-1] for state in steps.states]
         else:
-            infer = inference(self.cell, backend)
-            h, last = infer(*inputs, *states, mask=steps_mask, sequences=self.return_sequences, **more)
+            h, last = self.runs.infer(*inputs, mask=steps_mask, sequences=self.return_sequences, **activations)
         zeroed = None if mask is None or not self.zero_output_for_mask else ~mask
         y = time_major(h) if self.return_sequences else h[-1].copy()
         if zeroed is not None:  # a new array: with one step or one row, y is a view of the tape's states
@@ -165,61 +186,52 @@ class Recurrent(Layer, abstract=True):
             self.states = last
         return y, last, RecurrentTape(steps, input_dropout, zeroed) if taped else None
 
-    def stream(self, batch: int) -> Callable[[Array], Array]:
-        """A function that takes a step x (batch, D), returns its h (batch, units), and goes on from zeros."""
-        if self.go_backwards:
-            raise ValueError(f"{self.name} begins at a sequence's last step, which a stream has not seen: see predict")
-        W, U = self.weights["kernel"], self.weights["recurrent_kernel"]
-        zeros = [np.zeros((batch, self.units), W.dtype) for _ in self.state_names]
-        start = stream(self.cell, self.backends().pop())
-        return start(W.copy(), U.copy(), self._bias().copy(), *zeros, **self._other_activations())
-
-    def run_backward(
-        self, tape: RecurrentTape, dy: Array | None, dstates: list[Array] | None = None, want_dx: bool = True
-    ) -> tuple[Any, list[Array], Gradients]:
-        """dx, or None, the gradients of the initial states, and of the weights, from those of y and of the last states."""
+    def backward(
+        self, tape: RecurrentTape, dy: Array | None, dstates: Sequence[Array] | None = None, want_dx: bool = True
+    ) -> Backward:
+        """dx or None, the gradients of the initial states and of the weights, from those of y and of the last states."""
         upstream = self.upstream(tape, dy, dstates)
-        grads = pair(self.cell, self.backends().pop()).backward(tape.steps, **upstream, lean=not want_dx)
+        grads = self.runs.backward(tape.steps, upstream.dh, *upstream.dlast, lean=not want_dx)
         dx, dW = self._input_and_kernel_backward(grads.x, grads.W, tape.input_dropout)
         if want_dx:
             dx = time_major(dx)[:, ::-1] if self.go_backwards else time_major(dx)
         weights = {"kernel": dW, "recurrent_kernel": grads.U} | ({"bias": grads.b} if self.use_bias else {})
-        return dx, [getattr(grads, f"{name}0") for name in self.state_names], weights
+        return dx, list(grads.initial_states), weights
 
-    def upstream(self, tape: RecurrentTape, dy: Array | None, dstates: list[Array] | None = None) -> dict[str, Array]:
-        """What the pair's backward is given from above: dh on every h, dh_T and dc_T on the last states."""
-        upstream = {f"d{name}_T": d for name, d in zip(self.state_names, dstates or (), strict=False)}
-        if dy is not None and tape.zeroed is not None:
+    def upstream(self, tape: RecurrentTape, dy: Array | None, dstates: Sequence[Array] | None = None) -> Upstream:
+        """The gradients that the pair's backward starts from, made of those of y and of the last states."""
+        dlast: list[Any] = [None] * len(self.state_names)
+        dlast[: len(dstates or ())] = dstates or ()
+        if dy is None:
+            return Upstream(None, dlast)
+        if tape.zeroed is not None:
             dy = np.where(tape.zeroed[..., None] if self.return_sequences else tape.zeroed[:, -1:], 0.0, dy)
-        if dy is not None and self.return_sequences:
-            upstream["dh"] = time_major(dy)
-        elif dy is not None:
-            upstream["dh_T"] = upstream.get("dh_T", 0.0) + dy
-        return upstream
+        if self.return_sequences:
+            return Upstream(time_major(dy), dlast)
+        dlast[0] = (0.0 if dlast[0] is None else dlast[0]) + dy
+        return Upstream(None, dlast)
 
-    def recurrences(
-        self, tape: RecurrentTape, dy: Array | None
-    ) -> list[tuple[Recurrent, RecurrentTape, dict[str, Array]]]:
+    def recurrences(self, tape: RecurrentTape, dy: Array | None) -> list[tuple[Recurrent, RecurrentTape, Upstream]]:
         return [(self, tape, self.upstream(tape, dy))]
 
-    def forward(
-        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None
-    ) -> tuple[Any, RecurrentTape]:
-        y, states, tape = self.run(x, training, mask, initial_state)
-        assert tape is not None
-        return ([y, *states] if self.return_state else y), tape
+    def outputs(self, y: Array, states: list[Array]) -> Any:
+        return [y, *states] if self.return_state else y
 
-    def backward(self, tape: RecurrentTape, dy: Any) -> tuple[Array, Gradients]:
-        """Dy as forward's output: an array, or with return_state a list of y's and the states' gradients."""
-        dx, _, gradients = self.run_backward(tape, *((dy[0], dy[1:]) if self.return_state else (dy,)))
-        return dx, gradients
+    def stream(self, batch: int) -> Callable[[Array], Array]:
+        """A function that takes one step x (batch, D) per call and returns its h (batch, units); it starts from zeros."""
+        if self.go_backwards:
+            raise ValueError(f"{self.name} begins at a sequence's last step, which a stream has not seen: see predict")
+        W, U = self.weights["kernel"], self.weights["recurrent_kernel"]
+        zeros = [np.zeros((batch, self.units), W.dtype) for _ in self.state_names]
+        return self.runs.stream(W.copy(), U.copy(), self._bias().copy(), *zeros, **self.other_activations())
 
     def dropout_masks(self, shape: Shape, dtype: Any) -> tuple[Array | None, Array | None]:
         """Keras's masks for x of shape (N, T, D): (K, N, D) on the input and (gates, N, units) on h; None for a rate of 0.
 
-        K is 1; beside recurrent dropout every gate has an input mask of its own.
+        K is 1; with recurrent dropout it is the number of gates, each of which has another input mask.
         """
-        (N, _, D), K = shape, self.gates if self.recurrent_dropout else 1
+        N, _, D = shape
+        K = self.gates if self.recurrent_dropout else 1
         return (
             dropout_mask((K, N, D), self.dropout, self.rng, dtype) if self.dropout else None,
             dropout_mask((self.gates, N, self.units), self.recurrent_dropout, self.rng, dtype)
@@ -228,7 +240,11 @@ class Recurrent(Layer, abstract=True):
         )
 
     def _input_and_kernel(self, x: Array, r: Array | None) -> tuple[Array, Array]:
-        """X (T, N, D) under its dropout, and W. With a mask for each gate: the copies side by side, W as blocks."""
+        """x (T, N, D) under its dropout, and W.
+
+        With a mask r_k for each of G gates, [x∘r_1, x∘r_2, ...] (T, N, G D) and W as blocks (G D, G H): then one product
+        gives every gate the input under its mask.
+        """
         W = self.weights["kernel"]
         if r is None or len(r) == 1:
             return (x if r is None else x * r[0]), W
@@ -249,12 +265,15 @@ class Recurrent(Layer, abstract=True):
     def _bias(self) -> Array:
         return self.weights["bias"] if self.use_bias else np.zeros(self.bias_shape(), self.weights["kernel"].dtype)
 
-    def _other_activations(self) -> dict[str, str]:
+    def other_activations(self) -> dict[str, str]:
+        """The activations that are not the kernels', by option."""
         return {k: v for k, v in self.activations.items() if v != DEFAULT_ACTIVATIONS[k]}
 
-    def _first_states(self, x: Array, mask: Array | None, given: Any) -> list[Array]:
-        N, kept = len(x), self.states if self.stateful else None
-        if self.unroll and mask is not None and (self.zero_output_for_mask or given is not None or kept):
+    def _first_states(self, x: Array, mask: Array | None, initial_state: Any) -> list[Array]:
+        """The initial states as arrays: those given, else those kept by a stateful layer, else zeros."""
+        N = len(x)
+        kept = self.states if self.stateful else None
+        if self.unroll and mask is not None and (self.zero_output_for_mask or initial_state is not None or kept):
             raise ValueError(
                 f"{self.name or self.cell}: with unroll=True Keras repeats zeros, not the initial state, at masked first "
                 "steps, and forgets zero_output_for_mask; leave unroll out, it changes nothing else here"
@@ -264,9 +283,10 @@ class Recurrent(Layer, abstract=True):
                 f"{self.name or self.cell} is stateful and holds the states of {len(kept[0])} sequences, got a batch of "
                 f"{N}: keep the batch size, or call reset_states()"
             )
-        if given is None:
+        if initial_state is None:
             return kept or [np.zeros((N, self.units), x.dtype) for _ in self.state_names]
-        arrays = [np.asarray(s, x.dtype) for s in (given if isinstance(given, list | tuple) else [given])]
+        listed = initial_state if isinstance(initial_state, list | tuple) else [initial_state]
+        arrays = [np.asarray(state, x.dtype) for state in listed]
         if [a.shape for a in arrays] != [(N, self.units)] * len(self.state_names):
             raise ValueError(
                 f"{self.name or self.cell} needs initial_state for {' and '.join(self.state_names)}, each of shape "

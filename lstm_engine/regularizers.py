@@ -29,7 +29,7 @@ class L1L2:
         return self.l1 * np.sign(w.real) + 2.0 * self.l2 * w
 
     def config(self) -> dict[str, Any]:
-        """JSON that `get` makes this penalty of again."""
+        """The penalty as JSON values, from which `get` makes it again."""
         return asdict(self)
 
 
@@ -45,7 +45,10 @@ NAMED = {"l1": L1(), "l2": L2()}
 
 
 def get(regularizer: str | L1L2 | dict[str, Any] | None) -> L1L2 | None:
-    """None, a penalty, the one of this name with Keras's default, or of this config. ValueError for anything else."""
+    """The penalty itself, that of this name with Keras's default factor, or that of this config; None stays None.
+
+    ValueError for anything else.
+    """
     if regularizer is None or isinstance(regularizer, L1L2):
         return regularizer
     if isinstance(regularizer, dict) and set(regularizer) == {"l1", "l2"}:

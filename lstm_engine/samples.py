@@ -1,7 +1,7 @@
-"""What fit, evaluate and predict are given: one array, or sequences of different lengths, taken out batch by batch.
+"""The data of fit, evaluate and predict: one array, or a list of sequences of different lengths, taken batch by batch.
 
-A list of (T_n, D) arrays is padded batch by batch to the longest in it, with a mask of the steps that there are; `batches`
-puts sequences of like length together, so that little is padded.
+A batch from a list of (T_n, D) arrays is padded to its longest sequence, with a mask of the existing steps; `batches`
+puts sequences of similar length together, so that there is little padding.
 """
 
 import copy
@@ -13,15 +13,15 @@ from numpy.typing import ArrayLike
 
 from . import losses
 from .activations import Array
-from .layers import Shape, check_mask
+from .checks import Shape, check_mask
 
-POOL = 32  # batches that are sorted by length together: enough for like lengths to meet, few enough to stay mixed
+POOL = 32  # so many batches are sorted by length together: enough for similar lengths, few enough to stay mixed
 
 
 class Samples:
     """X as an array (N, T, D), perhaps with a mask (N, T), or as a list of N arrays (T_n, D).
 
-    `shape` is one sample's, with None for a number of steps that differs. TypeError and ValueError say what came instead.
+    `shape` is that of one sample, (None, D) for a list. TypeError or ValueError for anything else names what came.
     """
 
     def __init__(self, x: ArrayLike | Sequence[ArrayLike], dtype: str, mask: ArrayLike | None = None) -> None:
@@ -36,7 +36,7 @@ class Samples:
                 got = ", ".join(f"X[{n}] {self.rows[n].shape}" for n in sorted({0, odd}))
                 raise ValueError(f"a list of sequences holds (T, D) arrays of one D, got {got}")
             if mask is not None:
-                raise ValueError("a list of sequences has a mask of its own, from their lengths: leave mask= out")
+                raise ValueError("a list of sequences is masked by their lengths: leave mask= out")
             self.lengths = np.array([len(row) for row in self.rows])
             self.shape: Shape = (None, self.rows[0].shape[1])  # type: ignore[assignment]  # a number of steps that differs
         else:
@@ -51,26 +51,28 @@ class Samples:
         return len(self.rows)
 
     def take(self, at: Any) -> tuple[Array, Array | None]:
-        """The samples at these row numbers (or this slice): x (B, T, D), and a mask (B, T) where there is one."""
+        """The samples at these row numbers or in this slice: x (B, T, D), and their mask (B, T) or None."""
         if self.lengths is None:
             return self.rows[at], None if self.mask is None else self.mask[at]
         x = pad([self.rows[n] for n in np.arange(len(self))[at]])
         return x, np.arange(x.shape[1]) < self.lengths[at][:, None]
 
     def slice(self, at: slice) -> "Samples":
-        """These rows as Samples of their own."""
+        """A new Samples with these rows."""
         part = object.__new__(Samples)
-        part.rows, part.shape = self.rows[at], self.shape
+        part.rows = self.rows[at]
+        part.shape = self.shape
         part.lengths = None if self.lengths is None else self.lengths[at]
         part.mask = None if self.mask is None else self.mask[at]
         return part
 
     def batches(self, batch_size: int, rng: np.random.Generator | None) -> list[Array]:
-        """Row numbers cut into batches: in order, or shuffled by rng; then sequences of like length go together."""
+        """Row numbers cut into batches: in order, or shuffled by rng, with sequences of similar length together."""
         rows = np.arange(len(self)) if rng is None else rng.permutation(len(self))
         if rng is None or self.lengths is None:
             return [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
-        lengths, pool = self.lengths, POOL * batch_size
+        lengths = self.lengths
+        pool = POOL * batch_size
         pools = (rows[start : start + pool] for start in range(0, len(rows), pool))
         by_length = np.concatenate([p[np.argsort(lengths[p], kind="stable")] for p in pools])
         batches = [by_length[start : start + batch_size] for start in range(0, len(rows), batch_size)]
@@ -78,7 +80,7 @@ class Samples:
 
 
 class Data:
-    """Samples with their targets and weights, cut alike."""
+    """Samples with their targets and weights."""
 
     def __init__(self, samples: Samples, y: Any, dtype: str, sample_weight: Any = None) -> None:
         self.samples = samples
@@ -88,7 +90,7 @@ class Data:
             raise ValueError("sample_weight holds NaN or infinity")
 
     def _rows(self, values: Any, what: str, dtype: str, hint: str = "") -> Any:
-        """An array with a row a sample; or a list, when the sequences are one and there is a value for every step."""
+        """An array with one row per sample; or a list, if X is a list and `values` has a value for every step."""
         listed = isinstance(values, list | tuple) and len(values) == len(self)
         if listed and self.samples.lengths is not None and has_steps(values, what, self.samples.lengths):
             return [numbers(row, what, hint).astype(dtype, copy=False) for row in values]
@@ -101,14 +103,14 @@ class Data:
     def weigh(self, class_weight: dict[int, float]) -> None:
         """Gives every sample the weight of its class."""
         if self.weights is not None:
-            raise ValueError("class_weight and sample_weight cannot both be given: multiply the one into the other")
+            raise ValueError("class_weight and sample_weight cannot both be given: multiply one into the other")
         self.weights = losses.class_weights(self.y, class_weight)
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def take(self, at: Any) -> tuple[Array, Array, Array | None, Array | None]:
-        """x, y, mask and weights at these row numbers, or of this slice."""
+        """x, y, mask and weights at these row numbers or in this slice."""
         x, mask = self.samples.take(at)
         return x, self._of(self.y, at), mask, None if self.weights is None else self._of(self.weights, at)
 
@@ -116,7 +118,7 @@ class Data:
         return pad([values[n] for n in np.arange(len(self))[at]]) if isinstance(values, list) else values[at]
 
     def split(self, share: float) -> "tuple[Data, Data]":
-        """The first rows, and the last `share` of them, with Keras's rounding."""
+        """The rows without the last `share` of them, and those; rounded as in Keras."""
         if not 0 < share < 1:
             raise ValueError(f"validation_split must lie between 0 and 1, got {share}")
         at = int(np.floor(len(self) * (1.0 - share)))
@@ -124,21 +126,24 @@ class Data:
             raise ValueError(f"validation_split={share} of {len(self)} samples leaves one side empty")
         first, last = copy.copy(self), copy.copy(self)
         for part, rows in ((first, slice(at)), (last, slice(at, None))):
-            part.samples, part.y = self.samples.slice(rows), self.y[rows]
+            part.samples = self.samples.slice(rows)
+            part.y = self.y[rows]
             part.weights = None if self.weights is None else self.weights[rows]
         return first, last
 
 
 def has_steps(rows: Sequence[Any], what: str, lengths: Array) -> bool:
-    """Whether there is a value for every step. ValueError for rows of lengths that are neither X's nor all the same."""
-    own = [len(row) if np.ndim(row) else 0 for row in rows]
-    if own != lengths.tolist() and len(set(own)) > 1:
-        raise ValueError(f"{what} of every step needs the lengths of X's sequences, {lengths.tolist()}, got {own}")
-    return own == lengths.tolist()
+    """Whether there is a value for every step. ValueError for rows whose lengths are neither X's nor all the same."""
+    row_lengths = [len(row) if np.ndim(row) else 0 for row in rows]
+    if row_lengths != lengths.tolist() and len(set(row_lengths)) > 1:
+        raise ValueError(
+            f"{what} of every step needs the lengths of X's sequences, {lengths.tolist()}, got {row_lengths}"
+        )
+    return row_lengths == lengths.tolist()
 
 
 def pad(rows: list[Array]) -> Array:
-    """Arrays (T_n, ...) to one (B, T, ...) with zeros after each end."""
+    """One array (B, T, ...) from arrays (T_n, ...), with zeros after the end of each."""
     longest = max(1, *(len(row) for row in rows)) if len(rows) > 1 else max(1, len(rows[0]))
     out = np.zeros((len(rows), longest, *rows[0].shape[1:]), rows[0].dtype)
     for n, row in enumerate(rows):
@@ -147,7 +152,7 @@ def pad(rows: list[Array]) -> Array:
 
 
 def numbers(values: Any, what: str, hint: str = "") -> Array:
-    """An array of numbers. TypeError for anything else, with what to do when it is a ragged list."""
+    """`values` as an array of numbers. TypeError for anything else; for rows of different lengths it says what to do."""
     try:
         array = np.asarray(values)
     except ValueError:

@@ -1,6 +1,6 @@
-"""Learning rates that follow the steps taken: `Adam(CosineDecay(1e-3, decay_steps=1000))`. Keras 3's formulae and names.
+"""Learning rates that change with the steps: `Adam(CosineDecay(1e-3, decay_steps=1000))`. Formulae and names of Keras 3.
 
-A schedule is called with the number of steps already made (0 before the first) and gives the next one's rate as a float.
+A schedule is called with the number of completed steps (0 before the first) and returns the rate of the next step, a float.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any
 
 
 class Schedule:
-    """Base: a function of the step. A dataclass below it holds its arguments, which `config` gives as JSON values."""
+    """Base: a function of the step. Subclasses are dataclasses; `config` returns their arguments as JSON values."""
 
     def __post_init__(self) -> None:
         if (steps := getattr(self, "decay_steps", 1)) <= 0:
@@ -29,7 +29,7 @@ class Schedule:
 class CosineDecay(Schedule):
     """Half a cosine from the initial rate down to `alpha` of it in `decay_steps` (Loshchilov & Hutter 2016).
 
-    With `warmup_target` the rate first climbs there in `warmup_steps`, in a straight line, and then falls from there.
+    With `warmup_target` the rate first rises linearly to it in `warmup_steps`, and then falls from there.
     """
 
     initial_learning_rate: float
@@ -42,14 +42,15 @@ class CosineDecay(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.warmup_target is None and self.warmup_steps:
-            raise ValueError(f"warmup_steps={self.warmup_steps} needs a warmup_target, the rate to climb to")
+            raise ValueError(f"warmup_steps={self.warmup_steps} needs a warmup_target, the rate to rise to")
 
     def __call__(self, step: int) -> float:
         start = self.initial_learning_rate
         if self.warmup_target is not None:
             if step < self.warmup_steps:
                 return (self.warmup_target - start) * step / self.warmup_steps + start
-            start, step = self.warmup_target, step - self.warmup_steps
+            start = self.warmup_target
+            step -= self.warmup_steps
         cosine = 0.5 * (1 + math.cos(math.pi * min(step, self.decay_steps) / self.decay_steps))
         return start * ((1 - self.alpha) * cosine + self.alpha)
 
@@ -71,7 +72,7 @@ class ExponentialDecay(Schedule):
 
 @dataclass
 class PiecewiseConstantDecay(Schedule):
-    """values[0] up to and with step boundaries[0], values[1] up to and with boundaries[1], ..., then values[-1]."""
+    """values[0] up to and including step boundaries[0], values[1] up to and including boundaries[1], ..., then values[-1]."""
 
     boundaries: Sequence[float]
     values: Sequence[float]
@@ -92,13 +93,13 @@ SCHEDULES = {c.__name__: c for c in (CosineDecay, ExponentialDecay, PiecewiseCon
 
 
 def to_config(schedule: Schedule) -> dict[str, Any]:
-    """The schedule as JSON values, in the very form that Keras's optimizers write and read."""
+    """The schedule as JSON values, in the form in which Keras's optimizers write and read it."""
     place = {"module": "keras.optimizers.schedules", "registered_name": None}
     return place | {"class_name": type(schedule).__name__, "config": schedule.config()}
 
 
 def from_config(config: dict[str, Any]) -> Schedule:
-    """The schedule that `to_config`, or Keras, wrote. ValueError for one that the engine does not have."""
+    """The schedule that `to_config` or Keras wrote. ValueError if the engine does not have it."""
     if (name := config["class_name"]) not in SCHEDULES:
         raise ValueError(f"schedule {name!r} is not in the engine; it has {', '.join(SCHEDULES)}")
     return SCHEDULES[name](**config["config"])

@@ -1,4 +1,4 @@
-"""A model fed step by step, for sound that is still coming in: each step costs microseconds and remembers all before it."""
+"""A model fed step by step, for sound that is still being recorded. A step takes microseconds."""
 
 from collections.abc import Sequence
 
@@ -10,18 +10,20 @@ from .layers import Layer
 
 
 class Stream:
-    """What `model.stream(batch)` gives: `step` after step of `batch` sequences at once, the layers' states kept between.
+    """The result of `model.stream(batch)`: each `step` takes one step of `batch` sequences and keeps the layers' states.
 
-    After t calls of step the output is what `predict` says of the t steps so far; where the last layer returns
-    sequences, of the last of them. Dropout is off, and the model's own states stay as they are.
+    After t calls, the output of `step` is what `predict` returns for the t steps so far (for the last of them, where the last
+    layer returns sequences). Dropout is off, and the states of a stateful model do not change.
     """
 
     def __init__(self, layers: Sequence[Layer], dtype: str, shape: tuple[int, int]) -> None:
-        self.layers, self.dtype, self.shape = layers, dtype, shape
+        self.layers = layers
+        self.dtype = dtype
+        self.shape = shape
         self.reset()
 
     def reset(self) -> None:
-        """Begins anew, from zeros and with the weights that the model has now, which are kept: it may train on meanwhile."""
+        """Starts again from states of zero, with a copy of the model's present weights: the model may go on training."""
         self.parts = [layer.stream(self.shape[0]) for layer in self.layers]
 
     def step(self, x: ArrayLike) -> Array:
@@ -31,7 +33,7 @@ class Stream:
             raise ValueError(f"a step of this stream has shape {self.shape}, (batch, features), got {x.shape}")
         if x.dtype.kind not in "biuf":
             raise TypeError(f"a step of this stream is an array of real numbers, got one of {x.dtype}")
-        y = np.require(x, self.dtype, ["C", "W"])  # kernels are compiled for these; a chunk of sound is often read-only
+        y = np.require(x, self.dtype, ["C", "W"])  # as the kernels are compiled; a chunk of sound is often read-only
         for part in self.parts:
             y = part(y)
         return y

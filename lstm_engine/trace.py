@@ -1,30 +1,23 @@
 """The trace: every intermediate value of the recurrent layers, and the loss's gradient with respect to each, by name.
 
-It is read off the readable pair's tape; the gates' gradients are formed after the loop, from the pair's own. Arrays are
-batch-first, (N, T, units), and in the order of the input's steps, also for a layer that reads backwards.
+The values come from the tape of the readable pair; the gates' gradients are computed after the loop, from those of the pair.
+Arrays are batch-first, (N, T, units), and in the order of the input's steps, also for a layer that reads backwards.
 """
 
 from __future__ import annotations
 
-import importlib
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from . import passes
 from .activations import Array
-from .backend import pair
+from .files import write_atomically
 from .layers import time_major
-from .passes import Batch
-from .recurrent import Recurrent, RecurrentTape
-from .samples import Data
-from .weights import write_atomically
-
-if TYPE_CHECKING:
-    from .model import Sequential
+from .network import Batch, Network
+from .recurrent import Recurrent, RecurrentTape, Upstream
 
 
 class Arrays(dict[str, Array]):
@@ -37,15 +30,15 @@ class Arrays(dict[str, Array]):
 
 
 class LayerTrace(Arrays):
-    """What happened in one recurrent layer, or in one direction of a Bidirectional.
+    """Every value of one recurrent layer, or of one direction of a Bidirectional.
 
-    x (N, T, D) is the input as it met the layer. Of shape (N, T, units), an LSTM has the pre-activations z_i z_f z_g z_o
+    x (N, T, D) is the layer's input after dropout. Of shape (N, T, units), an LSTM has the pre-activations z_i z_f z_g z_o
     (z = xW + h'U + b), the gates i f g o after their activations, c, tanh_c and h; a GRU z_z z_r z_candidate, z r candidate
     and h; a SimpleRNN z_h and h. h0 (and c0), (N, units), are the states that the first step starts from. `grad` has the
-    same names and shapes, or is None without y. `mask` (N, T) says which steps there are, or is None.
+    same names and shapes, or is None without y. `mask` (N, T) is True at the existing steps, or None.
 
     At a masked step nothing is computed: its pre-activations and gates are NaN and their gradients 0, while h and c are those
-    that it hands on, with their gradients. With go_backwards the step before, h' in the equations, has the larger number.
+    of the step before, with their gradients. With go_backwards the step before, h' in the equations, has the larger number.
     """
 
     grad: Arrays | None
@@ -59,32 +52,32 @@ class LayerTrace(Arrays):
         self.__dict__.update(grad=None if grad is None else Arrays(grad), mask=mask, go_backwards=go_backwards)
 
     def to_frame(self) -> Any:
-        """A pandas DataFrame: a row for each sample, step and unit, without masked steps; columns i, ..., grad_i, ..."""
+        """A pandas DataFrame: a row per sample, step and unit, without masked steps; columns i, ..., grad_i, ..."""
         import pandas as pd
 
         columns = {name: a for name, a in self.items() if name in self.by_unit()}
         if self.grad is not None:
             columns |= {f"grad_{name}": self.grad[name] for name in self.by_unit()}
         N, T, H = self.h.shape
-        at = pd.MultiIndex.from_product([range(N), range(T), range(H)], names=["sample", "step", "unit"])
-        frame = pd.DataFrame({name: a.reshape(-1) for name, a in columns.items()}, index=at)
+        index = pd.MultiIndex.from_product([range(N), range(T), range(H)], names=["sample", "step", "unit"])
+        frame = pd.DataFrame({name: a.reshape(-1) for name, a in columns.items()}, index=index)
         return frame if self.mask is None else frame[np.repeat(self.mask.reshape(-1), H)]
 
     def by_unit(self) -> list[str]:
-        """The names of the arrays that have one number a sample, step and unit."""
+        """The names of the arrays that have one number per sample, step and unit."""
         return [name for name in self if name != "x" and not name.endswith("0")]
 
 
 @dataclass
 class Trace:
-    """The traces of a model's recurrent layers by name, "lstm" or "bidirectional/forward_lstm", and what it came to."""
+    """The traces of a model's recurrent layers by name, "lstm" or "bidirectional/forward_lstm", its output and its loss."""
 
     layers: dict[str, LayerTrace]
-    p: Array  # (N, ...), what the last layer says
-    mask: Array | None  # which steps of p there are
+    p: Array  # (N, ...), the output of the last layer
+    mask: Array | None  # which steps of p exist
     loss: float | None  # None without y
     grad: Arrays = field(default_factory=Arrays)  # with y: of x (N, T, D) and of every weight, "lstm/kernel"
-    by_now: Array | None = None  # (N, T, ...), p had the input ended there; None where a layer reads from the end
+    by_now: Array | None = None  # (N, T, ...), p if the input ended at that step; None where a layer reads from the end
 
     def __getitem__(self, name: str) -> LayerTrace:
         if name not in self.layers:
@@ -102,11 +95,11 @@ class Trace:
     def to_npz(self, path: str | Path) -> None:
         """Writes all arrays into one file for np.load: "lstm/f", "lstm/grad/f", "p", "loss", "grad/lstm/kernel".
 
-        ValueError for a layer named "grad", whose arrays would bear the gradients' names.
+        ValueError for a layer named "grad", whose arrays would have the gradients' names.
         """
         if any(name.partition("/")[0] == "grad" for name in self.layers):
             raise ValueError(
-                'a layer named "grad" would bear the names of the gradients in the file: name it otherwise'
+                'a layer named "grad" would have the names of the gradients in the file: choose another name'
             )
         arrays = {"p": self.p, **{f"grad/{name}": g for name, g in self.grad.items()}}
         if self.loss is not None:
@@ -125,53 +118,52 @@ class Trace:
         write_atomically(Path(path), buffer.getvalue())
 
 
-def trace(model: Sequential, x: Any, y: Any, mask: Any, sample_weight: Any, dtype: str) -> Trace:
-    """What `model.trace` returns. ValueError for sample_weight without y."""
+def trace(model: Network, x: Any, y: Any, mask: Any, sample_weight: Any, dtype: str) -> Trace:
+    """The result of `model.trace`. ValueError for sample_weight without y."""
     if y is None and sample_weight is not None:
         raise ValueError("sample_weight weighs the loss, and there is none without y: give y too")
-    model._samples(x, mask)  # builds a model that has no weights yet, or says what is wrong with x
+    model.samples(x, mask)  # builds a model without weights, or raises if x does not fit
     twin = model.twin(dtype)
-    samples = twin._samples(x, mask)
     if y is None:
-        batch, mask = samples.take(slice(None))
-        p, mask, tapes = passes.forward(twin.layers, batch, False, mask)
+        x, mask = twin.samples(x, mask).take(slice(None))
+        p, mask, tapes = twin.forward(x, False, mask)
         layers = recurrent_layers(twin, tapes)
         return Trace(layers, p, mask, None, by_now=by_now(twin, layers, p))
-    twin._compiled()
-    assert twin.loss is not None
-    way = passes.there(twin.layers, twin.loss, Batch(*Data(samples, y, dtype, sample_weight).take(slice(None))), False)
-    back = passes.back(twin.layers, twin.loss, way)
-    grad = Arrays({"x": back.x, **back.weights})
-    layers = recurrent_layers(twin, way.tapes, back.outputs)
-    return Trace(layers, way.p, way.mask, float(way.loss), grad, by_now(twin, layers, way.p))
+    batch = Batch(*twin.data(x, y, mask, sample_weight).take(slice(None)))
+    forward_pass = twin.forward_pass(batch, training=False)
+    gradients = twin.backward_pass(forward_pass)
+    p, mask = forward_pass.p, forward_pass.mask
+    grad = Arrays({"x": gradients.x, **gradients.weights})
+    layers = recurrent_layers(twin, forward_pass.tapes, gradients.outputs)
+    return Trace(layers, p, mask, float(forward_pass.loss), grad, by_now(twin, layers, p))
 
 
-def by_now(model: Sequential, layers: dict[str, LayerTrace], p: Array) -> Array | None:
-    """p_t = model(x_0 ... x_t): what stands above the last recurrent layer, asked about each of its h_t."""
+def by_now(model: Network, layers: dict[str, LayerTrace], p: Array) -> Array | None:
+    """p_t = model(x_0 ... x_t): the layers above the last recurrent layer, applied to each of its h_t."""
     if not layers or any(layer.go_backwards for layer in layers.values()):
-        return None  # what it would say of a beginning is in no step of the whole
-    at = max(n for n, layer in enumerate(model.layers) if layer.name in layers)
-    if model.layers[at].return_sequences:  # type: ignore[attr-defined]  # it is a Recurrent
+        return None  # no step of the whole sequence holds the answer to its beginning
+    last = next(layer for layer in reversed(model.layers) if layer.name in layers)
+    if last.return_sequences:  # type: ignore[attr-defined]  # it is a Recurrent
         return p
-    y = layers[model.layers[at].name].h
-    for layer in model.layers[at + 1 :]:
-        y = layer.run(y)[0]
-    return y
+    return model.forward(layers[last.name].h, taped=False, after=last.name)[0]
 
 
-def recurrent_layers(model: Sequential, tapes: list[Any], dys: list[Array] | None = None) -> dict[str, LayerTrace]:
-    """The traces of a pass: `tapes`, one a layer, and with dys, the gradients of the layers' outputs, all gradients too."""
+def recurrent_layers(
+    model: Network, tapes: dict[str, Any], outputs: dict[str, Array] | None = None
+) -> dict[str, LayerTrace]:
+    """The traces of a forward pass, from its tapes. With the gradients of the layers' `outputs` they have gradients too."""
     traced = {}
-    for n, (layer, tape) in enumerate(zip(model.layers, tapes, strict=True)):
-        dy = None if dys is None else dys[n]
+    for layer in model.layers:
+        dy = None if outputs is None else outputs[layer.name]
         names = [f"{layer.name}/{prefix}".rstrip("/") for prefix in layer.parts]
-        for name, (part, own, upstream) in zip(names, layer.recurrences(tape, dy), strict=False):
-            traced[name] = _layer(part, own, None if dys is None else upstream)
+        recurrences = layer.recurrences(tapes[layer.name], dy)
+        for name, (part, tape, upstream) in zip(names, recurrences, strict=False):
+            traced[name] = _layer(part, tape, None if outputs is None else upstream)
     return traced
 
 
-def _layer(layer: Recurrent, tape: RecurrentTape, upstream: dict[str, Array] | None) -> LayerTrace:
-    cell, steps, states = importlib.import_module(f"{__package__}.cells.{layer.cell}"), tape.steps, layer.state_names
+def _layer(layer: Recurrent, tape: RecurrentTape, upstream: Upstream | None) -> LayerTrace:
+    steps = tape.steps
 
     def in_order(a: Array) -> Array:
         return time_major(a)[:, ::-1] if layer.go_backwards else time_major(a)
@@ -181,15 +173,16 @@ def _layer(layer: Recurrent, tape: RecurrentTape, upstream: dict[str, Array] | N
     def laid_out(arrays: dict[str, Array], masked: float) -> dict[str, Array]:
         out = {name: in_order(a) for name, a in arrays.items()}
         if live is not None:
-            for name in out.keys() - {"x", *states}:
+            for name in out.keys() - {"x", *layer.state_names}:
                 out[name] = np.where(live[..., None], out[name], masked)
         return out
 
-    values = laid_out({"x": steps.x} | getattr(cell, f"{layer.cell}_values")(steps), np.nan)
-    values |= {f"{s}0": getattr(steps, f"{s}_states")[0] for s in states}
+    first = [f"{name}0" for name in layer.state_names]
+    values = laid_out({"x": steps.x} | layer.pair.values(steps), np.nan)
+    values |= dict(zip(first, [states[0] for states in steps.states], strict=True))
     if upstream is None:
         return LayerTrace(values, None, live, layer.go_backwards)
-    grads = pair(layer.cell, "numpy").backward(steps, **upstream)
-    gradients = laid_out({"x": grads.x} | getattr(cell, f"{layer.cell}_value_gradients")(steps, grads), 0.0)
-    gradients |= {f"{s}0": getattr(grads, f"{s}0") for s in states}
+    grads = layer.pair.backward(steps, upstream.dh, *upstream.dlast)
+    gradients = laid_out({"x": grads.x} | layer.pair.value_gradients(steps, grads), 0.0)
+    gradients |= dict(zip(first, grads.initial_states, strict=True))
     return LayerTrace(values, gradients, live, layer.go_backwards)

@@ -1,41 +1,37 @@
 """Model files: one safetensors file with the weights, the optimizer's slots, and as JSON how to rebuild the model.
 
-Nothing in it is code and nothing is unpickled. A file is written beside its place and then moved there, so that a
-crash leaves the old file or the new one, never half of one.
+A file holds no code, and nothing is unpickled. It is written under a temporary name and then moved, so that a crash leaves
+the old file or the new one, never half of one.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from . import metrics, optimizers
+from .files import write_atomically
+from .network import Network
+from .wrappers import as_config, from_config
 
-if TYPE_CHECKING:
-    from .model import Sequential
-
+N = TypeVar("N", bound=Network)
 FORMAT = "lstm-engine 1"
 KERAS_SUFFIXES = (".keras", ".h5")
 
 
-def save(model: Sequential, path: Path, metadata: dict[str, Any]) -> None:
-    """Writes the file, and makes metadata the model's. ValueError, and no file, for what could not be read back."""
+def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
+    """Writes the file and sets the model's metadata. ValueError, and no file, for a model that could not be loaded again."""
     from safetensors.numpy import save as to_bytes
-
-    from .wrappers import as_config
 
     if path.suffix in KERAS_SUFFIXES:
         raise ValueError(f"{path}: save writes safetensors; for a file that Keras opens use model.save_weights")
     if not model.built:
         raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
     if not isinstance(metadata, dict):
-        raise ValueError(f"metadata is a dict of JSON values, got {metadata!r}")
+        raise ValueError(f"metadata must be a dict of JSON values, got {metadata!r}")
     if broken := [name for name, w in model.weights.items() if not np.isfinite(w).all()]:
         raise ValueError(
             f"{', '.join(broken)} holds NaN or infinity: the training diverged, and the file would be refused"
@@ -65,18 +61,15 @@ def save(model: Sequential, path: Path, metadata: dict[str, Any]) -> None:
     model.metadata = metadata
 
 
-def load(path: str | Path, backend: str = "auto") -> Sequential:
-    """The model that `save` wrote: weights, optimizer state and metadata. ValueError says what is wrong with a file."""
+def load(path: Path, kind: type[N], backend: str) -> N:
+    """A network of this kind with the file's weights, optimizer state and metadata. ValueError for a file it cannot use."""
     from safetensors import SafetensorError, safe_open
 
-    from .model import Sequential
-    from .wrappers import from_config
-
-    if Path(path).suffix in KERAS_SUFFIXES:
+    if path.suffix in KERAS_SUFFIXES:
         raise ValueError(
             f"{path} looks like a file of Keras's: build the same network here, then model.load_weights(path)"
         )
-    if not Path(path).is_file():
+    if not path.is_file():
         raise FileNotFoundError(f"there is no model file {path}")
     try:
         with safe_open(path, framework="numpy") as file:
@@ -91,11 +84,12 @@ def load(path: str | Path, backend: str = "auto") -> Sequential:
     try:
         architecture = json.loads(header["architecture"])
         layers = [from_config(row) for row in architecture["layers"]]
-        model = Sequential(layers, seed=architecture["seed"], dtype=architecture["dtype"], backend=backend)
+        model = kind(layers, seed=architecture["seed"], dtype=architecture["dtype"], backend=backend)
         model.build(tuple(architecture["input_shape"]))
-        model.metadata, model.epochs_done = json.loads(header["metadata"]), architecture["epochs_done"]
+        model.metadata = json.loads(header["metadata"])
+        model.epochs_done = architecture["epochs_done"]
         for rng, state in zip(_generators(model), architecture.get("generators", ()), strict=False):
-            rng.bit_generator.state = state  # dropout goes on where it stopped
+            rng.bit_generator.state = state  # the next dropout masks are those that would have come
         if compiled := architecture["compile"]:
             model.compile(
                 optimizers.from_config(compiled["optimizer"]),
@@ -108,8 +102,8 @@ def load(path: str | Path, backend: str = "auto") -> Sequential:
     for name, w in model.weights.items():
         stored = tensors.get(f"weights/{name}")
         if stored is None or stored.shape != w.shape:
-            found = "is missing" if stored is None else f"has shape {stored.shape}"
-            raise ValueError(f"{path}: weight {name} {found}, the model it describes needs {w.shape}")
+            fault = "is missing" if stored is None else f"has shape {stored.shape}"
+            raise ValueError(f"{path}: weight {name} {fault}, the model it describes needs {w.shape}")
         if not np.isfinite(stored).all():
             raise ValueError(
                 f"{path}: weight {name} holds NaN or infinity: the file is damaged or the training diverged"
@@ -127,29 +121,6 @@ def load(path: str | Path, backend: str = "auto") -> Sequential:
     return model
 
 
-def _generators(model: Sequential) -> list[np.random.Generator]:
-    """Every layer's source of dropout masks, those inside wrappers too."""
-    return [part.rng for layer in model.layers for part in layer.parts.values()]
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Puts content at path whole or not at all: a temporary file beside it, flushed to disk, then moved."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-    with contextlib.suppress(OSError):  # Windows cannot open a folder
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+def _generators(model: Network) -> list[np.random.Generator]:
+    """The generators of dropout masks of all layers, those inside wrappers too."""
+    return [part.rng for part in model.parts.values()]

@@ -1,13 +1,14 @@
-"""Layers around layers: Bidirectional reads a sequence both ways, TimeDistributed applies a layer to every step."""
+"""Layers around layers: Bidirectional reads a sequence in both directions, TimeDistributed applies a layer to every step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from .activations import Array
-from .layers import LAYERS, Gradients, Layer, Shape, require_sequences
-from .recurrent import Recurrent
+from .checks import Shape, require_sequences
+from .layers import LAYERS, Backward, Forward, Layer
+from .recurrent import Recurrent, Upstream
 from .regularizers import L1L2
 
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
@@ -23,7 +24,9 @@ class Wrapper(Layer, abstract=True):
         output_shape = self.output_shape(input_shape)
         for layer in self.parts.values():
             layer.build(self.inner_shape(input_shape), dtype, backend, rng)
-        self.input_shape, self.backend, self.built = input_shape, backend, True
+        self.input_shape = input_shape
+        self.backend = backend
+        self.built = True
         self.weights = {prefix + n: w for prefix, layer in self.parts.items() for n, w in layer.weights.items()}
         return output_shape
 
@@ -46,10 +49,12 @@ class Bidirectional(Wrapper):
     """A recurrent layer from first step to last, a second one of its kind from last to first, their outputs merged.
 
     (N, T, D) -> (N, T, 2 units) or (N, 2 units) with merge_mode "concat"; "sum", "mul" and "ave" keep the units; None gives
-    [y, y_reversed] when the layer is called. `layer` is only read as a pattern, as in Keras; backward_layer, another one with
-    go_backwards=True, takes the place of its copy. With return_sequences masked steps give 0. With return_state:
+    [y, y_reversed] when the layer is called. As in Keras, both directions are copies of `layer`, or the second one a copy of
+    backward_layer, which has go_backwards=True. With return_sequences the output of masked steps is 0. With return_state:
     [y, *forward states, *backward states]; initial_state in the same order (Schuster & Paliwal 1997).
     """
+
+    has_states = True
 
     def __init__(
         self, layer: Any, merge_mode: str | None = "concat", *, backward_layer: Any = None, **general: Any
@@ -59,10 +64,12 @@ class Bidirectional(Wrapper):
         super().__init__(**general)
         if merge_mode not in MERGE_MODES:
             raise ValueError(f"merge_mode must be one of {', '.join(map(repr, MERGE_MODES))}, got {merge_mode!r}")
-        self.layer, self.backward_layer, self.merge_mode = from_config(layer), from_config(backward_layer), merge_mode
-        for given in (self.layer, self.backward_layer or self.layer):
-            if not isinstance(given, Recurrent):
-                raise TypeError(f"Bidirectional takes an LSTM, GRU or SimpleRNN, got {given!r}")
+        self.layer = from_config(layer)
+        self.backward_layer = from_config(backward_layer)
+        self.merge_mode = merge_mode
+        for pattern in (self.layer, self.backward_layer or self.layer):
+            if not isinstance(pattern, Recurrent):
+                raise TypeError(f"Bidirectional takes an LSTM, GRU or SimpleRNN, got {pattern!r}")
         self.forward_half = copy_of(self.layer, "forward_")
         other = {} if self.backward_layer else {"go_backwards": True}
         self.backward_half = copy_of(self.backward_layer or self.layer, "backward_", **other)
@@ -72,13 +79,14 @@ class Bidirectional(Wrapper):
             raise ValueError(f"Bidirectional's two layers must have the same {' and '.join(differ)}")
         if merge_mode in ("sum", "mul", "ave") and self.forward_half.units != self.backward_half.units:
             raise ValueError(
-                f"merge_mode={merge_mode!r} needs as many units both ways, "
+                f"merge_mode={merge_mode!r} needs as many units in both directions, "
                 f"got {self.forward_half.units} and {self.backward_half.units}"
             )
-        self.return_sequences, self.return_state = self.layer.return_sequences, self.layer.return_state
+        self.return_sequences = self.layer.return_sequences
+        self.return_state = self.layer.return_state
         self.stateful = self.layer.stateful
         for half in (self.forward_half, self.backward_half):
-            half.zero_output_for_mask = self.return_sequences  # Keras forces it so
+            half.zero_output_for_mask = self.return_sequences  # as Keras does, whatever the option was
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -92,30 +100,31 @@ class Bidirectional(Wrapper):
         return mask if self.return_sequences else None
 
     def reset_states(self) -> None:
-        """Makes both directions of a stateful layer begin anew."""
+        """Lets both directions of a stateful layer start again from zeros."""
         for half in self.parts.values():
             half.reset_states()
 
     reset_state = reset_states
 
-    def run(
+    def forward(
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
-    ) -> tuple[Any, list[Array], Any]:
-        """The merged outputs, the last states (forward's, then backward's) and the tape; arguments as `Recurrent.run`."""
+    ) -> Forward:
+        """The merged outputs, the last states (forward's, then backward's) and the tape; see `Recurrent.forward`."""
         n = len(self.forward_half.state_names)
         if initial_state is not None and len(initial_state) != 2 * n:
             name = self.name or "bidirectional"
             raise ValueError(f"{name} needs {2 * n} initial states, {n} each way, got {len(initial_state)}")
         first, second = (None, None) if initial_state is None else (initial_state[:n], initial_state[n:])
-        y, states, tape = self.forward_half.run(x, training, mask, first, taped)
-        y_r, states_r, tape_r = self.backward_half.run(x, training, mask, second, taped)
+        y, states, tape = self.forward_half.forward(x, training, mask, first, taped)
+        y_r, states_r, tape_r = self.backward_half.forward(x, training, mask, second, taped)
         y_r = y_r[:, ::-1] if self.return_sequences else y_r  # in the order of time
-        return self._merge(y, y_r), [*states, *states_r], (tape, tape_r, y, y_r) if taped else None
+        return self.merge(y, y_r), [*states, *states_r], (tape, tape_r, y, y_r) if taped else None
 
     def stream(self, batch: int) -> Callable[[Array], Array]:
         raise ValueError(f"{self.name} reads a sequence from its end too, which a stream has not seen: see predict")
 
-    def _merge(self, y: Array, y_r: Array) -> Any:
+    def merge(self, y: Array, y_r: Array) -> Any:
+        """The layer's output from those of the two directions, both in the order of time."""
         match self.merge_mode:
             case "concat":
                 return np.concatenate((y, y_r), axis=-1)
@@ -127,7 +136,7 @@ class Bidirectional(Wrapper):
                 return (y + y_r) / 2
         return [y, y_r]
 
-    def _merge_backward(self, dy: Any, y: Array, y_r: Array) -> Any:
+    def merge_backward(self, dy: Any, y: Array, y_r: Array) -> Any:
         match self.merge_mode:
             case "concat":
                 return np.split(dy, [y.shape[-1]], axis=-1)
@@ -139,37 +148,30 @@ class Bidirectional(Wrapper):
                 return dy / 2, dy / 2
         return dy
 
-    def run_backward(
-        self, tape: Any, dy: Any, dstates: list[Array] | None = None, want_dx: bool = True
-    ) -> tuple[Any, list[Array], Gradients]:
+    def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
         """dx or None, the gradients of the initial states (forward's, then backward's), and of the weights."""
-        n, dstates, (dy_f, dy_r) = len(self.forward_half.state_names), dstates or [], self._dy_each_way(tape, dy)
-        dx, d0, gradients = self.forward_half.run_backward(tape[0], dy_f, dstates[:n], want_dx)
-        dx_r, d0_r, gradients_r = self.backward_half.run_backward(tape[1], dy_r, dstates[n:], want_dx)
-        (name, _), (name_r, _) = self.parts.items()
+        n = len(self.forward_half.state_names)
+        dstates = dstates or []
+        dy_f, dy_r = self._dy_each_way(tape, dy)
+        dx, d0, gradients = self.forward_half.backward(tape[0], dy_f, dstates[:n], want_dx)
+        dx_r, d0_r, gradients_r = self.backward_half.backward(tape[1], dy_r, dstates[n:], want_dx)
+        name, name_r = self.parts
         named = {name + k: g for k, g in gradients.items()} | {name_r + k: g for k, g in gradients_r.items()}
         return dx + dx_r if want_dx else None, [*d0, *d0_r], named
 
     def _dy_each_way(self, tape: Any, dy: Any) -> tuple[Any, Any]:
         _, _, y, y_r = tape
-        dy_f, dy_r = (None, None) if dy is None else self._merge_backward(dy, y, y_r)
+        dy_f, dy_r = (None, None) if dy is None else self.merge_backward(dy, y, y_r)
         return dy_f, dy_r[:, ::-1] if dy_r is not None and self.return_sequences else dy_r
 
-    def recurrences(self, tape: Any, dy: Any) -> list[tuple[Any, Any, dict[str, Array]]]:
-        ways = zip(self.parts.values(), tape[:2], self._dy_each_way(tape, dy), strict=True)
-        return [found for half, own, dy_half in ways for found in half.recurrences(own, dy_half)]
+    def recurrences(self, tape: Any, dy: Any) -> list[tuple[Recurrent, Any, Upstream]]:
+        dy_f, dy_r = self._dy_each_way(tape, dy)
+        return self.forward_half.recurrences(tape[0], dy_f) + self.backward_half.recurrences(tape[1], dy_r)
 
-    def forward(
-        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None
-    ) -> tuple[Any, Any]:
-        y, states, tape = self.run(x, training, mask, initial_state)
-        return ([*(y if self.merge_mode is None else [y]), *states] if self.return_state else y), tape
-
-    def backward(self, tape: Any, dy: Any) -> tuple[Array, Gradients]:
-        n = 2 if self.merge_mode is None else 1
-        head, dstates = (dy[:n], dy[n:]) if self.return_state else (dy if n == 2 else [dy], [])
-        dx, _, gradients = self.run_backward(tape, head if n == 2 else head[0], dstates)
-        return dx, gradients
+    def outputs(self, y: Any, states: list[Array]) -> Any:
+        if not self.return_state:
+            return y
+        return [*(y if self.merge_mode is None else [y]), *states]
 
 
 class TimeDistributed(Wrapper):
@@ -192,29 +194,31 @@ class TimeDistributed(Wrapper):
         require_sequences(self.name or "time_distributed", input_shape)
         return (input_shape[0], *self.layer.output_shape(input_shape[1:]))
 
-    def forward(self, x: Array, training: bool = False, mask: Array | None = None) -> tuple[Array, Any]:
-        y, tape = self.layer.forward(x.reshape(-1, x.shape[-1]), training)  # (N T, D)
-        return y.reshape(*x.shape[:2], -1), tape
+    def forward(
+        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
+    ) -> Forward:
+        y, _, tape = self.layer.forward(x.reshape(-1, x.shape[-1]), training)  # (N T, D)
+        return y.reshape(*x.shape[:2], -1), [], tape
 
-    def backward(self, tape: Any, dy: Array) -> tuple[Array, Gradients]:
-        dx, gradients = self.layer.backward(tape, dy.reshape(-1, dy.shape[-1]))
-        return dx.reshape(*dy.shape[:2], -1), gradients
+    def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
+        dx, _, gradients = self.layer.backward(tape, dy.reshape(-1, dy.shape[-1]))
+        return dx.reshape(*dy.shape[:2], -1), [], gradients
 
     def stream(self, batch: int) -> Callable[[Array], Array]:
         return self.layer.stream(batch)
 
 
 def as_config(layer: Layer) -> dict[str, Any]:
-    """What `from_config` makes a layer of again, as JSON values."""
+    """The layer as JSON values, from which `from_config` makes it again."""
     return {"class": type(layer).__name__, "name": layer.name, "config": layer.config()}
 
 
 def from_config(layer: Any) -> Any:
-    """The layer that a config describes; a layer, or None, is returned as it is."""
+    """The layer that a config describes; a layer or None is returned unchanged."""
     return LAYERS[layer["class"]](**layer["config"], name=layer["name"]) if isinstance(layer, dict) else layer
 
 
 def copy_of(layer: Recurrent, prefix: str, **other: Any) -> Recurrent:
-    """A new layer with the same options but `other`, named as Keras names a direction: forward_lstm."""
+    """A new layer with the same options except `other`, named as Keras names a direction: forward_lstm."""
     name = layer.name or layer.cell
     return type(layer)(**layer.config() | other, name=prefix + name.removeprefix(prefix))

@@ -5,28 +5,40 @@ import os
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ["JAX_ENABLE_X64"] = "1"  # without it float64 Keras computes in float32; float32 Keras is not touched
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # of arrays this small, a second thread only keeps a core busy
 
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Kernels too run on one thread, unless a test sets their number."""
+    if "numba" in sys.modules:
+        sys.modules["numba"].set_num_threads(1)
+
+
+GATES = {"lstm": 4, "gru": 3, "gru, reset before": 3, "simple_rnn": 1}
+
+
+@pytest.fixture(scope="session")
 def unit_scale():
-    """x, W, U, b, h0, c0 of an LSTM: kernel N(0, 1/D), orthogonal recurrent kernel, the rest N(0, 1).
+    """x, W, U, b and the initial states of a cell: kernel N(0, 1/D), orthogonal recurrent kernel, the rest N(0, 1).
 
     At this scale all terms of a gradient count, and T steps amplify rounding little.
     """
 
-    def draw(T, B, D, H, dtype="float64", seed=0):
-        rng = np.random.default_rng(seed)
-        W = rng.standard_normal((D, 4 * H)) / np.sqrt(D)
-        U = np.linalg.qr(rng.standard_normal((4 * H, H)))[0].T
-        x, b = rng.standard_normal((T, B, D)), rng.standard_normal(4 * H)
-        h0, c0 = rng.standard_normal((2, B, H))
-        return [np.ascontiguousarray(a, dtype) for a in (x, W, U, b, h0, c0)]
+    def draw(T, B, D, H, dtype="float64", seed=0, cell="lstm"):
+        rng, GH = np.random.default_rng(seed), GATES[cell] * H
+        W = rng.standard_normal((D, GH)) / np.sqrt(D)
+        U = np.linalg.qr(rng.standard_normal((GH, H)))[0].T
+        x, b = rng.standard_normal((T, B, D)), rng.standard_normal((2, GH) if cell == "gru" else GH)
+        states = rng.standard_normal((2 if cell == "lstm" else 1, B, H))
+        return [np.ascontiguousarray(a, dtype) for a in (x, W, U, b, *states)]
 
     return draw
 

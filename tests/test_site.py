@@ -13,12 +13,20 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+import lstm_engine
 from experiments import lessons
 
 pytestmark = pytest.mark.slow
 HOUSE = Path(__file__).parents[1]
 LESSONS = [f"lessons/{file.stem}.html" for file in lessons.files()]
-PROSE = ["index.html", "gradient-checking.html", "voices.html", "microscope.html"]
+PROSE = [
+    "index.html",
+    "results.html",
+    "gradient-checking.html",
+    "voices.html",
+    "memory/memory.html",
+    "reference/model.html",
+]
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +60,7 @@ class Links(HTMLParser):
 
 
 def test_no_link_leads_nowhere_and_nothing_is_loaded_from_elsewhere(site):
-    pages = {page: Links(page) for folder in (site, site / "lessons") for page in folder.glob("*.html")}
+    pages = {page: Links(page) for page in site.rglob("*.html") if "marimo" not in page.relative_to(site).parts}
     assert {site / name for name in PROSE + LESSONS} <= set(pages)
     del pages[site / "404.html"]  # for a server at the root of its address
     for page, links in pages.items():
@@ -64,6 +72,13 @@ def test_no_link_leads_nowhere_and_nothing_is_loaded_from_elsewhere(site):
                 assert target.is_file(), f"{page.name} leads to {address}"
                 if at.fragment and target in pages:
                     assert unquote(at.fragment) in pages[target].names, f"{page.name} leads to {address}"
+
+
+def test_the_reference_has_every_public_name(site):
+    """Public names are those of lstm_engine.__all__; of modules among them, the page shows the contents."""
+    names = set().union(*(Links(page).names for page in (site / "reference").glob("*.html"))) - {None}
+    last = {name.rpartition(".")[2] for name in names}
+    assert set(lstm_engine.__all__) <= last
 
 
 def test_pages_name_no_folder_of_the_machine_that_made_them(site):

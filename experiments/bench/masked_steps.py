@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lstm_engine.activations import Array
-from lstm_engine.backend import one_thread_pool, pair
+from lstm_engine.backend import compiled, one_thread_pool
 
 CELLS = {"lstm": 4, "gru": 3, "simple_rnn": 1}  # the number of gates
 T, B, D, H = 93, 64, 13, 64
@@ -45,7 +45,7 @@ def measure(cell: str, repeats: int = 200) -> dict[str, tuple[float, float, floa
     The cases take turns, so that a busy moment meets all; on a busy machine the tenth percentile says more.
     """
     rng = np.random.default_rng(0)
-    forward, backward = pair(cell, "numba")
+    kernels = compiled(cell)
     (x, *rest), dh_T = inputs(cell, rng), rng.standard_normal((B, H)).astype(np.float32)
     chosen = cases(rng)
     times = np.empty((repeats, len(chosen)))  # seconds
@@ -53,7 +53,7 @@ def measure(cell: str, repeats: int = 200) -> dict[str, tuple[float, float, floa
         for turn in times:
             for n, (steps, mask) in enumerate(chosen.values()):
                 start = time.perf_counter()
-                backward(forward(x[:steps], *rest, mask=mask), dh_T=dh_T)
+                kernels.backward(kernels.forward(x[:steps], *rest, mask=mask), dh_T=dh_T)
                 turn[n] = time.perf_counter() - start
     live = [steps / T if mask is None else float(mask.mean()) for steps, mask in chosen.values()]
     tenth, median = 1e3 * np.percentile(times[repeats // 10 :], [10, 50], axis=0)  # the first turns compile

@@ -1,4 +1,4 @@
-"""What a benchmark leaves behind: bench.json, its pictures as PNG, and the page report.html."""
+"""The files of a benchmark: bench.json, the pictures as PNG, and the page report.html."""
 
 from collections.abc import Callable
 from functools import partial
@@ -26,19 +26,19 @@ class Section(NamedTuple):
 RATIO = "engine's time / peer's time, median (middle 80 % of rounds)"
 READING = (
     "A shape is (steps T, features D, units H, batch B) of Sequential([LSTM(H), Dense(1, sigmoid)]). Every side runs in a "
-    "process of its own with its default threads; they take turns, a burst each, and a ratio is taken within a round. "
-    "Below 1 the engine is faster. Of the ways in which a library can run a step the fastest counts; PyTorch is told to take "
-    "denormals for zero (torch.set_flush_denormal), as the engine does by itself."
+    "separate process with its default number of threads. The sides take turns, a burst each, and a ratio compares bursts of "
+    "the same round. Below 1 the engine is faster. Of several ways to run a step in a library the fastest counts. PyTorch is "
+    "set to treat denormals as zero (torch.set_flush_denormal), as the engine does."
 )
-HOW_TO_READ = "Left of the dashed line the engine is faster; a bar holds the middle 80 % of the rounds."
+HOW_TO_READ = "Left of the dashed line the engine is faster; a bar spans the middle 80 % of the rounds."
 
 
-def write(run: Run, result: dict[str, Any], command: str) -> Path:
+def write_bench(run: Run, result: dict[str, Any], command: str) -> Path:
     """Writes bench.json, the PNGs and report.html; returns the page's path."""
     run.write_json("bench.json", result)
     machine = result["machine"]
     parts = [
-        page.paragraph(verdict(result), "lead"),
+        page.paragraph(bench_sentence(result), "lead"),
         *(page.paragraph(note, "note") for note in tables.notes(result)),
         *(page.paragraph(words) for words in tables.agreement(result)),
         page.paragraph(READING),
@@ -82,7 +82,7 @@ def _training(entries: Any) -> Section:
             (
                 "roofline",
                 partial(pictures.roofline, entries),
-                "On the roof a step would be all that the machine can give.",
+                "A step on the roof would use all that the machine can give.",
             ),
         ),
     )
@@ -104,23 +104,23 @@ def _threads(entries: Any) -> Section:
 def _growth(found: Any) -> Section:
     title = "the power of T, B and H that a training step's time grows with"
     caption = (
-        "A slope of 1 is time in proportion. Small sizes lie above the line: what a step costs before it computes."
+        "A slope of 1 means: time in proportion. Small sizes lie above the line, because every step has a fixed cost."
     )
     drawn = ("growth", partial(pictures.growth, found), caption)
     return Section("Growth", {title: tables.slopes(found["slopes"])}, (drawn,))
 
 
 def _memory(entries: Any) -> Section:
-    title = "MiB by which training steps raise the peak of their process, a library's compiling for the shape included"
+    title = "MiB by which training steps raise the peak memory of their process (with the library's compiling for the shape)"
     return Section("Memory", {title: tables.memory(entries)})
 
 
 def _start(rows: Any) -> Section:
-    title = "seconds, median of new processes; cold: without the engine's compiled code on disk"
+    title = "seconds, median of new processes; cold: no compiled code of the engine on disk"
     return Section("The first step of a new process", {title: tables.starts(rows)})
 
 
-def verdict(result: dict[str, Any]) -> str:
+def bench_sentence(result: dict[str, Any]) -> str:
     """The training steps in a sentence, against PyTorch and the fastest Keras; or what was measured."""
     entries = result.get("train", [])
     parts = []
@@ -132,4 +132,4 @@ def verdict(result: dict[str, Any]) -> str:
             parts.append(f"{min(shares):.2f} to {max(shares):.2f} of {words} time")
     if not parts:
         return f"Measured: {', '.join(section.heading.lower() for section in sections(result))}."
-    return f"Over {len(entries)} shapes a training step of the {ENGINE} takes {' and '.join(parts)}."
+    return f"Over {page.counted(len(entries), 'shape')} a training step of the {ENGINE} takes {' and '.join(parts)}."

@@ -8,7 +8,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
-from experiments.bench.growth import BASE, SIZES
+from experiments.bench.run import BASE, SIZES
 from experiments.bench.sides import ENGINE, SIDES
 from experiments.bench.tables import shape_words, title
 from experiments.reports.pictures import BLUE, GREY, ORANGE, figure

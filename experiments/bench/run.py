@@ -1,4 +1,4 @@
-"""The whole benchmark: what is asked for, measured, as one JSON value."""
+"""The whole benchmark: it measures the parts of a plan and returns one JSON value."""
 
 import os
 import platform
@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from experiments.bench import arithmetic, growth, memory, sides, starting
+from experiments.bench import arithmetic, memory, sides, starting
 from experiments.bench.limits import COPY_BYTES, PRODUCT_FLOPS
-from experiments.bench.ratios import ratio, spread
+from experiments.bench.ratios import power, ratio, spread
 from experiments.bench.shapes import GRID, Shape
 from experiments.bench.sides import ENGINE, LIMITS, SIDES
 from experiments.bench.turns import Seat, Timing, Turns
@@ -16,6 +16,8 @@ from experiments.reports.run import versions
 
 PARTS = ("train", "inference", "threads", "growth", "memory", "start")
 INFERENCE_BATCHES = (256, 1)
+BASE = Shape("growth", 112, 14, 64, 32)
+SIZES = {"T": (14, 28, 56, 112, 224, 448), "B": (8, 16, 32, 64, 128, 256), "H": (16, 32, 64, 128, 256, 512)}
 GROWTH_ROUNDS = 3  # a slope needs no more
 START_REPEATS = 3
 Stage = Callable[[str], Callable[[int, int], None]]
@@ -48,7 +50,7 @@ def parse_parts(names: str) -> list[str]:
 
 
 def bench(plan: Plan, stage: Stage) -> dict[str, Any]:
-    """Measures a plan. stage(title) begins a part and returns its update(done, total).
+    """Measures a plan. stage(title) begins a part and returns the part's update(done, total).
 
     The keys: machine, missing (side: command that installs it), and for each part of the plan its entries.
     """
@@ -63,22 +65,22 @@ def bench(plan: Plan, stage: Stage) -> dict[str, Any]:
     if timed:
         with Turns([Seat(name) for name in [*present, *LIMITS]]) as turns:
             for part in timed:
-                result[part] = {"train": train, "inference": inference, "growth": grow}[part](turns, plan, stage)
+                result[part] = {"train": training_steps, "inference": inference, "growth": growth}[part](
+                    turns, plan, stage
+                )
     if "threads" in plan.parts:
         result["threads"] = threads(present, plan, stage)
     if "memory" in plan.parts:
         result["memory"] = peaks(present, plan, stage)
     if "start" in plan.parts:
-        update, processes = (
-            stage("First steps"),
-            START_REPEATS * len([s for s in present if s in starting.LIBRARIES]) + 1,
-        )
-        result["start"] = starting.starts(present, GRID["tutorial"], START_REPEATS, counting(update, processes))
+        processes = START_REPEATS * len([s for s in present if s in starting.LIBRARIES]) + 1
+        update = counting(stage("First steps"), processes)
+        result["start"] = starting.starts(present, GRID["tutorial"], START_REPEATS, update)
     return result
 
 
 def machine(present: Sequence[str]) -> dict[str, Any]:
-    """What ran it, and how busy it was before."""
+    """The machine, the versions, and the load before the first measurement."""
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
@@ -91,13 +93,13 @@ def machine(present: Sequence[str]) -> dict[str, Any]:
 
 def processor() -> str:
     try:
-        with open("/proc/cpuinfo") as told:
-            return next(line.split(":", 1)[1].strip() for line in told if line.startswith("model name"))
+        with open("/proc/cpuinfo") as lines:
+            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 
 
-def train(turns: Turns, plan: Plan, stage: Stage) -> list[dict[str, Any]]:
+def training_steps(turns: Turns, plan: Plan, stage: Stage) -> list[dict[str, Any]]:
     update = counting(stage("Training steps"), len(plan.shapes) * plan.rounds)
     return [entry(turns.time(shape, "train", plan.rounds, plan.seconds, update)) for shape in plan.shapes]
 
@@ -110,12 +112,29 @@ def inference(turns: Turns, plan: Plan, stage: Stage) -> list[dict[str, Any]]:
     return [entry(turns.time(shape, "infer", plan.rounds, plan.seconds, update)) for shape in shapes]
 
 
-def grow(turns: Turns, plan: Plan, stage: Stage) -> dict[str, Any]:
-    rounds, shapes = min(plan.rounds, GROWTH_ROUNDS), growth.shapes()
+def growth(turns: Turns, plan: Plan, stage: Stage) -> dict[str, Any]:
+    rounds, shapes = min(plan.rounds, GROWTH_ROUNDS), growth_shapes()
     update = counting(stage("Growth with T, B and H"), len(shapes) * rounds)
     timings = [turns.time(shape, "train", rounds, plan.seconds, update) for _, shape in shapes]
     entries = [entry(timing) | {"axis": axis} for (axis, _), timing in zip(shapes, timings, strict=True)]
-    return {"entries": entries, "slopes": {axis: growth.slopes(timings, axis) for axis in growth.SIZES}}
+    return {"entries": entries, "slopes": {axis: slopes(timings, axis) for axis in SIZES}}
+
+
+def growth_shapes() -> list[tuple[str, Shape]]:
+    """T, B and H one at a time: the axis that grows, and the shape."""
+    return [(axis, BASE.with_(name=f"{axis}={n}", **{axis: n})) for axis, sizes in SIZES.items() for n in sizes]
+
+
+def slopes(timings: list[Timing], axis: str) -> dict[str, float]:
+    """By side: the power of the axis with which its time grows."""
+    on_axis = [timing for timing in timings if timing.shape.name.startswith(f"{axis}=")]
+    everywhere = set.intersection(*(set(timing.seconds) for timing in on_axis))
+    sizes = [getattr(timing.shape, axis) for timing in on_axis]
+    return {
+        label: power(sizes, [timing.median(label) for timing in on_axis])
+        for label in on_axis[0].seconds
+        if label in everywhere
+    }
 
 
 def threads(present: Sequence[str], plan: Plan, stage: Stage) -> list[dict[str, Any]]:
@@ -126,10 +145,7 @@ def threads(present: Sequence[str], plan: Plan, stage: Stage) -> list[dict[str, 
     with Turns([Seat(name, n) for name in counted for n in (1, 2)]) as turns:
         for shape in plan.shapes:
             timing = turns.time(shape, "train", plan.rounds, plan.seconds, update)
-            both = {
-                name: (timing.seconds.get(Seat(name, 1).label), timing.seconds.get(Seat(name, 2).label))
-                for name in counted
-            }
+            both = {name: [timing.seconds.get(Seat(name, n).label) for n in (1, 2)] for name in counted}
             speedups = {name: ratio(one, two)._asdict() for name, (one, two) in both.items() if one and two}
             entries.append(entry(timing) | {"speedups": speedups})
     return entries
@@ -154,16 +170,10 @@ def entry(timing: Timing) -> dict[str, Any]:
     flops = (arithmetic.training_flops if training else arithmetic.forward_flops)(timing.shape)
     moved = (arithmetic.training_bytes if training else arithmetic.forward_bytes)(timing.shape)
     ours = next(seconds for label, seconds in timing.seconds.items() if label.startswith(ENGINE))
-    found: dict[str, Any] = {
-        "what": timing.what,
-        "shape": asdict(timing.shape),
-        "flops": flops,
-        "bytes": moved,
-        "sides": {},
-    }
+    sides: dict[str, Any] = {}
     for label, seconds in timing.seconds.items():
         if label not in LIMITS:
-            found["sides"][label] = {
+            sides[label] = {
                 "ms": spread([1e3 * s for s in seconds])._asdict(),
                 "engine_ratio": ratio(ours, seconds)._asdict(),
                 "gflops": spread([flops / s / 1e9 for s in seconds])._asdict(),
@@ -171,18 +181,19 @@ def entry(timing: Timing) -> dict[str, Any]:
                 "difference": timing.differences[label],
                 "ms_of_rounds": [1e3 * s for s in seconds],
             }
-    if keras := [label for label in found["sides"] if label.startswith("keras")]:
-        found["fastest_keras"] = min(keras, key=timing.median)
+    row = {"what": timing.what, "shape": asdict(timing.shape), "flops": flops, "bytes": moved, "sides": sides}
+    if keras := [label for label in sides if label.startswith("keras")]:
+        row["fastest_keras"] = min(keras, key=timing.median)
     if LIMITS.keys() <= timing.seconds.keys():
         sgemm = [PRODUCT_FLOPS / s / 1e9 for s in timing.seconds["sgemm"]]
-        found["sgemm_gflops"] = spread(sgemm)._asdict()
-        found["copy_gb_s"] = spread([COPY_BYTES / s / 1e9 for s in timing.seconds["copy"]])._asdict()
-        found["share_of_sgemm"] = ratio([flops / s / 1e9 for s in ours], sgemm)._asdict()
-    return found | {"failed": timing.failed, "restless": timing.restless}
+        row["sgemm_gflops"] = spread(sgemm)._asdict()
+        row["copy_gb_s"] = spread([COPY_BYTES / s / 1e9 for s in timing.seconds["copy"]])._asdict()
+        row["share_of_sgemm"] = ratio([flops / s / 1e9 for s in ours], sgemm)._asdict()
+    return row | {"failed": timing.failed, "restless": timing.restless}
 
 
 def counting(update: Callable[[int, int], None], total: int) -> Callable[[], None]:
-    """A function of no arguments that tells `update` each time that one more is done."""
+    """A function without arguments: each call tells `update` that one more is done."""
     done = 0
 
     def one_more() -> None:

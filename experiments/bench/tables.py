@@ -1,12 +1,13 @@
-"""The results as tables of words, the same ones for the terminal and for the page."""
+"""The results as tables of text, the same for the terminal and for the page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from experiments.bench.sides import ENGINE, LIMITS, SIDES
 from experiments.bench.turns import TOLERANCE
+from experiments.reports.page import counted
 
 Entry = dict[str, Any]
 BUSY = 0.5  # the load average of a machine that does something else
@@ -37,67 +38,49 @@ def milliseconds(entries: Sequence[Entry]) -> pd.DataFrame:
     return _by_side(entries, lambda side: number(side["ms"]["median"]))
 
 
-def _by_side(entries: Sequence[Entry], words: Any, leave_out: str = "") -> pd.DataFrame:
-    labels = [
-        name for name in SIDES if name != leave_out and any(name in e["sides"] or name in e["failed"] for e in entries)
-    ]
-    return _frame(
-        {
-            shape_words(e["shape"]): {
-                title(label): words(e["sides"][label]) if label in e["sides"] else "failed" for label in labels
-            }
-            for e in entries
-        }
+def _by_side(entries: Sequence[Entry], words: Callable[[Entry], str], leave_out: str = "") -> pd.DataFrame:
+    labels = [name for name in SIDES if name != leave_out and any(name in e["sides"] | e["failed"] for e in entries)]
+    return _by_shape(
+        entries, lambda e: {title(n): words(e["sides"][n]) if n in e["sides"] else "failed" for n in labels}
     )
 
 
 def rates(entries: Sequence[Entry]) -> pd.DataFrame:
-    """The engine's arithmetic against the machine's: what a step computes, at what rate, and what sgemm reaches beside it."""
-    return _frame(
-        {
-            shape_words(e["shape"]): {
-                "GFLOP a step": number(e["flops"] / 1e9),
-                "flops a byte": number(e["flops"] / e["bytes"]),
-                "engine, GFLOP/s": number(e["sides"][ENGINE]["gflops"]["median"]),
-                "sgemm, GFLOP/s": number(e["sgemm_gflops"]["median"]),
-                "share of sgemm": spread_words(e["share_of_sgemm"]),
-            }
-            for e in entries
+    """What a step computes and how fast, beside the machine's rate of matrix products (sgemm) in the same rounds."""
+
+    def row(e: Entry) -> dict[str, str]:
+        return {
+            "GFLOP a step": number(e["flops"] / 1e9),
+            "flops a byte": number(e["flops"] / e["bytes"]),
+            "engine, GFLOP/s": number(e["sides"][ENGINE]["gflops"]["median"]),
+            "sgemm, GFLOP/s": number(e["sgemm_gflops"]["median"]),
+            "share of sgemm": spread_words(e["share_of_sgemm"]),
         }
-    )
+
+    return _by_shape(entries, row)
 
 
 def checks(entries: Sequence[Entry]) -> pd.DataFrame:
-    """How each side ran, and how far its losses or predictions were from the engine's, relative."""
-    labels = [name for name in SIDES if any(name in e["sides"] for e in entries)]
-    return _frame(
-        {
-            f"{shape_words(e['shape'])}{'' if e['what'] == 'train' else ', inference'}": {
-                title(label): f"{e['sides'][label]['way']}, {e['sides'][label]['difference']:.0e}"
-                for label in labels
-                if label in e["sides"]
-            }
-            for e in entries
+    """How each side ran, and the relative distance of its losses or predictions from the engine's."""
+    rows = {}
+    for e in entries:
+        sides = {n: e["sides"][n] for n in SIDES if n in e["sides"]}
+        what = "" if e["what"] == "train" else ", inference"
+        rows[shape_words(e["shape"]) + what] = {
+            title(n): f"{side['way']}, {side['difference']:.0e}" for n, side in sides.items()
         }
-    )
+    return _frame(rows)
 
 
 def speedups(entries: Sequence[Entry]) -> pd.DataFrame:
     """One thread's time as a multiple of two threads'."""
-    return _frame(
-        {shape_words(e["shape"]): {title(n): spread_words(s) for n, s in e["speedups"].items()} for e in entries}
-    )
+    return _by_shape(entries, lambda e: {title(n): spread_words(s) for n, s in e["speedups"].items()})
 
 
 def memory(entries: Sequence[Entry]) -> pd.DataFrame:
     """MiB by which a training step raises its process."""
-    return _frame(
-        {
-            shape_words(e["shape"]): {
-                title(n): "not told" if mib is None else f"{mib:.1f}" for n, mib in e["mib"].items()
-            }
-            for e in entries
-        }
+    return _by_shape(
+        entries, lambda e: {title(n): "unknown" if mib is None else f"{mib:.1f}" for n, mib in e["mib"].items()}
     )
 
 
@@ -116,12 +99,8 @@ def starts(rows: dict[str, Entry]) -> pd.DataFrame:
 
 def slopes(powers: dict[str, dict[str, float]]) -> pd.DataFrame:
     """The power of T, B and H that a training step's time grows with."""
-    return _frame(
-        {
-            axis: {title(label): f"{p:.2f}" for label, p in row.items() if label not in LIMITS}
-            for axis, row in powers.items()
-        }
-    )
+    rows = {axis: {title(n): f"{p:.2f}" for n, p in row.items() if n not in LIMITS} for axis, row in powers.items()}
+    return _frame(rows)
 
 
 def number(value: float) -> str:
@@ -129,41 +108,45 @@ def number(value: float) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
+def _by_shape(entries: Sequence[Entry], row: Callable[[Entry], dict[str, str]]) -> pd.DataFrame:
+    return _frame({shape_words(e["shape"]): row(e) for e in entries})
+
+
 def _frame(rows: dict[str, dict[str, str]]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").fillna("")
 
 
 def notes(result: Entry) -> list[str]:
-    """What a reader must know before trusting a number: what is missing, failed, or was disturbed."""
+    """What makes a number less trustworthy: a side that is missing or failed, or a disturbed measurement."""
     entries = [*result.get("train", []), *result.get("inference", [])]
-    told = [f"{SIDES[name].title} is missing: {how}" for name, how in result["missing"].items()]
+    lines = [f"{SIDES[name].title} is missing: {how}" for name, how in result["missing"].items()]
     for e in entries:
         where = shape_words(e["shape"])
-        told += [f"{title(label)} at {where}: {reason}" for label, reason in e["failed"].items()]
-        told += [
-            f"{title(label)} at {where}: threads still ran when the next side's turn came" for label in e["restless"]
+        lines += [f"{title(label)} at {where}: {reason}" for label, reason in e["failed"].items()]
+        lines += [
+            f"{title(label)} at {where}: its threads still ran during the next side's turn" for label in e["restless"]
         ]
     load, cores = result["machine"]["load_before"], result["machine"]["cores"]
     if load is not None and load > BUSY:
-        told.append(
-            f"other programs were running when this began (load {load:.1f} on {cores} cores): threads that wait for each "
-            "other by spinning suffer most, so measure again on a quiet machine"
+        lines.append(
+            f"other programs were running when this began (load {load:.1f} on {cores} cores). Sides whose threads spin while "
+            "they wait suffer most: measure again on a quiet machine"
         )
-    if wandering := [e for e in entries if e["sgemm_gflops"]["high"] > 1.3 * e["sgemm_gflops"]["low"]]:
-        told.append(
-            f"the machine's own rate wandered by more than 30 % at {len(wandering)} of {len(entries)} shapes: other programs "
-            "ran beside, and ratios near 1 are not sure"
+    if unsteady := [e for e in entries if e["sgemm_gflops"]["high"] > 1.3 * e["sgemm_gflops"]["low"]]:
+        lines.append(
+            f"the machine's speed changed by more than 30 % at {len(unsteady)} of {counted(len(entries), 'shape')}: other "
+            "programs ran at the same time, and ratios near 1 are uncertain"
         )
-    return told
+    return lines
 
 
 def agreement(result: Entry) -> list[str]:
-    """One line on whether all sides computed the same, and how near."""
+    """One line: all sides computed the same, and how nearly."""
     entries = [*result.get("train", []), *result.get("inference", [])]
-    found = [side["difference"] for e in entries for side in e["sides"].values()]
-    if not found:
+    differences = [side["difference"] for e in entries for side in e["sides"].values()]
+    if not differences:
         return []
     return [
-        f"From the same weights all sides gave the same losses and predictions, to {max(found):.0e} of their size "
-        f"(allowed: {TOLERANCE:.0e}); a side that does not is left out."
+        f"From the same weights all sides gave the same losses and predictions, within a relative {max(differences):.0e} "
+        f"(allowed: {TOLERANCE:.0e}); a side that differs more is left out."
     ]

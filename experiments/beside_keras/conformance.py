@@ -1,10 +1,10 @@
-"""Other people's test cases for recurrent layers, run against the engine's.
+"""Test cases of Keras and ONNX for recurrent layers, run against the engine's layers.
 
 `python -m experiments.beside_keras.conformance` writes docs/conformance.md.
 
-The cases are read where they are installed: the Keras wheel carries its own layers' tests, the onnx package its operators'.
-Their expected numbers stay there; here stand their names, and why some of them ask nothing of this engine. A case that
-neither list knows is reported, so that a new version of either package cannot slip by.
+The cases come from the installed packages: the Keras wheel contains the tests of its layers, the onnx package those of its
+operators, with the expected numbers. This file holds their names, and the reason where a case does not apply to this engine.
+A case that is in neither list is reported, so that no case of a new version is missed.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import importlib.util
 import sys
 import unittest
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -24,7 +25,7 @@ from experiments.beside_keras.twins import import_keras
 from lstm_engine.interchange import from_onnx_tensors
 from lstm_engine.layers import Layer
 
-TABLE = Path(__file__).parents[2] / "docs" / "conformance.md"
+TABLE = Path("docs/conformance.md")  # of a checkout
 CELLS = {"LSTM": le.LSTM, "GRU": le.GRU, "RNN": le.SimpleRNN}  # by their names in ONNX
 
 # Absolute, beside a relative 1e-5. 1e-7 is ONNX's own, and as near as its expected numbers are: where z is almost 1, float32
@@ -80,7 +81,7 @@ ONNX_CASES: dict[str, dict[str, str]] = {  # operator -> case -> why it does not
 }  # fmt: skip
 
 
-class Case(NamedTuple):
+class PublishedCase(NamedTuple):
     """One case of one package. `run` takes a backend and raises AssertionError when the numbers differ."""
 
     where: str  # the file, or the operator
@@ -91,7 +92,7 @@ class Case(NamedTuple):
 # -- Keras ------------------------------------------------------------------------------------------------------------
 
 
-def keras_cases() -> list[Case]:
+def keras_cases() -> list[PublishedCase]:
     """Every case in the installed wheel's tests of recurrent layers; one with parameters runs once for each."""
     import_keras("float32")
     cases = []
@@ -99,8 +100,8 @@ def keras_cases() -> list[Case]:
         methods = unittest.TestLoader().getTestCaseNames(_test_class(file, "numpy"))
         names = dict.fromkeys(m.rstrip("0123456789") for m in methods)  # test_correctness0, 1: one case, two parameters
         for name in names:
-            its = [m for m in methods if m.rstrip("0123456789") == name]
-            cases.append(Case(file, name, lambda backend, file=file, its=its: _run_keras(file, its, backend)))  # type: ignore[misc]
+            runs = [m for m in methods if m.rstrip("0123456789") == name]
+            cases.append(PublishedCase(file, name, partial(_run_keras, file, runs)))
     return cases
 
 
@@ -118,9 +119,9 @@ def _test_class(file: str, backend: str) -> type[unittest.TestCase]:
     spec.loader.exec_module(module)
     makers = {cls.__name__: _maker(cls, backend) for cls in (le.LSTM, le.GRU, le.SimpleRNN, le.Bidirectional)}
     module.layers, module.initializers = SimpleNamespace(**makers), le.initializers  # type: ignore[attr-defined]
-    (found,) = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, unittest.TestCase)]
-    found.run_layer_test = run_layer_test  # type: ignore[attr-defined]
-    return found
+    (tests,) = [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, unittest.TestCase)]
+    tests.run_layer_test = run_layer_test  # type: ignore[attr-defined]
+    return tests
 
 
 def _maker(cls: type[Layer], backend: str) -> Any:
@@ -163,14 +164,14 @@ def run_layer_test(
 # -- ONNX -------------------------------------------------------------------------------------------------------------
 
 
-def onnx_cases() -> list[Case]:
+def onnx_cases() -> list[PublishedCase]:
     """Every node case of the installed onnx for LSTM, GRU and RNN."""
     for operator in ONNX_CASES:
         importlib.import_module(f"onnx.backend.test.case.node.{operator.lower()}")  # defining a case files it in a list
     filed = importlib.import_module("onnx.backend.test.case.node")._NodeTestCases
     ours = [(case, case.model.graph.node[0]) for case in filed if len(case.model.graph.node) == 1]
     return [
-        Case(node.op_type, case.name, lambda backend, case=case, node=node: _run_onnx(case, node, backend))  # type: ignore[misc]
+        PublishedCase(node.op_type, case.name, partial(_run_onnx, case, node))
         for case, node in ours
         if node.op_type in ONNX_CASES
     ]
@@ -222,7 +223,7 @@ def onnx_node(
 # -- the table --------------------------------------------------------------------------------------------------------
 
 
-def result(case: Case, known: dict[str, dict[str, str]]) -> str:
+def result(case: PublishedCase, known: dict[str, dict[str, str]]) -> str:
     """Runs a case, unless it does not apply, on both backends: "passed", or why not."""
     reason = known[case.where].get(case.name)
     if reason is None:
@@ -270,11 +271,14 @@ this table is stale or when an installed Keras or onnx brings a case that it doe
 
 
 def main() -> None:
-    """Writes the table; exits 1 when a case failed or is unknown."""
+    """Runs every case and writes the table; exits with 1 when a case fails or is unknown."""
     parser = argparse.ArgumentParser(prog="python -m experiments.beside_keras.conformance", description=main.__doc__)
-    parser.parse_args()
+    parser.add_argument("--out", type=Path, default=TABLE, help=f"the file to write (default: {TABLE})")
+    out = parser.parse_args().out
+    if not out.parent.is_dir():
+        parser.error(f"there is no folder {out.parent}: start in a checkout, or name another file with --out")
     text = table()
-    TABLE.write_text(text, encoding="utf-8")
+    out.write_text(text, encoding="utf-8")
     print(text)
     if "**" in text:
         sys.exit(1)

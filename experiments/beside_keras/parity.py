@@ -1,33 +1,31 @@
-"""How close the engine is to Keras in float64, in figures: `python -m experiments.beside_keras.parity`.
+"""How close the engine is to Keras in float64: `python -m experiments.beside_keras.parity` prints the numbers.
 
-Forward and every gradient of an LSTM at unit scale, and Adam over 200 steps. The tests hold these under fixed bounds; here
-the numbers themselves are printed.
+The forward pass and every gradient of an LSTM at unit scale, and Adam over 200 steps. The tests check fixed bounds.
 """
 
 import numpy as np
 
 import lstm_engine as le
+from experiments.beside_keras.random_layers import error
 from experiments.beside_keras.twins import import_keras, loss_and_gradients, to_keras
+from lstm_engine.gradient_check import unit_scale
 
 
 def lstm_parity(D: int = 4, H: int = 32, B: int = 4, T: int = 50, seed: int = 0) -> dict[str, float]:
     """Norm-wise relative errors ‖engine - Keras‖ / ‖Keras‖ of an LSTM's output and of the gradient of every weight.
 
-    Unit scale: kernel N(0, 1/D), orthogonal recurrent kernel, bias and inputs N(0, 1). B and the two outputs are powers of
-    two, since Keras on JAX takes means in float32.
+    Weights at unit scale, inputs N(0, 1). B and the two outputs are powers of two, since Keras on JAX takes means in float32.
     """
     rng = np.random.default_rng(seed)
     model = le.Sequential([le.LSTM(H), le.Dense(2)], dtype="float64")
     model.compile("sgd", "mean_squared_error")
     model.build((T, D))
-    U = np.linalg.qr(rng.standard_normal((4 * H, H)))[0].T
-    dense = rng.standard_normal((H, 2)) / np.sqrt(H), rng.standard_normal(2)
-    model.set_weights([rng.standard_normal((D, 4 * H)) / np.sqrt(D), U, rng.standard_normal(4 * H), *dense])
+    unit_scale(model, rng)
     X, y = rng.standard_normal((B, T, D)), rng.standard_normal((B, 2))
     _, predictions, reference = loss_and_gradients(to_keras(model), X, y)
     _, gradients = model.gradients(X, y)
-    errors = {"forward": relative(model.predict(X, verbose=0), predictions)}
-    return errors | {f"gradient {n}": relative(g, r) for (n, g), r in zip(gradients.items(), reference, strict=True)}
+    errors = {"forward": error(model.predict(X, verbose=0), predictions)}
+    return errors | {f"gradient {n}": error(g, r) for (n, g), r in zip(gradients.items(), reference, strict=True)}
 
 
 def adam_parity(steps: int = 200, seed: int = 0) -> float:
@@ -41,18 +39,14 @@ def adam_parity(steps: int = 200, seed: int = 0) -> float:
         g = rng.standard_normal(start.shape) * 10.0 ** rng.integers(-7, 1, start.shape)
         optimizer.apply(ours, {"w": g})
         reference.apply([keras.ops.convert_to_tensor(g)], theirs)
-    return relative(ours["w"], np.asarray(theirs[0]))
-
-
-def relative(a: np.ndarray, b: np.ndarray) -> float:
-    return float(np.linalg.norm(a - b) / np.linalg.norm(b))
+    return error(ours["w"], np.asarray(theirs[0]))
 
 
 def main() -> None:
     """Prints every figure."""
     import_keras("float64")
-    for name, error in lstm_parity().items():
-        print(f"{name:<32} {error:.1e}")
+    for name, e in lstm_parity().items():
+        print(f"{name:<32} {e:.1e}")
     print(f"{'Adam, 200 steps':<32} {adam_parity():.1e}")
 
 

@@ -1,27 +1,27 @@
 """Random layers beside Keras in float64: `python -m experiments.beside_keras.random_layers --examples 5000 --seed 1`.
 
-`cases()` draws a layer with its options, mask, states and weights at unit scale; `compare(case)` runs it here and in Keras
-and gives the error of every output, last state and gradient. tests/experiments/beside_keras draws from the same strategy.
-The dev extra brings hypothesis, which this needs.
+`random_cases()` draws a layer with its options, mask and states; `compare(case)` gives it weights at unit scale, runs it here
+and in Keras, and returns the error of every output, last state and gradient. tests/experiments/beside_keras draws alike.
 """
 
 import argparse
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, assume, given, seed, settings
-from hypothesis import strategies as st
 
 import lstm_engine as le
 from experiments.beside_keras.jax_by_numpy import call
-from experiments.beside_keras.twins import import_keras
+from experiments.beside_keras.twins import exact_tanh, import_keras
 from lstm_engine.activations import ACTIVATIONS
 from lstm_engine.backend import one_thread_pool
+from lstm_engine.gradient_check import unit_scale
 
 # A layer's class and options, of which some may be layers: the same in both libraries.
 Spec = tuple[str, dict[str, Any]]
@@ -55,8 +55,8 @@ RUNAWAY = 1e6
 
 
 @dataclass(frozen=True)
-class Case:
-    """One comparison. A stateful layer is called twice, the second time from the states that the first has left."""
+class LayerCase:
+    """One comparison. A stateful layer is called twice; the second call starts from the states that the first one left."""
 
     spec: Spec
     shape: tuple[int, int, int, int]
@@ -67,45 +67,47 @@ class Case:
     seed: int
 
 
-def pick(name: str, values: Any) -> st.SearchStrategy[tuple[str, Any]]:
-    """An option with one of its values. (With the name inside, hypothesis does not take one option's value for another's:
-    it would spend five examples in six on such copies.)
-    """
-    return st.sampled_from([(name, value) for value in values])
+def pick(rng: np.random.Generator, values: Sequence[Any]) -> Any:
+    """One of the values, each equally likely."""
+    return values[rng.integers(len(values))]
 
 
-@st.composite
-def layers(draw: st.DrawFn, fixed: dict[str, Any]) -> Spec:
-    _, cell = draw(pick("cell", CELLS))
-    options = dict(draw(pick(name, values)) for name, values in OWN.items()) | fixed
-    if draw(pick("other activations", FLAGS))[1]:  # half keep those that have kernels
-        options |= [draw(pick("activation", NAMES))]
+def draw_layer(rng: np.random.Generator, fixed: dict[str, Any]) -> Spec:
+    """A recurrent layer with random options, beside those that are fixed."""
+    cell = pick(rng, CELLS)
+    options = {name: pick(rng, values) for name, values in OWN.items()} | fixed
+    if pick(rng, FLAGS):  # the other half keeps the activations that have kernels
+        options["activation"] = pick(rng, NAMES)
         if cell != "SimpleRNN":
-            options |= [draw(pick("recurrent_activation", NAMES))]
-    return cell, options | (dict([draw(pick("reset_after", FLAGS))]) if cell == "GRU" else {})
+            options["recurrent_activation"] = pick(rng, NAMES)
+    return cell, options | ({"reset_after": pick(rng, FLAGS)} if cell == "GRU" else {})
 
 
-@st.composite
-def cases(draw: st.DrawFn) -> Case:
-    shape = draw(st.sampled_from(SHAPES))
-    shared = {"units": shape[-1]} | dict(draw(pick(name, values)) for name, values in SHARED.items())
-    spec, mixed = draw(layers(shared)), False
-    if draw(pick("bidirectional", FLAGS))[1]:
-        merge_mode = draw(st.sampled_from(["concat", "sum", "mul", "ave", None]))
-        options: dict[str, Any] = {"layer": spec, "merge_mode": merge_mode}
-        if draw(pick("backward_layer", FLAGS))[1]:
-            other = draw(layers(shared | {"go_backwards": not spec[1]["go_backwards"]}))
+def draw_case(rng: np.random.Generator) -> LayerCase:
+    """A layer, alone or in a Bidirectional, with its input's shape and the options of the call."""
+    shape = pick(rng, SHAPES)
+    shared = {"units": shape[-1]} | {name: pick(rng, values) for name, values in SHARED.items()}
+    spec, mixed = draw_layer(rng, shared), False
+    if pick(rng, FLAGS):
+        options: dict[str, Any] = {"layer": spec, "merge_mode": pick(rng, ["concat", "sum", "mul", "ave", None])}
+        if pick(rng, FLAGS):
+            other = draw_layer(rng, shared | {"go_backwards": not spec[1]["go_backwards"]})
             options["backward_layer"], mixed = other, other[0] != spec[0]
         else:
             spec[1]["go_backwards"] = False  # both libraries refuse it here
         spec = ("Bidirectional", options)
-    mask, states, training, backend = (draw(pick(*option))[1] for option in CALL.items())
-    case = Case(spec, shape, mask, states and not mixed, training, backend, draw(st.integers(0, 2**32 - 1)))
-    assume(not left_out(case))
-    return case
+    mask, states, training, backend = (pick(rng, values) for values in CALL.values())
+    return LayerCase(spec, shape, mask, states and not mixed, training, backend, int(rng.integers(2**32)))
 
 
-def left_out(case: Case) -> str:
+def random_cases(number: int, seed: int) -> Iterator[LayerCase]:
+    """So many cases, always the same ones for a seed; those of which one side runs nothing are left out."""
+    rng = np.random.default_rng(seed)
+    drawn = iter(lambda: draw_case(rng), None)
+    return islice((case for case in drawn if not left_out(case)), number)
+
+
+def left_out(case: LayerCase) -> str:
     """Why one of the two sides does not run this case, on purpose or by a bug of Keras's; "" when both do."""
     name, options = case.spec
     inner = [options[half][1] for half in ("layer", "backward_layer") if half in options] or [options]
@@ -125,8 +127,8 @@ def left_out(case: Case) -> str:
 def make(library: Any, spec: Spec) -> Any:
     """The layer from `le` or `keras.layers`; or the optimizer with its schedule, from `le` or `keras.optimizers`."""
     name, options = spec
-    given = {k: make(library, v) if isinstance(v, tuple) else v for k, v in options.items()}
-    return attrgetter(name)(library)(**given, **(ZEROS if name in CELLS else {}))
+    arguments = {k: make(library, v) if isinstance(v, tuple) else v for k, v in options.items()}
+    return attrgetter(name)(library)(**arguments, **(ZEROS if name in CELLS else {}))
 
 
 def halves(layer: Any) -> list[Any]:
@@ -135,26 +137,6 @@ def halves(layer: Any) -> list[Any]:
         if hasattr(layer, first):
             return [getattr(layer, first), getattr(layer, second)]
     return [layer]
-
-
-def exact(layer: Any) -> Any:
-    """A Keras layer that computes float64 in float64: of the engine's activations tanh alone does not, on JAX."""
-    import jax.numpy
-    import keras
-
-    inner = [getattr(layer, "layer", layer), *halves(layer)]  # also TimeDistributed's
-    for cell in [getattr(half, "cell", half) for half in inner]:
-        for name in ("activation", "recurrent_activation"):
-            if getattr(cell, name, None) is keras.activations.tanh:
-                setattr(cell, name, jax.numpy.tanh)
-    return layer
-
-
-def unit_scale(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """A weight: kernel N(0, 1/D), recurrent kernel with orthonormal rows, bias N(0, 1)."""
-    if name.endswith("recurrent_kernel"):
-        return np.linalg.qr(rng.standard_normal(shape[::-1]))[0].T
-    return rng.standard_normal(shape) / (np.sqrt(shape[0]) if name.endswith("kernel") else 1.0)
 
 
 def draw_mask(kind: str, N: int, T: int, rng: np.random.Generator) -> Array | None:
@@ -187,8 +169,8 @@ def keras_call(
     variables = kept_variables(layer)
 
     def outputs(weights: Any, x: Any, states: Any) -> Any:
-        given = [*zip(layer.trainable_variables, weights, strict=True), *zip(variables, kept, strict=True)]
-        with keras.StatelessScope(state_mapping=given) as scope:
+        values = [*zip(layer.trainable_variables, weights, strict=True), *zip(variables, kept, strict=True)]
+        with keras.StatelessScope(state_mapping=values) as scope:
             m = None if mask is None else jax.numpy.asarray(mask)
             out = layer(x, training=training, mask=m, initial_state=states)
         return list(out) if isinstance(out, list | tuple) else [out], [scope.get_current_value(v) for v in variables]
@@ -205,7 +187,7 @@ def kept_variables(layer: Any) -> list[Any]:
     return [v for half in halves(layer) for v in half.states or ()]
 
 
-def compare(case: Case) -> list[tuple[str, float | None]]:
+def compare(case: LayerCase) -> list[tuple[str, float | None]]:
     """The relative error ‖engine - Keras‖ / ‖Keras‖ of every array, by its kind; None where both are 0 throughout.
 
     Empty for a case that runs away.
@@ -214,12 +196,13 @@ def compare(case: Case) -> list[tuple[str, float | None]]:
 
     N, T, D, H = case.shape
     rng = np.random.default_rng(case.seed)
-    ours, theirs = make(le, case.spec), exact(make(keras.layers, case.spec))
+    ours, theirs = make(le, case.spec), exact_tanh(make(keras.layers, case.spec))
     ours.build((T, D), "float64", case.backend, rng)
     theirs.build((N, T, D))
-    scale = 0.5 if any(set(half.activations.values()) & GROWING for half in halves(ours)) else 1.0
-    for name, w in ours.weights.items():
-        w[...] = scale * unit_scale(name, w.shape, rng)
+    unit_scale(ours, rng)
+    if any(set(half.activations.values()) & GROWING for half in halves(ours)):
+        for w in ours.weights.values():
+            w *= 0.5
     theirs.set_weights(list(ours.weights.values()))
     names = [name for half in halves(ours) for name in half.state_names]  # of the states
     n = 2 if getattr(ours, "merge_mode", "") is None else 1  # outputs before the states
@@ -230,10 +213,11 @@ def compare(case: Case) -> list[tuple[str, float | None]]:
         states = list(rng.standard_normal((len(names), N, H))) if case.initial_state and not repeat else None
         share_dropout(ours, theirs, x)
         with one_thread_pool(ours.backends()), np.errstate(over="ignore", invalid="ignore"):  # it may run away
-            out, tape = ours.forward(x, case.training, mask, states)
+            y, last, tape = ours.forward(x, case.training, mask, states)
+            out = ours.outputs(y, last)
             out = out if isinstance(out, list) else [out]
             upstream = [rng.standard_normal(y.shape) for y in out]
-            dx, dstates, dw = ours.run_backward(tape, upstream[:n] if n == 2 else upstream[0], upstream[n:])
+            dx, dstates, dw = ours.backward(tape, upstream[:n] if n == 2 else upstream[0], upstream[n:])
         expected, dw_, dx_, dstates_, kept = keras_call(theirs, kept, x, case.training, mask, states, upstream)
         kinds = ["output"] * n + [f"state {name}" for name in names[: len(out) - n]] + ["gradient x"]
         kinds += [f"gradient {name}0" for name in names if dstates_]
@@ -255,43 +239,34 @@ def error(a: Array, b: Array) -> float | None:
     return float(np.linalg.norm(a - b) / np.linalg.norm(b))
 
 
-# -- the long run ------------------------------------------------------------------------------------------------------
+# -- the command -------------------------------------------------------------------------------------------------------
 
 
-def run(examples: int, number: int) -> bool:
-    """Compares `examples` cases drawn with this seed, prints what came out, and says whether all agreed."""
+def run(examples: int, seed: int) -> bool:
+    """Compares `examples` cases of this seed and prints what came out; True when all of them agree."""
     import_keras("float64")
-    worst: dict[str, tuple[float, Case]] = {}
-    compared, zero, drawn, wrong, started = Counter[str](), Counter[str](), Counter[str](), [], time.perf_counter()
-
-    @seed(number)
-    @settings(
-        max_examples=examples, database=None, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
-    )  # fmt: skip
-    @given(cases())
-    def one(case: Case) -> None:
+    worst: dict[str, tuple[float, LayerCase]] = {}
+    compared, zero, runaways, apart, started = Counter[str](), Counter[str](), 0, 0, time.perf_counter()
+    for n, case in enumerate(random_cases(examples, seed), 1):
         errors = compare(case)
-        drawn["cases"] += 1
-        drawn["runaways"] += not errors
-        if drawn["cases"] % 500 == 0:
-            print(f"{drawn['cases']} examples, {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+        runaways += not errors
         for kind, e in errors:
             (zero if e is None else compared)[kind] += 1
             if e is not None and not e <= worst.get(kind, (-1.0, case))[0]:
                 worst[kind] = e, case
         if not all(e is None or e <= TOLERANCE for _, e in errors):
-            wrong.append(case)
+            apart += 1
             print(f"APART {errors}\n  {case}", flush=True)
-
-    one()
+        if n % 500 == 0:
+            print(f"{n} examples, {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
     print(
-        f"{drawn['cases']} examples of seed {number} in {time.perf_counter() - started:.0f} s: {len(wrong)} apart by more "
-        f"than {TOLERANCE:g}; {drawn['runaways']} ran away in Keras and were left out"
+        f"{examples} examples of seed {seed} in {time.perf_counter() - started:.0f} s: {apart} differ by more than "
+        f"{TOLERANCE:g}; {runaways} were left out because their numbers in Keras run away"
     )
-    print(f"{compared.total()} arrays compared, {zero.total()} were 0 on both sides (not exercised)")
+    print(f"{compared.total()} arrays compared; {zero.total()} were 0 on both sides (not exercised)")
     for kind, (e, case) in sorted(worst.items()):
         print(f"{kind:<26} {compared[kind]:>6} compared, {zero[kind]:>5} zero, worst {e:.1e} at {case}")
-    return not wrong
+    return not apart
 
 
 def main() -> None:

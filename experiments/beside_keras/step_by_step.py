@@ -1,4 +1,4 @@
-"""The engine and Keras batch by batch: where two models of your own first part, down to the element.
+"""The engine and Keras batch by batch: where your two models first differ, down to the element.
 
 Every batch compares predictions, loss, each gradient, each optimizer moment and each weight. A difference is the
 largest |engine - Keras| of an array over Keras's largest entry, so that it does not depend on the array's scale.
@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 import lstm_engine as le
-from experiments.beside_keras.twins import import_keras_as_is, keras_slots, loss_and_gradients
+from experiments.beside_keras.twins import keras_slots, loss_and_gradients
+from experiments.reports.page import counted
 
 TOLERANCE = {"float32": 1e-3, "float64": 1e-6}
-"""Default tolerances. float32 parts by rounding that the steps amplify; in float64 Keras on JAX still computes means,
-and tanh unless told otherwise, in float32, which Adam's division by small moments can magnify a hundred times."""
+"""Default tolerances. In float32, training steps amplify rounding. In float64, Keras on JAX still computes means, and its
+tanh, in float32; Adam's division by small moments can magnify that a hundred times."""
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Departure:
 
 @dataclass
 class SideBySide:
-    """`rows`: one difference for every batch and quantity. `ok` and `first` say whether and where the two part."""
+    """`rows`: one difference for every batch and quantity. `ok` and `first` say whether and where the two first differ."""
 
     tolerance: float
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -55,18 +56,17 @@ class SideBySide:
     def __str__(self) -> str:
         largest = pd.DataFrame(self.rows).groupby("quantity", sort=False)["difference"].max()
         lines = [f"{name:<36} {value:.1e}" for name, value in largest.items()]
-        head = (
-            f"largest relative difference over {_batches(self.rows[-1]['batch'] + 1)} (tolerance {self.tolerance:.0e}):"
-        )
+        batches = counted(self.rows[-1]["batch"] + 1, "batch", "batches")
+        head = f"largest relative difference over {batches} (tolerance {self.tolerance:.0e}):"
         return "\n".join([head, *lines, self.verdict])
 
     @property
     def verdict(self) -> str:
         if self.first is None:
-            return "the two stay together"
+            return "the two stay within the tolerance"
         f = self.first
         return (
-            f"they part first in batch {f.batch} at {f.quantity}{list(f.element)}: engine {f.engine:.9g}, "
+            f"they first differ in batch {f.batch} at {f.quantity}{list(f.element)}: engine {f.engine:.9g}, "
             f"Keras {f.keras:.9g} (difference {f.difference:.1e} of the largest entry)"
         )
 
@@ -82,9 +82,10 @@ def side_by_side(
 ) -> SideBySide:
     """Trains both compiled models on the same batches and compares everything after each.
 
-    X (N, T, D) and y (N,) or (N, 1); batch k takes the next batch_size rows, round and round. Both models move; make
-    copies if you still need them as they are. The models must start from the same weights (`from_keras` sees to it) and
-    have the same optimizer; dropout must be off, as its masks are drawn differently. tol: see TOLERANCE.
+    X (N, T, D) and y (N,) or (N, 1); batch k takes the next batch_size rows, and begins again after the last row. Both
+    models are trained; copy them first if you still need the present weights. The models must start from the same weights
+    (`from_keras` ensures it) and have the same optimizer; dropout must be off, as its masks are drawn differently.
+    tol: see TOLERANCE.
     """
     X, y = np.asarray(X), np.asarray(y)
     result = SideBySide(TOLERANCE[engine_model.dtype] if tol is None else tol)
@@ -115,17 +116,14 @@ def side_by_side(
 
 
 def _tensors(arrays: list[np.ndarray]) -> list[Any]:
-    keras = import_keras_as_is()
+    import keras
+
     return [keras.ops.convert_to_tensor(a) for a in arrays]
 
 
 def _weights(kind: str, engine_model: le.Sequential, keras_model: Any) -> list[tuple[str, np.ndarray, np.ndarray]]:
     pairs = zip(engine_model.weights.items(), keras_model.get_weights(), strict=True)
     return [(f"{kind} {name}", w.copy(), v) for (name, w), v in pairs]
-
-
-def _batches(n: int) -> str:
-    return "1 batch" if n == 1 else f"{n} batches"
 
 
 def _check(
@@ -156,7 +154,7 @@ def _compare(result: SideBySide, batch: int, quantity: str, ours: np.ndarray, th
     scale = float(np.abs(theirs).max())
     difference = float(apart.max()) / scale if scale else float(apart.max())
     result.rows.append({"batch": batch, "quantity": quantity, "difference": difference})
-    if result.first is None and not difference <= result.tolerance:  # NaN parts them too
+    if result.first is None and not difference <= result.tolerance:  # NaN is a difference too
         at = np.unravel_index(int(np.argmax(np.where(np.isnan(apart), np.inf, apart))), apart.shape)
         element = tuple(int(k) for k in at)
         result.first = Departure(batch, quantity, element, float(ours[element]), float(theirs[element]), difference)

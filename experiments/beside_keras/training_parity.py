@@ -2,8 +2,8 @@
 
 `python -m experiments.beside_keras.training_parity` prints how far the weights are apart.
 
-Stacked, bidirectional with a real mask, and GRU; Adam, AdamW and RMSprop with clipping and a schedule; class weights. Both
-sides go through their own train_on_batch; tests/experiments/beside_keras holds the weights together within 1e-8.
+Stacked, bidirectional with a real mask, and GRU; Adam, AdamW and RMSprop with clipping and a schedule; class weights. Each
+side uses its own train_on_batch. tests/experiments/beside_keras asserts that the weights stay within 1e-8 of each other.
 """
 
 import sys
@@ -12,8 +12,9 @@ from unittest.mock import patch
 import numpy as np
 
 import lstm_engine as le
-from experiments.beside_keras.random_layers import Array, Spec, exact, make, unit_scale
-from experiments.beside_keras.twins import import_keras
+from experiments.beside_keras.random_layers import Array, Spec, make
+from experiments.beside_keras.twins import exact_tanh, import_keras
+from lstm_engine.gradient_check import unit_scale
 
 HEAD = ("Dense", {"units": 1, "activation": "sigmoid"})
 STACK = [("LSTM", {"units": 8, "return_sequences": True}), ("LSTM", {"units": 6}), HEAD]
@@ -33,10 +34,10 @@ TRAININGS: dict[str, tuple[list[Spec], str, Spec]] = {
 }
 
 
-def train(name: str, steps: int = 100, seed: int = 0) -> dict[str, tuple[Array, Array, Array]]:
-    """Every weight after `steps` batches here and in Keras, and at the start. Half of the classes weigh double.
+def train_both(name: str, steps: int = 100, seed: int = 0) -> dict[str, tuple[Array, Array, Array]]:
+    """By weight: its value after `steps` batches here, the same in Keras, and its value at the start.
 
-    Batches of 16, a power of two, since Keras on JAX divides by the batch in float32.
+    Half of the classes have double weight. Batches of 16, a power of two, since Keras on JAX divides by the batch in float32.
     """
     keras = import_keras("float64")
     import jax.numpy
@@ -45,11 +46,11 @@ def train(name: str, steps: int = 100, seed: int = 0) -> dict[str, tuple[Array, 
     N, T, D, K = 64, 12, 3, 4
     rng = np.random.default_rng(seed)
     ours = le.Sequential([make(le, spec) for spec in stack], dtype="float64")
-    theirs = keras.Sequential([keras.Input((T, D)), *(exact(make(keras.layers, spec)) for spec in stack)])
+    theirs = keras.Sequential([keras.Input((T, D)), *(exact_tanh(make(keras.layers, spec)) for spec in stack)])
     ours.compile(make(le, optimizer), loss)
     theirs.compile(make(keras.optimizers, optimizer), loss)
     ours.build((T, D))
-    ours.set_weights([unit_scale(n, w.shape, rng) for n, w in ours.weights.items()])
+    unit_scale(ours, rng)
     theirs.set_weights(ours.get_weights())
     start = ours.get_weights()
     live = np.arange(T)[:, None] < rng.integers(1, T + 1, (N, 1, 1))  # (N, T, 1)
@@ -64,10 +65,10 @@ def train(name: str, steps: int = 100, seed: int = 0) -> dict[str, tuple[Array, 
 
 
 def report() -> bool:
-    """Prints how far the weights are apart after 100 steps of each training, and says whether all are within 1e-8."""
+    """Prints the distance of the weights after 100 steps of each training; True when all are within 1e-8."""
     apart = {}
     for name in TRAININGS:
-        weights = train(name).values()
+        weights = train_both(name).values()
         apart[name] = max(float(np.abs(a - b).max()) for a, b, _ in weights)
         moved = max(float(np.abs(a - start).max()) for a, _, start in weights)
         print(f"{name:<36} 100 steps: weights moved by up to {moved:.1e}, and are at most {apart[name]:.1e} apart")

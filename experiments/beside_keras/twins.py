@@ -1,6 +1,6 @@
-"""Keras as the reference: its twin of an engine model and back, its gradients, and what float64 takes.
+"""Keras as the reference: an engine model's twin in Keras and back, Keras's gradients, and exact float64 in Keras.
 
-Any backend through KERAS_BACKEND (JAX unless told otherwise). Keras is imported when first needed.
+KERAS_BACKEND names Keras's backend; without it, JAX. Keras is imported when it is first needed.
 """
 
 import os
@@ -39,24 +39,13 @@ def import_keras(dtype: str = "float32") -> Any:
 def to_keras(model: le.Sequential) -> Any:
     """The Keras twin of a built and compiled engine model: same layers, weights, optimizer, loss and metrics."""
     keras = import_keras(model.dtype)
-    layers = [_layer_to_keras(keras, layer, model.dtype) for layer in model.layers]
+    layers = [exact_tanh(keras.layers.deserialize(layer_config(layer, model.dtype))) for layer in model.layers]
     twin = keras.Sequential([keras.Input(model.input_shape), *layers])
     twin.set_weights(model.get_weights())
     if model.optimizer and model.loss:
         config = {name: value for name, value in model.optimizer.config().items() if value is not None}
         optimizer = getattr(keras.optimizers, type(model.optimizer).__name__).from_config(config)
         twin.compile(optimizer, model.loss.name, metrics=[_metric_to_keras(keras, m) for m in model.metrics])
-    return twin
-
-
-def _layer_to_keras(keras: Any, layer: Any, dtype: str) -> Any:
-    twin = keras.layers.deserialize(layer_config(layer, dtype))
-    exact = exact_tanh(keras, dtype).get("activation")
-    for part in (twin, *(getattr(twin, name, twin) for name in ("forward_layer", "backward_layer", "layer"))):
-        cell = getattr(part, "cell", part)
-        for name in ("activation", "recurrent_activation"):
-            if exact and _activation_name(getattr(cell, name, None)) == "tanh":
-                setattr(cell, name, exact)
     return twin
 
 
@@ -70,31 +59,38 @@ def _metric_to_keras(keras: Any, metric: Any) -> Any:
     return getattr(keras.metrics, kind)(**options)
 
 
-def exact_tanh(keras: Any, dtype: str) -> dict[str, Any]:
-    """On JAX, `keras.ops.tanh` computes float64 in float32; jax.numpy's own does not."""
-    if dtype == "float64" and keras.backend.backend() == "jax":
+def exact_tanh(layer: Any) -> Any:
+    """Gives a float64 Keras layer jax.numpy's tanh and returns it: on JAX Keras's own computes float64 in float32."""
+    import keras
+
+    if layer.compute_dtype == "float64" and keras.backend.backend() == "jax":
         import jax.numpy
 
-        return {"activation": jax.numpy.tanh}
-    return {}
+        for part in (layer, *(getattr(layer, name, layer) for name in ("forward_layer", "backward_layer", "layer"))):
+            cell = getattr(part, "cell", part)
+            for name in ("activation", "recurrent_activation"):
+                if getattr(cell, name, None) is keras.activations.tanh:
+                    setattr(cell, name, jax.numpy.tanh)
+    return layer
 
 
-# What of a Keras layer's config does not matter here: weights are copied, so how they began does not.
+# Entries of a Keras layer's config that change nothing here: the weights are copied, so initialisers do not matter.
 IGNORED = {"name", "dtype", "build_config", "unit_forget_bias"}
 IGNORED |= {"kernel_initializer", "recurrent_initializer", "bias_initializer"}
 
 
 def from_keras(keras_model: Any) -> le.Sequential:
-    """The engine's twin of a live Keras Sequential: layers, weights, and if compiled its optimizer with the state that
-    it has reached, loss and metrics.
+    """The engine's twin of a live Keras Sequential: its layers and weights, and, if it was compiled, its loss, its metrics
+    and its optimizer with the optimizer's state.
 
-    ValueError names every layer, option, optimizer or loss that the engine does not have; nothing is left out silently.
+    ValueError names each layer, option, optimizer or loss that the engine does not have; nothing is left out silently.
     """
-    keras = import_keras_as_is()
+    import keras
+
     if not isinstance(keras_model, keras.Sequential) or not keras_model.built:
         raise ValueError("from_keras takes a built keras.Sequential: give it an Input, or call it on data once")
     layers = [_layer_from_keras(layer) for layer in keras_model.layers]
-    dtypes = {layer.dtype_policy.name for layer in keras_model.layers}  # the model's own is not what its layers use
+    dtypes = {layer.dtype_policy.name for layer in keras_model.layers}  # the model's policy may differ from its layers'
     if dtypes not in ({"float32"}, {"float64"}):
         raise ValueError(
             f"the layers compute in {', '.join(sorted(dtypes))}; the engine has float32 or float64, for all of them"
@@ -120,13 +116,6 @@ def from_keras(keras_model: Any) -> le.Sequential:
     return model
 
 
-def import_keras_as_is() -> Any:
-    """Keras as the caller has set it up."""
-    import keras
-
-    return keras
-
-
 def _layer_from_keras(layer: Any) -> Any:
     kind = type(layer).__name__
     if kind not in LAYERS:
@@ -142,21 +131,21 @@ def _layer_from_keras(layer: Any) -> Any:
         return le.TimeDistributed(inner, name=layer.name)
     names = {"units": 1, "rate": 0.0}
     defaults = type(layer)(**{name: value for name, value in names.items() if name in config}).get_config()
-    given = {}
+    options = {}
     for name, value in config.items():
         if name.endswith("activation"):
-            value = given[name] = _activation_name(getattr(layer, name))
+            value = options[name] = _activation_name(getattr(layer, name))
             if value not in ACTIVATIONS:
                 raise ValueError(f"layer {layer.name} has {name}={value!r}; the engine has {', '.join(ACTIVATIONS)}")
         elif name in IGNORED or value is None:
             continue
         elif name.endswith("_regularizer"):
-            given[name] = _penalty_from_keras(layer, name, value)
+            options[name] = _penalty_from_keras(layer, name, value)
         elif name in LAYERS[kind].options():
-            given[name] = value
+            options[name] = value
         elif value != defaults[name]:
             raise ValueError(f"layer {layer.name} has {name}={value!r}, which the engine's {kind} does not have")
-    return LAYERS[kind](name=layer.name, **given)
+    return LAYERS[kind](name=layer.name, **options)
 
 
 def _bidirectional_from_keras(layer: Any) -> Any:
@@ -194,7 +183,9 @@ def _optimizer_from_keras(optimizer: Any) -> Any:
 
 def keras_slots(keras_model: Any, names: list[str]) -> dict[str, np.ndarray]:
     """The optimizer's moments of a Keras model under the engine's names: "momentum/lstm/kernel", ..."""
-    to_numpy, optimizer = import_keras_as_is().ops.convert_to_numpy, keras_model.optimizer
+    import keras
+
+    to_numpy, optimizer = keras.ops.convert_to_numpy, keras_model.optimizer
     kinds = {"momentum": getattr(optimizer, "_momentums", None) or getattr(optimizer, "momentums", None)}
     kinds |= {"velocity": getattr(optimizer, "_velocities", None)}
     kinds |= {"average_gradient": getattr(optimizer, "_average_gradients", None)}
@@ -224,7 +215,8 @@ def _metric_from_keras(metric: Any) -> Any:
 
 def _loss_from_keras(loss: Any) -> str:
     """A loss's name, from its name, from Keras's function, or from an object whose options are Keras's defaults."""
-    keras = import_keras_as_is()
+    import keras
+
     if isinstance(loss, keras.losses.Loss):
         kind, defaults = type(loss).__name__, type(loss)().get_config()
         for name, value in loss.get_config().items():
@@ -239,7 +231,8 @@ def _loss_from_keras(loss: Any) -> str:
 
 def loss_and_gradients(keras_model: Any, X: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray, list[np.ndarray]]:
     """Keras's loss, predictions and gradients on one batch (dropout off), by its backend's own differentiation."""
-    keras = import_keras_as_is()
+    import keras
+
     X, y = keras.ops.convert_to_tensor(X), keras.ops.convert_to_tensor(y)
     backend = keras.backend.backend()
     if backend == "jax":

@@ -1,9 +1,8 @@
 """The command `lstm-engine`: each subcommand reads its options, calls one function, and shows what it returns.
 
 Exit codes: 0, 1 (it ran and the answer is bad), 2 (bad usage or input). Errors are one line; --debug shows the traceback.
-The commands stand in `voices` (recordings to numbers and to answers), `microscope` (a network from inside), `lessons`,
-`learning` (training and what it is worth), `study` (questions that take many trainings) and `proofs` (gradients, speed);
-what they share in `shared`.
+Open `shared.py` first, then the file of a command: `voices` (recordings to numbers and to answers), `microscope` (a network
+from inside), `lessons`, `learning` (training and its worth), `study` (many trainings), `proofs` (gradients, speed).
 """
 
 import sys
@@ -18,8 +17,8 @@ from experiments.cli.shared import app, err_console, escape_markup, studies
 __all__ = ["app", "learning", "lessons", "main", "microscope", "proofs", "studies", "study", "voices"]
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(show: bool) -> None:
+    if show:
         from importlib.metadata import version
 
         print(f"lstm-engine {version('lstm-engine')}")
@@ -36,7 +35,7 @@ def options(
 
 
 def main() -> None:
-    """Runs the command line; turns what went wrong into one line and an exit code."""
+    """Runs the command line; turns an error into one line and an exit code."""
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     warnings.showwarning = _show_warning

@@ -1,4 +1,4 @@
-"""Training and what it is worth: demo, train, evaluate, compare."""
+"""Training and its worth: demo, train, evaluate, compare."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +15,7 @@ from experiments.cli.shared import (
     Epochs,
     ExtractionRate,
     Force,
+    Jobs,
     LearningRate,
     OtherModel,
     Reading,
@@ -22,29 +23,28 @@ from experiments.cli.shared import (
     Seed,
     Units,
     app,
-    escape_markup,
     out_console,
     print_frame,
     print_json,
+    print_line,
     print_scores,
     stages,
-    workers,
 )
 
 
 @app.command(rich_help_panel="Training", epilog="Example: lstm-engine demo --out runs/demo")
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for everything that is made.")] = Path("runs/demo"),
+    out: Annotated[Path, typer.Option(help="Folder for all files that the demo writes.")] = Path("runs/demo"),
     speakers: Annotated[int, typer.Option(min=4, help="Speakers a sex to learn from.")] = 48,
-    test_speakers: Annotated[int, typer.Option(min=2, help="Further speakers a sex to test on, once.")] = 24,
+    test_speakers: Annotated[int, typer.Option(min=2, help="Further speakers a sex, for one test at the end.")] = 24,
     clips: Annotated[int, typer.Option(min=1, help="Clips of 5 s a speaker.")] = 4,
     epochs: Epochs = 20,
     seed: Seed = 0,
-    jobs: Annotated[int, typer.Option(callback=workers, help="Workers; -1 is one a core.")] = -1,
+    jobs: Jobs = -1,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """The whole way on synthetic voices: synthesise, extract, train beside Keras, compare, report."""
+    """The whole tutorial on synthetic voices: synthesise, extract, train beside Keras, compare, report."""
     from experiments.tutorial.demo import demo as run
 
     with stages() as stage:
@@ -55,7 +55,7 @@ def demo(
     for column in ("X", "side", "train", "held out", "s/epoch", "MiB", "same answers"):
         table.add_column(column, justify="left" if column in ("X", "side") else "right")
     for reading, r in result["readings"].items():
-        table.caption = f"{r['reference']}; 2 processes in turn; a report with pictures lies beside"
+        table.caption = f"{r['reference']}; the two processes train in turn"
         for side, name in (("engine", "engine"), ("reference", "Keras")):
             peak = r["peak_mib"][side]
             table.add_row(
@@ -66,7 +66,7 @@ def demo(
             )  # fmt: skip
     out_console.print(table)
     for reading, r in result["readings"].items():
-        print_scores(f"{reading}: further, unseen test speakers", r["test"])
+        print_scores(f"{reading}: unseen test speakers", r["test"])
     out_console.print(f"Report: {out / 'report.html'}", soft_wrap=True)
 
 
@@ -79,14 +79,17 @@ def demo(
 def train(
     context: typer.Context,
     data: Annotated[
-        Path, typer.Argument(help="What features wrote: tables, or frames; or for digits sad.npz and metadata.csv.")
+        Path,
+        typer.Argument(
+            help="Folder that features wrote (tables or frames); for digits, one with sad.npz and metadata.csv."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for model, history, pictures and report.")] = Path("runs/train"),
     task: Annotated[
         str, typer.Option(help="voices (male or female, from tables) or digits (spoken digits).")
     ] = "voices",
     target: Annotated[str, typer.Option(help="With --task digits: digit, sex, or both in turn.")] = "digit",
-    compare: Annotated[bool, typer.Option("--compare", help="With --task digits: Keras's twin beside it.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="With --task digits: train Keras's twin too.")] = False,
     reading: Reading = "frames",
     scale: Scale = True,
     units: Units = 64,
@@ -95,41 +98,44 @@ def train(
     learning_rate: LearningRate = 1e-3,
     watch: Annotated[
         Path | None,
-        typer.Option(help="With frames: a recording; gates.html shows its gates epoch by epoch. Keeps the epochs too."),
+        typer.Option(
+            help="With frames: a recording; gates.html shows its gates after each epoch. Includes --keep-epochs."
+        ),
     ] = None,
     keep_epochs: Annotated[
-        bool, typer.Option("--keep-epochs", help="With frames: the model of each epoch too, for inspect, in epochs/.")
+        bool,
+        typer.Option("--keep-epochs", help="With frames: also keep the model of each epoch, in epochs/ (for inspect)."),
     ] = False,
     seed: Seed = 0,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Trains the LSTM on a folder of tables, of frames, or of spoken digits, and reports on speakers it has not heard.
+    """Trains the LSTM on a folder of tables, of frames, or of spoken digits, and tests it on speakers it has not heard.
 
-    The report shows it from inside too: gates, saturation and gradients, by layer and epoch. The defaults of units,
-    epochs, batch size and learning rate are those of tables; frames and digits have their own.
+    The report also shows gates, saturation and gradients, by layer and epoch. The defaults of units, epochs, batch size and
+    learning rate are those for tables; for frames and digits there are other defaults.
     """
     from experiments.voices import training as voice_training
 
     settings = {"reading": reading, "scale": scale, "units": units, "epochs": epochs}
     settings |= {"batch_size": batch_size, "learning_rate": learning_rate, "target": target, "compare": compare}
     settings |= {"watch": watch, "keep_epochs": keep_epochs}
-    given = {k: v for k, v in settings.items() if context.get_parameter_source(k).name == "COMMANDLINE"}
+    chosen = {k: v for k, v in settings.items() if context.get_parameter_source(k).name == "COMMANDLINE"}
     foreign = {"voices": ("target", "compare"), "digits": ("reading", "scale", "watch", "keep_epochs")}
     if task not in foreign:
         raise ValueError(f"--task must be voices or digits, got {task!r}")
-    if refused := [f"--{name.replace('_', '-')}" for name in foreign[task] if name in given]:
+    if refused := [f"--{name.replace('_', '-')}" for name in foreign[task] if name in chosen]:
         raise ValueError(f"{' and '.join(refused)} does nothing with --task {task}: leave it out")
     if task == "digits":
-        return _train_digits(data, out, {"target": target} | given, seed, force, as_json)
+        return _train_digits(data, out, {"target": target} | chosen, seed, force, as_json)
     if voice_training.fits(data):
-        return _train_frames(data, out, given, seed, force, as_json)
-    if refused := [f"--{name.replace('_', '-')}" for name in ("watch", "keep_epochs") if name in given]:
+        return _train_frames(data, out, chosen, seed, force, as_json)
+    if refused := [f"--{name.replace('_', '-')}" for name in ("watch", "keep_epochs") if name in chosen]:
         raise ValueError(f"{' and '.join(refused)} needs frames, as features --recipe frames writes them, not tables")
-    from experiments.tutorial.training import train as run
+    from experiments.tutorial.training import train_on_tables
 
     verbose = int(out_console.is_terminal and not as_json)
-    result = run(data, out, reading, scale, units, epochs, batch_size, learning_rate, seed, verbose, force)
+    result = train_on_tables(data, out, reading, scale, units, epochs, batch_size, learning_rate, seed, verbose, force)
     if as_json:
         return print_json(result)
     print_scores("held-out speakers", result)
@@ -141,7 +147,7 @@ def _train_frames(data: Path, out: Path, settings: dict[str, Any], seed: int, fo
     from experiments.voices.training import train as run
 
     if refused := [f"--{name}" for name in ("reading", "scale") if name in settings]:
-        raise ValueError(f"{' and '.join(refused)} is about tables, and {data} holds frames: leave it out")
+        raise ValueError(f"{' and '.join(refused)} works on tables, and {data} holds frames: leave it out")
     with stages() as stage:
         result = run(data, out, seed, force, stage("Training"), **settings)
     if as_json:
@@ -166,20 +172,20 @@ def _show_evaluation(result: dict[str, Any], notes: list[str]) -> None:
         page.sentence(result),
     ]
     for line in lines:
-        out_console.print(escape_markup(line), soft_wrap=True)
+        print_line(line)
 
 
 def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
     """train --task digits: the published training speakers, and the published test speakers once."""
-    from experiments.digits.digits import train as run
-    from experiments.digits.digits import words
+    from experiments.digits.page import digits_sentence
+    from experiments.digits.training import train_on_digits
 
     with stages() as stage:
-        result = run(data, out, **settings, seed=seed, force=force, stage=stage)
+        result = train_on_digits(data, out, **settings, seed=seed, force=force, stage=stage)
     if as_json:
         return print_json(result)
     for one in result.values() if settings["target"] == "both" else [result]:
-        out_console.print(f"{words(one)}\nReport: {Path(one['run']) / 'report.html'}", soft_wrap=True)
+        out_console.print(f"{digits_sentence(one)}\nReport: {Path(one['run']) / 'report.html'}", soft_wrap=True)
 
 
 @app.command(
@@ -194,29 +200,38 @@ def evaluate(
         Path | None, typer.Argument(help="Tables of the tutorial's recipe: male_features.csv, female_features.csv.")
     ] = None,
     corpus: Annotated[
-        Path | None, typer.Option(help="Recordings, or a folder of clips that `features --recipe frames` measured.")
+        Path | None, typer.Option(help="Recordings, or a folder that `features --recipe frames` wrote.")
     ] = None,
     kind: Annotated[
-        str | None, typer.Option(help="What --corpus is, where it is not plain: as features --corpus.")
+        str | None, typer.Option(help="The kind of corpus, if it is not recognised (see features --corpus).")
     ] = None,
     part: Annotated[
         str | None,
-        typer.Option(help="Of tables: held-out, train, test or all. Of a corpus: all, or its own name for it."),
+        typer.Option(
+            help="Of tables: held-out, train, test or all. Of a corpus: all, or a part as the corpus names it."
+        ),
     ] = None,
     speakers_of: Annotated[
-        str | None, typer.Option(help="Whose names the speakers' are, to know those again whom the model has heard.")
+        str | None,
+        typer.Option(
+            help="The corpus whose speaker names these are, to recognise speakers that the model was trained on."
+        ),
     ] = None,
     allow_known: Annotated[
-        bool, typer.Option("--allow-known", help="Leave out what the model has learnt from, instead of refusing it.")
+        bool,
+        typer.Option(
+            "--allow-known",
+            help="Leave out clips and speakers that the model was trained on, instead of refusing the corpus.",
+        ),
     ] = False,
-    out: Annotated[Path, typer.Option(help="With --corpus: folder for report, tables and what was measured.")] = Path(
+    out: Annotated[Path, typer.Option(help="With --corpus: folder for the report, tables and measured clips.")] = Path(
         "runs/evaluate"
     ),
-    jobs: Annotated[int, typer.Option(callback=workers, help="Workers; -1 is one a core.")] = 1,
+    jobs: Jobs = 1,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Scores of a trained model beside baselines: on a folder of tables, or on voices of another corpus.
+    """Scores a trained model beside baselines: on a folder of tables, or on another corpus.
 
     Exit 1 when a clip of the corpus could not be measured.
     """
@@ -227,8 +242,8 @@ def evaluate(
 
         if voices.fits(data):
             raise ValueError(f"{data} holds frames, not tables: evaluate --corpus {data}")
-        given = {k for k in context.params if context.get_parameter_source(k).name == "COMMANDLINE"}
-        if foreign := given & {"kind", "speakers_of", "allow_known", "out", "jobs", "force"}:
+        chosen = {k for k in context.params if context.get_parameter_source(k).name == "COMMANDLINE"}
+        if foreign := chosen & {"kind", "speakers_of", "allow_known", "out", "jobs", "force"}:
             raise ValueError(f"--{min(foreign).replace('_', '-')} goes with --corpus, not with a folder of tables")
         if model is None:
             raise ValueError("name the model that train wrote with --model: the shipped one reads frames, not tables")
@@ -240,18 +255,18 @@ def evaluate(
     from experiments.voices.pretrained import SHIPPED
 
     voice = clip_model.load(model or SHIPPED)
-    say = (lambda text: None) if as_json else (lambda text: out_console.print(escape_markup(text), soft_wrap=True))
+    say = (lambda text: None) if as_json else print_line
     with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn()) as stage:
-        found = cross_corpus.evaluate_corpus(
+        evaluation = cross_corpus.evaluate_corpus(
             voice, voice.network.metadata, corpus, out, kind, part or "all", speakers_of, allow_known, jobs, force,
             stage("Measuring"), say,
         )  # fmt: skip
     if as_json:
-        print_json(found.result | {"notes": found.notes})
+        print_json(evaluation.result | {"notes": evaluation.notes})
     else:
-        _show_evaluation(found.result, found.notes)
+        _show_evaluation(evaluation.result, evaluation.notes)
         out_console.print(f"Report: {out / 'report.html'}", soft_wrap=True)
-    raise typer.Exit(1 if found.failed else 0)
+    raise typer.Exit(1 if evaluation.failed else 0)
 
 
 @app.command(
@@ -269,18 +284,21 @@ def compare(
     learning_rate: LearningRate = 1e-3,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     seed: Seed = 0,
-    seeds: Annotated[int, typer.Option(min=1, help="Repeat with so many seeds, from --seed on.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, help="Repeat with this many seeds, starting from --seed.")] = 1,
     control: Annotated[
-        bool, typer.Option("--control", help="Keras against itself, from weights moved by 6e-8.")
+        bool,
+        typer.Option("--control", help="Keras against itself: the second copy starts from weights changed by 6e-8."),
     ] = False,
-    steps: Annotated[int | None, typer.Option(min=1, help="Follow both batch by batch, for so many batches.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Compare both after each batch, for this many batches.")
+    ] = None,
     tol: Annotated[float | None, typer.Option(help="With --steps: the largest relative difference allowed.")] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """The engine beside Keras: same initial weights, same batches. With --steps, exit 1 when they part."""
+    """The engine beside Keras: same initial weights, same batches. With --steps, exit 1 when they differ too much."""
     from experiments.reports.run import Run
-    from experiments.tutorial import comparison_report as compare_report
+    from experiments.tutorial import comparison_report
     from experiments.tutorial.comparison import compare as run_epochs
     from experiments.tutorial.task import metadata, read_task, recipe_of
 
@@ -305,22 +323,22 @@ def compare(
             comparisons.append(comparison)
             if k == seed and not control:
                 model.save(run.folder / "model.safetensors", metadata(task, recipe, synthetic, seed))
-    page = compare_report.write(run, task, comparisons, synthetic, "lstm-engine compare")
+    page = comparison_report.write_comparison(run, task, comparisons, synthetic, "lstm-engine compare")
     run.write_config("compare", **settings, epochs=epochs, seeds=seeds, control=control)
     if as_json:
         return print_json(
-            {"comparisons": [c.as_json() for c in comparisons], "closeness": compare_report.closeness(comparisons)}
+            {"comparisons": [c.as_json() for c in comparisons], "closeness": comparison_report.closeness(comparisons)}
         )
     if seeds == 1:
-        table = compare_report.readable(comparisons[0].table)
+        table = comparison_report.readable(comparisons[0].table)
         apart = [c for c in table if "seconds" in c or "difference" in c or c == "agreement"]
         print_frame("Every epoch", table.drop(columns=apart))
-        print_frame("How far apart after every epoch, and its seconds", table[apart])
+        print_frame("Differences after every epoch, and its seconds", table[apart])
     print_frame(
         "At the end" + (", mean and range over the seeds" if seeds > 1 else ""),
-        compare_report.summary(task, comparisons),
+        comparison_report.summary(task, comparisons),
     )
-    for part, c in compare_report.closeness(comparisons).items():
+    for part, c in comparison_report.closeness(comparisons).items():
         gap, agreement = c["largest_accuracy_gap_points"], c["smallest_agreement"]
         words = part.replace("_", "-")
         out_console.print(
@@ -330,7 +348,7 @@ def compare(
 
 
 def _compare_steps(run: Any, task: Any, settings: dict[str, Any], steps: int, tol: float | None, as_json: bool) -> None:
-    """compare --steps: everything after each batch, from one pair of models."""
+    """compare --steps: all quantities after each batch, from one pair of models."""
     from experiments.beside_keras.step_by_step import side_by_side
     from experiments.beside_keras.twins import import_keras, to_keras
     from experiments.tutorial.task import voice_model

@@ -1,4 +1,4 @@
-"""Is it right, and how fast: gradcheck, bench."""
+"""Is the engine right, and how fast is it: gradcheck, bench."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -7,16 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from experiments.cli.shared import (
-    AsJson,
-    Force,
-    app,
-    escape_markup,
-    out_console,
-    print_frame,
-    print_json,
-    stages,
-)
+from experiments.cli.shared import AsJson, Force, app, out_console, print_frame, print_json, print_line, stages
 
 
 @app.command(
@@ -27,28 +18,40 @@ from experiments.cli.shared import (
 def gradcheck(
     context: typer.Context,
     model: Annotated[
-        str, typer.Option("--model", "-m", help="lstm, gru, simple_rnn, bidirectional, demo, long, or a model's file.")
+        str,
+        typer.Option("--model", "-m", help="lstm, gru, simple_rnn, bidirectional, demo, long, or the file of a model."),
     ] = "lstm",
-    everything: Annotated[bool, typer.Option("--all", help="Every cell with every option, NumPy and Numba.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Check every cell with every option, in NumPy and in Numba.")
+    ] = False,
     mutants: Annotated[
-        bool, typer.Option("--mutants", help="Which checks notice which mistakes: is this one able to?")
+        bool,
+        typer.Option(
+            "--mutants", help="Plant 99 known bugs one at a time and list which checks catch each (about 3 minutes)."
+        ),
     ] = False,
     method: Annotated[str, typer.Option(help="complex, central or richardson.")] = "complex",
     elements: Annotated[int, typer.Option(min=0, help="Numbers of each parameter to check one by one; 0: all.")] = 200,
     tol: Annotated[float | None, typer.Option(help="The largest norm-wise relative error that passes.")] = None,
-    step: Annotated[float | None, typer.Option(help="The estimator's step; a sweep finds a difference's.")] = None,
-    dtype: Annotated[str, typer.Option(help="float64, or float32 to check a model as it computes.")] = "float64",
-    dropout: Annotated[str | None, typer.Option(help="For a model with dropout: frozen masks, or off.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Draws the numbers to check.")] = 0,
+    step: Annotated[
+        float | None, typer.Option(help="The step of the method. Without this option a difference's step is searched.")
+    ] = None,
+    dtype: Annotated[
+        str, typer.Option(help="float64, or float32 to check a model in the precision in which it trains.")
+    ] = "float64",
+    dropout: Annotated[
+        str | None, typer.Option(help="For a model with dropout: frozen (one mask, kept) or off.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the numbers to check.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for report.html, CSV, JSON and pictures.")] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Proves the gradients of a model, by the complex step through the readable NumPy path. Exit 1 when one is wrong."""
+    """Proves the gradients of a model with the complex step through the readable NumPy path. Exit 1 when one is wrong."""
     from experiments.laboratory import command
 
-    given = {k for k in context.params if context.get_parameter_source(k).name == "COMMANDLINE"}
-    if (everything or mutants) and (foreign := given - {"everything", "mutants", "as_json", "out", "force"}):
+    chosen = {k for k in context.params if context.get_parameter_source(k).name == "COMMANDLINE"}
+    if (everything or mutants) and (foreign := chosen - {"everything", "mutants", "as_json", "out", "force"}):
         names = " and ".join(sorted(f"--{name}" for name in foreign))
         raise ValueError(
             f"{names} {'belongs' if len(foreign) == 1 else 'belong'} to the check of one model: leave out --all and --mutants"
@@ -67,7 +70,7 @@ def gradcheck(
         if everything:
             result = command.check_everything(stage("Every cell with every option"), out, force)
         elif mutants:
-            result = command.check_the_check(stage("Making mistakes"), out, force)
+            result = command.check_the_check(stage("Planting bugs"), out, force)
         else:
             result = command.check_model(model, dtype, options, stage("Checking"), out, force)
     if as_json:
@@ -85,18 +88,21 @@ def gradcheck(
 )
 def bench(
     what: Annotated[
-        str | None, typer.Option(help="train, inference, threads, growth, memory, start; some with commas, or all.")
+        str | None, typer.Option(help="train, inference, threads, growth, memory, start; several with commas, or all.")
     ] = None,
     shapes: Annotated[
         str | None,
-        typer.Option(help="Names of the grid, or TxDxHxB; some with commas, or all. Growth and start have their own."),
+        typer.Option(
+            help="Names from the grid, or TxDxHxB; several with commas, or all. Growth and start have fixed shapes."
+        ),
     ] = None,
     peers: Annotated[
         str | None, typer.Option(help="torch, keras-jax, keras-tensorflow, keras-torch, onnxruntime, numpy, or all.")
     ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Turns of every side at every shape.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Turns of each library at each shape.")] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A minute instead of most of an hour: the tutorial's shape, few rounds.")
+        bool,
+        typer.Option("--quick", help="A minute instead of most of an hour: only the tutorial's shape, and few rounds."),
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder for JSON, pictures and report.")] = Path("runs/bench"),
     force: Force = False,
@@ -108,20 +114,14 @@ def bench(
     from experiments.bench import shapes as grid
     from experiments.reports.run import Run
 
-    changed = {
-        "parts": what and benchmark.parse_parts(what),
-        "shapes": shapes and grid.parse(shapes),
-        "peers": peers,
-        "rounds": rounds,
-    }
-    plan = replace(
-        benchmark.QUICK if quick else benchmark.FULL, **{name: v for name, v in changed.items() if v is not None}
-    )
+    changed = {"parts": what and benchmark.parse_parts(what), "shapes": shapes and grid.parse(shapes)}
+    changed = {k: v for k, v in (changed | {"peers": peers, "rounds": rounds}).items() if v is not None}
+    plan = replace(benchmark.QUICK if quick else benchmark.FULL, **changed)
     sides.choose(plan.peers)  # refuses an unknown name before anything is written
     run = Run(out, force)
     with stages() as stage:
         result = benchmark.bench(plan, stage)
-    written = page.write(run, result, "lstm-engine bench")
+    written = page.write_bench(run, result, "lstm-engine bench")
     run.write_config("bench", **asdict(plan))
     if as_json:
         return print_json(result)
@@ -129,5 +129,5 @@ def bench(
         for title, frame in section.tables.items():
             print_frame(f"{section.heading}: {title}", frame)
     for line in [*tables.agreement(result), *(f"note: {note}" for note in tables.notes(result))]:
-        out_console.print(escape_markup(line), soft_wrap=True)
-    out_console.print(f"{page.verdict(result)}\nReport: {written}", soft_wrap=True)
+        print_line(line)
+    out_console.print(f"{page.bench_sentence(result)}\nReport: {written}", soft_wrap=True)

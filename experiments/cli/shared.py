@@ -59,7 +59,7 @@ out_console, err_console = Console(highlight=False), Console(stderr=True, highli
 
 def workers(jobs: int) -> int:
     if jobs == 0 or jobs < -1:
-        raise typer.BadParameter("expected 1 or more, or -1 for one a core")
+        raise typer.BadParameter("expected 1 or more, or -1 for one per core")
     return jobs
 
 
@@ -67,22 +67,28 @@ Jobs = Annotated[int, typer.Option(callback=workers, help="Workers; -1 is one a 
 Data = Annotated[Path, typer.Argument(help="Folder with male_features.csv and female_features.csv.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier run in the same folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
-Seed = Annotated[int, typer.Option(min=0, help="Draws weights, batches and the split.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the weights, the batches and the split.")]
 Reading = Annotated[str, typer.Option(help="How a row becomes a sequence: frames (11, 11) or steps (112, 1).")]
-Scale = Annotated[bool, typer.Option("--scale/--raw", help="Standardise each column by the training rows, or not.")]
-Epochs = Annotated[int, typer.Option(min=1)]
+Scale = Annotated[
+    bool,
+    typer.Option(
+        "--scale/--raw", help="Standardise each column by the training rows, or take the numbers as they are."
+    ),
+]
+Epochs = Annotated[int, typer.Option(min=1, help="Passes through the training rows.")]
 Units = Annotated[int, typer.Option(min=1, help="Units of the LSTM.")]
-BatchSize = Annotated[int, typer.Option(min=1)]
-LearningRate = Annotated[float, typer.Option(help="Adam's.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Rows a training step.")]
+LearningRate = Annotated[float, typer.Option(help="Adam's learning rate.")]
 Model = Annotated[Path, typer.Option("--model", "-m", help="A model.safetensors that train wrote.")]
 OtherModel = Annotated[
-    Path | None, typer.Option("--model", "-m", help="A model.safetensors that train wrote; without, the shipped one.")
+    Path | None,
+    typer.Option("--model", "-m", help="A model.safetensors that train wrote. Without this option, the shipped model."),
 ]
 Plot = Annotated[bool, typer.Option("--plot", help="Pitch and probability over time, in the terminal.")]
 
 
 class ExtractionRate(ProgressColumn):
-    """Clips a second, and seconds of sound a second: "24 clips/s, 130 x real time"."""
+    """Clips a second, and seconds of sound a second, as in "24 clips/s, 130 x real time"."""
 
     def render(self, task: Task) -> Text:
         if not task.speed or not task.elapsed:
@@ -94,7 +100,7 @@ class ExtractionRate(ProgressColumn):
 def stages(*columns: ProgressColumn) -> Iterator[Callable[[str], Callable[..., None]]]:
     """Progress bars on a terminal, nothing elsewhere: stage(title) begins one and returns its update(done, total).
 
-    columns: what stands behind the bar; how many of how many and the time left unless given.
+    columns: what stands behind the bar; by default how many of how many, and the time left.
     """
     columns = (
         TextColumn("{task.description}"),

@@ -1,7 +1,7 @@
 """The networks that are checked: every cell with every option, at weights of unit scale, and the presets of the command.
 
-A case is small (3 sequences of 5 steps, 2 features, 3 units), so that all of its numbers can be checked one by one, and has
-what hides in larger ones: an upstream gradient on every step, states that are not 0, masks with holes.
+A case is small (3 sequences of 5 steps, 2 features, 3 units), so that every number can be checked. It has what a larger test
+often lacks: an upstream gradient on every step, states that are not 0, masks with holes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CELLS: dict[str, Callable[..., Any]] = {
 
 
 class Case(NamedTuple):
-    """A compiled model, a batch for it, and what gradcheck is told beside them: mask=, sample_weight=, dropout=."""
+    """A compiled model, a batch for it, and further arguments of gradcheck: mask=, sample_weight=, dropout=."""
 
     model: le.Sequential  # float64
     x: Array  # (N, T, D)
@@ -64,13 +64,13 @@ Maker = Callable[[Callable[..., Any]], Case]  # of a cell
 
 
 def on_every_step(
-    cell: Callable[..., Any], *, around: Callable[[Any], Any] = lambda layer: layer, **given: Any
+    cell: Callable[..., Any], *, around: Callable[[Any], Any] = lambda layer: layer, **arguments: Any
 ) -> Case:
     """The recurrent layer, inside `around`, hands every step to a Dense, so that every step has an upstream gradient."""
-    options = {k: given.pop(k) for k in ("mask", "sample_weight", "dropout_masks") if k in given}
+    options = {k: arguments.pop(k) for k in ("mask", "sample_weight", "dropout_masks") if k in arguments}
     if "dropout_masks" in options:
         options["dropout"] = options.pop("dropout_masks")
-    return case(around(cell(H, return_sequences=True, **given)), le.Dense(2), **options)
+    return case(around(cell(H, return_sequences=True, **arguments)), le.Dense(2), **options)
 
 
 def stacked(cell: Callable[..., Any]) -> Case:
@@ -79,14 +79,14 @@ def stacked(cell: Callable[..., Any]) -> Case:
 
 
 def stateful(cell: Callable[..., Any]) -> Case:
-    """The batch goes on where one before it ended, so that h0 and c0 are not 0."""
+    """The batch starts from the states that an earlier batch left, so that h0 and c0 are not 0."""
     made = on_every_step(cell, stateful=True)
     made.model.predict(np.random.default_rng(2).standard_normal((N, T, D)), batch_size=N, verbose=0)
     return made
 
 
 def masking_layer(cell: Callable[..., Any]) -> Case:
-    """Steps of zeros, which the layer finds by itself."""
+    """A Masking layer finds the steps of zeros."""
     made = case(le.Masking(), cell(H, return_sequences=True), le.Dense(2))
     return made._replace(x=np.where(MASK[..., None], made.x, 0.0))
 
@@ -133,12 +133,7 @@ OPTIONS: dict[str, Maker] = {
 }
 
 
-def every_case(cells: tuple[str, ...] = tuple(CELLS)) -> dict[tuple[str, str], Case]:
-    """By cell and option."""
-    return {(cell, option): make(CELLS[cell]) for cell in cells for option, make in OPTIONS.items()}
-
-
-# -- what `lstm-engine gradcheck --model NAME` checks -------------------------------------------------------------------
+# -- what `lstm-engine gradcheck --model NAME` checks ------------------------------------------------------------------
 
 PRESETS: dict[str, Callable[[], Case]] = {
     "lstm": lambda: case(le.LSTM(8, return_sequences=True), le.Dense(1), x_shape=(3, 20, 4)),
@@ -160,14 +155,14 @@ def lengths(N: int, T: int) -> Array:
 
 
 def preset(name: str) -> Case:
-    """The case of this name. ValueError with the names that there are."""
+    """The case of this name. ValueError lists the names."""
     if name not in PRESETS:
         raise ValueError(f"no preset {name!r}: --model takes a file, or one of {', '.join(PRESETS)}")
     return PRESETS[name]()
 
 
 def of_file(path: str) -> Case:
-    """A model out of a file, with its own weights, and a random batch: 4 sequences of N(0, 1) of its length."""
+    """The model of a file, with the weights in the file, and a random batch: 4 sequences of N(0, 1) of the model's length."""
     model = le.load(path)
     if model.loss is None:
         raise ValueError(

@@ -1,7 +1,7 @@
-"""Which checks notice which mistakes: every mutant against this project's checks, and against recipes in common use.
+"""Which checks catch which mistakes: every mutant against this project's checks, and against checks in common use.
 
-A recipe differs from this project's check in one thing that people do to a gradient check; it looks at the same networks and
-the same arrays, so that what survives it survives for that one reason.
+A check in common use differs from this project's in one habit. It sees the same networks and the same arrays, so a mutant
+that survives it survives because of that habit.
 """
 
 from __future__ import annotations
@@ -14,34 +14,32 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import lstm_engine as le
+from experiments.laboratory.cases import CELLS, MASK, OPTIONS, Case, D, H, N, T
+from experiments.laboratory.mutants import GRADIENT_MUTANTS, MUTANTS
+from experiments.laboratory.mutation import Mutant, made
+from experiments.laboratory.three_steps import LIMIT, errors
 from lstm_engine.activations import Array
-from lstm_engine.backend import pair
+from lstm_engine.gradient_check import unit_scale
 from lstm_engine.gradient_check.compare import Progress
 from lstm_engine.gradient_check.numeric import central
 from lstm_engine.gradient_check.subject import Subject, prepare
-
-from .cases import CELLS, MASK, OPTIONS, Case, D, H, N, T
-from .mutants import GRADIENT_MUTANTS, MUTANTS
-from .mutation import Mutant, made
-from .three_steps import LIMIT, errors
 
 OUR_CHECKS = {
     "complex step": "this project's gradcheck, the complex step on every case of the matrix",
     "cell alone": "this project's gradcheck_function on each cell's own pair, with gradients of the last states",
     "three steps": "three optimizer steps against their closed form",
 }
-FEW = 8  # numbers of each parameter that our checks look at one by one; a random direction through all sees the others
+FEW = 8  # numbers of each parameter that our checks test one by one; a random direction covers the others
 
 
 class Verdict(NamedTuple):
-    """What the checks made of one mutant."""
+    """Which checks caught one mutant."""
 
     mutant: Mutant
-    killed_by: dict[str, str]  # this project's checks that noticed: on which case
+    killed_by: dict[str, str]  # this project's checks that caught it: on which case
     departure: str  # where the report says that the backward pass goes wrong first
-    recipes: dict[
-        str, str | None
-    ]  # by recipe: on which case it noticed, "" where it did not, None: it cannot look there
+    # By check in common use: the case on which it caught the mutant; "" where it did not; None where it cannot look.
+    recipes: dict[str, str | None]
 
     @property
     def killed(self) -> bool:
@@ -59,8 +57,8 @@ class Verdict(NamedTuple):
 def verdicts(
     recipes: bool = True, mutants: list[Mutant] = MUTANTS, progress: Progress = lambda done, total: None
 ) -> list[Verdict]:
-    """Every mutant through every check. recipes=False leaves the common recipes out, which take most of the time."""
-    found = []
+    """Every mutant through every check. recipes=False leaves out the checks in common use, which take most of the time."""
+    rows = []
     for done, mutant in enumerate(mutants):
         progress(done, len(mutants))
         looks = mutant in GRADIENT_MUTANTS  # what a gradient check can see
@@ -70,9 +68,9 @@ def verdicts(
         else:
             departure, ours = "", {"three steps": by_three_steps(mutant)}
         theirs = {name: check(mutant) if looks else None for name, check in recipe_checks().items()} if recipes else {}
-        found.append(Verdict(mutant, {check: case for check, case in ours.items() if case}, departure, theirs))
+        rows.append(Verdict(mutant, {check: case for check, case in ours.items() if case}, departure, theirs))
     progress(len(mutants), len(mutants))
-    return found
+    return rows
 
 
 def cases_for(mutant: Mutant, options: Collection[str] = OPTIONS) -> list[tuple[str, str]]:
@@ -81,22 +79,18 @@ def cases_for(mutant: Mutant, options: Collection[str] = OPTIONS) -> list[tuple[
 
 
 def cells_of(mutant: Mutant) -> tuple[str, ...]:
-    own = {
-        "cells.gru": ("GRU", "GRU, reset before"),
-        "cells.simple_rnn": ("SimpleRNN",),
-        "cells.products": ("SimpleRNN",),
-    }
-    return own.get(mutant.function.rpartition(".")[0], ("LSTM",))
+    others = {"gru": ("GRU", "GRU, reset before"), "simple_rnn": ("SimpleRNN",), "products": ("SimpleRNN",)}
+    return others.get(mutant.function.removeprefix("cells.").partition(".")[0], ("LSTM",))
 
 
 @cache
 def numpy_case(cell: str, option: str) -> Case:
-    """On the readable pair, where the mistakes are made."""
+    """The case on the readable pair, where the mistakes are planted."""
     made = OPTIONS[option](CELLS[cell])
     return made._replace(model=made.model.twin())
 
 
-# -- this project's checks: the case on which each notices a mutant, or "" --------------------------------------------
+# -- this project's checks: the case on which each catches a mutant, or "" ---------------------------------------------
 
 
 def by_complex_step(mutant: Mutant, options: Collection[str] = OPTIONS) -> tuple[str, str]:
@@ -125,17 +119,16 @@ def by_cell_alone(mutant: Mutant) -> str:
 
 def cell_pair(cell: str, mask: Array | None) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """The readable pair in the form of gradcheck_function: outputs are every h and the last of each state."""
-    name = {"LSTM": "lstm", "SimpleRNN": "simple_rnn"}.get(cell, "gru")
-    states = ("h", "c") if name == "lstm" else ("h",)
+    pair = {"LSTM": le.LSTM, "SimpleRNN": le.SimpleRNN}.get(cell, le.GRU).pair
 
     def forward(*inputs: Array) -> tuple[Any, Any]:
-        tape = pair(name, "numpy").forward(*inputs, mask=mask)
-        return (tape.h, *(getattr(tape, f"{s}_states")[-1] for s in states)), tape
+        tape = pair.forward(*inputs, mask=mask)
+        return (tape.h, *(states[-1] for states in tape.states)), tape
 
     def backward(doutputs: Any, tape: Any) -> tuple[Array, ...]:
         dh, *last = doutputs
-        grads = pair(name, "numpy").backward(tape, dh, *last)
-        return tuple(getattr(grads, k) for k in ("x", "W", "U", "b", *(f"{s}0" for s in states)))
+        grads = pair.backward(tape, dh, *last)
+        return grads.x, grads.W, grads.U, grads.b, *grads.initial_states
 
     return forward, backward
 
@@ -144,8 +137,8 @@ def cell_inputs(cell: str) -> dict[str, Array]:
     """x, W, U, b and the initial states at unit scale, time-major."""
     layer, rng = CELLS[cell](H), np.random.default_rng(4)
     layer.build((T, D), "float64", "numpy", rng)
-    W, U, b = layer.get_weights()
-    inputs = {"x": rng.standard_normal((T, N, D)), "W": W / W.std() / D**0.5, "U": U, "b": rng.standard_normal(b.shape)}
+    W, U, b = unit_scale(layer, rng).get_weights()
+    inputs = {"x": rng.standard_normal((T, N, D)), "W": W, "U": U, "b": b}
     return inputs | {f"{s}0": rng.standard_normal((N, H)) for s in layer.state_names}
 
 
@@ -154,18 +147,18 @@ def by_three_steps(mutant: Mutant) -> str:
         return next((name for name, error in errors().items() if not error <= LIMIT), "")
 
 
-# -- recipes in common use --------------------------------------------------------------------------------------------
+# -- checks in common use ----------------------------------------------------------------------------------------------
 
 
 FOR_DIFFERENCES = [option for option in OPTIONS if option != "Masking layer"]  # where a moved x wakes a masked step
 
 
-class Recipe(NamedTuple):
+class CommonCheck(NamedTuple):
     """Central differences with a step h, in `dtype`, on weights times `scale` and the first `steps` steps."""
 
     name: str
     what: str
-    agree: Callable[[Array, Array], bool]  # of one parameter: the analytic and the numeric numbers that are compared
+    agree: Callable[[Array, Array], bool]  # compares the analytic and the numeric gradients of one parameter
     h: float = 1e-5
     dtype: str = "float64"
     scale: float = 1.0
@@ -182,20 +175,22 @@ def norm_wise(limit: float) -> Callable[[Array, Array], bool]:
     return lambda a, n: bool(np.linalg.norm(a - n) <= limit * np.linalg.norm(n) + 1e-9)  # a difference's own error
 
 
-RECIPES = [
-    Recipe("ten entries", "10 random numbers of each parameter, absolute tolerance 1e-2", within(1e-2), entries=10),
-    Recipe("small weights", "weights x 0.01, absolute tolerance 1e-4", within(1e-4), scale=0.01),
-    Recipe(
+COMMON_CHECKS = [
+    CommonCheck(
+        "ten entries", "10 random numbers of each parameter, absolute tolerance 1e-2", within(1e-2), entries=10
+    ),
+    CommonCheck("small weights", "weights x 0.01, absolute tolerance 1e-4", within(1e-4), scale=0.01),
+    CommonCheck(
         "one step", "sequences of one step (T = 1), relative tolerance 1e-5, absolute 1e-9", norm_wise(1e-5), steps=1
     ),
-    Recipe(
+    CommonCheck(
         "float32",
         "central differences in float32, h = 1e-3, relative tolerance 1e-2, absolute 1e-3",
         within(1e-3, 1e-2),
         1e-3,
         "float32",
     ),
-    Recipe(
+    CommonCheck(
         "like torch",
         "torch.autograd.gradcheck's defaults in NumPy (eps 1e-6, atol 1e-5, rtol 1e-3)",
         within(1e-5, 1e-3),
@@ -204,8 +199,8 @@ RECIPES = [
 ]
 
 
-def by_recipe(recipe: Recipe, mutant: Mutant, options: Collection[str] = FOR_DIFFERENCES) -> str:
-    """The case on which the recipe notices the mutant, or ""."""
+def by_recipe(recipe: CommonCheck, mutant: Mutant, options: Collection[str] = FOR_DIFFERENCES) -> str:
+    """The case on which the check catches the mutant, or ""."""
     for cell, option in cases_for(mutant, options):
         numbers = numeric(recipe, cell, option)
         with made(mutant):
@@ -220,19 +215,19 @@ def by_recipe(recipe: Recipe, mutant: Mutant, options: Collection[str] = FOR_DIF
 
 
 @cache
-def numeric(recipe: Recipe, cell: str, option: str) -> dict[str, tuple[Array, Array]]:
-    """By parameter: which of its numbers are looked at, and the central differences there. No mistake changes these."""
+def numeric(recipe: CommonCheck, cell: str, option: str) -> dict[str, tuple[Array, Array]]:
+    """By parameter: the indices that are checked, and the central differences there. No mutant changes these."""
     subject, rng = recipe_subject(recipe, cell, option), np.random.default_rng(0)
-    point, found = subject.point(), {}
+    point, differences = subject.point(), {}
     for name, a in subject.analytic().items():
         at = np.arange(a.size) if recipe.entries is None else rng.permutation(a.size)[: recipe.entries]
         directions = np.eye(a.size)[at].reshape(-1, *a.shape)
-        found[name] = at, np.array([central(subject.loss, point, name, v, recipe.h) for v in directions])
-    return found
+        differences[name] = at, np.array([central(subject.loss, point, name, v, recipe.h) for v in directions])
+    return differences
 
 
-def recipe_subject(recipe: Recipe, cell: str, option: str) -> Subject:
-    """The case as the recipe sees it: its pass, and its loss in the recipe's dtype."""
+def recipe_subject(recipe: CommonCheck, cell: str, option: str) -> Subject:
+    """The case as the check sees it: its backward pass, and its loss in the check's dtype."""
     case, steps = numpy_case(cell, option), slice(recipe.steps)
     model = case.model.twin(recipe.dtype)
     model.set_weights([w * recipe.scale for w in model.get_weights()])
@@ -247,7 +242,7 @@ def recipe_subject(recipe: Recipe, cell: str, option: str) -> Subject:
 
 
 class Single(Subject):
-    """Its loss is computed in float32, where a subject's own is float64."""
+    """A subject whose loss is computed in float32."""
 
     def loss(self, arrays: dict[str, Array]) -> Any:
         return super().loss({name: a.astype(np.float32) for name, a in arrays.items()})
@@ -257,11 +252,11 @@ def by_torch(mutant: Mutant, options: Collection[str] = FOR_DIFFERENCES) -> str:
     """torch.autograd.gradcheck itself, with its defaults: the case on which it raises, or ""."""
     import torch
 
-    everything = RECIPES[-1]  # its view of a case: all steps, weights as they are
+    all_steps = COMMON_CHECKS[-1]  # sees all steps of a case, with the weights as they are
     for cell, option in cases_for(mutant, options):
         with made(mutant):
             try:
-                subject = recipe_subject(everything, cell, option)
+                subject = recipe_subject(all_steps, cell, option)
                 point, names = subject.point(), list(subject.analytic())
 
                 class Loss(torch.autograd.Function):
@@ -269,8 +264,8 @@ def by_torch(mutant: Mutant, options: Collection[str] = FOR_DIFFERENCES) -> str:
                     def forward(
                         ctx: Any, *arrays: Any, subject: Any = subject, point: Any = point, names: Any = names
                     ) -> Any:
-                        given = {name: a.detach().numpy() for name, a in zip(names, arrays, strict=True)}
-                        return torch.tensor(float(subject.loss(point | given)), dtype=torch.float64)
+                        moved = {name: a.detach().numpy() for name, a in zip(names, arrays, strict=True)}
+                        return torch.tensor(float(subject.loss(point | moved)), dtype=torch.float64)
 
                     @staticmethod
                     def backward(ctx: Any, dloss: Any, subject: Any = subject, names: Any = names) -> Any:
@@ -289,11 +284,11 @@ def on_one_network(mutant: Mutant) -> str:
 
 def recipe_checks() -> dict[str, Callable[[Mutant], str]]:
     """By name; torch's own where it is installed."""
-    checks = {"one network": on_one_network} | {recipe.name: partial(by_recipe, recipe) for recipe in RECIPES}
+    checks = {"one network": on_one_network} | {recipe.name: partial(by_recipe, recipe) for recipe in COMMON_CHECKS}
     return checks | ({"torch": by_torch} if find_spec("torch") else {})
 
 
 def explanations() -> dict[str, str]:
-    """What each of the recipes does, in words."""
-    said = {"one network": "the complex step on the plain network alone"} | {r.name: r.what for r in RECIPES}
-    return {name: said.get(name, "torch.autograd.gradcheck itself, with its defaults") for name in recipe_checks()}
+    """What each of the checks in common use does, in words."""
+    texts = {"one network": "the complex step on the plain network alone"} | {r.name: r.what for r in COMMON_CHECKS}
+    return {name: texts.get(name, "torch.autograd.gradcheck itself, with its defaults") for name in recipe_checks()}

@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import lstm_engine as le
+from experiments.laboratory.cases import CELLS, OPTIONS, Case, case
 from lstm_engine.activations import Array
 from lstm_engine.gradient_check.compare import Progress
 from lstm_engine.gradient_check.subject import prepare
-
-from .cases import CELLS, OPTIONS, Case, case
 
 COMPLEX_LIMIT = 1e-13  # the two passes of these networks round to 1e-14 at most
 NUMBA_LIMIT = 1e-12  # float64 kernels sum in another order
@@ -21,7 +20,7 @@ SIZES = {"LSTM(8), T = 20": (8, 20, 3), "LSTM(64), T = 112": (64, 112, 3)}  # un
 
 
 class Proof(NamedTuple):
-    """What was found for one cell with one option: the largest norm-wise relative errors, and whether all is right."""
+    """One cell with one option: the largest norm-wise relative errors, and whether all are within their limits."""
 
     cell: str
     option: str
@@ -45,14 +44,14 @@ def prove(cell: str, option: str, made: Case) -> Proof:
     readable = made._replace(model=made.model.twin())
     report = le.gradcheck(readable.model, made.x, made.y, elements=None, tol=COMPLEX_LIMIT, **made.options)
     numba = None
-    if "numba" in made.model._backends():
+    if "numba" in made.model.backends():
         numba = max(apart(gradients(made), gradients(readable)).values())
     ok = report.ok and (numba is None or numba <= NUMBA_LIMIT)
     return Proof(cell, option, report.max_rel_error, numba, ok)
 
 
 def gradients(made: Case, dtype: str = "float64") -> dict[str, Array]:
-    """Of every weight, of x and of the initial states, as the model runs, in float64 for comparing."""
+    """Gradients of every weight, of x and of the initial states, on the model's backend, as float64."""
     options = made.options | {"dtype": dtype}
     return prepare(made.model, made.x, made.y, **options).analytic()
 
@@ -68,21 +67,21 @@ def precision() -> dict[str, dict[str, dict[str, float]]]:
 
     Of a large array a sample is held against the complex step, and a random direction through all of it.
     """
-    found = {}
+    distances = {}
     for size, (units, T, N) in SIZES.items():
         made = case(le.LSTM(units, return_sequences=True), le.Dense(1), x_shape=(N, T, 4))
         readable = made._replace(model=made.model.twin())
         single = made._replace(model=made.model.twin("float32", "auto"))
         report, exact = le.gradcheck(readable.model, made.x, made.y, elements=SAMPLE), gradients(readable)
-        found[size] = {
+        distances[size] = {
             "complex step": {name: max(row.error for row in report.rows if row.parameter == name) for name in exact},
             "float64": apart(gradients(made), exact), "float32": apart(gradients(single, "float32"), exact),
         }  # fmt: skip
-    return found
+    return distances
 
 
 def everything(progress: Progress = lambda done, total: None) -> dict[str, Any]:
-    """The matrix and the precisions with their verdict, as JSON values."""
+    """The matrix and the precisions as JSON values; "ok" when all are within their limits."""
     proofs, precisions = matrix(progress), precision()
     limits = {"complex step": COMPLEX_LIMIT, "float64": NUMBA_LIMIT, "float32": FLOAT32_LIMIT}
     near = all(

@@ -4,10 +4,10 @@ A check that notices all of them is known to be able to fail. The last column sa
 first, as the report of a failed check must say.
 """
 
-from .mutation import Mutant
+from experiments.laboratory.mutation import Mutant
 
 LSTM, GRU, RNN = "cells.lstm.lstm_backward", "cells.gru.gru_backward", "cells.simple_rnn.simple_rnn_backward"
-PASS, DENSE, LOSSES = "passes.back", "layers.Dense.backward", "losses"
+PASS, DENSE, LOSSES = "network.Network.backward_pass", "feedforward.Dense.backward", "losses"
 OPTIMIZER, SGD = "optimizers.Optimizer", "optimizers.SGD.update"
 ADAM, ALPHA, RMSPROP = "optimizers.Adam.update", "optimizers.Adam.alpha", "optimizers.RMSprop.update"
 
@@ -96,22 +96,23 @@ GRADIENT_MUTANTS = [
     Mutant("δU is taken from h without its dropout", "cells.products.recurrent_kernel_gradient",
            "sum_over_steps(h_prev * r_k, dz_k)", "sum_over_steps(h_prev, dz_k)", "recurrent_kernel"),
     # -- around the cells ----------------------------------------------------------------------------------------------
-    Mutant("go_backwards: δx is not turned round", "recurrent.Recurrent.run_backward",
+    Mutant("go_backwards: δx is not turned round", "recurrent.Recurrent.backward",
            "dx = time_major(dx)[:, ::-1] if self.go_backwards else time_major(dx)", "dx = time_major(dx)"),
     Mutant("zero_output_for_mask: a zeroed output lets its gradient through", "recurrent.Recurrent.upstream",
-           "if dy is not None and tape.zeroed is not None:", "if False:"),
+           "if tape.zeroed is not None:", "if False:"),
     Mutant("the input's dropout is not applied to δx", "recurrent.Recurrent._input_and_kernel_backward",
            "dx if r is None or dx is None else dx * r[0]", "dx"),
-    Mutant("Bidirectional: δx of the backward half is lost", "wrappers.Bidirectional.run_backward",
+    Mutant("Bidirectional: δx of the backward half is lost", "wrappers.Bidirectional.backward",
            "return dx + dx_r if want_dx", "return dx if want_dx"),
     Mutant("Bidirectional: what comes from above is not turned round", "wrappers.Bidirectional._dy_each_way",
            "dy_r[:, ::-1] if dy_r is not None and self.return_sequences else dy_r", "dy_r"),
-    Mutant("Bidirectional: a product is differentiated as a sum", "wrappers.Bidirectional._merge_backward",
+    Mutant("Bidirectional: a product is differentiated as a sum", "wrappers.Bidirectional.merge_backward",
            "return dy * y_r, dy * y\n", "return dy, dy\n"),
-    Mutant("Dropout: the mask is not applied on the way back", "layers.Dropout.backward",
+    Mutant("Dropout: the mask is not applied on the way back", "feedforward.Dropout.backward",
            "dy if tape is None else dy * tape", "dy"),
-    Mutant("sample weights and masks are forgotten on the way back", PASS, "if way.weights is not None:", "if False:"),
-    Mutant("a penalty has no gradient", PASS, "in penalties(layers).items():", "in {}.items():"),
+    Mutant("sample weights and masks are forgotten on the way back", PASS, "if forward_pass.weights is not None:",
+           "if False:"),
+    Mutant("a penalty has no gradient", PASS, "in self.penalties().items():", "in {}.items():"),
     Mutant("the gradient of w² is w", "regularizers.L1L2.gradient", "2.0 * self.l2 * w", "self.l2 * w"),
     # -- Dense, activations and losses ---------------------------------------------------------------------------------
     Mutant("the activation's derivative is missing", DENSE, "ACTIVATIONS[self.activation].backward(y, dy)", "dy"),

@@ -1,4 +1,4 @@
-"""What a gradient check leaves behind: the rows as CSV and JSON, a heat map a parameter, the curve of steps, and a page."""
+"""The files of a gradient check: the rows as CSV and JSON, a heat map a parameter, the curve of steps, and a page."""
 
 from html import escape
 from pathlib import Path
@@ -15,13 +15,13 @@ from lstm_engine.gradient_check.pictures import error_curve, finding, heat_map, 
 from lstm_engine.gradient_check.report import FAILED
 
 
-def write(run: Run, report: Report, curve: Curve, title: str) -> Path:
+def write_check(run: Run, report: Report, curve: Curve, title: str) -> Path:
     """Writes report.html, gradcheck.csv, gradcheck.json, curve.png and heat_lstm_kernel.png, ...; returns the page's path.
 
-    title says what was checked: it stands over the page.
+    title: what was checked, the heading of the page.
     """
     run.write_json("gradcheck.json", report.to_json())
-    run.write("gradcheck.csv", page.table.to_csv(index=False))
+    run.write("gradcheck.csv", report.table.to_csv(index=False))
     maps = {parameter: heat_map(report, parameter) for parameter in report.arrays}
     for parameter, fig in maps.items():
         run.write(f"heat_{parameter.replace('/', '_')}.png", png(fig))
@@ -39,16 +39,16 @@ def write(run: Run, report: Report, curve: Curve, title: str) -> Path:
         page.paragraph(
             "A row passes when its norm-wise error, ‖analytic - numeric‖ / ‖numeric‖ over the elements that were checked, "
             f"is at most {report.tol:.0e}, and so is the error along a random direction through all of them where not all "
-            "were checked. A row that was not exercised, because both gradients are exactly 0, has not passed."
+            "were checked. A row whose two gradients are both exactly 0 was not exercised, and has not passed."
         ),
         page.table(pd.DataFrame(readable(report)).set_index("parameter")),
         page.heading("Which step is best?"),
         page.paragraph(
-            "A numeric derivative needs a step h, and a difference loses either way: too large, and the curve of the loss "
-            "bends between its ends; too small, and the loss is rounded to the same digits on both sides. The complex step "
-            "reads the derivative off the imaginary part and subtracts nothing."
+            "A numeric derivative needs a step h. A difference loses digits with any h: when h is too large, the loss is not "
+            "straight between the two points; when h is too small, both losses round to nearly the same number. The complex "
+            "step reads the derivative from the imaginary part and subtracts nothing."
         ),
-        inline(u, "Look for the bottom of the U: a step to either side of it costs digits."),
+        inline(u, "The best step is at the bottom of the U: a larger or a smaller one costs digits."),
         *([page.heading("The others, element by element" if failed else "Element by element")] if folded else []),
         *folded,
     ]  # fmt: skip
@@ -56,7 +56,7 @@ def write(run: Run, report: Report, curve: Curve, title: str) -> Path:
 
 
 def departure(report: Report) -> list[str]:
-    """Where the backward pass goes wrong, and what to look at, a line each."""
+    """Where the backward pass is wrong, and what to look at, a line each."""
     if report.departure is None:
         return []
     return [f'<p class="note">{"<br>".join(map(escape, str(report.departure).splitlines()))}</p>']
@@ -67,6 +67,6 @@ def worst(report: Report, parameter: str) -> str:
     rows = [row for row in report.rows if row.parameter == parameter]
     row = max(rows, key=lambda row: np.inf if np.isnan(row.max_rel_error) else row.max_rel_error)
     return (
-        f"Its worst element, {list(row.worst_index)}: {row.analytic:.6g} by the backward pass, {row.numeric:.6g} by the "
-        f"numbers, a relative error of {row.max_rel_error:.1e}."
+        f"Its worst element, {list(row.worst_index)}: {row.analytic:.6g} by the backward pass, {row.numeric:.6g} "
+        f"numerically, a relative error of {row.max_rel_error:.1e}."
     )

@@ -10,11 +10,10 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from experiments.laboratory.cases import CELLS, OPTIONS
+from experiments.laboratory.killing import OUR_CHECKS, Verdict
 from lstm_engine.gradient_check import Report
 from lstm_engine.gradient_check.report import FAILED, PASSED
-
-from .cases import CELLS, OPTIONS
-from .killing import OUR_CHECKS, Verdict
 
 COLOURS = {PASSED: "green", FAILED: "bold red"}
 
@@ -36,13 +35,13 @@ def report_table(report: Report, title: str) -> Table:
     return table
 
 
-def matrix_table(found: dict[str, Any]) -> Table:
+def matrix_table(everything: dict[str, Any]) -> Table:
     """Options down, cells across: the complex step's error, and Numba's against NumPy."""
     table = _table("All gradients: the complex step's error | Numba's", {"": "left"} | dict.fromkeys(CELLS, "left"))
     table.caption = (
         "Largest norm-wise relative error: NumPy against the complex step, Numba against NumPy. –: no kernel."
     )
-    proofs = {(p["cell"], p["option"]): p for p in found["matrix"]}
+    proofs = {(p["cell"], p["option"]): p for p in everything["matrix"]}
     for option in OPTIONS:
         table.add_row(option, *(_proof(proofs[cell, option]) for cell in CELLS))
     return table
@@ -53,37 +52,38 @@ def _proof(proof: dict[str, Any]) -> str:
     return words if proof["ok"] else f"[bold red]{words} WRONG[/]"
 
 
-def precision_table(found: dict[str, Any]) -> Table:
+def precision_table(everything: dict[str, Any]) -> Table:
     """The readable pair against the complex step, and the kernels in both dtypes against that pair in float64."""
-    kinds = [(size, kind) for size, by_kind in found["precision"].items() for kind in by_kind]
-    limits = ", ".join(f"{kind} {limit:.0e}" for kind, limit in found["limits"].items())
+    precision = everything["precision"]
+    kinds = [(size, kind) for size, by_kind in precision.items() for kind in by_kind]
+    limits = ", ".join(f"{kind} {limit:.0e}" for kind, limit in everything["limits"].items())
     table = _table(
         "The LSTM: NumPy against the complex step, Numba's float64 and float32 against NumPy",
         {"gradient of": "left"} | {f"{size}\n{kind}": "right" for size, kind in kinds},
     )
     table.caption = f"Norm-wise. Limits: {limits}."
-    for name in next(iter(found["precision"].values()))["float64"]:
-        table.add_row(name, *(f"{found['precision'][size][kind][name]:.1e}" for size, kind in kinds))
+    for name in next(iter(precision.values()))["float64"]:
+        table.add_row(name, *(f"{precision[size][kind][name]:.1e}" for size, kind in kinds))
     return table
 
 
 def mutants_table(verdicts: list[Verdict], recipes: Collection[str]) -> Table:
-    """Mutants down, checks across under letters that `mutants_summary` explains; ✓ noticed, ✗ missed."""
+    """Mutants down, checks across under letters that `mutants_summary` explains; ✓ caught, ✗ missed."""
     checks = [*OUR_CHECKS, *recipes]
-    table, above = _table("Every mistake, and who notices it", {"mistake": "left"}), ""
+    table, above = _table("Every planted bug, and the checks that catch it", {"bug": "left"}), ""
     table.add_column("departs at", max_width=16)
     for letter in ascii_uppercase[: len(checks)]:
         table.add_column(letter, justify="center", width=1)
     for verdict in verdicts:
-        *_, owner, function = verdict.mutant.function.split(".")
-        function = f"{owner}.{function}" if owner[0].isupper() else function
+        *_, scope, function = verdict.mutant.function.split(".")
+        function = f"{scope}.{function}" if scope[0].isupper() else function
         if function != above:
             table.add_section()
             table.add_row(f"[bold]{function}[/]")
             above = function
         first, *others = verdict.departure.split(", ")
         departure = f"{first.split('/')[-1]} and {len(others)} more" if others else first
-        departure = departure if verdict.killed else "[bold red]UNNOTICED[/]"
+        departure = departure if verdict.killed else "[bold red]NOT CAUGHT[/]"
         table.add_row(escape(verdict.mutant.name), departure, *(_mark(verdict, check) for check in checks))
     return table
 
@@ -95,20 +95,17 @@ def _mark(verdict: Verdict, check: str) -> str:
 
 
 def mutants_summary(verdicts: list[Verdict], explanations: dict[str, str]) -> list[str]:
-    """A line a check: its letter, what it does, and how many mistakes it noticed, or missed of those that it looks at."""
+    """A line a check: its letter, what it does, and how many bugs it catches, or misses of those that it can see."""
     letters, lines = iter(ascii_uppercase), []
     for check, what in OUR_CHECKS.items():
-        noticed = sum(check in verdict.killed_by for verdict in verdicts)
-        lines.append(f"{next(letters)}  {what}: notices {noticed}")
+        caught = sum(check in verdict.killed_by for verdict in verdicts)
+        lines.append(f"{next(letters)}  {what}: catches {caught}")
     for recipe, what in explanations.items():
-        looked = [verdict for verdict in verdicts if verdict.recipes.get(recipe) is not None]
-        missed = sum(verdict.recipes[recipe] == "" for verdict in looked)
-        lines.append(f"{next(letters)}  {what}: misses {missed} of the {len(looked)} that a gradient check can see")
+        seen = [verdict for verdict in verdicts if verdict.recipes.get(recipe) is not None]
+        missed = sum(verdict.recipes[recipe] == "" for verdict in seen)
+        lines.append(f"{next(letters)}  {what}: misses {missed} of the {len(seen)} that a gradient check can see")
     killed = sum(verdict.killed for verdict in verdicts)
-    return [
-        *lines,
-        f"{'All' if killed == len(verdicts) else 'NOT all'}: A, B and C notice {killed} of {len(verdicts)}.",
-    ]
+    return [*lines, f"{'All' if killed == len(verdicts) else 'NOT all'}: A, B and C catch {killed} of {len(verdicts)}."]
 
 
 def _table(title: str, heads: dict[str, str]) -> Table:

@@ -112,15 +112,15 @@ CASES: dict[str, tuple[Callable[[], Optimizer], ClosedForm, Clipping]] = {
 
 def errors() -> dict[str, float]:
     """By case, how far the optimizer's weights are from the closed form's after three steps, relative to them."""
-    found = {}
+    distances = {}
     for name, (make, closed_form, clipping) in CASES.items():
         steps = gradients()
-        steps[0] = {own: g * 0.1 for own, g in steps[0].items()}  # all together below the limit
-        start = {own: np.linspace(0.5, 1.5, g.size).reshape(g.shape) for own, g in steps[0].items()}
-        weights, optimizer = {own: w.copy() for own, w in start.items()}, make()
+        steps[0] = {k: g * 0.1 for k, g in steps[0].items()}  # all together below the limit
+        start = {k: np.linspace(0.5, 1.5, g.size).reshape(g.shape) for k, g in steps[0].items()}
+        weights, optimizer = {k: w.copy() for k, w in start.items()}, make()
         for grads in steps:
-            optimizer.apply(weights, {own: g.copy() for own, g in grads.items()})
+            optimizer.apply(weights, {k: g.copy() for k, g in grads.items()})
         limited = [clipping(grads) for grads in steps]
-        expected = {own: closed_form(w, [grads[own] for grads in limited]) for own, w in start.items()}
-        found[name] = max(float(np.abs(weights[own] / w - 1).max()) for own, w in expected.items())
-    return found
+        expected = {k: closed_form(w, [grads[k] for grads in limited]) for k, w in start.items()}
+        distances[name] = max(float(np.abs(weights[k] / w - 1).max()) for k, w in expected.items())
+    return distances

@@ -1,8 +1,7 @@
-"""Eight lessons, from one recurrent unit to your own voice: marimo notebooks that are scripts, pages and tests at once.
+"""Eight lessons, from one recurrent unit to your own voice: marimo notebooks that are also scripts, pages and tests.
 
-`lstm-engine lessons` opens them. A lesson imports the engine and shows it at work; its exercises are functions
-`answer_1`, `answer_2` ... that the reader writes, and `check_1`, `check_2` ... say whether they are right. The right
-answers stand in tests/experiments/lessons.
+Open `lesson_1_unrolling.py` first; `lstm-engine lessons` opens them in the browser. The reader writes the functions
+`answer_1`, `answer_2` ..., and `check_1`, `check_2` ... check them. The right answers are in tests/experiments/lessons.
 """
 
 import ast
@@ -20,7 +19,7 @@ def files() -> list[Path]:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a lesson says of itself: its title without the number, and the headings of what it shows."""
+    """A lesson's title without the number, and the headings of its parts."""
 
     number: int
     file: Path
@@ -29,9 +28,9 @@ class Lesson:
 
     @classmethod
     def read(cls, file: Path) -> "Lesson":
-        """From the headings in the notebook's prose; it is not run."""
+        """Reads the headings in the notebook's prose, without running it."""
         prose = "\n\n".join(_strings(ast.parse(file.read_text(encoding="utf-8"))))
-        headings = re.findall(r"^ *(##?) +([^\0\n]+)$", prose, re.MULTILINE)  # but for those that wait for a number
+        headings = re.findall(r"^ *(##?) +([^\0\n]+)$", prose, re.MULTILINE)  # without those that contain a value
         title = next(words for level, words in headings if level == "#")
         parts = [words.strip() for level, words in headings if level == "##"]
         return cls(
@@ -43,7 +42,7 @@ class Lesson:
 
 
 def _strings(node: ast.AST) -> list[str]:
-    """The strings of a notebook in their order, a NUL in them where a value will be filled in."""
+    """The strings of a notebook in order, with a NUL in place of each value."""
     if isinstance(node, ast.Constant):
         return [node.value] if isinstance(node.value, str) else []
     if isinstance(node, ast.FormattedValue):

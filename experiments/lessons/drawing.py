@@ -1,4 +1,4 @@
-"""The lessons' pictures, which look alike, in colours that the colour-blind can tell apart (Okabe & Ito)."""
+"""The pictures of the lessons, in colours that colour-blind readers can tell apart (Okabe & Ito)."""
 
 from collections.abc import Sequence
 from html import escape
@@ -74,22 +74,22 @@ def unrolled(x: Any, h: Any, w: float, u: float, steps: int = 6) -> str:
 
 
 def sideways(html: str, width: int = 0) -> str:
-    """HTML, as one line, that stays at least `width` pixels wide: where the page is narrower it is pushed sideways.
+    """HTML in one line, at least `width` pixels wide; on a narrower page it scrolls sideways.
 
-    A shadow at its edge says that there is more; a cover in the page's colour lies on it once that end is reached.
+    A shadow at an edge shows that there is more; at the end a cover in the page's colour hides the shadow.
     """
     page = "var(--background,white)"
     ends = [(90, "left"), (270, "right")]
     covers = [f"linear-gradient({a}deg,{page} 40%,transparent) {end}/48px 100% no-repeat local" for a, end in ends]
     shadows = [f"linear-gradient({a}deg,#0005,transparent) {end}/14px 100% no-repeat scroll" for a, end in ends]
     style = f"overflow-x:auto;margin:1em 0;background:{','.join(covers + shadows)}"
-    content = html.replace("\n", "&#10;")  # its own lines would end the margin of the prose around it
+    content = html.replace("\n", "&#10;")  # a line break would end the indented prose around it
     content = content.replace("<tr>", '<tr style="background:none">')  # a table's stripes would hide the shadow
     return f'<div tabindex="0" style="{style}"><div style="min-width:{width}px">{content}</div></div>'
 
 
 def printed(report: object) -> str:
-    """What a terminal would show, in its columns; on a narrow page to be pushed sideways."""
+    """Text as in a terminal; on a narrow page it scrolls sideways."""
     return sideways(f'<pre class="text-xs">{escape(str(report))}</pre>')
 
 

@@ -1,7 +1,7 @@
-"""Whether the reader's answer to an exercise is right: the function that they wrote, asked beside what is known.
+"""Checks the reader's answer to an exercise: calls the function that they wrote and compares with the expected results.
 
-A lesson is opened in three ways: in the editor, as a page without code (`lessons N --read`), and as a page that stands
-still (the website). `heading` and `source` say in each what a reader can do and see there.
+A lesson is opened in three ways: in the editor, as a page without code (`lessons N --read`), and as a static page (the
+website). `heading` and `source` show what fits each of them.
 """
 
 import inspect
@@ -14,7 +14,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Check:
-    """What became of an exercise: "open" (no answer yet), "right", or "wrong"; and a sentence for the reader."""
+    """The state of an exercise, "open" (no answer yet), "right" or "wrong", and a sentence for the reader."""
 
     state: str
     text: str
@@ -27,7 +27,7 @@ class Check:
 
 
 def heading(lesson: int) -> Any:
-    """What begins a lesson's exercises: how they are answered, or where, if not on this page. To be put in prose or shown."""
+    """The heading of the exercises, and how or where to answer them. To be put in prose or shown."""
     import marimo as mo
 
     if mo.app_meta().mode == "edit":
@@ -44,7 +44,7 @@ def heading(lesson: int) -> Any:
 
 
 def source(*functions: Callable[..., Any]) -> Any:
-    """The functions' code where a page hides it, and nothing where their cells are seen. To be put in prose or shown."""
+    """The functions' code where the page hides their cells, else nothing. To be put in prose or shown."""
     import marimo as mo
 
     if mo.app_meta().mode != "run":
@@ -54,31 +54,31 @@ def source(*functions: Callable[..., Any]) -> Any:
 
 
 def _block(markdown: str) -> Any:
-    """Markdown as one line of HTML, which prose in the margin of a cell can take in without losing its own margin."""
+    """Markdown as one line of HTML, which indented prose can contain."""
     import marimo as mo
 
     return mo.Html(f"<div>{mo.md(markdown).text}</div>".replace("\n", "&#10;"))
 
 
 def check(answer: Callable[..., Any], *cases: tuple[tuple[Any, ...], Any], rtol: float = 1e-9) -> Check:
-    """Asks `answer` for every case (arguments, expected) and compares: numbers or arrays within rtol of the expected's size.
+    """Calls `answer` for every case (arguments, expected) and compares numbers or arrays within rtol of the expected's size.
 
-    An answer that gives None (or ...) is open.
+    An answer that returns None (or ...) is open.
     """
     for arguments, expected in cases:
         called = f"`{answer.__name__}({', '.join(_shown(a) for a in arguments)})`"
         try:
-            given = answer(*arguments)
+            result = answer(*arguments)
         except Exception as error:
             return Check("wrong", f"{called} stopped with {type(error).__name__}: {error}")
-        if given is None or given is ...:
-            asked = inspect.getdoc(answer) or ""  # shown here too, for a page that hides the function
-            return Check("open", f"Not answered yet. {asked}".strip())
-        want = np.asarray(expected)
-        if np.shape(given) != want.shape:
-            return Check("wrong", f"{called} gives shape {np.shape(given)}, expected {want.shape}.")
-        if not np.allclose(given, want, rtol=0, atol=rtol * (np.abs(want).max(initial=0.0) or 1.0)):
-            return Check("wrong", f"{called} gives {_shown(given)}, expected {_shown(want)}.")
+        if result is None or result is ...:
+            task = inspect.getdoc(answer) or ""  # shown here too, for a page that hides the function
+            return Check("open", f"Not answered yet. {task}".strip())
+        right = np.asarray(expected)
+        if np.shape(result) != right.shape:
+            return Check("wrong", f"{called} gives shape {np.shape(result)}, expected {right.shape}.")
+        if not np.allclose(result, right, rtol=0, atol=rtol * (np.abs(right).max(initial=0.0) or 1.0)):
+            return Check("wrong", f"{called} gives {_shown(result)}, expected {_shown(right)}.")
     return Check("right", f"Right, in {len(cases)} of {len(cases)} cases.")
 
 

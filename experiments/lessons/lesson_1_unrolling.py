@@ -18,17 +18,17 @@ def _():
     mo.md(r"""
     # 1 A unit that remembers
 
-    Say "when birds flap their wings". The sound lasts two seconds, and no single moment of it is the sentence. Whoever
-    listens must still hold the beginning when the end arrives. So must a network that is to tell a man's voice from a
-    woman's: it hears one short piece after another and has to carry something along.
+    Say "when birds flap their wings". The sound lasts two seconds, and no single moment contains the sentence. A listener
+    must remember the beginning until the end arrives. A network that tells men's voices from women's has the same task: it
+    hears one short piece after another and must remember something of the earlier pieces.
 
-    A **recurrent unit** carries one number, $h$. At every step it reads the new input $x$ and its own last output,
-    which we write $h'$, and makes the next one:
+    A **recurrent unit** keeps one number, $h$. At every step it reads the new input $x$ and its previous output, written
+    $h'$, and computes the next output:
 
     $$h = \tanh(w\,x + u\,h' + b)$$
 
-    Three numbers decide everything: $w$ says how much it listens to the input, $u$ how much to itself, and $b$ where it
-    rests. The tanh keeps $h$ between −1 and 1. Before the first step $h' = 0$.
+    Three numbers decide everything. $w$ is the weight of the input, $u$ the weight of the unit's previous output, and $b$
+    the bias. The tanh keeps $h$ between −1 and 1. Before the first step, $h' = 0$.
 
     Move the sliders at any time: every picture on this page follows.
     """)
@@ -62,8 +62,8 @@ def _():
     mo.md(r"""
     ## Unrolling
 
-    The equation feeds its own answer back to itself, which is hard to look at. So write it once for every step, side by
-    side. That is all that *unrolling* means, and in code it is a loop:
+    The equation uses its own output as an input, which is hard to picture. So write the equation once for every step, side
+    by side. This is called *unrolling*, and in code it is a loop:
     """)
     return
 
@@ -87,19 +87,19 @@ def _(b, signals, u, w, x):
     mo.md(f"""
     {exercises.source(unroll)}
 
-    Here are its first six steps. Each box holds its $h$, the number that it hands to the right. **Look at the arrows: every
-    one that points up has the same number on it, and so has every one that points right.** It has no
-    rule of its own for each moment, but one rule that it uses again and again.
+    Here are the first six steps. Each box shows $h$, the number that is passed to the right. **Look at the arrows: all
+    arrows that point up carry the same number, and so do all that point right.** The unit does not have a rule for each
+    step; it uses one rule at every step.
 
     {mo.Html(drawing.unrolled(x, h, w.value, u.value))}
 
-    Put into each other, the boxes are one deep function. {T} steps are a network of {T} layers, which all share
-    $w$, $u$ and $b$; the first three give
+    Together the boxes are one deep function: {T} steps are a network of {T} layers that all share $w$, $u$ and $b$. The
+    first three steps give
 
     $$\\begin{{aligned}}h_2 = {h[2]:.2f} = {_deep}\\end{{aligned}}$$
 
-    Now the whole signal. **Look at $h$ after a pulse is over: $x$ is 0 again, and $h$ is not.** What is left of it is the
-    unit's memory. Then try $u = 0$ (no memory at all), $u = -0.9$ (it remembers and swings), and $u = 1.5$ with
+    Now the whole signal. **Look at $h$ after a pulse: $x$ is 0 again, but $h$ is not.** What remains in $h$ is the unit's
+    memory. Then try $u = 0$ (no memory), $u = -0.9$ (the memory changes its sign at every step), and $u = 1.5$ with
     "{signals[1]}".
 
     {mo.as_html(drawing.lines({"input x": x, "output h": h}))}
@@ -118,32 +118,31 @@ def _(b, u, w):
     if left[0] == 0:
         what = "**It never heard it**: $w$ is 0."
     elif abs(u.value) < 1:
-        what = """**It fades.** Each step multiplies it by $u$ and by the slope of the tanh, which is at most 1. So it falls
-        at least as fast as the dashed line, which is straight because the axis counts in powers of ten."""
+        what = """**It fades.** Each step multiplies the difference by $u$ and by the slope of the tanh, which is at most 1.
+        So it falls at least as fast as the dashed line, which is straight because the axis is logarithmic."""
     elif stays:
-        what = f"""**It stays:** {share[LONG]:.0%} is there after {LONG:,} steps, too. With $|u| > 1$ the unit listens to
-        itself more than the tanh can damp, and sticks: a switch, which keeps one bit until something turns it over."""
+        what = f"""**It stays:** {share[LONG]:.0%} is there even after {LONG:,} steps. With $|u| > 1$ the unit amplifies its
+        own output more than the tanh damps it. It works like a switch: it keeps one bit until an input changes it."""
     else:
-        what = f"""**It fades all the same**, to {share[LONG]:.1g} of it after {LONG:,} steps. $|u|$ is not below 1, but the
-        slope of the tanh is, and the two multiply."""
+        what = f"""**It fades all the same**: after {LONG:,} steps a share of {share[LONG]:.1g} is left. $|u|$ is not below 1,
+        but the slope of the tanh is, and the two are multiplied."""
     _rule = left[0] * abs(u.value) ** np.arange(T)
     _curves = {"what the pulse left": left[:T], "its first value × |u|ᵏ": _rule}
     mo.md(f"""
     ## What remains of a pulse
 
-    Let the unit run twice, with a single pulse and without, and see how far apart the two are $k$ steps later. For
-    $u$ = {u.value:g}, after 10 steps **{share[10]:.1%}** of the difference is left, while $|u|^{{10}}$ is
-    {abs(u.value) ** 10:.1%}. {what}
+    Run the unit twice, with one pulse and without, and compare the two outputs $k$ steps later. For $u$ = {u.value:g},
+    after 10 steps **{share[10]:.1%}** of the difference is left; $|u|^{{10}}$ is {abs(u.value) ** 10:.1%}. {what}
 
     {mo.as_html(drawing.lines(_curves, x_title="steps k since the pulse", log=True))}
 
-    So a unit like this has a poor choice: to forget, at a rate that $u$ has fixed beforehand, or to lock itself up.
+    So such a unit has two bad choices: it forgets at a rate fixed by $u$, or it keeps its value and ignores the input.
     Lesson 2 shows a cell that can choose, and lesson 4 what forgetting does to learning.
 
     ## The engine says the same
 
-    `SimpleRNN` is this equation for any number of units and inputs. With one of each its weights are our three numbers:
-    the `kernel` W is $w$, the `recurrent_kernel` U is $u$, and the `bias` is $b$.
+    `SimpleRNN` computes this equation for any number of units and inputs. With one unit and one input its weights are our
+    three numbers: the `kernel` W is $w$, the `recurrent_kernel` U is $u$, and the `bias` is $b$.
     """)
     return left, share, stays, what
 
@@ -161,12 +160,12 @@ def _(b, u, w, x):
 def _(engine_h, h, model):
     _voices = le.Sequential([le.Input((None, 23)), le.SimpleRNN(64)])
     mo.md(f"""
-    The largest difference between its {len(h)} numbers and those of our loop is **{np.abs(engine_h - h).max():.1g}**.
-    (Computers keep some 16 digits, so 1e-16 would be "the same", too.) The model has {model.count_params()} weights.
+    The largest difference between the engine's {len(h)} numbers and our loop's is **{np.abs(engine_h - h).max():.1g}**.
+    (Computers keep about 16 digits, so 1e-16 also means "the same".) The model has {model.count_params()} weights.
 
-    A layer for voices is many such units side by side: 64 of them, say, which read 23 numbers about each moment of
-    the sound. Then $x$ and $h$ are rows of numbers, $W$ and $U$ tables, and $h = \\tanh(xW + h'U + b)$. Every unit hears
-    all the others' last outputs. This layer has {_voices.count_params():,} weights.
+    A layer for voices has many such units: for example 64 units, which read 23 numbers about each moment of the sound. Then
+    $x$ and $h$ are vectors, $W$ and $U$ matrices, and $h = \\tanh(xW + h'U + b)$. Every unit reads the previous outputs of
+    all units. This layer has {_voices.count_params():,} weights.
     """)
     return
 
@@ -176,8 +175,8 @@ def _():
     mo.md(rf"""
     {exercises.heading(1)}
 
-    **1. Without the loop.** Take the tanh away: $h = w\,x + u\,h'$, a *linear* unit. Its last output is then a plain sum
-    over all inputs. How much does each input count?
+    **1. Without the loop.** Remove the tanh: $h = w\,x + u\,h'$, a *linear* unit. Its last output is then a weighted sum of
+    all inputs. What is the weight of each input?
     """)
     return
 
@@ -201,8 +200,8 @@ def _():
     mo.md(f"""
     {mo.as_html(check_1)}
 
-    **2. A switch.** Find $w$, $u$ and $b$ so that after one pulse of +1 the unit is still above 0.5 a hundred steps later,
-    after one of −1 still below −0.5, and near 0 if there was none. (`held(pulse)` rounds what it then holds.)
+    **2. A switch.** Find $w$, $u$ and $b$ so that 100 steps after a pulse of +1 the unit is still above 0.5, 100 steps after
+    a pulse of −1 still below −0.5, and near 0 if there was no pulse. (`held(pulse)` rounds $h$ after 100 steps.)
     """)
     return (check_1,)
 

@@ -23,21 +23,22 @@ def _():
     mo.md(r"""
     # 2 The LSTM cell by hand
 
-    The unit of lesson 1 had one number for two jobs: $h$ was what it remembered and also what it said, and every step ran
-    it through a tanh again. The **LSTM** (*long short-term memory*, Hochreiter & Schmidhuber 1997) keeps two: the **cell**
-    $c$ is the memory, and $h$ is what it shows of it. Three **gates**, numbers between 0 and 1, decide what happens:
+    In lesson 1 one number had two jobs: $h$ was the memory and also the output, and every step put it through a tanh
+    again. The **LSTM** (*long short-term memory*, Hochreiter & Schmidhuber 1997) has two numbers: the **cell** $c$ is the
+    memory, and $h$ is the output. Three **gates**, numbers between 0 and 1, control them:
 
     | | | |
     |---|---|---|
-    | $i$, the input gate | $i = \sigma(W_i\,x + U_i\,h' + b_i)$ | how much of the new to write |
+    | $i$, the input gate | $i = \sigma(W_i\,x + U_i\,h' + b_i)$ | how much of the new value to write |
     | $f$, the forget gate | $f = \sigma(W_f\,x + U_f\,h' + b_f)$ | how much of the old to **keep**: 1 keeps, 0 forgets |
-    | $g$, the candidate | $g = \tanh(W_g\,x + U_g\,h' + b_g)$ | what the new is, between −1 and 1 |
+    | $g$, the candidate | $g = \tanh(W_g\,x + U_g\,h' + b_g)$ | the new value, between −1 and 1 |
     | $o$, the output gate | $o = \sigma(W_o\,x + U_o\,h' + b_o)$ | how much of the memory to show |
-    | $c$, the cell | $c = f\,c' + i\,g$ | some of the old, some of the new |
+    | $c$, the cell | $c = f\,c' + i\,g$ | part of the old memory, part of the new value |
     | $h$, the output | $h = o\,\tanh(c)$ | |
 
-    As before $x$ is the input, $h'$ and $c'$ are those of the step before, and both start at 0. The new function is
-    $\sigma(z) = 1/(1 + e^{-z})$, which makes a gate of any number: large is open, very negative is shut, and 0 is half.
+    As before, $x$ is the input; $h'$ and $c'$ come from the step before, and both start at 0. The sigmoid
+    $\sigma(z) = 1/(1 + e^{-z})$ turns any number into a gate: a large number gives an open gate (near 1), a very negative one
+    a closed gate (near 0), and 0 gives 0.5.
     """)
     return
 
@@ -67,14 +68,14 @@ def _():
     inputs = mo.ui.array(
         [mo.ui.slider(-1, 1, 0.1, value=float(t == 1), orientation="vertical", show_value=True) for t in range(T)]
     )
-    at = mo.ui.slider(0, T - 1, 1, value=1, label="**The step** to look at closely:", show_value=True)
+    at = mo.ui.slider(0, T - 1, 1, value=1, label="**The step** to show in numbers:", show_value=True)
     mo.vstack([
         mo.md("""## A cell to play with
 
-        **The gates at rest**, that is for $x = 0$ and $h' = 0$ (a gate's bias is set so that it rests where you say):"""),
+        **The gates at rest**, that is for $x = 0$ and $h' = 0$ (the biases are set to give these values):"""),
         mo.hstack(gates.values(), justify="start", wrap=True, gap=2),
         listen,
-        mo.md("**The input**, a slider for each step from 0 on. Write a melody:"),
+        mo.md("**The input**, one slider for each step:"),
         mo.hstack(list(inputs), justify="start", gap=0),
         at,
     ])  # fmt: skip
@@ -111,11 +112,11 @@ def _(U, W, at, b, traces, x):
     for _figure in _figures:
         _figure.add_vline(_t, line_dash="dot", line_color="grey")
     mo.vstack([
-        mo.md(f"**What happens at step {_t}**, the same equations with their numbers in them. Read the line of $c$ first: "
-              "what is kept, plus what is written."),
+        mo.md(f"**Step {_t} in numbers**: the equations with their values. Read the line of $c$ first: what is kept, plus "
+              "what is written."),
         mo.md(rf"$$\begin{{aligned}} {_lines} \end{{aligned}}$$").style({"overflow-x": "auto"}),
-        mo.md("**All six over time.** The dotted line is your step. Above: the gates. Below: the candidate, the memory and "
-              "what is shown of it."),
+        mo.md("**All six values over time.** The dotted line marks your step. Above: the gates. Below: the candidate, the "
+              "memory and the output."),
         *_figures,
     ])  # fmt: skip
     return (equations,)
@@ -126,23 +127,23 @@ def _(gates):
     _i, _f = gates.value["i"], gates.value["f"]
     ceiling = _i * np.tanh(1) / (1 - _f)
     mo.md(f"""
-    **Try this, and say before you look what will happen:**
+    **Try this. Each time, first guess what will happen:**
 
-    - One pulse, gates that listen to nothing. With $f$ at {_f:g} each step keeps {_f:.0%}: five steps after the pulse
-      {_f**5:.1%} of it is left. Where must $f$ stand for nearly all of it to be left?
-    - Set $o$ to 0.02. The memory $c$ is what it was, but $h$ is almost 0: the cell knows and does not say.
-    - Set all inputs to 1 and $f$ to 0.98. $c$ climbs past 1, and $h$ cannot. Where the memory's own ceiling is, $i$ and
-      $f$ decide: as you have set them, at {ceiling:.1f} (exercise 1). It is far up when $f$ is near 1, and gone at $f = 1$.
-    - Let the gates listen to the input, and write 1, then −1, then 0.3. A positive input opens $i$ and shuts $f$: it
-      *replaces* the memory. What does a negative one do?
+    - One pulse, gates that listen to nothing. With $f$ at {_f:g}, each step keeps {_f:.0%}: five steps after the pulse
+      {_f**5:.1%} is left. Which $f$ keeps nearly everything?
+    - Set $o$ to 0.02. The memory $c$ does not change, but the output $h$ is almost 0.
+    - Set all inputs to 1 and $f$ to 0.98. $c$ grows above 1; $h$ cannot. The limit of $c$ depends on $i$ and $f$: with your
+      settings it is {ceiling:.1f} (exercise 1). It is large when $f$ is near 1, and there is no limit at $f = 1$.
+    - Let the gates listen to the input, and set the inputs 1, then −1, then 0.3. A positive input opens $i$ and closes $f$:
+      the new value *replaces* the memory. What does a negative input do?
 
-    The third setting is what a trained cell does: its gates hear both the input and the unit's own last output. In the
-    voice task of lesson 6 a unit can wait through a pause with $f$ near 1 and $i$ near 0, and write again when a vowel comes.
+    A trained cell works like the third setting: its gates read the input and also the unit's previous output. In the voice
+    task of lesson 6 a unit can keep its memory in a pause, with $f$ near 1 and $i$ near 0, and write again at the next vowel.
 
     ## The engine says the same
 
-    `LSTM` is these six lines for any number of units and inputs. Its weights hold the four gates side by side, in the
-    order i f g o. `model.trace(x)["lstm"]` gives every value inside, by the letters of the equations.
+    `LSTM` computes these six lines for any number of units and inputs. Its weights hold the four gates next to each other,
+    in the order i f g o. `model.trace(x)["lstm"]` returns every value inside, by the letters of the equations.
     """)
     return (ceiling,)
 
@@ -164,8 +165,8 @@ def _(inside, model, traces):
 
     {exercises.heading(2)}
 
-    **1. A leaky memory.** All gates stay at rest and so does $g$. The cell starts at 0 and writes the same $i\\,g$ again
-    and again. What is in it after $k$ steps? Where does it end if $k$ is large?
+    **1. A leaky memory.** All gates and $g$ are constant. The cell starts at 0 and adds the same $i\\,g$ at every step. What
+    is $c$ after $k$ steps? What is its limit for large $k$?
     """)
     return (apart,)
 
@@ -210,9 +211,9 @@ def _():
     mo.md(f"""
     {mo.as_html(check_2)}
 
-    **3. A cell that takes a note.** It has two inputs: a value, and a signal $s$ that is 1 when the value is to be
-    noted and 0 otherwise. Here $g = \\tanh(\\text{{value}})$. Choose the weights and biases of the other two,
-    $i = \\sigma(w_i\\,s + b_i)$ and $f = \\sigma(w_f\\,s + b_f)$, so that $c$ holds the last noted $g$, to one decimal.
+    **3. A cell that stores a value.** It has two inputs: a value, and a signal $s$ that is 1 when the value must be
+    stored and 0 otherwise. Here $g = \\tanh(\\text{{value}})$. Choose the weights and biases of the other two,
+    $i = \\sigma(w_i\\,s + b_i)$ and $f = \\sigma(w_f\\,s + b_f)$, so that $c$ holds the last stored $g$, to one decimal.
     """)
     return (check_2,)
 
@@ -237,9 +238,9 @@ def _():
     _values, _twice = np.array([0.4, -0.9, 0.8, 1.0, -0.3, 0.55, -0.87, 0.9]), np.array([0, 1, 0, 0, 0, 1, 0, 0])
     _kept = [((_values, _s), np.round(np.tanh(_values[np.flatnonzero(_s)[-1]]), 1)) for _s in (_twice, _twice[::-1])]
     check_3 = exercises.check(noted, *_kept)
-    _curves = {"c of your cell": _notebook(_values, _twice), "tanh(value) comes by": np.tanh(_values), "s": _twice}
-    _said = mo.md("Your cell at work (with weights and biases of 0 until you answer):")
-    mo.vstack([check_3, _said, drawing.lines(_curves, height=270)])
+    _curves = {"c of your cell": _notebook(_values, _twice), "tanh(value)": np.tanh(_values), "s": _twice}
+    _caption = mo.md("Your cell (with weights and biases of 0 until you answer):")
+    mo.vstack([check_3, _caption, drawing.lines(_curves, height=270)])
     return (check_3,)
 
 

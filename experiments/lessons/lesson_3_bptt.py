@@ -19,25 +19,25 @@ def _():
     mo.md(r"""
     # 3 Backpropagation through time, by hand
 
-    A network learns by asking, of every weight: *if you were a little larger, how much would the loss $L$ change?* Then it
-    turns each weight a little the way that lowers $L$. The answer is the derivative $\partial L / \partial w$, the
-    **gradient**. We write it $\delta w$, and likewise $\delta a$ for anything else inside, $a$. One rule finds them all:
+    Training asks for every weight: *if it were a little larger, how much would the loss $L$ change?* Then it changes each
+    weight a little in the direction that lowers $L$. The answer is the derivative $\partial L / \partial w$, the
+    **gradient**. We write it $\delta w$, and $\delta a$ for any other value $a$ in the network. One rule gives them all:
 
-    > **$\delta a$ is a sum over everything that $a$ goes into:** the δ of each, times its slope by $a$.
+    > **$\delta a$ is a sum over everything that $a$ is used for:** the δ of the result, times the result's slope in $a$.
 
-    So begin where everything ends, at the loss, and walk back. In a recurrent network that is a walk back through time.
+    So start at the loss, and go back step by step. In a recurrent network this goes back through time.
 
     ## Three steps of one unit
 
-    The unit of lesson 1, $h = \tanh(w\,x + u\,h' + b)$, with $z$ for what is inside the tanh. Forward keeps what the
-    way back will need. On the way back $h$ has gone into two things, the loss and the next step, so its δ has two terms:
+    The unit of lesson 1 is $h = \tanh(z)$ with $z = w\,x + u\,h' + b$. The forward pass stores what the backward pass
+    needs. Both the loss and the next step use $h$, so its δ has two terms:
     """)
     return
 
 
 @app.function
 def forward(x, w, u, b):
-    """h (T,) of the unit that reads x (T,), and what the way back will need."""
+    """h (T,) of the unit that reads x (T,), and the values that the backward pass needs."""
     h = [0.0]
     for x_t in x:
         h.append(np.tanh(w * x_t + u * h[-1] + b))
@@ -46,7 +46,7 @@ def forward(x, w, u, b):
 
 @app.function
 def walk_back(dh, h, u):
-    """δh and δz (T,) of all steps. dh (T,) is what the loss asks of every h; h (T + 1,) begins with the first h', 0."""
+    """δh and δz (T,) of all steps. dh (T,) is the gradient that the loss gives to every h; h (T + 1,) begins with h' = 0."""
     δh, δz, from_next = np.array(dh), np.zeros(len(dh)), 0.0
     for t in reversed(range(len(dh))):
         δh[t] = dh[t] + from_next
@@ -69,7 +69,7 @@ def _():
     y = mo.ui.slider(-1, 1, 0.1, value=-0.5, label="wanted: $y$", show_value=True)
     mo.md(f"""{exercises.source(forward, walk_back, backward)}
 
-    Let it read x = {", ".join(map(str, X))} and be judged by its last output alone, $L = (h_2 - y)^2$.
+    Let it read x = {", ".join(map(str, X))}. The loss uses only the last output: $L = (h_2 - y)^2$.
 
     {mo.hstack([w, u, y], justify="start", wrap=True, gap=2)}""")
     return u, w, y
@@ -91,14 +91,14 @@ def _(u, w, y):
     _sums = [(f"**{k}**", "", v[2], *v[:2], "") for k, v in _ends]  # δb is the sum of δz
     _heads = ("step", "δh", "δz = δh(1 − h²)", "to δw: δz·x", "to δu: δz·h'", "back: δh' = δz·u")
     mo.md(f"""
-    **Read the table from the top: the last step comes first.** Its δh is the slope of the loss, 2(h₂ − y). What stands in
-    the last column of a row is δh of the next. To δb goes δz itself.
+    **Read the table from the top: the last step comes first.** Its δh is the slope of the loss, 2(h₂ − y). The last column
+    of a row is the δh of the next row. The term of δb is δz itself.
 
     {drawing.sideways(mo.md(drawing.table(_heads, rows + _sums)).text)}
 
-    The weight $w$ is used three times, so three terms are **added**. The engine takes the same walk. The last row knows
-    nothing of it: it makes a weight 0.0001 larger, then smaller, and looks at what the loss does. All three agree.
-    Now set $u$ to 0: nothing is handed back, and only the last step teaches. Lesson 4 is about that last column.
+    The weight $w$ is used three times, so three terms are **added**. The engine does the same. The last row uses no
+    derivative: it makes a weight 0.0001 larger, then smaller, and compares the losses. All three agree. Now set $u$ to 0:
+    nothing goes back to earlier steps, and only the last step contributes. Lesson 4 is about that last column.
     """)
     return by_hand, engine, nudged, rows
 
@@ -107,10 +107,10 @@ def _(u, w, y):
 def _():
     at = mo.ui.slider(0, 3, 1, value=2, label="step", show_value=True)
     mo.md(f"""
-    ## The LSTM: more ways, the same rule
+    ## The LSTM: more terms, the same rule
 
-    One LSTM unit reads four numbers. Its equations are products and sums, and a product hands each factor its δ times *the
-    other factor*. **Each line of the table answers "where does it go?", and the last column is the engine's own code.**
+    The equations of an LSTM unit are products and sums. In a product, each factor gets the δ of the product times *the other
+    factor*. **Each line of the table answers "where is it used?", and the last column is the engine's code.**
 
     {at}
     """)
@@ -119,7 +119,7 @@ def _():
 
 @app.function
 def lstm_step_back(dh, from_next, now, before, U):
-    """Every δ of one step, from δh and the δc that the step after sends. `now`, `before`: i f g o c h of two steps."""
+    """Every δ of one step, from δh and the next step's δc. `now`, `before`: i f g o c h of this and the previous step."""
     i, f, g, o, tanh_c = *(now[k] for k in GATES), np.tanh(now["c"])
     dc = dh * o * (1 - tanh_c**2) + from_next
     di, df, dg, do = dc * g, dc * before["c"], dc * i, dh * tanh_c
@@ -143,36 +143,39 @@ def _(at):
     apart = max(abs(grad[k][0, t, 0] - deltas[t][k]) for t in range(4) for k in grad.keys() & deltas[t].keys())
     _at = deltas[at.value]
     ways = [(y.where, y.so, ", ".join(f"{_at[k]:.4f}" for k in y.names), f"`{y.line}`") for y in way_back.ways()]
-    _heads = ("where it goes", "so", f"at step {at.value}", "in the engine's `lstm_backward`")
+    _heads = ("where it is used", "so", f"at step {at.value}", "in the engine's `lstm_backward`")
     mo.md(f"""
     {drawing.sideways(mo.md(drawing.table(_heads, ways)).text, 860)}
 
-    At all four steps the largest difference from what `model.trace(x, y)` has is **{apart:.0e}**. Now look at the last line
-    once more. $c$ hands its gradient back through **one multiplication by $f$**: no $U$, no slope of a tanh. That is the
-    whole trick of the LSTM.
+    At all four steps the largest difference from `model.trace(x, y)` is **{apart:.0e}**. Now look at the last line again.
+    From $c$ to $c'$ the gradient goes through **one multiplication by $f$**: no $U$, no slope of a tanh. This is the main
+    idea of the LSTM.
 
     ## Proof instead of trust
 
-    A wrong backward pass does not crash. The **gradient laboratory** finds it: it computes every derivative a second time
-    from the loss alone. It nudges too, but by an imaginary amount, $\\partial L/\\partial w = \\mathrm{{Im}}\\,L(w + ih)/h$
-    with a tiny $h$. Nothing is subtracted, so no digit is lost. First ours: `le.gradcheck_function(forward, backward, ...)`:
+    A wrong backward pass does not crash. The **gradient laboratory** finds it: it computes every derivative a second time,
+    only from the loss. It changes a weight by an imaginary amount, $\\partial L/\\partial w = \\mathrm{{Im}}\\,L(w + ih)/h$
+    with a tiny $h$. Nothing is subtracted, so no digit is lost. First our code:
     """)
     return apart, deltas, ways
 
 
 @app.cell(hide_code=True)
 def _():
-    own, bug = dict(zip("xwub", (X, *np.array([1.2, 0.7, 0.1])), strict=True)), mo.ui.dropdown(way_back.BUGS, "bug A")
-    own_report = le.gradcheck_function(forward, backward, own)
-    _said = mo.md(f"""
-    *norm-wise* is how far the two sides are apart, relative to their size, and 1e-16 is what rounding leaves.
+    values, bug = (
+        dict(zip("xwub", (X, *np.array([1.2, 0.7, 0.1])), strict=True)),
+        mo.ui.dropdown(way_back.BUGS, "bug A"),
+    )
+    own_report = le.gradcheck_function(forward, backward, values)
+    _text = mo.md(f"""
+    *norm-wise* is the distance of the two sides relative to their size. Rounding alone gives about 1e-16.
 
     ## A bug to be found
 
-    Each of these changes one line of the engine's `lstm_backward`, in memory, while we look: {bug}
+    Each of these bugs changes one line of the engine's `lstm_backward`, in memory, for this page only: {bug}
     """)
-    mo.vstack([mo.Html(drawing.printed(own_report)), _said])
-    return bug, own, own_report
+    mo.vstack([mo.Html(drawing.printed(own_report)), _text])
+    return bug, own_report, values
 
 
 @app.cell(hide_code=True)
@@ -180,24 +183,24 @@ def _(bug):
     right, wrong, found = way_back.losses(), way_back.losses(bug.value), way_back.report(bug.value)
     _boxes = {
         "Its report": mo.Html(drawing.printed(str(found).partition("First departs")[0])),
-        "Where it says that the walk goes wrong": mo.Html(drawing.printed(found.departure)),
+        "The first wrong value that it finds": mo.Html(drawing.printed(found.departure)),
         "The mistake": mo.md(f"{bug.value.name}: `{bug.value.old.strip()}` became `{bug.value.new.strip()}`"),
     }
     mo.md(rf"""
-    **It learns all the same.** After {len(right)} steps the loss is {wrong[-1]:.3f}, and {right[-1]:.3f} without the bug.
-    From this picture alone, would you have known?
+    **The network learns even with the bug.** After {len(right)} steps the loss is {wrong[-1]:.3f}, and {right[-1]:.3f}
+    without the bug. Would you have seen the bug in this picture?
 
     {mo.as_html(drawing.lines({"right": right, "with the bug": wrong}, y_title="loss", log=True, height=270))}
 
-    **The laboratory knows.** Behind a wrong place everything is wrong, so look in its report for what still *passes*, and
-    guess the line in the table above. Then open the other boxes: it walks back once more and stops at the first wrong δ.
+    **The laboratory finds it.** After a wrong value, every value that depends on it is wrong too. So look in the report for
+    what still *passes*, and guess the line in the table above. Then open the other boxes: they show the first wrong δ.
 
     {mo.accordion(_boxes)}
 
     {exercises.heading(3)}
 
-    **1. A coupled cell.** Some LSTMs have no forget gate of their own: what is written anew is what is forgotten,
-    $c = (1 - i)\,c' + i\,g$. Where does $i$ go? Give its δ.
+    **1. A coupled cell.** Some LSTMs have no separate forget gate: the cell forgets as much as it writes,
+    $c = (1 - i)\,c' + i\,g$. Where is $i$ used? Give its δ.
     """)
     return found, right, wrong
 
@@ -216,8 +219,8 @@ def _():
     mo.md(f"""
     {mo.as_html(check_1)}
 
-    **2. Read a report.** Somebody handed in another `backward` for our unit. Below is what the laboratory says. One row
-    passes. What does that prove, and what is left to be wrong? Give the right $\\delta w$.
+    **2. Read a report.** Here is the laboratory's report on another `backward` for our unit. One row passes. What does this
+    prove, and what can still be wrong? Give the right $\\delta w$.
     """)
     return (check_1,)
 
@@ -229,7 +232,7 @@ def answer_2(dz, x):
 
 
 @app.cell(hide_code=True)
-def _(own):
+def _(values):
     def handed_in(dh, cache):
         x, h, w, u = cache
         _, δz = walk_back(dh, h, u)
@@ -239,7 +242,7 @@ def _(own):
         _, cache = forward(x, 1.2, 0.7, 0.1)
         return (walk_back(dh, cache[1], 0.7)[1], x), backward(dh, cache)[1]
 
-    handed_in_report = le.gradcheck_function(forward, handed_in, own)
+    handed_in_report = le.gradcheck_function(forward, handed_in, values)
     check_2 = exercises.check(answer_2, *(_right(*np.random.default_rng(n).standard_normal((2, n))) for n in (3, 6)))
     mo.vstack([mo.Html(drawing.printed(handed_in_report)), check_2])
     return check_2, handed_in_report

@@ -19,19 +19,19 @@ def _():
     mo.md(r"""
     # 4 Why recurrent networks forget
 
-    "When **birds** flap their wings they ..." Whether they *sing* or *roar* was settled by a word far back, *birds* or
-    *planes*. To learn that, a network has to notice that this word matters. And it notices by one thing alone: the
-    gradient of the loss at the end, when it has walked all the way back (lesson 3).
+    "When **birds** flap their wings they ..." The next word, *sing* or *roar*, depends on a word far back, *birds* or
+    *planes*. To learn this, a network must find out that this word matters. Its only source is the gradient of the loss at
+    the end, which must go all the way back (lesson 3).
 
-    Here is the smallest language with this trouble. A sentence is the word *birds* or *planes*, then any of six words that
-    say nothing, and at the end comes the question: which was it?
+    Here is the smallest language with this problem. A sentence is the word *birds* or *planes*, then words without
+    information (six different ones), and at the end the question: which was the first word?
     """)
     return
 
 
 @app.function
 def sentences(words_between, n, seed):
-    """n sentences (n, words_between + 1, 8), every word as a 1 among zeros, and what is wanted (n, 1): 1 for planes."""
+    """n sentences (n, words_between + 1, 8), every word one-hot, and the targets (n, 1): 1 for planes."""
     rng = np.random.default_rng(seed)
     first = rng.integers(0, 2, (n, 1))  # 0 birds, 1 planes
     others = rng.integers(2, WORDS, (n, words_between))
@@ -48,7 +48,7 @@ def network(layer):
 
 @app.function
 def simple_rnn(ρ, activation="tanh"):
-    """16 units of lesson 1. U turns h without stretching it (it is orthogonal), and then makes it ρ times as long."""
+    """16 units of lesson 1. U is ρ times an orthogonal matrix: it rotates h and multiplies its length by ρ."""
     model = network(le.SimpleRNN(H, activation=activation))
     model.weights["simple_rnn/recurrent_kernel"][...] *= ρ
     return model
@@ -70,9 +70,9 @@ def _():
     ## The gradient on its way back
 
     From one step to the one before, lesson 3 had $\delta h' = \delta z\,u$ with $\delta z = \delta h\,(1 - h^2)$. With many
-    units $u$ is the matrix $U$, and $k$ steps make $k$ such products. In the long run a product with $U$ multiplies by its
-    **spectral radius** ρ, the size of its largest eigenvalue. (Here $U$ is ρ times a rotation, so that it does from the
-    first step on.) The slopes $1 - h^2$ of the tanh are at most 1, and make it less. Set ρ:
+    units, $u$ is the matrix $U$, and $k$ steps back are $k$ such products. In the long run each product with $U$ multiplies
+    the gradient by the **spectral radius** ρ, the size of the largest eigenvalue. (Here $U$ is ρ times a rotation, so this is
+    true from the first step.) The slopes $1 - h^2$ of the tanh are at most 1 and make the gradient smaller. Set ρ:
 
     {mo.hstack([ρ, activation], justify="start", wrap=True, gap=2)}
     """)
@@ -86,19 +86,19 @@ def _(activation, ρ):
     _theory = rnn_lags[0] * ρ.value ** np.arange(41)
     _reached, _rule = rnn_lags[40] / rnn_lags[0], ρ.value**40
     mo.vstack([
-        mo.md(f"""**Look at how straight the lines are: each step back costs the same factor, and the axis counts in powers
-        of ten.** Of the gradient at the last word a share of {_reached:.0e} arrives at the first one, 40 words back;
-        $ρ^{{40}}$ is {_rule:.0e}. Choose *linear* and the two lines are one: what lay between them was the tanh."""),
+        mo.md(f"""**Look at how straight the lines are: each step back multiplies by the same factor, and the axis is
+        logarithmic.** A share of {_reached:.0e} of the last word's gradient arrives at the first word, 40 words back;
+        $ρ^{{40}}$ is {_rule:.0e}. Choose *linear*, and the two lines are the same: the difference came from the tanh."""),
         drawing.lines({"the gradient of the loss by h": rnn_lags, "its first value × ρᵏ": _theory}, log=True,
                       x_title="lag k: words back from the end", y_title="‖δh‖"),
-        mo.md("""A weight's gradient is a sum over all steps. The first word has its say in it, but whispers among neighbours
-        who shout. With ρ above 1 a linear network does the opposite: its gradient *explodes*. That is easily cured, by
-        cutting a gradient that is too long (`clipnorm`). But what has faded, nobody can bring back.
+        mo.md("""A weight's gradient is a sum over all steps. The first word's term is in this sum, but those of later words
+        are far larger. With ρ above 1 the opposite happens in a linear network: the gradient *explodes*. This is easy
+        to repair: a gradient that is too long is shortened (`clipnorm`). A gradient that has faded cannot be repaired.
 
-        ## The other way: through the cell
+        ## The other path: through the cell
 
         In an LSTM, $c = f\\,c' + i\\,g$. From $c$ to $c'$ a gradient is multiplied by $f$, and by nothing else. The network
-        sets $f$ itself; at the start of training the **forget bias** does. Keras and this engine start with 1."""),
+        learns to control $f$; at the start of training, $f$ follows the **forget bias**, which is 1 in Keras and here."""),
     ])  # fmt: skip
     return rnn_lags, x
 
@@ -118,15 +118,14 @@ def _(b_f, x):
     lags = {name: np.linalg.norm(a, axis=(1, 2))[::-1] for name, a in split._asdict().items()}  # (41,) each
     halves = np.median(half_life(_lstm.trace(x)["lstm"].f))
     _curves = {
-        "all ways together": lags["total"], "along the cell: products of forget gates": lags["forget"],
+        "all paths together": lags["total"], "along the cell: products of forget gates": lags["forget"],
         "its first value × σ(b<sub>f</sub>)ᵏ": lags["forget"][0] * _f ** np.arange(41),
     }  # fmt: skip
     mo.vstack([
-        mo.md(f"""With $b_f$ = {b_f.value:g} a forget gate rests at σ($b_f$) = {_f:.3f}, and a cell keeps half of what it
-        holds for **{halves:.1f} words** (the median of the units' half-lives in these sentences). **Move the bias, and see
-        the lines turn about their left end.** The dashed line is the exact product of the gates, the dotted one what the bias
-        alone promises. All else in the solid line came through the gates, by $h$ and $U$ as in a simple network; it may
-        fade or grow."""),
+        mo.md(f"""With $b_f$ = {b_f.value:g} a forget gate at rest is σ($b_f$) = {_f:.3f}, and after **{halves:.1f} words** a
+        cell still holds half of its value (the median half-life of the units in these sentences). **Move the bias and watch
+        the slope of the lines.** Dashed: the exact product of the gates. Dotted: the bias alone, σ($b_f$)ᵏ. The rest of
+        the solid line came through $h$ and $U$, as in a simple network; this part can fade or grow."""),
         drawing.lines(_curves, x_title="lag k: words back from the end", log=True,
                       y_title="‖∂h<sub>T</sub> / ∂c<sub>t</sub>‖"),
     ])  # fmt: skip
@@ -139,7 +138,7 @@ def _():
     mo.md(f"""
     ## Does it matter?
 
-    Let both learn, with the ρ and $b_f$ that you have set above, from 50 batches of 16 new sentences each. {between}
+    Train both networks, with your ρ and $b_f$ from above, on 50 batches of 16 new sentences each. {between}
     """)
     return (between,)
 
@@ -157,17 +156,17 @@ def _(b_f, between, ρ):
     rnn_loss, rnn_right = learn(simple_rnn(ρ.value), between.value)
     lstm_loss, lstm_right = learn(lstm(b_f.value), between.value)
     mo.vstack([
-        mo.md(f"""Of 200 sentences that they have not seen, the simple network gets **{rnn_right:.0%}** right and the LSTM
-        **{lstm_right:.0%}**; guessing gets half, with a loss of ln 2 = {np.log(2):.2f}. **Look for the moment when a curve
-        leaves that level: there the network has noticed.** Then set $b_f$ to 1, and try 10 words, 20, 40. (Near the edge
-        chance decides: with other sentences or other first weights a network notices earlier, or later, or not.)"""),
+        mo.md(f"""Of 200 new sentences, the simple network gets **{rnn_right:.0%}** right and the LSTM **{lstm_right:.0%}**;
+        guessing gets 50 %, with a loss of ln 2 = {np.log(2):.2f}. **Look for the step at which a curve leaves that level:
+        there the network has found the first word.** Then set $b_f$ to 1, and try 10, 20 and 40 words. (At the limit chance
+        decides: with other sentences or other initial weights a network succeeds earlier, later, or never.)"""),
         drawing.lines({"simple network": rnn_loss, "LSTM": lstm_loss}, x_title="training step", y_title="loss"),
-        mo.md(r"""A high forget bias is no free lunch: such a cell also keeps what it should drop. That is why $f$ is a
-        gate and no constant. How a trained one uses it the microscope shows, in lesson 8 on your own voice."""),
+        mo.md(r"""A high forget bias has a price: such a cell also keeps what it should forget. This is why $f$ is a gate and
+        not a constant. The microscope in lesson 8 shows how a trained cell uses it, on your own voice."""),
         exercises.heading(4),
         mo.md(r"""
-        **1. The right bias.** A cell is to keep half of what it holds for $k$ steps. Its forget gate listens to nothing
-        but its bias. Which bias? (`kept(k)` asks the engine for the half-life.)"""),
+        **1. The right bias.** After $k$ steps a cell must still hold half of its value. Its forget gate depends only on the
+        bias. Which bias is right? (`kept(k)` computes the half-life with the engine.)"""),
     ])  # fmt: skip
     return lstm_loss, lstm_right, rnn_loss, rnn_right
 
@@ -192,8 +191,8 @@ def _():
     mo.md(f"""
     {mo.as_html(check_1)}
 
-    **2. One number of a matrix.** A *linear* network has the recurrent kernel $U$. By which factor does its gradient change
-    per step, in the long run? (The check walks 400 steps back with the engine.)
+    **2. One number of a matrix.** A *linear* network has the recurrent kernel $U$. By which factor does the gradient change
+    at each step back, in the long run? (The check goes 400 steps back with the engine.)
     """)
     return (check_1,)
 
@@ -219,15 +218,15 @@ def _():
     mo.md(f"""
     {mo.as_html(check_2)}
 
-    **3. Along the cell.** From the forget gates of one unit, $f_0 ... f_{{T-1}}$: how much does its last cell
-    $c_{{T-1}}$ move with each earlier one, $\\partial c_{{T-1}} / \\partial c_t$, if the gates are held?
+    **3. Along the cell.** One unit has the forget gates $f_0 ... f_{{T-1}}$. What is the derivative of the last cell by
+    each earlier one, $\\partial c_{{T-1}} / \\partial c_t$, if the gates are constants?
     """)
     return (check_2,)
 
 
 @app.function
 def answer_3(f):
-    """(T,): what remains in the last cell of that of step t, from f (T,)."""
+    """(T,): the derivative of the last cell by the cell of step t, from f (T,)."""
     return None
 
 
@@ -236,7 +235,7 @@ def _(split, x):
     def _along(b_f):
         unit = lstm(b_f)
         inside, forget = unit.trace(x[:1])["lstm"], split_by_path(unit.layers[0], x[0]).forget[:, 0, 0]
-        return (inside.f[0, :, 0],), forget / forget[-1]  # what o and tanh make of the last c taken out
+        return (inside.f[0, :, 0],), forget / forget[-1]  # without the factor from the last c to h
 
     check_3 = exercises.check(answer_3, _along(1.0), _along(4.0))
     check_3

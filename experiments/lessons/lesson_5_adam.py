@@ -24,15 +24,15 @@ def _():
     _said = mo.md(r"""
     # 5 Adam, step by step
 
-    A gradient says which way is downhill, not how far to go. The voice tutorial leaves that to `optimizer="adam"`. Here is
-    what it does, number by number, and the engine and Keras doing the same. Take a small loss that is hard,
-    a long narrow valley over two weights:
+    A gradient gives the direction of a step, but not the right length. The voice tutorial leaves the length to
+    `optimizer="adam"`. Here is what Adam does, number by number, beside the engine and Keras. Take a small but difficult
+    loss, a long narrow valley over two weights:
 
     $$\begin{aligned}L &= \tfrac12\,(s w_0^2 + w_1^2)\\ g_0 &= \partial L/\partial w_0 = s w_0 \quad g_1 = w_1\end{aligned}$$
 
-    Weight 0 lies on the steep wall (s says how steep), weight 1 along the flat floor. Both start at 1 and should go to 0. An
-    LSTM has thousands of weights, and nothing makes its loss equally steep along all. Training sees a few samples at a
-    time, a batch, and the gradient of a batch is a little off: that is the noise. All pictures follow these sliders.
+    Along weight 0 the loss is steep (by the factor s), along weight 1 it is flat. Both weights start at 1 and should reach 0.
+    An LSTM has thousands of weights, and its loss is steep along some and flat along others. Training uses a few samples
+    at a time, a batch, whose gradient is not exact: this is the noise. All pictures follow these sliders.
     """)
     mo.vstack([_said, mo.hstack([lr, beta_1, beta_2, noise, steep], wrap=True, justify="start")])
     return beta_1, beta_2, lr, noise, steep
@@ -40,10 +40,10 @@ def _():
 
 @app.function
 def adam_step(w, g, m, v, t, lr, beta_1, beta_2, epsilon=1e-7):
-    """One step of Adam, the t-th, counted from 1; m and v are what the step before left, 0 at first."""
-    m = m + (g - m) * (1 - beta_1)  # the running mean of the gradient: where it points, on the whole
-    v = v + (g * g - v) * (1 - beta_2)  # the running mean of its square: how large it is, either way
-    alpha = lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)  # makes good that m and v began at 0
+    """Step t of Adam, counted from 1; m and v come from the step before and are 0 at first."""
+    m = m + (g - m) * (1 - beta_1)  # the running mean of the gradient: its direction
+    v = v + (g * g - v) * (1 - beta_2)  # the running mean of its square: its size
+    alpha = lr * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)  # the bias correction: m and v start at 0
     return w - alpha * m / (np.sqrt(v) + epsilon), m, v
 
 
@@ -74,17 +74,19 @@ def _(downhill, path, sgd_rate, steep):
         _line = {"color": drawing.COLOURS[_k], "dash": drawing.DASHES[_k]}
         valley.add_scatter(x=_way[:, 0], y=_way[:, 1], name=_name, mode="lines+markers", line=_line, marker_size=5)
     _sgd, _adam = downhill[20][1], path[20, 1]  # weight 1 after 20 steps; at the bottom it is 0
-    nearer = "nearer to 0: each weight has steps of its own length, and the wall does not slow the floor"
+    nearer = "nearer to 0: each weight has its own step length, and the steep weight does not slow the flat one"
     if abs(_adam) >= abs(_sgd):
-        nearer = "further from 0, " + ("carried past it by m" if (path[:21, 1] < 0).any() else "still on its way")
+        nearer = "further from 0, " + (
+            "because m carried it past 0" if (path[:21, 1] < 0).any() else "still on its way"
+        )
     valley.update_xaxes(range=[-1.5, 1.5]).update_yaxes(range=[-0.6, 1.2])
     _said = mo.md(f"""
     ## The walk
 
-    Darker is lower. *Look for* the way each takes to the middle, in {STEPS} steps. Plain gradient descent steps by −η g. Its
-    η here is 1.8 / s = {sgd_rate:.3g}; from 2 / s on it would be thrown up the wall. The steeper the wall, the slower is the
-    floor: after 20 steps weight 1 stands at {_sgd:.3f}. Adam's stands at {_adam:.3f}, {nearer}. *Then* add noise, and lower
-    β₁. What is m good for?
+    Darker means lower. *Look for* the path of each to the middle, in {STEPS} steps. A step of plain gradient descent is −η g.
+    Its η here is 1.8 / s = {sgd_rate:.3g}; from 2 / s on it would diverge. So the steeper weight 0 is, the slower weight 1
+    moves: after 20 steps it is at {_sgd:.3f}. Adam's is at {_adam:.3f}, {nearer}. *Then* add noise, and lower β₁. What is
+    the use of m?
     """)
     mo.vstack([_said, valley])
     return (nearer,)
@@ -116,9 +118,9 @@ def _(at, beta_1, beta_2, gs, lr, ms, path, vs, which):
     \end{{aligned}}$$
 
     A prime marks the value before the step. *Look at step 1 of both weights:* the gradients are {gs[1, 0]:.3g} and
-    {gs[1, 1]:.3g}, and yet they move by {path[1, 0] - 1:.4g} and {path[1, 1] - 1:.4g}: by η. Made good, m and √v are both as
-    large as the gradient, so its size cancels. The learning rate is a length. *Then follow the steep weight until g changes
-    its sign:* m remembers the way it went, and overshoots.
+    {gs[1, 1]:.3g}, but the weights move by {path[1, 0] - 1:.4g} and {path[1, 1] - 1:.4g}: by η. After bias correction m and
+    √v are both of the gradient's size, so that size cancels. The learning rate is the length of a step. *Then follow the
+    steep weight until g changes its sign:* m still points in the old direction, and the weight overshoots.
     """)
     return alpha_t, moved
 
@@ -129,20 +131,20 @@ def _(at, beta_1, beta_2, gs, lr, ms, vs, which):
     _due_m, _due_root = 1 - beta_1.value**_t, np.sqrt(1 - beta_2.value**_t)
     _plain = -lr.value * _m / (_root + 1e-7)
     moments = {
-        "the direction": {"g": _g, "m": _m, "m made good": _m / _due_m},
-        "the size": {"|g|": abs(_g), "√v": _root, "√v made good": _root / _due_root},
-        "the step": {"Δw": _plain * _due_root / _due_m, "Δw, were nothing made good": _plain},
+        "the direction": {"g": _g, "m": _m, "m corrected": _m / _due_m},
+        "the size": {"|g|": abs(_g), "√v": _root, "√v corrected": _root / _due_root},
+        "the step": {"Δw": _plain * _due_root / _due_m, "Δw without correction": _plain},
     }
     _drawn = [drawing.lines(c, _t, title, "step t", height=250).add_vline(at.value) for title, c in moments.items()]
-    times = (1 - beta_1.value) / np.sqrt(1 - beta_2.value)  # the first step as it would be, by what it is
+    times = (1 - beta_1.value) / np.sqrt(1 - beta_2.value)  # the first step without correction, over the step with it
     _lags = {1: "long**, because √v lags further behind than m", -1: "short**, because m lags further behind than √v"}
     wrong = f"too **{_lags[_side]}" if (_side := np.sign(round(times - 1, 9))) else "just right, for m and √v lag alike"
     _said = mo.md(f"""
     ## The same weight at every step
 
-    m and v begin at 0, so at first they are too small: m has 1 - β₁ᵗ of what is its due, v 1 - β₂ᵗ. Dividing by these makes
-    it good ("bias correction"); α does both at once. *Look at the third picture:* without it the first step would be
-    {times:.2g} times as long, {wrong}. The upright line is the step t chosen above.
+    m and v begin at 0, so at first they are too small: m by the factor 1 - β₁ᵗ, v by 1 - β₂ᵗ. Dividing by these factors is
+    the "bias correction"; α does both at once. *Look at the third picture:* without it the first step would be {times:.2g}
+    times as long, {wrong}. The vertical line is the step t chosen above.
     """)
     mo.vstack([_said, *_drawn])
     return moments, times, wrong
@@ -150,7 +152,7 @@ def _(at, beta_1, beta_2, gs, lr, ms, vs, which):
 
 @app.function
 def engine_walk(optimizer, gradients):
-    """Where a weight that starts at 1 stands after each step of the engine's optimizer, given the gradients (T, ...)."""
+    """The weight, 1 at first, after each step of the engine's optimizer with the gradients (T, ...)."""
     weights, walk = {"w": np.ones_like(gradients[0])}, []
     for g in gradients:
         optimizer.apply(weights, {"w": g})
@@ -162,9 +164,11 @@ def engine_walk(optimizer, gradients):
 def keras_walk(lr, beta_1, beta_2, gradients):
     """The same with Keras's Adam, in float64."""
     keras = import_keras("float64")  # before anything else imports JAX, which has no float64 otherwise
-    import_keras("float32")  # this setting is the whole program's; here the arrays say their type themselves
+    import_keras("float32")  # the setting is global; the arrays here have their type
     w, walk = keras.Variable(np.ones_like(gradients[0]), dtype="float64"), []
-    optimizer = keras.optimizers.Adam(lambda: lr, beta_1, beta_2)  # a number would be kept in float32, 8 digits of it
+    optimizer = keras.optimizers.Adam(
+        lambda: lr, beta_1, beta_2
+    )  # Keras would store a number in float32, with 8 digits
     for g in gradients:
         optimizer.apply([keras.ops.convert_to_tensor(g)], [w])
         walk.append(keras.ops.convert_to_numpy(w.value).copy())
@@ -179,11 +183,11 @@ def _(beta_1, beta_2, gs, lr, path):
         keras_apart = np.abs(keras_walk(*_settings, gs[1:]) - path[1:]).max()
         _keras = f"{keras_apart:.1e}"
     except ModuleNotFoundError as error:
-        _keras = f"not compared, for Keras is not installed. The lesson does without. ({error})"
+        _keras = f"not compared, because Keras is not installed. The lesson works without it. ({error})"
     mo.md(f"""
     ## Beside the engine and Keras
 
-    The same gradients. *Look for* zero, or rounding in the sixteenth digit; move the sliders: it stays so.
+    All three get the same gradients. *Look for* zero, or rounding in the 16th digit, at every setting of the sliders.
 
     | beside the equations above, {STEPS} steps in float64 | largest difference of a weight |
     |---|---|
@@ -203,10 +207,10 @@ def _():
     _said = mo.md(f"""
     ## Where ε stands
 
-    ε = 10⁻⁷ keeps a weight without a gradient from dividing 0 by 0. It also says which gradients are too small to count. The
-    paper's Algorithm 1 makes v good first and then adds ε. Keras adds ε to √v as it is ("epsilon hat"), {_due:.3f} of its due
-    at step 1: there ε weighs {1 / _due:.0f} times as much. *Look for* where a line passes one half: at a gradient of
-    {_half[0]:.1e} and of {_half[1]:.1e}.
+    ε = 10⁻⁷ prevents 0 / 0 for a weight without a gradient. It also decides which gradients are too small to count. The
+    paper's Algorithm 1 corrects v first and then adds ε. Keras adds ε to the uncorrected √v ("epsilon hat"), which at step 1
+    is {_due:.3f} of the corrected one: there ε weighs {1 / _due:.0f} times as much. *Look for* the gradients at which the
+    lines pass one half: {_half[0]:.1e} and {_half[1]:.1e}.
     """)
     mo.vstack([_said, _drawn])
     return (first,)
@@ -214,7 +218,7 @@ def _():
 
 @app.function
 def answer_1(beta_1, beta_2):
-    """How many times as long Adam's first step would be, were m and v not made good (α = η, and ε = 0)."""
+    """The factor by which Adam's first step would be longer without bias correction (α = η, and ε = 0)."""
     return None
 
 
@@ -233,7 +237,7 @@ def _():
 
 @app.function
 def answer_2(beta_1):
-    """How long a step is in the long run, in units of η, where the gradient is 1, -1, 1, -1 ..., as from wall to wall."""
+    """The length of a step in the long run, in units of η, when the gradient is 1, -1, 1, -1 ..."""
     return None
 
 

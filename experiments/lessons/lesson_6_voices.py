@@ -30,11 +30,11 @@ def _():
     mo.md(f"""
     # 6 A table of voices, read in two ways
 
-    The voice tutorial turns every clip into a row of a table and teaches an LSTM to tell men's voices from women's. It
-    reports 81 %. Here you see what the network is given, another way to give it the same numbers, and what 81 % is worth.
+    The voice tutorial turns every clip into a row of a table and trains an LSTM to tell men's voices from women's. It
+    reports 81 %. Here you see the input of the network, another way to arrange the same numbers, and what 81 % is worth.
 
-    The voices on this page are **synthetic**: {SPEAKERS} men and {SPEAKERS} women who never lived say {CLIPS} clips of 5 s
-    each. They are easier than people. What happens with people stands further down.
+    The voices on this page are **synthetic**: {SPEAKERS} men and {SPEAKERS} women, with {CLIPS} clips of 5 s each. They are
+    easier to tell apart than real people. The results with people are further down.
     """)
     return
 
@@ -58,11 +58,11 @@ def _():
     _said = mo.md(f"""
     ## The {len(columns)} numbers of a clip
 
-    The tutorial keeps a table for each sex; below are three rows of the men's. *Look at the first column.* `{columns[0]}` is
-    no feature: pandas wrote a row's number, and it is 0 in every row. The tutorial drops the label alone, so the network
-    gets it. Then comes `{columns[1]}`, one number in Hz for the whole clip. Then `{columns[2]}` to `{columns[-1]}`: 10
-    coefficients that say how the sound spreads over low and high, at 11 moments that lie {HOP / RATE_HZ} s apart. They stand
-    coefficient by coefficient: the eleven moments of the first, C0, then the eleven of C1, and so on.
+    The tutorial has a table for each sex; below are three rows of the men's. *Look at the first column.* `{columns[0]}` is
+    not a feature: pandas wrote the row's number, and it is 0 in every row. The tutorial drops only the label, so the network
+    reads this column too. Next is `{columns[1]}`, one number in Hz for the whole clip. Then `{columns[2]}` to
+    `{columns[-1]}`: 10 coefficients of the spectrum's shape at 11 moments, {HOP / RATE_HZ} s apart. They are ordered by
+    coefficient: the eleven moments of the first, C0, then the eleven of C1, and so on.
     """)
     mo.vstack([_said, mo.plain(table.iloc[:3, [0, 1, 2, 3, -2, -1]].round(1))])
     return columns, labels, rows, speakers
@@ -96,15 +96,15 @@ def _(clip, columns, rows, speakers, step):
     ## The tutorial's reading: 112 steps of one number
 
     `X.reshape(-1, 112, 1)`: this is clip {clip.value} of the {len(speakers)}, men's and women's, by {speakers[clip.value]}.
-    *Look for* the pieces between the dotted lines. In each the same {10 * HOP / RATE_HZ:.0f} seconds go by again, so a step
-    is no moment in time. Step {step.value} is `{columns[_at]}`: **{where}**. The pitch, which tells most, comes at step 2,
-    and the network answers after step 112: it must remember it for 110 steps.
+    *Look at* the parts between the dotted lines. Each part goes through the same {10 * HOP / RATE_HZ:.0f} seconds again, so a
+    step is not a moment in time. Step {step.value} is `{columns[_at]}`: **{where}**. The pitch, the most useful number, comes
+    at step 2, and the network answers after step 112: it must remember the pitch for 110 steps.
     """)
     _beside = mo.md("""
     ## The same numbers as 11 moments
 
-    (N, 11, 11): a step is a moment, with its 10 coefficients and the pitch; the index is left out. *Move the step* and see
-    where the same number stands here. Colours: above (red) or below (blue) its column's mean, in standard deviations.
+    (N, 11, 11): a step is a moment, with 10 coefficients and the pitch; the index is left out. *Move the step* to see where
+    the same number is here. Colours: above (red) or below (blue) the mean of the column, in standard deviations.
     """)
     mo.vstack([_said, _line, _beside, _square])
     return (where,)
@@ -114,13 +114,13 @@ def _(clip, columns, rows, speakers, step):
 def _(labels, rows, speakers):
     @one_thread()
     def trained(reading, scale, y, fold, k, epochs):
-        """The history of a small LSTM that learns y from all folds but k; after every epoch it is tested on fold k."""
+        """The history of a small LSTM trained on all folds but k, and tested on fold k after every epoch."""
         test, X = fold == k, with_index(rows)
-        X = sequences(X, reading, Scaler.fit(X[~test]) if scale else None)  # the scale, too, is learnt without fold k
+        X = sequences(X, reading, Scaler.fit(X[~test]) if scale else None)  # the scale, too, comes from the other folds
         model = le.Sequential([le.LSTM(16), le.Dense(1, activation="sigmoid")], seed=k)
         model.compile(le.Adam(3e-3), "binary_crossentropy", metrics=["accuracy"])
-        there, others = (X[~test], y[~test]), (X[test], y[test])
-        return model.fit(*there, batch_size=16, epochs=epochs, verbose=0, validation_data=others).history
+        training, others = (X[~test], y[~test]), (X[test], y[test])
+        return model.fit(*training, batch_size=16, epochs=epochs, verbose=0, validation_data=others).history
 
     def curves(*settings):
         """Accuracy by epoch, the mean over the folds: on the clips in training, and on the others."""
@@ -138,8 +138,9 @@ def _():
     _said = mo.md(f"""
     ## Trained while you wait
 
-    A small LSTM learns from two thirds of the **speakers** and is tested on the others; {FOLDS} times, so that all are tested
-    once. *Look for* the gap between a full line and its dashed one. The dashed one counts: voices that it has not heard.
+    A small LSTM is trained on two thirds of the **speakers** and tested on the others; {FOLDS} times, so that everyone is
+    tested once. *Look at* the gap between a solid line and its dashed line. The dashed line is the one that counts: voices
+    that the network has not heard.
     """)
     mo.vstack([_said, epochs])
     return (epochs,)
@@ -163,19 +164,19 @@ def _(by_speaker, curves, epochs, labels, rows):
     _people = mo.md("""
     ## And on people
 
-    201 readers of LibriSpeech to learn from and 50 others to be tested on, 20 epochs, five seeds: mean and range. The README
-    has this table, and the commands that make it.
+    Trained on 201 readers of LibriSpeech, tested on 50 others, 20 epochs, five seeds: mean and range.
+    docs/results.md has this table, and the commands that make it.
 
     | X | training clips | unseen speakers |
     |---|---|---|
-    | (N, 112, 1) raw, the tutorial's reading | .820 (.804 to .833) | **.699** (.673 to .710) |
-    | (N, 11, 11) raw: the same numbers as 11 moments | .933 (.918 to .961) | .733 (.701 to .766) |
-    | (N, 11, 11), columns standardised | .973 (.961 to .979) | **.811** (.776 to .822) |
-    | a threshold on pitch alone, 165 Hz | | .715, as balanced accuracy |
+    | (N, 112, 1) raw, the tutorial's reading | 0.820 (0.804 to 0.833) | **0.699** (0.673 to 0.710) |
+    | (N, 11, 11) raw: the same numbers as 11 moments | 0.933 (0.918 to 0.961) | 0.733 (0.701 to 0.766) |
+    | (N, 11, 11), columns standardised | 0.973 (0.961 to 0.979) | **0.811** (0.776 to 0.822) |
+    | a threshold on pitch alone, 165 Hz | | 0.715, as balanced accuracy |
 
-    The tutorial's 81 % is a figure of the first column. On new voices its reading gets about what one threshold on the pitch
-    gets: close, and not to be ranked, for the threshold's figure is the mean of the men's accuracy and the women's, and the
-    others count all clips alike. Read as moments and standardised, the same table gets eleven points more than as it was.
+    The tutorial's 81 % belongs to the first column. On new voices its reading is about as good as one threshold on the
+    pitch. (The two cannot be ranked: the threshold's score is the mean of the men's and the women's accuracy, the others are
+    over all clips.) Read as moments and standardised, the same table gives eleven points more than in the first row.
     """)
     mo.vstack([_drawn, mo.md("\n".join(_rows)), _people])
     return by_pitch, readings
@@ -184,7 +185,7 @@ def _(by_speaker, curves, epochs, labels, rows):
 @app.cell
 def _(by_clip, by_speaker, curves, labels, speakers):
     def tossed(seed):
-        """(N,): heads (1) or tails (0) for each speaker; in every fold and sex for as many the one as the other."""
+        """(N,): heads (1) or tails (0) for each speaker, equally many of both in every fold and sex."""
         y, groups, toss = np.zeros(len(labels), int), FOLDS * labels + by_speaker, np.random.default_rng(seed)
         for group in np.unique(groups):
             names = np.unique(speakers[groups == group])
@@ -196,16 +197,16 @@ def _(by_clip, by_speaker, curves, labels, speakers):
     mo.md(f"""
     ## Why by speaker? Labels that mean nothing
 
-    Toss a coin for each speaker, and let the network learn the coin. A voice says nothing about its coin, so on voices that
-    it has not heard the network can only guess. *Look for* what happens when the tested clips are drawn at random:
+    Toss a coin for each speaker, and train the network to predict the coin. A voice says nothing about a coin, so on voices
+    that it has not heard the network can only guess. *Look at* the score when the tested clips are drawn at random:
 
-    | tested on | accuracy (guessing gives .5) |
+    | tested on | accuracy (guessing gives 0.5) |
     |---|---|
     | other speakers | {coins[0]:.3f} |
     | other clips of the speakers in training | **{coins[1]:.3f}** |
 
-    The second figure is no knowledge: the network knows these people again, and has learnt their labels by heart. With real
-    labels this hides inside a good figure. The tutorial's tables do not say who speaks, so its test cannot tell.
+    The second score is not knowledge: the network recognises these speakers and has memorised their labels. With real labels
+    this effect hides in a good score. The tutorial's tables do not name the speakers, so its test cannot exclude it.
     """)
     return coins, tossed
 
@@ -227,7 +228,7 @@ def _():
 
 @app.function
 def answer_2(reading, column):
-    """How many steps follow after column 1 (pitch), 2 (mfcc1) ... or 111 is last seen, in reading "steps" or "frames"."""
+    """The number of steps after the last that shows column 1 (pitch), 2 (mfcc1) ... 111, in reading "steps" or "frames"."""
     return None
 
 

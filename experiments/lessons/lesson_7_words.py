@@ -22,29 +22,29 @@ def _():
     mo.md(f"""
     # 7 Words that reach back
 
-    *"When birds flap their wings they ..."* The voice tutorial uses this sentence to say why a network needs a memory: what
-    comes next depends on what came long before. Here you can measure it. Two small networks learn to guess the next word
-    of such sentences. Between the noun and its verb stand other nouns, of either number, to lead them astray:
+    *"When birds flap their wings they ..."* The voice tutorial uses this sentence to explain why networks need a memory: the
+    next word depends on words long before it. Here you can measure this. Two small networks learn to predict the next word
+    of such sentences. Between the noun and its verb are other nouns, singular or plural, as a distraction:
 
     > when the **birds** near the house by the tree above the cloud **flap their** wings **they fly** .
 
     > when the **bird** near the house by the tree above the cloud **flaps its** wings **it flies** .
 
-    The verb follows the first noun, however far back it is. There are {len(WORDS)} words. The network gets one at a step, as
-    {len(WORDS)} numbers that are 0 but for one (one-hot), and after every word gives each word a probability of being next.
+    The verb agrees with the first noun, however far back it is. There are {len(WORDS)} words. At each step the network reads
+    one word as {len(WORDS)} numbers, one of them 1 and the others 0 (one-hot). After every word it gives the probability of
+    each word to be the next.
     """)
     return
 
 
 @app.cell
 def _():
-    trained = {name: {k: [learned(own, [k], s) for s in SEEDS] for k in PHRASES} for name, own in LAYERS.items()}
-    far = {
-        name: np.array([[right(m, k) for m in of[k]] for k in PHRASES]) for name, of in trained.items()
-    }  # (3, seeds)
-    # some SimpleRNNs do not find out, and which depends on how a processor rounds; of equals the last seed is shown
-    _mixed = {name: [learned(own, range(5), s) for s in SEEDS[::-1]] for name, own in LAYERS.items()}
-    mixed = {name: max(own, key=lambda model: right(model, PHRASES[-1])) for name, own in _mixed.items()}
+    trained = {name: {k: [learned(layer, [k], s) for s in SEEDS] for k in PHRASES} for name, layer in LAYERS.items()}
+    # by layer (3, seeds): the share of right verbs
+    far = {name: np.array([[right(m, k) for m in of[k]] for k in PHRASES]) for name, of in trained.items()}
+    # which SimpleRNNs fail depends on the processor's rounding; of equally good ones the last seed is shown
+    _mixed = {name: [learned(layer, range(5), s) for s in SEEDS[::-1]] for name, layer in LAYERS.items()}
+    mixed = {name: max(models, key=lambda model: right(model, PHRASES[-1])) for name, models in _mixed.items()}
     return far, mixed, trained
 
 
@@ -63,17 +63,16 @@ def _(far, mixed):
     _said = mo.md(f"""
     ## How far back?
 
-    Each mark is a network of its own: 16 units, 400 batches, sentences of this one length, first weights of its own. The
-    lines are the means of {len(SEEDS)}. The sentences that they are asked about are new to them: in training the first phrase
-    never put a bird near a tree, an owl near a house or a crow near a cloud, and here it always does. *Look for* where a line
-    falls to one half, which is guessing. At {_gaps[-1]} words the LSTMs get {_each["LSTM"]} of the verbs right, and the
+    Each mark is one network: 16 units, 400 batches of sentences of this length, and its own initial weights. The lines are
+    the means of {len(SEEDS)} networks. The test sentences are new to them: in training the first phrase never puts a bird
+    near a tree, an owl near a house or a crow near a cloud; in the test it always does. *Look for* the distance at which a
+    line falls to one half, which is guessing. At {_gaps[-1]} words the LSTMs get {_each["LSTM"]} of the verbs right, and the
     SimpleRNNs {_each["SimpleRNN"]}.
 
-    Is that beyond a SimpleRNN? No. Mix in short sentences, 0 to 4 phrases in turn: after as many batches the best of
-    {len(SEEDS)} SimpleRNNs gets {right(mixed["SimpleRNN"], PHRASES[-1]):.0%} at {_gaps[-1]} words, the best LSTM
-    {right(mixed["LSTM"], PHRASES[-1]):.0%}.
-    Keeping one bit is easy. *Finding out* that it is worth keeping is hard, and chance has a part in it: with other
-    first weights, other batches or another learning rate a line falls elsewhere.
+    Is this impossible for a SimpleRNN? No. Train with short sentences too, of 0 to 4 phrases: after as many batches the best
+    of {len(SEEDS)} SimpleRNNs gets {right(mixed["SimpleRNN"], PHRASES[-1]):.0%} at {_gaps[-1]} words, the best LSTM
+    {right(mixed["LSTM"], PHRASES[-1]):.0%}. Keeping one bit is easy. *Learning* that it must be kept is hard, and depends on
+    chance: with other initial weights, other batches or another learning rate a line falls elsewhere.
     """)
     mo.vstack([_said, _drawn])
     return
@@ -97,12 +96,12 @@ def _(trained):
     _said = mo.md(f"""
     ## Does the gradient reach the noun?
 
-    Take the loss L of the verb alone and go back (lesson 4), in the networks of {3 * PHRASES[-1]} words. *Look at the right
-    end:* there stands the noun. **Before training** the {_further} reaches further: of the gradient at the verb
-    {_lstm[0]:.2g} gets there in the LSTM, whose forget gates begin near σ(1) = {1 / (1 + np.exp(-1)):.2f}, and
-    {_rnn[0]:.2g} in the SimpleRNN. **After training** it is {_lstm[1]:.2g} and {_rnn[1]:.2g}. So how far the gradient reaches
-    at first does not decide who learns. The LSTM can learn to reach further, by opening a forget gate. A SimpleRNN has no
-    such gate: what it keeps goes through $U$ and the tanh at every word.
+    Take the loss L of the verb only, and go back (lesson 4), in the networks for {3 * PHRASES[-1]} words. *Look at the right
+    end:* this is the noun. **Before training** the gradient of the {_further} reaches further: a share of {_lstm[0]:.2g} of
+    the gradient at the verb arrives in the LSTM, whose forget gates begin near σ(1) = {1 / (1 + np.exp(-1)):.2f}, and
+    {_rnn[0]:.2g} in the SimpleRNN. **After training** the shares are {_lstm[1]:.2g} and {_rnn[1]:.2g}. So the reach at the
+    start does not decide which network learns. The LSTM can learn to reach further by opening a forget gate. A SimpleRNN has
+    no such gate: its memory goes through $U$ and the tanh at every word.
     """)
     mo.vstack([_said, _drawn])
     return at_noun, reached
@@ -123,18 +122,18 @@ def _():
 def _(mixed, typed):
     _words = typed.value.lower().split()
     if _strange := [word for word in _words if word not in WORDS]:
-        _shown = mo.callout(mo.md(f"These networks have never met **{', '.join(_strange)}**."), kind="warn")
+        _shown = mo.callout(mo.md(f"These networks do not know **{', '.join(_strange)}**."), kind="warn")
     elif not _words:
-        _shown = mo.callout(mo.md("One word at least, please: **when**, for instance."), kind="warn")
+        _shown = mo.callout(mo.md("Type at least one word, for example **when**."), kind="warn")
     else:
         _p = {name: model(one_hot([numbers(_words)]))[0, -1] for name, model in mixed.items()}  # (words,) each
         _top = np.argsort(-_p["LSTM"])[:6]
         _shown = drawing.lines({}, x_title="next word", y_title="probability", height=280).update_yaxes(range=[0, 1])
-        for _n, (_name, _own) in enumerate(_p.items()):
-            _shown.add_bar(x=[WORDS[k] for k in _top], y=_own[_top], name=_name, marker_color=drawing.COLOURS[_n])
+        for _n, (_name, _of) in enumerate(_p.items()):
+            _shown.add_bar(x=[WORDS[k] for k in _top], y=_of[_top], name=_name, marker_color=drawing.COLOURS[_n])
     _said = mo.md("""
-    These are the two networks that had short sentences too. *Look for* the verb: here it may come, or another phrase. Which
-    form would it have? *Then* take away the s of "birds"; end with "near"; end with "flap their wings they".
+    These are the two networks that were also trained on short sentences. *Look for* the verb: it may come here, or another
+    phrase. Which form would it have? *Then* delete the s of "birds"; end with "near"; end with "flap their wings they".
     """)
     mo.vstack([_shown, _said])
     return
@@ -145,11 +144,13 @@ def _(mixed):
     lstm = mixed["LSTM"]
 
     def apart(model):
-        """By how much the verb's log-odds part between one and many."""
+        """The difference of the verb's log-odds between singular and plural."""
         one, many = log_odds(model, 4)
         return np.mean(many - one)
 
-    lost = np.array([apart(lstm) - apart(silence(lstm, "lstm", unit)) for unit in range(16)])  # what each unit is worth
+    lost = np.array(
+        [apart(lstm) - apart(silence(lstm, "lstm", unit)) for unit in range(16)]
+    )  # the loss without each unit
     ranked = np.argsort(-lost)
     keeper = int(ranked[0])
     without = right(silence(lstm, "lstm", keeper), 4)
@@ -161,7 +162,7 @@ def _(keeper, ranked):
     _names = {f"unit {k}" + (" (keeps most)" if k == keeper else ""): int(k) for k in ranked}
     unit = mo.ui.dropdown(_names, value=next(iter(_names)), label="unit")
     phrases = mo.ui.slider(1, 8, value=4, label="phrases between", show_value=True)
-    mo.vstack([mo.md("## Who kept the number?"), mo.hstack([unit, phrases], wrap=True, justify="start")])
+    mo.vstack([mo.md("## Which unit keeps the number?"), mo.hstack([unit, phrases], wrap=True, justify="start")])
     return phrases, unit
 
 
@@ -178,11 +179,12 @@ def _(keeper, lstm, phrases, unit, without):
     for _figure in _pictures:
         _figure.update_xaxes(title="", tickvals=_words, ticktext=_both[1], tickangle=-60)
     _said = mo.md(f"""
-    Silence each unit in turn, and see how far "flap" and "flaps" still part. Unit {keeper} is worth most: without it
-    {without:.0%} of the verbs are right at 4 phrases, with it {right(lstm, 4):.0%}. *Look for* the two lines that part at the
-    noun and stay apart until the verb: that distance is the number, and f near 1 keeps it. Over the words between, this
-    unit keeps half of what its cell holds for {life[unit.value]:.0f} words, the median unit for {np.median(life):.1f}. *Then*
-    choose other units. Which words do they answer to? (Other first weights share the number out among two or three units.)
+    Silence each unit in turn and measure the remaining difference between "flap" and "flaps". Unit {keeper} matters most:
+    without it {without:.0%} of the verbs are right at 4 phrases, with it {right(lstm, 4):.0%}. *Look for* two lines that
+    separate at the noun and stay apart until the verb: this distance stores the number, and f near 1 keeps it. Between noun
+    and verb the half-life of this unit's cell is {life[unit.value]:.0f} words, that of the median unit
+    {np.median(life):.1f}. *Then* choose other units. Which words change them? (With other initial weights, two or three
+    units share the number.)
     """)
     mo.vstack([_said, *_pictures])
     return (life,)
@@ -190,8 +192,8 @@ def _(keeper, lstm, phrases, unit, without):
 
 @app.function
 def answer_1(c):
-    """The unit that keeps the number: its place in c (2, T, units), the cells over the words of a sentence about one, and
-    over the words of the same about many. The last words are the last before the verb.
+    """The index of the unit that keeps the number. c (2, T, units): the cells at each word of a singular sentence, and of
+    the same sentence in the plural, up to the last word before the verb.
     """
     return None
 
@@ -212,19 +214,19 @@ def _(keeper, lstm):
 
 @app.function
 def answer_2(h, W):
-    """(units,): by how much each unit parts the log-odds of "flap" against "flaps" between one and many. h (2, units) are the
-    last states before the verb, for one and for many; W (units, 2) are the output layer's weights for "flaps" and "flap".
+    """(units,): each unit's part in the difference of the log-odds of "flap" against "flaps" between singular and plural.
+    h (2, units): the states before the verb, singular and plural; W (units, 2): the output weights of "flaps" and "flap".
     """
     return None
 
 
 @app.cell(hide_code=True)
 def _(lstm):
-    def _parted(model, x):  # the way from one to many in log-odds
+    def _parted(model, x):  # from singular to plural, in log-odds
         p = model.trace(x).p[:, -1]
         return np.diff(np.log(p[:, WORDS.index("flap")] / p[:, WORDS.index("flaps")]))[0]
 
-    def _unread(unit):  # the output layer does not read this unit; the units themselves hear it still
+    def _unread(unit):  # only the output layer ignores this unit
         model = lstm.twin("float64")
         model.weights["dense/kernel"][unit] = 0.0
         return model

@@ -33,10 +33,10 @@ def _():
     _said = mo.md(f"""
     # 8 Your voice
 
-    Here everything comes together. An LSTM that has heard {STORED["data"]["clips"]} people read aloud listens to one more
-    voice, and it can be yours. Until you press **Record**, a made-up voice stands in. (In this clip its mood moves its pitch
-    some semitones off the usual one.) The sound goes from your browser to this notebook, on the machine that runs it, and no
-    further. Nothing of it is kept: the file that the network reads is gone once it is read.
+    An LSTM that was trained on {STORED["data"]["clips"]} people reading aloud listens to one more voice, and it can be yours.
+    Until you press **Record**, a made-up voice takes its place. (In this clip its pitch is some semitones off the usual one.)
+    The sound goes from your browser to this notebook, on the machine that runs it, and no further. It is not kept: the file
+    that the network reads is deleted afterwards.
     """)
     mo.vstack([_said, source])
     return file, height, recorder, source, throat
@@ -50,7 +50,7 @@ def _(file, height, recorder, source, throat):
         name, sound = file.name() or "", file.contents() or b""
     else:
         name, sound = "a made-up voice.wav", made_up(throat.value, height.value)
-    mo.stop(not sound, mo.md("*Nothing to hear yet. What follows waits for a voice.*"))
+    mo.stop(not sound, mo.md("*Nothing to hear yet. The rest of this page needs a voice.*"))
     return name, sound
 
 
@@ -84,16 +84,16 @@ def _(judgement):
     _p.add_hline(0.5, line_color="#888").update_yaxes(range=[-0.03, 1.03])
     _said = mo.md(rf"""
     The sound is cut into pieces of 20 ms. Each becomes {len(STORED["preparation"]["mean"]) + 3} numbers: the pitch, how
-    voiced and how loud it is, and the MFCCs, which tell the shape of throat and mouth. The network reads them from both ends
-    and gives every piece a probability $p_t$. The T = {len(_votes)} pieces from the first voice to the last then vote, each
-    with its log-odds $z_t = \ln \frac{{p_t}}{{1 - p_t}}$: 0 for a piece without an opinion, far from 0 for one that is sure.
+    voiced and how loud it is, and the MFCCs, which depend on the shape of throat and mouth. The network reads them in both
+    directions and gives every piece a probability $p_t$. The T = {len(_votes)} pieces from the first voiced one to the last
+    then vote with their log-odds $z_t = \ln \frac{{p_t}}{{1 - p_t}}$: 0 for an undecided piece, far from 0 for a sure one.
 
     $$p = \sigma\Big(\frac1T \sum_t z_t\Big) = \sigma({_votes.mean():.3f}) = {expit(_votes.mean()):.3f}$$
 
-    Look for pieces that disagree with the rest, and for gaps in the pitch, where you hiss, pause or hold your lips shut: the
-    answer goes on. The MFCCs still speak there, and the cell $c$ can carry over what was heard before: hold its forget gate
-    in the microscope below. Bands: the mean ± 2 standard deviations of {" and ".join(_bands)}, from words recorded by
-    Hillenbrand and others (1995). The microscope names narrower ranges, as a rule of thumb.
+    Look for pieces that disagree with the rest, and for gaps in the pitch (an s, a pause, closed lips): the answer goes on.
+    The MFCCs still give information there, and the cell $c$ can remember earlier pieces: hold its forget gate in the
+    microscope below. Bands: the mean ± 2 standard deviations of {" and ".join(_bands)}, from words recorded by Hillenbrand
+    and others (1995). The microscope shows narrower ranges, as a rule of thumb.
     """)
     mo.vstack([_said, *(_figure.update_layout(showlegend=False) for _figure in (_pitch, _p))])
     return
@@ -105,8 +105,8 @@ def _():
     _said = mo.md("""
     ## Only the pitch
 
-    Is it the pitch that decides? Move that one number of every piece and leave the MFCCs as they are, as no throat could. 12
-    semitones are an octave: twice the frequency. Where does the answer tip? Where men's pitch ends in the picture above?
+    Does the pitch decide? Change only this number in every piece and leave the MFCCs as they are, which no speaker could do.
+    12 semitones are an octave: twice the frequency. Where does the answer change? Where men's pitch ends above?
     """)
     mo.vstack([_said, semitones])
     return (semitones,)
@@ -142,8 +142,8 @@ def _(judgement, name, sound):
     _said = mo.md(f"""
     ## The microscope
 
-    Every gate of every unit while it hears {min(judgement.seconds, 10):.1f} s of this voice. Press play and follow the line.
-    In **What if?**, hold the forget gate near 0, or silence a unit. Look for how much it takes to change the answer.
+    Every gate of every unit during {min(judgement.seconds, 10):.1f} s of this voice. Press play and follow the line. In
+    **What if?**, hold the forget gate near 0, or silence a unit. How large must a change be to change the answer?
     """)
     _keep = mo.download(microscope.encode, "microscope.html", "text/html", label="Keep this page (the voice is in it)")
     mo.vstack([_said, frame, _keep])
@@ -156,17 +156,17 @@ def _():
     mo.md(f"""
     {exercises.heading(8)}
 
-    They are checked on two made-up voices, a man's and a woman's. Once right, they speak of the voice above.
+    The check uses two made-up voices, a man's and a woman's. A right answer is then applied to the voice above.
 
-    **1. The unit that matters most.** Silence a unit, so that nobody hears it: how far the log-odds move says how much the
-    answer leans on it. Units pull either way.
+    **1. The unit that matters most.** Silence a unit, so that no other unit reads it: the change of the log-odds shows how
+    much the answer depends on it. The change can be positive or negative.
     """)
     return man, woman
 
 
 @app.function
 def answer_1(frames):
-    """The number of the unit, from 0 to UNITS - 1, that the answer leans on most in the forward half.
+    """The unit in the forward half, from 0 to UNITS - 1, on which the answer depends most.
 
     log_odds(frames) is the answer; log_odds(frames, network=silence(NETWORK, FORWARD, 7)) is without unit 7.
     """
@@ -181,8 +181,8 @@ def _(man, woman):
 
     check_1 = exercises.check(answer_1, *[((_x,), _heaviest(_x)) for _x in (man, woman)])
     _next = mo.md("""
-    **2. A vote that turns.** Each piece votes with its log-odds. Suppose that some had said the opposite of what they say, as
-    surely. How many must, at the least, to turn the answer?
+    **2. A vote that turns.** Each piece votes with its log-odds. Suppose that some pieces had said the opposite, equally
+    surely. What is the smallest number that changes the answer?
     """)
     mo.vstack([check_1, _next])
     return (check_1,)
@@ -196,14 +196,14 @@ def answer_2(z):
 
 @app.cell(hide_code=True)
 def _(man, woman):
-    def _turning(z):  # the surest go first, and each takes away twice what it said
+    def _turning(z):  # the surest pieces first; each changes the sum by twice its vote
         left = abs(z.sum()) - 2 * np.cumsum(np.sort(z * np.sign(z.sum()))[::-1])
         return int((left < 0).argmax()) + 1
 
     check_2 = exercises.check(answer_2, *[((_z,), _turning(_z)) for _z in map(MODEL.frame_log_odds, (man, woman))])
     _next = mo.md("""
-    **3. Where the answer tips.** By how many semitones must the pitch move until the network cannot tell any more? What are
-    the log-odds there? Halve the interval in which that place lies, again and again.
+    **3. Where the answer tips.** By how many semitones must the pitch move until the network is undecided? What are the
+    log-odds there? Halve the interval that contains this point, again and again.
     """)
     mo.vstack([check_2, _next])
     return (check_2,)

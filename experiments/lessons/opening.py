@@ -1,6 +1,6 @@
-"""The reader's own copies of the lessons, and marimo that opens them: for `lstm-engine lessons`.
+"""Copies the lessons for the reader and opens them in marimo: for `lstm-engine lessons`.
 
-The contract: what a reader has written into a copy is replaced only when they say so.
+The contract: a copy that the reader has changed is replaced only with force=True.
 """
 
 import subprocess
@@ -19,7 +19,7 @@ auto_instantiate = true
 
 
 def check_installed() -> None:
-    """ModuleNotFoundError, with what to install, where the lessons cannot be opened."""
+    """ModuleNotFoundError, with the command that installs what is missing."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise ModuleNotFoundError(
@@ -29,24 +29,24 @@ def check_installed() -> None:
 
 
 def copy(lessons: list[Lesson], folder: Path, force: bool = False) -> list[Path]:
-    """Copies of the lessons in the folder; those that the reader has changed stay unless forced, and are returned."""
+    """Copies the lessons into the folder; without force, changed copies stay, and their paths are returned."""
     if folder.exists() and not folder.is_dir():
         raise FileExistsError(f"{folder} is a file: name a folder for your lessons with --out")
     folder.mkdir(parents=True, exist_ok=True)
     kept = []
     for lesson in lessons:
-        own, fresh = folder / lesson.file.name, lesson.file.read_text(encoding="utf-8")
-        if own.exists() and not force and own.read_text(encoding="utf-8") != fresh:
-            kept.append(own)
+        path, fresh = folder / lesson.file.name, lesson.file.read_text(encoding="utf-8")
+        if path.exists() and not force and path.read_text(encoding="utf-8") != fresh:
+            kept.append(path)
         else:
-            replace_file(own, fresh)
+            replace_file(path, fresh)
     if not (folder / "pyproject.toml").exists():
         replace_file(folder / "pyproject.toml", SETTINGS)
     return kept
 
 
 def serve(place: Path, read: bool = False, browser: bool = True) -> int:
-    """Opens a lesson, or a folder of them, in marimo until it is stopped; it says its address. marimo's exit code.
+    """Opens a lesson or a folder of lessons in marimo, which prints its address, and waits; returns marimo's exit code.
 
     read: pages without code.
     """

@@ -1,12 +1,12 @@
-// The microphone as it is: samples without a codec, and without the cleaning that browsers do to calls, which would change
-// the voice. For anywidget: what was recorded goes to Python as the bytes of a 16-bit WAV, in the trait `wav`.
+// Records samples without a codec, and without the browser's noise filters for calls, which would change the voice.
+// For anywidget: the recording goes to Python as the bytes of a 16-bit WAV, in the trait `wav`.
 
 const TAP = `registerProcessor("tap", class extends AudioWorkletProcessor {
   process([input]) { if (input.length) this.port.postMessage(input[0].slice()); return true; }
 });`;
 const AS_IT_IS = { channelCount: 1, echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 const WHY = {
-  NotAllowedError: "The browser may not use the microphone: allow it by the sign beside the address, then press again.",
+  NotAllowedError: "The browser may not use the microphone: allow it with the icon beside the address, then press again.",
   NotFoundError: "No microphone was found: connect one and press again.",
   NotReadableError: "The microphone cannot be used: perhaps another program holds it.",
 };

@@ -1,7 +1,7 @@
-"""A microphone in the browser, for notebooks: what it hears, sample for sample, as the bytes of a WAV.
+"""A microphone in the browser, for notebooks: the recorded samples as the bytes of a WAV file.
 
-marimo's own `mo.ui.microphone` keeps what a lossy codec leaves of a sound that the browser has cleaned for a call; this asks
-for the sound as it is (recorder.js).
+marimo's `mo.ui.microphone` records through a lossy codec, after the browser's noise filters for calls. This recorder gets
+the samples without either (recorder.js).
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 class Recorder(anywidget.AnyWidget):  # type: ignore[misc]
     """A button, a level, a clock, and a player for what was recorded; `wav` is its bytes, none before the first recording.
 
-    seconds: after which it stops by itself.
+    seconds: the longest recording.
     """
 
     _esm = (HERE / "recorder.js").read_text(encoding="utf-8")

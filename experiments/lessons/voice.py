@@ -1,6 +1,6 @@
-"""What lesson 8 asks the shipped model about a voice: the answer that `predict` gives, and what it rests on.
+"""For lesson 8: the shipped model's answer about a voice, as `predict` gives it, and the numbers behind it.
 
-The contract: nothing of a recording lies on a disk but while it is read.
+The contract: a recording is on the disk only while it is read.
 """
 
 import io
@@ -30,7 +30,7 @@ FORWARD = "bidirectional/forward_lstm"  # the half of the LSTM that reads from t
 
 
 def made_up(sex: str, f0: float, seconds: float = 3.0) -> bytes:
-    """A WAV of a voice that nobody has: formants of that sex, as a rule a pitch of f0 Hz, here some semitones off."""
+    """A WAV of a synthetic voice: formants of that sex, a usual pitch of f0 Hz (in this clip some semitones off)."""
     rng, sound = np.random.default_rng(0), io.BytesIO()
     speaker = replace(draw_speaker(sex, "nobody", rng), f0=f0)
     sf.write(sound, speak(speaker, seconds, rng), RATE, format="WAV", subtype="PCM_16")
@@ -39,7 +39,7 @@ def made_up(sex: str, f0: float, seconds: float = 3.0) -> bytes:
 
 @contextmanager
 def briefly_on_disk(name: str, content: bytes) -> Iterator[Path]:
-    """A file of that name and content, for those who read files, in a folder that is gone afterwards."""
+    """A file of that name and content in a temporary folder, which is deleted afterwards."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / Path(name).name
         path.write_bytes(content)
@@ -47,21 +47,21 @@ def briefly_on_disk(name: str, content: bytes) -> Iterator[Path]:
 
 
 def heard(name: str, content: bytes) -> tuple[Judgement, np.ndarray, list[str]]:
-    """What `predict` says of a file; the frames (T, D) that the network was asked about; what is wrong with the sound.
+    """The answer of `predict`; the frames (T, D) that the network read, none if nobody speaks; the sound's faults in words.
 
-    No frames where nobody speaks. Raises BadClip.
+    Raises BadClip.
     """
     with briefly_on_disk(name, content) as file:
         judgement = judge_file(file, MODEL)
         samples, rate = read_clip(file)  # (n,)
     frames = recipe_from(STORED["recipe"], "the model").measure(samples, rate)
-    asked = np.flatnonzero(~np.isnan(judgement.p))
+    read = np.flatnonzero(~np.isnan(judgement.p))
     wrong = remarks(Sound(samples[:, None], rate, name, lost=False))
-    return judgement, frames[asked[0] : asked[-1] + 1] if len(asked) else frames[:0], wrong
+    return judgement, frames[read[0] : read[-1] + 1] if len(read) else frames[:0], wrong
 
 
 def log_odds(frames: np.ndarray, semitones: float = 0.0, network: le.Sequential = NETWORK) -> float:
-    """Of male, for frames (T, D) whose pitch is moved and nothing else: the mean of what they say, after the temperature."""
+    """The log-odds of male for frames (T, D) with only the pitch moved: the mean over the frames, after the temperature."""
     moved = frames.copy()
     moved[:, LOG_F0] += semitones * np.log(2) / 12
     z = replace(MODEL, network=network).frame_log_odds(moved)  # (T,)

@@ -1,4 +1,4 @@
-"""What lesson 3 shows of the LSTM's backward pass: its lines beside their formulas, and what becomes of a wrong one."""
+"""For lesson 3: the lines of the LSTM's backward pass with their formulas, and the effect of a bug in one of them."""
 
 import inspect
 from contextlib import nullcontext
@@ -14,7 +14,7 @@ from lstm_engine.gradient_check import Report, unit_scale
 
 
 class Way(NamedTuple):
-    """Where a quantity goes, what its δ is therefore, by which names a trace has that, and the engine's line."""
+    """Where a quantity is used, the δ that follows, the names of that δ in a trace, and the engine's line."""
 
     where: str
     so: str
@@ -26,7 +26,7 @@ def ways() -> list[Way]:
     """One step of `lstm_backward`, in its order."""
     code = [line.strip() for line in inspect.getsource(lstm_backward).splitlines()]
     known = [
-        ("h goes up, and on to the next step", "δh = dh + (δh' of the step after)", "h", "dh_total[t] ="),
+        ("h goes to the layer above, and to the next step", "δh = dh + (δh' of the step after)", "h", "dh_total[t] ="),
         ("c goes into h, and into the next c", "δc = δh·o·(1 − tanh²c) + (δc' of the step after)", "c", "dc[t] ="),
         ("c = f·c' + i·g and h = o·tanh(c)", "δi = δc·g, δf = δc·c', δg = δc·i, δo = δh·tanh(c)", "i f g o", "di, df"),
         ("z goes through σ, that of g through tanh", "δz = δi·i(1 − i), δf·f(1 − f), δg·(1 − g²), δo·o(1 − o)",
@@ -41,7 +41,7 @@ def ways() -> list[Way]:
 
 
 def unit(layer: le.SimpleRNN | le.LSTM, weights: list[object]) -> le.Sequential:
-    """A layer with these weights, alone and ready to be asked for gradients of the squared error of its last output."""
+    """A model of one layer with these weights; its loss is the squared error of the last output."""
     model = le.Sequential([le.Input((None, 1)), layer], dtype="float64", backend="numpy")
     model.set_weights(weights)
     model.compile("sgd", "mse")
@@ -59,7 +59,7 @@ BUGS = {bug: m for bug, name in NAMES.items() for m in GRADIENT_MUTANTS if (m.na
 
 
 def losses(bug: Mutant | None = None, steps: int = 80) -> np.ndarray:
-    """(steps,): the loss while a small LSTM learns to add up the first half of a sequence, with a bug or without."""
+    """(steps,): the loss of a small LSTM that learns the sum of the first half of a sequence, with a bug or without."""
     x = np.random.default_rng(1).standard_normal((64, 6, 1))
     y = x[:, :3].sum(axis=1)  # (64, 1)
     model = le.Sequential([le.Input((6, 1)), le.LSTM(8), le.Dense(1)], seed=2, dtype="float64", backend="numpy")
@@ -69,7 +69,7 @@ def losses(bug: Mutant | None = None, steps: int = 80) -> np.ndarray:
 
 
 def report(bug: Mutant) -> Report:
-    """The gradient check of a small network with the bug in its LSTM, at weights at which every term counts."""
+    """The gradient check of a small network with the bug in its LSTM, at unit-scale weights, where every term counts."""
     x, y = np.random.default_rng(2).standard_normal((2, 3, 5, 2))
     layers = [le.Input((5, 2)), le.LSTM(3, return_sequences=True), le.Dense(2)]
     model = le.Sequential(layers, seed=0, dtype="float64", backend="numpy")

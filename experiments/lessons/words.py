@@ -1,4 +1,4 @@
-"""The little language of lesson 7, in which a verb follows a noun far back, and the networks that learn its next words."""
+"""For lesson 7: a small language whose verbs agree with a noun far back, and networks that predict its next word."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,9 @@ WORDS = sorted({*(word for pair in HEADS + OTHERS for word in pair), *LINKS, *EN
 
 
 def sentence(rng: np.random.Generator, phrases: int, plural: int, unseen: bool = False) -> list[str]:
-    """The words of a sentence about one (0) or many (1), with `phrases` phrases of three words between noun and verb.
+    """The words of a sentence, singular (0) or plural (1), with `phrases` phrases of three words between noun and verb.
 
-    In the first phrase a bird is never near a tree, an owl never near a house, a crow never near a cloud: in unseen always.
+    The first phrase never puts a bird near a tree, an owl near a house or a crow near a cloud; with unseen=True always.
     """
     head, between = rng.integers(3), []
     for k in range(phrases):
@@ -38,7 +38,7 @@ def one_hot(n: np.ndarray | list[int] | list[list[int]]) -> np.ndarray:
 
 
 def drawn(seed: int, phrases: int, count: int, unseen: bool = False) -> np.ndarray:
-    """(2, count, T): sentences about one, and the same about many."""
+    """(2, count, T): singular sentences, and the same in the plural."""
     rngs = [np.random.default_rng(seed) for _ in ENDS]
     return np.array([[numbers(sentence(rng, phrases, k, unseen)) for _ in range(count)] for k, rng in enumerate(rngs)])
 
@@ -50,7 +50,7 @@ TESTS = {k: drawn(1, k, 60, unseen=True) for k in range(1, 9)}  # by phrases; no
 def learned(
     layer: type[le.LSTM] | type[le.SimpleRNN], phrases: Sequence[int], seed: int, steps: int = 400
 ) -> le.Sequential:
-    """A network after so many batches of 32 sentences, each batch of one of the given numbers of phrases."""
+    """A network after `steps` batches of 32 sentences; each batch has one of these numbers of phrases."""
     rng, pool = np.random.default_rng(seed), {k: np.concatenate(drawn(0, k, 2000)) for k in phrases}
     model = le.Sequential([layer(16, return_sequences=True), le.Dense(len(WORDS), activation="softmax")], seed=seed)
     model.build((None, len(WORDS)))
@@ -63,22 +63,22 @@ def learned(
 
 @one_thread()
 def log_odds(model: le.Sequential, phrases: int) -> np.ndarray:
-    """(2, 60), for one and for many: log p(flap) - log p(flaps) where the verb is due, in TESTS."""
+    """(2, 60), singular and plural: log p(flap) - log p(flaps) at the verb, in TESTS."""
     heard = TESTS[phrases][:, :, : 3 + 3 * phrases]
     p = np.array([model(one_hot(n))[:, -1] for n in heard])  # (2, 60, words)
     return np.log(p[..., WORDS.index("flap")] / p[..., WORDS.index("flaps")])
 
 
 def right(model: le.Sequential, phrases: int) -> float:
-    """The share of TESTS in which the right form of the verb is the likelier; guessing gives one half."""
+    """The share of TESTS in which the right form of the verb is more likely; guessing gives one half."""
     return float((log_odds(model, phrases) * [[-1], [1]] > 0).mean())
 
 
 def reach(model: le.Sequential, phrases: int) -> np.ndarray:
-    """(lags,): ‖∂L/∂h‖ so many words back, of the verb's loss L alone, in TESTS; 1 at the last word before the verb."""
+    """(lags,): ‖∂L/∂h‖ at each lag in words, for the loss L of the verb only, in TESTS; 1 at the word before the verb."""
     n, (layer, dense) = np.concatenate(TESTS[phrases])[:, : 4 + 3 * phrases], model.layers  # (120, T): up to the verb
     end = le.Sequential([type(layer)(layer.units, name="it"), le.Dense(dense.units, activation="softmax")])
-    end.build((None, len(WORDS)))  # the same network, which speaks at the end only
+    end.build((None, len(WORDS)))  # the same network with one output, at the end
     end.compile("adam", "sparse_categorical_crossentropy")
     end.set_weights(model.get_weights())
     norms = gradient_by_lag(end.trace(one_hot(n[:, :-1]), n[:, -1])["it"])

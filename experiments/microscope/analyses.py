@@ -10,7 +10,6 @@ import numpy as np
 
 import lstm_engine as le
 from experiments.microscope.interventions import recurrent, silence
-from lstm_engine import passes
 from lstm_engine.activations import ACTIVATIONS
 from lstm_engine.backend import one_thread_pool
 from lstm_engine.cells.lstm import lstm_backward, lstm_forward
@@ -26,13 +25,10 @@ def pulled_back(model: le.Sequential, x: Any, dp: Any) -> Trace:
     gradients of the log-odds. `grad` holds x only. In float64, by the readable pair, without dropout.
     """
     twin = model.twin("float64")
-    with one_thread_pool(model._backends()):
-        p, mask, tapes = passes.forward(twin.layers, np.asarray(x, float), False, None)
-        dy, outputs = np.broadcast_to(dp(p) if callable(dp) else dp, p.shape).astype(float), []
-        for layer, tape in zip(reversed(twin.layers), reversed(tapes), strict=True):
-            outputs.append(dy)
-            dy = layer.run_backward(tape, dy)[0]
-        return Trace(recurrent_layers(twin, tapes, outputs[::-1]), p, mask, None, Arrays({"x": dy}))
+    with one_thread_pool(model.backends()):
+        p, mask, tapes = twin.forward(np.asarray(x, float))
+        gradients = twin.backward(tapes, np.broadcast_to(dp(p) if callable(dp) else dp, p.shape).astype(float))
+        return Trace(recurrent_layers(twin, tapes, gradients.outputs), p, mask, None, Arrays({"x": gradients.x}))
 
 
 def connectivity(model: le.Sequential, x: Any) -> np.ndarray:

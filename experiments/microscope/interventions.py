@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import lstm_engine as le
-from lstm_engine.layers import Dropout
+from lstm_engine.feedforward import Dropout
 from lstm_engine.recurrent import Recurrent
 from lstm_engine.wrappers import Bidirectional
 
@@ -67,7 +67,7 @@ def from_step(before: le.Sequential, after: le.Sequential, x: Any, t: int) -> np
     T, mask = x.shape[1], None  # mask (N, T) of bool, or None
     for one, other in zip(before.layers, after.layers, strict=True):
         if x.ndim == 2:  # no time axis any more: a layer below returned its last state
-            x = other.run(x)[0]
+            x = other.forward(x)[0]
             continue
         early, late = ((x[:, at], None if mask is None else mask[:, at]) for at in (slice(t), slice(t, T)))
         masks = one.output_mask(*early), other.output_mask(*late)
@@ -75,12 +75,12 @@ def from_step(before: le.Sequential, after: le.Sequential, x: Any, t: int) -> np
             y, y_r = (
                 _in_turn(a, b, early, late) for a, b in zip(one.parts.values(), other.parts.values(), strict=True)
             )
-            x = one._merge(y, y_r[:, ::-1] if one.return_sequences else y_r)
+            x = one.merge(y, y_r[:, ::-1] if one.return_sequences else y_r)
         elif isinstance(one, Recurrent):
             x = _in_turn(one, other, early, late)
         else:
             x = np.concatenate(
-                [layer.run(part, mask=on)[0] for layer, (part, on) in ((one, early), (other, late))], axis=1
+                [layer.forward(part, mask=on)[0] for layer, (part, on) in ((one, early), (other, late))], axis=1
             )
         mask = None if masks[0] is None else np.concatenate(masks, axis=1)
     return x
@@ -94,7 +94,7 @@ def _in_turn(before: Recurrent, after: Recurrent, early: Part, late: Part) -> np
     parts = [(after, late), (before, early)] if before.go_backwards else [(before, early), (after, late)]
     state, outputs = None, []
     for layer, (x, mask) in parts:
-        y, state, _ = layer.run(np.ascontiguousarray(x), mask=mask, initial_state=state)
+        y, state, _ = layer.forward(np.ascontiguousarray(x), mask=mask, initial_state=state)
         outputs.append(y)
     return np.concatenate(outputs, axis=1) if before.return_sequences else outputs[-1]
 

@@ -10,7 +10,6 @@ import pandas as pd
 
 import lstm_engine as le
 from experiments.microscope.interventions import recurrent
-from lstm_engine import passes
 from lstm_engine.callbacks import Logs
 from lstm_engine.trace import LayerTrace, Trace
 
@@ -50,7 +49,7 @@ class Watch(le.Callback):
 
     def look(self) -> None:
         model = self.model
-        with passes.undisturbed(model.layers):
+        with model.undisturbed():
             model.reset_states()  # a stateful layer's states have the training batch's size
             trace = model.trace(self.X, self.y, dtype=model.dtype)
         rows = [*_of_values(trace), *_of_weights(model, trace, self.before)]

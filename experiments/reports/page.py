@@ -33,6 +33,11 @@ def page(title: str, parts: Sequence[str], footer: str) -> str:
     return PAGE.format(title=html.escape(title), body="\n".join(parts), footer=html.escape(footer))
 
 
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: "1 step", "2 steps"; plural: where another letter than s is added."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
 def heading(text: str) -> str:
     return f"<h2>{html.escape(text)}</h2>"
 

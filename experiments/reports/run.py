@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from lstm_engine.weights import write_atomically
+from lstm_engine.files import write_atomically
 
 
 class Run:

@@ -1,12 +1,12 @@
-"""When a task counts as solved, by the paper's criteria: each goal watches a training and says so.
+"""When a task counts as solved, by the paper's criteria: each goal watches a training and decides.
 
-`watch(task, rng)` makes the state of one training: `batches(size)` gives what is learnt from, without end, and
-`met(n, batch, p, network)`, after each batch, whether the goal is met: n sequences have been learnt from, and p is what the
-network said of the last batch before it learnt from it.
+`watch(task, rng)` makes the state of one training: `batches(size)` gives the sequences to learn from, without end, and
+`met(n, batch, p, network)` says after each batch whether the goal is met: the network has learnt from n sequences, and p is
+its answer to the last batch before it learnt from that batch.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,13 +15,13 @@ import numpy as np
 from experiments.study.tasks import Sequences, Task
 from experiments.study.tasks.reber import training_and_test
 
-DRAWN_AT_ONCE = 1 << 20  # numbers, which bounds the memory; drawing few sequences at a time would take long
+DRAWN_AT_ONCE = 1 << 20  # numbers: a bound on the memory; to draw few sequences at a time would take long
 
 
 class Network(Protocol):
     """What is trained: learn(batch) answers the batch and then makes one step; answer(drawn) leaves the network as it is."""
 
-    batch_size: int  # sequences a step
+    batch_size: int  # sequences per step
 
     def learn(self, batch: Sequences) -> np.ndarray: ...
     def answer(self, drawn: Sequences) -> np.ndarray: ...
@@ -36,10 +36,10 @@ class Watch(Protocol):
 
 
 class Goal(Protocol):
-    """leads: how many sequences before `met` says so the paper counts to."""
+    """leads: sequences to subtract from the count at which `met` is True, where the paper does not count them."""
 
-    @property
-    def leads(self) -> int: ...
+    leads: int
+
     def watch(self, task: Task, rng: np.random.Generator) -> Watch: ...
 
 
@@ -68,9 +68,9 @@ def errors(p: np.ndarray, batch: Sequences) -> np.ndarray:
 class MostRecent:
     """At most `wrong` of the `count` most recent sequences wrong, and their mean absolute error below `error`.
 
-    Each is judged before it is learnt from. The paper's "average training error" is read as this mean, the strictest
-    reading: that of the squares would be smaller. leads: where the paper's figure cannot hold the stretch of right
-    ones itself (experiments 2a to 2c), its length.
+    Each sequence is judged before the network learns from it. The paper's "average training error" is read as this mean,
+    the strictest reading: the mean of the squares would be smaller. leads: the length of the stretch of right answers,
+    where the paper's figure is too small to include it (experiments 2a to 2c).
     """
 
     count: int = 2000
@@ -102,14 +102,14 @@ class _MostRecent:
         return float(np.mean(self.errors)) < self.goal.error
 
 
-# -- a training set and a test set (experiment 1) ----------------------------------------------------------------------
+# -- sets that are checked from time to time ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class BothSets:
-    """Every string of a training and of a test set right, looked at after every `every` strings learnt from.
+    """Experiment 1: every string of a training set and of a test set right, checked after every `every` strings.
 
-    Strings to learn from are picked from the training set at random.
+    The strings to learn from are picked from the training set at random.
     """
 
     strings: int = 256
@@ -117,30 +117,13 @@ class BothSets:
     leads: int = 0
 
     def watch(self, task: Task, rng: np.random.Generator) -> Watch:
-        return _BothSets(self, task, rng)
-
-
-class _BothSets:
-    def __init__(self, goal: BothSets, task: Task, rng: np.random.Generator) -> None:
-        self.goal, self.task, self.rng = goal, task, rng
-        self.train, self.test = training_and_test(goal.strings, rng)
-
-    def batches(self, size: int) -> Iterator[Sequences]:
-        while True:
-            yield self.train.take(self.rng.integers(len(self.train), size=size))
-
-    def met(self, n: int, batch: Sequences, p: np.ndarray, network: Network) -> bool:
-        if n % self.goal.every >= len(batch):
-            return False
-        return all(self.task.right(network.answer(part), part).all() for part in (self.train, self.test))
-
-
-# -- a test set (experiment 3) -----------------------------------------------------------------------------------------
+        train, test = training_and_test(self.strings, rng)
+        return _Checked(task, [train, test], lambda size: _picked(train, size, rng), self.every)
 
 
 @dataclass(frozen=True)
 class OnATestSet:
-    """At most `wrong` of a test set wrong, and their mean absolute error below `error`, looked at after every `every`."""
+    """Experiment 3: at most `wrong` of a test set wrong, and a mean absolute error below `error`, checked likewise."""
 
     count: int = 256
     wrong: int = 0
@@ -149,20 +132,29 @@ class OnATestSet:
     leads: int = 0
 
     def watch(self, task: Task, rng: np.random.Generator) -> Watch:
-        return _OnATestSet(self, task, rng)
+        test = task.draw(self.count, rng)
+        return _Checked(task, [test], lambda size: fresh(task, size, rng), self.every, self.wrong, self.error)
 
 
-class _OnATestSet:
-    def __init__(self, goal: OnATestSet, task: Task, rng: np.random.Generator) -> None:
-        self.goal, self.task, self.rng = goal, task, rng
-        self.test = task.draw(goal.count, rng)
+@dataclass
+class _Checked:
+    """At most `wrong` sequences of each of the sets wrong, and each set's mean error below `error`."""
 
-    def batches(self, size: int) -> Iterator[Sequences]:
-        return fresh(self.task, size, self.rng)
+    task: Task
+    sets: Sequence[Sequences]
+    batches: Callable[[int], Iterator[Sequences]]
+    every: int
+    wrong: int = 0
+    error: float = np.inf
 
     def met(self, n: int, batch: Sequences, p: np.ndarray, network: Network) -> bool:
-        if n % self.goal.every >= len(batch):
-            return False
-        said = network.answer(self.test)
-        wrong = (~self.task.right(said, self.test)).sum()
-        return bool(wrong <= self.goal.wrong and errors(said, self.test).mean() < self.goal.error)
+        return n % self.every < len(batch) and all(self._solved(network.answer(part), part) for part in self.sets)
+
+    def _solved(self, p: np.ndarray, part: Sequences) -> bool:
+        wrong = (~self.task.right(p, part)).sum()
+        return bool(wrong <= self.wrong and errors(p, part).mean() < self.error)
+
+
+def _picked(strings: Sequences, size: int, rng: np.random.Generator) -> Iterator[Sequences]:
+    while True:
+        yield strings.take(rng.integers(len(strings), size=size))

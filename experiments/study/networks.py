@@ -10,9 +10,9 @@ import numpy as np
 
 import lstm_engine as le
 from experiments.study.tasks import Sequences, Task
-from lstm_engine import passes
 from lstm_engine.backend import one_thread_pool
 from lstm_engine.layers import Layer
+from lstm_engine.network import Batch
 from lstm_engine.schedules import ExponentialDecay
 
 AT_ONCE = 256  # sequences that are answered together
@@ -48,13 +48,9 @@ class EngineNetwork:
         return self.model.weights
 
     def learn(self, batch: Sequences) -> np.ndarray:
-        """What `train_on_batch` does; it hands the answers out, which were there before the step."""
-        layers, loss, optimizer = self.model.layers, self.model.loss, self.model.optimizer
+        """One training step. Returns the answers from before it."""
         with one_thread_pool({"numba"}):
-            way = passes.there(layers, loss, passes.Batch(batch.x, batch.y, batch.mask), training=True)
-            gradients = passes.back(layers, loss, way, to_x=False).weights
-            optimizer.apply(self.weights, gradients, "numba")
-        return way.p
+            return self.model.step(Batch(batch.x, batch.y, batch.mask)).p
 
     def answer(self, drawn: Sequences) -> np.ndarray:
         parts = [slice(start, start + AT_ONCE) for start in range(0, len(drawn), AT_ONCE)]

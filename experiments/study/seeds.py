@@ -1,22 +1,28 @@
-"""A study of many trainings: a process each, every result on disk once it is there, and after a stop the rest.
+"""A study of many trainings: each runs in a process, each result is on disk at once, and after a stop the rest follows.
 
-For the studies of `lstm-engine study`. A `Job` is one training with one seed; its result is a dict of JSON values. `gather`
-runs what is missing.
+For the studies of `lstm-engine study`. A `Job` is one training with one seed; its result is a dict of JSON values. `begin`
+opens the study's folder and refuses one of other settings, `gather` runs the missing jobs. The digests below stand for
+what a result depends on: tasks, clips and files.
 """
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from joblib import Parallel, delayed
 
 from experiments.reports.run import Run, to_json, versions
+from experiments.study.tasks import Task
 from experiments.threads import one_thread
+from features.digits import Digits
 from features.whole_files import replace_file, sweep
 
-RESULTS = "results"  # the folder, within a study's, of one file a job
+RESULTS = "results"  # the folder, within a study's, with one file for each job
+Result = dict[str, Any]
 Update = Callable[[int, int], None]  # takes how many are done, of how many
 Stage = Callable[[str], Update]  # begins a part of a study by its name
 
@@ -28,15 +34,15 @@ def silent(title: str) -> Update:
 
 @dataclass(frozen=True)
 class Job:
-    """One training: `run(*arguments, seed)` gives its result as a dict of JSON values.
+    """One training: `run(*arguments, seed)` returns its result as a dict of JSON values.
 
-    run is a function of a module, since another process must find it. what names the training among those of its study:
-    letters, digits, - and . only, for a file is named so.
+    run is a function of a module, because another process must find it. what names the training within its study; it is
+    part of a file's name, so it has only letters, digits, - and .
     """
 
     what: str
     seed: int
-    run: Callable[..., dict[str, Any]]
+    run: Callable[..., Result]
     arguments: tuple[Any, ...] = ()
 
     @property
@@ -44,88 +50,149 @@ class Job:
         return f"{self.what}-{self.seed}.json"
 
 
-def begin(out: str | Path, command: str, settings: Mapping[str, Any], force: bool = False) -> Run:
-    """The study's folder: a new one, or one that the same command began with the same settings, to go on with.
+# -- the folder --------------------------------------------------------------------------------------------------------
 
-    settings are all that a result depends on but its seed, as JSON values, by what they are settings of. A part that only
-    one of the two has is no difference. FileExistsError for a folder that holds something else; force empties a study's.
+
+def begin(
+    out: str | Path, command: str, settings: Mapping[str, Any], force: bool = False, *,
+    noted: Mapping[str, Any] | None = None, table: str | None = None,
+) -> Run:  # fmt: skip
+    """The study's folder: a new one, or one that the same command began with the same settings, to be continued.
+
+    settings: everything that a result depends on except its seed, as JSON values, by part of the study. A part that only
+    the folder or only this call has is no difference. noted is written beside them, but not compared. FileExistsError for
+    a folder that holds something else. A new study, or force, removes the results that were there: the files in
+    results/ and `table`.
     """
-    out, asked = Path(out), {"command": command, "settings": dict(settings), "versions": versions()}
-    config = out / "config.json"
-    there = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
-    going_on = there.get("command") == command and not force
-    if going_on and (other := _differences(there, json.loads(to_json(asked)))):
-        raise FileExistsError(
-            f"{out} holds a study that was made differently (there and now: {'; '.join(other)}): choose another --out, or "
-            "replace it with --force"
-        )
-    run = Run(out, force or going_on)
+    out, config = Path(out), Path(out) / "config.json"
+    before = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    resumed = before.get("command") == command and not force
+    if resumed:
+        now = json.loads(to_json({"settings": dict(settings), "versions": versions()}))
+        if differences := _differences(before, now):
+            raise FileExistsError(
+                f"{out} holds a study that was made differently (there and now: {'; '.join(differences)}): choose another "
+                "--out, or replace it with --force"
+            )
+    run = Run(out, force or resumed)
     results = run.folder / RESULTS
-    results.mkdir(exist_ok=True)
-    sweep(results)
-    if not going_on:
-        for old in results.glob("*.json"):
-            old.unlink()
-    kept = there.get("settings", {}) if going_on else {}
-    run.write_config(command, **(kept | dict(settings)))
+    if results.is_dir():
+        sweep(results)
+    if not resumed:
+        for old in [*results.glob("*.json"), *([run.folder / table] if table else [])]:
+            old.unlink(missing_ok=True)
+    kept = before.get("settings", {}) if resumed else {}
+    run.write_config(command, **(kept | dict(settings) | dict(noted or {})))
     return run
 
 
-def _differences(there: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs, in words, among the parts that both have."""
     words = []
-    for part in ("settings", "versions"):
-        old, new = there.get(part, {}), now[part]
-        for name in new:
-            if name in old and old[name] != new[name]:
-                words += _apart(name, old[name], new[name])
+    for group, values in now.items():
+        old = before.get(group, {})
+        words += [w for name, new in values.items() if name in old for w in _between(name, old[name], new)]
     return words
 
 
-def _apart(name: str, old: Any, new: Any) -> list[str]:
+def _between(name: str, old: Any, new: Any) -> list[str]:
     """Where two JSON values differ, in words."""
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return [f"{name} {old} and {new}"]
-    return [w for k in old | new if old.get(k) != new.get(k) for w in _apart(f"{name} {k}", old.get(k), new.get(k))]
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [words for key in old | new for words in _between(f"{name} {key}", old.get(key), new.get(key))]
+    old, new = ("{...}" if isinstance(value, dict) else value for value in (old, new))
+    return [] if old == new else [f"{name} {old} and {new}"]
 
 
-def gather(run: Run, jobs: Sequence[Job], workers: int = 1, update: Update = lambda done, total: None) -> list[dict]:
-    """The result of every job, in the order of the jobs; runs those that the folder has not yet, `workers` at a time.
-
-    Each result is on disk as soon as it is there, so that whatever stops a study costs it the trainings under way alone.
-    workers = -1 is one a core. An error in one of them ends the study, and is raised here.
-    """
-    found = {job.file: result for job in jobs if (result := read(run, job)) is not None}
-    missing = [job for job in jobs if job.file not in found]
-    update(len(found), len(jobs))
-    parallel = Parallel(n_jobs=workers, return_as="generator_unordered")
-    for file, result in parallel(delayed(_work)(str(run.folder / RESULTS), job) for job in missing):
-        found[file] = result
-        update(len(found), len(jobs))
-    return [found[job.file] for job in jobs]
-
-
-def read(run: Run, job: Job) -> dict[str, Any] | None:
-    """The result of a job that is done, or None."""
-    path = run.folder / RESULTS / job.file
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
-def standing(out: str | Path, what: str) -> list[dict[str, Any]]:
-    """Every result of the training `what` that the folder holds, by seed; none where there is no such folder."""
-    files = [path for path in (Path(out) / RESULTS).glob(f"{what}-*.json") if path.stem[len(what) + 1 :].isdigit()]
-    return sorted((json.loads(path.read_text(encoding="utf-8")) for path in files), key=lambda result: result["seed"])
+def command_line(name: str, **options: Any) -> str:
+    """`lstm-engine NAME --option value ...`: lists repeat the option, True is the bare name, None and False are left out."""
+    words = ["lstm-engine", name]
+    for option, value in options.items():
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if each is not None and each is not False:
+                words.append(f"--{option.replace('_', '-')}")
+                words += [] if each is True else [f"{each:g}" if isinstance(each, float) else str(each)]
+    return " ".join(words)
 
 
 def made_by(numbers: Path, now: str, force: bool = False) -> list[str]:
-    """The commands that a report is of: those that its JSON of before names, unless force emptied the folder, and now."""
+    """The commands that made a report: those in its JSON file, unless force emptied the folder, and the present one."""
     there = numbers.is_file() and not force
     earlier = json.loads(numbers.read_text(encoding="utf-8")).get("commands", []) if there else []
     return [*(command for command in earlier if command != now), now]
 
 
-def _work(folder: str, job: Job) -> tuple[str, dict[str, Any]]:
-    """In the worker (with one, the caller's own process): on one thread, for the other cores have trainings of their own."""
+# -- the trainings -----------------------------------------------------------------------------------------------------
+
+
+def gather(run: Run, jobs: Sequence[Job], workers: int = 1, update: Update = lambda done, total: None) -> list[Result]:
+    """The result of every job, in the order of the jobs; runs those that the folder lacks, `workers` at a time.
+
+    Each result is written as soon as it is there, so a stop loses only the trainings that are under way. workers = -1 is
+    one for each core. An error in a training ends the study, and is raised here.
+    """
+    (run.folder / RESULTS).mkdir(exist_ok=True)
+    results = {job.file: result for job in jobs if (result := read(run, job)) is not None}
+    missing = [job for job in jobs if job.file not in results]
+    update(len(results), len(jobs))
+    parallel = Parallel(n_jobs=workers, return_as="generator_unordered")
+    for file, result in parallel(delayed(_work)(str(run.folder / RESULTS), job) for job in missing):
+        results[file] = result
+        update(len(results), len(jobs))
+    return [results[job.file] for job in jobs]
+
+
+def _work(folder: str, job: Job) -> tuple[str, Result]:
+    """In the worker (with one, the caller's process): on one thread, because the other cores run other trainings."""
     with one_thread():
         text = to_json({"what": job.what, "seed": job.seed} | job.run(*job.arguments, job.seed))
     replace_file(Path(folder) / job.file, text + "\n")
     return job.file, json.loads(text)
+
+
+def read(run: Run, job: Job) -> Result | None:
+    """The result of a job that is done, or None."""
+    path = run.folder / RESULTS / job.file
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def standing(out: str | Path, what: str) -> list[Result]:
+    """Every result of the training `what` that the folder holds, by seed; none where there is no such folder."""
+    files = [path for path in (Path(out) / RESULTS).glob(f"{what}-*.json") if path.stem[len(what) + 1 :].isdigit()]
+    return sorted((json.loads(path.read_text(encoding="utf-8")) for path in files), key=lambda result: result["seed"])
+
+
+# -- what a result depends on ------------------------------------------------------------------------------------------
+
+
+def digest(parts: Iterable[bytes]) -> str:
+    """SHA-256 over all parts, in hexadecimal digits."""
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part)
+    return total.hexdigest()
+
+
+def digest_of_files(paths: Iterable[Path]) -> str:
+    """Of the contents of those files that exist."""
+    return digest(hashlib.sha256(path.read_bytes()).digest() for path in paths if path.exists())
+
+
+def digest_of_task(task: Task) -> str:
+    """12 digits that change with what `task.draw` draws, its constants included.
+
+    Made from 8 sequences of one seed, so a change that leaves these as they are is not seen.
+    """
+    drawn = task.draw(8, np.random.default_rng(0))
+    parts = (drawn.x, drawn.lengths.astype("int64"), drawn.y, drawn.possible, drawn.expected)
+    return digest(np.ascontiguousarray(part).tobytes() for part in parts if part is not None)[:12]
+
+
+def digest_of_clips(parts: Iterable[Digits]) -> str:
+    """12 digits that change with the clips, their digits and their speakers."""
+    return digest(piece for clips in parts for piece in _bytes_of(clips))[:12]
+
+
+def _bytes_of(clips: Digits) -> Iterable[bytes]:
+    yield np.concatenate(clips.sequences).tobytes()
+    for column in (clips.digits, clips.sexes, clips.speakers, [len(x) for x in clips.sequences]):
+        yield " ".join(map(str, column)).encode()

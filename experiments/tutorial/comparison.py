@@ -1,7 +1,7 @@
 """The engine and Keras through the same training: same initial weights, same batches, epoch by epoch.
 
-Each side lives in a process of its own, so that its memory is its own; the two take turns, an epoch each, so that a busy
-machine slows both alike. Everything that the report shows is in `Comparison`.
+Each side runs in a separate process, so that its memory can be measured. The two take turns, an epoch each, so that a busy
+machine slows both alike. `Comparison` holds everything that the report shows.
 """
 
 import multiprocessing
@@ -25,7 +25,7 @@ Batches = list[np.ndarray]
 
 @dataclass
 class Epoch:
-    """One side after one epoch. The loss and accuracy are training's, while the weights move; val_ is held out."""
+    """One side after one epoch. loss and accuracy: training, while the weights change; val_: the held-out rows."""
 
     loss: float
     accuracy: float
@@ -120,8 +120,8 @@ def compare(
 ) -> tuple[Comparison, le.Sequential]:
     """Trains the engine and Keras side by side, and returns the comparison with the engine's trained model.
 
-    With `control` the engine's place is taken by a second Keras whose initial weights are moved by one float32 rounding
-    (6e-8 of each): how far Keras is from itself. progress(done, epochs) is called after each epoch.
+    With `control`, a second Keras whose initial weights are changed by one float32 rounding (6e-8 of each) takes the engine's
+    place: the distance of Keras from itself. progress(done, epochs) is called after each epoch.
     """
     settings = {"units": units, "learning_rate": learning_rate, "seed": seed, "dtype": dtype}
     train, held_out = task.train, task.held_out
@@ -176,7 +176,7 @@ def _row(engine: Epoch, reference: Epoch) -> dict[str, float]:
     return row
 
 
-# What runs in a side's own process: one side, kept between calls.
+# This part runs in the process of one side, which is kept between calls.
 
 _side: EngineSide
 

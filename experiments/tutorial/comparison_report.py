@@ -1,4 +1,4 @@
-"""What a comparison leaves behind: JSON, CSV, pictures and a page, for one seed or several."""
+"""The files of a comparison: JSON, CSV, pictures and a page, for one seed or several."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ READING_WORDS = {
 }
 
 
-def write(run: Run, task: VoiceTask, comparisons: list[Comparison], synthetic: bool, command: str) -> Path:
+def write_comparison(run: Run, task: VoiceTask, comparisons: list[Comparison], synthetic: bool, command: str) -> Path:
     """Writes comparison.json, epochs.csv, curves.png, differences.png and report.html; returns the page's path."""
     run.write_json("comparison.json", [c.as_json() for c in comparisons])
     epochs = pd.concat({c.seed: c.table for c in comparisons}, names=["seed"])
@@ -41,22 +41,18 @@ def section(run: Run, task: VoiceTask, comparisons: list[Comparison], synthetic:
     unknown = any(s is None for s in task.held_out.speakers)
     apart = "some speakers unknown, so perhaps on both sides" if unknown else "no speaker on both sides"
     return [
-        page.paragraph(verdict(comparisons), "lead"),
+        page.paragraph(comparison_sentence(comparisons), "lead"),
         *synthetic_note(synthetic),
         page.paragraph(
             f"X is {READING_WORDS[task.reading]}, {'standardised' if task.scaler else 'raw'}; {len(task.train)} clips to "
             f"train on and {len(task.held_out)} held out, {apart}. Both networks start from the same "
-            "weights and take the same batches in the same order; each runs in a process of its own, an epoch in turn."
+            "weights and take the same batches in the same order. Each runs in a separate process, an epoch in turn."
         ),
         page.table(summary(task, comparisons)),
-        pictures.inline(curves, "Lines are the engine, rings the reference: look for a ring that leaves its line."),
+        pictures.inline(curves, "Lines: the engine. Rings: the reference. Look for a ring that is off its line."),
         page.row(
-            pictures.inline(
-                gap, "How far apart the two are: rounding at first, amplified by training where it is chaotic."
-            ),
-            pictures.inline(
-                sure, "How sure the engine is: a good classifier piles up at both ends, each sex at its own."
-            ),
+            pictures.inline(gap, "The distance of the two: rounding at first, which training can amplify."),
+            pictures.inline(sure, "How sure the engine is. A good classifier is sure: men near 1, women near 0."),
         ),
         page.folded(
             "Every epoch" + (f" (seed {first.seed})" if len(comparisons) > 1 else ""),
@@ -65,7 +61,7 @@ def section(run: Run, task: VoiceTask, comparisons: list[Comparison], synthetic:
     ]
 
 
-def verdict(comparisons: list[Comparison]) -> str:
+def comparison_sentence(comparisons: list[Comparison]) -> str:
     """The comparison in a sentence."""
     agree = np.mean([c.agreement["held_out"] for c in comparisons])
     ours, theirs = (np.mean([c.scores[s]["balanced_accuracy"] for c in comparisons]) for s in ("engine", "reference"))
@@ -77,7 +73,7 @@ def verdict(comparisons: list[Comparison]) -> str:
 
 
 def summary(task: VoiceTask, comparisons: list[Comparison]) -> pd.DataFrame:
-    """The table that compares them: one column a side, one row a figure; several seeds give means and ranges."""
+    """The table of the comparison: a column a side, a row a figure; with several seeds, means and ranges."""
     columns = {}
     for side in ("engine", "reference"):
         name = "engine" if side == "engine" else comparisons[0].reference
@@ -117,15 +113,13 @@ def readable_name(column: str) -> str:
 
 
 def closeness(comparisons: list[Comparison]) -> dict[str, Any]:
-    """How near the two sides are at the end, over all seeds: worst accuracy gap in points, worst agreement."""
-    return {
-        part: {
-            "largest_accuracy_gap_points": 100
-            * max(abs(c.final["engine"][part] - c.final["reference"][part]) for c in comparisons),
-            "smallest_agreement": min(c.agreement[part] for c in comparisons),
-        }
-        for part in ("train", "held_out")
-    }
+    """The worst of all seeds at the end: the largest accuracy gap in points, and the smallest agreement."""
+    worst = {}
+    for part in ("train", "held_out"):
+        gaps = [abs(c.final["engine"][part] - c.final["reference"][part]) for c in comparisons]
+        agreements = [c.agreement[part] for c in comparisons]
+        worst[part] = {"largest_accuracy_gap_points": 100 * max(gaps), "smallest_agreement": min(agreements)}
+    return worst
 
 
 def _spread(values: list[float | None], form: str = "{:.3f}") -> str:

@@ -1,6 +1,6 @@
-"""The main job, end to end: voices synthesised, features extracted, the engine trained beside Keras, a report.
+"""The whole tutorial, end to end: synthesise voices, extract features, train the engine beside Keras, report.
 
-`make demo` runs it; every step is a function that the other commands use too.
+`make demo` runs it; the other commands use the same functions.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import Any
 from experiments.reports import page, pictures
 from experiments.reports.run import Run, footer
 from experiments.reports.scores import balanced_accuracy
-from experiments.tutorial import comparison_report as compare_report
+from experiments.tutorial import comparison_report
 from experiments.tutorial.comparison import compare
 from experiments.tutorial.task import metadata, read_task, recipe_of
 from experiments.tutorial.training import scores, synthetic_note
@@ -36,8 +36,8 @@ def demo(
 ) -> dict[str, Any]:
     """Writes voices/, features/, a model a reading, pictures and report.html into out; returns the figures.
 
-    speakers and test_speakers are counted per sex. `stage(title)` is called as each stage begins and returns where its
-    progress goes.
+    speakers and test_speakers: numbers for each sex. `stage(title)` is called as each stage begins and returns the function
+    that takes the progress of that stage.
     """
     begin = stage or (lambda title: lambda done, total: None)
     run = Run(out, force)
@@ -73,10 +73,10 @@ def demo(
         run.write_json(f"comparison_{reading}.json", comparison.as_json())
         run.write(f"epochs_{reading}.csv", comparison.table.to_csv())
         parts += [
-            page.heading(f"X as {compare_report.READING_WORDS[reading]}"),
-            *compare_report.section(run, task, [comparison], synthetic=False, prefix=f"{reading}_"),
+            page.heading(f"X as {comparison_report.READING_WORDS[reading]}"),
+            *comparison_report.section(run, task, [comparison], synthetic=False, prefix=f"{reading}_"),
             page.paragraph(
-                f"On the {on_test['clips']} clips of {on_test['speakers']} further speakers, whom no choice here has seen: "
+                f"On the {on_test['clips']} clips of {on_test['speakers']} further speakers, which no choice here has used: "
                 "balanced accuracy {:.3f} (95 % interval {:.3f} to {:.3f}).".format(
                     on_test["balanced_accuracy"], *on_test["interval_95"]
                 )
@@ -93,7 +93,7 @@ def demo(
     intro = [
         page.paragraph(
             f"The same LSTM twice, by hand and in {best['reference']}: {best['agreement']['held_out']:.1%} of the held-out "
-            "clips get the same answer. Below, the voices, then the two readings of the tutorial's table.",
+            "clips get the same answer. Below: the voices, then the two readings of the tutorial's table.",
             "lead",
         ),
         *synthetic_note(synthetic),
@@ -101,9 +101,12 @@ def demo(
         page.paragraph(
             f"{result['clips']} clips of 5 s; the speakers' pitches overlap between the sexes. A threshold on pitch alone, "
             f"{threshold:.0f} Hz chosen on the training voices, reaches a balanced accuracy of {baseline:.3f} on held-out "
-            "speakers. A network is worth its weights where it does better; see below whether it does."
+            "speakers. A network is worth its weights only if it does better; the sections below show whether it does."
         ),
-        pictures.inline(pitches, "Where the colours overlap, pitch cannot tell: low women, high men, octave errors."),
+        pictures.inline(
+            pitches,
+            "Where the colours overlap, pitch alone cannot tell: low female voices, high male voices, octave errors.",
+        ),
     ]
     run.write("report.html", page.page("An LSTM by hand beside Keras", intro + parts, footer("lstm-engine demo")))
     run.write_config("demo", speakers=speakers, test_speakers=test_speakers, clips=clips, epochs=epochs, seed=seed)

@@ -1,6 +1,6 @@
-"""From tables on disk to what a network takes: X (N, T, D) and y (N,), split by speaker and scaled on the training part.
+"""From tables on disk to a network's input: X (N, T, D) and y (N,), split by speaker and scaled on the training part.
 
-The choices made here (reading, scaler, split) go into the model's metadata, and `predict` undoes nothing else.
+The choices made here (reading, scaler, split) go into the model's metadata, and `predict` repeats them.
 """
 
 import json
@@ -39,7 +39,7 @@ class VoiceTask:
 
 
 def read_task(folder: str | Path, reading: str = "frames", scale: bool = True, seed: int = 0) -> VoiceTask:
-    """The tables of a folder, shuffled with `seed` and split as they say, or else by speaker (a fifth held out)."""
+    """The tables of a folder, shuffled with `seed`, split as rows.csv says or else by speaker (a fifth held out)."""
     if reading not in READINGS:
         raise ValueError(f"reading must be one of {', '.join(READINGS)}, got {reading!r}")
     train, held_out = train_and_held_out(shuffled(read_voices(folder), seed), seed=seed)
@@ -59,7 +59,7 @@ def voice_model(units: int = 64, learning_rate: float = 1e-3, seed: int = 0, dty
 
 
 def batches(n: int, batch_size: int, epochs: int, seed: int) -> list[list[np.ndarray]]:
-    """The batches of row numbers of every epoch, a new permutation each: what two trainings share to be compared."""
+    """The batches of row numbers of every epoch, a new permutation each; two trainings that are compared share them."""
     rng = np.random.default_rng([seed, 7])
     orders = [rng.permutation(n) for _ in range(epochs)]
     return [[rows[k : k + batch_size] for k in range(0, n, batch_size)] for rows in orders]
@@ -68,9 +68,8 @@ def batches(n: int, batch_size: int, epochs: int, seed: int) -> list[list[np.nda
 def recipe_of(folder: str | Path) -> tuple[dict[str, Any], bool]:
     """The stamp of a folder's tables, and whether their voices are synthetic (a SYNTHETIC.txt lies beside them).
 
-    ValueError for a stamp that cannot be read, or is of another recipe than this version's.
-
-    Tables without a stamp, such as the tutorial's own, are taken for the tutorial's recipe, with a warning.
+    Tables without a stamp, such as the tutorial's, are taken for the tutorial's recipe, with a warning. ValueError for a
+    stamp that cannot be read, or of a recipe with other settings than this version's.
     """
     stamp, synthetic = Path(folder) / "recipe.json", (Path(folder) / "SYNTHETIC.txt").exists()
     if stamp.exists():
@@ -107,8 +106,10 @@ def scaler_from(stored: dict[str, list[float]] | None) -> Scaler | None:
 
 
 def check_recipe(stored: dict[str, Any], what: str) -> None:
-    """ValueError when numbers measured here would not be the numbers of `stored`: another recipe or other settings."""
-    own = TUTORIAL.stamp()
+    """ValueError when this version would measure other numbers than `stored`: another recipe or other settings."""
+    ours = TUTORIAL.stamp()
     for key in ("recipe", "parameters"):
-        if stored.get(key) != own[key]:
-            raise ValueError(f"{what} was made with {key} {stored.get(key)!r}; this version measures with {own[key]!r}")
+        if stored.get(key) != ours[key]:
+            raise ValueError(
+                f"{what} was made with {key} {stored.get(key)!r}; this version measures with {ours[key]!r}"
+            )

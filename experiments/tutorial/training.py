@@ -1,4 +1,4 @@
-"""Train the engine on a folder of tables, evaluate a model on one, and predict clips: the three verbs of a voice model."""
+"""Train the engine on a folder of tables, evaluate a model on such a folder, and predict clips."""
 
 import warnings
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ PARTS = ("held-out", "train", "test", "all")
 NEEDED = {"recipe", "reading", "scaler", "labels", "threshold", "temperature"}  # of a model's metadata, to predict
 
 
-def train(
+def train_on_tables(
     data: str | Path, out: str | Path, reading: str = "frames", scale: bool = True, units: int = 64, epochs: int = 20,
     batch_size: int = 32, learning_rate: float = 1e-3, seed: int = 0, verbose: int = 1, force: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
@@ -63,13 +63,11 @@ def train(
         paragraph_on(result),
         *synthetic_note(synthetic),
         page.heading("Learning"),
-        pictures.inline(
-            curves, "Where the held-out line turns away from the training line, the network learns by heart."
-        ),
+        pictures.inline(curves, "Where the held-out line leaves the training line, the network begins to overfit."),
         page.heading("The held-out voices"),
         pictures.inline(
-            pictures.by_sex(p, task.held_out.labels, 0.5, "probability of male", "what the network says"),
-            "A good classifier piles up at both ends, each sex at its own.",
+            pictures.by_sex(p, task.held_out.labels, 0.5, "probability of male", "the network's answers"),
+            "A good classifier is sure: men near 1, women near 0.",
         ),
         *watching_report.parts(watch.table()),
         page.folded("Every epoch", page.table(table, dict.fromkeys(table, "{:.4f}"))),
@@ -101,14 +99,14 @@ def evaluate(model_file: str | Path, data: str | Path, part: str = "held-out") -
     if part == "test" and heard:
         warnings.warn(
             f"{len(heard)} of the test speakers, {min(heard)!r} for one, are among the training speakers: "
-            "the figure will be better than on new voices",
+            "the score will be too optimistic",
             stacklevel=2,
         )
     return scores(model, task, voices) | {"part": part}
 
 
 def scores(model: le.Sequential, task: VoiceTask, voices: Voices) -> dict[str, Any]:
-    """Everything known about a model on some voices, with the baseline: a threshold on pitch, chosen in training."""
+    """The scores of a model on some voices, and of the baseline: a threshold on pitch, chosen on the training voices."""
     p = model.predict(task.inputs(voices), verbose=0)[:, 0]
     threshold, answers = task.pitch_baseline(voices)
     baseline = classification(voices.labels, answers.astype(float), voices.speakers) | {"threshold_hz": threshold}
@@ -139,9 +137,9 @@ def synthetic_note(synthetic: bool) -> list[str]:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One clip: the probability of male, the label it gives and the pitch in Hz, or why it could not be measured.
+    """One clip: the probability of male, the label and the pitch in Hz, or the reason why the clip could not be measured.
 
-    What else there is to say, only a model of frames says; picture: the file that was drawn.
+    Only models of frames fill why, seconds and voice_s. picture: the file that was drawn.
     """
 
     file: str
@@ -179,7 +177,7 @@ def predict(model_file: str | Path, files: list[str], model: le.Sequential | Non
 
 
 def at_temperature(p: float, temperature: float) -> float:
-    """σ(logit(p) / temperature): 1 changes nothing, more makes the model less sure (Guo et al. 2017)."""
+    """σ(logit(p) / temperature). 1 changes nothing; a larger temperature makes the model less sure (Guo et al. 2017)."""
     q = np.clip(p, 1e-7, 1 - 1e-7)
     return p if temperature == 1 else float(1 / (1 + np.exp(-np.log(q / (1 - q)) / temperature)))
 

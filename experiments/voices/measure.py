@@ -11,7 +11,7 @@ from features import corpora
 from features.corpora import Utterance
 from features.extraction import Extraction, extract
 from features.recipes import Recipe, recipe_named
-from lstm_engine.weights import write_atomically
+from lstm_engine.files import write_atomically
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""The same voice in another room, through another microphone: random changes of a clip, for training a model that travels.
+"""Augmentation: random changes of a clip, such as another room or microphone, to train a model that works on new recordings.
 
-A step is called with samples (n,), their rate in Hz and a generator, and gives new samples; steps compose. The contract:
-float32 out, finite, peak at most 1 (a louder result is turned down as a whole, never clipped), a clip that sounds never
-falls silent, and the same generator state gives the same bytes. Ranges are drawn from uniformly and are fields; where no
-source stands beside one, it is our choice.
+A step is called with samples (n,), their rate in Hz and a generator, and returns new samples; steps can be combined. The
+contract: the result is float32 and finite; its peak is at most 1 (a louder result is scaled down, never clipped); a clip with
+sound never becomes silent; the same state of the generator gives the same bytes. A step's fields are the ranges from which it
+draws uniformly; a range without a source is our choice. Open step.py first.
 """
 
 from features.augment.channel import BandLimit, Clipping, Gain, Tilt
@@ -19,7 +19,7 @@ __all__ = [
 
 TELEPHONE = Chain(BandLimit(low_hz=(300.0, 300.0), high_hz=(3400.0, 3400.0)), Codec(("mulaw",)))
 
-# A voice, its room, the noise there, the microphone, the recorder: the order in which they come to a real recording.
+# The voice, the room, its noise, the microphone, the recorder: the order in which they change a real recording.
 VOICES = Chain(
     Sometimes(0.5, OneOf(Speed(), Pitch(), Formants())),
     Sometimes(0.4, Reverb()),

@@ -1,4 +1,4 @@
-"""The room around the voice: its echo, its noise, other people in it."""
+"""Changes by the room: its reverberation, its noise, other people in it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from features.augment.step import Array, Range, Step, decibels, rms
 
 @dataclass(frozen=True)
 class Reverb(Step):
-    """A room: the direct sound and a tail of noise that decays by 60 dB in rt60_s.
+    """Reverberation: the direct sound and a tail of noise that decays by 60 dB in rt60_s seconds.
 
-    From a furnished room to a bare one; drr_db is the energy of the direct sound over that of the tail, from close to
-    the microphone to across the table.
+    rt60_s reaches from a furnished room to a bare one. drr_db, the energy of the direct sound over that of the tail, reaches
+    from a speaker across the table to one close to the microphone.
     """
 
     rt60_s: Range = (0.1, 0.6)
@@ -33,10 +33,10 @@ class Reverb(Step):
 
 @dataclass(frozen=True)
 class Noise(Step):
-    """Steady noise, its power falling as 1 / f^slope: 0 is white, 1 pink (a room, a fan), 2 brown (wind, traffic).
+    """Steady noise whose power falls as 1 / f^slope: 0 is white, 1 pink (a room, a fan), 2 brown (wind, traffic).
 
-    snr_db is the clip's energy over the noise's, pauses included. The training of x-vectors takes 0 to 15 dB (Snyder et
-    al. 2018, ICASSP); we begin where the pitch is still found, and end at a quiet room.
+    snr_db is the clip's energy over the noise's, pauses included. The training of x-vectors uses 0 to 15 dB (Snyder et al.
+    2018, ICASSP); our range reaches from the noise in which a pitch can just be found to a quiet room.
     """
 
     snr_db: Range = (5.0, 30.0)
@@ -45,16 +45,17 @@ class Noise(Step):
     def change(self, x: Array, rate: int, rng: np.random.Generator) -> Array:
         slope = rng.uniform(*self.slope)
         white = rng.standard_normal(len(x), dtype=np.float32)
-        noise = filtered(white, rate, lambda f: np.maximum(f, 50.0) ** (-slope / 2))  # Hz; below, microphones fall off
+        # the amplitude is constant below 50 Hz, where microphones are insensitive
+        noise = filtered(white, rate, lambda f: np.maximum(f, 50.0) ** (-slope / 2))
         return mixed(x, noise, rng.uniform(*self.snr_db))
 
 
 @dataclass(frozen=True)
 class Babble(Step):
-    """Other people talking behind: `talker(rate, rng)` gives a clip (k,) of one of them at `rate` Hz, any length.
+    """Other people talking in the background: `talker(rate, rng)` gives a clip (k,) of one of them at `rate` Hz, any length.
 
-    Three to seven talkers at 13 to 20 dB, as in the training of x-vectors (Snyder et al. 2018): with less, the label would be
-    about the wrong voice.
+    Three to seven talkers at 13 to 20 dB, as in the training of x-vectors (Snyder et al. 2018): at a lower ratio, the label
+    would describe the wrong voice.
     """
 
     talker: Callable[[int, np.random.Generator], np.ndarray]
@@ -72,7 +73,7 @@ class Babble(Step):
 
 @dataclass(frozen=True)
 class Hum(Step):
-    """The mains at 50 or 60 Hz and its harmonics, each fainter: a pitch that is nobody's."""
+    """Mains hum: 50 or 60 Hz and its harmonics, each fainter than the one before; a pitch that is not the speaker's."""
 
     snr_db: Range = (15.0, 40.0)
 
@@ -84,5 +85,5 @@ class Hum(Step):
 
 
 def mixed(x: Array, noise: np.ndarray, snr_db: float) -> Array:
-    """x and as much of the noise (n,) that their energies are snr_db apart."""
+    """x plus the noise (n,), scaled so that x's energy is `snr_db` above the noise's."""
     return x + noise * np.float32(rms(x) * decibels(-snr_db) / max(rms(noise), 1e-9))

@@ -1,4 +1,4 @@
-"""What a step of augmentation is, and steps made of steps. The contract is in the package's docstring."""
+"""A step of augmentation, and steps that are made of steps. The package's docstring states the contract."""
 
 from dataclasses import dataclass
 
@@ -9,29 +9,29 @@ Array = NDArray[np.float32]
 Range = tuple[float, float]
 
 SHORTEST_S = 0.1
-FAINTEST = 1e-5  # of the clip's peak, -100 dB: what a step leaves below it is taken as nothing
+FAINTEST = 1e-5  # of the clip's peak, -100 dB: a fainter result counts as silence
 
 
 class Step:
-    """One change of a clip: `step(samples, rate, rng) -> samples`. A subclass says which in `change`."""
+    """One change of a clip: `step(samples, rate, rng) -> samples`. A subclass defines the method `change`."""
 
     def __call__(self, samples: np.ndarray, rate: int, rng: np.random.Generator) -> Array:
-        """Samples (m,) float32 from (n,) at `rate` Hz; m is n but for Speed.
+        """Samples (n,) at `rate` Hz -> samples (m,) float32; m equals n except for Speed.
 
-        Where the change would leave nothing (a tone of 6 kHz through a telephone), the clip comes back unchanged.
-        Raises ValueError for anything but at least 0.1 s of finite numbers in one dimension.
+        If the change would leave silence (a tone of 6 kHz through a telephone), the clip is returned unchanged. Raises
+        ValueError unless the samples are one-dimensional and finite and last at least 0.1 s.
         """
         x = np.asarray(samples, np.float32)
         if x.ndim != 1 or len(x) < SHORTEST_S * rate:
             raise ValueError(
-                f"got samples of shape {x.shape} at {rate} Hz; a step changes one channel (n,) of {SHORTEST_S} s or more"
+                f"got samples of shape {x.shape} at {rate} Hz; expected one channel (n,) of {SHORTEST_S} s or more"
             )
         if bad := np.count_nonzero(~np.isfinite(x)):
             raise ValueError(f"{bad} of {len(x)} samples are not finite: leave this clip out, as read_clip does")
         return self.bounded(x, rate, rng)
 
     def bounded(self, x: Array, rate: int, rng: np.random.Generator) -> Array:
-        """The change, held to the contract; steps made of steps call this, for after Speed a clip may be shorter."""
+        """The change, limited to the contract. Steps made of steps call this method: after Speed a clip may be too short."""
         if not x.any():
             return x
         y = self.change(x, rate, rng)
@@ -45,7 +45,7 @@ class Step:
 
 @dataclass(frozen=True, init=False)
 class Chain(Step):
-    """One step after the other, in the order given: Chain(Reverb(), Noise()) is a voice in a room, then its noise."""
+    """The steps one after the other, in this order: Chain(Reverb(), Noise()) adds the room to the voice, then its noise."""
 
     steps: tuple[Step, ...]
 
@@ -60,7 +60,7 @@ class Chain(Step):
 
 @dataclass(frozen=True, init=False)
 class OneOf(Step):
-    """Any one of the steps, each as likely as the others."""
+    """One of the steps, drawn at random; all are equally likely."""
 
     steps: tuple[Step, ...]
 
@@ -73,7 +73,7 @@ class OneOf(Step):
 
 @dataclass(frozen=True)
 class Sometimes(Step):
-    """The step with probability p, otherwise the clip as it is."""
+    """The step with probability p; otherwise the clip stays unchanged."""
 
     p: float
     step: Step
@@ -83,7 +83,7 @@ class Sometimes(Step):
 
 
 def decibels(db: float | np.ndarray) -> float | np.ndarray:
-    """The factor in amplitude of so many dB."""
+    """The amplitude factor for a level difference in dB."""
     return 10 ** (db / 20)
 
 
@@ -92,5 +92,5 @@ def peak(x: Array) -> float:
 
 
 def rms(x: Array) -> float:
-    """Root mean square, 0 to 1."""
+    """Root mean square, full scale 1."""
     return float(np.sqrt(np.mean(np.square(x, dtype=np.float64))))

@@ -1,8 +1,8 @@
-"""Where the clips are and who speaks in them: a folder or a table becomes one sorted list of `Utterance`.
+"""Read a corpus, a folder or a table, into a sorted list of clips (`Utterance`) with their speakers.
 
-For extraction. Nothing is decoded here. The contract: the same files give the same list, a sex that the corpus does not
-state as male or female is left out, never guessed, and a speaker has one sex and stands in one part. What was left out
-is counted in a UserWarning. One corpus a file; `registry` recognises them.
+For extraction. Nothing is decoded here. The contract: the same files give the same list; a clip whose sex the corpus does
+not state as male or female is left out, the sex is never guessed; a speaker has one sex and is in one part; a UserWarning
+counts what was left out. Each corpus has its own file. Open registry.py first, which recognises them.
 """
 
 from features.corpora.folders_by_class import class_folders, tutorial_folders

@@ -1,7 +1,7 @@
-"""Common Voice (Ardila et al. 2020): a TSV names each clip in clips/, who speaks (client_id) and what they say of their sex.
+"""Common Voice (Ardila et al. 2020): a TSV lists the clips in clips/, their speakers (client_id) and the sex they state.
 
 Labels are male, female and other up to release 16.1, male_masculine, female_feminine and further ones from 17.0 on; many
-cells are blank. The sentences hold single quotation marks, so the files are no CSV.
+cells are blank. The sentences hold unpaired quotation marks, so the files cannot be read as CSV.
 """
 
 import os
@@ -18,23 +18,23 @@ COLUMNS = ("client_id", "path", "gender")
 
 
 def fits(path: Path) -> bool:
-    """A .tsv file beside a folder clips, or the folder of a language that holds both."""
+    """Whether `path` is a .tsv file, or a language's folder with clips/ and the lists."""
     if path.is_file():
         return path.suffix.lower() == ".tsv"
     return (path / "clips").is_dir() and bool(_published(path))
 
 
 def read(path: Path) -> list[Utterance]:
-    """Of a folder: train.tsv, dev.tsv and test.tsv, which are the split, or else validated.tsv, without one.
+    """The clips of a folder by train.tsv, dev.tsv and test.tsv, which give the split, or else by validated.tsv, without one.
 
-    Of a .tsv file: that file, without a split. speaker: the client_id. Raises BadTable, FileNotFoundError; ValueError when
-    there is no clip.
+    For a .tsv file: its clips, without a split. The speaker is the client_id. Raises BadTable, FileNotFoundError; ValueError
+    if there is no clip.
     """
     lists = {path: ""} if path.is_file() else _published(path)
     clips = next(iter(lists)).parent / "clips"
     if not clips.is_dir():
-        raise FileNotFoundError(f"{path} names clips, but there is no folder {clips}")
-    there = {entry.name for entry in os.scandir(clips) if entry.name.lower().endswith(EXTENSIONS)}
+        raise FileNotFoundError(f"{path} lists clips, but there is no folder {clips}")
+    files = {entry.name for entry in os.scandir(clips) if entry.name.lower().endswith(EXTENSIONS)}
     named: set[str] = set()
     absent: list[str] = []
 
@@ -42,11 +42,12 @@ def read(path: Path) -> list[Utterance]:
         for tsv, split in lists.items():
             seen: set[str] = set()
             for line, (client, name, gender) in tab_rows(tsv, COLUMNS):
-                name = name if name.lower().endswith(EXTENSIONS) else f"{name}.mp3"  # the first releases left it away
+                if not name.lower().endswith(EXTENSIONS):  # as in the first releases
+                    name = f"{name}.mp3"
                 if name in seen:
-                    raise BadTable(tsv, f"{name} stands in the file twice", line, "path")
+                    raise BadTable(tsv, f"{name} is in the file twice", line, "path")
                 seen.add(name)
-                if name in there:
+                if name in files:
                     yield Utterance(clips / name, client or None, gender, split)
                 elif name not in named:
                     absent.append(name)
@@ -55,7 +56,7 @@ def read(path: Path) -> list[Utterance]:
     stated = with_stated_sex(rows(), path)
     metadata = ", ".join(tsv.name for tsv in lists)
     note_absent(absent, path, metadata)
-    note_unlisted(len(there - named), path, metadata)
+    note_unlisted(len(files - named), path, metadata)
     return settled(stated, path)
 
 

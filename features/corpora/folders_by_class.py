@@ -1,4 +1,4 @@
-"""A folder for each class, as the tutorial has them: Male and Female, and in each a folder for a speaker."""
+"""The tutorial's layout: a folder for each class, Male and Female, and inside it a folder for each speaker."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,7 +12,10 @@ def fits(path: Path) -> bool:
 
 
 def tutorial_folders(root: str | Path) -> list[Utterance]:
-    """The tutorial's layout: folders Male and Female in `root`, and perhaps Male Test and Female Test (in any case)."""
+    """Read the folders Male and Female in `root`, and Male Test and Female Test if they exist (names in any case).
+
+    Raises FileNotFoundError, ValueError.
+    """
     root = _folder(root)
     folders: dict[str, Path] = {}
     for folder in sorted(p for p in root.iterdir() if p.is_dir()):
@@ -20,25 +23,25 @@ def tutorial_folders(root: str | Path) -> list[Utterance]:
             raise ValueError(f"{root} has both {folders[folder.name.lower()].name!r} and {folder.name!r}: keep one")
         folders[folder.name.lower()] = folder
     if missing := [name for name in ("Male", "Female") if name.lower() not in folders]:
-        found = ", ".join(sorted(f.name for f in folders.values())) or "none"
-        raise FileNotFoundError(f"{root} has no folder {' and no folder '.join(missing)} (folders there: {found})")
+        names = ", ".join(sorted(f.name for f in folders.values())) or "none"
+        raise FileNotFoundError(f"{root} has no folder {' and no folder '.join(missing)} (its folders: {names})")
     return class_folders(folders["male"], folders["female"], folders.get("male test"), folders.get("female test"))
 
 
 def class_folders(
     male: str | Path, female: str | Path, male_test: str | Path | None = None, female_test: str | Path | None = None
 ) -> list[Utterance]:
-    """One folder for a class. A folder inside it is a speaker; clips straight inside it have no known speaker.
+    """Read one folder for each class. A folder inside it is a speaker; clips directly inside it have no known speaker.
 
-    Clips of the two test folders get split "test", the others "". Raises FileNotFoundError or ValueError, saying why.
+    Clips of the two test folders get the split "test", the others "". Raises FileNotFoundError, ValueError.
     """
     if (male_test is None) != (female_test is None):
-        raise ValueError("a test folder for one sex only: give both, or neither")
+        raise ValueError("there is a test folder for one sex only: give both, or neither")
     classes = [(male, "male", ""), (female, "female", ""), (male_test, "male", "test"), (female_test, "female", "test")]
     utterances = [u for folder, sex, split in classes if folder is not None for u in _clips(folder, sex, split)]
     twice = [path for path, count in Counter(u.path.resolve() for u in utterances).items() if count > 1]
     if twice:
-        raise ValueError(f"{twice[0]} belongs to two of the folders given: they must not hold each other")
+        raise ValueError(f"{twice[0]} belongs to two of the folders: none of them may lie inside another")
     return utterances
 
 

@@ -1,6 +1,6 @@
-"""LibriSpeech (Panayotov et al. 2015): SPEAKERS.TXT says who reads and in which subset, file names say which reader.
+"""LibriSpeech (Panayotov et al. 2015): SPEAKERS.TXT lists readers and their subsets; a file's name begins with its reader.
 
-Mini LibriSpeech and LibriTTS (Zen et al. 2019) have the same layout. Flat folders of the files do as well.
+Mini LibriSpeech and LibriTTS (Zen et al. 2019) have the same layout. All files in one flat folder are read too.
 """
 
 import re
@@ -15,7 +15,7 @@ SPEAKERS = "SPEAKERS.TXT"
 
 
 class Reader(NamedTuple):
-    """A line of SPEAKERS.TXT: sex "M" or "F", the subset that the reader is in, and the name."""
+    """A line of SPEAKERS.TXT: sex "M" or "F", the reader's subset, and the reader's name."""
 
     sex: str
     subset: str
@@ -27,12 +27,12 @@ def fits(path: Path) -> bool:
 
 
 def read(root: Path) -> list[Utterance]:
-    """READER-CHAPTER-NUMBER.flac anywhere under `root`. split: train, dev or test, the first word of the subset's name.
+    """Files READER-CHAPTER-NUMBER.flac anywhere under `root`. split: train, dev or test, from the name of the subset.
 
-    Raises BadTable; ValueError when there is no clip.
+    Raises BadTable; ValueError if there is no clip.
     """
     metadata = child(root, SPEAKERS)
-    assert metadata is not None  # as `fits` says
+    assert metadata is not None  # `fits` has checked it
     readers = read_speakers(metadata)
     clips, unlisted = [], 0
     for path in recordings(root):
@@ -47,7 +47,7 @@ def read(root: Path) -> list[Utterance]:
 
 
 def read_speakers(path: Path) -> dict[str, Reader]:
-    """Readers by id, of a SPEAKERS.TXT: `;` begins a comment, `|` separates five fields. Raises BadTable."""
+    """{id: Reader} from a SPEAKERS.TXT, in which `;` begins a comment and `|` separates five fields. Raises BadTable."""
     readers: dict[str, Reader] = {}
     for number, line in enumerate(utf8_text(path).split("\n"), start=1):
         if not line.strip() or line.startswith(";"):
@@ -56,6 +56,6 @@ def read_speakers(path: Path) -> dict[str, Reader]:
         if len(cells) != 5:
             raise BadTable(path, f"expected id | sex | subset | minutes | name, got {line.strip()!r}", number)
         if cells[0] in readers:
-            raise BadTable(path, f"reader {cells[0]} stands in the file twice", number)
+            raise BadTable(path, f"reader {cells[0]} is in the file twice", number)
         readers[cells[0]] = Reader(cells[1], cells[2], cells[4])
     return readers

@@ -1,4 +1,4 @@
-"""Which corpora there are, and which of them a folder holds: by what lies in it, never by its name."""
+"""The corpora that can be read, and which of them a folder holds: recognised by its files, never by its name."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,10 +11,12 @@ from features.corpora.utterances import SEXES, Utterance
 
 @dataclass(frozen=True)
 class Corpus:
-    """A layout: `name` for the command line, `title` and `sign` for people, what recognises it and what reads it.
+    """A corpus and its layout on disk.
 
-    `as_stated` gives clips in the parts that the corpus states. `published`: its parts are its publisher's, and a
-    speaker's name means one person wherever it is read; elsewhere the parts are yours, and "103" is somebody else.
+    name: for the command line. title and sign (the files that identify it): for messages. fits(path): whether `path` holds
+    this corpus. as_stated(path): its clips, in the parts that the corpus states. published: the parts are its publisher's,
+    and a speaker's name means the same person in every copy; otherwise the parts are the user's, and "103" is another person
+    in another folder.
     """
 
     name: str
@@ -25,7 +27,7 @@ class Corpus:
     published: bool = True
 
     def read(self, place: Path) -> list[Utterance]:
-        """The clips to learn from and to test on: without a train part, the first part that there is gets split ""."""
+        """The clips for training and testing. If a published corpus has no train part, its first part gets the split ""."""
         clips = self.as_stated(place)
         return from_the_first_part(clips) if self.published else clips
 
@@ -44,51 +46,56 @@ CORPORA = (
 
 
 def detect(root: str | Path, name: str | None = None) -> tuple[Corpus, Path]:
-    """(corpus, its place): what `root` holds, itself or else up to two folders down; `name` looks for that corpus only.
+    """(corpus, place): the corpus that `root` holds, and the folder or file it is in, `root` or up to two folders below it.
 
-    `corpus.read(place)` gives the clips. Raises FileNotFoundError; ValueError when nothing is recognised, saying what was
-    looked for, or when more than one corpus is.
+    `corpus.read(place)` gives the clips. `name` restricts the search to that corpus. Raises FileNotFoundError; ValueError if
+    no corpus is recognised, with what was looked for, or if more than one is.
     """
     root = Path(root)
     wanted = [corpus for corpus in CORPORA if name in (None, corpus.name)]
     if not wanted:
         raise ValueError(f"there is no corpus {name!r}: expected one of {', '.join(c.name for c in CORPORA)}")
     if not root.exists():
-        raise FileNotFoundError(f"{root} is not a folder, nor a file")
+        raise FileNotFoundError(f"{root} is not a folder and not a file")
     for places in _levels(root):
-        found = [(corpus, place) for place in places for corpus in wanted if corpus.fits(place)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            seen = ", ".join(f"{corpus.name} in {place}" for corpus, place in found[:4])
-            more = f" and {len(found) - 4} more" if len(found) > 4 else ""
+        matches = [(corpus, place) for place in places for corpus in wanted if corpus.fits(place)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            shown = ", ".join(f"{corpus.name} in {place}" for corpus, place in matches[:4])
+            more = f" and {len(matches) - 4} more" if len(matches) > 4 else ""
             raise ValueError(
-                f"{root} could be more than one corpus ({seen}{more}): name the folder of one, or say which (features "
-                "--corpus, evaluate --kind)"
+                f"{root} could be more than one corpus ({shown}{more}): name the folder of one, or choose the corpus "
+                "(features --corpus, evaluate --kind)"
             )
     looked_for = "; ".join(f"{corpus.name}: {corpus.sign}" for corpus in wanted)
-    raise ValueError(f"{root} is no corpus that is known here. Looked for {looked_for}. {_instead(root, wanted)}")
+    raise ValueError(f"{root} is not a corpus that can be read. Looked for {looked_for}. {_hint(root, wanted)}")
 
 
 def names_of(corpus: Corpus, place: Path) -> str:
-    """Whose names the speakers' are: the published corpus's, or those of the folder (of a table, of the folder it is in)."""
+    """The corpus that the speakers' names belong to: a published corpus, or else the folder (for a table, its folder)."""
     folder = place.resolve()
     return corpus.name if corpus.published else (folder.parent if folder.is_file() else folder).name
 
 
 def summary(corpus: Corpus, place: Path, clips: list[Utterance]) -> str:
-    """One line: what the folder was taken for, and how many clips and speakers it gave."""
+    """One line for people: the corpus that was recognised, and the number of its clips and speakers."""
     speakers = {u.speaker: u.sex for u in clips if u.speaker is not None}
-    who = ", ".join(f"{list(speakers.values()).count(sex)} {sex}" for sex in SEXES)
+    by_sex = ", ".join(f"{list(speakers.values()).count(sex)} {sex}" for sex in SEXES)
     unknown = sum(u.speaker is None for u in clips)
     return (
-        f"{place} is taken for {corpus.title} ({corpus.name}): {len(clips)} clips, {len(speakers)} speakers ({who})"
-        + (f", {unknown} clips of unknown speakers" if unknown else "")
+        f"{place} is taken for {corpus.title} ({corpus.name}): {_count(len(clips), 'clip')}, "
+        f"{_count(len(speakers), 'speaker')} ({by_sex})"
+        + (f", {_count(unknown, 'clip')} of unknown speakers" if unknown else "")
     )
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def _levels(root: Path) -> Iterator[list[Path]]:
-    """root; the folders in it; the folders in those."""
+    """First [root], then the folders in it, then the folders in those."""
     level = [root]
     for _ in range(3):
         yield level
@@ -97,14 +104,14 @@ def _levels(root: Path) -> Iterator[list[Path]]:
         )
 
 
-def _instead(root: Path, wanted: list[Corpus]) -> str:
-    """What a person may have meant by a path in which no corpus was found."""
+def _hint(root: Path, wanted: list[Corpus]) -> str:
+    """The path that the user may have meant, if a folder above `root` is a corpus; else the content of `root`."""
     for above in root.absolute().parents[:2]:
         for corpus in wanted:
             if corpus.fits(above):
                 return f"{above} is {corpus.name}: name that folder"
     if not root.is_dir():
-        return "This is a file of another kind"
+        return "It is a file of another kind"
     names = sorted(p.name for p in root.iterdir())
     more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return f"Found there: {', '.join(names[:6]) or 'nothing'}{more}"
+    return f"It holds: {', '.join(names[:6]) or 'nothing'}{more}"

@@ -1,7 +1,7 @@
-"""What every corpus's reader does last: keep what is stated, keep speakers apart, and count what was left out.
+"""The last step of every reader: drop clips without a stated sex, keep speakers apart, and count what was left out.
 
-For the readers beside this file. Real metadata has blanks, people listed under both sexes, and people in two parts; the
-contract of `settled` is that none of it reaches a table.
+For the other modules in this folder. Published metadata has blank cells, speakers with both sexes, and speakers in two parts;
+the contract of `settled` is that none of these clips reaches a table.
 """
 
 import warnings
@@ -19,11 +19,11 @@ PARTS = ("train", "dev", "test")
 
 
 def settled(utterances: Iterable[Utterance], source: Path) -> list[Utterance]:
-    """The clips that can be used, sorted by path. `sex` comes in as the corpus's own word, `split` in its own part.
+    """The usable clips, sorted by path. On input `sex` is the corpus's word and `split` the part that the corpus states.
 
-    Left out, each with a UserWarning that counts them: clips whose sex is not stated; speakers listed under both sexes;
-    and, of a speaker in two parts, the clips in the earlier one, so that whoever is tested on is not learnt from.
-    Raises ValueError when nothing is left.
+    Left out, each with a UserWarning that counts the clips: clips whose sex is not stated; speakers with both sexes; and, of
+    a speaker in two parts, the clips in the earlier part, so that no test speaker is in the training part. Raises ValueError
+    if no clip is left.
     """
     kept = _in_one_part(_of_one_sex(with_stated_sex(utterances, source), source), source)
     if not kept:
@@ -35,7 +35,7 @@ def settled(utterances: Iterable[Utterance], source: Path) -> list[Utterance]:
 
 
 def from_the_first_part(utterances: list[Utterance]) -> list[Utterance]:
-    """Without a train part the first part that is there is learnt from: its split is "", to be split by speaker."""
+    """If there is no train part, the first part becomes the training data: its split is set to "", to be split by speaker."""
     present = [part for part in PARTS if any(u.split == part for u in utterances)]
     if present[:1] in ([], ["train"]):
         return utterances
@@ -43,7 +43,7 @@ def from_the_first_part(utterances: list[Utterance]) -> list[Utterance]:
 
 
 def with_stated_sex(utterances: Iterable[Utterance], source: Path) -> list[Utterance]:
-    """The clips whose sex is stated as male or female, in one of the words that corpora have for it."""
+    """The clips whose sex is stated as male or female, in one of SEX_WORDS; `sex` is set to male or female."""
     kept: list[Utterance] = []
     left_out: Counter[str] = Counter()
     for u in utterances:
@@ -53,24 +53,24 @@ def with_stated_sex(utterances: Iterable[Utterance], source: Path) -> list[Utter
         else:
             left_out[repr(word) if word else "blank"] += 1
     if left_out:
-        seen = ", ".join(f"{count} {word}" for word, count in left_out.most_common(5))
+        words = ", ".join(f"{count} {word}" for word, count in left_out.most_common(5))
         _note(
             f"{source}: {left_out.total()} of {len(kept) + left_out.total()} clips left out, "
-            f"their sex is neither male nor female ({seen})"
+            f"their sex is neither male nor female ({words})"
         )
     return kept
 
 
 def note_unlisted(count: int, source: Path, metadata: str) -> None:
-    """Say how many recordings the metadata does not name; nothing when there are none."""
+    """Warn how many recordings the metadata does not list, if there are any."""
     if count:
-        _note(f"{source}: recordings left out, not named in {metadata}: {count}")
+        _note(f"{source}: recordings left out, not listed in {metadata}: {count}")
 
 
 def note_absent(absent: list[str], source: Path, metadata: str) -> None:
-    """Say how many of the files that the metadata names are not there; nothing when all are."""
+    """Warn how many of the files that the metadata lists do not exist, if there are any."""
     if absent:
-        _note(f"{source}: files named in {metadata} but not there: {len(absent)} (the first: {absent[0]})")
+        _note(f"{source}: files listed in {metadata} that do not exist: {len(absent)} (the first: {absent[0]})")
 
 
 def _of_one_sex(utterances: list[Utterance], source: Path) -> list[Utterance]:
@@ -82,20 +82,20 @@ def _of_one_sex(utterances: list[Utterance], source: Path) -> list[Utterance]:
     if both:
         count = len(utterances) - len(kept)
         _note(
-            f"{source}: clips left out, their speakers stated as male in some and as female in others: {count} "
+            f"{source}: clips left out, their speakers are listed as male and as female: {count} "
             f"(speakers: {len(both)})"
         )
     return kept
 
 
 def _in_one_part(utterances: list[Utterance], source: Path) -> list[Utterance]:
-    last: dict[str, int] = {}  # the part in which a speaker is kept: the one that is furthest from training
+    last: dict[str, int] = {}  # number of the part in which a speaker is kept: the last of train, dev, test
     for u in utterances:
         if u.speaker is not None and u.split:
             last[u.speaker] = max(last.get(u.speaker, 0), PARTS.index(u.split))
     kept = [u for u in utterances if u.speaker is None or not u.split or PARTS.index(u.split) == last[u.speaker]]
     if count := len(utterances) - len(kept):
-        _note(f"{source}: clips left out, their speakers stand in a later part too (of train, dev, test): {count}")
+        _note(f"{source}: clips left out, their speakers are in a later part too (of train, dev, test): {count}")
     return kept
 
 

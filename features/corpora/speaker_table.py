@@ -1,4 +1,4 @@
-"""A CSV that names every clip, its speaker and the speaker's sex; and the same columns wherever else a table has them."""
+"""A CSV that lists every clip with its speaker and sex; also parses the same columns in other tables."""
 
 import math
 from dataclasses import replace
@@ -14,7 +14,7 @@ IN_A_FOLDER = "metadata.csv"
 
 
 def fits(path: Path) -> bool:
-    """A .csv file, or a folder with a metadata.csv that has the three columns, or names that are taken for them."""
+    """Whether `path` is a .csv file, or a folder with a metadata.csv that has the columns, perhaps under wrong names."""
     if path.is_file():
         return path.suffix.lower() == ".csv"
     if not (path / IN_A_FOLDER).is_file():
@@ -29,11 +29,11 @@ def read(path: Path) -> list[Utterance]:
 
 
 def table(csv_path: str | Path) -> list[Utterance]:
-    """A CSV with columns path, speaker, sex and, if you like, split, start_s, end_s; other columns are ignored.
+    """Read a CSV with the columns path, speaker, sex and optionally split, start_s, end_s; other columns are ignored.
 
-    The columns' names may be in any case, paths are relative to the CSV, m and f do for male and female. Clips whose sex is
-    neither are left out, with a UserWarning that counts them. A file that is not there stays, so that extraction reports
-    it. Raises BadTable.
+    Column names may be in any case, paths are relative to the CSV, m and f stand for male and female. Clips of another sex
+    are left out, with a UserWarning that counts them. A clip without a file is kept, so that extraction reports it. Raises
+    BadTable.
     """
     sheet = read_sheet(csv_path, COLUMNS, any_case=True, mistaken=MISTAKEN)
     utterances = with_stated_sex(parse_utterances(sheet), sheet.path)
@@ -44,7 +44,7 @@ def table(csv_path: str | Path) -> list[Utterance]:
 
 
 def parse_utterances(sheet: Sheet) -> list[Utterance]:
-    """The rows of a sheet with columns path, speaker, sex (split, start_s, end_s), as they stand. Raises BadTable."""
+    """The rows of a sheet with columns path, speaker, sex (split, start_s, end_s), unchanged. Raises BadTable."""
     utterances = []
     for row, line in zip(sheet.dicts(), sheet.lines, strict=True):
         if not row["path"]:

@@ -1,4 +1,4 @@
-"""A clip and who speaks in it: what every corpus is read into, and the files that are looked at for it."""
+"""`Utterance`, a clip and its speaker, into which every corpus is read; and the search for recordings in a folder."""
 
 import math
 from collections.abc import Iterable
@@ -12,7 +12,10 @@ SEXES = ("male", "female")
 
 @dataclass(frozen=True)
 class Utterance:
-    """A stretch of a recording, in seconds; `end_s` None is its end, `speaker` None unknown, `split` "" not given."""
+    """A clip: the recording at `path` from `start_s` to `end_s` seconds (None: to its end).
+
+    speaker: None if unknown. sex: "male" or "female". split: the corpus's part, such as "train", "" if it states none.
+    """
 
     path: Path
     speaker: str | None
@@ -23,14 +26,16 @@ class Utterance:
 
 
 def windows(utterances: Iterable[Utterance], seconds: float, least: float | None = None) -> list[Utterance]:
-    """Consecutive stretches of `seconds`; the rest is kept when it lasts `least` s (default: half), or is all there is.
+    """Cut clips into consecutive windows of `seconds`; a rest is kept if it lasts `least` s or more (default: half a window).
 
-    A file that cannot be opened stays whole, so that extraction reports it.
+    A clip shorter than that is kept whole. So is a file that cannot be opened: extraction reports it. Raises ValueError
+    unless 0 < least <= seconds.
     """
     least = seconds / 2 if least is None else least
     if not 0 < least <= seconds:
         raise ValueError(
-            f"windows of {seconds:g} s, rests of at least {least:g} s: both must be above 0, no rest longer than the window"
+            f"got windows of {seconds:g} s and rests of at least {least:g} s: both must be above 0, and the rest no longer "
+            "than the window"
         )
     cut: list[Utterance] = []
     for u in utterances:
@@ -46,7 +51,7 @@ def windows(utterances: Iterable[Utterance], seconds: float, least: float | None
 
 
 def recordings(folder: Path) -> list[Path]:
-    """Every recording under `folder`, sorted, as paths that begin with it; what is hidden (._x.wav) is no recording."""
+    """The paths of all recordings under `folder`, sorted; hidden files and folders (._x.wav) are ignored."""
 
     def hidden(path: Path) -> bool:
         return any(part.startswith(".") for part in path.relative_to(folder).parts)

@@ -1,6 +1,6 @@
-"""VCTK (Veaux et al. 2017): speaker-info.txt says who is who, and the files of p225 are p225_001.wav, p225_002.wav, ...
+"""VCTK (Veaux et al. 2017): speaker-info.txt lists the speakers, and the files of p225 are p225_001.wav, p225_002.wav, ...
 
-From 0.92 on there are two microphones, p225_001_mic1.flac and p225_001_mic2.flac, and the ids in the list begin with p.
+From release 0.92 on there are two microphones, p225_001_mic1.flac and p225_001_mic2.flac, and the listed ids begin with p.
 """
 
 import re
@@ -18,12 +18,12 @@ def fits(path: Path) -> bool:
 
 
 def read(root: Path) -> list[Utterance]:
-    """The recordings under `root`; of two microphones the first, or every sentence would count twice. No split.
+    """The recordings under `root`, without a split; only the first microphone, or every sentence would count twice.
 
-    Raises BadTable; ValueError when there is no clip, or when a recording stands in two folders (48 and 16 kHz, say).
+    Raises BadTable; ValueError if there is no clip, or if a recording is in two folders (at 48 and at 16 kHz, say).
     """
     metadata = child(root, SPEAKERS)
-    assert metadata is not None  # as `fits` says
+    assert metadata is not None  # `fits` has checked it
     sexes = read_speakers(metadata)
     clips: dict[str, Utterance] = {}
     unlisted = 0
@@ -33,16 +33,14 @@ def read(root: Path) -> list[Utterance]:
             unlisted += 1
         elif named[2] in (None, "_mic1"):
             if path.stem in clips:
-                raise ValueError(
-                    f"{path} stands in {clips[path.stem].path.parent} too: leave one of the two folders away"
-                )
+                raise ValueError(f"{path} is in {clips[path.stem].path.parent} too: remove one of the two folders")
             clips[path.stem] = Utterance(path, named[1], sexes[named[1]])
     note_unlisted(unlisted, root, metadata.name)
     return settled(clips.values(), root)
 
 
 def read_speakers(path: Path) -> dict[str, str]:
-    """ "M" or "F" by speaker ("p225"), of a speaker-info.txt: a header, then id, age, sex, accent, ... Raises BadTable."""
+    """{"p225": "M" or "F", ...} from a speaker-info.txt: a header, then id, age, sex, accent, ... Raises BadTable."""
     sexes: dict[str, str] = {}
     for number, line in enumerate(utf8_text(path).split("\n"), start=1):
         cells = line.split()
@@ -52,6 +50,6 @@ def read_speakers(path: Path) -> dict[str, str]:
             raise BadTable(path, f"expected id, age, sex and more, got {line.strip()!r}", number)
         speaker = f"p{cells[0]}" if cells[0].isdigit() else cells[0]  # 225 up to release 0.80
         if speaker in sexes:
-            raise BadTable(path, f"speaker {speaker} stands in the file twice", number)
+            raise BadTable(path, f"speaker {speaker} is in the file twice", number)
         sexes[speaker] = cells[2]
     return sexes

@@ -1,6 +1,6 @@
 """VoxCeleb 1 and 2 (Nagrani et al. 2017, Chung et al. 2018): vox1_meta.csv, vox2_meta.csv, and a folder for each speaker.
 
-The first table is separated by tabs; the second has been published with commas, its cells padded with blanks, and with tabs.
+Tabs separate the cells of the first table. The second was published with commas and padded cells, and also with tabs.
 """
 
 import re
@@ -19,9 +19,9 @@ def fits(path: Path) -> bool:
 
 
 def read(root: Path) -> list[Utterance]:
-    """Recordings in a folder idNNNNN, at any depth under `root`. split: the table's Set, dev or test.
+    """The recordings in a folder idNNNNN, at any depth under `root`. split: the table's Set, dev or test.
 
-    Raises BadTable; ValueError when there is no clip.
+    Raises BadTable; ValueError if there is no clip.
     """
     tables = [root / name for name in ID_COLUMN if (root / name).is_file()]
     speakers: dict[str, tuple[str, str]] = {}  # id: (sex, set)
@@ -30,7 +30,7 @@ def read(root: Path) -> list[Utterance]:
             if part not in PARTS:
                 raise BadTable(table, f"expected dev or test, got {part!r}", line, "Set")
             if speakers.setdefault(speaker, (sex, part)) != (sex, part):
-                raise BadTable(table, f"speaker {speaker} stands above with another sex or set", line)
+                raise BadTable(table, f"speaker {speaker} is listed above with another sex or set", line)
     clips, unlisted = [], 0
     for path in recordings(root):
         folder = next((part for part in path.parts[::-1] if re.fullmatch(r"id\d{5}", part)), "")
@@ -41,8 +41,8 @@ def read(root: Path) -> list[Utterance]:
     note_unlisted(unlisted, root, " and ".join(table.name for table in tables))
     if not clips and next(root.rglob("*.m4a"), None):
         raise ValueError(
-            f"{root} holds .m4a files only, as VoxCeleb 2 is published, and folders are not searched for those: convert "
-            "them to WAV or FLAC under the same names, for instance with ffmpeg"
+            f"{root} holds .m4a files only, the form in which VoxCeleb 2 is published, and folders are not searched for "
+            "those: convert them to WAV or FLAC under the same names, for instance with ffmpeg"
         )
     return settled(clips, root)
 

@@ -1,7 +1,7 @@
-"""The GRU: its equations in both readings, forward, backpropagation through time, and the layer.
+"""The GRU: its equations in both variants, forward pass, backpropagation through time, and the layer.
 
-The same contract as `lstm.py`. The gates lie in Keras's order z r ĥ: update, reset, candidate. Time-major:
-x (T, B, D), W (D, 3H), U (H, 3H), h (T, B, H). The bias tells the readings apart, as in Keras: b (2, 3H), one for each
+The same contract as `lstm.py`. The gates are in Keras's order z r ĥ: update, reset, candidate. Time-major:
+x (T, B, D), W (D, 3H), U (H, 3H), h (T, B, H). As in Keras the bias's shape selects the variant: b (2, 3H), one for each
 product, resets *after* the recurrent product (Keras's and PyTorch's default); b (3H,) resets before it.
 """
 
@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 
 from ..activations import ACTIVATIONS, Array
+from ..backend import Pair
 from ..buffers import empty
-from ..layers import Shape, check_shapes
+from ..checks import Shape, check_shapes
 from ..recurrent import Recurrent
 from .products import recurrent_kernel_gradient, recurrent_product, recurrent_product_backward, sum_over_steps
 
 
 @dataclass
 class GRUTape:
-    """All that happened in a forward pass. A masked step has gates and inner of 0 and carries h on.
+    """Everything that a forward pass computed. At a masked step gates and inner are 0, and h stays as it was.
 
-    The equations say σ for `recurrent_activation` and tanh for `activation`, which is what the two are by default.
+    In the equations σ stands for `recurrent_activation` and tanh for `activation`, which are their defaults.
     """
 
     x: Array  # (T, B, D)
@@ -34,7 +35,7 @@ class GRUTape:
     activation: str = "tanh"
     recurrent_activation: str = "sigmoid"
     gates: Array = field(init=False)  # (T, B, 3H): z r ĥ after their activations
-    inner: Array = field(init=False)  # (T, B, H): what r meets: h'Uₕ + b'ₕ, or h' itself when it resets before
+    inner: Array = field(init=False)  # (T, B, H): the factor of r: h'Uₕ + b'ₕ, or h' with the reset before the product
     h_states: Array = field(init=False)  # (T + 1, B, H): h0, then h of every step
 
     def __post_init__(self) -> None:
@@ -44,21 +45,23 @@ class GRUTape:
         check_shapes(mask=(self.mask, (T, B)), recurrent_dropout=(self.recurrent_dropout, (3, B, H)))
         self.mask = None if self.mask is None else self.mask.astype(bool)
         dtype = np.result_type(self.x, self.W, self.U, self.b, self.h0)
-        self.gates, self.inner = empty((T, B, 3 * H), dtype), empty((T, B, H), dtype)
+        self.gates = empty((T, B, 3 * H), dtype)
+        self.inner = empty((T, B, H), dtype)
         self.h_states = empty((T + 1, B, H), dtype)
         self.h_states[0] = self.h0
 
     z, r, candidate = (property(lambda self, k=k: np.split(self.gates, 3, -1)[k]) for k in range(3))  # type: ignore[misc]  # views
+    states = property(lambda self: (self.h_states,))  # in the order of `state_names`
     h = property(lambda self: self.h_states[1:])
     reset_after = property(lambda self: self.b.ndim == 2)
 
 
 @dataclass
 class GRUGradients:
-    """The loss's gradient with respect to what went in, to the pre-activations and h of every step.
+    """The loss's gradient with respect to the inputs, and to the pre-activations and h of every step.
 
-    `recurrent_z` is the gradient of the recurrent product h'U + b', which differs from `z` in the candidate alone; when the
-    reset comes before the product they are one.
+    `recurrent_z` is the gradient of the recurrent product h'U + b'. It differs from `z` in the candidate only; with the reset
+    before the product both are the same array.
     """
 
     x: Any  # (T, B, D), or None where it is not wanted
@@ -68,7 +71,8 @@ class GRUGradients:
     h0: Array
     z: Array  # (T, B, 3H), order z r ĥ
     recurrent_z: Array  # (T, B, 3H)
-    h: Any  # (T, B, H); a kernel leaves it out where x is not wanted
+    h: Any  # (T, B, H); None from a kernel where x is not wanted
+    initial_states = property(lambda self: (self.h0,))
 
 
 def gru_forward(
@@ -82,7 +86,8 @@ def gru_forward(
     tape = GRUTape(x, W, U, b, h0, mask, recurrent_dropout, activation, recurrent_activation)
     tanh, σ = ACTIVATIONS[activation].forward, ACTIVATIONS[recurrent_activation].forward
     b_x, b_h = b if tape.reset_after else (b, 0.0)  # (3H,) each
-    h, H2 = h0, 2 * U.shape[0]  # (B, H)
+    H2 = 2 * U.shape[0]
+    h = h0  # (B, H)
     rho_zr, rho_h = (None, None) if recurrent_dropout is None else (recurrent_dropout[:2], recurrent_dropout[2:])
     for t, xW in enumerate(x @ W + b_x):  # (B, 3H)
         if tape.reset_after:
@@ -108,13 +113,14 @@ def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = No
     after:  δr = dσ(r, δĥ∘(h'Uₕ + b'ₕ)),  δh' += (δz, δr, δĥ∘r) Uᵀ
     before: δs = δĥ Uₕᵀ with s = r∘h',  δr = dσ(r, δs∘h'),  δh' += δs∘r + (δz, δr) U_zrᵀ
 
-    From above come dh (T, B, H) on every h and dh_T (B, H) on the last; None is zero. `lean` leaves dx out.
+    dh (T, B, H) is the upstream gradient of every h, dh_T (B, H) that of the last; None is zero. `lean` leaves dx out.
     """
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
     dtanh, dσ = ACTIVATIONS[tape.activation].backward, ACTIVATIONS[tape.recurrent_activation].backward
-    dz, dh_total, H2 = np.empty_like(tape.gates), np.empty_like(tape.h), 2 * tape.U.shape[0]
+    dz, dh_total = np.empty_like(tape.gates), np.empty_like(tape.h)
+    H2 = 2 * tape.U.shape[0]
     drecurrent = np.empty_like(dz) if tape.reset_after else dz  # (T, B, 3H)
-    dh_next = np.zeros_like(tape.h_states[0]) if dh_T is None else dh_T  # (B, H): what the step after sends back
+    dh_next = np.zeros_like(tape.h_states[0]) if dh_T is None else dh_T  # (B, H): from the step after
     rho = tape.recurrent_dropout
     rho_zr, rho_h = (None, None) if rho is None else (rho[:2], rho[2:])
     for t in reversed(range(len(tape.x))):
@@ -134,14 +140,16 @@ def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = No
         else:
             dh_next = dh_total[t] * z + ds * r + recurrent_product_backward(dz[t, :, :H2], tape.U[:, :H2], rho_zr)
         if tape.mask is not None:
-            dh_next = np.where(tape.mask[t][:, None], dh_next, dh_total[t])  # a masked step hands its gradient on
+            dh_next = np.where(tape.mask[t][:, None], dh_next, dh_total[t])  # a masked step passes it on
     h_prev = tape.h_states[:-1]  # (T, B, H)
     if tape.reset_after:
-        dU, db = recurrent_kernel_gradient(h_prev, drecurrent, rho), np.stack([dz.sum((0, 1)), drecurrent.sum((0, 1))])
+        dU = recurrent_kernel_gradient(h_prev, drecurrent, rho)
+        db = np.stack([dz.sum((0, 1)), drecurrent.sum((0, 1))])
     else:
         dU_zr = recurrent_kernel_gradient(h_prev, dz[..., :H2], rho_zr)
         dU_h = recurrent_kernel_gradient(tape.r * h_prev, dz[..., H2:], rho_h)
-        dU, db = np.concatenate((dU_zr, dU_h), axis=-1), dz.sum(axis=(0, 1))
+        dU = np.concatenate((dU_zr, dU_h), axis=-1)
+        db = dz.sum(axis=(0, 1))
     return GRUGradients(
         x=dz @ tape.W.T if not lean else None, W=sum_over_steps(tape.x, dz), U=dU, b=db, h0=dh_next,
         z=dz, recurrent_z=drecurrent, h=dh_total,
@@ -149,14 +157,14 @@ def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = No
 
 
 def gru_values(tape: GRUTape) -> dict[str, Array]:
-    """Every intermediate value (T, B, H) by name, for the trace; the pre-activations z_z z_r z_ĥ are formed again."""
+    """Every intermediate value (T, B, H) by name, for the trace; the pre-activations z_z z_r z_ĥ are computed again."""
     H2, h_prev, rho = 2 * tape.U.shape[0], tape.h_states[:-1], tape.recurrent_dropout
     rho_zr, rho_h = (None, None) if rho is None else (rho[:2], rho[2:])
     b_x, b_h = tape.b if tape.reset_after else (tape.b, np.zeros_like(tape.b))
     xW = tape.x @ tape.W + b_x  # (T, B, 3H)
     z_z, z_r = np.split(xW[..., :H2] + recurrent_product(h_prev, tape.U[:, :H2], rho_zr) + b_h[:H2], 2, axis=-1)
-    met = tape.r * tape.inner  # (T, B, H): (r∘(h'Uₕ + b'ₕ)), or r∘h' before the product
-    z_h = xW[..., H2:] + (met if tape.reset_after else recurrent_product(met, tape.U[:, H2:], rho_h))
+    reset = tape.r * tape.inner  # (T, B, H): r∘(h'Uₕ + b'ₕ), or r∘h' before the product
+    z_h = xW[..., H2:] + (reset if tape.reset_after else recurrent_product(reset, tape.U[:, H2:], rho_h))
     gates = {"z": tape.z, "r": tape.r, "candidate": tape.candidate}
     return {"z_z": z_z, "z_r": z_r, "z_candidate": z_h} | gates | {"h": tape.h}
 
@@ -173,10 +181,11 @@ def gru_value_gradients(tape: GRUTape, grads: GRUGradients) -> dict[str, Array]:
 class GRU(Recurrent):
     """Keras's `GRU`: (N, T, D) -> (N, units), or (N, T, units) with return_sequences. Options: see `Recurrent`.
 
-    reset_after=False is the reading of the paper, with one bias (3 units,) instead of two (2, 3 units).
+    reset_after=False is the variant of the paper, with one bias (3 units,) instead of two (2, 3 units).
     """
 
     cell = "gru"
+    pair = Pair(gru_forward, gru_backward, gru_values, gru_value_gradients)
     gate_names, state_names = ("z", "r", "candidate"), ("h",)
 
     def __init__(

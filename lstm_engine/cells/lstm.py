@@ -1,7 +1,7 @@
-"""The LSTM: its equations, forward, backpropagation through time, and at the end what `recurrent.py` needs for a layer.
+"""The LSTM: its equations, forward pass, backpropagation through time, and at the end the layer.
 
-The pair is the definition; `kernels/lstm.py` is its fast twin. Arrays are time-major here, so that a step is one
-contiguous slice, and the gates lie in Keras's order i f g o:
+The pair is the definition; `kernels/lstm.py` has its compiled twins. Arrays are time-major here, so that a step is one
+contiguous slice, and the gates are in Keras's order i f g o:
 x (T, B, D), W (D, 4H), U (H, 4H), b (4H,), h and c (T, B, H) for T steps, B sequences, D features and H units.
 """
 
@@ -11,17 +11,18 @@ from typing import Any
 import numpy as np
 
 from ..activations import ACTIVATIONS, Array
+from ..backend import Pair
 from ..buffers import empty
-from ..layers import check_shapes
+from ..checks import check_shapes
 from ..recurrent import Recurrent
 from .products import recurrent_kernel_gradient, recurrent_product, recurrent_product_backward, sum_over_steps
 
 
 @dataclass
 class LSTMTape:
-    """All that happened in a forward pass. A masked step has gates and tanh_c of 0 and carries h and c on.
+    """Everything that a forward pass computed. At a masked step gates and tanh_c are 0, and h and c stay as they were.
 
-    The equations say σ for `recurrent_activation` and tanh for `activation`, which is what the two are by default.
+    In the equations σ stands for `recurrent_activation` and tanh for `activation`, which are their defaults.
     """
 
     x: Array  # (T, B, D)
@@ -47,18 +48,22 @@ class LSTMTape:
         )
         self.mask = None if self.mask is None else self.mask.astype(bool)  # 0 and 1 serve too
         dtype = np.result_type(self.x, self.W, self.U, self.b, self.h0, self.c0)
-        self.gates, self.tanh_c = empty((T, B, 4 * H), dtype), empty((T, B, H), dtype)
-        self.h_states, self.c_states = empty((T + 1, B, H), dtype), empty((T + 1, B, H), dtype)
-        self.h_states[0], self.c_states[0] = self.h0, self.c0
+        self.gates = empty((T, B, 4 * H), dtype)
+        self.tanh_c = empty((T, B, H), dtype)
+        self.h_states = empty((T + 1, B, H), dtype)
+        self.c_states = empty((T + 1, B, H), dtype)
+        self.h_states[0] = self.h0
+        self.c_states[0] = self.c0
 
     i, f, g, o = (property(lambda self, k=k: np.split(self.gates, 4, -1)[k]) for k in range(4))  # type: ignore[misc]  # views
+    states = property(lambda self: (self.h_states, self.c_states))  # in the order of `state_names`
     h = property(lambda self: self.h_states[1:])
     c = property(lambda self: self.c_states[1:])
 
 
 @dataclass
 class LSTMGradients:
-    """The loss's gradient with respect to what went in, and to z = xW + h'U + b, c and h of every step."""
+    """The loss's gradient with respect to the inputs, and to z = xW + h'U + b, c and h of every step."""
 
     x: Any  # (T, B, D), or None where it is not wanted
     W: Array
@@ -67,8 +72,9 @@ class LSTMGradients:
     h0: Array
     c0: Array
     z: Array  # (T, B, 4H), gate order i f g o
-    c: Any  # (T, B, H), and h: a kernel leaves them out where x is not wanted
-    h: Any
+    c: Any  # (T, B, H); None from a kernel where x is not wanted
+    h: Any  # (T, B, H), or None as c
+    initial_states = property(lambda self: (self.h0, self.c0))
 
 
 def lstm_forward(
@@ -104,13 +110,13 @@ def lstm_backward(
     """δc += δh∘o∘(1 - tanh²c)     δc' = δc∘f     δh' = δz Uᵀ     δx = δz Wᵀ
     δz = (δc∘g∘i(1-i), δc∘c'∘f(1-f), δc∘i∘(1-g²), δh∘tanh(c)∘o(1-o))     δW = Σ xᵀδz   δU = Σ h'ᵀδz   δb = Σ δz
 
-    From above come dh (T, B, H) on every h, dh_T and dc_T (B, H) on the last state; None is zero. `lean` leaves
-    dx out. dtanh(y, δy) is δy (1 - y²), from the output y, and dσ(y, δy) is δy y(1-y).
+    dh (T, B, H) is the upstream gradient of every h; dh_T and dc_T (B, H) are those of the last states; None is zero.
+    `lean` leaves dx out. dtanh(y, δy) is δy (1 - y²), from the output y, and dσ(y, δy) is δy y(1-y).
     """
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape), dc_T=(dc_T, tape.c0.shape))
     dtanh, dσ = ACTIVATIONS[tape.activation].backward, ACTIVATIONS[tape.recurrent_activation].backward
     dz, dc, dh_total = np.empty_like(tape.gates), np.empty_like(tape.c), np.empty_like(tape.h)
-    dh_next = np.zeros_like(tape.h_states[0]) if dh_T is None else dh_T  # (B, H): what the step after sends back
+    dh_next = np.zeros_like(tape.h_states[0]) if dh_T is None else dh_T  # (B, H): from the step after
     dc_next = np.zeros_like(tape.c_states[0]) if dc_T is None else dc_T
     for t in reversed(range(len(tape.x))):
         i, f, g, o = np.split(tape.gates[t], 4, axis=-1)  # (B, H) each
@@ -123,7 +129,7 @@ def lstm_backward(
         dh_next = recurrent_product_backward(dz[t], tape.U, tape.recurrent_dropout)
         dc_next = dc[t] * f
         if tape.mask is not None:
-            asleep = ~tape.mask[t][:, None]  # (B, 1): a masked step, whose gates are 0, hands its state's gradient on
+            asleep = ~tape.mask[t][:, None]  # (B, 1): a masked step, whose gates are 0, passes its states' gradients on
             dh_next, dc_next = dh_next + asleep * dh_total[t], dc_next + asleep * dc[t]
     return LSTMGradients(
         x=dz @ tape.W.T if not lean else None, h0=dh_next, c0=dc_next, z=dz, c=dc, h=dh_total,
@@ -133,7 +139,7 @@ def lstm_backward(
 
 
 def lstm_values(tape: LSTMTape) -> dict[str, Array]:
-    """Every intermediate value (T, B, H) by name, for the trace; z = xW + h'U + b is formed again."""
+    """Every intermediate value (T, B, H) by name, for the trace; z = xW + h'U + b is computed again."""
     z = tape.x @ tape.W + tape.b + recurrent_product(tape.h_states[:-1], tape.U, tape.recurrent_dropout)  # (T, B, 4H)
     z_i, z_f, z_g, z_o = np.split(z, 4, axis=-1)
     gates = {"z_i": z_i, "z_f": z_f, "z_g": z_g, "z_o": z_o, "i": tape.i, "f": tape.f, "g": tape.g, "o": tape.o}
@@ -151,10 +157,11 @@ def lstm_value_gradients(tape: LSTMTape, grads: LSTMGradients) -> dict[str, Arra
 class LSTM(Recurrent):
     """Keras's `LSTM`: (N, T, D) -> (N, units), or (N, T, units) with return_sequences. Options: see `Recurrent`.
 
-    unit_forget_bias starts the forget quarter of the bias at 1, so that the cell remembers at first (Jozefowicz et al. 2015).
+    unit_forget_bias sets the initial bias of the forget gate to 1, so that the cell first remembers (Jozefowicz et al. 2015).
     """
 
     cell = "lstm"
+    pair = Pair(lstm_forward, lstm_backward, lstm_values, lstm_value_gradients)
     gate_names, state_names = ("i", "f", "g", "o"), ("h", "c")
 
     def __init__(

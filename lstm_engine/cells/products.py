@@ -1,7 +1,7 @@
-"""The matrix products that the cells share. G is the number of gates that lie side by side in U (H, G H) and z (B, G H).
+"""The matrix products that the cells share. G is the number of gates side by side in U (H, G H) and z (B, G H).
 
-Under recurrent dropout every gate sees an h of its own, h∘rₖ with a mask r (G, B, H) that is held over all steps; without
-it one product serves all gates.
+Without recurrent dropout one product h'U serves all gates. With it, gate k reads h∘rₖ, and one mask r (G, B, H) serves all
+steps.
 """
 
 import numpy as np

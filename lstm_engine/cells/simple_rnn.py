@@ -1,6 +1,6 @@
-"""The simple recurrent network: its equation, forward, backpropagation through time, and the layer.
+"""The simple recurrent network: its equation, forward pass, backpropagation through time, and the layer.
 
-The same contract as `lstm.py`, with one gate, its output h, and nothing that carries a memory past it. Time-major:
+The same contract as `lstm.py`, with one gate, its output h, and no cell state. Time-major:
 x (T, B, D), W (D, H), U (H, H), b (H,), h (T, B, H).
 """
 
@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 
 from ..activations import ACTIVATIONS, Array
+from ..backend import Pair
 from ..buffers import empty
-from ..layers import check_shapes
+from ..checks import check_shapes
 from ..recurrent import Recurrent
 from .products import recurrent_kernel_gradient, recurrent_product, recurrent_product_backward, sum_over_steps
 
 
 @dataclass
 class SimpleRNNTape:
-    """All that happened in a forward pass. A masked step carries h on."""
+    """Everything that a forward pass computed. At a masked step h stays as it was."""
 
     x: Array  # (T, B, D)
     W: Array  # (D, H)
@@ -38,12 +39,13 @@ class SimpleRNNTape:
         self.h_states = empty((T + 1, B, H), np.result_type(self.x, self.W, self.U, self.b, self.h0))
         self.h_states[0] = self.h0
 
+    states = property(lambda self: (self.h_states,))  # in the order of `state_names`
     h = property(lambda self: self.h_states[1:])
 
 
 @dataclass
 class SimpleRNNGradients:
-    """The loss's gradient with respect to what went in, and to z = xW + h'U + b and h of every step."""
+    """The loss's gradient with respect to the inputs, and to z = xW + h'U + b and h of every step."""
 
     x: Any  # (T, B, D), or None where it is not wanted
     W: Array
@@ -51,7 +53,8 @@ class SimpleRNNGradients:
     b: Array
     h0: Array
     z: Array  # (T, B, H)
-    h: Any  # (T, B, H); a kernel leaves it out where x is not wanted
+    h: Any  # (T, B, H); None from a kernel where x is not wanted
+    initial_states = property(lambda self: (self.h0,))
 
 
 def simple_rnn_forward(
@@ -73,11 +76,11 @@ def simple_rnn_backward(
 ) -> SimpleRNNGradients:
     """δz = δh∘(1 - h²)     δh' = δz Uᵀ     δx = δz Wᵀ     δW = Σ xᵀδz   δU = Σ h'ᵀδz   δb = Σ δz
 
-    From above come dh (T, B, H) on every h and dh_T (B, H) on the last; None is zero. `lean` leaves dx out.
+    dh (T, B, H) is the upstream gradient of every h, dh_T (B, H) that of the last; None is zero. `lean` leaves dx out.
     """
     check_shapes(dh=(dh, tape.h.shape), dh_T=(dh_T, tape.h0.shape))
     dz, dh_total = np.empty_like(tape.h), np.empty_like(tape.h)
-    dh_next = np.zeros_like(tape.h_states[0]) if dh_T is None else dh_T  # (B, H): what the step after sends back
+    dh_next = np.zeros_like(tape.h_states[0]) if dh_T is None else dh_T  # (B, H): from the step after
     for t in reversed(range(len(tape.x))):
         dh_total[t] = dh_next if dh is None else dh_next + dh[t]
         dz[t] = ACTIVATIONS[tape.activation].backward(tape.h[t], dh_total[t])
@@ -85,7 +88,7 @@ def simple_rnn_backward(
             dz[t, ~tape.mask[t]] = 0.0
         dh_next = recurrent_product_backward(dz[t], tape.U, tape.recurrent_dropout)
         if tape.mask is not None:
-            dh_next = dh_next + ~tape.mask[t][:, None] * dh_total[t]  # a masked step hands its state's gradient on
+            dh_next = dh_next + ~tape.mask[t][:, None] * dh_total[t]  # a masked step passes it on
     return SimpleRNNGradients(
         x=dz @ tape.W.T if not lean else None, h0=dh_next, z=dz, h=dh_total,
         W=sum_over_steps(tape.x, dz), b=dz.sum(axis=(0, 1)),
@@ -94,7 +97,7 @@ def simple_rnn_backward(
 
 
 def simple_rnn_values(tape: SimpleRNNTape) -> dict[str, Array]:
-    """Both intermediate values (T, B, H) by name, for the trace; z = xW + h'U + b is formed again."""
+    """Both intermediate values (T, B, H) by name, for the trace; z = xW + h'U + b is computed again."""
     z = tape.x @ tape.W + tape.b + recurrent_product(tape.h_states[:-1], tape.U, tape.recurrent_dropout)
     return {"z_h": z, "h": tape.h}
 
@@ -107,4 +110,5 @@ class SimpleRNN(Recurrent):
     """Keras's `SimpleRNN`: (N, T, D) -> (N, units), or (N, T, units) with return_sequences. Options: see `Recurrent`."""
 
     cell = "simple_rnn"
+    pair = Pair(simple_rnn_forward, simple_rnn_backward, simple_rnn_values, simple_rnn_value_gradients)
     gate_names, state_names = ("h",), ("h",)

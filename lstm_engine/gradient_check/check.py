@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from numpy.typing import ArrayLike
 
+from ..network import Network
 from .compare import Progress, compare, settings
 from .departure import find
 from .refusals import refuse_to_wake_steps
 from .report import Report
 from .subject import Subject, prepare
-
-if TYPE_CHECKING:
-    from ..model import Sequential
 
 FLOAT32 = (
     1e-3  # the least tolerance for a float32 model: its gradients at unit scale part by 1e-6 to 1e-5 from float64's
@@ -22,7 +18,7 @@ PIECEWISE = {"relu", "leaky_relu", "relu6", "elu", "selu", "hard_sigmoid"}
 
 
 def gradcheck(
-    model: Sequential, x: ArrayLike, y: ArrayLike, *, mask: ArrayLike | None = None, sample_weight: ArrayLike | None = None,
+    model: Network, x: ArrayLike, y: ArrayLike, *, mask: ArrayLike | None = None, sample_weight: ArrayLike | None = None,
     method: str = "complex", elements: int | None = 200, tol: float | None = None, step: float | None = None,
     dtype: str | None = None, dropout: str | None = None, allow_short: bool = False, allow_small: bool = False,
     allow_chaotic: bool = False, seed: int = 0, progress: Progress | None = None,
@@ -61,7 +57,7 @@ def notes(subject: Subject, method: str, dtype: str) -> list[str]:
         said.append(f"The model computes in {dtype}; its twin in {subject.model.dtype} was checked.")
     if subject.training:
         said.append("Dropout masks were drawn once and held.")
-    used = {getattr(part, "activation", None) for part in subject.twin._parts()}
+    used = {getattr(part, "activation", None) for part in subject.twin.parts.values()}
     if method != "complex" and (kinked := sorted(PIECEWISE & used)):
         said.append(f"{', '.join(kinked)} has kinks: a difference across one is wrong, the complex step is not.")
     return said

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..activations import Array
+from ..network import Network
 from .numeric import METHODS, STEPS, best_step, unit
 from .subject import loss_along
-
-if TYPE_CHECKING:
-    from ..model import Sequential
 
 HALF_DECADES = tuple(10.0 ** (-k / 2) for k in range(2, 33))  # 1e-1 to 1e-16; the steps of a sweep are among them
 
@@ -35,7 +33,7 @@ class Curve(NamedTuple):
 
 
 def error_curve(
-    model: Sequential, x: ArrayLike, y: ArrayLike, *, parameter: str | None = None,
+    model: Network, x: ArrayLike, y: ArrayLike, *, parameter: str | None = None,
     methods: Sequence[str] = ("central", "richardson", "complex"), seed: int = 0, **options: Any,
 ) -> Curve:  # fmt: skip
     """Measures the methods on a compiled model's loss on x (N, T, D) and y, along one direction that seed draws.

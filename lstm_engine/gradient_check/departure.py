@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import losses, passes
+from .. import losses
 from ..activations import ACTIVATIONS, Array
-from ..backend import one_thread_pool, pair
+from ..backend import one_thread_pool
+from ..layers import Layer
+from ..recurrent import Upstream
 from .numeric import complex_step, unit
 from .report import Departure
 from .subject import Subject
@@ -26,30 +28,37 @@ SEED = 1  # of the directions
 Value = Callable[[Array], Any]  # of one array
 
 
+class Place(NamedTuple):
+    """An array between two layers, and the gradient that the backward pass has there."""
+
+    after: str  # the layer whose output it is, "" for x
+    array: Array
+    mask: Array | None
+    gradient: Array
+
+
 def find(subject: Subject, tolerance: float) -> Departure | None:
     """The first place that is off by more than the tolerance; None when no place is, as when an element alone is."""
+    twin, gradients = subject.twin, subject.gradients
     subject.put(subject.point())
-    layers, inputs = subject.twin.layers, [(subject.batch.x, subject.batch.mask)]
-    with passes.undisturbed(layers):
-        for layer in layers:  # what goes into every layer, and its mask
-            x, mask = inputs[-1]
-            y, _, _ = layer.run(x, subject.training, mask, subject.states.get(layer.name))
-            inputs.append((y, layer.output_mask(x, mask)))
-    into = [subject.back.x, *subject.back.outputs]  # the gradients there
-    error = off(_loss_from(subject, len(layers), inputs), inputs[-1][0], into[-1])
+    places = [Place("", subject.batch.x, subject.batch.mask, gradients.x)]  # what goes into each layer, and at last p
+    with twin.undisturbed():
+        for layer, y, mask, _ in twin.walk(subject.batch.x, subject.training, subject.batch.mask, subject.states):
+            places.append(Place(layer.name, y, mask, gradients.outputs[layer.name]))
+    error = off(_loss_after(subject, places[-1]), places[-1].array, places[-1].gradient)
     if error > tolerance:
-        assert subject.twin.loss is not None
-        term = f"the gradient of {subject.twin.loss.name}, and of the mean with its weights"
-        where = "lstm_engine/losses.py, and passes.py where `back` multiplies by the weights"
+        _, loss = twin.compiled
+        term = f"the gradient of {loss.name}, and of the mean with its weights"
+        where = "lstm_engine/losses.py, and network.py where `backward_pass` multiplies by the weights"
         return Departure("the loss", None, "what it hands to the last layer", error, term, where=where)
-    for k in reversed(range(len(layers))):
-        layer, (x, _) = layers[k], inputs[k]
-        errors = {"x": off(_loss_from(subject, k, inputs), x, into[k])}
-        for name, a in subject.analytic().items():
+    for layer, place in reversed(list(zip(subject.model.layers, places, strict=False))):
+        errors = {"x": off(_loss_after(subject, place), place.array, place.gradient)}
+        for name, gradient in subject.analytic().items():
             if name.startswith(f"{layer.name}/"):
-                errors[name.removeprefix(f"{layer.name}/")] = off(_loss_at(subject, name), subject.point()[name], a)
+                error = off(_loss_at(subject, name), subject.point()[name], gradient)
+                errors[name.removeprefix(f"{layer.name}/")] = error
         if max(errors.values()) > tolerance:
-            return _inside(subject, k, errors, tolerance)
+            return _inside(subject, layer, errors, tolerance)
     return None
 
 
@@ -63,30 +72,28 @@ def off(f: Value, at: Array, gradient: Array) -> float:
     return float(apart / scale) if scale > 0 else 0.0 if apart == 0 else np.inf
 
 
-def _loss_from(subject: Subject, k: int, inputs: list[tuple[Array, Array | None]]) -> Value:
-    """The loss as a function of what goes into layer k."""
-    model, (_, mask) = subject.twin, inputs[k]
+def _loss_after(subject: Subject, place: Place) -> Value:
+    """The loss as a function of the array at this place."""
+    twin, after = subject.twin, place.after
 
     def f(x: Array) -> Any:
         subject.put(subject.point())
-        with passes.undisturbed(model.layers):
-            p, last_mask, _ = passes.forward(model.layers[k:], x, subject.training, mask, subject.states)
-        w = losses.weights(p.shape[:-1], last_mask, subject.batch.sample_weight)
-        assert model.loss is not None
-        return passes.total(model.layers, model.loss, subject.way.y, p, w)
+        with twin.undisturbed():
+            p, mask, _ = twin.forward(x, subject.training, place.mask, subject.states, after=after)
+        weights = losses.weights(p.shape[:-1], mask, subject.batch.sample_weight)
+        return twin.total_loss(subject.forward_pass.y, p, weights)
 
     return f
 
 
 def _loss_at(subject: Subject, name: str) -> Value:
-    point = {own: a.astype(np.complex128) for own, a in subject.point().items()}
+    point = {parameter: a.astype(np.complex128) for parameter, a in subject.point().items()}
     return lambda a: subject.loss(point | {name: a})
 
 
-def _inside(subject: Subject, k: int, errors: dict[str, float], tolerance: float) -> Departure:
+def _inside(subject: Subject, layer: Layer, errors: dict[str, float], tolerance: float) -> Departure:
     """The layer's own gradients are wrong though what came from above is right: where in it?"""
-    layer = subject.model.layers[k]
-    recurrences = layer.recurrences(subject.way.tapes[k], subject.back.outputs[k])
+    recurrences = layer.recurrences(subject.forward_pass.tapes[layer.name], subject.gradients.outputs[layer.name])
     for prefix, (part, tape, upstream) in zip(layer.parts, recurrences, strict=False):
         recurrence = Recurrence(f"{layer.name}/{prefix}".rstrip("/"), part, tape.steps, upstream)
         if departure := recurrence.first_departure(tolerance):
@@ -95,7 +102,7 @@ def _inside(subject: Subject, k: int, errors: dict[str, float], tolerance: float
     wrong = ", ".join(names := [name for name, error in errors.items() if error > tolerance])
     if set(names) <= set(layer.weight_penalties()):
         term = "the penalties, δW += l1 sign(W) + 2 l2 W"
-        where = "lstm_engine/regularizers.py, and passes.py where `back` adds it"
+        where = "lstm_engine/regularizers.py, and network.py where `backward_pass` adds it"
         return Departure(layer.name, None, wrong, errors[worst], term, where=where)
     if recurrences:
         term = "the cell's pair is right: look at what stands around it (direction, merging, input dropout, penalties)"
@@ -111,12 +118,14 @@ def _inside(subject: Subject, k: int, errors: dict[str, float], tolerance: float
 class Recurrence:
     """One recurrent layer's pass, and the backward pass that is suspected: its gradients, given what comes from above."""
 
-    def __init__(self, name: str, part: Any, steps: Any, upstream: dict[str, Array]) -> None:
+    def __init__(self, name: str, part: Any, steps: Any, upstream: Upstream) -> None:
         self.name, self.part, self.steps = name, part, steps
-        self.upstream = {key: a.astype(np.float64) for key, a in upstream.items()}
-        (backend,) = part.backends()
-        with one_thread_pool({backend}):
-            self.grads = pair(part.cell, backend).backward(steps, **upstream)
+        dh, dlast = upstream
+        self.dh = None if dh is None else dh.astype(np.float64)
+        self.dlast = [0.0 if d is None else d.astype(np.float64) for d in dlast]
+        self.upstream = upstream
+        with one_thread_pool(part.backends()):
+            self.grads = part.runs.backward(steps, dh, *dlast)
         self.weights = [a.astype(np.float64) for a in (steps.W, steps.U, steps.b)]
         self.options = {
             "recurrent_dropout": steps.recurrent_dropout,
@@ -125,15 +134,15 @@ class Recurrence:
 
     def states(self, t: int) -> list[Array]:
         """h (and c) after step t, (B, units); those before the first are at t = -1."""
-        return [getattr(self.steps, f"{s}_states")[t + 1].astype(np.float64) for s in self.part.state_names]
+        return [states[t + 1].astype(np.float64) for states in self.steps.states]
 
     def run(
         self, x: Array, weights: list[Array], states: list[Array], start: int, stop: int | None = None
     ) -> tuple[Array, list[Array]]:
         """h of the steps from start to stop, and the states after them, by the readable pair."""
         mask = None if self.steps.mask is None else self.steps.mask[start:stop]
-        tape = pair(self.part.cell, "numpy").forward(x, *weights, *states, mask=mask, **self.options)
-        return tape.h, [getattr(tape, f"{s}_states")[-1] for s in self.part.state_names]
+        tape = self.part.pair.forward(x, *weights, *states, mask=mask, **self.options)
+        return tape.h, [s[-1] for s in tape.states]
 
     def ahead(self, t: int, states: list[Array], weights: list[Array] | None = None, x: Array | None = None) -> Any:
         """Σ dh∘h over the steps after t, and on the last states, as a function of the states after step t."""
@@ -141,16 +150,16 @@ class Recurrence:
         if t + 1 < len(self.steps.x):
             x = self.steps.x[t + 1 :].astype(np.float64) if x is None else x
             h, states = self.run(x, weights or self.weights, states, t + 1)
-            if "dh" in self.upstream:
-                value = (self.upstream["dh"][t + 1 :] * h).sum()
-        for name, state in zip(self.part.state_names, states, strict=True):
-            value = value + (self.upstream.get(f"d{name}_T", 0.0) * state).sum()
+            if self.dh is not None:
+                value = (self.dh[t + 1 :] * h).sum()
+        for d, state in zip(self.dlast, states, strict=True):
+            value = value + (d * state).sum()
         return value
 
     def value(self, t: int, states: list[Array]) -> Any:
         """`ahead`, and what comes from above on h of step t itself."""
-        own = (self.upstream["dh"][t] * states[0]).sum() if "dh" in self.upstream else 0.0
-        return own + self.ahead(t, states)
+        here = 0.0 if self.dh is None else (self.dh[t] * states[0]).sum()
+        return here + self.ahead(t, states)
 
     # -- the places, in the order in which the backward pass comes by ------------------------------------------------
 
@@ -177,13 +186,13 @@ class Recurrence:
         B, K = self.grads.z[t].shape
         zero = np.zeros((B, K))
         for k, gate in reversed(list(enumerate(self.part.gate_names))):  # a GRU's δr comes from δĥ
-            own = np.zeros((1, K))
-            own[:, k * K // self.part.gates : (k + 1) * K // self.part.gates] = 1.0
+            columns = np.zeros((1, K))  # 1 in those of this gate
+            columns[:, k * K // self.part.gates : (k + 1) * K // self.part.gates] = 1.0
 
-            def f(dz: Array, own: Array = own) -> Any:
-                return self.value(t, self.after(t, dz * own))
+            def f(dz: Array, columns: Array = columns) -> Any:
+                return self.value(t, self.after(t, dz * columns))
 
-            yield f"gate {gate}", f, zero, self.grads.z[t] * own
+            yield f"gate {gate}", f, zero, self.grads.z[t] * columns
 
     def h_from(self, t: int, c: Array) -> Array:
         o, h = self.steps.o[t].astype(np.float64), self.steps.h[t].astype(np.float64)
@@ -204,12 +213,14 @@ class Recurrence:
         yield "recurrent_kernel", lambda U: self.ahead(-1, before, [W, U, b]), U, self.grads.U
         yield "bias", lambda b: self.ahead(-1, before, [W, U, b]), b, self.grads.b
         yield "x", lambda x: self.ahead(-1, before, x=x), x, self.grads.x
-        for n, (name, state) in enumerate(zip(self.part.state_names, before, strict=True)):
+        for n, (name, state, gradient) in enumerate(
+            zip(self.part.state_names, before, self.grads.initial_states, strict=True)
+        ):
 
             def f(s: Array, n: int = n) -> Any:
                 return self.ahead(-1, [*before[:n], s, *before[n + 1 :]])
 
-            yield f"{name}0", f, state, getattr(self.grads, f"{name}0")
+            yield f"{name}0", f, state, gradient
 
     # -- what to look at ---------------------------------------------------------------------------------------------
 
@@ -223,11 +234,11 @@ class Recurrence:
 
     def unmasked(self) -> Recurrence:
         """The same pass with all steps taken: where this one is right, a mistake is in what is done about masks."""
-        s, (backend,) = self.steps, self.part.backends()
-        first = [getattr(s, f"{name}_states")[0] for name in self.part.state_names]
-        with one_thread_pool({backend}):
-            steps = pair(self.part.cell, backend).forward(
-                s.x, s.W, s.U, s.b, *first, recurrent_dropout=s.recurrent_dropout, **self.part._other_activations()
+        s = self.steps
+        first = [states[0] for states in s.states]
+        with one_thread_pool(self.part.backends()):
+            steps = self.part.runs.forward(
+                s.x, s.W, s.U, s.b, *first, recurrent_dropout=s.recurrent_dropout, **self.part.other_activations()
             )
         return Recurrence(self.name, self.part, steps, self.upstream)
 
@@ -240,7 +251,8 @@ class Recurrence:
             return True
         dh = np.zeros_like(self.steps.h)  # (T, B, units)
         dh[t] = np.random.default_rng(SEED).standard_normal(dh[t].shape)
-        places = Recurrence(self.name, self.part, self.steps, {"dh": dh}).places(t)
+        alone = Upstream(dh, [None] * len(self.part.state_names))
+        places = Recurrence(self.name, self.part, self.steps, alone).places(t)
         return any(off(f, at, gradient) > tolerance for name, f, at, gradient in places if name == quantity)
 
     def departure(self, t: int | None, quantity: str, error: float, cause: str) -> Departure:

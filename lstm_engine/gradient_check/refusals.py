@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from .. import losses
 from ..activations import Array
-from ..layers import Masking
-from ..passes import There
-
-if TYPE_CHECKING:
-    from ..model import Sequential
+from ..feedforward import Masking
+from ..network import ForwardPass, Network
 
 PERFECT = 1e-5  # a difference from y, relative to p, that leaves 11 digits of 16
 NUDGE, CHAOTIC = 1e-14, 1e-9  # unit scale moves the loss by some 1e-14; N(0, 1) recurrent kernels, H=64, T=112, by 1e-6
 STILL = 0.02  # a spread of pre-activations below which gates hardly move; weights of unit scale x 0.01 make 0.01
 
 
-def refuse_float32(model: Sequential, dtype: str | None) -> None:
+def refuse_float32(model: Network, dtype: str | None) -> None:
     if dtype not in (None, "float32", "float64"):
         raise ValueError(f'dtype must be "float32" or "float64", got {dtype!r}')
     if dtype is None and model.dtype == "float32":
@@ -30,12 +27,12 @@ def refuse_float32(model: Sequential, dtype: str | None) -> None:
         )
 
 
-def refuse_live_dropout(model: Sequential, dropout: str | None) -> None:
+def refuse_live_dropout(model: Network, dropout: str | None) -> None:
     if dropout not in (None, "off", "frozen"):
         raise ValueError(f'dropout must be "off" or "frozen", got {dropout!r}')
     rates = {
         part.name: max(getattr(part, k, 0.0) for k in ("rate", "dropout", "recurrent_dropout"))
-        for part in model._parts()
+        for part in model.parts.values()
     }
     if dropout is None and (live := [f"{name} ({rate:g})" for name, rate in rates.items() if rate]):
         raise ValueError(
@@ -44,9 +41,9 @@ def refuse_live_dropout(model: Sequential, dropout: str | None) -> None:
         )
 
 
-def refuse_to_wake_steps(model: Sequential, method: str) -> None:
+def refuse_to_wake_steps(model: Network, method: str) -> None:
     """A masked step whose x moves by h is masked no more."""
-    layers = [part.name for part in model._parts() if isinstance(part, Masking)]
+    layers = [part.name for part in model.parts.values() if isinstance(part, Masking)]
     if layers and method != "complex":
         raise ValueError(
             f'{layers[0]} masks steps by their values, and a difference of method="{method}" would change these and wake the '
@@ -65,18 +62,18 @@ def refuse_short(x: Array, mask: Array | None, allowed: bool) -> None:
         )
 
 
-def refuse_no_number(way: There) -> None:
-    if not np.isfinite(way.loss):
+def refuse_no_number(forward_pass: ForwardPass) -> None:
+    if not np.isfinite(forward_pass.loss):
         raise ValueError(
-            f"the loss is {float(way.loss)}: look for NaN, infinity or very large numbers in X, y and the weights"
+            f"the loss is {float(forward_pass.loss)}: look for NaN, infinity or very large numbers in X, y and the weights"
         )
 
 
-def refuse_perfect(loss: losses.Loss, way: There) -> None:
+def refuse_perfect(loss: losses.Loss, forward_pass: ForwardPass) -> None:
     """Where every prediction is its target, p - y is what the rounding of p leaves over."""
     if loss.name != "mean_squared_error":
         return  # the others' perfect predictions lie in the clipped zone
-    apart, size = np.sqrt((np.abs(way.p - way.y) ** 2).mean()), np.sqrt((way.p**2).mean())
+    apart, size = np.sqrt((np.abs(forward_pass.p - forward_pass.y) ** 2).mean()), np.sqrt((forward_pass.p**2).mean())
     if apart < PERFECT * size:
         raise ValueError(
             f"the predictions equal y but for {apart:.1e}: what is left for a gradient is their rounding; give other "
@@ -98,22 +95,22 @@ def refuse_chaos(loss: Callable[[dict[str, Array]], Any], point: dict[str, Array
         )
 
 
-def refuse_clipped(loss: losses.Loss, way: There) -> None:
+def refuse_clipped(loss: losses.Loss, forward_pass: ForwardPass) -> None:
     """Beyond [1e-7, 1 - 1e-7] probabilities are clipped before the logarithm: there the loss is flat."""
     if loss.name == "mean_squared_error":
         return
-    p, y = way.p, losses.one_hot(way.y, way.p) if loss.sparse else way.y
+    p, y = forward_pass.p, losses.one_hot(forward_pass.y, forward_pass.p) if loss.sparse else forward_pass.y
     counts = np.ones_like(p, bool)
     if loss.name != "binary_crossentropy":
         p, counts = p / p.sum(axis=-1, keepdims=True), y != 0
-    if (outside := (way.p < 0) | (way.p > 1)).any():
+    if (outside := (forward_pass.p < 0) | (forward_pass.p > 1)).any():
         at = tuple(map(int, np.argwhere(outside)[0]))
         raise ValueError(
-            f"the model says {way.p[at]:.3g} for sample {at[0]}, and {loss.name} needs probabilities: give the last layer "
-            'activation="sigmoid" or "softmax"'
+            f"the model says {forward_pass.p[at]:.3g} for sample {at[0]}, and {loss.name} needs probabilities: give the last "
+            'layer activation="sigmoid" or "softmax"'
         )
-    if way.weights is not None:
-        counts = counts & (way.weights[..., None] != 0)
+    if forward_pass.weights is not None:
+        counts = counts & (forward_pass.weights[..., None] != 0)
     clipped = counts & ((p < losses.EPSILON) | (p > 1 - losses.EPSILON))
     if clipped.any():
         at = tuple(map(int, np.argwhere(clipped)[0]))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..activations import Array
-from ..weights import write_atomically
+from ..files import write_atomically
 
 PASSED, FAILED = "passed", "failed"
 NOT_EXERCISED = "not exercised"  # both gradients are exactly 0: nothing was compared

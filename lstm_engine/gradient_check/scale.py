@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ..initializers import Orthogonal
-
-if TYPE_CHECKING:
-    from ..model import Sequential
+from ..network import Network
 
 
-def unit_scale(model: Sequential, seed: int = 0) -> Sequential:
+def unit_scale(model: Network, seed: int = 0) -> Network:
     """Draws new weights in place and returns the model: kernels N(0, 1/D), recurrent kernels orthogonal, biases N(0, 1).
 
     At this scale, with inputs N(0, 1), all terms of a gradient count and T steps amplify rounding little. Smaller weights

@@ -3,44 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import passes
 from ..activations import Array
 from ..backend import one_thread_pool
-from ..passes import Back, Batch, States, There
-from ..samples import Data
+from ..network import BackwardPass, Batch, ForwardPass, Network, States
 from ..trace import recurrent_layers
 from . import refusals
 from .numeric import Function
-
-if TYPE_CHECKING:
-    from ..layers import Layer
-    from ..model import Sequential
 
 
 class Subject(NamedTuple):
     """A pass that was made, with the gradients to check, and the float64 NumPy twin whose loss is differentiated."""
 
-    model: Sequential  # whose gradients are checked
-    twin: Sequential
+    model: Network  # whose gradients are checked
+    twin: Network
     batch: Batch  # in float64
     training: bool
     states: States  # initial, by the layer's name
-    way: There
-    back: Back
+    forward_pass: ForwardPass
+    gradients: BackwardPass
 
     def loss(self, arrays: dict[str, Array]) -> Any:
         """The loss at these weights, input and initial states, by the names of `point`; complex when they are."""
         self.put(arrays)
-        assert self.twin.loss is not None
-        states = {name: [arrays[own] for own in self.state_names(name)] for name in self.states}
+        states = {layer: [arrays[name] for name in self.state_names(layer)] for layer in self.states}
         batch = self.batch._replace(x=arrays["x"])
-        with passes.undisturbed(self.twin.layers):  # the same dropout masks and kept states for every loss
-            return passes.there(self.twin.layers, self.twin.loss, batch, self.training, states).loss
+        with self.twin.undisturbed():  # the same dropout masks and kept states for every loss
+            return self.twin.forward_pass(batch, self.training, states).loss
 
     def put(self, arrays: dict[str, Array]) -> None:
         """Gives the twin these weights. A wrapper's weights are those of its parts."""
@@ -55,13 +48,12 @@ class Subject(NamedTuple):
 
     def analytic(self) -> dict[str, Array]:
         """The model's own gradients, by the names of `point`."""
-        return as_float64(self.back.weights | {"x": self.back.x} | self.named(self.back.states))
+        return as_float64(self.gradients.weights | {"x": self.gradients.x} | self.named(self.gradients.states))
 
     def gates(self) -> dict[str, Sequence[str]]:
         """The gates that lie side by side in each weight of a recurrent layer with more than one."""
-        parts = [(f"{layer.name}/{prefix}", part) for layer in self.twin.layers for prefix, part in layer.parts.items()]
-        gated = [(prefix, part) for prefix, part in parts if len(getattr(part, "gate_names", ())) > 1]
-        return {prefix + name: part.gate_names for prefix, part in gated for name in part.weights}
+        gated = {name: part for name, part in self.twin.parts.items() if len(getattr(part, "gate_names", ())) > 1}
+        return {f"{name}/{weight}": part.gate_names for name, part in gated.items() for weight in part.weights}
 
     def state_names(self, layer_name: str) -> list[str]:
         """["lstm/h0", "lstm/c0"], in the order in which the layer takes its initial states."""
@@ -69,7 +61,10 @@ class Subject(NamedTuple):
         return [f"{layer_name}/{prefix}{state}0" for prefix, part in parts.items() for state in part.state_names]
 
     def named(self, states: States) -> dict[str, Array]:
-        return {own: a for name in self.states for own, a in zip(self.state_names(name), states[name], strict=True)}
+        """The states by the names of `state_names`."""
+        return {
+            name: a for layer in self.states for name, a in zip(self.state_names(layer), states[layer], strict=True)
+        }
 
 
 def as_float64(arrays: dict[str, Array]) -> dict[str, Array]:
@@ -77,48 +72,49 @@ def as_float64(arrays: dict[str, Array]) -> dict[str, Array]:
 
 
 def prepare(
-    model: Sequential, x: ArrayLike, y: ArrayLike, *, mask: ArrayLike | None = None, sample_weight: ArrayLike | None = None,
+    model: Network, x: ArrayLike, y: ArrayLike, *, mask: ArrayLike | None = None, sample_weight: ArrayLike | None = None,
     dtype: str | None = None, dropout: str | None = None, allow_short: bool = False, allow_small: bool = False,
     allow_chaotic: bool = False,
 ) -> Subject:  # fmt: skip
     """The pass to check. ValueError for what would make the check lie."""
     refusals.refuse_float32(model, dtype)
     refusals.refuse_live_dropout(model, dropout)
-    model._data(x, y, mask, sample_weight)  # builds a model that has no weights yet, or says what is wrong with x and y
+    model.data(x, y, mask, sample_weight)  # builds a model that has no weights yet, or says what is wrong with x and y
     checked = model if dtype in (None, model.dtype) else model.twin(dtype, model.backend)
-    samples, training, loss = checked._samples(x, mask), dropout == "frozen", checked.loss
-    assert loss is not None
-    batch = Batch(*Data(samples, y, checked.dtype, sample_weight).take(slice(None)))
+    training = dropout == "frozen"
+    _, loss = checked.compiled
+    batch = Batch(*checked.data(x, y, mask, sample_weight).take(slice(None)))
     refusals.refuse_short(batch.x, batch.mask, allow_short)
-    with one_thread_pool(checked._backends()), passes.undisturbed(checked.layers):
-        way = passes.there(checked.layers, loss, batch, training)
-        back = passes.back(checked.layers, loss, way)
-    refusals.refuse_no_number(way)
-    refusals.refuse_clipped(loss, way)
-    refusals.refuse_perfect(loss, way)
-    refusals.refuse_still_gates(recurrent_layers(checked, way.tapes), allow_small)
+    with one_thread_pool(checked.backends()), checked.undisturbed():
+        forward_pass = checked.forward_pass(batch, training)
+        gradients = checked.backward_pass(forward_pass)
+    refusals.refuse_no_number(forward_pass)
+    refusals.refuse_clipped(loss, forward_pass)
+    refusals.refuse_perfect(loss, forward_pass)
+    refusals.refuse_still_gates(recurrent_layers(checked, forward_pass.tapes), allow_small)
     x64, y64 = batch.x.astype(np.float64), batch.y.astype(np.float64)
     weight = None if batch.sample_weight is None else batch.sample_weight.astype(np.float64)
     twin = checked.twin()
-    for part in twin._parts():
+    for part in twin.parts.values():
         part.unroll = False  # says how Keras runs its loop, and would refuse given states beside masks
-    states = initial_states(checked.layers, way.tapes)
-    subject = Subject(checked, twin, Batch(x64, y64, batch.mask, weight), training, states, way, back)
+    states = initial_states(checked, forward_pass.tapes)
+    batch64 = Batch(x64, y64, batch.mask, weight)
+    subject = Subject(checked, twin, batch64, training, states, forward_pass, gradients)
     refusals.refuse_chaos(subject.loss, subject.point(), allow_chaotic)
     return subject
 
 
-def initial_states(layers: list[Layer], tapes: list[Any]) -> States:
-    """The states that every recurrent layer started from in this pass."""
-    found = {layer.name: layer.recurrences(tape, None) for layer, tape in zip(layers, tapes, strict=True)}
+def initial_states(model: Network, tapes: dict[str, Any]) -> States:
+    """The states that every recurrent layer started from in this forward pass."""
+    recurrences = {layer.name: layer.recurrences(tapes[layer.name], None) for layer in model.layers}
     return {
-        name: [getattr(tape.steps, f"{s}_states")[0] for part, tape, _ in parts for s in part.state_names]
-        for name, parts in found.items() if parts
+        name: [states[0] for _, tape, _ in parts for states in tape.steps.states]
+        for name, parts in recurrences.items() if parts
     }  # fmt: skip
 
 
 def loss_along(
-    model: Sequential, x: ArrayLike, y: ArrayLike, **options: Any
+    model: Network, x: ArrayLike, y: ArrayLike, **options: Any
 ) -> tuple[Callable[[dict[str, Array]], Any], dict[str, Array]]:
     """The loss as a function of named arrays, and the point where the model stands: for differentiating it yourself.
 

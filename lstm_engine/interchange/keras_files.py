@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from ..activations import Array
+from ..files import write_atomically
 from ..keras_names import snake
 from ..layers import Layer
-from ..model import Sequential
+from ..network import Network
 from ..recurrent import Recurrent
-from ..weights import write_atomically
 from ..wrappers import Bidirectional, TimeDistributed, as_config
 from .common import assign, check, optional, require_built
 
@@ -31,7 +31,7 @@ MOST_NAMES = 1000  # in one attribute of a legacy file
 METADATA = json.dumps({"keras_version": "3.0.0"})  # the first with this format
 
 
-def load(model: Sequential, path: str | Path) -> None:
+def load(model: Network, path: str | Path) -> None:
     """Takes the weights of a Keras file into the model; the optimizer's state stays in the file.
 
     In `.keras` and `.weights.h5` layers are found by class and order (the second LSTM is lstm_1, whatever its name), in
@@ -56,7 +56,7 @@ def load(model: Sequential, path: str | Path) -> None:
         raise ValueError(f"{path} cannot be read as a Keras file: {error}") from None
 
 
-def save(model: Sequential, path: str | Path) -> None:
+def save(model: Network, path: str | Path) -> None:
     """Writes the weights as Keras reads them, whole or not at all; as `.keras` with the architecture, not compiled.
 
     `model.load_weights` of Keras 3 opens `.weights.h5` and `.h5`, `keras.models.load_model` opens `.keras`. The optimizer and
@@ -86,7 +86,7 @@ def _suffix(path: Path) -> str:
     return next(suffix for suffix in SUFFIXES if path.name.endswith(suffix))
 
 
-def _places(model: Sequential) -> dict[str, str]:
+def _places(model: Network) -> dict[str, str]:
     """Our name of a weight by its place in Keras 3's files: layers/lstm_1/cell/vars/0, the groups counted by class."""
     count: Counter[str] = Counter()
     places: dict[str, str] = {}
@@ -103,7 +103,7 @@ def _places(model: Sequential) -> dict[str, str]:
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
-def _from_archive(model: Sequential, path: Path) -> bytes:
+def _from_archive(model: Network, path: Path) -> bytes:
     """The weights' file in a `.keras` archive. A float64 file with an optimizer's slots is at most 8 times the model."""
     most = 2**24 + 10 * sum(w.nbytes for w in model.weights.values())
     with zipfile.ZipFile(path) as archive:
@@ -122,13 +122,13 @@ def _datasets(h5py: Any, file: Any) -> dict[str, Any]:
     return {name: item for name in names if isinstance(item := file[name], h5py.Dataset)}
 
 
-def _by_class(model: Sequential, datasets: dict[str, Any]) -> dict[str, Any]:
+def _by_class(model: Network, datasets: dict[str, Any]) -> dict[str, Any]:
     places = _places(model)
     at = {LAYERS + k.removeprefix(OLD_LAYERS).removeprefix(LAYERS): k for k in datasets}
     return {places.get(place, k): datasets[k] for place, k in at.items()}
 
 
-def _by_order(model: Sequential, file: Any, root: str, datasets: dict[str, Any]) -> dict[str, Any]:
+def _by_order(model: Network, file: Any, root: str, datasets: dict[str, Any]) -> dict[str, Any]:
     """The layers that have weights, one after the other; in each the weights in order, which must be of the same kinds."""
     stored = {root + name: _names(file[root + name], "weight_names") for name in _names(file[root], "layer_names")}
     stored = {place: names for place, names in stored.items() if names}
@@ -180,7 +180,7 @@ def _h5(arrays: dict[str, Array], attributes: dict[str, tuple[str, list[str]]] |
     return buffer.getvalue()
 
 
-def _config(model: Sequential) -> dict[str, Any]:
+def _config(model: Network) -> dict[str, Any]:
     if stateful := [layer.name for layer in model.layers if getattr(layer, "stateful", False)]:
         raise ValueError(
             f"{', '.join(stateful)} is stateful: Keras wants the batch size in a .keras file, which none here fixes; save as "

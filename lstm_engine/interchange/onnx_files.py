@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..activations import LEAK, SELU_ALPHA, SELU_SCALE, Array
-from ..layers import Dense, Dropout, Layer, Masking
-from ..model import Sequential
+from ..feedforward import Dense, Dropout, Masking
+from ..files import write_atomically
+from ..layers import Layer
+from ..network import Network
 from ..recurrent import Recurrent
-from ..weights import write_atomically
 from ..wrappers import Bidirectional, TimeDistributed
 from .common import assign, check, inside, optional, outside, require_alike, require_built
 
@@ -94,7 +95,7 @@ class _Graph:
         return outputs[0]
 
 
-def export_onnx(model: Sequential, path: str | Path, lengths: bool = False) -> None:
+def export_onnx(model: Network, path: str | Path, lengths: bool = False) -> None:
     """Writes what `model.predict` computes as an ONNX graph: input "x" (N, T, D) to output "y", any N and T, float32.
 
     lengths=True adds an input "lengths" (N,) of int32: only so many first steps of each sequence are there, and y is what

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..activations import Array
-from ..layers import Dense, Layer
-from ..model import Sequential
+from ..feedforward import Dense
+from ..files import write_atomically
+from ..layers import Layer
+from ..network import Network
 from ..recurrent import Recurrent
-from ..weights import write_atomically
 from .common import assign, check, inside, outside, require_alike, require_built
 
 Names = Mapping[str, str | tuple[str, int]]
@@ -23,7 +24,7 @@ ORDER = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "simple_rnn": (0,)}
 KINDS, LINEAR = ("weight_ih", "weight_hh", "bias_ih", "bias_hh"), {"kernel": "weight", "bias": "bias"}
 
 
-def to_torch(model: Sequential, names: Names | None = None) -> dict[str, Array]:
+def to_torch(model: Network, names: Names | None = None) -> dict[str, Array]:
     """The state_dict: lstm.weight_ih_l0 (4H, D), lstm.weight_hh_l0 (4H, H), lstm.bias_ih_l0, lstm.bias_hh_l0 (4H,), ...
 
     names says where a layer lies when not under its own name: {"dense": "head", "lstm": ("rnn", 0), "lstm_1": ("rnn", 1)}
@@ -44,7 +45,7 @@ def to_torch(model: Sequential, names: Names | None = None) -> dict[str, Array]:
     return state
 
 
-def from_torch(model: Sequential, state_dict: Mapping[str, Any], names: Names | None = None) -> None:
+def from_torch(model: Network, state_dict: Mapping[str, Any], names: Names | None = None) -> None:
     """Takes a state_dict into the model, the keys as in `to_torch`; where the cell here has one bias, the sum of torch's two.
 
     ValueError, and nothing changed, when a key is missing, superfluous or of another shape.
@@ -63,14 +64,14 @@ def from_torch(model: Sequential, state_dict: Mapping[str, Any], names: Names | 
     assign(model.weights, found, "the state_dict")
 
 
-def save_torch(model: Sequential, path: str | Path, names: Names | None = None) -> None:
+def save_torch(model: Network, path: str | Path, names: Names | None = None) -> None:
     """Writes the state_dict as a safetensors file, for torch's `load_state_dict(safetensors.torch.load_file(path))`."""
     from safetensors.numpy import save
 
     write_atomically(Path(path), save(to_torch(model, names), {"format": "pt"}))
 
 
-def load_torch(model: Sequential, path: str | Path, names: Names | None = None) -> None:
+def load_torch(model: Network, path: str | Path, names: Names | None = None) -> None:
     """Takes a safetensors file of a state_dict into the model. Errors: see `from_torch`."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -82,7 +83,7 @@ def load_torch(model: Sequential, path: str | Path, names: Names | None = None) 
     from_torch(model, state, names)
 
 
-def _modules(model: Sequential, names: Names | None) -> Iterator[tuple[str, Any, str, str]]:
+def _modules(model: Network, names: Names | None) -> Iterator[tuple[str, Any, str, str]]:
     """The prefix of a part's weights here, the part, and its keys' beginnings and ends: rnn, _l0_reverse."""
     places = dict(names or {})
     own = [layer.name for layer in model.layers]

@@ -11,10 +11,9 @@ import numba as nb
 import numpy as np
 
 from ..activations import Array
-from ..optimizers import Adam
 
 
-def adam_update(adam: Adam, w: Array, g: Array, lr: Any, m: Array, v: Array) -> None:
+def adam_update(adam: Any, w: Array, g: Array, lr: Any, m: Array, v: Array) -> None:
     """`Adam.update`, compiled: changes w, m and v (one shape and dtype) in place. ValueError unless C-contiguous."""
     if not (w.flags.c_contiguous and m.flags.c_contiguous and v.flags.c_contiguous):
         raise ValueError(
@@ -33,3 +32,6 @@ def _update(w: Array, g: Array, m: Array, v: Array, alpha: Any, rate_m: Any, rat
         m[n] += (g[n] - m[n]) * rate_m
         v[n] += (g[n] * g[n] - v[n]) * rate_v
         w[n] -= alpha * m[n] / (np.sqrt(v[n]) + epsilon)
+
+
+COMPILED = adam_update

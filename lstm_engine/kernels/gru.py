@@ -11,10 +11,11 @@ import numba as nb
 import numpy as np
 
 from ..activations import Array
+from ..backend import Kernels
 from ..buffers import empty
 from ..cells.gru import GRUGradients, GRUTape
 from ..cells.products import recurrent_kernel_gradient
-from ..layers import check_shapes
+from ..checks import check_shapes
 from .product import INNER, THESE_FILES, compiled_product, packed, packed_transposed, product
 from .rows import (
     NO_MASK,
@@ -136,6 +137,8 @@ def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = No
         h=None if lean else dh_total,
     )
 
+
+COMPILED = Kernels(gru_forward, gru_backward, gru_infer, gru_stream)
 
 # -- the equations, for as many units at a time as a vector holds; `before` and `after` are the two readings -----------
 

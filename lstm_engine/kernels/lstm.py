@@ -11,9 +11,10 @@ import numba as nb
 import numpy as np
 
 from ..activations import Array
+from ..backend import Kernels
 from ..buffers import empty
 from ..cells.lstm import LSTMGradients, LSTMTape
-from ..layers import check_shapes
+from ..checks import check_shapes
 from .product import INNER, THESE_FILES, compiled_product, packed, packed_transposed
 from .rows import (
     NO_MASK,
@@ -114,6 +115,8 @@ def lstm_backward(
         x=x, W=dW, U=dU, b=db, h0=dh0, c0=dc0, z=dz, c=None if lean else dc, h=None if lean else dh_total
     )
 
+
+COMPILED = Kernels(lstm_forward, lstm_backward, lstm_infer, lstm_stream)
 
 # -- the equations, for as many units at a time as a vector holds ------------------------------------------------------
 

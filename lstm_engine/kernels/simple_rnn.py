@@ -10,9 +10,10 @@ import numba as nb
 import numpy as np
 
 from ..activations import Array
+from ..backend import Kernels
 from ..buffers import empty
 from ..cells.simple_rnn import SimpleRNNGradients, SimpleRNNTape
-from ..layers import check_shapes
+from ..checks import check_shapes
 from .product import INNER, THESE_FILES, compiled_product, packed, packed_transposed
 from .rows import (
     NO_MASK,
@@ -92,6 +93,8 @@ def simple_rnn_backward(
         x, dW, dU, db, _ = gradient_products(tape, not lean, dz)
     return SimpleRNNGradients(x=x, W=dW, U=dU, b=db, h0=dh0, z=dz, h=None if lean else dh_total)
 
+
+COMPILED = Kernels(simple_rnn_forward, simple_rnn_backward, simple_rnn_infer, simple_rnn_stream)
 
 # -- the equations, for as many units at a time as a vector holds ------------------------------------------------------
 

@@ -13,7 +13,7 @@ import soundfile as sf
 import lstm_engine as le
 from experiments.tutorial.comparison import Comparison, compare
 from experiments.tutorial.task import VoiceTask, read_task
-from experiments.tutorial.training import train
+from experiments.tutorial.training import train_on_tables
 from features.corpora import Utterance, tutorial_folders
 from features.extraction import extract
 from features.synth import draw_speaker, speak, write_corpus
@@ -46,7 +46,7 @@ class Trained(NamedTuple):
 def trained(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Three epochs on those tables. Not to be changed."""
     folder = tmp_path_factory.mktemp("trained")
-    result = train(tables, folder, units=8, epochs=3, batch_size=4, learning_rate=0.02, verbose=0)
+    result = train_on_tables(tables, folder, units=8, epochs=3, batch_size=4, learning_rate=0.02, verbose=0)
     return Trained(folder, folder / "model.safetensors", result)
 
 

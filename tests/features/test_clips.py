@@ -1,32 +1,26 @@
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
 
 from features.audio import content_hash
 from features.clips import read_clips
-from features.corpora import tutorial_folders
+from features.corpora import Utterance, tutorial_folders
 from features.extraction import extract
 from features.recipes import recipe_named
 
 FRAMES = recipe_named("frames")
 
 
-@pytest.fixture
-def made(corpus, tmp_path):
-    """Frames of twelve clips, one of them broken."""
-    (corpus / "Male" / "a" / "0.wav").write_bytes(b"broken")
-    return extract(tutorial_folders(corpus), tmp_path / "out", recipe=FRAMES).out
-
-
-def test_clips_know_who_speaks_and_where_they_come_from(made, corpus):
-    import soundfile as sf
-
-    clips = read_clips(made)
+def test_clips_know_who_speaks_and_where_they_come_from(measured):
+    clips = read_clips(measured.out)
     assert len(clips) == len(clips.sequences) == 11  # the broken one is not among them
     assert (clips.columns, clips.stamp) == (FRAMES.columns, FRAMES.stamp())
     for n, path in enumerate(clips.paths):
-        samples, rate = sf.read(corpus / path)
+        samples, rate = sf.read(measured.corpus / path)
         np.testing.assert_array_equal(clips.sequences[n], FRAMES.measure(samples, rate))
         assert clips.hashes[n] == content_hash(samples)
         assert clips.labels[n] == (0 if path.startswith("Female") else 1)
@@ -34,8 +28,8 @@ def test_clips_know_who_speaks_and_where_they_come_from(made, corpus):
         assert clips.speakers[n].endswith(path.split("/")[1])
 
 
-def test_a_part_of_the_clips_keeps_their_order_and_all_that_is_known(made):
-    clips = read_clips(made)
+def test_a_part_of_the_clips_keeps_their_order_and_all_that_is_known(measured):
+    clips = read_clips(measured.out)
     for rows in (np.array([4, 1]), clips.labels == 1):
         part, at = clips.take(rows), np.arange(len(clips))[rows]
         assert list(part.paths) == [clips.paths[n] for n in at]
@@ -45,46 +39,43 @@ def test_a_part_of_the_clips_keeps_their_order_and_all_that_is_known(made):
 
 
 def test_an_unknown_speaker_is_none(corpus, tmp_path):
-    from features.corpora import Utterance
-
     clips = [Utterance(corpus / "Male/a/0.wav", None, "male"), Utterance(corpus / "Male/a/1.wav", "NA", "male")]
     assert list(read_clips(extract(clips, tmp_path / "out", recipe=FRAMES).out).speakers) == [None, "NA"]
 
 
-def test_two_extractions_that_were_made_alike_are_joined(made, corpus, tmp_path):
-    (corpus / "Male" / "b" / "0.wav").unlink()
-    other = extract(tutorial_folders(corpus), tmp_path / "other", recipe=FRAMES).out
-    both = read_clips(made, other)
-    assert len(both) == 11 + 10
-    assert list(both.paths) == [*read_clips(made).paths, *read_clips(other).paths]
+def test_two_extractions_with_the_same_settings_are_joined(measured, tmp_path):
+    other = extract(tutorial_folders(measured.corpus)[:3], tmp_path / "other", recipe=FRAMES).out
+    both = read_clips(measured.out, other)
+    assert len(both) == 11 + 2  # the broken clip is in neither
+    assert list(both.paths) == [*read_clips(measured.out).paths, *read_clips(other).paths]
 
 
-def test_extractions_with_other_settings_are_not_joined(made, corpus, tmp_path):
+def test_extractions_with_other_settings_are_not_joined(measured, tmp_path):
     recipe = recipe_named("frames", deltas=True)
-    other = extract(tutorial_folders(corpus)[:2], tmp_path / "other", recipe=recipe).out
+    other = extract(tutorial_folders(measured.corpus)[:2], tmp_path / "other", recipe=recipe).out
     with pytest.raises(
-        ValueError, match=r"out and .*other were not measured alike \(parameter deltas False and True\)"
+        ValueError, match=r"out and .*other were measured with different settings \(parameter deltas False and True\)"
     ):
-        read_clips(made, other)
+        read_clips(measured.out, other)
 
 
-def test_extractions_by_other_versions_of_a_library_are_not_joined(made, corpus, tmp_path):
-    other = extract(tutorial_folders(corpus), tmp_path / "other", recipe=FRAMES).out
+def test_extractions_by_other_versions_of_a_library_are_not_joined(measured, tmp_path):
+    other = Path(shutil.copytree(measured.out, tmp_path / "other"))
     header, rest = (other / "manifest.jsonl").read_text().split("\n", 1)
     stamped = json.loads(header)
     stamped["versions"]["librosa"] = "99.0"
     (other / "manifest.jsonl").write_text(json.dumps(stamped) + "\n" + rest)
     with pytest.raises(ValueError, match=rf"librosa {FRAMES.stamp()['versions']['librosa']} and 99\.0\)"):
-        read_clips(made, other)
+        read_clips(measured.out, other)
 
 
-def test_a_recipe_and_another_are_not_joined(made, corpus, tmp_path):
+def test_a_recipe_and_another_are_not_joined(measured, corpus, tmp_path):
     other = extract(tutorial_folders(corpus), tmp_path / "other").out
     with pytest.raises(ValueError, match=r"\(recipe frames and tutorial\)"):
-        read_clips(made, other)
+        read_clips(measured.out, other)
     assert read_clips(other).sequences[0].shape == (1, 111)
 
 
-def test_no_folder_is_no_clips():
+def test_without_a_folder_there_are_no_clips():
     with pytest.raises(ValueError, match="no folder"):
         read_clips()

@@ -1,4 +1,4 @@
-"""WebM and MP4 as browsers and phones record them: the sound that was in them, or the same errors as of any other clip."""
+"""WebM and MP4 as browsers and phones record them: their sound is read, or refused with the same errors as any other clip."""
 
 import builtins
 import io
@@ -54,13 +54,13 @@ def test_what_was_encoded_comes_back(recorded, voice):
     n = min(len(samples), len(voice))
     # Not shifted, and the same but for what a codec leaves out: some 10 dB below the voice in its hissing parts.
     assert np.corrcoef(samples[:n], voice[:n])[0, 1] > 0.9
-    own, given = (frames(x[:n].astype(float), RATE) for x in (samples, voice))
-    voiced = find_speech(given).voice & find_speech(own).voice
-    assert voiced.sum() > 0.9 * find_speech(given).voice.sum()
-    assert np.median(np.abs(own[voiced, LOG_F0] - given[voiced, LOG_F0])) < 0.01  # a hundredth: a sixth of a semitone
+    decoded, original = (frames(x[:n].astype(float), RATE) for x in (samples, voice))
+    voiced = find_speech(original).voice & find_speech(decoded).voice
+    assert voiced.sum() > 0.9 * find_speech(original).voice.sum()
+    assert np.median(np.abs(decoded[voiced, LOG_F0] - original[voiced, LOG_F0])) < 0.01  # a sixth of a semitone
 
 
-def test_its_name_does_not_matter(recorded):
+def test_the_file_name_does_not_matter(recorded):
     named = recorded.with_suffix(".wav")
     named.write_bytes(recorded.read_bytes())
     np.testing.assert_array_equal(read_clip(named)[0], read_clip(recorded)[0])
@@ -121,19 +121,19 @@ BROKEN = {
         "breaks off or is damaged",
     ),
     "m4a whose head alone is right": ("undecodable", lambda v: b"\0\0\0\x1cftypM4A " + b"x" * 5000, "is damaged"),
-    "pictures": ("undecodable", lambda v: pictures_alone(), "there is no sound in it"),
+    "pictures": ("undecodable", lambda v: pictures_alone(), "it holds no sound"),
     "silence": ("silent", lambda v: encoded(0 * v), "it is silent"),
     "30 ms": ("too_short", lambda v: encoded(v[:1440]), "is too short"),
 }
 
 
-@pytest.mark.parametrize(("reason", "make", "said"), BROKEN.values(), ids=BROKEN.keys())
-def test_a_broken_one_is_refused_by_reason(voice, tmp_path, capfd, reason, make, said):
+@pytest.mark.parametrize(("reason", "make", "words"), BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_container_is_refused_with_its_reason(voice, tmp_path, capfd, reason, make, words):
     (tmp_path / "x.bin").write_bytes(make(voice))
-    with pytest.raises(BadClip, match=said) as caught:
+    with pytest.raises(BadClip, match=words) as caught:
         read_clip(tmp_path / "x.bin")
     assert caught.value.reason == reason
-    assert capfd.readouterr().err == ""  # FFmpeg's own notes reach nobody
+    assert capfd.readouterr().err == ""  # FFmpeg's messages are not printed
 
 
 def test_without_pyav_it_says_what_to_install(recorded, monkeypatch):
@@ -152,13 +152,14 @@ def test_without_pyav_it_says_what_to_install(recorded, monkeypatch):
         assert "\n" not in str(caught.value)
 
 
-def test_predict_hears_it_as_it_hears_the_wav(recorded, voice, tmp_path):
+@pytest.mark.slow
+def test_predict_gives_the_same_answer_as_for_the_wav(recorded, voice, tmp_path):
     from experiments.voices.clip_model import load
     from experiments.voices.judge import judge_file
     from experiments.voices.pretrained import SHIPPED
 
     sf.write(tmp_path / "same.wav", voice, RATE)
     model = load(SHIPPED)
-    own, given = judge_file(recorded, model), judge_file(tmp_path / "same.wav", model)
-    assert own.label == given.label == "female"
-    assert own.f0_hz == pytest.approx(given.f0_hz, rel=0.01)
+    container, wav = judge_file(recorded, model), judge_file(tmp_path / "same.wav", model)
+    assert container.label == wav.label == "female"
+    assert container.f0_hz == pytest.approx(wav.f0_hz, rel=0.01)

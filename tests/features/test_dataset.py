@@ -126,7 +126,7 @@ def test_known_speakers_are_split_without_a_warning(recwarn):
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -1, 20])
-def test_a_fraction_is_a_fraction(fraction):
+def test_a_fraction_outside_0_to_1_is_refused(fraction):
     with pytest.raises(ValueError, match="fraction"):
         split_by_speaker(TEN_EACH, fraction, 0)
 

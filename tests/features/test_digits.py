@@ -80,19 +80,19 @@ def test_folds_keep_speakers_whole_and_sexes_even(corpus):
         assert sorted(clips.sexes[fold == k]) == [0, 0, 1, 1]
     assert (fold == speaker_folds(clips, 4, seed=3)).all()
     assert (fold != speaker_folds(clips, 4, seed=4)).any()
-    with pytest.raises(ValueError, match="5 folds need as many female speakers at least, got 4"):
+    with pytest.raises(ValueError, match="5 folds need at least as many female speakers, got 4"):
         speaker_folds(clips, 5)
 
 
 @pytest.mark.parametrize("name", ["sad.npz", "metadata.csv"])
-def test_a_folder_without_its_files_is_told_what_belongs_there(corpus, name):
+def test_a_folder_without_its_files_is_refused_with_what_belongs_there(corpus, name):
     (corpus / name).unlink()
     with pytest.raises(FileNotFoundError, match=f"has no {name}: name the folder of the Spoken Arabic Digit corpus"):
         read_digits(corpus)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "words"),
     [
         ("s0,male,train,0", "s0,man,train,0", "line 2, column 'sex': expected female, male, got 'man'"),
         ("s0,male,train,1", "s0,male,dev,1", "line 3, column 'split': expected train, test, got 'dev'"),
@@ -103,46 +103,49 @@ def test_a_folder_without_its_files_is_told_what_belongs_there(corpus, name):
         ("speaker", "name", "'speaker' is missing from the header"),
     ],
 )
-def test_a_bad_row_is_named_by_line_and_column(corpus, old, new, said):
+def test_a_bad_row_is_named_by_line_and_column(corpus, old, new, words):
     change(corpus, old, new)
-    with pytest.raises(BadTable, match=said):
+    with pytest.raises(BadTable, match=words):
         read_digits(corpus)
 
 
 def test_a_table_without_clips_is_refused(corpus):
     write(corpus, *stored(corpus), [])
-    with pytest.raises(BadTable, match="there is no clip under the header"):
+    with pytest.raises(BadTable, match="a header, but no rows"):
         read_digits(corpus)
 
 
 @pytest.mark.parametrize(
-    ("arrays", "said"),
+    ("arrays", "words"),
     [
-        (lambda f, o: {"frames": f}, "is no .npz with the arrays frames and offsets"),
+        (lambda f, o: {"frames": f}, "is not an .npz with the arrays frames and offsets"),
         (
             lambda f, o: {"frames": f.ravel(), "offsets": o},
             r"expected frames \(M, D\) of floats .*, got frames \(120,\)",
         ),
         (lambda f, o: {"frames": f, "offsets": o * 1.0}, "of float32 and offsets .* of float64"),
-        (lambda f, o: {"frames": f, "offsets": o[:-1]}, "holds 15 clips, metadata.csv beside it 16 rows"),
+        (lambda f, o: {"frames": f, "offsets": o[:-1]}, "holds 15 clips, but metadata.csv has 16 rows"),
         (lambda f, o: {"frames": f[:-1], "offsets": o}, "must rise from 0 to 39, .* run from 0 to 40"),
         (lambda f, o: {"frames": f, "offsets": np.r_[o[:2], o[1], o[3:]]}, "the shortest clip has 0 frames"),
         (
             lambda f, o: {"frames": np.where(np.arange(40)[:, None] == 3, np.nan, f), "offsets": o},
             "of clip 2 .* hold NaN",
         ),
-        (lambda f, o: {"frames": f.astype(object), "offsets": o}, "is no .npz with the arrays"),  # a pickle, not loaded
+        (
+            lambda f, o: {"frames": f.astype(object), "offsets": o},
+            "is not an .npz with the arrays",
+        ),  # a pickle, not loaded
     ],
 )
-def test_bad_arrays_are_named(corpus, arrays, said):
+def test_bad_arrays_are_named(corpus, arrays, words):
     np.savez(corpus / "sad.npz", **arrays(*stored(corpus)))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=words):
         read_digits(corpus)
 
 
 def test_a_file_of_another_kind_is_refused(corpus):
     (corpus / "sad.npz").write_bytes(b"no archive")
-    with pytest.raises(ValueError, match=r"is no \.npz with the arrays"):
+    with pytest.raises(ValueError, match=r"is not an \.npz with the arrays"):
         read_digits(corpus)
 
 

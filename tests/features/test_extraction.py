@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from features.clips import read_variants
 from features.corpora import Utterance, class_folders, table, windows
 from features.extraction import extract
-from features.recipes import TUTORIAL, recipe_named
+from features.recipes import TUTORIAL, recipe_named, variant_of
 from features.store import open_store
 from features.tables import read_features, read_rows
 
@@ -20,7 +21,7 @@ def contents(folder):
 
 def test_an_extraction_writes_the_tables_their_origins_and_the_recipe(utterances, tmp_path):
     seen = []
-    result = extract(utterances, tmp_path / "out", progress=lambda *told: seen.append(told))
+    result = extract(utterances, tmp_path / "out", progress=lambda *counts: seen.append(counts))
     names = [
         "recipe.json",
         "manifest.jsonl",
@@ -169,9 +170,9 @@ def test_what_is_no_voice_is_listed_with_its_reason_and_is_never_a_row(utterance
     assert all(entries[path].index is None and entries[path].sha256 is None for path in unusable)
     for origins in tmp_path.glob("out/*_rows.csv"):
         assert "/x/" not in origins.read_text()
-    told = (tmp_path / "out" / "failed.csv").read_text()
-    assert all(path in told for path in unusable)
-    assert str(tmp_path) not in told
+    failed = (tmp_path / "out" / "failed.csv").read_text()
+    assert all(path in failed for path in unusable)
+    assert str(tmp_path) not in failed
 
 
 def test_tables_of_frames_hold_what_was_measured(utterances, corpus, tmp_path):
@@ -185,9 +186,9 @@ def test_tables_of_frames_hold_what_was_measured(utterances, corpus, tmp_path):
     origins = read_rows(tmp_path / "out" / "female_rows.csv", "female", 4)
     for n, u in enumerate(origins):
         frames = recipe.measure(*sf.read(corpus / u.path))
-        own = [line for line in lines if line["row"] == str(n)]
-        assert [line["frame"] for line in own] == [str(t) for t in range(len(frames))]
-        written = np.array([[line[name] for name in recipe.columns] for line in own]).astype(np.float32)
+        rows = [line for line in lines if line["row"] == str(n)]
+        assert [line["frame"] for line in rows] == [str(t) for t in range(len(frames))]
+        written = np.array([[line[name] for name in recipe.columns] for line in rows]).astype(np.float32)
         np.testing.assert_array_equal(written, frames)
     assert {line["label"] for line in lines} == {"female"}
 
@@ -200,6 +201,42 @@ def test_frames_of_one_sex_are_enough_and_of_nobody_are_not(corpus, tmp_path):
         u.path.write_bytes(b"")
     with pytest.raises(ValueError, match=r"2 of 2 failed \(2 empty; .*so there is no usable clip"):
         extract(men, tmp_path / "nobody", recipe=recipe)
+
+
+def test_variants_are_the_clips_changed_at_random_each_by_its_number(corpus, tmp_path):
+    clips = class_folders(corpus / "Male", corpus / "Female")[2:6]
+    counts, recipe = [], recipe_named("frames", deltas=True)
+    extract(
+        clips,
+        tmp_path / "out",
+        recipe=recipe,
+        variants=2,
+        corpus="home",
+        progress=lambda *count: counts.append(count[:2]),
+    )
+    for number in (1, 2):
+        extract(clips, tmp_path / "alone", recipe=variant_of(recipe, number), force=True, corpus="home")
+        assert contents(tmp_path / "out" / "variants" / str(number)) == contents(tmp_path / "alone")
+    assert counts == [(done, 12) for done in (0, 1, 2, 3, 4, 4, 5, 6, 7, 8, 8, 9, 10, 11, 12)]
+    extract(clips, tmp_path / "out", recipe=recipe, variants=1, corpus="home")  # what is there already stays
+    assert [len(variant) for variant in read_variants(tmp_path / "out")] == [4, 4, 4]
+    extract(clips, tmp_path / "out", recipe=recipe, corpus="home", force=True)
+    assert [len(variant) for variant in read_variants(tmp_path / "out")] == [4]
+
+
+def test_a_clip_that_cannot_be_measured_in_a_variant_is_listed(corpus, tmp_path):
+    sf.write(corpus / "Male" / "a" / "short.wav", 0.3 * np.sin(np.arange(16_000 * 0.08)), 16_000)  # a step needs 0.1 s
+    (corpus / "Male" / "a" / "broken.wav").write_bytes(b"broken")
+    clips = [Utterance(corpus / "Male" / "a" / f"{name}.wav", "a", "male") for name in ("0", "broken", "short")]
+    result = extract(clips, tmp_path / "out", recipe=recipe_named("frames"), variants=2)
+    assert [(path, reason) for path, reason, _ in result.failed] == [("broken.wav", "undecodable")]
+    assert [(path, reason) for path, reason, _ in result.failed_variants] == [("short.wav", "unmeasurable")]
+
+
+def test_the_tutorials_recipe_has_no_variants(utterances, tmp_path):
+    with pytest.raises(ValueError, match="variants go with the recipe frames, not with tutorial"):
+        extract(utterances, tmp_path / "out", variants=1)
+    assert not (tmp_path / "out").exists()
 
 
 def test_tables_without_a_store_are_not_written_over(utterances, tmp_path):

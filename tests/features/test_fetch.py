@@ -193,7 +193,7 @@ def test_a_range_that_was_not_asked_for_is_not_appended(server, tmp_path):
 
 def test_bytes_that_are_not_the_published_ones_are_refused_and_removed(server, archive, tmp_path):
     server.content = archive[:-9] + b"x" + archive[-8:]
-    with pytest.raises(ValueError, match=r"not the published ones \(md5.*they were removed.*--mirror URL"):
+    with pytest.raises(ValueError, match=r"not the published one \(its md5.*was removed.*--mirror URL"):
         fetch(NAME, tmp_path)
     assert list(tmp_path.iterdir()) == []
     server.content = archive
@@ -203,7 +203,7 @@ def test_bytes_that_are_not_the_published_ones_are_refused_and_removed(server, a
 
 def test_a_part_of_another_file_is_refused_at_the_end(server, tmp_path):
     begun(tmp_path, "download", b"of another file")
-    with pytest.raises(ValueError, match="not the published ones"):
+    with pytest.raises(ValueError, match="not the published one"):
         fetch(NAME, tmp_path)
     assert unpacked(tmp_path) == {}
 
@@ -230,16 +230,16 @@ def test_no_server_at_all_says_so(server, tmp_path):
         fetch(NAME, tmp_path)
 
 
-def test_progress_is_told_in_bytes_and_goes_on_from_the_part(server, archive, tmp_path):
+def test_progress_is_reported_in_bytes_and_continues_from_the_part(server, archive, tmp_path):
     begun(tmp_path, "download", archive[:600])
-    told: dict[str, list[tuple[int, int | None]]] = {}
-    fetch(NAME, tmp_path, stage=lambda title: lambda *at: told.setdefault(title, []).append(at))
-    assert list(told) == ["Downloading dev-clean.tar.gz", "Unpacking dev-clean.tar.gz"]
-    for steps in told.values():
+    progress: dict[str, list[tuple[int, int | None]]] = {}
+    fetch(NAME, tmp_path, stage=lambda title: lambda *at: progress.setdefault(title, []).append(at))
+    assert list(progress) == ["Downloading dev-clean.tar.gz", "Unpacking dev-clean.tar.gz"]
+    for steps in progress.values():
         assert [done for done, _ in steps] == sorted(done for done, _ in steps)
         assert {total for _, total in steps} == {len(archive)}
         assert steps[-1][0] == len(archive)
-    assert told["Downloading dev-clean.tar.gz"][0][0] == 600
+    assert progress["Downloading dev-clean.tar.gz"][0][0] == 600
 
 
 @pytest.mark.parametrize(
@@ -299,8 +299,8 @@ def test_a_mirror_that_is_no_web_address_is_refused(tmp_path, mirror):
 
 
 @pytest.mark.parametrize("name", BY_HAND)
-def test_corpora_that_cannot_be_fetched_say_how_to_go_on(tmp_path, name):
-    with pytest.raises(ValueError, match=rf"^{name} .*https://.*then: lstm-engine features FOLDER$"):
+def test_corpora_that_cannot_be_fetched_say_how_to_continue(tmp_path, name):
+    with pytest.raises(ValueError, match=rf"^{name} .*https://.*then run: lstm-engine features FOLDER$"):
         fetch(name, tmp_path)
 
 

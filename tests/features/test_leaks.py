@@ -14,16 +14,16 @@ def sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def clips(*said: tuple[str | None, str]) -> Clips:
-    """Clips of (speaker, what is heard in it)."""
-    n = len(said)
+def clips(*spoken: tuple[str | None, str]) -> Clips:
+    """Clips of (speaker, sound)."""
+    n = len(spoken)
     return Clips(
         sequences=[np.zeros((3, 1), np.float32)] * n,
         labels=np.zeros(n, int),
-        speakers=np.array([speaker for speaker, _ in said], object),
+        speakers=np.array([speaker for speaker, _ in spoken], object),
         splits=np.full(n, ""),
-        paths=np.array([f"{speaker}/{sound}.wav" for speaker, sound in said]),
-        hashes=np.array([sha(sound) for _, sound in said]),
+        paths=np.array([f"{speaker}/{sound}.wav" for speaker, sound in spoken]),
+        hashes=np.array([sha(sound) for _, sound in spoken]),
         columns=("log_f0",),
         stamp={},
     )
@@ -72,7 +72,7 @@ def test_a_name_belongs_to_its_corpus():
     assert known(clips(("103", "2")), "librispeech", stored).tolist() == ["speaker"]
 
 
-def test_what_the_model_has_heard_is_refused_by_name():
+def test_what_the_model_has_learnt_from_is_refused_by_name():
     stored = prints(clips(("a", "1"), ("b", "2")), "vctk")
     refuse_known(clips(("c", "3")), "vctk", stored)
     with pytest.raises(
@@ -86,4 +86,4 @@ def test_prints_are_small_and_tell_no_names():
     stored = prints(many, "vctk")
     assert len(json.dumps(stored)) < 2 * 201 * PRINT * 4 / 3 + 100  # base64: four letters for three bytes
     assert "speaker" not in "".join(v for k, v in stored.items())
-    assert prints(many.take(np.arange(201)[::-1]), "vctk") == stored  # the order of the clips is not told either
+    assert prints(many.take(np.arange(201)[::-1]), "vctk") == stored  # nor do they tell the order of the clips

@@ -18,7 +18,7 @@ from features.recipes import TUTORIAL, Recipe, recipe_named
 FRAMES = recipe_named("frames")
 RATE = 16_000
 DEADLY = '''
-"""Recipes for a test: each of them meets a clip, told by its first sample, that it does not survive."""
+"""Recipes for a test: each of them fails on a clip whose first sample is loud."""
 import os, signal, pathlib, sys
 import numpy as np
 
@@ -79,9 +79,9 @@ def clips(tmp_path):
 
 @pytest.mark.parametrize("jobs", [1, 2, 3])
 def test_every_clip_comes_out_once_and_as_it_is_measured_here(clips, jobs):
-    found = list(measure_all(FRAMES, clips, jobs))
-    assert sorted(number for number, _ in found) == list(range(9))
-    for number, measured in found:
+    results = list(measure_all(FRAMES, clips, jobs))
+    assert sorted(number for number, _ in results) == list(range(9))
+    for number, measured in results:
         np.testing.assert_array_equal(measured.frames, measure(FRAMES, clips[number]).frames)
         assert measured.seconds == 0.25
 
@@ -89,42 +89,42 @@ def test_every_clip_comes_out_once_and_as_it_is_measured_here(clips, jobs):
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize(("recipe", "cause"), [("kills", "SIGSEGV"), ("leaves", "exit code 3")])
 def test_a_clip_that_ends_its_process_costs_only_itself(clips, deadly, jobs, recipe, cause):
-    found = dict(measure_all(deadly(recipe), clips, jobs))
-    assert [n for n in range(9) if found[n].frames is None] == [3]
-    assert found[3].reason == Reason.CRASHED
-    assert found[3].bytes == clips[3].path.stat().st_size  # or it would seem to have changed, and end another process
-    assert found[3].message == f"it ends the process that measures it ({cause})"
+    results = dict(measure_all(deadly(recipe), clips, jobs))
+    assert [n for n in range(9) if results[n].frames is None] == [3]
+    assert results[3].reason == Reason.CRASHED
+    assert results[3].bytes == clips[3].path.stat().st_size  # or it would seem to have changed, and end another process
+    assert results[3].message == f"it ends the process that measures it ({cause})"
 
 
 def test_a_clip_whose_worker_was_ended_by_somebody_else_is_measured_after_all(clips, deadly):
-    found = dict(measure_all(deadly("kills_once"), clips, 2))
-    assert len(found) == 9
-    assert all(measured.frames is not None for measured in found.values())
+    results = dict(measure_all(deadly("kills_once"), clips, 2))
+    assert len(results) == 9
+    assert all(measured.frames is not None for measured in results.values())
 
 
 def test_a_worker_that_was_ended_while_idle_is_replaced(clips, deadly):
-    found, killed = {}, set()
+    results, killed = {}, set()
     for number, measured in measure_all(deadly("names_its_process"), clips, 1):
-        found[number] = measured
-        if len(found) == 4:
+        results[number] = measured
+        if len(results) == 4:
             (killed_one,) = {int(measured.frames[0, 0])}
             os.kill(killed_one, signal.SIGKILL)
             killed.add(killed_one)
             time.sleep(0.1)  # until the system has closed its end
-    assert sorted(found) == list(range(9))
-    assert {int(found[n].frames[0, 0]) for n in range(4, 9)}.isdisjoint(killed)
+    assert sorted(results) == list(range(9))
+    assert {int(results[n].frames[0, 0]) for n in range(4, 9)}.isdisjoint(killed)
 
 
-def test_an_error_that_nobody_foresaw_is_the_clips_and_is_told(clips, deadly):
-    found = dict(measure_all(deadly("raises"), clips))
-    assert found[3].reason == Reason.UNMEASURABLE
-    assert "ZeroDivisionError: float division by zero" in found[3].message
-    assert [n for n in range(9) if found[n].frames is None] == [3]
+def test_an_unexpected_error_becomes_the_reason_of_its_clip(clips, deadly):
+    results = dict(measure_all(deadly("raises"), clips))
+    assert results[3].reason == Reason.UNMEASURABLE
+    assert "ZeroDivisionError: float division by zero" in results[3].message
+    assert [n for n in range(9) if results[n].frames is None] == [3]
 
 
 def test_what_is_not_finite_is_no_measurement(clips, deadly):
-    found = dict(measure_all(deadly("infinite"), clips))
-    assert [n for n in range(9) if found[n].reason == Reason.NOT_FINITE] == [3]
+    results = dict(measure_all(deadly("infinite"), clips))
+    assert [n for n in range(9) if results[n].reason == Reason.NOT_FINITE] == [3]
 
 
 def test_a_worker_that_cannot_start_is_an_error_and_not_a_failed_clip(clips, deadly, tmp_path):
@@ -134,7 +134,7 @@ def test_a_worker_that_cannot_start_is_an_error_and_not_a_failed_clip(clips, dea
         list(measure_all(recipe, clips))
 
 
-def test_no_worker_outlives_who_asked(clips, deadly):
+def test_no_worker_outlives_the_call(clips, deadly):
     work = measure_all(deadly("names_its_process"), clips, 2)
     process = int(next(work)[1].frames[0, 0])
     assert Path(f"/proc/{process}").exists() or not Path("/proc").exists()
@@ -142,6 +142,7 @@ def test_no_worker_outlives_who_asked(clips, deadly):
     assert not Path(f"/proc/{process}").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked up in /proc")
 def test_workers_end_when_the_program_is_killed(clips, tmp_path):
     script = tmp_path / "program.py"
@@ -172,15 +173,15 @@ def test_workers_end_when_the_program_is_killed(clips, tmp_path):
 
 def of_group(group):
     """Command lines of the processes of a process group that have not ended."""
-    found = []
+    commands = []
     for folder in Path("/proc").iterdir():
         try:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
             if fields[0] != "Z" and int(fields[2]) == group:
-                found.append((folder / "cmdline").read_text())
+                commands.append((folder / "cmdline").read_text())
         except (OSError, IndexError):
             continue
-    return found
+    return commands
 
 
 def test_the_same_sound_has_the_same_hash_in_another_container_and_under_another_name(tmp_path):
@@ -201,6 +202,7 @@ def test_the_hash_is_of_the_samples_as_little_endian_float32():
     assert content_hash(np.array([0.5, -1.0])) == hashlib.sha256(struct.pack("<2f", 0.5, -1.0)).hexdigest()
 
 
+@pytest.mark.slow
 def test_what_a_decoder_prints_does_not_reach_the_screen(tmp_path):
     picture, script = tmp_path / "picture.mp3", tmp_path / "program.py"
     picture.write_bytes(b"\xff\xd8\xff\xe0JFIF" + bytes(999))

@@ -4,7 +4,7 @@ from pathlib import Path
 import features
 
 
-def test_features_know_neither_the_engine_nor_the_commands_nor_pictures():
+def test_features_import_neither_the_engine_nor_the_commands_nor_matplotlib():
     forbidden = {"lstm_engine", "experiments", "typer", "rich", "matplotlib"}
     for path in Path(features.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

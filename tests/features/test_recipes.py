@@ -31,7 +31,7 @@ def test_pitch_of_the_tutorials_sample_is_the_published_one_exactly(shared_data,
     assert pitch == 163.33333333333334 == published[0]
 
 
-def test_mfcc_of_the_tutorials_sample_are_as_near_the_published_ones_as_anyone_came(shared_data, published):
+def test_mfcc_of_the_tutorials_sample_are_close_to_the_published_ones(shared_data, published):
     # FACTS: median 1.4, maximum 2.3, on coefficients that span -612 to 118; the authors' resampler is not known.
     distance = np.abs(tutorial_mfcc(*read_clip(shared_data / "tutorial_sample" / "test.wav")).ravel() - published[1:])
     assert np.median(distance) < 1.41
@@ -55,12 +55,12 @@ def test_pitch_agrees_with_the_autocorrelation_by_its_definition():
     assert autocorrelation_pitch(x, 8000) == 8000 / (lag + 2)
 
 
-def test_pitch_does_not_know_the_scale():
+def test_pitch_does_not_depend_on_the_scale():
     x = np.random.default_rng(1).normal(size=4000)
     assert autocorrelation_pitch(x, 16_000) == autocorrelation_pitch(x / 32767, 16_000)
 
 
-def test_mfcc_hear_five_seconds_and_no_more():
+def test_mfcc_use_the_first_five_seconds_alone():
     x = np.random.default_rng(2).normal(size=7 * 8000).astype(np.float32)
     longer, cut = tutorial_mfcc(x, 8000), tutorial_mfcc(x[: 6 * 8000], 8000)
     assert longer.shape == (10, 11)
@@ -156,7 +156,7 @@ def test_a_stamp_that_is_measured_differently_here_is_refused():
             "a model .* with other settings .*hop 160 and 320",
         ),
         (stamp | {"recipe": "wavelets"}, "there is no recipe 'wavelets'"),
-        ({}, "not known here"),
+        ({}, "a recipe that this version does not have"),
     ]:
         with pytest.raises(ValueError, match=words):
             recipe_from(other, "a model")

@@ -1,25 +1,31 @@
+"""An extraction that is resumed ends with the same bytes as one that was never interrupted, and repeats no finished work."""
+
 import os
-import random
-import signal
-import subprocess
-import sys
-import tracemalloc
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 
-import features
-from features.corpora import Utterance, windows
+from features.corpora import Utterance
 from features.extraction import extract
 from features.recipes import TUTORIAL, Recipe, recipe_named
-from features.store import CLIPS_PER_SHARD, read_shard, shard_path
+from features.store import read_shard, shard_path
 
 FRAMES = recipe_named("frames")
 RATE = 16_000
-REST = 6
-CLIPS = 3 * CLIPS_PER_SHARD + REST
+SHARD, REST = 8, 6  # clips in a shard, here; and in the last one
+CLIPS = 3 * SHARD + REST
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_shards():
+    """Shards of 8 clips in place of 64: four shards then need 30 clips."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("features.extraction.CLIPS_PER_SHARD", SHARD)
+        patch.setattr("features.store.CLIPS_PER_SHARD", SHARD)
+        yield
 
 
 def contents(folder):
@@ -31,114 +37,80 @@ def noise(seed, seconds=0.3):
     return np.random.default_rng(seed).uniform(-0.3, 0.3, round(seconds * RATE))
 
 
-@pytest.fixture
-def clips(tmp_path):
-    """Four shards of clips of 0.3 s, and one in each that is broken."""
-    (tmp_path / "corpus").mkdir()
-    made = []
+def write_clips(folder):
+    """Four shards of clips of 0.3 s, one broken clip in each."""
+    folder.mkdir()
+    clips = []
     for n in range(CLIPS):
-        path = tmp_path / "corpus" / f"{n:03d}.wav"
-        if n % CLIPS_PER_SHARD == 5:
+        path = folder / f"{n:03d}.wav"
+        if n % SHARD == 5:
             path.write_bytes(b"broken")
         else:
             sf.write(path, noise(n), RATE)
-        made.append(Utterance(path, f"speaker {n % 9}", ("male", "female")[n % 2]))
-    return made
+        clips.append(Utterance(path, f"speaker {n % 9}", ("male", "female")[n % 2]))
+    return clips
 
 
-KILLED = """
-import os, signal, sys, threading
-from pathlib import Path
-from features.corpora import Utterance
-from features.extraction import extract
-from features.recipes import recipe_named
-
-def progress(done, total, seconds):
-    if done == int(sys.argv[4]):
-        threading.Timer(float(sys.argv[5]), lambda: os.killpg(0, signal.SIGKILL)).start()
-
-if __name__ == "__main__":
-    files = sorted(Path(sys.argv[1]).iterdir())
-    clips = [Utterance(f, f"speaker {n % 9}", ("male", "female")[n % 2]) for n, f in enumerate(files)]
-    extract(clips, sys.argv[2], jobs=2, progress=progress, recipe=recipe_named(sys.argv[3]))
-    os.killpg(0, signal.SIGKILL)  # it was faster than its killer
-"""
+@pytest.fixture
+def clips(tmp_path):
+    """Clips in tmp_path/corpus whose recordings a test may change."""
+    return write_clips(tmp_path / "corpus")
 
 
-def kill_while_extracting(corpus, out, recipe, after_clips, delay):
-    """Extract in a process group of its own, and kill all of it `delay` s after so many clips."""
-    script = out.parent / "killed.py"
-    script.write_text(KILLED)
-    ended = subprocess.run(
-        [sys.executable, script, corpus, out, recipe, str(after_clips), str(delay)],
-        env=os.environ | {"PYTHONPATH": str(Path(features.__file__).parents[1])},
-        start_new_session=True,
-        check=False,
-    )
-    assert ended.returncode == -signal.SIGKILL
+@pytest.fixture(scope="module")
+def constant_clips(tmp_path_factory):
+    """The same clips for tests that do not change the recordings."""
+    return write_clips(tmp_path_factory.mktemp("constant") / "corpus")
 
 
-@pytest.mark.skipif(os.name != "posix", reason="process groups are killed")
-def test_an_extraction_that_was_killed_again_and_again_ends_as_one_that_was_not(clips, tmp_path):
-    out, left = tmp_path / "out", []
-    for after_clips, delay in [(CLIPS // 2, 0.01), (CLIPS, 0.002)]:
-        kill_while_extracting(tmp_path / "corpus", out, "tutorial", after_clips, delay)
-        left.append(len(list((out / "shards").glob("*.safetensors"))))
-    assert left == sorted(left)
-    assert 0 < left[0] < 4  # it was killed in the middle
-    result = extract(clips, out)
-    assert result.measured <= CLIPS - CLIPS_PER_SHARD * (left[-1] - 1)  # what stood was not done again
-    extract(clips, tmp_path / "whole", jobs=3)
-    assert contents(out) == contents(tmp_path / "whole")
+@pytest.fixture(scope="module")
+def extracted(constant_clips, tmp_path_factory):
+    """{recipe: its finished extraction of the constant clips}. Not to be changed."""
+    folder = tmp_path_factory.mktemp("extracted")
+    return {
+        recipe.name: extract(constant_clips, folder / recipe.name, recipe=recipe).out for recipe in (TUTORIAL, FRAMES)
+    }
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="process groups are killed")
-def test_twenty_kills_at_random_moments_change_no_byte(clips, tmp_path):
-    rng = random.Random(0)
-    moments = [(rng.randint(0, CLIPS), rng.uniform(0.0, 0.05)) for _ in range(16)]
-    moments += [(CLIPS, delay) for delay in (0.0, 0.002, 0.005, 0.01)]  # while manifest and tables are written
-    extract(clips, tmp_path / "whole", recipe=FRAMES)
-    expected, left = contents(tmp_path / "whole"), set()
-    for n, (after_clips, delay) in enumerate(moments):
-        out = tmp_path / f"out{n}"
-        kill_while_extracting(tmp_path / "corpus", out, "frames", after_clips, delay)
-        left.add(len(list((out / "shards").glob("*.safetensors"))))
-        extract(clips, out, jobs=2, recipe=FRAMES)
-        assert contents(out) == expected, (after_clips, delay)
-    assert {1, 2, 3} & left  # some were killed in the middle
+@pytest.fixture
+def tutorial(extracted, tmp_path):
+    """A finished extraction of the constant clips by the tutorial's recipe; a test may change it."""
+    return Path(shutil.copytree(extracted["tutorial"], tmp_path / "out"))
 
 
-def test_a_shard_that_is_there_is_not_measured_again(clips, tmp_path):
-    said = []
-    extract(clips, tmp_path / "out")
+@pytest.fixture
+def frames(extracted, tmp_path):
+    """A finished extraction of the constant clips by the recipe frames; a test may change it."""
+    return Path(shutil.copytree(extracted["frames"], tmp_path / "out"))
+
+
+def test_a_shard_that_is_there_is_not_measured_again(constant_clips, tutorial, extracted):
+    messages = []
     for number in (1, 3):
-        shard_path(tmp_path / "out", number).unlink()
-    (tmp_path / "out" / "manifest.jsonl").unlink()
-    before = contents(tmp_path / "out")
-    result = extract(clips, tmp_path / "out", say=said.append)
-    assert (result.clips, result.measured) == (CLIPS, CLIPS_PER_SHARD + REST)
-    assert said == [f"resuming: {2 * CLIPS_PER_SHARD} of {CLIPS} clips are there, {CLIPS_PER_SHARD + REST} to measure"]
-    assert contents(tmp_path / "out") | before == contents(tmp_path / "out")
+        shard_path(tutorial, number).unlink()
+    (tutorial / "manifest.jsonl").unlink()
+    kept = {number: shard_path(tutorial, number).stat().st_mtime_ns for number in (0, 2)}
+    result = extract(constant_clips, tutorial, say=messages.append)
+    assert (result.clips, result.measured) == (CLIPS, SHARD + REST)
+    assert messages == [f"resuming: {2 * SHARD} of {CLIPS} clips are there, {SHARD + REST} to measure"]
+    assert contents(tutorial) == contents(extracted["tutorial"])
+    assert {number: shard_path(tutorial, number).stat().st_mtime_ns for number in (0, 2)} == kept
 
 
-def test_a_run_with_nothing_to_do_says_so_and_touches_nothing(clips, tmp_path):
-    extract(clips, tmp_path / "out", recipe=FRAMES)
-    files = [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
-    before, said = [p.stat().st_mtime_ns for p in files], []
-    result = extract(clips, tmp_path / "out", recipe=FRAMES, say=said.append)
-    assert said == [f"nothing to do: all {CLIPS} clips are there, and no recording has changed since"]
+def test_a_run_with_nothing_to_do_says_so_and_touches_nothing(constant_clips, frames):
+    files = [p for p in frames.rglob("*") if p.is_file()]
+    before, messages = [p.stat().st_mtime_ns for p in files], []
+    result = extract(constant_clips, frames, recipe=FRAMES, say=messages.append)
+    assert messages == [f"nothing to do: all {CLIPS} clips are there, and no recording has changed since"]
     assert [p.stat().st_mtime_ns for p in files] == before
     assert (result.clips, result.measured, len(result.failed)) == (CLIPS, 0, 4)
 
 
-def test_a_damaged_shard_is_made_again(clips, tmp_path):
-    extract(clips, tmp_path / "out")
-    before = contents(tmp_path / "out")
-    path = shard_path(tmp_path / "out", 2)
+def test_a_damaged_shard_is_made_again(constant_clips, tutorial, extracted):
+    path = shard_path(tutorial, 2)
     path.write_bytes(path.read_bytes()[:-100])
-    assert extract(clips, tmp_path / "out").measured == CLIPS_PER_SHARD
-    assert contents(tmp_path / "out") == before
+    assert extract(constant_clips, tutorial).measured == SHARD
+    assert contents(tutorial) == contents(extracted["tutorial"])
 
 
 @pytest.mark.parametrize("how", ["another size", "the same size", "moved in its place"])
@@ -154,7 +126,7 @@ def test_a_recording_that_has_changed_is_measured_again_and_no_other(clips, tmp_
         sf.write(changed, noise(1000, 0.3 if how == "the same size" else 0.4), RATE)
     assert extract(clips, tmp_path / "out").measured == 1
     after = list(read_shard(tmp_path / "out", 0).clips())
-    assert [n for n in range(CLIPS_PER_SHARD) if before[n][0].sha256 != after[n][0].sha256] == [7]
+    assert [n for n in range(SHARD) if before[n][0].sha256 != after[n][0].sha256] == [7]
     extract(clips, tmp_path / "whole")
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
@@ -185,14 +157,16 @@ def test_a_recording_that_is_replaced_while_it_is_measured_is_measured_as_it_is_
     sf.write(tmp_path / "modules" / "new.wav", noise(1000), RATE)
     (tmp_path / "modules" / "old.wav").symlink_to(loud)
     extract(clips, tmp_path / "out", recipe=recipe)
+    assert not (tmp_path / "modules" / "new.wav").exists()  # it has taken the other's place
     extract(clips, tmp_path / "whole", recipe=recipe)
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
 def test_a_recording_that_is_replaced_between_its_measuring_and_its_shards_writing_is_noticed(clips, tmp_path):
     def replace(done, total, seconds):
-        if done == 10:  # in order by one worker: clip 7 is done, its shard not
-            sf.write(tmp_path / "corpus" / "007.wav", noise(1000), RATE)
+        if done == 5:  # in order by one worker: clip 3 is measured, its shard not written
+            assert not shard_path(tmp_path / "out", 0).exists()
+            sf.write(tmp_path / "corpus" / "003.wav", noise(1000), RATE)
 
     extract(clips, tmp_path / "out", progress=replace)
     assert extract(clips, tmp_path / "out").measured == 1
@@ -220,7 +194,7 @@ def test_failed_clips_are_tried_again_on_request_and_only_they(clips, tmp_path, 
     import flaky
 
     recipe = Recipe("frames", ("x",), "float32", {}, flaky.measure)
-    for n in (CLIPS_PER_SHARD + 2, CLIPS_PER_SHARD + 3):
+    for n in (SHARD + 2, SHARD + 3):
         sf.write(tmp_path / "corpus" / f"{n:03d}.wav", 3 * noise(n), RATE)
     (tmp_path / "modules" / "down").touch()
     out = tmp_path / "out"
@@ -232,7 +206,7 @@ def test_failed_clips_are_tried_again_on_request_and_only_they(clips, tmp_path, 
     result = extract(clips, out, recipe=recipe, retry_failed=True)
     assert (result.measured, len(result.failed)) == (4 + 2, 4)  # four are broken, and stay so
     assert [shard.read_bytes() != content for shard, content in zip(shards, before, strict=True)] == [0, 1, 0, 0]
-    assert f"{CLIPS_PER_SHARD + 3:03d}.wav" not in (out / "failed.csv").read_text()
+    assert f"{SHARD + 3:03d}.wav" not in (out / "failed.csv").read_text()
     extract(clips, tmp_path / "whole", recipe=recipe)
     assert contents(out) == contents(tmp_path / "whole")
 
@@ -243,72 +217,52 @@ def test_failed_clips_are_tried_again_on_request_and_only_they(clips, tmp_path, 
         ({"recipe": recipe_named("frames", pitch="pyin")}, "parameter pitch yin and pyin"),
         ({"recipe": recipe_named("frames", deltas=True)}, "parameter deltas False and True"),
         ({"recipe": TUTORIAL}, "recipe frames and tutorial"),
-        ({"utterances": 30}, f"another list of clips ({CLIPS} and 30 of them)"),
+        ({"utterances": 20}, f"another list of clips ({CLIPS} and 20 of them)"),
     ],
 )
 @pytest.mark.parametrize("finished", [True, False])
-def test_what_was_begun_with_other_settings_is_refused_with_what_differs(clips, tmp_path, other, words, finished):
-    extract(clips, tmp_path / "out", recipe=FRAMES)
+def test_an_extraction_with_other_settings_is_refused_with_what_differs(constant_clips, frames, other, words, finished):
     if not finished:
-        (tmp_path / "out" / "manifest.jsonl").unlink()
-        shard_path(tmp_path / "out", 0).unlink()
-    before = contents(tmp_path / "out")
+        (frames / "manifest.jsonl").unlink()
+        shard_path(frames, 0).unlink()
+    before = contents(frames)
     with pytest.raises(FileExistsError) as caught:
-        extract(clips[: other.get("utterances")], tmp_path / "out", recipe=other.get("recipe", FRAMES))
+        extract(constant_clips[: other.get("utterances")], frames, recipe=other.get("recipe", FRAMES))
     assert f"(there and now: {words}): choose another folder, or replace it with --force" in str(caught.value)
-    assert contents(tmp_path / "out") == before
+    assert contents(frames) == before
 
 
-def test_another_version_of_a_library_is_another_setting(clips, tmp_path, monkeypatch):
-    extract(clips[:4], tmp_path / "out", recipe=FRAMES)
-    own = FRAMES.stamp()["versions"]
-    monkeypatch.setattr("features.recipes.version", lambda library: "99.0" if library == "librosa" else own[library])
-    with pytest.raises(FileExistsError, match=rf"librosa {own['librosa']} and 99\.0\)"):
-        extract(clips[:4], tmp_path / "out", recipe=FRAMES)
+def test_another_version_of_a_library_is_another_setting(constant_clips, frames, monkeypatch):
+    versions = FRAMES.stamp()["versions"]
+    monkeypatch.setattr("features.recipes.version", lambda name: "99.0" if name == "librosa" else versions[name])
+    with pytest.raises(FileExistsError, match=rf"librosa {versions['librosa']} and 99\.0\)"):
+        extract(constant_clips, frames, recipe=FRAMES)
 
 
-def test_force_begins_anew(clips, tmp_path):
-    extract(clips, tmp_path / "out", recipe=FRAMES, csv=True)
-    extract(clips[:8], tmp_path / "out", force=True)
-    extract(clips[:8], tmp_path / "whole")
-    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+def test_force_begins_anew(constant_clips, frames, tmp_path):
+    extract(constant_clips, frames, recipe=FRAMES, csv=True)
+    extract(constant_clips[:8], frames, force=True)
+    extract(constant_clips[:8], tmp_path / "whole")
+    assert contents(frames) == contents(tmp_path / "whole")
 
 
-def test_what_a_killed_run_had_begun_to_write_is_swept_away(clips, tmp_path):
-    extract(clips[:8], tmp_path / "out")
-    before = contents(tmp_path / "out")
-    (tmp_path / "out" / "shards" / ".00000.safetensors.99.tmp").write_bytes(b"half")
-    (tmp_path / "out" / ".manifest.jsonl.99.tmp").write_bytes(b"half")
-    extract(clips[:8], tmp_path / "out")
-    assert contents(tmp_path / "out") == before
+def test_temporary_files_of_a_killed_run_are_removed(constant_clips, tutorial):
+    before = contents(tutorial)
+    (tutorial / "shards" / ".00000.safetensors.99.tmp").write_bytes(b"half")
+    (tutorial / ".manifest.jsonl.99.tmp").write_bytes(b"half")
+    extract(constant_clips, tutorial)
+    assert contents(tutorial) == before
 
 
-def test_tables_of_frames_come_on_request_also_later(clips, tmp_path):
-    extract(clips, tmp_path / "out", recipe=FRAMES)
-    result = extract(clips, tmp_path / "out", recipe=FRAMES, csv=True)
+def test_tables_of_frames_come_on_request_also_later(constant_clips, frames):
+    result = extract(constant_clips, frames, recipe=FRAMES, csv=True)
     assert result.measured == 0
-    assert result.rows == {"male_frames.csv": CLIPS // 2, "female_frames.csv": CLIPS // 2 - 4}  # broken ones
-
-
-@pytest.mark.slow
-def test_memory_does_not_grow_with_the_number_of_clips(tmp_path):
-    # The frames of a clip of 0.5 s are 26 x 23 float32, 2,392 bytes. A quarter of that is room for what does grow: places
-    # in sorted lists, numbers, and what waits for the garbage collector; together some 350 bytes a clip.
-    sf.write(tmp_path / "long.wav", noise(0, 1000), RATE)
-    peaks = {}
-    for count in (200, 2000):
-        clips = windows([Utterance(tmp_path / "long.wav", "a", "male", end_s=count / 2)], 0.5)
-        assert len(clips) == count
-        tracemalloc.start()
-        extract(clips, tmp_path / str(count), jobs=2, recipe=FRAMES)
-        peaks[count] = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-    assert peaks[2000] - peaks[200] < 1800 * 2392 / 4
+    assert result.rows == {"male_frames.csv": CLIPS // 2, "female_frames.csv": CLIPS // 2 - 4}  # four are broken
 
 
 def test_while_an_extraction_is_unfinished_no_table_of_an_earlier_state_stands_there(clips, tmp_path):
     extract(clips, tmp_path / "out")
-    for n in (3, CLIPS_PER_SHARD + 3):
+    for n in (3, SHARD + 3):
         sf.write(tmp_path / "corpus" / f"{n:03d}.wav", noise(1000 + n), RATE)
 
     def stop(done, total, seconds):

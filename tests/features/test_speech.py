@@ -1,4 +1,4 @@
-"""Is there a voice? Sounds that are none get no answer, each with its own reason; voices keep theirs, however recorded."""
+"""Sounds that are not voices are refused, each with its reason; a voice is found however it was recorded."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ TIME = np.arange(4 * RATE) / RATE  # (n,) s
 
 
 def heard(x):
-    """What is found in samples (n,), over a room 50 dB softer."""
+    """The speech found in samples (n,) mixed with room noise 50 dB softer."""
     room = np.random.default_rng(0).standard_normal(len(x))
     return find_speech(frames(0.1 * x / x.std() + 0.1 * 10 ** (-50 / 20) * room, RATE))
 
@@ -73,20 +73,20 @@ def test_a_hum_is_no_voice(mains):
     assert seconds(heard(harmonics(mains))) == 0
 
 
-def test_a_held_tone_is_told_by_its_pitch():
+def test_a_held_tone_is_recognised_by_its_pitch():
     speech = heard(np.sin(2 * np.pi * 200 * TIME))
     assert not speech.voice.any()
     assert speech.tone == "its pitch stands still at 200 Hz: a tone or a hum, not speech"
 
 
-def test_a_melody_is_told_by_its_steps():
+def test_a_melody_is_recognised_by_its_steps():
     notes = 130 * 2 ** (np.array([0, 4, 7, 12, 9, 5, 2, 0]) / 12)  # Hz, half a second each
     speech = heard(harmonics(np.repeat(notes, len(TIME) // len(notes))))
     assert not speech.voice.any()
     assert "moves in steps" in speech.tone
 
 
-def test_vibrato_is_told_by_its_still_spectrum():
+def test_vibrato_is_recognised_by_its_constant_spectrum():
     speech = heard(harmonics(200 * 2 ** (np.sin(2 * np.pi * 3 * TIME) / 12)))
     assert not speech.voice.any()
     assert "hardly changes" in speech.tone
@@ -97,15 +97,15 @@ def rows(voicing, f0, energy):
     return np.column_stack([np.log(f0), voicing, energy, np.zeros((len(f0), 20))])
 
 
-@pytest.mark.parametrize(("pause_s", "told"), [(None, "it sounds for 4.0 s without a break"), (0.2, "")])
-def test_what_glides_and_changes_is_a_voice_only_if_it_breaks_off(pause_s, told):
+@pytest.mark.parametrize(("pause_s", "tone"), [(None, "it sounds for 4.0 s without a break"), (0.2, "")])
+def test_what_glides_and_changes_is_a_voice_only_if_it_breaks_off(pause_s, tone):
     t = np.arange(200) * FRAME_S
     voicing = np.ones(200) if pause_s is None else (t % 1.0 >= pause_s).astype(float)
     x = rows(voicing, 150 * 2 ** (0.5 * np.sin(2 * np.pi * 0.7 * t)), np.full(200, -20.0))
     x[:, 3:] = np.random.default_rng(0).normal(0, 5, (200, 20))
     speech = find_speech(x)
-    assert speech.tone.startswith(told)
-    assert speech.voice.any() == (told == "")
+    assert speech.tone.startswith(tone)
+    assert speech.voice.any() == (tone == "")
 
 
 def test_a_voice_is_what_goes_on_smoothly_for_four_frames():
@@ -124,7 +124,7 @@ def test_a_voice_is_what_goes_on_smoothly_for_four_frames():
     assert list(np.flatnonzero(kept)) == [*range(8, 12), *range(14, 22), *range(26, 30)]
 
 
-def test_softer_by_35_db_is_somebody_else():
+def test_a_sound_more_than_35_db_softer_is_not_the_voice():
     energy = np.r_[np.full(40, -20.0), np.full(10, -56.0)]
     kept = voiced_runs(rows(np.ones(50), np.full(50, 100.0), energy))
     assert kept[:40].all()

@@ -28,7 +28,7 @@ def files(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("corpus")
-    write_corpus(out, speakers=60, test_speakers=2, clips=2, seed=0, jobs=2)
+    write_corpus(out, speakers=2, test_speakers=1, clips=2, seed=0)
     return out
 
 
@@ -37,9 +37,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_corpus_is_the_tutorials_tree_of_16_bit_16_khz_wavs_said_to_be_synthetic(corpus: Path) -> None:
     names = set(files(corpus))
-    assert {"Male/m000/m000_0.wav", "Female/f059/f059_1.wav", "Male Test/m060/m060_0.wav"} < names
-    assert len(names) == 2 * (60 + 2) * 2 + 1
-    info = soundfile.info(corpus / "Female Test/f061/f061_1.wav")
+    assert {"Male/m000/m000_0.wav", "Female/f001/f001_1.wav", "Male Test/m002/m002_0.wav"} < names
+    assert len(names) == 2 * (2 + 1) * 2 + 1
+    info = soundfile.info(corpus / "Female Test/f002/f002_1.wav")
     assert (info.samplerate, info.channels, info.subtype, info.frames) == (16_000, 1, "PCM_16", 80_000)
     notice = (corpus / "SYNTHETIC.txt").read_text(encoding="utf-8")
     assert "synthetic" in notice
@@ -49,7 +49,7 @@ def test_corpus_is_the_tutorials_tree_of_16_bit_16_khz_wavs_said_to_be_synthetic
 
 def test_test_speakers_are_other_individuals(corpus: Path) -> None:
     speakers = [folder.name for folder in corpus.glob("*/*")]
-    assert len(speakers) == len(set(speakers)) == 2 * (60 + 2)
+    assert len(speakers) == len(set(speakers)) == 2 * (2 + 1)
 
 
 def test_same_seed_gives_the_same_bytes_for_any_number_of_jobs_and_another_seed_other_voices(tmp_path: Path) -> None:
@@ -238,8 +238,10 @@ def test_clips_are_loud_enough_unclipped_and_have_pauses(sex: str) -> None:
 # The task
 
 
-def test_a_threshold_on_pitch_does_well_on_unseen_speakers_but_not_too_well(corpus: Path) -> None:
-    clips = [p for sex in ("Male", "Female") for p in sorted((corpus / sex).rglob("*.wav"))]
+@pytest.mark.slow
+def test_a_threshold_on_pitch_does_well_on_unseen_speakers_but_not_too_well(tmp_path: Path) -> None:
+    write_corpus(tmp_path, speakers=60, test_speakers=0, clips=2, seed=0, jobs=2)
+    clips = [p for sex in ("Male", "Female") for p in sorted((tmp_path / sex).rglob("*.wav"))]
     pitch = np.array([autocorrelation_pitch(*soundfile.read(p)) for p in clips])  # (240,) Hz
     female = np.array([p.name[0] == "f" for p in clips])  # (240,)
     chosen_on = np.array([int(p.parent.name[1:]) % 2 == 0 for p in clips])  # (240,) every other speaker

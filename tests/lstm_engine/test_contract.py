@@ -4,8 +4,12 @@ A check is a function of a `Subject`: a way to make one layer. To add a cell or 
 holds of one recurrent layer is then asked of the new one too.
 """
 
+import copy
+import functools
 import json
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,14 +63,9 @@ class Subject(NamedTuple):
     backend: str
     dtype: str
 
-    def built(self, D: int = D, backend: str = "", dtype: str = "", seed: int = 0) -> Any:
-        """A built layer with weights of unit scale, the same for every backend and dtype."""
-        layer = self.make()
-        layer.build((T, D), dtype or self.dtype, backend or self.backend, np.random.default_rng(seed))
-        rng = np.random.default_rng([seed, 1])
-        for w in layer.weights.values():
-            w[...] = rng.standard_normal(w.shape) / np.sqrt(len(w))
-        return layer
+    def built(self, backend: str = "", dtype: str = "") -> Any:
+        """A built layer with weights of unit scale, the same for every backend and dtype; every check gets its own copy."""
+        return copy.deepcopy(built(self.make, backend or self.backend, dtype or self.dtype))
 
     def arrays(self, N: int = N, T: int = T, layer: Any = None) -> tuple[np.ndarray, list[np.ndarray]]:
         """x (N, T, D), and initial states (N, H) for `layer`."""
@@ -74,6 +73,16 @@ class Subject(NamedTuple):
         x = rng.standard_normal((N, T, D)).astype(self.dtype)
         n = sum(len(half.state_names) for half in halves(layer)) if layer else 0
         return x, [rng.standard_normal((N, H)).astype(self.dtype) for _ in range(n)]
+
+
+@functools.lru_cache(maxsize=4)
+def built(make: Callable[[], Any], backend: str, dtype: str) -> Any:
+    layer = make()
+    layer.build((T, D), dtype, backend, np.random.default_rng(0))
+    rng = np.random.default_rng([0, 1])
+    for w in layer.weights.values():
+        w[...] = rng.standard_normal(w.shape) / np.sqrt(len(w))
+    return layer
 
 
 def halves(layer: Any) -> list[Any]:
@@ -92,13 +101,13 @@ def run(
     for half in halves(layer):
         half.rng = np.random.default_rng(5)
         half.reset_states()
-    y, last, tape = layer.run(x, drops(layer), mask, states)
+    y, last, tape = layer.forward(x, drops(layer), mask, states)
     return (y if isinstance(y, list) else [y]), last, tape
 
 
 def backward(layer: Any, tape: Any, dy: list[np.ndarray], dstates: list[np.ndarray]) -> dict[str, np.ndarray]:
     """The gradient of everything that went in, by name."""
-    dx, dinitial, weights = layer.run_backward(tape, dy if len(dy) > 1 else dy[0], dstates)
+    dx, dinitial, weights = layer.backward(tape, dy if len(dy) > 1 else dy[0], dstates)
     return {"x": dx, **{f"initial state {k}": d for k, d in enumerate(dinitial)}, **weights}
 
 
@@ -120,16 +129,6 @@ def assert_alike(got: dict[str, np.ndarray], expected: dict[str, np.ndarray], to
     assert list(got) == list(expected)
     for name, b in expected.items():
         assert np.linalg.norm(got[name] - b) <= tolerance * np.linalg.norm(b), name
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Arrays this small are quickest on one thread, above all on a busy machine; other tests see to several threads."""
-    numba = pytest.importorskip("numba")
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(before)
 
 
 # -- the checks -------------------------------------------------------------------------------------------------------
@@ -172,14 +171,14 @@ def check_same_seed_same_bits(subject: Subject) -> None:
 def check_nothing_that_is_given_is_changed(subject: Subject) -> None:
     layer = subject.built()
     x, states = subject.arrays(layer=layer)
-    given = {"x": x, "mask": MASK.copy(), **dict(enumerate(states)), **layer.weights}
-    before = {name: a.copy() for name, a in given.items()}
-    y, last, tape = run(layer, x, given["mask"], states)
+    inputs = {"x": x, "mask": MASK.copy(), **dict(enumerate(states)), **layer.weights}
+    before = {name: a.copy() for name, a in inputs.items()}
+    y, last, tape = run(layer, x, inputs["mask"], states)
     dy, dlast = upstream(y, 1), upstream(last, 2)
     outputs = {f"{what} {k}": a for what, arrays in (("y", y), ("dy", dy), ("d", dlast)) for k, a in enumerate(arrays)}
     before |= {name: a.copy() for name, a in outputs.items()}
     backward(layer, tape, dy, dlast)
-    for name, a in (given | outputs).items():
+    for name, a in (inputs | outputs).items():
         np.testing.assert_array_equal(a, before[name], err_msg=str(name))
 
 
@@ -197,8 +196,8 @@ def check_gradients_have_the_shapes_of_what_they_are_of(subject: Subject) -> Non
         x, states = subject.arrays(N, T, layer)
         y, last, tape = run(layer, x, None, states)
         gradients = backward(layer, tape, upstream(y, 1), upstream(last, 2))
-        given = {"x": x, **{f"initial state {k}": s for k, s in enumerate(states)}, **layer.weights}
-        assert {n: g.shape for n, g in gradients.items()} == {n: a.shape for n, a in given.items()}
+        inputs = {"x": x, **{f"initial state {k}": s for k, s in enumerate(states)}, **layer.weights}
+        assert {n: g.shape for n, g in gradients.items()} == {n: a.shape for n, a in inputs.items()}
         assert all(g.dtype == subject.dtype and np.isfinite(g).all() for g in gradients.values())
 
 
@@ -213,16 +212,16 @@ def check_gradients_are_the_derivatives(subject: Subject) -> None:
     y, last, tape = run(layer, x, MASK, states)
     up, gradients = [*upstream(y, 1), *upstream(last, 2)], backward(layer, tape, upstream(y, 1), upstream(last, 2))
     twin, h = subject.built(backend="numpy", dtype="float64"), 1e-30
-    given = {"x": x, **{f"initial state {k}": s for k, s in enumerate(states)}, **layer.weights}
+    inputs = {"x": x, **{f"initial state {k}": s for k, s in enumerate(states)}, **layer.weights}
 
     def f(**arrays: np.ndarray) -> complex:
-        arrays = {name: a.astype(np.complex128) for name, a in (given | arrays).items()}
+        arrays = {name: a.astype(np.complex128) for name, a in (inputs | arrays).items()}
         for prefix, half in zip(twin.parts, halves(twin), strict=True):
             half.weights = {name: arrays[prefix + name] for name in half.weights}
         y, last, _ = run(twin, arrays["x"], MASK, [arrays[f"initial state {k}"] for k in range(len(states))])
         return sum((a * u).sum() for a, u in zip([*y, *last], up, strict=True))
 
-    for k, (name, a) in enumerate(given.items()):
+    for k, (name, a) in enumerate(inputs.items()):
         v = np.random.default_rng(k).standard_normal(a.shape)
         derivative = f(**{name: a + 1j * h * v}).imag / h
         along, scale = (gradients[name] * v).sum(), np.linalg.norm(gradients[name]) * np.linalg.norm(v)
@@ -233,10 +232,10 @@ def check_masked_steps_are_not_there(subject: Subject) -> None:
     """What stands at masked steps changes nothing and gets no gradient; a row of nothing ends in the state it began with."""
     layer = subject.built()
     x, states = subject.arrays(layer=layer)
-    other = np.where(MASK[..., None], x, x + 1)
+    other = np.where(MASK[..., None], x, x + 1)  # something else at masked steps
     results = []
-    for given in (x, other):
-        y, last, tape = run(layer, given, MASK, states)
+    for filled in (x, other):
+        y, last, tape = run(layer, filled, MASK, states)
         gradients = backward(layer, tape, upstream(y, 1), upstream(last, 2))
         assert not gradients["x"][~MASK].any()
         for end, start in zip(last, states, strict=False):  # two ways without return_state give none
@@ -300,14 +299,16 @@ def check_config_makes_the_layer_again(subject: Subject) -> None:
         np.testing.assert_array_equal(a, b)
 
 
-def check_a_file_keeps_the_model(subject: Subject, tmp_path: Any) -> None:
+def check_a_file_keeps_the_model(subject: Subject) -> None:
     layer = subject.make()
     if layer.return_state or getattr(layer, "merge_mode", "") is None:
         return  # a Sequential refuses layers with several outputs
     model = le.Sequential([layer], seed=0, dtype=subject.dtype, backend=subject.backend)
     model.build((T, D))
-    model.save(tmp_path / "model.safetensors")
-    again = le.load(tmp_path / "model.safetensors", backend=subject.backend)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        model.save(path)
+        again = le.load(path, backend=subject.backend)
     assert again.layers[0].config() == layer.config()
     assert list(again.weights) == list(model.weights)
     x, _ = subject.arrays()
@@ -319,7 +320,8 @@ def check_a_sequence_in_a_list_is_what_it_is_alone(subject: Subject) -> None:
     layer = subject.make()
     if getattr(layer, "return_state", False) or getattr(layer, "merge_mode", "") is None or layer.stateful:
         return  # no layers for a Sequential, or with a memory of their own
-    model = le.Sequential([layer, le.LSTM(2) if layer.return_sequences else le.Dense(2)], dtype=subject.dtype, seed=0)
+    layers = [layer, le.SimpleRNN(2) if layer.return_sequences else le.Dense(2)]
+    model = le.Sequential(layers, dtype=subject.dtype, backend=subject.backend, seed=0)
     rows = [np.random.default_rng(n).standard_normal((n, D)) for n in (2, 5, 3)]
     if getattr(layer, "go_backwards", False) and layer.return_sequences:
         with pytest.raises(ValueError, match="in reverse"):
@@ -359,20 +361,26 @@ def check_wrong_shapes_are_named_beside_the_right_ones(subject: Subject) -> None
         layer(x, initial_state=[*states, states[0]])
 
 
-CHECKS = [
-    f for name, f in list(globals().items()) if name.startswith("check_") and f is not check_a_file_keeps_the_model
-]
+CHECKS = [f for name, f in list(globals().items()) if name.startswith("check_")]
+IN_FLOAT32 = {  # what the dtype may change; the rest holds in float64, at a tighter tolerance, or knows no dtype
+    check_output_has_the_shape_and_dtype_that_the_layer_promises,
+    check_same_seed_same_bits,
+    check_kernels_give_what_numpy_gives,
+    check_gradients_have_the_shapes_of_what_they_are_of,
+    check_gradients_are_the_derivatives,
+    check_a_file_keeps_the_model,
+}
 
 
 def subjects() -> list[Any]:
     """Every cell with every option, and two ways where that is another thing, on both backends in both dtypes."""
     made: dict[tuple[str, str], Callable[[], Any]] = {}
-    for cell, (cls, own) in CELLS.items():
-        for option, given in OPTIONS.items():
-            made[cell, option] = lambda cls=cls, options=own | given: cls(H, **options)
-        for merge, given in MERGES.items():
+    for cell, (cls, reading) in CELLS.items():
+        for name, options in OPTIONS.items():
+            made[cell, name] = lambda cls=cls, options=reading | options: cls(H, **options)
+        for merge, options in MERGES.items():
             mode = None if merge == "None" else merge
-            made[cell, f"two ways {merge}"] = lambda cls=cls, mode=mode, options=own | given: le.Bidirectional(
+            made[cell, f"two ways {merge}"] = lambda cls=cls, mode=mode, options=reading | options: le.Bidirectional(
                 cls(H, **options), merge_mode=mode
             )
     return [
@@ -384,7 +392,7 @@ def subjects() -> list[Any]:
 
 
 @pytest.mark.parametrize("subject", subjects())
-def test_recurrent_layer_keeps_the_contract(subject, tmp_path):
+def test_recurrent_layer_keeps_the_contract(subject):
     for check in CHECKS:
-        check(subject)
-    check_a_file_keeps_the_model(subject, tmp_path)
+        if subject.dtype == "float64" or check in IN_FLOAT32:
+            check(subject)

@@ -33,19 +33,3 @@ def test_numpy_backend_works_without_numba():
         """
     )
     assert result.stdout.strip() == "(1, 1)", result.stdout + result.stderr
-
-
-def test_compiling_is_announced_once_through_logging(tmp_path):
-    result = run(
-        f"""
-        import os
-        os.environ["NUMBA_CACHE_DIR"] = {str(tmp_path)!r}
-        import numpy as np, lstm_engine as le
-        model = le.Sequential([le.LSTM(3), le.Dense(1)], seed=0)
-        for T in (4, 5):
-            model.predict(np.ones((2, T, 2)), verbose=0)
-        """
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stderr.count("compiling the LSTM's kernels") == 1
-    assert result.stdout == ""

@@ -100,7 +100,7 @@ def test_a_masked_step_s_content_changes_nothing():
     [
         (lambda m: m.fit(pad(ROWS), y, mask=MASK[:, :5]), ValueError, r"mask must have shape \(8, 7\).*\(8, 5\)"),
         (lambda m: m.predict(pad(ROWS), mask=MASK[:3]), ValueError, r"mask must have shape \(8, 7\).*\(3, 7\)"),
-        (lambda m: m.fit(ROWS, y, mask=MASK), ValueError, "has a mask of its own"),
+        (lambda m: m.fit(ROWS, y, mask=MASK), ValueError, "is masked by their lengths"),
         (
             lambda m: m.fit([*ROWS[:2], np.zeros((4, 2))], y[:3]),
             ValueError,

@@ -92,8 +92,8 @@ def test_predict_without_a_tape_gives_what_a_pass_with_one_gives(cell, sequences
     x = x[:rows]
     mask = np.random.default_rng(1).random((rows, 9)) < 0.6 if masked else None
     start = [np.full((rows, 7), 0.3) for _ in layer.state_names]
-    y, states, tape = layer.run(x, False, mask, start)
-    y_lean, states_lean, nothing = layer.run(x, False, mask, start, taped=False)
+    y, states, tape = layer.forward(x, False, mask, start)
+    y_lean, states_lean, nothing = layer.forward(x, False, mask, start, taped=False)
     assert tape is not None
     assert nothing is None
     for a, b in zip([y, *states], [y_lean, *states_lean], strict=True):

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 import lstm_engine as le
-from lstm_engine import passes
 from lstm_engine.activations import ACTIVATIONS
 from lstm_engine.gradient_check import unit_scale
 
@@ -235,14 +234,15 @@ def test_names_that_are_not_there_are_answered_with_those_that_are(batch):
 
 def test_a_trace_keeps_blas_to_one_thread(batch, monkeypatch):
     """Its products are small, and a second thread waits longer for the first than either computes."""
-    from threadpoolctl import threadpool_info
+    from threadpoolctl import threadpool_info, threadpool_limits
 
-    seen, there = [], passes.there
+    seen, forward_pass = [], le.Sequential.forward_pass
 
-    def watched(*arguments):
+    def watched(*arguments, **options):
         seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
-        return there(*arguments)
+        return forward_pass(*arguments, **options)
 
-    monkeypatch.setattr(passes, "there", watched)
-    sequences("LSTM").trace(*batch)
+    monkeypatch.setattr(le.Sequential, "forward_pass", watched)
+    with threadpool_limits(2, "blas"):
+        sequences("LSTM").trace(*batch)
     assert set(seen) == {1}

@@ -1,6 +1,6 @@
-"""What a study of epochs says: its numbers, words that follow from them, a picture and a page.
+"""The report of a study of epochs: its numbers, words that follow from them, a picture and a page.
 
-All figures are balanced accuracies, by clip; a mean and a range are those of the seeds.
+All accuracies are balanced, by clip; a mean and a range are those of the seeds.
 """
 
 from collections.abc import Sequence
@@ -17,47 +17,48 @@ from experiments.tutorial.training import synthetic_note
 
 TUTORIAL_EPOCHS = 20
 MARKS = (TUTORIAL_EPOCHS, 50, 100, 200)
-CLOSE = 0.01  # of the highest mean: what is nearer than that differs by the seeds' chance
-TABLE_TITLE = "Balanced accuracy after so many epochs: mean and range of the seeds"
+CLOSE = 0.01  # of the highest mean: smaller differences are within the chance of the seeds
+TABLE_TITLE = "Balanced accuracy by number of epochs: mean and range of the seeds"
 PARTS = {"train": "training clips", "held_out": "held-out speakers"}
+CURVES = (
+    "Lines are means over the seeds, bands reach from the lowest seed to the highest: look for where orange stops rising "
+    "while blue continues."
+)
 NOTE = (
-    "The band holds the seeds; other held-out speakers would move a curve as a whole. Every point is where a training of so "
-    "many epochs ends, since the learning rate stays as it is. Nothing is chosen here: who takes the epoch at which a "
-    "held-out curve is highest has chosen it on those speakers, and its figure is better than new speakers will give. Choose "
-    "on folds of the training speakers, and judge on others, once."
+    "The band shows how much the seed matters; with other held-out speakers a curve would move as a whole. Every point is "
+    "where a training of so many epochs ends, because the learning rate is constant. Nothing is chosen here. The epoch at "
+    "which a held-out curve is highest would be chosen on those speakers, and its accuracy is better than new speakers will "
+    "give. Choose the epochs on folds of the training speakers, and evaluate on other speakers, once."
 )
 
 
-def write(run: Run, subjects: Sequence[Subject], table: pd.DataFrame, command: str) -> dict[str, Any]:
+def write(run: Run, table: pd.DataFrame, subjects: Sequence[Subject], command: str) -> dict[str, Any]:
     """Writes epochs.png, epochs.json and report.html beside epochs.csv; returns what epochs.json holds."""
-    found = {subject.name: summary(table[table["what"] == subject.name]) for subject in subjects}
-    result = {
+    numbers: dict[str, Any] = {
         "epochs": int(table["epoch"].max()),
         "seeds": int(table["seed"].nunique()),
         "subjects": {
-            s.name: {"title": s.title, "held_out": s.held_out, "threshold": list(s.threshold)} | found[s.name]
+            s.name: {"title": s.title, "held_out": s.held_out, "threshold": list(s.threshold)}
+            | summary(table[table["what"] == s.name])
             for s in subjects
         },
     }
-    result["words"] = verdict(result)
-    fig = picture(subjects, table)
-    run.write("epochs.png", pictures.png(fig))
-    run.write_json("epochs.json", result)
+    numbers["words"] = verdict(numbers)
+    figure = pictures.png(picture(subjects, table))
+    run.write("epochs.png", figure)
+    run.write_json("epochs.json", numbers)
     parts = [
-        page.paragraph(result["words"], "lead"),
+        page.paragraph(numbers["words"], "lead"),
         *synthetic_note(any(subject.synthetic for subject in subjects)),
-        pictures.inline(
-            fig, "Lines are means over the seeds, bands from the lowest seed to the highest: look for where orange stops "
-            "rising and blue goes on."
-        ),
+        pictures.inline(figure, CURVES),
         page.paragraph(NOTE),
         page.heading(TABLE_TITLE),
-        page.table(frame(result)),
-    ]  # fmt: skip
-    for subject in result["subjects"].values():
+        page.table(frame(numbers)),
+    ]
+    for subject in numbers["subjects"].values():
         parts += [page.heading(subject["title"]), page.paragraph(words(subject))]
     run.write("report.html", page.page("More epochs", parts, footer(command)))
-    return result
+    return numbers
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -100,7 +101,7 @@ def _curves(table: pd.DataFrame, part: str, figure: str) -> pd.DataFrame:
 
 
 def _changes(curve: pd.DataFrame, start: int, last: int) -> list[float]:
-    """By seed; what differs by rounding alone does not differ."""
+    """By seed; a difference of rounding is 0."""
     changes: list[float] = np.round(curve.loc[last] - curve.loc[start], 9).tolist()
     return changes
 
@@ -109,11 +110,11 @@ def _spread(values: pd.Series) -> dict[str, float]:
     return {"mean": float(values.mean()), "low": float(values.min()), "high": float(values.max())}
 
 
-def frame(result: dict[str, Any]) -> pd.DataFrame:
+def frame(numbers: dict[str, Any]) -> pd.DataFrame:
     """The table: a row for each subject and mark, a column for each part."""
-    last = result["epochs"]
+    last = numbers["epochs"]
     rows = {}
-    for subject in result["subjects"].values():
+    for subject in numbers["subjects"].values():
         for mark in [*(m for m in MARKS if m < last), last]:
             at = subject["at"][mark]
             rows[f"{subject['title']}: {mark}"] = {PARTS[part]: _cell(at[part]) for part in PARTS}
@@ -129,9 +130,9 @@ def _cell(spread: dict[str, float]) -> str:
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
-def verdict(result: dict[str, Any]) -> str:
-    """The study's answer in a sentence or two."""
-    subjects = list(result["subjects"].values())
+def verdict(numbers: dict[str, Any]) -> str:
+    """The study's result in a sentence."""
+    subjects = list(numbers["subjects"].values())
     start, last = subjects[0]["start"], subjects[0]["last"]
     ways = []
     for subject in subjects:
@@ -141,7 +142,7 @@ def verdict(result: dict[str, Any]) -> str:
 
 
 def moved(changes: Sequence[float]) -> str:
-    """Where the seeds went: "higher in every seed, +.021 on average (+.010 to +.032)"."""
+    """How the seeds changed: "higher in every seed, +0.021 on average (+0.010 to +0.032)"."""
     n = len(changes)
     higher, lower = sum(c > 0 for c in changes), sum(c < 0 for c in changes)
     if n == 1:
@@ -154,14 +155,14 @@ def moved(changes: Sequence[float]) -> str:
 
 
 def words(subject: dict[str, Any]) -> str:
-    """One subject's course in sentences."""
+    """One subject's curves in sentences."""
     start, last, reached, highest = subject["start"], subject["last"], subject["reached"], subject["highest"]
     at = subject["at"]
     first, end = at[start], at[last]
     name, threshold = subject["threshold"]
     text = [
         f"Held out: {subject['held_out']}. Their balanced accuracy is {_cell(first['held_out'])} after epoch {start} and "
-        f"{_cell(end['held_out'])} after epoch {last}: {moved(subject['changes'])}. On the clips learnt from it goes from "
+        f"{_cell(end['held_out'])} after epoch {last}: {moved(subject['changes'])}. On the training clips it goes from "
         f"{_f(first['train']['mean'])} to {_f(end['train']['mean'])}."
     ]
     if highest["epoch"] == last:
@@ -179,19 +180,19 @@ def words(subject: dict[str, Any]) -> str:
 
 
 def loss_words(loss: dict[str, Any]) -> str:
-    """What became of the probabilities."""
+    """How the probabilities changed."""
     way = f"The held-out log loss goes from {loss['first']:.3f} to {loss['last']:.3f}: {moved(loss['changes'])}"
     return f"{way}; the probabilities have become worse." if min(loss["changes"]) > 0 else f"{way}."
 
 
 def _f(value: float) -> str:
-    """.812, 1.000: as the tables of accuracies have it."""
-    return f"{value:.3f}".removeprefix("0")
+    """0.812, 1.000: as in the tables of accuracies."""
+    return f"{value:.3f}"
 
 
 def _signed(value: float) -> str:
-    """+.021, -.003; what rounds to nothing is +.000."""
-    return f"{round(value, 3) + 0.0:+.3f}".replace("0.", ".", 1)
+    """+0.021, -0.003; what rounds to nothing is +0.000."""
+    return f"{round(value, 3) + 0.0:+.3f}"
 
 
 # -- picture -----------------------------------------------------------------------------------------------------------
@@ -202,9 +203,9 @@ def picture(subjects: Sequence[Subject], table: pd.DataFrame) -> Figure:
     fig, axes = pictures.figure(len(subjects), 4.0)
     lowest = min(table["balanced_accuracy"].min(), *(s.threshold[1] for s in subjects), 0.6)
     for ax, subject in zip(axes, subjects, strict=True):
-        own = table[table["what"] == subject.name]
+        rows = table[table["what"] == subject.name]
         for part, colour in (("train", pictures.BLUE), ("held_out", pictures.ORANGE)):
-            curve = _curves(own, part, "balanced_accuracy")
+            curve = _curves(rows, part, "balanced_accuracy")
             ax.fill_between(curve.index, curve.min(axis=1), curve.max(axis=1), color=colour, alpha=0.2, lw=0)
             ax.plot(curve.index, curve.mean(axis=1), color=colour, lw=1.6, label=PARTS[part])
         ax.axhline(subject.threshold[1], color=pictures.GREY, ls="--", lw=1.2, label="a threshold on pitch alone")

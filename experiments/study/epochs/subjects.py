@@ -1,11 +1,10 @@
 """What a study of epochs trains: the tutorial's tables in two readings, and clips as frames.
 
-Each at a constant learning rate, so that the point at epoch E is where a training of E epochs ends. Frames hold out a fold
-of the training speakers: a study shows the speakers that it holds out again and again, and those that the corpus keeps for
-a test should be heard once.
+All have a constant learning rate, so that the point at epoch E is where a training of E epochs ends. With frames a fold of
+the training speakers is held out: a study evaluates its held-out speakers many times, and the corpus's test speakers should
+be used once.
 """
 
-import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from experiments.reports.scores import balanced_accuracy
+from experiments.study.seeds import digest_of_files
 from experiments.tutorial.task import VoiceTask, batches, read_task, recipe_of, voice_model
 from experiments.voices import clip_model
 from experiments.voices.baselines import F0Threshold, f0_statistic
@@ -35,10 +35,10 @@ AfterEpoch = Callable[[int, Answers], None]
 
 @dataclass(frozen=True)
 class Subject:
-    """What is trained: `train(seed, epochs, after_epoch)` tells what the network answers after every epoch.
+    """What is trained: `train(seed, epochs, after_epoch)` calls after_epoch with the network's answers after every epoch.
 
     title and held_out are for readers. threshold: a threshold on pitch in words, and its balanced accuracy on the same
-    held-out speakers. made_from: what another run must share for its rows to stand beside these, as JSON values.
+    held-out speakers. made_from: what the rows depend on except epochs and seed, as JSON values.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Subject:
 
 
 def table_subjects(folder: str | Path) -> list[Subject]:
-    """The tutorial's reading, raw, and the one that serves the tables best: the network and the split of `compare`."""
+    """The tutorial's reading, raw, and the reading that suits the tables best: the network and the split of `compare`."""
     _, synthetic = recipe_of(folder)
     files = [path(p) for sex in LABELS for p in [features_path(folder, sex)] for path in (Path, rows_path)]
     subjects = []
@@ -63,14 +63,14 @@ def table_subjects(folder: str | Path) -> list[Subject]:
         ("11x11", "(N, 11, 11) standardised", "frames", True),
     ):
         task = read_task(folder, reading, scale)
-        hz, said = task.pitch_baseline(task.held_out)
+        hz, predicted = task.pitch_baseline(task.held_out)
         subjects.append(
             Subject(
                 name, title,
                 held_out=f"{len(task.held_out)} clips of {_people(task.held_out.speakers)}; {len(task.train)} to learn from",
-                threshold=(f"pitch below {hz:.0f} Hz", balanced_accuracy(task.held_out.labels, said)),
+                threshold=(f"pitch below {hz:.0f} Hz", balanced_accuracy(task.held_out.labels, predicted)),
                 synthetic=synthetic,
-                made_from={"data": digest(files), "batch_size": BATCH_SIZE},
+                made_from={"data": digest_of_files(files), "batch_size": BATCH_SIZE},
                 train=partial(train_on_tables, task),
             )
         )  # fmt: skip
@@ -84,14 +84,14 @@ def train_on_tables(task: VoiceTask, seed: int, epochs: int, after_epoch: AfterE
     X, y = parts["train"]
     for epoch, order in enumerate(batches(len(y), BATCH_SIZE, epochs, seed), start=1):
         model.fit(X, y, order=[order], verbose=0)
-        after_epoch(epoch, {k: (own, logit(model.predict(x, verbose=0)[:, 0])) for k, (x, own) in parts.items()})
+        after_epoch(epoch, {k: (labels, logit(model.predict(x, verbose=0)[:, 0])) for k, (x, labels) in parts.items()})
 
 
 # -- clips as frames ---------------------------------------------------------------------------------------------------
 
 
 def frames_subject(folder: str | Path) -> Subject:
-    """Clips as frames, held out by folds of the training speakers: a split's other speakers stay unheard."""
+    """Clips as frames, held out by folds of the training speakers; the speakers of other splits are not used."""
     recipe = open_store(folder).stamp["recipe"]
     if recipe != "frames":
         raise ValueError(f"{folder} was measured by the recipe {recipe}: --frames needs one by the recipe frames")
@@ -104,19 +104,19 @@ def frames_subject(folder: str | Path) -> Subject:
             stacklevel=2,
         )
     fold = speaker_folds(clips.labels, clips.speakers, FOLDS, seed=0)
-    f0, said = f0_statistic(clips), np.zeros(len(clips), int)
+    f0, predicted = f0_statistic(clips), np.zeros(len(clips), int)
     for k in range(FOLDS):
         refuse_leaks(clips.take(fold != k), clips.take(fold == k))
         threshold = F0Threshold.fit(f0[fold != k], clips.labels[fold != k])
-        said[fold == k] = threshold.scores(f0[fold == k]) > 0
+        predicted[fold == k] = threshold.scores(f0[fold == k]) > 0
     settings = replace(Settings(), last_rate=1.0)
-    trained = {name: value for name, value in asdict(settings).items() if name != "epochs"}  # which the study gives
+    trained = {name: value for name, value in asdict(settings).items() if name != "epochs"}  # which the study sets
     return Subject(
         "frames", "frames (not augmented)",
         held_out=f"one of {FOLDS} folds of {len(clips)} clips of {_people(clips.speakers)}, another with each seed",
-        threshold=("F0 threshold", balanced_accuracy(clips.labels, said)),
+        threshold=("F0 threshold", balanced_accuracy(clips.labels, predicted)),
         synthetic=(Path(folder) / "SYNTHETIC.txt").exists(),
-        made_from={"data": digest([Path(folder) / MANIFEST]), "settings": trained},
+        made_from={"data": digest_of_files([Path(folder) / MANIFEST]), "settings": trained},
         train=partial(train_on_frames, clips, fold, settings),
     )  # fmt: skip
 
@@ -129,18 +129,9 @@ def train_on_frames(
     parts = {"train": clips.take(~held_out), "held_out": clips.take(held_out)}
 
     def ask(epoch: int, model: ClipModel) -> None:
-        after_epoch(epoch, {part: (own.labels, model.log_odds(own)) for part, own in parts.items()})
+        after_epoch(epoch, {name: (part.labels, model.log_odds(part)) for name, part in parts.items()})
 
     clip_model.train(parts["train"], replace(settings, epochs=epochs), seed, after_epoch=ask)
-
-
-def digest(paths: list[Path]) -> str:
-    """SHA-256 over the contents of the files that are there."""
-    total = hashlib.sha256()
-    for path in paths:
-        if path.exists():
-            total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()
 
 
 def _people(speakers: np.ndarray) -> str:

@@ -1,21 +1,18 @@
 """The study: rates from training speakers; then the trainings that are reported, which alone ask the test speakers."""
 
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from experiments.reports.run import Run
+from experiments.study.choosing import tried
 from experiments.study.gap import report
 from experiments.study.gap.cells import CELLS
-from experiments.study.gap.choosing import Plan, jobs, search, trial
-from experiments.study.gap.settings import Condition, Settings
-from experiments.study.gap.training import arrival, train
-from experiments.study.seeds import Stage, begin, gather, silent, standing
-from experiments.study.spoken_digits import clips_of
-from features.digits import Digits
+from experiments.study.gap.settings import Choice, Plan, Settings, choice_of
+from experiments.study.gap.training import arrival, final, trial
+from experiments.study.seeds import Job, Result, Stage, begin, command_line, digest_of_clips, gather, silent, standing
+from experiments.study.tasks.late_digits import Condition, clips_of
 
 COMMAND = "study gap"
 FULL = Plan(
@@ -27,60 +24,85 @@ QUICK = Plan(gaps=(0, 20), others=(), choice_seeds=(100,))
 QUICK_CELLS, QUICK_SEEDS = ("rnn", "lstm1"), 1
 
 
-def study(
+def study(*arguments: Any, **options: Any) -> dict[str, Any]:
+    """`train`, and a report of it: report.html, gap.json, gap.png, trainings.csv. Returns the report's numbers."""
+    return report.write(*train(*arguments, **options))
+
+
+def train(
     digits: str | Path, out: str | Path, seeds: int = 3, cells: tuple[str, ...] = (), silence: str = "drawn",
     quick: bool = False, workers: int = 1, force: bool = False, stage: Stage = silent,
-) -> dict[str, Any]:  # fmt: skip
-    """Trains and reports into `out`: report.html, gap.json, gap.png, trainings.csv, results/. Returns the numbers.
+) -> tuple[Any, ...]:  # fmt: skip
+    """Runs the missing trainings in the folder `out`, and returns what `report.write` takes.
 
     digits: the folder of the Spoken Arabic Digit corpus. cells: keys of `CELLS`, none for all. silence: of `SILENCES`. quick:
-    QUICK's plan, for QUICK_CELLS unless others are named, with QUICK_SEEDS seeds. What is in `out` already is not trained
-    again; seeds that stand there are reported whether asked for or not, and cells are gone on with. FileNotFoundError and
-    ValueError for a folder without that corpus, or a cell that there is not; FileExistsError for an `out` of other clips,
-    settings or gaps; force empties it.
+    QUICK's plan, for QUICK_CELLS unless others are named, with QUICK_SEEDS seeds. What `out` holds already is not trained
+    again: all its seeds are reported, and its cells are continued. FileNotFoundError and ValueError for a folder without
+    that corpus or an unknown cell; FileExistsError for an `out` of other clips, settings or gaps; force empties it.
     """
     plan, settings, folder = QUICK if quick else FULL, Settings(silence=silence), str(digits)
     seeds = min(seeds, QUICK_SEEDS) if quick else seeds
     if unknown := [cell for cell in cells if cell not in CELLS]:
-        raise ValueError(f"there is no cell {', '.join(unknown)}: choose of {', '.join(CELLS)}")
-    every = QUICK_CELLS if quick else tuple(CELLS)
+        raise ValueError(f"there is no cell {', '.join(unknown)}: choose from {', '.join(CELLS)}")
+    default = QUICK_CELLS if quick else tuple(CELLS)
     begun = () if force else _begun(out, plan, settings)
-    cells = tuple(cell for cell in CELLS if cell in (cells or every) or cell in begun)
-    learn, ask = clips_of(folder)
-    made_of = {"training": asdict(settings), "plan": asdict(plan), "clips": fingerprint([learn, ask])}
+    cells = tuple(cell for cell in CELLS if cell in (cells or default) or cell in begun)
+    learnt, asked = clips_of(folder)
+    made_of = {"training": asdict(settings), "plan": asdict(plan), "clips": digest_of_clips([learnt, asked])}
     run = begin(out, COMMAND, made_of, force)
-    choices = search(run, folder, cells, plan, settings, workers, stage)
-    finals = [
-        (f"final-{c.cell}-{c.condition.key}-rate{c.rate}", (folder, c.cell, c.condition, settings, c.rate))
+    choices = choose(run, folder, cells, plan, settings, workers, stage)
+    finals = {
+        f"final-{c.cell}-{c.condition.key}-rate{c.rate}": (folder, c.cell, c.condition, settings, c.rate)
         for c in choices
-    ]
-    gather(run, jobs(finals, train, range(seeds)), workers, stage("Training, for the test speakers"))
-    starts = [
-        (f"arrival-{cell}-gap{gap}", (folder, cell, Condition(gap), settings)) for cell in cells for gap in plan.gaps
-    ]
-    gather(run, jobs(starts, arrival, range(seeds)), workers, stage("Following gradients back"))
-    rows = [report.Row(c, standing(run.folder, what)) for c, (what, _) in zip(choices, finals, strict=True)]
-    arrived = [one for what, _ in starts for one in standing(run.folder, what)]
-    options = ["--quick" if quick else f"--seeds {max(len(row.found) for row in rows)}"]
-    options += [f"--cell {cell}" for cell in cells] if cells != every else []
-    options += [f"--silence {silence}"] if silence != "drawn" else []
-    command = " ".join([f"lstm-engine {COMMAND} --digits {digits}", *options])
-    return report.write(run, settings, rows, arrived, ask, quick, command)
+    }
+    gather(run, _jobs(finals, final, seeds), workers, stage("Training, for the test speakers"))
+    starts = {
+        f"arrival-{cell}-gap{gap}": (folder, cell, Condition(gap), settings) for cell in cells for gap in plan.gaps
+    }
+    gather(run, _jobs(starts, arrival, seeds), workers, stage("Following gradients back"))
+    rows = [report.Row(c, standing(run.folder, what)) for c, what in zip(choices, finals, strict=True)]
+    arrived = [result for what in starts for result in standing(run.folder, what)]
+    command = command_line(
+        COMMAND, digits=folder, quick=quick, seeds=None if quick else max(len(row.results) for row in rows),
+        cell=() if cells == default else cells, silence=None if silence == "drawn" else silence,
+    )  # fmt: skip
+    return run, rows, arrived, asked, settings, quick, command
+
+
+def choose(
+    run: Run, folder: str, cells: Sequence[str], plan: Plan, settings: Settings, workers: int, stage: Stage
+) -> list[Choice]:
+    """A rate for each cell in each condition, except for gaps beyond the first at which the cell has learnt nothing."""
+    choices: list[Choice] = []
+    lost: set[str] = set()
+    for condition in plan.conditions:
+        jobs = {
+            cell: {
+                rate: Job(_trial(cell, condition, rate), 0, trial, (folder, cell, condition, settings, rate))
+                for rate in CELLS[cell].rates(settings)
+            }
+            for cell in cells
+            if condition.gap == 0 or cell not in lost
+        }
+        trials = tried(run, jobs, plan.choice_seeds, workers, stage(f"Choosing rates: {condition.words}"))
+        choices += [choice_of(cell, condition, by_rate, settings.guesses) for cell, by_rate in trials.items()]
+        lost |= {choice.cell for choice in choices if choice.condition.gap and not choice.learnt}
+    return choices
+
+
+def _jobs(trainings: dict[str, tuple[Any, ...]], run: Callable[..., Result], seeds: int) -> list[Job]:
+    """Each of the trainings, its arguments by its name, with each seed."""
+    return [Job(what, seed, run, arguments) for what, arguments in trainings.items() for seed in range(seeds)]
+
+
+def _trial(cell: str, condition: Condition, rate: float) -> str:
+    """The name of the results of a rate that is tried."""
+    return f"choice-{cell}-{condition.key}-rate{rate}"
 
 
 def _begun(out: str | Path, plan: Plan, settings: Settings) -> list[str]:
     """The cells of which the folder holds a rate that was tried."""
     first = Condition(plan.gaps[0])
     return [
-        cell for cell in CELLS if any(standing(out, trial(cell, first, rate)) for rate in CELLS[cell].rates(settings))
+        cell for cell in CELLS if any(standing(out, _trial(cell, first, rate)) for rate in CELLS[cell].rates(settings))
     ]
-
-
-def fingerprint(parts: Iterable[Digits]) -> str:
-    """12 hexadecimal digits that tell these clips, and who says what in them, from others."""
-    digest = hashlib.sha256()
-    for clips in parts:
-        digest.update(np.concatenate(clips.sequences).tobytes())
-        for column in (clips.digits, clips.sexes, clips.speakers, [len(x) for x in clips.sequences]):
-            digest.update(" ".join(map(str, column)).encode())
-    return digest.hexdigest()[:12]

@@ -1,8 +1,8 @@
 """What the study trains: task, goal and settings of each row of the paper's tables, beside the row itself.
 
-The figures of the paper are those of Hochreiter & Schmidhuber 1997, Neural Computation 9(8), tables 1 to 9. The modern
-settings are one and the same (`Modern`'s defaults; in 2a a head start, in 2b larger batches and steps), and were chosen on
-seeds of 100 and more.
+The paper's figures are those of Hochreiter & Schmidhuber 1997, Neural Computation 9(8), tables 1 to 9. The modern settings
+are the same for all rows (`Modern`'s defaults; in 2a a head start, in 2b larger batches and steps), and were chosen on seeds
+from 100 on.
 """
 
 from dataclasses import asdict, dataclass
@@ -13,7 +13,8 @@ from experiments.study.lstm1997.cell import Cell1997
 from experiments.study.lstm1997.late_memory import HeadStart
 from experiments.study.lstm1997.modern import Modern
 from experiments.study.networks import Learning
-from experiments.study.tasks import Task, fingerprint
+from experiments.study.seeds import digest_of_task
+from experiments.study.tasks import Task
 from experiments.study.tasks.adding import Adding, Multiplication
 from experiments.study.tasks.long_lags import LongLag, VeryLongLag
 from experiments.study.tasks.reber import EmbeddedReber
@@ -29,8 +30,8 @@ CELLS = ("modern", "1997")
 class Paper:
     """A row of the paper's tables. sequences: how many were needed; wrong: of 2,560, a mean where it is not whole.
 
-    Where it has several networks, sequences is its best one's and most its slowest one's. success: the lowest and the
-    highest share of trials that succeeded.
+    Where the paper has several networks, sequences is of its best one and most of its slowest one. success: the lowest and
+    the highest share of successful trials.
     """
 
     network: str
@@ -43,10 +44,10 @@ class Paper:
 
 @dataclass(frozen=True)
 class Setup:
-    """One row: what is learnt, until when, and by which settings. limit: see `limit_of`.
+    """One row: the task, the goal, and the settings of the networks. limit: see `limit_of`.
 
-    tested: whether 2,560 fresh sequences are answered afterwards. quick: whether `--quick` has it. old: the settings of
-    the cell of 1997, where the study has it do this.
+    tested: whether 2,560 fresh sequences are answered afterwards. quick: whether `--quick` has this row. old: the settings
+    of the cell of 1997, if the study trains it on this task.
     """
 
     experiment: str
@@ -64,9 +65,7 @@ class Setup:
         """Modern, or Cell1997. ValueError where the study has no settings for it."""
         chosen = {"modern": self.modern, "1997": self.old}[cell]
         if chosen is None:
-            raise ValueError(
-                f"{self.task.name} is not among what the cell of 1997 is trained on: leave --cell 1997 out"
-            )
+            raise ValueError(f"{self.task.name} is not among the tasks of the cell of 1997: leave --cell 1997 out")
         return chosen
 
     def limit_of(self, cell: str) -> int:
@@ -74,10 +73,10 @@ class Setup:
         return self.limit * (PATIENCE if cell == "1997" else 1)
 
     def as_json(self, cell: str) -> dict[str, Any]:
-        """All that a result depends on, but the seed; of the task also what it draws and how near an answer must come."""
+        """Everything that a result depends on except the seed; of the task also what it draws and what counts as right."""
         parts = {"task": self.task, "goal": self.goal, "network": self.settings(cell)}
         settings = {name: asdict(part) for name, part in parts.items()}  # type: ignore[call-overload]
-        settings["task"] |= {"within": self.task.within, "draws": fingerprint(self.task)}
+        settings["task"] |= {"within": self.task.within, "draws": digest_of_task(self.task)}
         return settings | {"limit": self.limit_of(cell)}
 
 
@@ -167,11 +166,11 @@ EXPERIMENTS = tuple(dict.fromkeys(setup.experiment for setup in SETUPS))
 
 
 def setups(experiments: tuple[str, ...], cell: str, quick: bool) -> list[Setup]:
-    """The rows to train. ValueError for an experiment or a cell that is not there, or has nothing to do here."""
+    """The rows to train. ValueError for an unknown experiment or cell, or if the cell has none of these."""
     if cell not in CELLS:
         raise ValueError(f"--cell must be {' or '.join(CELLS)}, got {cell!r}")
     if unknown := [name for name in experiments if name not in EXPERIMENTS]:
-        raise ValueError(f"there is no experiment {', '.join(unknown)}: choose of {', '.join(EXPERIMENTS)}")
+        raise ValueError(f"there is no experiment {', '.join(unknown)}: choose from {', '.join(EXPERIMENTS)}")
     wanted = [s for s in SETUPS if s.experiment in (experiments or MUST) and (s.quick or not quick)]
     if cell == "1997":
         wanted = [s for s in wanted if s.old is not None]

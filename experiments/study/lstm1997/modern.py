@@ -1,4 +1,4 @@
-"""The network of today: the engine's LSTM with forget gates, whole gradients by its compiled kernels, and Adam."""
+"""The modern network: the engine's LSTM with forget gates, whole gradients by its compiled kernels, and Adam."""
 
 from dataclasses import dataclass, field, replace
 
@@ -15,8 +15,8 @@ from experiments.study.tasks import Task
 class Modern:
     """Settings. memory: the longest lag that the forget gates' biases are drawn for (chrono initialisation).
 
-    forget_bias, where given, is that of all of them instead, as in Keras (1); ValueError where it is not finite. head_start,
-    where given: outputs hear the inputs too, and at first nothing else.
+    forget_bias: the bias of all of them instead, as in Keras (1); ValueError where it is not finite. head_start: the outputs
+    are also connected to the inputs, and at first to nothing else.
     """
 
     memory: int
@@ -32,8 +32,8 @@ class Modern:
     @property
     def words(self) -> str:
         added = f" beside the inputs, after {self.head_start.sequences:,} sequences" if self.head_start else ""
-        own = self.learning
-        steps = f", batches of {own.batch_size} at a rate of {own.rate:g}" if own != Learning() else ""
+        learning = self.learning
+        steps = f", batches of {learning.batch_size} at a rate of {learning.rate:g}" if learning != Learning() else ""
         return f"{self.units} units{added}{steps}"
 
     def network(self, task: Task, seed: int) -> Network:

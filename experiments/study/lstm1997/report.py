@@ -1,6 +1,7 @@
-"""The study's table beside the paper's, its learning curves, and what the two have not in common, as a page."""
+"""The study's table beside the paper's, its learning curves, and the differences between the two, as a page."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from textwrap import fill
 from typing import Any, NamedTuple
 
@@ -11,103 +12,114 @@ from matplotlib.figure import Figure
 from experiments.reports import page, pictures
 from experiments.reports.run import Run, footer
 from experiments.study.lstm1997.experiments import PATIENCE, Setup
-from experiments.study.solved import OF_SOLVED, percent, share_words, solved_summary, spread_words
-from experiments.study.solving import TESTED
+from experiments.study.seeds import Result
+from experiments.study.solving import (
+    percent,
+    share_words,
+    solved_columns,
+    spread_words,
+    summary_of_seeds,
+    trainings_table,
+)  # fmt: skip
 
 NUMBERS = "lstm1997.json"
-NAMES = {"modern": "the LSTM of today", "1997": "the cell of 1997"}
-TITLE = 40  # letters a line of a panel's title
-
-
-class Row(NamedTuple):
-    """A row of the table, and its trainings, a seed each."""
-
-    setup: Setup
-    cell: str
-    found: list[dict[str, Any]]
-
-
+NAMES = {"modern": "the modern LSTM", "1997": "the cell of 1997"}
+TITLE = 40  # letters per line of a panel's title
 TABLE_TITLE = (
     "Sequences until the paper's criterion is met, and wrong answers to 2,560 fresh ones, of those seeds that met it, beside "
     "the paper's"
 )
 CRITERION = (
-    "The criteria are the paper's. Experiments 4 and 6: the 2,000 most recent sequences all right, each judged before it is "
-    "learnt from (within .04; every output within .3), and their mean absolute error below .01 or .1; these 2,000 are "
-    "counted. Experiment 5: fewer than 140, or 13, of them wrong. Experiment 1: in every string of a training and of a test "
-    "set of 256, the symbols that may come next above all others at every step. Experiment 2: 10,000 right ones running (at "
-    "their end within .25, in 2c .2), which are not counted, since the paper's figures are smaller than that. Experiment 3, "
-    "on a test set of 256: none off by .2 or more (3a), or fewer than 6 (3b), for ST1, and a mean error below .01 (3a) or "
-    ".04 (3b) for ST2; in 3c none off by .1 or more from the target without its noise, and a mean error below .015."
+    "The criteria are the paper's. Experiments 4 and 6: the 2,000 most recent sequences all right, each judged before the "
+    "network learns from it (within 0.04; every output within 0.3), and their mean absolute error below 0.01 or 0.1; these "
+    "2,000 are counted. Experiment 5: fewer than 140, or 13, of them wrong. Experiment 1: in every string of a training and "
+    "of a test set of 256, the possible next symbols above all others at every step. Experiment 2: 10,000 correct sequences "
+    "in a row (at their end within 0.25, in 2c 0.2), which are not counted, because the paper's figures are smaller than "
+    "that. Experiment 3, on a test set of 256: none off by 0.2 or more (3a), or fewer than 6 (3b), for ST1, and a mean error "
+    "below 0.01 (3a) or 0.04 (3b) for ST2; in 3c none off by 0.1 or more from the target without its noise, and a mean error "
+    "below 0.015."
 )
 LIMITS = {
     "modern": (
-        "A training of the LSTM of today has failed after as many sequences as the paper's (40,000 in 1; 200,000 in 2a and "
-        "2b)."
+        "A training of the modern LSTM has failed after as many sequences as the paper's (40,000 in 1; 200,000 in 2a and 2b)."
     ),
     "1997": f"The paper's figures are means, so one of the cell of 1997 has failed only after {PATIENCE} times as many.",
 }
 DIFFERENT = {
     "modern": (
-        "The LSTM of today is not the paper's: it has forget gates, the whole gradient, Adam on small batches, and "
-        "where the paper has sigmoid outputs and squared errors, softmax and cross-entropy for classes, and in 4 and "
-        "5 a linear output. In 2a alone its outputs hear the inputs too, and for the first sequences nothing else, as the "
-        "paper has it in 2a and 2b; and 2b alone is learnt in batches of 16, by larger steps."
+        "The modern LSTM differs from the paper's: it has forget gates, the whole gradient, Adam on small batches, and "
+        "where the paper has sigmoid outputs and squared errors, softmax and cross-entropy for classes, and in 4 and 5 a "
+        "linear output. Only in 2a its outputs are also connected to the inputs, and at first to nothing else, as the paper "
+        "has it in 2a and 2b; and only 2b is learnt in batches of 16, by larger steps."
     ),
     "1997": (
-        "The cell of 1997 is the paper's: no forget gate, blocks of memory cells that share their gates, gates that hear "
-        "each other, sigmoid outputs, squared error, truncated gradient, and plain gradient descent, a step a sequence."
+        "The cell of 1997 is the paper's: no forget gate, blocks of memory cells that share their gates, gates that receive "
+        "each other's outputs, sigmoid outputs, squared error, truncated gradient, and plain gradient descent, one step per "
+        "sequence."
     ),
 }
 CHRONO = (
-    "Its forget gates start open and its input gates shut, by as much as the lag asks that the task may have (chrono "
-    "initialisation), which is knowledge about the task; the paper's input gates start shut by hand to the same end. So "
-    "fewer sequences say nothing about the cell of 1997."
+    "Its forget gates start open and its input gates closed, according to the lag of the task (chrono initialisation), which "
+    "is knowledge about the task; the paper's input gates start closed by hand for the same purpose. So fewer sequences say "
+    "nothing about the cell of 1997."
 )
 BIAS = "All its forget gates start with the bias {}, whatever the task."
 SPREADS = (
-    "Sequences and wrong answers are a mean (lowest to highest) of the seeds that solved the task; those that did not have "
+    "Sequences and wrong answers are the mean (lowest to highest) of the seeds that solved the task; the other seeds have "
     "neither. The interval beside a count of seeds is Wilson's, 95 %."
 )
 QUICK = (
-    "The last command was a quick run, of two seeds and the short rows alone; what the folder held before is shown too. "
-    "Without --quick there are ten seeds, and of experiment 4 the longer sequences too."
+    "The last command was a quick run, with two seeds and only the short rows; earlier results of the folder are shown too. "
+    "Without --quick there are ten seeds, and experiment 4 also has the longer sequences."
 )
 SOURCE = (
-    "The paper's figures are those of its tables 1 to 9, means of 10 to 30 trials, mostly without a range, and were "
-    "checked against its text. Of experiment 1's several networks the best one needed 8,440 sequences, the slowest one "
-    "39,740. Its numbers "
-    "of weights follow from its networks, and agree. Its wrong answers in 3 are given as a fraction of 2,560, hence numbers "
-    "that are not whole."
+    "The paper's figures are those of its tables 1 to 9, means of 10 to 30 trials, mostly without a range, and were checked "
+    "against its text. Of experiment 1's several networks the best one needed 8,440 sequences, the slowest one 39,740. Its "
+    "numbers of weights follow from its networks, and agree. Its wrong answers in 3 are given as a fraction of 2,560, hence "
+    "numbers that are not whole."
 )
+CURVES = (
+    "Mean absolute error at the end of a sequence, by 500 sequences, a line for each seed, until the criterion is met (dot) "
+    "or the training ends without (cross). A dotted line: the sequences that the paper's network needed. Look for the "
+    "plateau of a network that cannot remember yet, and how suddenly it ends."
+)
+
+
+class Row(NamedTuple):
+    """A row of the table, and its trainings, one per seed."""
+
+    setup: Setup
+    cell: str
+    results: list[Result]
 
 
 def write(run: Run, rows: Sequence[Row], quick: bool, commands: Sequence[str]) -> dict[str, Any]:
     """Writes trainings.csv, lstm1997.json, lstm1997.png and report.html; returns what the JSON holds."""
-    result: dict[str, Any] = {"commands": list(commands), "rows": [summary(row) for row in rows]}
-    result["words"] = verdict(result)
+    numbers: dict[str, Any] = {"commands": list(commands), "rows": [summary(row) for row in rows]}
+    numbers["words"] = verdict(numbers)
     cells = list(dict.fromkeys(row.cell for row in rows))
-    fig = picture(rows)
-    run.write("trainings.csv", trainings(rows).to_csv(index=False))
-    run.write("lstm1997.png", pictures.png(fig))
-    run.write_json(NUMBERS, result)
+    figure = pictures.png(picture(rows))
+    labels = ({"experiment": s.experiment, "task": _title(s), "cell": cell} for s, cell, _ in rows)
+    table = trainings_table(
+        zip(labels, (row.results for row in rows), strict=True), "seed sequences wrong trained weights seconds"
+    )
+    run.write("trainings.csv", table.to_csv(index=False))
+    run.write("lstm1997.png", figure)
+    run.write_json(NUMBERS, numbers)
     parts = [
-        page.paragraph(result["words"], "lead"),
+        page.paragraph(numbers["words"], "lead"),
         *([page.paragraph(QUICK, "note")] if quick else []),
         page.heading(TABLE_TITLE),
-        page.table(frame(result).set_index("experiment")),
-        pictures.inline(
-            fig, "Mean absolute error at the end of a sequence, by 500 sequences, a line a seed, until the criterion is met "
-            "(dot) or the training ends without (cross). A dotted line: where the paper's network was done. Look for the "
-            "plateau of a network that cannot remember yet, and how suddenly it leaves it."
-        ),
+        page.table(frame(numbers).set_index("experiment")),
+        pictures.inline(figure, CURVES),
         page.paragraph(" ".join([CRITERION, *(LIMITS[cell] for cell in cells)])),
         page.paragraph(SPREADS),
         *(page.paragraph(f"{DIFFERENT[cell]} {start_words(rows, cell)}".strip()) for cell in cells),
         page.paragraph(SOURCE),
-    ]  # fmt: skip
-    run.write("report.html", page.page("Long Short-Term Memory, 1997, done again", parts, footer("; ".join(commands))))
-    return result
+    ]
+    title = "Long Short-Term Memory (1997), reproduced"
+    run.write("report.html", page.page(title, parts, footer("; ".join(commands))))
+    return numbers
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -115,23 +127,17 @@ def write(run: Run, rows: Sequence[Row], quick: bool, commands: Sequence[str]) -
 
 def summary(row: Row) -> dict[str, Any]:
     """A row of the table as JSON values. solved: seeds that met the goal; within: in no more sequences than the paper."""
-    setup, cell, found = row
-    return solved_summary(found) | {
+    setup, cell, results = row
+    needed = [result["sequences"] for result in results if result["sequences"] is not None]
+    return summary_of_seeds(results) | {
         "experiment": setup.experiment,
         "key": setup.key,
         "cell": cell,
         "task": _title(setup),
         "network": setup.settings(cell).words,
-        "within": sum(f["sequences"] is not None and f["sequences"] <= setup.paper.sequences for f in found),
+        "within": sum(n <= setup.paper.sequences for n in needed),
         "limit": setup.limit_of(cell),
-        "paper": {
-            "network": setup.paper.network,
-            "weights": setup.paper.weights,
-            "sequences": setup.paper.sequences,
-            "most": setup.paper.most,
-            "success": setup.paper.success,
-            "wrong": setup.paper.wrong,
-        },
+        "paper": asdict(setup.paper),
     }
 
 
@@ -143,21 +149,8 @@ def _title(setup: Setup) -> str:
     return f"{setup.task.name}, {goal}" if goal in ("ST1", "ST2") else setup.task.name
 
 
-def trainings(rows: Sequence[Row]) -> pd.DataFrame:
-    """A row a training: what was needed, and how long it took; a seed that did not solve its task has the first two empty."""
-    columns = {"seed": "seed", "sequences": "sequences_if_solved", "wrong": "wrong_if_solved"}
-    columns |= {name: name for name in ("trained", "weights", "seconds")}
-    table = [
-        {"experiment": row.setup.experiment, "task": _title(row.setup), "cell": row.cell}
-        | {shown: one[name] for name, shown in columns.items()}
-        for row in rows
-        for one in row.found
-    ]
-    return pd.DataFrame(table).astype({"sequences_if_solved": "Int64", "wrong_if_solved": "Int64"})
-
-
-def frame(result: dict[str, Any]) -> pd.DataFrame:
-    """The table that is shown: ours, and then the paper's."""
+def frame(numbers: dict[str, Any]) -> pd.DataFrame:
+    """The table on the page: first our columns, then the paper's."""
     return pd.DataFrame(
         [
             {
@@ -165,22 +158,20 @@ def frame(result: dict[str, Any]) -> pd.DataFrame:
                 "cell": row["cell"],
                 "network": row["network"],
                 "weights": f"{row['weights']:,}",
-                "solved": f"{share_words(row)} ({percent(row['solved_interval_95'])})",
-                f"sequences, {OF_SOLVED}": spread_words(row["sequences_of_solved"]),
-                f"wrong of {TESTED:,}, {OF_SOLVED}": spread_words(row["wrong_of_solved"], "{:.1f}"),
-                "s a seed": f"{row['seconds']:.1f}",
+                **solved_columns(row),
+                "s per seed": f"{row['seconds']:.1f}",
                 "paper": row["paper"]["network"],
                 "its weights": _number(row["paper"]["weights"]),
                 "its trials solved": "-" if row["paper"]["success"] is None else percent(row["paper"]["success"]),
                 "its sequences": _papers(row["paper"]),
                 "its wrong": _number(row["paper"]["wrong"]),
             }
-            for row in result["rows"]
+            for row in numbers["rows"]
         ]
     )
 
 
-def narrow(result: dict[str, Any]) -> pd.DataFrame:
+def narrow(numbers: dict[str, Any]) -> pd.DataFrame:
     """The same for a terminal, without the networks; the means are of the seeds that solved the task."""
     rows = [
         {
@@ -191,9 +182,9 @@ def narrow(result: dict[str, Any]) -> pd.DataFrame:
             "paper": _papers(row["paper"]),
             "wrong": "-" if row["wrong_of_solved"] is None else f"{row['wrong_of_solved']['mean']:.1f}",
             "paper's": _number(row["paper"]["wrong"]),
-            "s a seed": f"{row['seconds']:.1f}",
+            "s per seed": f"{row['seconds']:.1f}",
         }
-        for row in result["rows"]
+        for row in numbers["rows"]
     ]
     return pd.DataFrame(rows).set_index("")
 
@@ -210,10 +201,10 @@ def _number(value: float | None) -> str:
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
-def verdict(result: dict[str, Any]) -> str:
+def verdict(numbers: dict[str, Any]) -> str:
     """The answer in sentences: where the criterion was met, where in no more sequences than the paper's, where not."""
-    cells = dict.fromkeys(row["cell"] for row in result["rows"])
-    return " ".join(_verdict(cell, [row for row in result["rows"] if row["cell"] == cell]) for cell in cells)
+    cells = dict.fromkeys(row["cell"] for row in numbers["rows"])
+    return " ".join(_verdict(cell, [row for row in numbers["rows"] if row["cell"] == cell]) for cell in cells)
 
 
 def _verdict(cell: str, rows: list[dict[str, Any]]) -> str:
@@ -228,36 +219,36 @@ def _verdict(cell: str, rows: list[dict[str, Any]]) -> str:
             groups["as few" if row["within"] == row["seeds"] else "more"].append(task)
     words = {
         "as few": "with every seed, in no more sequences than the paper needed:",
-        "more": "with every seed, but some need more sequences than the paper's:",
-        "some": "with some seeds alone:",
+        "more": "with every seed, but some need more sequences than the paper's network:",
+        "some": "with some seeds only:",
         "none": "with no seed within its limit:",
     }
-    said = [f"{words[group]} {'; '.join(tasks)}" for group, tasks in groups.items() if tasks]
+    parts = [f"{words[group]} {'; '.join(tasks)}" for group, tasks in groups.items() if tasks]
     name = NAMES[cell]
-    return f"{name[0].upper()}{name[1:]} meets the paper's criterion {'. And '.join(said)}."
+    return f"{name[0].upper()}{name[1:]} meets the paper's criterion {'. And '.join(parts)}."
 
 
 def start_words(rows: Sequence[Row], cell: str) -> str:
     """How the forget gates start, where there are any."""
     if cell == "1997":
         return ""
-    given = rows[0].setup.modern.forget_bias
-    return CHRONO if given is None else BIAS.format(f"{given:g}")
+    bias = rows[0].setup.modern.forget_bias
+    return CHRONO if bias is None else BIAS.format(f"{bias:g}")
 
 
 # -- picture -----------------------------------------------------------------------------------------------------------
 
 
 def picture(rows: Sequence[Row]) -> Figure:
-    """A panel a row of the table, up to four beside each other."""
+    """A panel for each row of the table, up to four beside each other."""
     across = min(len(rows), 4)
     down = -(-len(rows) // across)
     fig = Figure(figsize=(3.6 * across, 2.7 * down), layout="constrained")
     axes = fig.subplots(down, across, squeeze=False).ravel()
-    for ax, (setup, cell, found) in zip(axes, rows, strict=False):
-        for one in found:
-            n, error = np.array(one["curve"]).T
-            solved = one["sequences"] is not None
+    for ax, (setup, cell, results) in zip(axes, rows, strict=False):
+        for result in results:
+            n, error = np.array(result["curve"]).T
+            solved = result["sequences"] is not None
             ax.plot(n, error, color=pictures.BLUE, lw=0.9, alpha=0.7)
             ax.plot(n[-1], error[-1], color=pictures.ORANGE, marker="o" if solved else "x", ms=4, clip_on=False)
         ax.axvline(setup.paper.sequences, color=pictures.GREY, ls=":", lw=1.4)

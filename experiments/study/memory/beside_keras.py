@@ -15,11 +15,11 @@ from experiments.beside_keras.twins import to_keras
 from experiments.study import solving
 from experiments.study.goals import Network
 from experiments.study.memory import rates
+from experiments.study.memory import settings as shared
 from experiments.study.memory.cells import CELLS
 from experiments.study.memory.settings import TASKS, Settings
-from experiments.study.memory.settings import as_json as as_json_of
 from experiments.study.networks import EngineNetwork
-from experiments.study.seeds import Job, standing
+from experiments.study.seeds import Job, Result, standing
 from experiments.study.tasks import Sequences
 
 TASK, CELL, LAG, SEEDS = "it", "lstm1", 10, 5  # a task of one length: Keras compiles once
@@ -63,25 +63,23 @@ SIDES: dict[str, Callable[[EngineNetwork], Network]] = {
 
 
 def as_json(settings: Settings) -> dict[str, Any]:
-    """All that a result depends on, but the side and the seed."""
-    return as_json_of(settings, TASKS[TASK](LAG)) | {"cell": CELL, "rate": rates.chosen(TASK, CELL, LAG)}
+    """Everything that a result depends on except the side and the seed."""
+    return shared.as_json(settings, TASKS[TASK](LAG)) | {"cell": CELL, "rate": rates.chosen(TASK, CELL, LAG)}
 
 
 def jobs(settings: Settings) -> list[Job]:
-    return [Job(f"beside-{side}", seed, train, (side, settings)) for side in SIDES for seed in range(SEEDS)]
+    return [Job(f"beside-{side}", seed, training, (side, settings)) for side in SIDES for seed in range(SEEDS)]
 
 
-def train(side: str, settings: Settings, seed: int) -> dict[str, Any]:
+def training(side: str, settings: Settings, seed: int) -> Result:
     """One training of a side: see `solving.solve`."""
     task = TASKS[TASK](LAG)
     network = CELLS[CELL].network(task, LAG, settings, rates.chosen(TASK, CELL, LAG), seed)
     return solving.solve(SIDES[side](network), task, settings.goal, settings.limit, seed)
 
 
-def found(out: str | Path) -> dict[str, list[dict[str, Any]]]:
+def results_of(out: str | Path) -> dict[str, list[Result]]:
     """The results of each side, by seed, of those seeds that the folder holds of every side; empty where there are none."""
     sides = {side: standing(out, f"beside-{side}") for side in SIDES}
-    common = set.intersection(*({one["seed"] for one in results} for results in sides.values()))
-    return (
-        {side: [one for one in results if one["seed"] in common] for side, results in sides.items()} if common else {}
-    )
+    common = set.intersection(*({result["seed"] for result in results} for results in sides.values()))
+    return {side: [r for r in results if r["seed"] in common] for side, results in sides.items() if common}

@@ -1,7 +1,7 @@
 """The cells that are compared: each makes a network for a task, with about as many weights as the others.
 
-A cell is anything with a name and `network(task, lag, settings, rate, seed)`: an `EngineCell`, or a `PeepholeLSTM`, which the
-engine does not have, by the study of variants.
+A cell has a name and `network(task, lag, settings, rate, seed)`: an `EngineCell`, or a `PeepholeLSTM`, which comes from the
+study of variants because the engine does not have it.
 """
 
 from dataclasses import dataclass
@@ -16,22 +16,26 @@ from experiments.study.networks import EngineNetwork, chrono_bias
 from experiments.study.tasks import Task
 from experiments.study.variants.network import VariantNetwork
 
-PARTS = {"SimpleRNN": (1, 1), "GRU": (3, 2), "LSTM": (4, 1)}  # how many times units * (features + units), and of biases
+PARTS = {
+    "SimpleRNN": (1, 1),
+    "GRU": (3, 2),
+    "LSTM": (4, 1),
+}  # how many blocks of units * (features + units), and how many biases per unit
 
 
-class Cell(Protocol):
-    """A frozen dataclass, whose fields are all that its networks depend on beside `network`'s arguments."""
+class MemoryCell(Protocol):
+    """A frozen dataclass; its networks depend only on its fields and on the arguments of `network`."""
 
-    @property
-    def name(self) -> str: ...
+    name: str
+
     def network(self, task: Task, lag: int, settings: Settings, rate: float, seed: int) -> Network: ...
 
 
 @dataclass(frozen=True)
 class EngineCell:
-    """A layer of the engine's by its name. forget_bias: what an LSTM's forget gates start with; None leaves them.
+    """A layer of the engine by its name. forget_bias: the initial bias of an LSTM's forget gates; None leaves Keras's.
 
-    chrono: their bias and the input gates' are drawn by the lag, which is thus told to this cell alone.
+    chrono: the biases of forget and input gates are drawn by the lag, so this cell alone is told the lag.
     """
 
     name: str
@@ -51,7 +55,7 @@ class EngineCell:
 
 @dataclass(frozen=True)
 class PeepholeLSTM:
-    """Begins as the very network that `start` makes of an LSTM, with peepholes of 0 beside: three more weights a unit."""
+    """Starts as the network that `start` makes with an LSTM, with peepholes of 0 added: three more weights for each unit."""
 
     name: str
     start: EngineCell
@@ -59,14 +63,14 @@ class PeepholeLSTM:
     def network(self, task: Task, lag: int, settings: Settings, rate: float, seed: int) -> VariantNetwork:
         lstm, head = self.start.network(task, lag, settings, rate, seed).model.layers
         network = VariantNetwork("V", task, settings.learning(rate), seed, lstm.units, lag)
-        for own, name in (("W", "kernel"), ("U", "recurrent_kernel"), ("b", "bias")):
-            network.own[own][...] = lstm.weights[name]
+        for letter, name in (("W", "kernel"), ("U", "recurrent_kernel"), ("b", "bias")):
+            network.cell_weights[letter][...] = lstm.weights[name]
         network.head.set_weights(list(head.weights.values()))
         return network
 
 
 LSTM_1 = EngineCell("LSTM, forget bias 1", "LSTM", forget_bias=1.0)
-CELLS: dict[str, Cell] = {
+CELLS: dict[str, MemoryCell] = {
     "rnn": EngineCell("SimpleRNN", "SimpleRNN"),
     "gru": EngineCell("GRU", "GRU"),
     "lstm0": EngineCell("LSTM, forget bias 0", "LSTM", forget_bias=0.0),
@@ -77,12 +81,12 @@ CELLS: dict[str, Cell] = {
 
 
 def count_weights(kind: str, features: int, units: int) -> int:
-    """Of a layer of the engine's; a GRU has two biases a unit and gate."""
+    """Of a layer of the engine; a GRU has two biases for each unit and gate."""
     gates, biases = PARTS[kind]
     return gates * units * (features + units + biases)
 
 
 def units_of(kind: str, features: int, lstm_units: int) -> int:
-    """As many units as have no more weights than an LSTM of `lstm_units`: a SimpleRNN has more of them, a GRU too."""
+    """The most units that have no more weights than an LSTM of `lstm_units`: more units in a SimpleRNN and in a GRU."""
     most = count_weights("LSTM", features, lstm_units)
     return max(n for n in range(1, 4 * lstm_units) if count_weights(kind, features, n) <= most)

@@ -1,7 +1,7 @@
-"""The derivative of a layer's last state by each earlier one, ∂h_T/∂h_t or ∂c_T/∂c_t: by all ways there are from t to T.
+"""The derivative of a layer's last state by each earlier one, ∂h_T/∂h_t or ∂c_T/∂c_t, over all paths from t to T.
 
-A sequence x (T, D) is run for as many copies as there are units H, in float64; on the way back copy j is asked for s_T[j]
-alone, s being h or c, so that what arrives at step t is row j of the derivative.
+A sequence x (T, D) runs in H copies, one for each unit, in float64. The backward pass of copy j starts from s_T[j] alone
+(s is h or c), so that the gradient at step t is row j of the derivative.
 """
 
 from typing import Any, Protocol
@@ -12,13 +12,12 @@ from experiments.study.networks import EngineNetwork
 from experiments.study.variants import through_time
 from experiments.study.variants.cells import CELLS
 from experiments.study.variants.network import VariantNetwork
-from lstm_engine.backend import pair
 
 KEEPS = {"lstm": "f", "gru": "z"}  # the gate that multiplies the state of the step before
 
 
 class Layer(Protocol):
-    """A recurrent layer with weights that stand still. states: the names of what it hands on; U: what hears h."""
+    """A recurrent layer with fixed weights. states: the names of its states; U: the recurrent kernel, which multiplies h."""
 
     states: tuple[str, ...]
     U: np.ndarray
@@ -37,7 +36,7 @@ def layer_of(network: EngineNetwork | VariantNetwork) -> Layer:
 
 
 class EngineLayer:
-    """A recurrent layer of the engine's, by its readable pair."""
+    """A recurrent layer of the engine, by its readable pair."""
 
     def __init__(self, network: EngineNetwork) -> None:
         self.layer = network.model.layers[0]
@@ -46,12 +45,12 @@ class EngineLayer:
 
     def tape(self, x: np.ndarray) -> Any:
         H, weights = self.layer.units, self.layer.weights
-        own = [weights[name].astype(float) for name in ("kernel", "recurrent_kernel", "bias")]
+        cast = [weights[name].astype(float) for name in ("kernel", "recurrent_kernel", "bias")]
         zeros = [np.zeros((H, H)) for _ in self.states]
-        return pair(self.layer.cell, "numpy").forward(copies(x, H), *own, *zeros, **self.layer.activations)
+        return self.layer.pair.forward(copies(x, H), *cast, *zeros, **self.layer.activations)
 
     def jacobian(self, tape: Any, state: str) -> np.ndarray:
-        gradients = pair(self.layer.cell, "numpy").backward(tape, **{f"d{state}_T": np.eye(self.layer.units)})
+        gradients = self.layer.pair.backward(tape, **{f"d{state}_T": np.eye(self.layer.units)})
         return getattr(gradients, state)
 
     def kept(self, tape: Any) -> np.ndarray | None:
@@ -59,12 +58,17 @@ class EngineLayer:
 
 
 class PeepholeLayer:
-    """The LSTM with peepholes, by the step and the way back of `variants.cells`."""
+    """The LSTM with peepholes, by the forward and backward steps of `variants.cells`."""
 
     states = ("h", "c")
 
     def __init__(self, network: VariantNetwork) -> None:
-        self.cell, self.w, self.U, self.units = CELLS["V"], network.own, network.own["U"], network.units
+        self.cell, self.w, self.U, self.units = (
+            CELLS["V"],
+            network.cell_weights,
+            network.cell_weights["U"],
+            network.units,
+        )
 
     def tape(self, x: np.ndarray) -> through_time.Tape:
         zeros = np.zeros((self.units, self.units))
@@ -74,14 +78,14 @@ class PeepholeLayer:
         """δh_t = δz_(t+1) Uᵀ   δc_t = δc' of step t + 1, + δh∘o∘(1 - tanh²c) + δz_o∘p_o: c reaches later steps by h too."""
         H, p = self.units, tuple(np.split(self.w["p"], 3))
         dh, dc = (np.eye(H) if state == name else np.zeros((H, H)) for name in self.states)
-        found = np.empty((len(tape.a), H, H))
-        for t in reversed(range(len(found))):
+        jacobians = np.empty((len(tape.a), H, H))
+        for t in reversed(range(len(jacobians))):
             a, c = tuple(np.split(tape.a[t], 4, axis=-1)), tape.c[t]
             dz, dc_ = self.cell.back((dh,), dc, a, c, tape.c_states[t], p)
             o, dz_o, p_o = a[3], dz[3], p[2]
-            found[t] = dh if state == "h" else dc + dh * o * (1 - np.tanh(c) ** 2) + dz_o * p_o
+            jacobians[t] = dh if state == "h" else dc + dh * o * (1 - np.tanh(c) ** 2) + dz_o * p_o
             dh, dc = np.concatenate(dz, axis=-1) @ self.U.T, dc_
-        return found
+        return jacobians
 
     def kept(self, tape: through_time.Tape) -> np.ndarray:
         return tape.a[:, 0, self.units : 2 * self.units]  # f of i f g o

@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 
 from experiments.study import solving
+from experiments.study.choosing import tried
 from experiments.study.memory import rates
 from experiments.study.memory.cells import CELLS
 from experiments.study.memory.points import Point, points
 from experiments.study.memory.settings import TASKS, Settings, as_json
-from experiments.study.seeds import Job, Stage, begin, gather, silent
+from experiments.study.seeds import Job, Result, Stage, begin, silent
 
 COMMAND = "study memory --tune"
 
@@ -21,40 +22,44 @@ def search(
     out: str | Path, tasks: Sequence[str] = (), cells: Sequence[str] = (), settings: Settings | None = None, jobs: int = 1,
     force: bool = False, stage: Stage = silent,
 ) -> pd.DataFrame:  # fmt: skip
-    """Trains every cell on every task and lag with every rate; writes and returns rates.csv's rows.
+    """Trains every cell on every task and lag with every rate; writes and returns the rows of rates.csv.
 
-    The first choice seed tries every rate; the next one those that it solved the task with. tasks, cells: names; none is
-    all. What is in `out` already is not trained again. ValueError for a name that is not there, FileExistsError for a
+    The first of rates.SEEDS tries every rate; the next one those with which the first solved the task. tasks, cells: names;
+    none is all. What `out` holds already is not trained again. ValueError for an unknown name, FileExistsError for a
     folder of other settings.
     """
     settings = settings or Settings()
-    places = [p for p in points(tasks, cells) if p.lag in rates.LAGS]
-    depends = {f"{p.task}-{p.lag}": as_json(settings, TASKS[p.task](p.lag)) for p in places}
-    depends |= {p.cell: asdict(CELLS[p.cell]) for p in places}  # type: ignore[call-overload]
+    searched = [point for point in points(tasks, cells) if point.lag in rates.LAGS]
+    depends = {f"{p.task}-{p.lag}": as_json(settings, TASKS[p.task](p.lag)) for p in searched}
+    depends |= {p.cell: asdict(CELLS[p.cell]) for p in searched}  # type: ignore[call-overload]
     run = begin(out, COMMAND, depends, force)
-    tried, rows = [(p, rate) for p in places for rate in rates.RATES], []
+    candidates = {
+        p: {rate: Job(f"{p.what}-{rate:g}", 0, training, (p, rate, settings)) for rate in rates.RATES} for p in searched
+    }
+    rows = []
     for seed in rates.SEEDS:
-        trainings = [Job(f"{p.what}-{rate:g}", seed, train, (p, rate, settings)) for p, rate in tried]
-        found = gather(run, trainings, jobs, stage(f"Search, seed {seed}"))
-        rows += [_row(p, rate, one) for (p, rate), one in zip(tried, found, strict=True)]
-        tried = [which for which, one in zip(tried, found, strict=True) if one["sequences"] is not None]
+        trials = tried(run, candidates, (seed,), jobs, stage(f"Search, seed {seed}"))
+        rows += [_row(p, rate, result) for p, by_rate in trials.items() for rate, (result,) in by_rate.items()]
+        candidates = {
+            p: {rate: job for rate, job in by_rate.items() if trials[p][rate][0]["sequences"] is not None}
+            for p, by_rate in candidates.items()
+        }
     table = pd.DataFrame(rows).astype({"sequences": "Int64"})
     run.write("rates.csv", table.to_csv(index=False))
     return table
 
 
-def _row(point: Point, rate: float, one: dict[str, Any]) -> dict[str, Any]:
-    error, seconds = round(one["curve"][-1][1], 5), round(one["seconds"], 2)
+def _row(point: Point, rate: float, result: Result) -> dict[str, Any]:
     return asdict(point) | {
         "rate": rate,
-        "seed": one["seed"],
-        "sequences": one["sequences"],
-        "error": error,
-        "seconds": seconds,
+        "seed": result["seed"],
+        "sequences": result["sequences"],
+        "error": round(result["curve"][-1][1], 5),
+        "seconds": round(result["seconds"], 2),
     }
 
 
-def train(point: Point, rate: float, settings: Settings, seed: int) -> dict[str, Any]:
+def training(point: Point, rate: float, settings: Settings, seed: int) -> Result:
     """One training of the search: see `solving.solve`."""
     task = TASKS[point.task](point.lag)
     network = CELLS[point.cell].network(task, point.lag, settings, rate, seed)

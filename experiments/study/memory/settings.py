@@ -6,7 +6,8 @@ from typing import Any
 
 from experiments.study.goals import MostRecent
 from experiments.study.networks import Learning
-from experiments.study.tasks import Task, fingerprint
+from experiments.study.seeds import digest_of_task
+from experiments.study.tasks import Task
 from experiments.study.tasks.adding import Adding
 from experiments.study.tasks.delayed_reference import DelayedReference
 from experiments.study.tasks.recall import Recall
@@ -24,9 +25,9 @@ LAGS = (10, 25, 50, 100, 200)
 
 @dataclass(frozen=True)
 class Settings:
-    """units: of an LSTM; other cells have as many as make no more weights. limit: sequences until a training has failed.
+    """units: of an LSTM; other cells have no more weights than it has. limit: after so many sequences a training has failed.
 
-    The goal: at most 1 % of the 500 most recent sequences wrong, each judged before it is learnt from.
+    The goal: at most 1 % of the 500 most recent sequences wrong, each judged before the network learns from it.
     """
 
     units: int = 16
@@ -41,6 +42,6 @@ class Settings:
 
 
 def as_json(settings: Settings, task: Task) -> dict[str, Any]:
-    """What a result depends on, but for cell, rate and seed; of the task also what it draws and what counts as right."""
-    described = asdict(task) | {"within": task.within, "draws": fingerprint(task)}  # type: ignore[call-overload]
+    """What a result depends on except cell, rate and seed; of the task also what it draws and what counts as right."""
+    described = asdict(task) | {"within": task.within, "draws": digest_of_task(task)}  # type: ignore[call-overload]
     return {"settings": asdict(settings), "task": described}

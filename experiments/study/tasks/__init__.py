@@ -5,7 +5,6 @@ arrays padded to the longest, with the length of each. A network that masks the 
 its last output is that of each sequence's own last step.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -62,20 +61,13 @@ class Task(Protocol):
     within: how near to the truth a right answer's outputs are; None where `right` asks something else.
     """
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def features(self) -> int: ...
-    @property
-    def outputs(self) -> int: ...
-    @property
-    def per_step(self) -> bool: ...
-    @property
-    def head(self) -> str: ...
-    @property
-    def loss(self) -> str: ...
-    @property
-    def within(self) -> float | None: ...
+    name: str
+    features: int
+    outputs: int
+    per_step: bool
+    head: str
+    loss: str
+    within: float | None
 
     def draw(self, n: int, rng: np.random.Generator) -> Sequences:
         """n sequences; the same ones for a generator in the same state."""
@@ -84,17 +76,6 @@ class Task(Protocol):
     def right(self, p: np.ndarray, drawn: Sequences) -> np.ndarray:
         """(n,) bool: which sequences the answers p, of drawn.y's shape, get right by the criterion of the task's source."""
         ...
-
-
-def fingerprint(task: Task) -> str:
-    """12 hexadecimal digits that tell what `task.draw` draws: they change with the generator, its constants included.
-
-    From 8 sequences of one seed, so a change that leaves these alone is not seen.
-    """
-    drawn, digest = task.draw(8, np.random.default_rng(0)), hashlib.sha256()
-    for part in (drawn.x, drawn.lengths.astype("int64"), drawn.y, drawn.possible, drawn.expected):
-        digest.update(b"" if part is None else np.ascontiguousarray(part).tobytes())
-    return digest.hexdigest()[:12]
 
 
 def all_within(p: np.ndarray, y: np.ndarray, limit: float) -> np.ndarray:

@@ -5,11 +5,10 @@ number and not a symbol, so that a memory that leaks a little is wrong.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from . import Sequences, all_within
+from experiments.study.tasks import Sequences, all_within
 
 LIMIT = 0.04  # an answer is right within it
 EARLY = 10  # the first marked pair is among so many, or among T/2 - 2 where these are fewer
@@ -26,12 +25,8 @@ class Adding:
 
     T: int = 100
 
-    features: ClassVar[int] = 2
-    outputs: ClassVar[int] = 1
-    per_step: ClassVar[bool] = False
-    head: ClassVar[str] = "linear"
-    loss: ClassVar[str] = "mean_squared_error"
-    within: ClassVar[float] = LIMIT
+    features, outputs, per_step = 2, 1, False
+    head, loss, within = "linear", "mean_squared_error", LIMIT
 
     def __post_init__(self) -> None:
         if self.T < 8:

@@ -7,11 +7,10 @@ lies between: words of the very kind that has to be kept (plane, ship), which mu
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from . import Sequences, all_within, one_hot
+from experiments.study.tasks import Sequences, all_within, one_hot
 
 SAYS = {"bird": "sings", "dog": "barks", "plane": "lands", "ship": "sinks"}  # what It does, by what It is
 NOUNS, VERBS = list(SAYS), list(SAYS.values())
@@ -31,12 +30,8 @@ class DelayedReference:
 
     lag: int = 100
 
-    features: ClassVar[int] = len(WORDS)
-    outputs: ClassVar[int] = len(VERBS)
-    per_step: ClassVar[bool] = False
-    head: ClassVar[str] = "softmax"
-    loss: ClassVar[str] = "categorical_crossentropy"
-    within: ClassVar[float] = LIMIT
+    features, outputs, per_step = len(WORDS), len(VERBS), False
+    head, loss, within = "softmax", "categorical_crossentropy", LIMIT
 
     def __post_init__(self) -> None:
         if self.lag < PHRASE or self.lag % PHRASE:

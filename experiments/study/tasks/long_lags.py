@@ -5,11 +5,10 @@ long).
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from . import Sequences, all_within, one_hot
+from experiments.study.tasks import Sequences, all_within, one_hot
 
 LIMIT = 0.25  # 2a and 2b: the largest error that any output may have at the end
 LIMIT_2C = 0.2
@@ -27,10 +26,7 @@ class LongLag:
     p: int = 100
     regular: bool = True
 
-    per_step: ClassVar[bool] = True
-    head: ClassVar[str] = "softmax"
-    loss: ClassVar[str] = "categorical_crossentropy"
-    within: ClassVar[float] = LIMIT
+    per_step, head, loss, within = True, "softmax", "categorical_crossentropy", LIMIT
 
     def __post_init__(self) -> None:
         if self.p < 2:
@@ -68,11 +64,8 @@ class VeryLongLag:
     q: int = 50
     p: int = 50
 
-    outputs: ClassVar[int] = 2
-    per_step: ClassVar[bool] = False
-    head: ClassVar[str] = "softmax"
-    loss: ClassVar[str] = "categorical_crossentropy"
-    within: ClassVar[float] = LIMIT_2C
+    outputs, per_step = 2, False
+    head, loss, within = "softmax", "categorical_crossentropy", LIMIT_2C
 
     @property
     def name(self) -> str:

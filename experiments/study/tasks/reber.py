@@ -7,11 +7,10 @@ Hochreiter & Schmidhuber 1997, section 5.1 (after Smith & Zipser 1989, Cleereman
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from . import Sequences, one_hot
+from experiments.study.tasks import Sequences, one_hot
 
 SYMBOLS = "BTPSXVE"
 GRAPH = {  # the state: the symbols that may come, and the state after each; both are as likely
@@ -25,13 +24,8 @@ END = 7
 class EmbeddedReber:
     """One-hot symbols; y is the next symbol at every step but the last, possible the symbols that may come there."""
 
-    features: ClassVar[int] = len(SYMBOLS)
-    outputs: ClassVar[int] = len(SYMBOLS)
-    per_step: ClassVar[bool] = True
-    head: ClassVar[str] = "softmax"
-    loss: ClassVar[str] = "categorical_crossentropy"
-    within: ClassVar[None] = None
-    name: ClassVar[str] = "embedded Reber grammar"
+    name, features, outputs, per_step = "embedded Reber grammar", len(SYMBOLS), len(SYMBOLS), True
+    head, loss, within = "softmax", "categorical_crossentropy", None
 
     def draw(self, n: int, rng: np.random.Generator) -> Sequences:
         return sequences([embedded(rng) for _ in range(n)])

@@ -5,11 +5,10 @@ symbols, instead of one after the other. Nothing new happens in between, so that
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from . import Sequences, all_within, one_hot
+from experiments.study.tasks import Sequences, all_within, one_hot
 
 LIMIT = 0.3  # an answer is right when every output is nearer than this to its target
 
@@ -25,10 +24,7 @@ class Recall:
     shown: int = 3
     symbols: int = 4
 
-    per_step: ClassVar[bool] = False
-    head: ClassVar[str] = "sigmoid"
-    loss: ClassVar[str] = "binary_crossentropy"
-    within: ClassVar[float] = LIMIT
+    per_step, head, loss, within = False, "sigmoid", "binary_crossentropy", LIMIT
 
     def __post_init__(self) -> None:
         if self.lag < 1 or self.shown < 1 or self.symbols < 2:

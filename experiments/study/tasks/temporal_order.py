@@ -4,11 +4,10 @@ Hochreiter & Schmidhuber 1997, section 5.6: tasks 6a (two symbols, four classes)
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from . import Sequences, all_within, one_hot
+from experiments.study.tasks import Sequences, all_within, one_hot
 
 SYMBOLS = "abcdXYEB"
 LIMIT = 0.3  # a sequence is classified correctly when every output is nearer than this to its target
@@ -29,11 +28,8 @@ class TemporalOrder:
     relevant: int = 2
     T: int = 100
 
-    features: ClassVar[int] = len(SYMBOLS)
-    per_step: ClassVar[bool] = False
-    head: ClassVar[str] = "softmax"
-    loss: ClassVar[str] = "categorical_crossentropy"
-    within: ClassVar[float] = LIMIT
+    features, per_step = len(SYMBOLS), False
+    head, loss, within = "softmax", "categorical_crossentropy", LIMIT
 
     def __post_init__(self) -> None:
         if self.relevant not in PLACES:

@@ -5,11 +5,10 @@ too) and 3c (noise on the targets).
 """
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 
-from . import Sequences, all_within
+from experiments.study.tasks import Sequences, all_within
 
 NOISE = np.sqrt(0.2)  # standard deviation
 LIMIT = 0.2  # a sequence is classified correctly within it
@@ -29,12 +28,8 @@ class TwoSequences:
     N: int = 3
     noisy: bool = False
 
-    features: ClassVar[int] = 1
-    outputs: ClassVar[int] = 1
-    per_step: ClassVar[bool] = False
-    head: ClassVar[str] = "sigmoid"
-    loss: ClassVar[str] = "binary_crossentropy"
-    within: ClassVar[float] = LIMIT
+    features, outputs, per_step = 1, 1, False
+    head, loss, within = "sigmoid", "binary_crossentropy", LIMIT
 
     def __post_init__(self) -> None:
         if not 1 <= self.N < self.T:
@@ -64,8 +59,7 @@ class NoisyTargets(TwoSequences):
     Right is what is near to the target without its noise. Squared error, whose least value is at that mean.
     """
 
-    loss: ClassVar[str] = "mean_squared_error"
-    within: ClassVar[float] = LIMIT_3C
+    loss, within = "mean_squared_error", LIMIT_3C
 
     @property
     def name(self) -> str:

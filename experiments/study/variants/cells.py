@@ -1,12 +1,12 @@
-"""One step of the LSTM with peepholes and of its eight variants, there and back (Greff et al. 2017, sections II and III).
+"""One step of the LSTM with peepholes and of its eight variants, forward and backward (Greff et al. 2017, II and III).
 
-All is by element, so that a step serves one unit or, in NumPy, all of them: numbers, or arrays (B, H). What comes from
-outside is the same for every cell: z = xW + y'U + b, a part for each gate and for the block input g, in the order i f g o;
-p, a weight for each gate that sees the state, in the order i f o; and c', the state of the step before. A step gives a, the
-parts of z after their activations; c; and y, which all parts hear at the next step: h alone, but in full gate recurrence.
+A step works by element, so that it can compute one unit or, in NumPy, all of them: numbers, or arrays (B, H). Its inputs are
+the same for every cell: z = xW + y'U + b, a part for each gate and for the block input g, in the order i f g o; p, a weight
+for each gate that sees the state, in the order i f o; and c', the state of the step before. A step returns a, the parts of z
+after their activations; c; and y, which all parts receive at the next step: h, in full gate recurrence also the gates.
 
-The way back takes δy and δc, what later steps and the loss send to y and c, and gives δz and δc'. δp, the sum of δz times the
-state that the gate sees, is left to `through_time`, as the other weights' gradients are.
+The backward step takes δy and δc, the gradients that later steps and the loss send to y and c, and returns δz and δc'. δp,
+the sum of δz times the state that the gate sees, is computed in `through_time`, like the other weights' gradients.
 """
 
 from collections.abc import Callable
@@ -250,21 +250,14 @@ def plain_back(dy: Parts, dc: Array, a: Parts, c: Array, c_: Array, p: Parts) ->
 
 
 def fgr(z: Parts, p: Parts, c_: Array) -> tuple[Parts, Array, Parts]:
-    """As V, but y = (h, i, f, o): the gates hear all gates of the step before, by nine more blocks (H, H) of U.
-
-    i = σ(z_i + p_i∘c')   f = σ(z_f + p_f∘c')   g = tanh(z_g)   o = σ(z_o + p_o∘c)
-    c = f∘c' + i∘g          h = o∘tanh(c)
-    """
-    z_i, z_f, z_g, z_o = z
-    p_i, p_f, p_o = p
-    i, f, g = sigmoid(z_i + p_i * c_), sigmoid(z_f + p_f * c_), tanh(z_g)
-    c = f * c_ + i * g
-    o = sigmoid(z_o + p_o * c)
-    return (i, f, g, o), c, (o * tanh(c), i, f, o)
+    """As V, but y = (h, i, f, o): the gates receive all gates of the step before, through nine more blocks (H, H) of U."""
+    a, c, (h,) = v(z, p, c_)
+    i, f, _, o = a
+    return a, c, (h, i, f, o)
 
 
 def fgr_back(dy: Parts, dc: Array, a: Parts, c: Array, c_: Array, p: Parts) -> tuple[Parts, Array]:
-    """From later come δh, δi, δf, δo.
+    """Later steps send δh, δi, δf, δo.
     δo += δh∘tanh(c)   δc += δh∘o∘(1 - tanh²c) + δz_o∘p_o   δi += δc∘g   δf += δc∘c'   δg = δc∘i
     δz = (δi∘i(1-i), δf∘f(1-f), δg∘(1-g²), δo∘o(1-o))      δc' = δc∘f + δz_i∘p_i + δz_f∘p_f
     """
@@ -282,8 +275,8 @@ def fgr_back(dy: Parts, dc: Array, a: Parts, c: Array, c_: Array, p: Parts) -> t
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A step, its way back, and what there is of each: parts of z, gates that see the state, what y consists of."""
+class VariantCell:
+    """A step forward and backward. parts: of z; peepholes: the gates that see the state; heard: what y consists of."""
 
     name: str
     words: str
@@ -297,14 +290,14 @@ class Cell:
 CELLS = {
     cell.name: cell
     for cell in (
-        Cell("V", "the LSTM with peepholes", v, v_back),
-        Cell("NIG", "no input gate: i = 1", nig, nig_back, "fgo", "fo"),
-        Cell("NFG", "no forget gate: f = 1", nfg, nfg_back, "igo", "io"),
-        Cell("NOG", "no output gate: o = 1", nog, nog_back, "ifg", "if"),
-        Cell("NIAF", "no input activation: g = z_g", niaf, niaf_back),
-        Cell("NOAF", "no output activation: h = o∘c", noaf, noaf_back),
-        Cell("CIFG", "coupled input and forget gate: f = 1 - i", cifg, cifg_back, "igo", "io"),
-        Cell("NP", "no peepholes", plain, plain_back, peepholes=""),
-        Cell("FGR", "full gate recurrence: gates hear gates", fgr, fgr_back, heard="hifo"),
+        VariantCell("V", "the LSTM with peepholes", v, v_back),
+        VariantCell("NIG", "no input gate: i = 1", nig, nig_back, "fgo", "fo"),
+        VariantCell("NFG", "no forget gate: f = 1", nfg, nfg_back, "igo", "io"),
+        VariantCell("NOG", "no output gate: o = 1", nog, nog_back, "ifg", "if"),
+        VariantCell("NIAF", "no input activation: g = z_g", niaf, niaf_back),
+        VariantCell("NOAF", "no output activation: h = o∘c", noaf, noaf_back),
+        VariantCell("CIFG", "coupled input and forget gate: f = 1 - i", cifg, cifg_back, "igo", "io"),
+        VariantCell("NP", "no peepholes", plain, plain_back, peepholes=""),
+        VariantCell("FGR", "full gate recurrence: gates hear gates", fgr, fgr_back, heard="hifo"),
     )
 }

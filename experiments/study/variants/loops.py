@@ -1,10 +1,9 @@
-"""The two loops over the steps of a sequence, and how a cell's step, which is by element, serves whole arrays.
+"""The two loops over the steps of a sequence, and how a cell's step, which works by element, is applied to whole arrays.
 
-NumPy gives it arrays, the parts of (B, nH). Compiled, it gets the numbers of one unit at a time, so that there are no arrays
-between. Everything else is the same code.
+In NumPy a step gets arrays, the parts of (B, nH). Compiled, it gets the numbers of one unit at a time, so that no arrays lie
+in between. Everything else is the same code.
 """
 
-import hashlib
 import math
 from collections.abc import Callable
 from functools import cache
@@ -15,14 +14,15 @@ import numba as nb
 import numpy as np
 from numba.extending import overload, register_jitable
 
+from experiments.study.seeds import digest
 from experiments.study.variants import cells
-from experiments.study.variants.cells import CELLS, Cell, tanh
+from experiments.study.variants.cells import CELLS, VariantCell, tanh
 from lstm_engine.activations import Array, sigmoid
 
-# What Numba has compiled and kept on disk it finds again by file and name, and links to the names in it that are there
-# already, whichever process they come from. Closures of one name would stand for each other, and edits of `cells.py` would
-# not be seen. So a cell's closures have names of their own, which change with that file.
-VERSION = hashlib.sha256(Path(cells.__file__).read_bytes()).hexdigest()[:12]
+# Numba's disk cache is keyed by file and function name, and compiled code is linked by name. Two closures with the same name
+# would be mixed up, also between processes, and edits of `cells.py` would not be noticed. So the names of a cell's closures
+# contain the cell's name and a digest of that file.
+VERSION = digest([Path(cells.__file__).read_bytes()])[:12]
 
 
 def named(function: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -31,25 +31,25 @@ def named(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 class Loops(NamedTuple):
-    """there(z_x, U, p, y0, c0, mask) -> a, y, c, and back(dh, dc_T, U, p, mask, a, y, c) -> dz, dy0, dc0."""
+    """forward(z_x, U, p, y0, c0, mask) -> a, y, c, and backward(dh, dc_T, U, p, mask, a, y, c) -> dz, dy0, dc0."""
 
-    there: Callable[..., Any]
-    back: Callable[..., Any]
+    forward: Callable[..., Any]
+    backward: Callable[..., Any]
 
 
 @cache
 def loops(name: str, fast: bool) -> Loops:
-    """Those of the cell of this name, as NumPy runs them or compiled."""
+    """Those of the cell of this name, for NumPy or compiled."""
     if not fast:
         return made_of(*by_array(CELLS[name]))
-    own = (named(loop, name) for loop in made_of(*by_unit(CELLS[name])))
-    return Loops(*(nb.njit(cache=True, error_model="numpy")(loop) for loop in own))
+    named_loops = (named(loop, name) for loop in made_of(*by_unit(CELLS[name])))
+    return Loops(*(nb.njit(cache=True, error_model="numpy")(loop) for loop in named_loops))
 
 
 def made_of(step: Callable[..., Any], step_back: Callable[..., Any]) -> Loops:
-    """step(z, p, c') -> a, c, y and step_back(dy, dc, a, c, c', p) -> dz, dc' serve whole arrays."""
+    """From step(z, p, c') -> a, c, y and step_back(dy, dc, a, c, c', p) -> dz, dc', both for whole arrays."""
 
-    def there(z_x: Array, U: Array, p: Array, y0: Array, c0: Array, mask: Array) -> tuple[Array, Array, Array]:
+    def forward(z_x: Array, U: Array, p: Array, y0: Array, c0: Array, mask: Array) -> tuple[Array, Array, Array]:
         """z_x (T, B, nH) is xW + b."""
         (T, B, _), Y, H = z_x.shape, y0.shape[1], c0.shape[1]
         a, y, c = np.empty_like(z_x), np.empty((T + 1, B, Y), z_x.dtype), np.empty((T + 1, B, H), z_x.dtype)
@@ -61,7 +61,7 @@ def made_of(step: Callable[..., Any], step_back: Callable[..., Any]) -> Loops:
                     c[t + 1, n], y[t + 1, n] = c[t, n], y[t, n]
         return a, y, c
 
-    def back(
+    def backward(
         dh: Array, dc_T: Array, U: Array, p: Array, mask: Array, a: Array, y: Array, c: Array
     ) -> tuple[Array, Array, Array]:
         (T, B, H), U_T = dh.shape, np.ascontiguousarray(U.T)
@@ -79,13 +79,13 @@ def made_of(step: Callable[..., Any], step_back: Callable[..., Any]) -> Loops:
             dy, dc = dy_before, dc_before
         return dz, dy, dc
 
-    return Loops(there, back)
+    return Loops(forward, backward)
 
 
 # -- NumPy: the parts of the arrays ------------------------------------------------------------------------------------
 
 
-def by_array(cell: Cell) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def by_array(cell: VariantCell) -> tuple[Callable[..., Any], Callable[..., Any]]:
     n, k, m = len(cell.parts), len(cell.peepholes), len(cell.heard)
 
     def parts(a: Array, count: int) -> list[Array]:
@@ -102,10 +102,10 @@ def by_array(cell: Cell) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return step, step_back
 
 
-# -- compiled: the numbers of a unit -----------------------------------------------------------------------------------
+# -- compiled: the numbers of one unit -----------------------------------------------------------------------------------
 
 
-# Both by exp, which libm has three times as fast as tanh, and within some 1e-16 of NumPy's.
+# Both use exp, which is three times as fast as tanh in libm, and agree with NumPy within some 1e-16.
 
 
 @overload(sigmoid)
@@ -122,8 +122,13 @@ def compiled_tanh(z):  # type: ignore[no-untyped-def]
     return by_exp
 
 
-def by_unit(cell: Cell) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    own_step, own_back, m = register_jitable(cell.step), register_jitable(cell.back), len(cell.heard)
+for each in CELLS.values():  # also for each other: FGR calls V
+    register_jitable(each.step)
+    register_jitable(each.back)
+
+
+def by_unit(cell: VariantCell) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    unit_step, unit_back, m = cell.step, cell.back, len(cell.heard)
     z_of, p_of, y_of = (PICK[len(names)] for names in (cell.parts, cell.peepholes, cell.heard))
 
     def step(z: Array, p: Array, c_: Array) -> tuple[Array, Array, Array]:
@@ -131,7 +136,7 @@ def by_unit(cell: Cell) -> tuple[Callable[..., Any], Callable[..., Any]]:
         y = np.empty((B, m * H), z.dtype)
         for n in range(B):
             for j in range(H):
-                a_j, c[n, j], y_j = own_step(z_of(z[n], j, H), p_of(p, j, H), c_[n, j])
+                a_j, c[n, j], y_j = unit_step(z_of(z[n], j, H), p_of(p, j, H), c_[n, j])
                 put(a[n], j, H, a_j)
                 put(y[n], j, H, y_j)
         return a, c, y
@@ -140,7 +145,7 @@ def by_unit(cell: Cell) -> tuple[Callable[..., Any], Callable[..., Any]]:
         (B, H), dz, dc_ = c_.shape, np.empty_like(a), np.empty_like(c_)
         for n in range(B):
             for j in range(H):
-                dz_j, dc_[n, j] = own_back(
+                dz_j, dc_[n, j] = unit_back(
                     y_of(dy[n], j, H), dc[n, j], z_of(a[n], j, H), c[n, j], c_[n, j], p_of(p, j, H)
                 )
                 put(dz[n], j, H, dz_j)
@@ -151,7 +156,7 @@ def by_unit(cell: Cell) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
 @register_jitable
 def none(row: Array, j: int, H: int) -> tuple[()]:
-    """Unit j's number in each of the parts (H,) that lie side by side in a row: a tuple, whose length a type knows."""
+    """Unit j's number in each of the parts (H,) that lie side by side in a row: a tuple, whose length is part of its type."""
     return ()
 
 

@@ -1,7 +1,4 @@
-"""The study: a learning rate for every variant and task, by seeds or speakers that no table reports; then the trainings.
-
-All variants get the same start (`network`), rates to choose from, batches and limits.
-"""
+"""The study: rates are chosen, then every variant is trained with every seed; then a report of all that the folder holds."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,13 +6,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.study.epochs.subjects import digest
+from experiments.study.choosing import Cost, best, by_accuracy, by_sequences, tried
 from experiments.study.goals import MostRecent
-from experiments.study.seeds import Job, Stage, begin, gather, made_by, silent, standing
+from experiments.study.seeds import (
+    Job,
+    Result,
+    Stage,
+    begin,
+    command_line,
+    digest_of_files,
+    digest_of_task,
+    gather,
+    made_by,
+    silent,
+    standing,
+)  # fmt: skip
 from experiments.study.solving import TESTED
-from experiments.study.spoken_digits import clips_of
-from experiments.study.tasks import fingerprint
 from experiments.study.tasks.adding import Adding
+from experiments.study.tasks.late_digits import clips_of
 from experiments.study.variants import adding, digits, report
 from experiments.study.variants.adding import OnAdding
 from experiments.study.variants.cells import CELLS
@@ -29,7 +37,7 @@ CODE = ("cells", "loops", "through_time", "network")  # the files that a result 
 
 @dataclass(frozen=True)
 class Settings:
-    """rates: those to choose from, by trainings with the seeds `choosing`."""
+    """rates: the candidates, tried with the seeds `choosing`."""
 
     variants: tuple[str, ...] = tuple(CELLS)
     rates: tuple[float, ...] = (0.003, 0.01, 0.03)
@@ -49,93 +57,87 @@ QUICK = Settings(
 
 
 class Part(NamedTuple):
-    """A task of the study. choose and train are called with a variant, a rate and a seed; rates: whose choice it goes by."""
+    """A task of the study. trial and final are called with a variant, a rate and a seed; rates: the part that chose them."""
 
     name: str
     variants: Sequence[str]
-    train: Callable[..., dict[str, Any]]
+    final: Callable[..., Result]
     rates: str
-    choose: Callable[..., dict[str, Any]] | None = None
-    cost: Callable[[Sequence[dict[str, Any]]], tuple[float, ...]] | None = None
+    trial: Callable[..., Result] | None = None
+    cost: Cost | None = None
 
 
-def study(
+def study(*arguments: Any, **options: Any) -> dict[str, Any]:
+    """`train`, and a report of it: report.html, variants.json, variants.png, two CSV files. Returns the report's numbers."""
+    return report.write(*train(*arguments, **options))
+
+
+def train(
     out: str | Path, folder: str | Path | None = None, seeds: int = 3, quick: bool = False, jobs: int = 1,
     force: bool = False, stage: Stage = silent,
-) -> dict[str, Any]:  # fmt: skip
-    """Trains and reports into `out`: report.html, variants.json, variants.png, trainings.csv, choices.csv, results/.
+) -> tuple[Any, ...]:  # fmt: skip
+    """Runs the missing trainings in the folder `out`, and returns what `report.write` takes.
 
-    folder: of the spoken digits; without, adding alone is trained. quick: three variants, easier tasks, QUICK_SEEDS seeds.
-    What is in `out` already is not trained again, and is reported whether asked for or not. Returns the report's numbers.
+    folder: of the spoken digits; without it only adding is trained. quick: three variants, easier tasks, QUICK_SEEDS seeds.
+    What `out` holds already is not trained again, and all of it is reported.
     FileExistsError for a folder of other settings, which force empties; FileNotFoundError and ValueError for bad data.
     """
     s = QUICK if quick else FULL
     seeds = min(seeds, QUICK_SEEDS) if quick else seeds
-    parts, settings = _parts(s, folder), _settings(s, folder)
-    run = begin(out, COMMAND, settings, force)
+    parts = _parts(s, folder)
+    run = begin(out, COMMAND, _depends(s, folder), force)
 
-    choosing = [
-        Job(_choice(part.name, variant, rate), seed, part.choose, (variant, rate))
-        for part in parts if part.choose for variant in part.variants for rate in s.rates for seed in s.choosing
-    ]  # fmt: skip
-    gather(run, choosing, jobs, stage("Choosing rates"))
-    chosen = {
-        (part.name, variant): min(s.rates, key=lambda rate: part.cost(standing(out, _choice(part.name, variant, rate))))
-        for part in parts if part.cost for variant in part.variants
+    candidates = {
+        (part.name, variant): {
+            rate: Job(_trial(part.name, variant, rate), 0, part.trial, (variant, rate)) for rate in s.rates
+        }
+        for part in parts if part.trial for variant in part.variants
     }  # fmt: skip
+    trials = tried(run, candidates, s.choosing, jobs, stage("Choosing rates"))
+    cost = {part.name: part.cost for part in parts}
+    chosen = {(part, variant): best(by_rate, cost[part]) for (part, variant), by_rate in trials.items()}
     trainings = [
-        Job(f"{part.name}-{variant}", seed, part.train, (variant, chosen[part.rates, variant]))
+        Job(f"{part.name}-{variant}", seed, part.final, (variant, chosen[part.rates, variant]))
         for part in parts for variant in part.variants for seed in range(seeds)
     ]  # fmt: skip
     gather(run, trainings, jobs, stage("Training"))
 
-    found = {name: {v: standing(out, f"{name}-{v}") for v in s.variants} for name in ("adding", "digits", "equal")}
+    results = {name: {v: standing(out, f"{name}-{v}") for v in s.variants} for name in ("adding", "digits", "equal")}
     choices = {
-        name: {v: {rate: standing(out, _choice(name, v, rate)) for rate in s.rates} for v in s.variants}
+        name: {v: {rate: standing(out, _trial(name, v, rate)) for rate in s.rates} for v in s.variants}
         for name in ("adding", "digits")
     }
-    now = _command(folder is not None, seeds, quick)
-    return report.write(run, s, found, choices, quick, made_by(run.folder / report.NUMBERS, now, force))
+    digits_folder = None if folder is None else "FOLDER"
+    command = command_line(COMMAND, digits=digits_folder, quick=quick, seeds=None if quick else seeds)
+    return run, results, choices, s, quick, made_by(run.folder / report.NUMBERS, command, force)
 
 
 def _parts(s: Settings, folder: str | Path | None) -> list[Part]:
-    parts = [
-        Part(
-            "adding", s.variants, partial(adding.training, s.adding, True), "adding",
-            partial(adding.training, s.adding, False), adding.cost,
-        )
-    ]  # fmt: skip
+    trial, final = (partial(adding.training, s.adding, tested) for tested in (False, True))
+    parts = [Part("adding", s.variants, final, "adding", trial, by_sequences)]
     if folder is not None:
         where, D = str(folder), clips_of(str(folder))[0].sequences[0].shape[1]
         others = [v for v in s.variants if digits.equal_units(s.digits, D, v) != s.digits.units]
+        trial, final = (partial(function, s.digits, where) for function in (digits.held_out, digits.tested))
         parts += [
-            Part(
-                "digits", s.variants, partial(digits.tested, s.digits, where, False), "digits",
-                partial(digits.held_out, s.digits, where), digits.cost,
-            ),
-            Part("equal", others, partial(digits.tested, s.digits, where, True), "digits"),
-        ]  # fmt: skip
+            Part("digits", s.variants, partial(final, False), "digits", trial, by_accuracy),
+            Part("equal", others, partial(final, True), "digits"),
+        ]
     return parts
 
 
-def _settings(s: Settings, folder: str | Path | None) -> dict[str, Any]:
-    """All that a result depends on but its seed."""
+def _depends(s: Settings, folder: str | Path | None) -> dict[str, Any]:
+    """Everything that a result depends on except its seed."""
     choice = {"rates": s.rates, "choosing": s.choosing}
-    tested = {"tested": TESTED, "draws": fingerprint(s.adding.task), "within": s.adding.task.within}
-    code = digest([Path(__file__).with_name(f"{name}.py") for name in CODE])
+    tested = {"tested": TESTED, "draws": digest_of_task(s.adding.task), "within": s.adding.task.within}
+    code = digest_of_files(Path(__file__).with_name(f"{name}.py") for name in CODE)
     settings = {"adding": choice | asdict(s.adding) | tested, "code": code}
     if folder is not None:
-        data = digest([Path(folder) / name for name in (FRAMES, METADATA)])
+        data = digest_of_files(Path(folder) / name for name in (FRAMES, METADATA))
         settings["digits"] = choice | asdict(s.digits) | {"data": data}
     return settings
 
 
-def _choice(part: str, variant: str, rate: float) -> str:
-    """What the results of a rate's trial are named by."""
+def _trial(part: str, variant: str, rate: float) -> str:
+    """The name of the results of a rate that is tried."""
     return f"{part}-{variant}-choice-{rate:g}"
-
-
-def _command(digits_too: bool, seeds: int, quick: bool) -> str:
-    """What trains the same again."""
-    options = ["--digits FOLDER"] if digits_too else []
-    return " ".join([f"lstm-engine {COMMAND}", *options, "--quick" if quick else f"--seeds {seeds}"])

@@ -1,4 +1,4 @@
-"""A cell's step through a sequence and back, in NumPy or compiled: what the nine cells have in common.
+"""Forward and backward through a sequence, in NumPy or compiled: what the nine cells have in common.
 
 Arrays are time-major and of one dtype: x (T, B, D), h and c (B, H). Weights are W (D, nH), U (H, nH) and b (nH,) for n parts
 of z, p (kH,) for k gates that see the state, and in full gate recurrence R (3H, 3H), from the gates i f o to the gates i f o.
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.study.variants.cells import Cell
+from experiments.study.variants.cells import VariantCell
 from experiments.study.variants.loops import loops
 from lstm_engine.activations import Array
 from lstm_engine.cells.products import sum_over_steps
@@ -17,7 +17,7 @@ Weights = dict[str, Array]
 
 
 class Tape(NamedTuple):
-    """What happened. A masked step carries y and c on; its a means nothing."""
+    """What the backward pass reads. A masked step hands y and c on; its a means nothing."""
 
     x: Array  # (T, B, D)
     mask: Array  # (T, B) bool
@@ -35,39 +35,39 @@ class Tape(NamedTuple):
 
 
 def forward(
-    cell: Cell, w: Weights, x: Array, h0: Array, c0: Array, mask: Array | None = None, fast: bool = False
+    cell: VariantCell, w: Weights, x: Array, h0: Array, c0: Array, mask: Array | None = None, fast: bool = False
 ) -> Tape:
-    """All steps from h0 and c0 (B, H). mask (T, B): True where there is a step to take. fast: compiled, for float64."""
+    """All steps from h0 and c0 (B, H). mask (T, B): True where a step exists. fast: compiled, for float64."""
     mask = np.ones(x.shape[:2], bool) if mask is None else np.ascontiguousarray(mask)  # compiled for one layout
     y0 = np.concatenate([h0, *[np.zeros_like(h0)] * (len(cell.heard) - 1)], axis=-1)  # before the first step no gates
-    return Tape(x, mask, *loops(cell.name, fast).there(x @ w["W"] + w["b"], heard_kernel(w), w["p"], y0, c0, mask))
+    return Tape(x, mask, *loops(cell.name, fast).forward(x @ w["W"] + w["b"], heard_kernel(w), w["p"], y0, c0, mask))
 
 
 def backward(
-    cell: Cell, w: Weights, tape: Tape, dh: Array, dc_T: Array, fast: bool = False
+    cell: VariantCell, w: Weights, tape: Tape, dh: Array, dc_T: Array, fast: bool = False
 ) -> tuple[Weights, dict[str, Array]]:
     """The gradients of the weights, and of x, h0 and c0, from dh (T, B, H) on every h and dc_T (B, H) on the last c.
 
     δx = δz Wᵀ   δW = Σ xᵀδz   δU = Σ y'ᵀδz   δb = Σ δz   δp_i = Σ c'∘δz_i   δp_f = Σ c'∘δz_f   δp_o = Σ c∘δz_o
     """
     H, c_ = dh.shape[-1], tape.c_states[:-1]
-    dz, dy0, dc0 = loops(cell.name, fast).back(dh, dc_T, heard_kernel(w), w["p"], *tape[1:])
+    dz, dy0, dc0 = loops(cell.name, fast).backward(dh, dc_T, heard_kernel(w), w["p"], *tape[1:])
     dz_of = dict(zip(cell.parts, np.split(dz, len(cell.parts), axis=-1), strict=True))  # (T, B, H) each
     dp = [((tape.c if gate == "o" else c_) * dz_of[gate]).sum(axis=(0, 1)) for gate in cell.peepholes]  # (H,) each
     dU = sum_over_steps(tape.y_states[:-1], dz)
-    own = {
+    gradients = {
         "W": sum_over_steps(tape.x, dz),
         "U": dU[:H],
         "b": dz.sum(axis=(0, 1)),
         "p": np.concatenate(dp) if dp else np.zeros_like(w["p"]),
     }
     if "R" in w:
-        own["R"] = dU[H:, gate_columns(H)]
-    return own, {"x": dz @ w["W"].T, "h0": dy0[:, :H], "c0": dc0}
+        gradients["R"] = dU[H:, gate_columns(H)]
+    return gradients, {"x": dz @ w["W"].T, "h0": dy0[:, :H], "c0": dc0}
 
 
 def heard_kernel(w: Weights) -> Array:
-    """What y' is multiplied by: U, or (4H, 4H) with R below it, which leaves g out."""
+    """The kernel that multiplies y': U, or (4H, 4H) with R below it, whose columns leave g out."""
     if "R" not in w:
         return w["U"]
     H = len(w["U"])
@@ -77,5 +77,5 @@ def heard_kernel(w: Weights) -> Array:
 
 
 def gate_columns(H: int) -> Array:
-    """Where i, f and o lie among i f g o."""
+    """The columns of i, f and o among i f g o."""
     return np.r_[: 2 * H, 3 * H : 4 * H]

@@ -25,7 +25,7 @@ from experiments.voices.pretrained import SHIPPED
 from experiments.voices.search import CHOSEN, LEARNT, by_baselines, by_network, figures, measured
 from features.clips import Clips
 from features.leaks import refuse_leaks
-from lstm_engine.weights import write_atomically
+from lstm_engine.files import write_atomically
 
 SEEDS = 5
 OVERLAP_HZ = (145.0, 175.0)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments.bench import engine_side, growth, memory, page, pictures, run, tables
+from experiments.bench import engine_side, memory, page, pictures, run, tables
 from experiments.bench.arithmetic import training_flops
 from experiments.bench.limits import COPY_BYTES, PRODUCT_FLOPS
 from experiments.bench.shapes import Shape
@@ -83,7 +83,7 @@ def test_missing_and_failed_sides_are_told(result):
     notes = tables.notes(told | {"train": [broken]})
     assert "Keras, TensorFlow is missing: pip install keras tensorflow-cpu" in notes
     assert "PyTorch at tiny (5, 2, 4, 3): computes something else: 1.0e-02" in notes
-    assert "plain NumPy at tiny (5, 2, 4, 3): threads still ran when the next side's turn came" in notes
+    assert "plain NumPy at tiny (5, 2, 4, 3): its threads still ran during the next side's turn" in notes
     without = {name: side for name, side in broken["sides"].items() if name != "torch"}
     assert tables.ratios([broken | {"sides": without}])["PyTorch"].item() == "failed"
 
@@ -162,7 +162,7 @@ def test_every_other_part_has_its_table_and_picture(result, tmp_path):
     """Given numbers: time ∝ T and B, and ∝ H²; two threads 1.9 times as fast; the first step's parts."""
     one = result["train"][0]
     entries, powers = [], {"T": 1.0, "B": 1.0, "H": 2.0}
-    for axis, shape in growth.shapes():
+    for axis, shape in run.growth_shapes():
         ms = getattr(shape, axis) ** powers[axis]
         sides = {name: one["sides"][name] | {"ms": {"median": ms}} for name in ("engine", "numpy")}
         entries.append({"axis": axis, "shape": vars(shape), "sides": sides})
@@ -173,8 +173,8 @@ def test_every_other_part_has_its_table_and_picture(result, tmp_path):
         "memory": [{"shape": vars(TINY), "mib": {"engine": 13.42, "numpy": None}}],
         "start": {"engine, cold": row, "torch": row},
     }
-    written = page.write(Run(tmp_path), given, "lstm-engine bench").read_text()
-    for words in ("1.90 (1.80-2.00)", "engine, cold", "1.250", "2.00", "13.4", "not told"):
+    written = page.write_bench(Run(tmp_path), given, "lstm-engine bench").read_text()
+    for words in ("1.90 (1.80-2.00)", "engine, cold", "1.250", "2.00", "13.4", "unknown"):
         assert words in written
     assert (tmp_path / "growth.png").stat().st_size > 10_000
     axes = pictures.growth(given["growth"]).axes[2]

@@ -77,7 +77,7 @@ def test_a_stack_computes_what_pytorch_computes(rel, kind, backend, depth, both_
 
     y, tapes, last = x, [], []
     for level, (layer, _) in enumerate(stack):
-        (y, *states), tape = layer.forward(y, mask=mask, initial_state=rows(first, level, ways))
+        y, states, tape = layer.forward(y, mask=mask, initial_state=rows(first, level, ways))
         tapes.append(tape)
         last.append(states)
     assert rel(y, ty.detach().numpy()) < TOLERANCE
@@ -86,7 +86,7 @@ def test_a_stack_computes_what_pytorch_computes(rel, kind, backend, depth, both_
             assert rel(ours, theirs) < TOLERANCE
 
     for level, (layer, suffixes) in reversed(list(enumerate(stack))):
-        dy, dfirst, gradients = layer.run_backward(tapes[level], dy, rows(dlast, level, ways))
+        dy, dfirst, gradients = layer.backward(tapes[level], dy, rows(dlast, level, ways))
         for ours, theirs in zip(dfirst, rows([s.grad.numpy() for s in tstates], level, ways), strict=True):
             assert rel(ours, theirs) < TOLERANCE
         for way, suffix in enumerate(suffixes):

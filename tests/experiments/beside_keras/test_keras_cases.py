@@ -1,5 +1,7 @@
 """The Keras wheel's own tests of recurrent layers hold for ours, and the table in docs/ says which of them apply."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -51,5 +53,14 @@ def test_the_table_in_docs_is_fresh(cases):
     pytest.importorskip("onnx")
     if set(cases) != set(NAMES):
         pytest.skip("the table is of another version of Keras")
-    written, made = conformance.TABLE.read_text(encoding="utf-8"), conformance.table()
+    root = Path(__file__).parents[3]
+    written, made = (root / conformance.TABLE).read_text(encoding="utf-8"), conformance.table()
     assert written == made, "docs/conformance.md is stale: run python -m experiments.beside_keras.conformance"
+
+
+def test_outside_a_checkout_the_command_says_so_before_it_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["conformance"])
+    with pytest.raises(SystemExit, match="2"):
+        conformance.main()
+    assert "there is no folder docs: start in a checkout, or name another file with --out" in capsys.readouterr().err

@@ -28,7 +28,7 @@ def batch():
 
 
 def test_values_are_those_of_keras_cell_and_of_gates_rebuilt_from_its_weights(keras, model, batch):
-    cell = keras.layers.LSTMCell(H, dtype="float64", **exact_tanh(keras, "float64"))
+    cell = exact_tanh(keras.layers.LSTMCell(H, dtype="float64"))
     cell.build((N, D))
     cell.set_weights(model.layers[0].get_weights())
     W, U, b = (np.asarray(w) for w in cell.get_weights())
@@ -58,14 +58,14 @@ def loss(model, x, y, moved, at, by):
     for n in range(N):
         h, c = np.zeros(H), np.zeros(H)
         for t in range(T):
-            own = by * (np.arange(H) == unit) if (n, t) == (sample, step) else 0.0
+            moves = by * (np.arange(H) == unit) if (n, t) == (sample, step) else 0.0
             z = dict(zip("ifgo", np.split(x[n, t] @ W + h @ U + b, 4), strict=True))
-            z = {k: v + own * (moved == f"z_{k}") for k, v in z.items()}
+            z = {k: v + moves * (moved == f"z_{k}") for k, v in z.items()}
             gate = {k: np.tanh(v) if k == "g" else 1 / (1 + np.exp(-v)) for k, v in z.items()}
-            gate = {k: v + own * (moved == k) for k, v in gate.items()}
-            c = gate["f"] * c + gate["i"] * gate["g"] + own * (moved == "c")
-            tanh_c = np.tanh(c) + own * (moved == "tanh_c")
-            h = gate["o"] * tanh_c + own * (moved == "h")
+            gate = {k: v + moves * (moved == k) for k, v in gate.items()}
+            c = gate["f"] * c + gate["i"] * gate["g"] + moves * (moved == "c")
+            tanh_c = np.tanh(c) + moves * (moved == "tanh_c")
+            h = gate["o"] * tanh_c + moves * (moved == "h")
             total = total + ((h @ V + d - y[n, t]) ** 2).sum()
     return total / y.size
 

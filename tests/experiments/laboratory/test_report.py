@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import lstm_engine as le
-from experiments.laboratory import report as gradient_report
+from experiments.laboratory.report import worst, write_check
 from experiments.reports.run import Run
 from lstm_engine.gradient_check import error_curve, unit_scale
 
@@ -40,6 +40,23 @@ def curve(network):
     return error_curve(*network, methods=["central", "complex"])
 
 
+@pytest.fixture(scope="module")
+def proof(network, curve, tmp_path_factory):
+    """The report of a right model, and its page. Not to be changed."""
+    report = le.gradcheck(*network, elements=8)
+    return report, write_check(Run(tmp_path_factory.mktemp("proof")), report, curve, "LSTM <8> & Dense")
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """The page with captions and no pictures: drawing takes most of the time, and the page of a proof has them."""
+    module = "experiments.laboratory.report"
+    for name in ("heat_map", "error_curve"):
+        monkeypatch.setattr(f"{module}.{name}", lambda *_: None)
+    monkeypatch.setattr(f"{module}.png", lambda fig: b"")
+    monkeypatch.setattr(f"{module}.inline", lambda fig, caption: f"<img>{caption}")
+
+
 @pytest.fixture
 def wrong(monkeypatch):
     """Makes Dense's bias gradient twice what it is."""
@@ -58,9 +75,8 @@ def size(png):
     return struct.unpack(">II", png[16:24])
 
 
-def test_the_folder_holds_the_rows_a_heat_map_a_parameter_and_the_curve(network, curve, tmp_path):
-    report = le.gradcheck(*network, elements=8)
-    page = gradient_report.write(Run(tmp_path / "run"), report, curve, "an LSTM")
+def test_the_folder_holds_the_rows_a_heat_map_a_parameter_and_the_curve(proof):
+    report, page = proof
     maps = {f"heat_{parameter.replace('/', '_')}.png" for parameter in PARAMETERS}
     names = {"report.html", "gradcheck.csv", "gradcheck.json", "curve.png"} | maps
     assert {path.name for path in page.parent.iterdir()} == names
@@ -76,23 +92,22 @@ def test_the_folder_holds_the_rows_a_heat_map_a_parameter_and_the_curve(network,
     assert len(kept["rows"]) == len(report.rows)
 
 
-def test_the_page_of_a_proof_has_the_verdict_every_row_and_folded_maps(network, curve, tmp_path):
-    report = le.gradcheck(*network, elements=8)
-    page = gradient_report.write(Run(tmp_path), report, curve, "LSTM <8> & Dense").read_text()
+def test_the_page_of_a_proof_has_the_verdict_every_row_and_folded_maps(proof):
+    report, page = proof[0], proof[1].read_text()
     assert "<h1>Gradient check: LSTM &lt;8&gt; &amp; Dense</h1>" in page
     assert f'<p class="lead">{report.verdict()}</p>' in page
     assert page.count("<td>passed</td>") == len(report.rows)
     assert page.count("<details>") == len(PARAMETERS)
     assert page.count("<img") == len(PARAMETERS) + 1  # and the curve
     assert "Made by: lstm-engine gradcheck." in page
-    worst = max((row for row in report.rows if row.parameter == "lstm/kernel"), key=lambda row: row.max_rel_error)
-    assert f"Its worst element, {list(worst.worst_index)}: {worst.analytic:.6g} by the backward pass" in page
+    largest = max((row for row in report.rows if row.parameter == "lstm/kernel"), key=lambda row: row.max_rel_error)
+    assert f"Its worst element, {list(largest.worst_index)}: {largest.analytic:.6g} by the backward pass" in page
 
 
-def test_the_page_of_a_failure_begins_with_where_and_shows_what_failed(network, curve, tmp_path, wrong):
+def test_the_page_of_a_failure_begins_with_where_and_shows_what_failed(network, curve, tmp_path, wrong, undrawn):
     report = le.gradcheck(*network, elements=8)
     report.notes.append("one < two")
-    page = gradient_report.write(Run(tmp_path), report, curve, "an LSTM").read_text()
+    page = write_check(Run(tmp_path), report, curve, "an LSTM").read_text()
     before_the_table, after = page.split("Every parameter and gate")
     assert "NOT proved: of 17 rows, 1 failed" in before_the_table
     assert "First departs in dense, bias" in before_the_table
@@ -101,17 +116,17 @@ def test_the_page_of_a_failure_begins_with_where_and_shows_what_failed(network, 
     assert after.count("<details>") == len(PARAMETERS) - 1
     (row,) = (row for row in report.rows if row.verdict == "failed")
     assert row.analytic == pytest.approx(2 * row.numeric)
-    assert f"{row.analytic:.6g} by the backward pass, {row.numeric:.6g} by the numbers" in before_the_table
+    assert f"{row.analytic:.6g} by the backward pass, {row.numeric:.6g} numerically" in before_the_table
 
 
-def test_a_number_that_is_none_is_null_in_json(network, curve, tmp_path, monkeypatch):
+def test_a_number_that_is_none_is_null_in_json(network, curve, tmp_path, monkeypatch, undrawn):
     right = le.Dense.backward
     monkeypatch.setattr(
         le.Dense,
         "backward",
         lambda self, tape, dy: (right(self, tape, dy)[0], {k: w * np.nan for k, w in self.weights.items()}),
     )
-    gradient_report.write(Run(tmp_path), le.gradcheck(*network, elements=8), curve, "an LSTM")
+    write_check(Run(tmp_path), le.gradcheck(*network, elements=8), curve, "an LSTM")
     assert "[0, 0]: nan by the backward pass" in (tmp_path / "report.html").read_text()
     rows = json.loads((tmp_path / "gradcheck.json").read_text(), parse_constant=pytest.fail)["rows"]
     assert {row["norm_rel_error"] for row in rows if row["parameter"].startswith("dense")} == {None}
@@ -121,5 +136,5 @@ def test_a_number_that_is_none_is_the_worst(network):
     report = le.gradcheck(*network, elements=8)
     of_f = next(row for row in report.rows if (row.parameter, row.gate) == ("lstm/kernel", "f"))
     of_f.max_rel_error, of_f.analytic = np.nan, np.nan
-    said = gradient_report.worst(report, "lstm/kernel")
-    assert said.startswith(f"Its worst element, {list(of_f.worst_index)}: nan by the backward pass")
+    text = worst(report, "lstm/kernel")
+    assert text.startswith(f"Its worst element, {list(of_f.worst_index)}: nan by the backward pass")

@@ -5,7 +5,6 @@ import pytest
 
 import lstm_engine as le
 from experiments.microscope import analyses
-from lstm_engine import passes
 from lstm_engine.gradient_check import unit_scale
 
 N, T, D, H = 2, 7, 3, 4
@@ -70,7 +69,7 @@ def test_connectivity_is_the_norm_of_the_answers_derivative(answer, sequences, x
     layers = le.Bidirectional(le.LSTM(H, return_sequences=sequences)), le.Dense(K, activation=activation)
     net = model(*layers, backend="numpy")
     moved = x[0] + 1j * STEP * np.eye(T * D).reshape(T * D, T, D)  # a sequence for each number of x[0]
-    slopes = passes.forward(net.layers, moved, False, None)[0].imag / STEP  # (T D, T_out, K), or (T D, K)
+    slopes = net.forward(moved)[0].imag / STEP  # (T D, T_out, K), or (T D, K)
     slopes = slopes.reshape(T, D, -1, K).transpose(2, 0, 3, 1)  # (T_out, T, K, D)
     found = analyses.connectivity(net, x[0])
     np.testing.assert_allclose(found, np.linalg.norm(slopes, axis=(2, 3)), rtol=0, atol=EXACT)

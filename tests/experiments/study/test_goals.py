@@ -31,11 +31,11 @@ def rng():
     return np.random.default_rng(0)
 
 
-def met_after(goal, said, n):
-    """After how many sequences the goal is met, when `said(k, y)` is the answer to the k-th of n."""
+def met_after(goal, answer, n):
+    """After how many sequences the goal is met, when `answer(k, y)` is the answer to the k-th of n."""
     watch = goal.watch(TASK, rng())
     for k, batch in zip(range(n), watch.batches(1), strict=False):
-        if watch.met(k + 1, batch, said(k, batch.y), None):
+        if watch.met(k + 1, batch, answer(k, batch.y), None):
             return k + 1
     return None
 
@@ -49,9 +49,9 @@ def test_most_recent_forgets_a_wrong_one_after_its_count():
 
 
 def test_most_recent_lets_so_many_wrong_ones_pass():
-    said = lambda k, y: y + (k % 10 == 0)  # noqa: E731  # two of every 20
-    assert met_after(MostRecent(20, wrong=1), said, 200) is None
-    assert met_after(MostRecent(20, wrong=2), said, 200) == 20
+    two_of_20 = lambda k, y: y + (k % 10 == 0)  # noqa: E731
+    assert met_after(MostRecent(20, wrong=1), two_of_20, 200) is None
+    assert met_after(MostRecent(20, wrong=2), two_of_20, 200) == 20
 
 
 def test_most_recent_holds_the_mean_error_to_its_limit():
@@ -71,20 +71,20 @@ def test_errors_are_those_at_the_ends():
 def sets(goal):
     """Training and test set whose y are all symbols that may come, so that an oracle is right."""
     watch = goal.watch(EmbeddedReber(), rng())
-    watch.train, watch.test = (replace(s, y=s.possible.astype("float32")) for s in (watch.train, watch.test))
+    watch.sets = [replace(s, y=s.possible.astype("float32")) for s in watch.sets]
     return watch
 
 
 def test_both_sets_looks_every_so_often():
     watch = sets(BothSets(8, every=4))
-    batch = watch.train.take(slice(2))
+    batch = watch.sets[0].take(slice(2))
     assert [n for n in range(2, 18, 2) if watch.met(n, batch, None, Oracle())] == [4, 8, 12, 16]
 
 
-@pytest.mark.parametrize("part", ["train", "test"])
+@pytest.mark.parametrize("part", [0, 1], ids=["train", "test"])
 def test_both_sets_is_not_met_while_one_string_is_wrong(part):
     watch = sets(BothSets(8, every=2))
-    bad = getattr(watch, part)
+    bad = watch.sets[part]
     batch = bad.take(slice(2))
     assert watch.met(2, batch, None, Oracle())
     bad.possible[3, 1] = ~bad.possible[3, 1]
@@ -93,7 +93,7 @@ def test_both_sets_is_not_met_while_one_string_is_wrong(part):
 
 def test_strings_to_learn_from_are_picked_from_the_training_set():
     watch = BothSets(5, every=1).watch(EmbeddedReber(), rng())
-    known = {x.tobytes() for x in watch.train.as_list()}
+    known = {x.tobytes() for x in watch.sets[0].as_list()}
     batches = watch.batches(4)
     seen = {x.tobytes() for _ in range(30) for x in next(batches).as_list()}
     assert seen == known

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from experiments.reports.run import Run
-from experiments.study.seeds import RESULTS, Job, begin, gather, read
+from experiments.study.seeds import RESULTS, Job, begin, command_line, gather, read
 
 
 def square(log, number, seed):
@@ -29,24 +29,24 @@ def jobs(log, numbers=(2, 3), seeds=range(2)):
 
 
 def test_every_job_runs_once_and_results_come_in_the_order_of_the_jobs(tmp_path):
-    run, log, told = begin(tmp_path / "out", "study x", {"a": 1}), tmp_path / "log", []
-    found = gather(run, jobs(log), update=lambda done, total: told.append((done, total)))
-    assert [(r["what"], r["seed"], r["square"]) for r in found] == [
+    run, log, progress = begin(tmp_path / "out", "study x", {"a": 1}), tmp_path / "log", []
+    results = gather(run, jobs(log), update=lambda done, total: progress.append((done, total)))
+    assert [(r["what"], r["seed"], r["square"]) for r in results] == [
         ("n2", 0, 4),
         ("n2", 1, 4),
         ("n3", 0, 9),
         ("n3", 1, 9),
     ]
     assert sorted(log.read_text().split("\n")[:-1]) == ["2 0", "2 1", "3 0", "3 1"]
-    assert told == [(k, 4) for k in range(5)]
+    assert progress == [(k, 4) for k in range(5)]
 
 
 def test_what_is_there_is_not_run_again_and_more_seeds_are_added(tmp_path):
     log = tmp_path / "log"
     gather(begin(tmp_path / "out", "study x", {"a": 1}), jobs(log, seeds=range(1)))
-    found = gather(begin(tmp_path / "out", "study x", {"a": 1}), jobs(log, seeds=range(2)))
-    assert len(found) == 4
-    assert gather(begin(tmp_path / "out", "study x", {"a": 1}), jobs(log)) == found  # nothing is missing
+    results = gather(begin(tmp_path / "out", "study x", {"a": 1}), jobs(log, seeds=range(2)))
+    assert len(results) == 4
+    assert gather(begin(tmp_path / "out", "study x", {"a": 1}), jobs(log)) == results  # nothing is missing
     assert sorted(log.read_text().split("\n")[:-1]) == ["2 0", "2 1", "3 0", "3 1"]
 
 
@@ -80,6 +80,26 @@ def test_force_begins_anew(tmp_path):
     assert read(begin(tmp_path, "study x", {"a": 2}, force=True), job) is None
 
 
+def test_what_is_noted_is_written_and_not_compared(tmp_path):
+    begin(tmp_path, "study x", {"a": 1}, noted={"seeds": 2})
+    begin(tmp_path, "study x", {"a": 1}, noted={"seeds": 5})
+    assert json.loads((tmp_path / "config.json").read_text())["settings"] == {"a": 1, "seeds": 5}
+
+
+def test_a_table_of_results_goes_with_the_other_results(tmp_path):
+    begin(tmp_path, "study x", {"a": 1})
+    (tmp_path / "rows.csv").write_text("a row")
+    begin(tmp_path, "study x", {"a": 1}, table="rows.csv")
+    assert (tmp_path / "rows.csv").exists()
+    begin(tmp_path, "study x", {"a": 1}, force=True, table="rows.csv")
+    assert not (tmp_path / "rows.csv").exists()
+
+
+def test_a_command_line_has_the_options_that_are_set():
+    options = {"cell": ("rnn", "gru"), "task": (), "quick": True, "keras": False, "seeds": None, "forget_bias": 1.0}
+    assert command_line("study x", **options) == "lstm-engine study x --cell rnn --cell gru --quick --forget-bias 1"
+
+
 KILLED = """
 import sys, time
 from pathlib import Path
@@ -98,6 +118,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow  # starts two processes
 @pytest.mark.skipif(os.name != "posix", reason="kills a process group")
 def test_a_killed_study_goes_on_where_it_was(tmp_path):
     (tmp_path / "killed.py").write_text(KILLED)

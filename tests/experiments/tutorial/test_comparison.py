@@ -9,7 +9,7 @@ import pytest
 
 from experiments.reports.run import Run
 from experiments.reports.scores import balanced_accuracy
-from experiments.tutorial import comparison_report as compare_report
+from experiments.tutorial import comparison_report
 from experiments.tutorial.comparison import compare
 
 pytest.importorskip("keras")
@@ -96,13 +96,13 @@ def test_control_is_keras_beside_itself_from_weights_moved_by_a_rounding(control
 
 def test_the_page_of_a_comparison_holds_its_numbers(compared, task, tmp_path):
     comparison, _, _ = compared
-    page = compare_report.write(Run(tmp_path), task, [comparison], True, "a test").read_text()
+    page = comparison_report.write_comparison(Run(tmp_path), task, [comparison], True, "a test").read_text()
     assert f"{comparison.final['reference']['held_out']:.3f}" in page
     assert f"same answer for {comparison.agreement['held_out']:.1%} of the held-out clips" in page
     assert comparison.reference in page
     assert "synthetic" in page
     assert "synthetic" not in "".join(
-        compare_report.section(Run(tmp_path, force=True), task, [comparison], synthetic=False)
+        comparison_report.section(Run(tmp_path, force=True), task, [comparison], synthetic=False)
     )
     epochs = pd.read_csv(tmp_path / "epochs.csv")
     assert list(epochs["epoch"]) == [1, 2, 3]
@@ -114,7 +114,7 @@ def test_the_page_does_not_promise_a_split_by_speaker_where_speakers_are_unknown
     comparison, _, _ = compared
     nobody = replace(task.held_out, speakers=np.full(len(task.held_out), None))
     known, unknown = (
-        "".join(compare_report.section(Run(tmp_path, force=True), t, [comparison], synthetic=False))
+        "".join(comparison_report.section(Run(tmp_path, force=True), t, [comparison], synthetic=False))
         for t in (task, replace(task, held_out=nobody))
     )
     assert "no speaker on both sides" in known
@@ -123,7 +123,7 @@ def test_the_page_does_not_promise_a_split_by_speaker_where_speakers_are_unknown
 
 
 def test_closeness_is_the_worst_over_the_seeds(compared, control):
-    closeness = compare_report.closeness([compared[0], control])
+    closeness = comparison_report.closeness([compared[0], control])
     gaps = [abs(c.final["engine"]["train"] - c.final["reference"]["train"]) for c in (compared[0], control)]
     assert closeness["train"]["largest_accuracy_gap_points"] == 100 * max(gaps)
     assert closeness["held_out"]["smallest_agreement"] == 1.0

@@ -10,7 +10,7 @@ import pytest
 
 import lstm_engine as le
 from experiments.tutorial.task import read_task, sequences
-from experiments.tutorial.training import at_temperature, evaluate, load_voice_model, predict, train
+from experiments.tutorial.training import at_temperature, evaluate, load_voice_model, predict, train_on_tables
 from features.dataset import read_voices
 from features.recipes import TUTORIAL
 
@@ -81,7 +81,7 @@ def test_evaluate_of_a_part_that_is_none_names_the_parts(trained, tables):
 @pytest.mark.parametrize("scale", [True, False], ids=["scaled", "raw"])
 @pytest.mark.parametrize("reading", ["frames", "steps"])
 def test_a_clip_gets_the_probability_that_its_row_gets(tables, corpus, tmp_path, reading, scale):
-    train(tables, tmp_path, reading, scale, units=4, epochs=1, batch_size=4, verbose=0)
+    train_on_tables(tables, tmp_path, reading, scale, units=4, epochs=1, batch_size=4, verbose=0)
     model = le.load(tmp_path / "model.safetensors")
     task, voices = read_task(tables, reading, scale), read_voices(tables)
     p = model.predict(sequences(voices.features, reading, task.scaler), verbose=0)[:, 0]
@@ -157,21 +157,21 @@ def test_tables_of_another_recipe_are_refused(trained, tables, tmp_path):
 
 def test_tables_without_a_recipe_are_taken_for_the_tutorial_s_with_a_warning(noise_tables, tmp_path):
     with pytest.warns(UserWarning, match=r"no recipe\.json: its tables are taken for the tutorial's"):
-        result = train(noise_tables, tmp_path, units=2, epochs=1, verbose=0)
+        result = train_on_tables(noise_tables, tmp_path, units=2, epochs=1, verbose=0)
     assert le.load(tmp_path / "model.safetensors").metadata["recipe"]["parameters"] == TUTORIAL.parameters
     assert (result["clips"], result["speakers"]) == (24, 12)
 
 
 def test_an_unknown_reading_is_refused_before_anything_is_written(tables, tmp_path):
     with pytest.raises(ValueError, match="steps, frames, got 'sideways'"):
-        train(tables, tmp_path / "run", reading="sideways", verbose=0)
+        train_on_tables(tables, tmp_path / "run", reading="sideways", verbose=0)
     assert not (tmp_path / "run").exists()
 
 
 def test_the_same_seed_trains_the_same_model(trained, tables, tmp_path):
     settings = {"units": 8, "epochs": 3, "batch_size": 4, "learning_rate": 0.02, "verbose": 0}
     for seed in (0, 1):
-        train(tables, tmp_path / str(seed), seed=seed, **settings)
+        train_on_tables(tables, tmp_path / str(seed), seed=seed, **settings)
     first, same, other = (
         le.load(folder / "model.safetensors").get_weights()
         for folder in (trained.folder, tmp_path / "0", tmp_path / "1")
@@ -207,4 +207,4 @@ def test_a_stamp_that_is_none_is_refused_before_training(tables, tmp_path, stamp
     shutil.copytree(tables, tmp_path, dirs_exist_ok=True)
     (tmp_path / "recipe.json").write_text(stamp)
     with pytest.raises(ValueError, match=words):
-        train(tmp_path, tmp_path / "run", epochs=1)
+        train_on_tables(tmp_path, tmp_path / "run", epochs=1)

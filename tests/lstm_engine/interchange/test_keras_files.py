@@ -73,6 +73,9 @@ def test_a_file_of_ours_goes_into_keras_and_comes_back_bit_for_bit(stack, ours, 
     assert same_bits(back, other)
 
 
+@pytest.mark.parametrize(
+    "stack", ["the tutorial's", pytest.param("every layer", marks=pytest.mark.slow)], indirect=True
+)  # Keras compiles every layer's operations
 def test_the_model_that_keras_opens_computes_the_same(stack, ours, x, tmp_path):
     model = ours(stack(le))
     x[:2, 3:] = 0.0  # steps for Masking

@@ -5,15 +5,15 @@ import pytest
 
 import lstm_engine as le
 from experiments.study.gap.cells import CELLS
-from experiments.study.gap.sequences import tasks
-from experiments.study.gap.settings import Condition, Settings
+from experiments.study.gap.settings import Settings
+from experiments.study.tasks.late_digits import Condition, late_digits
 
 SETTINGS = Settings(units=4, fixed=100)
 
 
 def start(sides, cell, gap):
     """The recurrent layer's weights before training."""
-    learnt, _ = tasks(*sides, Condition(gap), SETTINGS)
+    learnt, _ = late_digits(*sides, Condition(gap))
     return CELLS[cell].network(learnt, SETTINGS, 0.01, 0).model.layers[0].weights
 
 
@@ -27,14 +27,14 @@ def test_a_cell_starts_by_the_gap_only_where_it_is_said_to_be_told(sides, cell):
 
 @pytest.mark.parametrize(("cell", "forget"), [("lstm0", 0.0), ("lstm1", 1.0)])
 def test_the_plain_lstms_differ_in_the_forget_gates_bias_alone(sides, cell, forget):
-    own, keras = start(sides, cell, 0), start(sides, "lstm1", 0)
-    np.testing.assert_array_equal(own["bias"], np.repeat([0, forget, 0, 0], 4))
-    np.testing.assert_array_equal(own["kernel"], keras["kernel"])
+    plain, keras = start(sides, cell, 0), start(sides, "lstm1", 0)
+    np.testing.assert_array_equal(plain["bias"], np.repeat([0, forget, 0, 0], 4))
+    np.testing.assert_array_equal(plain["kernel"], keras["kernel"])
 
 
 @pytest.mark.parametrize(("cell", "longest"), [("chrono", 8 + 500), ("gru-chrono", 8 + 500), ("chrono-fixed", 100)])
 def test_a_chrono_start_keeps_for_up_to_the_longest_sequence(sides, cell, longest):
-    H, (learnt, _) = 2000, tasks(*sides, Condition(500), SETTINGS)  # so many units, to meet the ends of the range
+    H, (learnt, _) = 2000, late_digits(*sides, Condition(500))  # so many units, to meet the ends of the range
     bias = CELLS[cell].bias(H, learnt, SETTINGS, np.random.default_rng(0))
     kept = np.exp(bias[0, :H] if cell == "gru-chrono" else bias[H : 2 * H])  # evenly from 1 to longest - 1
     assert 1 - 1e-12 <= kept.min() < kept.max() <= (longest - 1) * (1 + 1e-12)

@@ -29,7 +29,7 @@ def test_the_inputs_stand_beside_what_the_units_say():
     rng = np.random.default_rng(0)
     x, layer = rng.standard_normal((2, 6, 3)), BesideInput(le.LSTM(4, return_sequences=True))
     assert layer.build((6, 3), "float64", "numpy", rng) == (6, 7)
-    both, _, _ = layer.run(x)
+    both, _, _ = layer.forward(x)
     assert both.shape == (2, 6, 7)
     np.testing.assert_array_equal(both[..., :4], layer.layer(x))
     np.testing.assert_array_equal(both[..., 4:], x)
@@ -42,11 +42,11 @@ def test_its_gradients_are_the_complex_step_s():
 
     def forward(x, *given):
         layer.layer.weights = dict(zip(weights, given, strict=True))
-        y, _, tape = layer.run(x)
+        y, _, tape = layer.forward(x)
         return y, tape
 
     def backward(dy, tape):
-        dx, _, gradients = layer.run_backward(tape, dy)
+        dx, _, gradients = layer.backward(tape, dy)
         return {"x": dx} | gradients
 
     inputs = {"x": rng.standard_normal((2, 6, 3))} | weights

@@ -56,4 +56,4 @@ def test_the_lstm_with_peepholes_begins_as_the_one_without_and_has_three_more_we
     assert two.count_params() == one.count_params() + 3 * settings.units
     one.learn(drawn)
     two.learn(drawn)
-    assert np.any(two.own["p"])
+    assert np.any(two.cell_weights["p"])

@@ -11,7 +11,6 @@ from experiments.study.tasks.recall import Recall
 from experiments.study.variants.network import VariantNetwork
 from experiments.study.variants.through_time import forward
 from lstm_engine.activations import sigmoid
-from lstm_engine.backend import pair
 
 H, T = 5, 9
 TASK = Recall(lag=6, shown=2, symbols=4)  # T = 2 + 6 + 1
@@ -26,7 +25,7 @@ def network(kind, seed=0, **options):
 
 def with_peepholes(seed=0):
     made, rng = VariantNetwork("V", TASK, Learning(), seed, H, memory=6), np.random.default_rng(seed)
-    for w in made.own.values():
+    for w in made.cell_weights.values():
         w += rng.normal(0, 0.3, w.shape)
     return made
 
@@ -48,7 +47,7 @@ def test_the_jacobian_is_what_the_complex_step_finds(kind, state):
         if state == "c":
             states["h"] = tape.o[t, :1] * np.tanh(states["c"])  # c reaches the next step by h too
         later = np.repeat(x[t + 1 :, None].astype(complex), H, axis=1)
-        last = getattr(pair(layer.layer.cell, "numpy").forward(later, *weights, *states.values()), state)[-1]
+        last = getattr(layer.layer.pair.forward(later, *weights, *states.values()), state)[-1]
         np.testing.assert_allclose(found[t], last.imag.T / ε, rtol=1e-12, atol=1e-15)  # [j, i]: s_T[j] by s_t[i]
 
 
@@ -74,10 +73,10 @@ def test_so_is_that_of_the_lstm_with_peepholes(state):
 
 def test_with_peepholes_of_zero_it_is_the_engine_s_lstm():
     peepholes, engine = with_peepholes(), network("LSTM")
-    peepholes.own["p"][:] = 0
+    peepholes.cell_weights["p"][:] = 0
     for own, name in (("W", "kernel"), ("U", "recurrent_kernel"), ("b", "bias")):
-        engine.model.layers[0].weights[name][...] = peepholes.own[own]
-        peepholes.own[own][...] = engine.model.layers[0].weights[name]  # as float32 holds it
+        engine.model.layers[0].weights[name][...] = peepholes.cell_weights[own]
+        peepholes.cell_weights[own][...] = engine.model.layers[0].weights[name]  # as float32 holds it
     drawn = TASK.draw(3, np.random.default_rng(2))
     one, two = measure(peepholes, drawn, longest=T), measure(engine, drawn, longest=T)
     assert one.keys() == two.keys() == {"h", "c", "along"}

@@ -4,51 +4,34 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from experiments.study.memory import rates
 from experiments.study.memory.cells import CELLS
 from experiments.study.memory.settings import LAGS, TASKS
 
-COLUMNS = ["task", "cell", "lag", "rate", "seed", "sequences", "error"]
-NONE = np.nan
 
-
-def searched(*rows):
-    """Rows of (rate, sequences of both seeds, error)."""
-    return pd.DataFrame(
-        [
-            ("it", "rnn", 10, rate, seed, n, error)
-            for rate, needed, error in rows
-            for seed, n in zip(rates.SEEDS, needed, strict=True)
-        ],
-        columns=COLUMNS,
-    )
-
-
-@pytest.mark.parametrize(
-    ("rows", "wanted"),
-    [
-        ([(0.03, (500, NONE), 0.0), (0.01, (900, 950), 0.2)], 0.01),  # more seeds before fewer sequences
-        ([(0.03, (900, 900), 0.0), (0.01, (500, 700), 0.2)], 0.01),  # fewer sequences before a smaller error
-        ([(0.03, (NONE, NONE), 0.2), (0.01, (NONE, NONE), 0.1)], 0.01),  # of two that failed the smaller error
-        ([(0.03, (NONE, NONE), 0.1), (0.01, (NONE, 900), 0.3)], 0.01),
-    ],
-)
-def test_the_best_rate_is_that_of_most_seeds_then_fewest_sequences_then_smallest_error(rows, wanted):
-    assert rates.best(searched(*rows)) == {("it", "rnn", 10): wanted}
-    assert rates.best(searched(*rows[::-1])) == {("it", "rnn", 10): wanted}
+def test_each_cell_on_each_task_at_each_lag_has_the_best_of_its_own_rates():
+    columns = ["task", "cell", "lag", "rate", "seed", "sequences", "error"]
+    rows = [
+        ("it", "rnn", 10, 0.03, 100, 500, 0.0), ("it", "rnn", 10, 0.03, 101, np.nan, 0.0),
+        ("it", "rnn", 10, 0.01, 100, 900, 0.2), ("it", "rnn", 10, 0.01, 101, 950, 0.2),
+        ("it", "rnn", 25, 0.03, 100, 500, 0.0), ("it", "gru", 10, 0.03, 100, 500, 0.0),
+        ("it", "gru", 10, 0.01, 100, 400, 0.0),
+    ]  # fmt: skip
+    wanted = {("it", "rnn", 10): 0.01, ("it", "rnn", 25): 0.03, ("it", "gru", 10): 0.01}
+    for order in (rows, rows[::-1]):
+        assert rates.best_of(pd.DataFrame(order, columns=columns)) == wanted
 
 
 def test_the_shipped_search_is_whole():
     """The first seed tried every cell, task, lag and rate once, the second what the first one solved."""
-    found = pd.read_csv(rates.FILE).set_index(["task", "cell", "lag", "rate"])
-    first, second = (found[found["seed"] == seed] for seed in rates.SEEDS)
+    table = pd.read_csv(rates.FILE).set_index(["task", "cell", "lag", "rate"])
+    first, second = (table[table["seed"] == seed] for seed in rates.SEEDS)
     assert first.index.is_unique
     assert second.index.is_unique
     assert set(first.index) == set(product(TASKS, CELLS, rates.LAGS, rates.RATES))
     assert set(second.index) == set(first[first["sequences"].notna()].index)
-    assert len(found) == len(first) + len(second)
+    assert len(table) == len(first) + len(second)
 
 
 def test_no_choice_seed_is_one_that_results_are_from():

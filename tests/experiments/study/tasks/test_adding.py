@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.study.tasks import fingerprint
+from experiments.study.seeds import digest_of_task
 from experiments.study.tasks.adding import Adding, Multiplication
 
 N = 4000
@@ -92,8 +92,8 @@ def test_a_short_sequence_has_both_marks_in_its_first_half_too(T):
 
 def test_sequences_are_those_that_results_were_made_from():
     """A generator that draws others would make every result of a study one of something else."""
-    assert fingerprint(Adding(24)) == "567eb35c477e"
-    assert fingerprint(Adding(100)) == "e720155ff28d"
+    assert digest_of_task(Adding(24)) == "567eb35c477e"
+    assert digest_of_task(Adding(100)) == "e720155ff28d"
 
 
 def test_too_short_a_sequence_is_refused():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.study.tasks import fingerprint
+from experiments.study.seeds import digest_of_task
 from experiments.study.tasks.temporal_order import SYMBOLS, TemporalOrder
 
 N = 3000
@@ -79,8 +79,8 @@ def test_the_shortest_sequences_still_have_E_first_and_every_relevant_symbol(rel
 
 
 def test_sequences_are_those_that_results_were_made_from():
-    assert fingerprint(TemporalOrder(2, T=20)) == "264f6b615cce"
-    assert fingerprint(TemporalOrder(3)) == "ab41adeccccb"
+    assert digest_of_task(TemporalOrder(2, T=20)) == "264f6b615cce"
+    assert digest_of_task(TemporalOrder(3)) == "ab41adeccccb"
 
 
 @pytest.mark.parametrize(("given", "said"), [({"relevant": 4}, "2 relevant symbols"), ({"T": 9}, "T must be 10")])

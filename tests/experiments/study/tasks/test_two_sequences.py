@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.study.goals import errors
-from experiments.study.tasks import fingerprint
+from experiments.study.seeds import digest_of_task
 from experiments.study.tasks.two_sequences import NoisyTargets, TwoSequences
 
 
@@ -62,8 +62,8 @@ def test_noisy_targets_are_judged_by_what_is_expected():
     np.testing.assert_array_equal(task.right(p[2:], part), [False, False])
 
 
-def test_what_is_expected_is_part_of_a_task_s_fingerprint(monkeypatch):
-    before = fingerprint(NoisyTargets(50, 3))
+def test_what_is_expected_is_part_of_a_task_s_digest(monkeypatch):
+    before = digest_of_task(NoisyTargets(50, 3))
     original = NoisyTargets.draw
 
     def otherwise(self, n, rng):
@@ -71,4 +71,4 @@ def test_what_is_expected_is_part_of_a_task_s_fingerprint(monkeypatch):
         return replace(drawn, expected=drawn.expected + np.float32(0.01))
 
     monkeypatch.setattr(NoisyTargets, "draw", otherwise)
-    assert fingerprint(NoisyTargets(50, 3)) != before
+    assert digest_of_task(NoisyTargets(50, 3)) != before

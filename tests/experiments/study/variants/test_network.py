@@ -111,11 +111,11 @@ def test_another_seed_starts_elsewhere():
 
 @pytest.mark.parametrize("variant", CELLS)
 def test_weights_are_counted(variant):
-    assert count_weights(variant, TASK, H) == network(variant).count_params()
+    assert count_weights(variant, TASK.features, H, TASK.outputs) == network(variant).count_params()
 
 
 def test_what_the_variants_cannot_do_is_refused():
-    with pytest.raises(ValueError, match="there is no variant 'GRU': choose of V, NIG"):
+    with pytest.raises(ValueError, match="there is no variant 'GRU': choose from V, NIG"):
         network("GRU")
     with pytest.raises(ValueError, match="answer at the end of a sequence; embedded Reber grammar asks at every step"):
         VariantNetwork("V", EmbeddedReber(), Learning(), 0, 3, 20)

@@ -68,8 +68,8 @@ def test_two_clips_have_a_player_each_and_their_own_numbers(no_plotly, seen, see
     assert [side["clip"] for side in stored["sides"]] == [0, 1]
     assert [side["name"] for side in stored["sides"]] == ["voice & co.wav", "other.wav"]
     assert (stored["one_sound"], stored["differences"]) == (False, False)
-    for side, look in zip(stored["sides"], (seen, seen_elsewhere), strict=True):
-        holds(side, look)
+    for side, shown in zip(stored["sides"], (seen, seen_elsewhere), strict=True):
+        holds(side, shown)
 
 
 def test_two_networks_that_hear_one_clip_share_its_player(no_plotly, seen, seen_earlier):
@@ -79,8 +79,8 @@ def test_two_networks_that_hear_one_clip_share_its_player(no_plotly, seen, seen_
     assert [(side["clip"], side["name"]) for side in stored["sides"]] == [(0, "early"), (0, "late")]
     assert (stored["one_sound"], stored["differences"]) == (True, True)
     assert "Inside two networks while they hear voice &amp; co.wav" in text
-    for side, look in zip(stored["sides"], (seen_earlier, seen), strict=True):
-        holds(side, look)
+    for side, shown in zip(stored["sides"], (seen_earlier, seen), strict=True):
+        holds(side, shown)
 
 
 @pytest.mark.parametrize("sides", [1, 2])

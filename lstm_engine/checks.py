@@ -1,0 +1,57 @@
+"""Checks of what callers hand in. Each error names the value or shape that came, and the one that was expected."""
+
+from typing import Any
+
+import numpy as np
+
+from .activations import Array
+
+Shape = tuple[int, ...]
+
+
+def check_shapes(**arrays: tuple[Array | None, Shape]) -> None:
+    """name=(array, expected shape); None passes. ValueError names the first array whose shape differs."""
+    for name, (array, expected) in arrays.items():
+        if array is not None and array.shape != expected:
+            raise ValueError(f"{name} must have shape {expected} beside the other arrays, got {array.shape}")
+
+
+def check_mask(name: str, x: Array, mask: Any) -> Array | None:
+    """The mask as bool (N, T), or None. ValueError names both shapes when they do not fit."""
+    if mask is None:
+        return None
+    mask = np.asarray(mask)
+    if mask.shape != x.shape[:2]:
+        raise ValueError(
+            f"{name}: mask must have shape {x.shape[:2]}, one value per step of x {x.shape}, got {mask.shape}"
+        )
+    return mask.astype(bool)
+
+
+def positive_int(what: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{what} must be a whole number of at least 1, got {value!r}")
+    return int(value)
+
+
+def share(what: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
+        raise ValueError(f"{what} must lie in [0, 1], got {value!r}")
+    return float(value)
+
+
+def require_sequences(name: str, shape: Shape) -> None:
+    """ValueError for shapes other than (T, D); for X without a feature axis, a common mistake, it explains what to do."""
+    if len(shape) == 1:
+        (n,) = shape
+        raise ValueError(
+            f"{name} reads sequences and expects X of shape (samples, timesteps, features), but got (samples, {n}). "
+            f"You probably want X.reshape(-1, {n}, 1), {n} timesteps of one number (the voice tutorial's reading), "
+            f"or X.reshape(-1, 1, {n}), one timestep of {n} features. "
+            "(Keras 3 adds the last axis by itself when input_shape ends in 1; this engine asks you to choose.)"
+        )
+    if len(shape) != 2:
+        expected = "(samples, timesteps, features)"
+        raise ValueError(f"{name} expects X of shape {expected}, but got (samples, {', '.join(map(str, shape))})")
+    if shape[0] == 0:
+        raise ValueError(f"{name} needs at least one timestep, but got X of shape (samples, 0, {shape[1]})")

@@ -1,0 +1,44 @@
+"""How weights start: from Keras's distributions, in every layer from the ones that Keras's layer has."""
+
+import numpy as np
+import pytest
+
+import lstm_engine as le
+from lstm_engine import initializers
+from lstm_engine.keras_names import snake
+
+
+@pytest.mark.parametrize("name", [n for n in initializers.NAMED if n != "orthogonal"])
+def test_an_initializer_draws_from_keras_s_distribution(name):
+    """Two samples of 65,536, ours and Keras's, in a matrix as wide as an LSTM's: a Kolmogorov-Smirnov distance of .0123 would
+    come by chance once in 10,000 times. Values that do not vary must be the same.
+    """
+    keras, stats = pytest.importorskip("keras"), pytest.importorskip("scipy.stats")
+    shape = (128, 512)
+    theirs = keras.initializers.get(name)
+    theirs.seed = 0
+    theirs = np.asarray(theirs(shape), np.float64)
+    ours = initializers.get(name).draw(shape, np.random.default_rng(0))
+    if name in ("zeros", "ones", "identity"):
+        np.testing.assert_array_equal(ours, theirs)
+    else:
+        assert stats.ks_2samp(ours.ravel(), theirs.ravel()).statistic < 0.0123
+        if name != "random_normal":  # the others end somewhere: a cut at two deviations, or the limits of a uniform
+            assert np.abs(ours).max() == pytest.approx(np.abs(theirs).max(), rel=1e-3)
+
+
+def test_orthogonal_matrices_are_drawn_evenly_over_all_rotations():
+    """The trace of a uniformly drawn rotation has mean 0 and variance 1; QR alone, without its signs mended, is far off."""
+    rng = np.random.default_rng(0)
+    traces = [np.trace(initializers.Orthogonal().draw((4, 4), rng)) for _ in range(100)]
+    assert abs(np.mean(traces)) < 5 / np.sqrt(100)
+
+
+@pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN", "Dense"])
+def test_a_layer_begins_with_keras_s_initializers(name):
+    keras = pytest.importorskip("keras")
+    ours, theirs = getattr(le, name)(4), getattr(keras.layers, name)(4)
+    options = [option for option in ours.options() if option.endswith("_initializer")]
+    assert len(options) == (2 if name == "Dense" else 3)
+    for option in options:
+        assert getattr(ours, option) == initializers.get(snake(type(getattr(theirs, option)).__name__)), option
