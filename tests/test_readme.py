@@ -1,5 +1,6 @@
 """The README and docs/: the Python runs; commands, options, modules and files exist; the equations are the engine's."""
 
+import importlib
 import importlib.util
 import inspect
 import re
@@ -16,7 +17,12 @@ from lstm_engine.cells.lstm import lstm_forward
 
 HOUSE = Path(__file__).parents[1]
 README = HOUSE / "README.md"
-PAGES = [README, *sorted((HOUSE / "docs").rglob("*.md")), HOUSE / "experiments/voices/pretrained/CARD.md"]
+PAGES = [
+    README,
+    HOUSE / "CHANGELOG.md",
+    *sorted((HOUSE / "docs").rglob("*.md")),
+    HOUSE / "experiments/voices/pretrained/CARD.md",
+]
 IDS = [page.relative_to(HOUSE).as_posix() for page in PAGES]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.S | re.M)
 
@@ -131,9 +137,39 @@ def test_targets_extras_and_modules_that_a_page_names_exist(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_names_that_a_page_imports_exist(page):
+    """Also in blocks that no test runs, because they train for long or need the reader's data."""
+    for code in blocks(page, "python"):
+        for module, names in re.findall(
+            r"^from ((?:lstm_engine|features|experiments)[\w.]*) import (.+)$", code, flags=re.M
+        ):
+            for name in names.split(", "):
+                assert hasattr(importlib.import_module(module), name) or importlib.util.find_spec(f"{module}.{name}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_files_that_a_page_names_exist(page):
     text = page.read_text(encoding="utf-8")
     named = re.findall(r"`((?:lstm_engine|features|experiments|tests|docs)/[\w./-]*\w)/?`", text)
     assert not [name for name in named if not (HOUSE / name).exists()]
     linked = re.findall(r"\]\(([^)#\s:]+)(?:#[^)\s]*)?\)", BLOCK.sub("", text))
     assert not [target for target in linked if not (page.parent / target).exists() and not target.endswith(".html")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "shorter"),
+    [
+        ("lstm1997", {"n == 100_000": "n == 50", 'setup.limit_of("1997")': "200", "range(2)": "range(1)"}),
+        ("variants", {"OnAdding()": "OnAdding(limit=200)"}),
+        ("gap", {"range(301)": "range(1)"}),
+    ],
+)
+def test_the_studies_scripts_run_when_they_are_made_shorter(page, shorter, request, monkeypatch):
+    if page == "gap":
+        monkeypatch.setenv("LSTM_ENGINE_DATA", str(request.getfixturevalue("shared_data")))
+    text = "\n".join(blocks(HOUSE / "docs" / "memory" / f"{page}.md", "python"))
+    for whole, short in shorter.items():
+        assert whole in text
+        text = text.replace(whole, short)
+    exec(compile(text, page, "exec"), {})

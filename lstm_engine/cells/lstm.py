@@ -82,7 +82,7 @@ def lstm_forward(
     mask: Array | None = None, recurrent_dropout: Array | None = None,
     activation: str = "tanh", recurrent_activation: str = "sigmoid",
 ) -> LSTMTape:  # fmt: skip
-    """i = σ(xWᵢ + h'Uᵢ + bᵢ)   f = σ(xW_f + h'U_f + b_f)   g = tanh(xW_g + h'U_g + b_g)   o = σ(xWₒ + h'Uₒ + bₒ)
+    """i = σ(xW_i + h'U_i + b_i)   f = σ(xW_f + h'U_f + b_f)   g = tanh(xW_g + h'U_g + b_g)   o = σ(xW_o + h'U_o + b_o)
     c = f∘c' + i∘g             h = o∘tanh(c)               (Hochreiter & Schmidhuber 1997; Gers et al. 2000)
     """
     tape = LSTMTape(x, W, U, b, h0, c0, mask, recurrent_dropout, activation, recurrent_activation)

@@ -1,9 +1,9 @@
-// A sound with its play button, its slider and the stretch of it that is shown; its line runs through the pictures of the
-// sides that hear it. moved() is called when the line does.
+// A sound with its Play button, its slider, and the part that is shown; its line moves through the pictures of the sides that
+// hear it. moved() is called when the line moves.
 
 class Clip {
-  constructor(told, letter, longest, moved) {        // longest: seconds of the longest clip, so that all have one scale
-    Object.assign(this, { letter, seconds: told.seconds, frames: told.frames, longest, moved, sides: [], plots: [], frame: 0, hover: null });
+  constructor({ seconds, frames }, letter, longest, moved) {    // longest: seconds of the longest clip, for one scale of time
+    Object.assign(this, { letter, seconds, frames, longest, moved, sides: [], plots: [], frame: 0, hover: null });
     this.sound = $(`sound-${letter}`);
     [this.from, this.to] = [0, longest];
     this.player = this.put("player", $("players"));
@@ -19,29 +19,29 @@ class Clip {
   }
 
   put(template, place) {                             // the template's controls by class, each with an id of this clip
-    const made = $(template).content.cloneNode(true), found = {};
-    for (const control of made.querySelectorAll("button, input, output")) {
-      found[control.className] = control;
+    const copy = $(template).content.cloneNode(true), controls = {};
+    for (const control of copy.querySelectorAll("button, input, output")) {
+      controls[control.className] = control;
       control.id = `${control.className}-${this.letter}`;
       if (D.clips.length > 1) control.ariaLabel = `${control.ariaLabel || control.textContent}, ${this.letter}`;
     }
-    if (D.clips.length > 1) made.firstElementChild.prepend(make("strong", { textContent: this.letter }));
-    place.append(made);
-    return found;
+    if (D.clips.length > 1) copy.firstElementChild.prepend(make("strong", { textContent: this.letter }));
+    place.append(copy);
+    return controls;
   }
 
   time(frame) { return frame * D.frame_s; }
 
-  // -- the stretch shown ----------------------------------------------------------------------------------------------
+  // -- the part shown -------------------------------------------------------------------------------------------------
 
-  choose(from, to) {                                 // seconds that a person gave; what cannot be is said, and changes nothing
+  choose(from, to) {                                 // seconds that the user typed; an impossible choice gets a note
     const end = this.seconds, last = `The clip ends at ${end.toFixed(2)} s`;
-    const why = Number.isNaN(from + to) ? "Two numbers of seconds are needed"
-      : from >= end ? last : to <= from ? `${from} to ${to} s is no stretch: its end must come after its beginning` : "";
-    if (why) this.stretch.whole.disabled = false;    // it puts the fields right again
+    const why = Number.isNaN(from + to) ? "Both fields need a number of seconds"
+      : from >= end ? last : to <= from ? `${from} to ${to} s is impossible: the end must come after the start` : "";
+    if (why) this.stretch.whole.disabled = false;    // the button restores the fields
     else this.zoom(Math.max(0, from), Math.min(end, to));
     const still = `. The pictures still show ${+this.from.toFixed(2)} to ${+Math.min(this.to, end).toFixed(2)} s.`;
-    this.stretch.note.textContent = why ? why + still : to > end + .01 ? `${last}.` : from < 0 ? "The clip begins at 0 s." : "";
+    this.stretch.note.textContent = why ? why + still : to > end + .01 ? `${last}.` : from < 0 ? "The clip starts at 0 s." : "";
   }
 
   zoom(from, to) {                                   // seconds; at least a tenth, and no more than there is
@@ -98,7 +98,7 @@ class Clip {
     }
   }
 
-  // -- playing: what is shown is what is heard ------------------------------------------------------------------------
+  // -- playing: only the part that is shown ---------------------------------------------------------------------------
 
   play() {
     const [first, last] = this.ends();

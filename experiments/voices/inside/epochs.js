@@ -1,14 +1,19 @@
-// The epochs of a training: what a slider chooses, and what follows from it. plot.js draws.
+// The epochs of a training: the slider chooses one, and the pictures follow. plot.js draws.
 
 const D = JSON.parse($("data").textContent), A = unpacked(D.arrays);
 const SHOWN = ["i", "f", "g", "o", "c", "h"], SIGNED = new Set(["g", "c", "h"]), EVERY_MS = 400, ANSWERS = 170;
-const [E, T] = A.p.shape, sound = $("sound"), last = D.epochs[E - 1], seconds = D.seconds;
+const [E, T] = A.p.shape, sound = $("sound"), last = D.epochs[E - 1], { seconds } = D;
 const heard = Float32Array.from({ length: T }, (_, t) => (D.first + t) * D.frame_s);
-const says = Array.from({ length: E }, (_, e) => A.p.a.subarray(e * T, (e + 1) * T));
+const answers = Array.from({ length: E }, (_, e) => A.p.a.subarray(e * T, (e + 1) * T));
 const lossOf = new Map(D.loss.epoch.map((epoch, k) => [epoch, D.loss.value[k]]));
 const now = { at: 0, hover: null, order: [], timer: null, due: false };
-const div = (className) => make("div", { className });
-const lines = new Map(Array.from(document.querySelectorAll(".plot"), ({ id }) => [id, { solid: div("playhead"), dashed: div("pointer") }]));
+const time = { from: 0, to: seconds, plots: [] }, epochs = { from: 0, to: last, plots: [] };      // the two axes
+const plots = {};
+for (const place of document.querySelectorAll("[data-plot]")) {
+  const { plot, label } = place.dataset;
+  plots[plot] = new Plot(place, plot, label, plot === "loss" ? epochs : time);
+}
+const rowMark = plots.answers.element.appendChild(make("div", { className: "row-mark" }));
 
 function row(name, e, u) {                           // (T,) bytes of unit u at the e-th epoch shown
   const { shape: [, H], a } = A[name];
@@ -21,32 +26,29 @@ function value(name, e, u, t) {
 
 // -- pictures ---------------------------------------------------------------------------------------------------------
 
-const OVER_TIME = () => ({ range: [0, seconds], ticksuffix: " s" });
-const draw = (id, traces, height, yaxis, xaxis = OVER_TIME()) => paint($(id), traces, height, xaxis, yaxis);
-const ROWS = { autorange: "reversed", showticklabels: false, ticks: "" };
-
-function drawStill() {                               // what is the same at every epoch
+function drawStill() {                               // the pictures that are the same at every epoch
   const n = A.low.shape[0], x = [], y = [];
   for (let k = 0; k < n; k++) { x.push(k / n * seconds, k / n * seconds); y.push(A.low.a[k], A.high.a[k]); }
-  draw("wave", [{ ...line(x, y, "#555"), line: { color: "#555", width: 1 } }], 110, { showticklabels: false, nticks: 3 });
-  draw("loss", [{ ...line(D.loss.epoch, D.loss.value, "#0072B2"), mode: "lines+markers", marker: { size: 4 } }], 150,
-    { rangemode: "tozero", nticks: 5 }, { range: [0, last], tickformat: "d", ticksuffix: "" });
-  draw("answers", [heat(heard, says, 0, 1, true)], ANSWERS,
+  plots.wave.draw([{ ...line(x, y, "#555"), line: { color: "#555", width: 1 } }], 110, { showticklabels: false, nticks: 3 });
+  plots.loss.draw([{ ...line(D.loss.epoch, D.loss.value, "#0072B2"), mode: "lines+markers", marker: { size: 4 } }], 150,
+    { rangemode: "tozero", nticks: 5 }, { tickformat: "d", ticksuffix: "" });
+  plots.answers.draw([heat(heard, answers, 0, 1, true)], ANSWERS,
     { autorange: "reversed", tickvals: [0, E - 1], ticktext: [D.epochs[0], last] });
 }
 
 function drawAnswer() {
-  const male = innerWidth > 600 ? ["female 0", ".5", "male 1"] : ["0", ".5", "1"];
-  draw("answer", [line([0, seconds], [.5, .5], "#999"), line(heard, says[E - 1], "#B35A00", "dash"), line(heard, says[now.at], "#0072B2")],
-    150, { range: [-.03, 1.03], tickvals: [0, .5, 1], ticktext: male });
+  const ticktext = innerWidth > 600 ? ["female 0", "0.5", "male 1"] : ["0", "0.5", "1"];
+  plots.answer.draw([line([0, seconds], [.5, .5], "#999"), line(heard, answers[E - 1], "#B35A00", "dash"), line(heard, answers[now.at], "#0072B2")],
+    150, { range: [-.03, 1.03], tickvals: [0, .5, 1], ticktext });
 }
 
 function drawMaps() {
   for (const name of SHOWN) {
-    const own = `${$("way").value}/${name}`, [zero, unit] = D.units[own], signed = SIGNED.has(name), most = name === "c" ? mostOfC(own) : 1;
-    const z = now.order.map((u) => row(own, now.at, u));
-    draw(`map-${name}`, [heat(heard, z, signed ? zero - most / unit : zero, zero + most / unit, signed)], MAP, ROWS);
-    if (name === "c") $("scale-c").textContent = `−${say(most)} to ${say(most)}: 99 % of the values; the rest in the end’s colour`;
+    const of = `${$("way").value}/${name}`, [zero, unit] = D.units[of], signed = SIGNED.has(name), most = name === "c" ? mostOfC(of) : 1;
+    const z = now.order.map((u) => row(of, now.at, u));
+    plots[`map-${name}`].draw([heat(heard, z, signed ? zero - most / unit : zero, zero + most / unit, signed)], MAP,
+      { autorange: "reversed", showticklabels: false, ticks: "" });
+    if (name === "c") $("scale-c").textContent = `−${say(most)} to ${say(most)}: 99 % of the values; the others have the colour of the nearest end`;
   }
 }
 
@@ -59,14 +61,14 @@ function mostOfC(name) {                             // the 99th percentile of |
   return tops[name];
 }
 
-// -- epochs, and what a person does -----------------------------------------------------------------------------------
+// -- choosing an epoch ------------------------------------------------------------------------------------------------
 
 function go(at) {
   now.at = Math.max(0, Math.min(E - 1, at));
   const epoch = D.epochs[now.at];
   $("epoch").value = now.at;
   $("clock").textContent = epoch ? `epoch ${epoch} of ${last}` : "before training";
-  lines.get("loss").solid.style.setProperty("--at", epoch / last);
+  plots.loss.playhead.style.setProperty("--at", epoch / last);
   rowMark.style.top = `${TOP + (now.at + .5) / E * (ANSWERS - TOP - BOTTOM)}px`;
   readout();
   if (now.due) return;                               // a slider moves faster than pictures are drawn
@@ -77,7 +79,7 @@ function go(at) {
 function readout() {
   const { at, t, u } = now.hover ?? { at: now.at }, epoch = D.epochs[at];
   const parts = [epoch ? `epoch ${epoch}, loss ${say(lossOf.get(epoch), 3)}` : "before training", `clip: male ${say(D.probability[at])}`];
-  if (t >= 0 && t < T) parts.push(`${say(heard[t])} s: male ${say(says[at][t])}`);
+  if (t >= 0 && t < T) parts.push(`${say(heard[t])} s: male ${say(answers[at][t])}`);
   if (u !== undefined) parts.push(`unit ${u}: ` + SHOWN.map((name) => `${name} ${say(value(`${$("way").value}/${name}`, at, u, t))}`).join("  "));
   $("readout").textContent = parts.join("  |  ");
   if (!now.hover) $("epoch").setAttribute("aria-valuetext", parts.join(", "));
@@ -101,35 +103,30 @@ function play(on) {
   $("play").setAttribute("aria-pressed", String(on));
 }
 
-const rowMark = $("answers").appendChild(div("row-mark"));
-for (const [id, { solid, dashed }] of lines) {
-  const plot = $(id), peers = id === "loss" ? [id] : [...lines.keys()].filter((other) => other !== "loss");
-  dashed.hidden = true;
-  plot.append(solid, dashed);
-  const point = (event) => {
-    const box = plot.getBoundingClientRect(), left = css("--left");
-    const share = Math.max(0, Math.min(1, (event.clientX - box.left - left) / (box.width - left - css("--right"))));
-    const nth = (height, n) => Math.max(0, Math.min(n - 1, Math.floor((event.clientY - box.top - TOP) / (height - TOP - BOTTOM) * n)));
-    if (id === "loss") {                             // the nearest of the epochs shown
+for (const [name, plot] of Object.entries(plots)) {
+  const nth = (event, n) => Math.max(0, Math.min(n - 1, Math.floor(plot.height(event) * n)));
+  const place = (event) => {                         // the epoch, frame and unit under the mouse
+    const share = plot.share(event);
+    if (name === "loss") {                           // the nearest of the epochs shown
       const far = D.epochs.map((epoch) => Math.abs(epoch - share * last));
       return { share, at: far.indexOf(Math.min(...far)) };
     }
     const found = { share, at: now.at, t: Math.round(share * seconds / D.frame_s) - D.first };
-    if (id === "answers") found.at = nth(ANSWERS, E);
-    if (id.startsWith("map-") && found.t >= 0 && found.t < T) found.u = now.order[nth(MAP, now.order.length)];
+    if (name === "answers") found.at = nth(event, E);
+    if (name.startsWith("map-") && found.t >= 0 && found.t < T) found.u = now.order[nth(event, now.order.length)];
     return found;
   };
   const hover = (found) => {
     now.hover = found;
-    for (const peer of peers) {
-      lines.get(peer).dashed.hidden = !found;
-      if (found) lines.get(peer).dashed.style.setProperty("--at", found.share);
+    for (const { pointer } of plot.clip.plots) {
+      pointer.hidden = !found;
+      if (found) pointer.style.setProperty("--at", found.share);
     }
     readout();
   };
-  plot.addEventListener("pointermove", (event) => hover(point(event)));
-  plot.addEventListener("pointerleave", () => hover(null));
-  if (id === "loss" || id === "answers") plot.addEventListener("click", (event) => { play(false); go(point(event).at); });
+  plot.element.addEventListener("pointermove", (event) => hover(place(event)));
+  plot.element.addEventListener("pointerleave", () => hover(null));
+  if (name === "loss" || name === "answers") plot.element.addEventListener("click", (event) => { play(false); go(place(event).at); });
 }
 
 $("play").onclick = () => play(now.timer === null);
@@ -137,7 +134,7 @@ $("epoch").max = E - 1;
 $("epoch").oninput = () => { play(false); go(+$("epoch").value); };
 $("way").onchange = $("sort").onchange = sortUnits;
 const follow = () => {
-  for (const [id, { solid }] of lines) if (id !== "loss") solid.style.setProperty("--at", sound.currentTime / seconds);
+  for (const { playhead } of time.plots) playhead.style.setProperty("--at", sound.currentTime / seconds);
   if (!sound.paused) requestAnimationFrame(follow);
 };
 sound.onplay = sound.onseeked = follow;

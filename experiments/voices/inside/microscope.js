@@ -1,13 +1,13 @@
-// What a person chooses, for all sides at once, and what follows from it.
+// The user's choices, for all sides at once, and their effects.
 
 const D = JSON.parse($("data").textContent), several = D.sides.length > 1;
 document.body.classList.toggle("two", several);
 
 const longest = Math.max(...D.clips.map((clip) => clip.seconds));
-const clips = D.clips.map((told, k) => new Clip(told, "AB"[k], longest, moved));
-const sides = D.sides.map((told, k) => new Side(told, clips[told.clip], "AB"[k]));
+const clips = D.clips.map((data, k) => new Clip(data, "AB"[k], longest, moved));
+const sides = D.sides.map((data, k) => new Side(data, clips[data.clip], "AB"[k]));
 const alike = sides.every((side) => side.units === sides[0].units);       // then a row is the same unit on every side
-let unit = 0, pointed = null;                        // the unit picked; what the mouse is on: {plot, unit, row, share}
+let unit = 0, pointed = null;                        // the chosen unit; where the mouse is: {plot, unit, row, share}
 
 function chosen() {
   const way = $("way").value, kind = $("kind").value, held = `${$("gate").value}/${$("held").value}`;
@@ -22,8 +22,8 @@ function drawAnswer() {
   $("gate").disabled = $("held").disabled = kind !== "hold" && kind !== "one";
   $("where").disabled = kind !== "hold";
   for (const side of sides) side.drawAnswer(chosen());
-  const told = sides.map((side) => (several ? `${side.letter} ` : "") + side.outcome(chosen()));
-  $("outcome").textContent = `${changeInWords()}probability of male: ${told.join(",  ")}`;
+  const outcomes = sides.map((side) => (several ? `${side.letter} ` : "") + side.outcome(chosen()));
+  $("outcome").textContent = `${changeInWords()}probability of male: ${outcomes.join(",  ")}`;
 }
 
 function changeInWords() {
@@ -42,11 +42,11 @@ function drawLSTM() {
 
 // -- rows -------------------------------------------------------------------------------------------------------------
 
-function sortUnits() {                               // by what counts on either side, so that a row is one unit in both
+function sortUnits() {                               // by the larger of both sides, so that a row is one unit in both
   const by = $("sort").value, { way } = chosen();
   for (const side of sides) {
-    const keys = by === "index" ? [] : (alike ? sides : [side]).map((own) => own.weight(way, by));
-    const key = (u) => Math.max(...keys.map((own) => Math.abs(own[u])));
+    const keys = by === "index" ? [] : (alike ? sides : [side]).map((one) => one.weight(way, by));
+    const key = (u) => Math.max(...keys.map((values) => Math.abs(values[u])));
     side.order = Array.from({ length: side.units }, (_, u) => u);
     if (keys.length) side.order.sort((a, b) => key(b) - key(a));
   }
@@ -69,7 +69,7 @@ function drawMaps() {
 function showScale(scale, most, signed) {
   const whole = most === 1, digits = most < .01 ? most.toExponential(0) : say(most, whole ? 0 : 2);
   scale.classList.toggle("signed", signed);
-  scale.textContent = !signed ? "0 to 1" : whole ? "−1 to 1" : `−${digits} to ${digits}: 99 % of the values; the rest in the end’s colour`;
+  scale.textContent = !signed ? "0 to 1" : whole ? "−1 to 1" : `−${digits} to ${digits}: 99 % of the values; the others have the colour of the nearest end`;
 }
 
 function pick(u) {
@@ -105,10 +105,10 @@ if (D.one_sound) {
 if (D.differences) {
   $("difference-choice").hidden = false;
   for (const place of document.querySelectorAll("[data-plot^=map-]")) {
-    const { plot } = place.dataset, own = differences[plot] = place.appendChild(make("div", { className: "wide", hidden: true }));
-    own.append(make("div", { className: "side-name", textContent: "B − A  " }));
-    own.firstChild.append(own.scale = make("span", { className: "scale signed" }));
-    own.plot = Object.assign(new Plot(own, `difference-${plot.slice(-1)}`, `B minus A: ${place.dataset.label}`, clips[0]), { name: "difference" });
+    const { plot } = place.dataset, map = differences[plot] = place.appendChild(make("div", { className: "wide", hidden: true }));
+    map.append(make("div", { className: "side-name", textContent: "B − A  " }));
+    map.firstChild.append(map.scale = make("span", { className: "scale signed" }));
+    map.plot = Object.assign(new Plot(map, `difference-${plot.slice(-1)}`, `B minus A: ${place.dataset.label}`, clips[0]), { name: "difference" });
   }
 }
 
@@ -118,12 +118,12 @@ function drawDifferences() {
   const { way, what } = chosen(), [A, B] = sides, on = $("difference").checked;
   $("difference-note").hidden = !on;
   for (const name of SHOWN) {
-    const own = differences[`map-${name}`], [a, b] = [A, B].map((side) => side.A[`${way}/${what}/${name}`].a);
-    own.hidden = !on;
+    const map = differences[`map-${name}`], [a, b] = [A, B].map((side) => side.A[`${way}/${what}/${name}`].a);
+    map.hidden = !on;
     if (!on) continue;
     const less = b.map((v, k) => v - a[k]), most = quantile(less, .99);
-    own.plot.drawMap(A.heard, A.order.map((u) => less.subarray(u * A.T, (u + 1) * A.T)), most, true);
-    showScale(own.scale, most, true);
+    map.plot.drawMap(A.heard, A.order.map((u) => less.subarray(u * A.T, (u + 1) * A.T)), most, true);
+    showScale(map.scale, most, true);
   }
 }
 
@@ -136,11 +136,11 @@ function differenceAt(u) {
 // -- time -------------------------------------------------------------------------------------------------------------
 
 function readout() {
-  const told = sides.map((side) => side.reading(chosen(), pointed).join("  |  "));
-  const lines = told.map((text, k) => (several ? `${sides[k].letter}  ` : "") + text);
+  const readings = sides.map((side) => side.reading(chosen(), pointed).join("  |  "));
+  const lines = readings.map((text, k) => (several ? `${sides[k].letter}  ` : "") + text);
   if (pointed?.plot === "difference" && pointed.unit !== null) lines.push(differenceAt(pointed.unit));
   $("readout").textContent = lines.join("\n");
-  if (clips.every((clip) => clip.hover === null)) for (const clip of clips) clip.player.time.setAttribute("aria-valuetext", told.filter((_, k) => sides[k].clip === clip).join(", "));
+  if (clips.every((clip) => clip.hover === null)) for (const clip of clips) clip.player.time.setAttribute("aria-valuetext", readings.filter((_, k) => sides[k].clip === clip).join(", "));
 }
 
 let restsDue = false;
@@ -152,7 +152,7 @@ function moved() {
 // -- the mouse, or a finger -------------------------------------------------------------------------------------------
 
 const MAPS = sides.flatMap((side) => SHOWN.map((name) => [side.plots[`map-${name}`], side]));
-for (const [place, own] of Object.entries(differences)) if (place !== "p") MAPS.push([own.plot, sides[0]]);
+for (const [place, map] of Object.entries(differences)) if (place !== "p") MAPS.push([map.plot, sides[0]]);
 const sideOf = new Map(MAPS);
 
 for (const clip of clips) for (const plot of clip.plots) {
@@ -177,7 +177,7 @@ for (const side of sides) {
   lag.element.addEventListener("pointerleave", () => { pointed = null; readout(); });
 }
 
-function dragToZoom(plot) {                          // a stretch drawn over the waveform is what all pictures show next
+function dragToZoom(plot) {                          // all pictures then show the part that was dragged over
   const { element, clip } = plot, band = element.appendChild(make("div", { className: "band", hidden: true }));
   let start = null, dragged = false;
   element.addEventListener("pointerdown", (event) => {
@@ -204,7 +204,7 @@ function dragToZoom(plot) {                          // a stretch drawn over the
 // -- begin ------------------------------------------------------------------------------------------------------------
 
 $("gate").onchange = () => {
-  $("held").replaceChildren(...D.held[$("gate").value].map((v) => new Option(v.replace(/^(-?)0\./, "$1."), v)));
+  $("held").replaceChildren(...D.held[$("gate").value].map((v) => new Option(v, v)));
   drawAnswer();
 };
 $("unit").onchange = () => pick(+$("unit").value);
@@ -216,7 +216,7 @@ const drawAll = () => { drawSound(); drawLSTM(); };
 let width = innerWidth;
 addEventListener("resize", () => { if ((width <= 600) !== (innerWidth <= 600)) drawAll(); width = innerWidth; });
 const weight = Array.from(sides[0].weight("forward", "ablation"), Math.abs);
-unit = weight.indexOf(Math.max(...weight));          // begin with the unit that counts most
+unit = weight.indexOf(Math.max(...weight));          // start with the unit that affects the answer most
 for (const place of document.querySelectorAll(".not-asked")) {
   place.textContent = sides.filter((side) => side.notAsked()).map((side) => (several ? `${side.letter}: ` : "") + side.notAsked()).join(" ");
 }

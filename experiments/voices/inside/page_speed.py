@@ -1,10 +1,10 @@
-"""How fast a page of `inspect` is in a browser: until it stands, and from what a person does to what they then see.
+"""How fast a page of `inspect` is in a browser: until it is drawn, and from an input of the user to the picture.
 
     python -m experiments.voices.inside.page_speed page.html
 
-Chromium without a window, driven by playwright, with real keys and a real mouse. A step's time runs from the browser's
-receipt of the input to the end of the frame that shows it. Beside it stands what of the processor the page's own thread took:
-where other programs keep the machine busy, the first says what a person waits there, the second what it would be alone.
+Chromium without a window, driven by playwright, with keys and mouse. A step's time is from the browser's receipt of the input
+to the end of the frame that shows the result. The table also has the CPU time of the page's main thread, which depends
+less on other programs.
 """
 
 import shutil
@@ -33,7 +33,7 @@ WATCH = """(kind) => {
 
 
 class Timing(NamedTuple):
-    """Milliseconds of each of several tries, and what the page's main thread worked for one, in the mean."""
+    """Milliseconds of each of several tries, and the mean CPU time of the page's main thread for one try, in ms."""
 
     what: str
     tries: list[float]
@@ -41,15 +41,15 @@ class Timing(NamedTuple):
 
 
 def chromium() -> str:
-    """The browser's path. Leaves, saying what to install, where there is none."""
+    """The browser's path. Exits with what to install if there is none."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
+        if program := shutil.which(name):
+            return program
     sys.exit("this needs Chromium on the PATH: apt install chromium")
 
 
 def measure(browser: Any, file: Path, width: int = 1280) -> list[Timing]:
-    """Opens the page several times in playwright's browser, and uses the last."""
+    """Open the page several times in playwright's browser; use the last one for the other timings."""
     tries: list[tuple[float, ...]] = []
     for _ in range(OPENINGS):
         page = browser.new_page(viewport={"width": width, "height": 900})
@@ -60,16 +60,16 @@ def measure(browser: Any, file: Path, width: int = 1280) -> list[Timing]:
         tries.append((*first, _until(page, "true"), _worked(devtools)))
     first, first_cpu, every, every_cpu = zip(*tries, strict=True)
     timings = [
-        Timing("opened, until the first screen stands", list(first), mean(first_cpu)),
-        Timing("opened, until every picture stands", list(every), mean(every_cpu)),
+        Timing("opened, until the first screen is drawn", list(first), mean(first_cpu)),
+        Timing("opened, until every picture is drawn", list(every), mean(every_cpu)),
     ]
     for what, sight, kind, act in (
         ("a step of the time slider", "#rests-A", "keydown", lambda k: page.locator("#time-A").press("ArrowRight")),
         ("pointing at a map", "#map-f-A", "pointermove", _pointing(page)),
         ("another unit", "#unit-gates-A", "change", lambda k: page.select_option("#unit", index=k % 8)),
-        ("a stretch of time, or all", "#wave-A", "click", lambda k: page.click(("#near-A", "#whole-A")[k % 2])),
+        ("another part of the clip, or all", "#wave-A", "click", lambda k: page.click(("#near-A", "#whole-A")[k % 2])),
     ):
-        page.locator(sight).scroll_into_view_if_needed()  # what is drawn anew is on the screen
+        page.locator(sight).scroll_into_view_if_needed()  # the picture that changes must be on the screen
         page.evaluate(WATCH, kind)
         before = _worked(devtools)
         for k in range(STEPS):
@@ -81,16 +81,16 @@ def measure(browser: Any, file: Path, width: int = 1280) -> list[Timing]:
 
 
 def _until(page: Any, which: str) -> float:
-    """Milliseconds from the navigation's start until those pictures stand."""
+    """Milliseconds from the navigation's start until those pictures are drawn."""
     while not page.evaluate(f"document.readyState === 'complete' && {STAND % which}"):
         page.wait_for_timeout(10)
     return page.evaluate("performance.now()")
 
 
 def _worked(devtools: Any) -> float:
-    """Milliseconds that the page's main thread has worked so far."""
-    found = {m["name"]: m["value"] for m in devtools.send("Performance.getMetrics")["metrics"]}
-    return 1e3 * found["TaskDuration"]
+    """CPU time of the page's main thread so far, in ms."""
+    metrics = {m["name"]: m["value"] for m in devtools.send("Performance.getMetrics")["metrics"]}
+    return 1e3 * metrics["TaskDuration"]
 
 
 def _pointing(page: Any) -> Callable[[int], None]:

@@ -2,7 +2,7 @@
 const $ = (id) => document.getElementById(id);
 const make = (tag, set = {}) => Object.assign(document.createElement(tag), set);
 const css = (name) => parseFloat(getComputedStyle(document.documentElement).getPropertyValue(name));
-const say = (v, digits = 2) => (Number.isFinite(v) ? v.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace(/^(-?)0\./, "$1.").replace("-", "−") : "–");
+const say = (v, digits = 2) => (Number.isFinite(v) ? v.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−") : "–");
 const MAP = 150, TOP = 4, BOTTOM = 26;               // pixels: a map's height, and the margins of every picture
 const DIVERGING = [[0, "#053061"], [.25, "#4393c3"], [.5, "#f7f7f7"], [.75, "#d6604d"], [1, "#67001f"]];
 
@@ -34,9 +34,8 @@ function paint(element, traces, height, xaxis, yaxis) {
   }, { staticPlot: true, responsive: true });
 }
 
-// A picture. Those of a clip have its stretch of time and the same margins, so that one line runs through them all; one
-// without a clip has an axis of its own and no line. What is on the screen is drawn at once, the rest when nothing else
-// is to do: nobody waits for a picture that they do not see.
+// A picture. The pictures of a clip have the same time axis and margins, so that one line fits all of them; a picture
+// without a clip has its own axis and no line. Pictures on the screen are drawn at once, the others when the browser is idle.
 class Plot {
   static waiting = new Set();
   static screen = new IntersectionObserver((entries) => {
@@ -54,6 +53,7 @@ class Plot {
     Plot.screen.observe(this.element);
     if (!clip) return;
     [this.playhead, this.pointer] = ["playhead", "pointer"].map((className) => this.element.appendChild(make("div", { className })));
+    this.pointer.hidden = true;
     clip.plots.push(this);
   }
 
@@ -76,17 +76,17 @@ class Plot {
   paint() {
     const { traces, height, yaxis, xaxis } = this.drawn;
     Plot.waiting.delete(this);
-    paint(this.element, traces, height, this.clip ? { range: [this.clip.from, this.clip.to], ticksuffix: " s" } : xaxis, yaxis);
+    paint(this.element, traces, height, this.clip ? { range: [this.clip.from, this.clip.to], ticksuffix: " s", ...xaxis } : xaxis, yaxis);
   }
 
   drawMap(x, rows, most, signed) {
     this.draw([heat(x, rows, signed ? -most : 0, most, signed)], MAP, { autorange: "reversed", showticklabels: false, ticks: "" });
   }
 
-  share(event) {                                     // of the width that the axis has, 0 to 1
+  share(event) {                                     // how far along the time axis, 0 to 1
     const box = this.element.getBoundingClientRect(), left = css("--left");
     return Math.max(0, Math.min(1, (event.clientX - box.left - left) / (box.width - left - css("--right"))));
   }
 
-  height(event) { return (event.clientY - this.element.getBoundingClientRect().top - TOP) / (MAP - TOP - BOTTOM); }
+  height(event) { return (event.clientY - this.element.getBoundingClientRect().top - TOP) / (this.drawn.height - TOP - BOTTOM); }
 }

@@ -1,9 +1,9 @@
-// One network that heard one clip: its numbers, and its column of pictures. What is chosen (unit, direction, values or
-// gradients, order of rows, intervention) comes in as `chosen`, the same for every side.
+// One network that heard one clip: its numbers and its column of pictures. The user's choices (unit, direction, values or
+// gradients, order of rows, intervention) are the argument `chosen`, the same for every side.
 
 const PROBABILITY = () => ({
   range: [-.04, 1.04], tickvals: [0, .5, 1],
-  ticktext: ["female 0", ".5", "male 1"].map((s) => (innerWidth > 600 ? s : s.split(" ").pop())),
+  ticktext: ["female 0", "0.5", "male 1"].map((s) => (innerWidth > 600 ? s : s.split(" ").pop())),
 });
 const shares = (bytes) => Float32Array.from(bytes, (v) => v / 255);
 const isSigned = (what, name) => what === "gradient" || SIGNED.has(name);
@@ -11,15 +11,15 @@ const shared = (number) => Math.max(...sides.map(number));               // one 
 const SHOWN = ["i", "f", "g", "o", "c", "h"], SIGNED = new Set(["g", "c", "h"]);
 
 class Side {
-  constructor(told, clip, letter) {
-    Object.assign(this, told, { clip, letter, A: unpacked(told.arrays), plots: {} });
+  constructor(data, clip, letter) {
+    Object.assign(this, data, { clip, letter, A: unpacked(data.arrays), plots: {} });
     this.T = this.A.p.shape[0];
     this.units = this.A["forward/half_life"].shape[0];
-    this.whatIf = new Map(Object.keys(told.what_if).map((name, k) => [name, k]));
+    this.whatIf = new Map(Object.keys(data.what_if).map((name, k) => [name, k]));
     this.changed = this.rows("what_if");
     this.rests = this.rows("rests");
     this.times = Float32Array.from({ length: clip.frames }, (_, k) => clip.time(k));
-    this.heard = this.times.subarray(told.first, told.first + this.T);
+    this.heard = this.times.subarray(this.first, this.first + this.T);
     clip.sides.push(this);
     for (const place of document.querySelectorAll("[data-plot]")) this.place(place);
   }
@@ -27,8 +27,8 @@ class Side {
   place(place) {
     const { plot, label } = place.dataset, column = place.appendChild(make("div"));
     if (several) column.append(make("div", { className: "side-name", textContent: `${this.letter}  ${this.name}` }));
-    const own = several ? `${label}, ${this.letter}: ${this.name}` : label;
-    this.plots[plot] = Object.assign(new Plot(column, `${plot}-${this.letter}`, own, "still" in place.dataset ? null : this.clip), { name: plot });
+    const full = several ? `${label}, ${this.letter}: ${this.name}` : label;
+    this.plots[plot] = Object.assign(new Plot(column, `${plot}-${this.letter}`, full, "still" in place.dataset ? null : this.clip), { name: plot });
   }
 
   rows(name) {
@@ -78,11 +78,11 @@ class Side {
     }
   }
 
-  mark({ unit }) {                                   // a triangle beside the picked unit's row
+  mark({ unit }) {                                   // a triangle beside the chosen unit's row
     for (const name of SHOWN) {
-      const { element } = this.plots[`map-${name}`], own = element.querySelector(".row-mark") || element.appendChild(make("div", { className: "row-mark" }));
-      own.hidden = !this.has(unit);
-      own.style.top = `${TOP + (this.order.indexOf(unit) + .5) / this.units * (MAP - TOP - BOTTOM)}px`;
+      const { element } = this.plots[`map-${name}`], mark = element.querySelector(".row-mark") || element.appendChild(make("div", { className: "row-mark" }));
+      mark.hidden = !this.has(unit);
+      mark.style.top = `${TOP + (this.order.indexOf(unit) + .5) / this.units * (MAP - TOP - BOTTOM)}px`;
     }
   }
 
@@ -101,8 +101,8 @@ class Side {
   unitFacts({ way, unit }) {
     if (!this.has(unit)) return `There is no unit ${unit}: this network has ${this.units} in each direction.`;
     const at = (name) => this.weight(way, name)[unit];
-    return `Half of what it holds is gone after ${say(at("half_life"))} s. Its forget gate is below .1 in ` +
-      `${say(100 * at("low"), 0)} % of the frames and above .9 in ${say(100 * at("high"), 0)} %. Silenced, it moves the log-odds of male by ${at("ablation") > 0 ? "+" : ""}${say(at("ablation"))}.`;
+    return `The half-life of its cell is ${say(at("half_life"))} s. Its forget gate is below 0.1 in ${say(100 * at("low"), 0)} % of the ` +
+      `frames and above 0.9 in ${say(100 * at("high"), 0)} %. Silencing the unit changes the log-odds of male by ${at("ablation") > 0 ? "+" : ""}${say(at("ablation"))}.`;
   }
 
   drawReach({ way }) {                               // how far back memory reaches, and the answer's gradient
@@ -118,27 +118,27 @@ class Side {
 
   // -- words ----------------------------------------------------------------------------------------------------------
 
-  notAsked() {                                       // where the network was not asked
+  notAsked() {                                       // which frames are not the network's input
     const [from, to] = [this.first, this.first + this.T], end = this.clip.frames;
     const parts = [from > 0 && `before ${say(this.times[from])} s`, to < end && `after ${say(this.times[to - 1])} s`].filter(Boolean);
-    return parts.length ? `Blank ${parts.join(" and ")}: the network is asked from the first pitch to the last, and ${say(D.margin_s, 1)} s around.` : "";
+    return parts.length ? `Empty ${parts.join(" and ")}: the network reads from the first voiced frame to the last, plus ${say(D.margin_s, 1)} s on each side.` : "";
   }
 
-  pointedAt({ way }, { plot, row }, frame, t) {       // what no other line of the reading says
+  pointedAt({ way }, { plot, row }, frame, t) {       // the numbers of this picture only
     const { A } = this;
-    if (plot === "mfcc") return [`MFCC ${20 - row}: ${say(A.mfcc.a[(19 - row) * this.clip.frames + frame])} of its standard deviations`];
+    if (plot === "mfcc") return [`MFCC ${20 - row}: ${say(A.mfcc.a[(19 - row) * this.clip.frames + frame])} standard deviations from its mean`];
     if (plot === "rests") {
       const at = this.clip.frame - this.first;
-      return at >= 0 && at < this.T ? [`the answer at the line rests on this frame by ${say(this.rests[at][t] / 255)}`] : [];
+      return at >= 0 && at < this.T ? [`influence of this frame on the answer at the line ${say(this.rests[at][t] / 255)}`] : [];
     }
-    if (plot === "memory") return ["in all", "forget gates", "later gates"].map((name, k) => `${name} ${this.rows(`${way}/memory`)[k][t].toExponential(1)}`);
+    if (plot === "memory") return ["in total", "forget gates", "later gates"].map((name, k) => `${name} ${this.rows(`${way}/memory`)[k][t].toExponential(1)}`);
     return [];
   }
 
   lagReading({ way }, share) {
     const k = Math.round(share * shared((side) => side.T));
-    if (k >= this.T) return ["no frame was read so long before"];
-    return [`${say(k * D.frame_s)} s before the last frame read`, `norm of the gradient ${this.weight(way, "by_lag")[k].toExponential(1)}`];
+    if (k >= this.T) return ["the clip is shorter than that"];
+    return [`${say(k * D.frame_s)} s before the last frame`, `norm of the gradient ${this.weight(way, "by_lag")[k].toExponential(1)}`];
   }
 
   reading({ way, what, unit, change }, pointed) {
@@ -147,12 +147,12 @@ class Side {
     const parts = [`${say(this.times[frame])} s`, Number.isFinite(f0) ? `${Math.round(f0)} Hz` : "unvoiced", `${say(A.energy.a[frame], 0)} dB`];
     const there = t >= 0 && t < T;
     if (pointed && (there || pointed.plot === "mfcc")) parts.push(...this.pointedAt({ way }, pointed, frame, t));
-    if (!there) return [...parts, "away from any pitch: the network was not asked"];
-    const own = hover ?? unit, digits = what === "value" ? 2 : 4;
+    if (!there) return [...parts, "not part of the network's input"];
+    const shown = hover ?? unit, digits = what === "value" ? 2 : 4;
     const changed = this.whatIf.has(change) ? `, changed ${say(this.changed[this.whatIf.get(change)][t] / 255)}` : "";
     parts.push(`male ${say(A.p.a[t])} (so far ${say(A.so_far.a[t])}${changed})`);
-    if (!this.has(own)) return [...parts, `no unit ${own}`];
-    return [...parts, `unit ${own}${what === "gradient" ? " gradients" : ""}: ` +
-      SHOWN.map((name) => `${name} ${say(this.of(`${way}/${what}/${name}`, own)[t], digits)}`).join("  ")];
+    if (!this.has(shown)) return [...parts, `no unit ${shown}`];
+    return [...parts, `unit ${shown}${what === "gradient" ? " gradients" : ""}: ` +
+      SHOWN.map((name) => `${name} ${say(this.of(`${way}/${what}/${name}`, shown)[t], digits)}`).join("  ")];
   }
 }

@@ -20,6 +20,7 @@ from experiments.voices.calibration import fit_temperature
 from experiments.voices.clip_model import SURE
 from experiments.voices.cross_corpus import for_evaluation
 from experiments.voices.evaluation import evaluate_model
+from experiments.voices.measure import corpus_source
 from experiments.voices.pretrained import SHIPPED
 from experiments.voices.search import CHOSEN, LEARNT, by_baselines, by_network, figures, measured
 from features.clips import Clips
@@ -40,11 +41,12 @@ def make(
     Raises ValueError if the corpus has no split "train" or no other speakers, if both sides share a speaker or a recording,
     or if the file would be larger than LARGEST.
     """
+    splits = {clip.split for clip in corpus_source(corpus).clips}
+    if "train" not in splits or splits == {"train"}:
+        raise ValueError(f"{corpus}: the model is trained on the split `train` and tested on the rest; both are needed")
     say("measuring the clips and their randomly changed variants ...")
     variants = measured(corpus, work)
     rows = variants[0].splits == "train"
-    if not rows.any() or rows.all():
-        raise ValueError(f"{corpus}: the model is trained on the split `train` and tested on the rest; both are needed")
     learn, test = [v.take(rows) for v in variants], variants[0].take(~rows)
     refuse_leaks(learn[0], test)
     say(f"{seeds} x 5 networks on folds of {len(set(learn[0].speakers))} training speakers ...")

@@ -265,8 +265,8 @@ def test_fetch_says_where_it_lies_and_what_comes_next(lstm_engine, tmp_path):
     shown = lstm_engine("fetch", "librispeech-dev-clean", "--out", tmp_path)
     assert shown.code == 0
     assert shown.out.splitlines() == [
-        f"{folder} is there already: remove it to fetch it anew.",
-        f"{folder} is complete. Now: lstm-engine features {tmp_path}",
+        f"{folder} is there already: remove it to download it again.",
+        f"{folder} is complete. Next: lstm-engine features {tmp_path}",
     ]
     told = json.loads(lstm_engine("fetch", "librispeech-dev-clean", "--out", tmp_path, "--json").out)
     assert told == {"name": "librispeech-dev-clean", "folder": str(folder), "fetched": False}

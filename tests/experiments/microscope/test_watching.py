@@ -166,7 +166,10 @@ def test_a_probe_has_every_label_by_its_share(n):
     assert abs(labels[rows].sum() - labels.mean() * len(rows)) <= 1
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+FAST = ("stacked", "simple_rnn")  # a GRU and an LSTM, and a layer without gates; the others draw the same pictures
+
+
+@pytest.mark.parametrize("kind", [k if k in FAST else pytest.param(k, marks=pytest.mark.slow) for k in LAYERS])
 def test_a_report_draws_every_kind_of_layer(kind):
     _, table = watched(kind)
     page = "".join(watching_report.parts(table.reset_index()))

@@ -174,11 +174,11 @@ def test_a_model_of_another_task_is_refused(trained, tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"settings": None}, "no whole model of voices"),
-        ({"temperature": 0.0}, "a temperature above 0"),
-        ({"uncertain": 0.2}, "a probability from .5 to 1"),
+        ({"settings": None}, "no complete model of voices"),
+        ({"temperature": 0.0}, "temperature > 0"),
+        ({"uncertain": 0.2}, "uncertain from 0.5 to 1"),
         ({"preparation": {"mean": [0.0], "scale": [1.0]}}, "does not fit its recipe's 23 columns"),
-        ({"preparation": {"mean": [0.0] * 20}}, "no whole model of voices"),
+        ({"preparation": {"mean": [0.0] * 20}}, "no complete model of voices"),
         ({"recipe": {"recipe": "frames", "parameters": {"pitch": "yin", "hop": 7}}}, "made with other settings"),
     ],
 )

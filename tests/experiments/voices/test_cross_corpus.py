@@ -73,6 +73,7 @@ def test_another_corpus_is_measured_judged_and_written_down(corpus, metadata, tm
     assert json.loads((tmp_path / "run" / "result.json").read_text())["uncertain"] == pytest.approx([0.3, 0.7])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_part_by_the_corpus_own_name(abroad, corpus, metadata, tmp_path):
     for n, source in enumerate((abroad, corpus)):  # measured before, and recordings
         assert evaluate_corpus(ByPitch(170), metadata, source, tmp_path / f"{n}", part="test").result["clips"] == 4
@@ -80,6 +81,7 @@ def test_a_part_by_the_corpus_own_name(abroad, corpus, metadata, tmp_path):
             evaluate_corpus(ByPitch(170), metadata, source, tmp_path / f"other {n}", part="dev")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_only_part_that_was_fetched_is_still_known_by_its_name(corpus, metadata, tmp_path):
     """LibriSpeech's dev-clean alone: `features` calls its part "", so that `train` splits it."""
     lines = []
@@ -95,6 +97,7 @@ def test_the_only_part_that_was_fetched_is_still_known_by_its_name(corpus, metad
         evaluate_corpus(ByPitch(170), metadata, tmp_path / "LibriSpeech", tmp_path / "test", part="test")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_force_replaces_a_report_and_measures_only_what_is_of_other_clips(corpus, metadata, tmp_path):
     told: list[str] = []
     evaluate_corpus(ByPitch(170), metadata, corpus, tmp_path)
@@ -104,11 +107,12 @@ def test_force_replaces_a_report_and_measures_only_what_is_of_other_clips(corpus
 
 
 def test_the_corpus_that_it_has_learnt_from_is_refused(at_home, metadata, tmp_path):
-    with pytest.raises(Leak, match=r"learnt from 12 of the 12 clips .*the recording itself.*--allow-known"):
+    with pytest.raises(Leak, match=r"trained on 12 of the 12 clips .*the recording itself.*--allow-known"):
         evaluate_corpus(ByPitch(170), metadata, at_home[0], tmp_path)
     assert not (tmp_path / "report.html").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_known_clips_are_left_out_and_counted(at_home, corpus, metadata, tmp_path):
     """A corpus of the old clips and of new ones, under new names and in another format."""
     for source, folder in ((at_home[0], "old"), (corpus, "new")):
@@ -118,9 +122,10 @@ def test_known_clips_are_left_out_and_counted(at_home, corpus, metadata, tmp_pat
             sf.write(copy, *sf.read(file, dtype="int16"))
     found = evaluate_corpus(ByPitch(170), metadata, tmp_path / "both", tmp_path / "run", allow_known=True)
     assert found.result["clips"] == 14
-    assert found.notes == ["12 of 26 clips are left out: the model has learnt from them or from their speakers."]
+    assert found.notes == ["12 of 26 clips are left out: the model was trained on them or on their speakers."]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_store_knows_whose_names_its_speakers_have(corpus, metadata, tmp_path):
     """Measured as of `home`, wherever it lies: female/f000 is the one that the model has heard there."""
     folder, recipe = tmp_path / "clips", recipe_named("frames")
@@ -129,6 +134,7 @@ def test_a_store_knows_whose_names_its_speakers_have(corpus, metadata, tmp_path)
         evaluate_corpus(ByPitch(170), metadata, folder, tmp_path / "run")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_speaker_is_known_by_the_corpus_whose_name_it_is(abroad, metadata, tmp_path):
     """The model has heard female/f000 of `home`; hers of this corpus is somebody else, unless the names are home's."""
     assert evaluate_corpus(ByPitch(170), metadata, abroad, tmp_path / "apart").notes == []
@@ -136,6 +142,7 @@ def test_a_speaker_is_known_by_the_corpus_whose_name_it_is(abroad, metadata, tmp
         evaluate_corpus(ByPitch(170), metadata, abroad, tmp_path / "same", speakers_of="home")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_what_was_measured_before_is_taken_as_it_is(abroad, corpus, metadata, tmp_path):
     again = evaluate_corpus(ByPitch(170), metadata, abroad, tmp_path / "again")
     anew = evaluate_corpus(ByPitch(170), metadata, corpus, tmp_path / "anew")
@@ -151,6 +158,7 @@ def test_clips_measured_otherwise_are_refused(corpus, metadata, tmp_path):
         evaluate_corpus(ByPitch(170), metadata, deltas, tmp_path / "run")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_clips_measured_by_another_version_are_told(abroad, metadata, tmp_path):
     older = metadata["recipe"]["versions"] | {"librosa": "0.10.2"}
     with pytest.warns(UserWarning, match=r"by other versions: librosa .* and 0\.10\.2"):
@@ -159,10 +167,11 @@ def test_clips_measured_by_another_version_are_told(abroad, metadata, tmp_path):
 
 def test_a_model_that_does_not_say_what_it_learnt_from_is_refused(metadata, corpus, tmp_path):
     bare = {k: v for k, v in metadata.items() if k not in ("baselines", "trained_on")}
-    with pytest.raises(ValueError, match="the model does not say baselines, trained_on"):
+    with pytest.raises(ValueError, match="the model's metadata lacks baselines, trained_on"):
         evaluate_corpus(ByPitch(170), bare, corpus, tmp_path)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_run_that_was_stopped_is_gone_on_with_and_a_finished_one_kept(corpus, metadata, tmp_path):
     told: list[str] = []
     clips, recipe = corpora.tutorial_folders(corpus), recipe_named("frames")
@@ -188,6 +197,7 @@ def librispeech(root: Path, utterances: list[Path]) -> Path:
     return root
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_reader_is_known_again_from_features_to_evaluate_whatever_the_folders_are_called(
     lstm_engine, corpus, tmp_path
 ):
@@ -205,7 +215,7 @@ def test_a_reader_is_known_again_from_features_to_evaluate_whatever_the_folders_
     for other in (there, tmp_path / "t"):
         outcome = lstm_engine("evaluate", "--corpus", other, "--model", model, "--out", tmp_path / f"e{other.name}")
         assert outcome.code == 2
-        assert "the model has learnt from" in outcome.err
+        assert "the model was trained on" in outcome.err
         assert "speaker '" in outcome.err
 
 
@@ -220,6 +230,7 @@ def voice(at_home, tmp_path_factory) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_shows_baselines_errors_and_what_failed(lstm_engine, voice, corpus, tmp_path):
     for file in corpus.rglob("*.wav"):
         copy = tmp_path / "corpus" / file.relative_to(corpus)
@@ -235,12 +246,14 @@ def test_the_command_shows_baselines_errors_and_what_failed(lstm_engine, voice, 
     assert outcome.out.count("wrong: ") == min(len(table), 10)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_refuses_what_the_model_has_learnt_from(lstm_engine, voice, at_home, tmp_path):
     outcome = lstm_engine("evaluate", "--corpus", at_home[1], "--model", voice, "--out", tmp_path / "run")
     assert outcome.code == 2
-    assert outcome.err.startswith("error: the model has learnt from 12 of the 12 clips")
+    assert outcome.err.startswith("error: the model was trained on 12 of the 12 clips")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_gives_json_alone(lstm_engine, voice, abroad, tmp_path):
     outcome = lstm_engine("evaluate", "--corpus", abroad, "--model", voice, "--out", tmp_path / "run", "--json")
     assert outcome.code == 0, outcome.err

@@ -7,13 +7,14 @@ import pytest
 from experiments.voices.extraction_speed import enough, resources, speed, words
 
 
-@pytest.fixture
-def long_corpus(tmp_path):
+@pytest.fixture(scope="module")
+def long_corpus(tmp_path_factory):
     """Four speakers of 12 s each."""
     from features.synth import write_corpus
 
-    write_corpus(tmp_path / "voices", speakers=2, test_speakers=0, clips=1, seconds=12.0)
-    return tmp_path / "voices"
+    folder = tmp_path_factory.mktemp("long")
+    write_corpus(folder / "voices", speakers=2, test_speakers=0, clips=1, seconds=12.0)
+    return folder / "voices"
 
 
 def test_a_corpus_is_cut_until_there_is_enough_of_it_and_no_window_twice(long_corpus):
@@ -28,6 +29,7 @@ def test_a_corpus_that_is_too_short_is_told(long_corpus):
         enough(long_corpus, 5.0)
 
 
+@pytest.mark.slow  # starts processes
 @pytest.mark.skipif(sys.platform != "linux", reason="resources are read in /proc")
 def test_speed_is_what_was_extracted_over_what_it_took(long_corpus):
     found = speed(long_corpus, "frames", hours=0.01, jobs=2)
@@ -38,6 +40,7 @@ def test_speed_is_what_was_extracted_over_what_it_took(long_corpus):
     assert f"{found.times_real_time:.0f} x real time" in words(found)
 
 
+@pytest.mark.slow  # starts processes
 @pytest.mark.skipif(sys.platform != "linux", reason="resources are read in /proc")
 def test_resources_count_what_a_child_holds(tmp_path):
     before = resources()
@@ -50,6 +53,7 @@ def test_resources_count_what_a_child_holds(tmp_path):
     assert cpu_s >= before[0]
 
 
+@pytest.mark.slow  # starts processes
 @pytest.mark.skipif(sys.platform != "linux", reason="resources are read in /proc")
 def test_the_command_prints_a_line_a_recipe(long_corpus):
     asked = [

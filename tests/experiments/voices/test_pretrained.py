@@ -37,6 +37,7 @@ def test_its_answer_for_fixed_numbers_stays():
     assert np.isfinite(model.frame_log_odds(x)).all()
 
 
+@pytest.mark.slow  # measures 251 clips
 @pytest.mark.parametrize(("part", "known"), [("train", True), ("dev", False)])
 def test_it_is_judged_on_the_readers_it_has_not_heard_and_refuses_the_others(
     shipped, shared_data, tmp_path, part, known
@@ -45,7 +46,7 @@ def test_it_is_judged_on_the_readers_it_has_not_heard_and_refuses_the_others(
     corpus = shared_data / "librispeech_251" / "metadata.csv"
     options = {"part": part, "speakers_of": "librispeech", "jobs": 2}
     if known:
-        with pytest.raises(Leak, match="the model has learnt from 201 of the 201 clips"):
+        with pytest.raises(Leak, match="the model was trained on 201 of the 201 clips"):
             evaluate_corpus(shipped, shipped.network.metadata, corpus, tmp_path, **options)
         return
     found = evaluate_corpus(shipped, shipped.network.metadata, corpus, tmp_path, **options).result
@@ -73,6 +74,7 @@ def quick(monkeypatch):
         monkeypatch.setattr(module, "CHOSEN", replace(search.CHOSEN, units=2, epochs=1))
         monkeypatch.setattr(module, "LEARNT", 1)
     monkeypatch.setattr(search, "VARIANTS", 2)
+    monkeypatch.setitem(search.CANDIDATES, "not augmented", (search.CHOSEN, 0))
 
 
 @pytest.mark.slow
@@ -97,11 +99,18 @@ def test_a_corpus_without_two_sides_is_refused(corpus, quick, tmp_path):
     one_side.write_text(corpus.read_text().replace("dev", "train"))
     with pytest.raises(ValueError, match="trained on the split `train` and tested on the rest"):
         make.make(one_side, tmp_path / "work", tmp_path / "voice.safetensors")
+    assert not (tmp_path / "work").exists()  # nothing was measured before
 
 
-def test_nobody_is_judged_by_a_network_that_has_heard_them(corpus, quick, tmp_path):
+@pytest.fixture(scope="module")
+def measured(corpus, tmp_path_factory):
+    """The clips, without variants. Not to be changed."""
+    return search.measured(corpus, tmp_path_factory.mktemp("work"), jobs=1, variants=0)
+
+
+def test_nobody_is_judged_by_a_network_that_has_heard_them(measured):
     """Out-of-fold: every clip's score comes from the answerer that was not given its speaker."""
-    clips = search.measured(corpus, tmp_path / "work", jobs=1, variants=0)[0]
+    clips = measured[0]
 
     def answer(learn, hold):
         assert not set(clips.speakers[learn]) & set(clips.speakers[hold])
@@ -112,8 +121,7 @@ def test_nobody_is_judged_by_a_network_that_has_heard_them(corpus, quick, tmp_pa
     assert balanced_accuracy(clips.labels, (right > 0).astype(int)) == 1.0
 
 
-def test_the_search_has_a_line_for_baselines_and_candidates(corpus, quick, tmp_path):
-    variants = search.measured(corpus, tmp_path / "work", jobs=1, variants=0)
-    lines = list(search.search(variants, ["not augmented"], seeds=1))
+def test_the_search_has_a_line_for_baselines_and_candidates(measured, quick):
+    lines = list(search.search(measured, ["not augmented"], seeds=1))
     assert [line["candidate"] for line in lines] == ["threshold on F0", "logistic regression", "not augmented"]
     assert all(0 <= line["clips"] <= 1 and line["changed"] is None for line in lines)

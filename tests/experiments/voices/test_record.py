@@ -142,7 +142,7 @@ def test_the_default_microphone_is_taken_or_else_the_first(install):
     ("devices", "said"),
     [
         ([], "no microphone was found; this machine has no sound device at all. Connect one, or record with another"),
-        ([SPEAKERS], "no microphone was found; what there is plays sound only: 0 HDMI [out]. Connect one"),
+        ([SPEAKERS], "no microphone was found; these devices only play sound: 0 HDMI [out]. Connect one"),
     ],
 )
 def test_without_a_microphone_it_says_what_there_is(install, devices, said):
@@ -208,9 +208,9 @@ def test_a_good_recording_has_no_remarks():
 @pytest.mark.parametrize(
     ("sound", "said"),
     [
-        (heard(np.zeros(16_000)), "It is silent: your microphone may be muted"),
-        (heard(10 ** (-30 / 20) * say(3.0, 16_000)), "It is very quiet (-"),
-        (heard(np.clip(30 * say(3.0, 16_000), -1, 1)), "It is overdriven ("),
+        (heard(np.zeros(16_000)), "The recording is silent: your microphone may be muted"),
+        (heard(10 ** (-30 / 20) * say(3.0, 16_000)), "The recording is very quiet (-"),
+        (heard(np.clip(30 * say(3.0, 16_000), -1, 1)), "The recording is overdriven ("),
         (heard(say(3.0, 16_000), lost=True), "The machine was too slow and lost some of the sound"),
     ],
 )
@@ -299,7 +299,7 @@ def test_record_says_what_it_heard(lstm_engine, install, shipped, tmp_path, monk
     install([SPEAKERS, MICROPHONE], say(5.0, 48_000), default=1)
     outcome = lstm_engine("record", "--seconds", 3, "--plot")
     assert outcome.code == 0
-    assert "Record only people who have agreed to it. Nothing is kept unless you say --save." in outcome.err
+    assert "Record only people who have agreed to it. Nothing is kept without --save." in outcome.err
     assert "Microphone: USB Mic." in outcome.err
     assert "your recording" in outcome.out
     assert "male" in outcome.out
@@ -333,7 +333,7 @@ def test_record_lists_the_devices(lstm_engine, install):
     install([SPEAKERS, MICROPHONE], default=1)
     shown = lstm_engine("record", "--list-devices")
     assert shown.code == 0
-    assert re.search(r"0 +HDMI \[out\] +no, it plays +44,100", shown.out)
+    assert re.search(r"0 +HDMI \[out\] +no, output only +44,100", shown.out)
     assert re.search(r"1 +USB Mic +the default +48,000", shown.out)
     told = json.loads(lstm_engine("record", "--list-devices", "--json").out)
     assert [d["inputs"] for d in told] == [0, 2]
@@ -360,6 +360,7 @@ def test_record_refuses_a_model_without_frames(lstm_engine, install, trained):
 # -- predict with a model of frames ------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("undrawn")  # test_judge.py is about what a picture shows
 def test_predict_draws_a_picture_of_each_file(lstm_engine, shipped, bad_clips, tmp_path):
     for folder, sex in (("a", "male"), ("b", "female")):
         (tmp_path / folder).mkdir()

@@ -53,6 +53,7 @@ def test_a_run_leaves_all_that_its_model_needs(run, measured):
     refuse_known(clips.take(held_out), measured.name, stored["trained_on"])  # nobody of these was learnt from
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_temperature_comes_from_training_speakers_whom_the_answering_network_had_not_heard(
     measured, tmp_path, monkeypatch
 ):

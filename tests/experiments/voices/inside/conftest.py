@@ -3,19 +3,23 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import soundfile as sf
 
 import lstm_engine as le
-from experiments.voices import clip_model
-from experiments.voices.inside.look import Look, look
+from experiments.voices import clip_model, training
+from experiments.voices.inside.look import Heard, Look, look
 from experiments.voices.inside.page import page
-from features.synth import draw_speaker, speak
+from features import corpora
+from features.extraction import extract
+from features.recipes import recipe_named
+from features.synth import draw_speaker, speak, write_corpus
 
 RATE = 16_000
+QUICK = {"epochs": 3, "units": 4}
 
 
 @pytest.fixture(scope="session")
@@ -82,6 +86,38 @@ def seen_earlier(voice_file: Path, earlier_model: Path) -> Look:
     return look(voice_file, clip_model.load(earlier_model))
 
 
+class Watched(NamedTuple):
+    """A folder of frames, and the run of a training on it that was watched."""
+
+    data: Path
+    run: Path
+    settings: dict[str, int]
+
+
+@pytest.fixture(scope="session")
+def watched(tmp_path_factory: pytest.TempPathFactory, voice_file: Path) -> Watched:
+    """Three epochs, watched on the recording. Not to be changed."""
+    pytest.importorskip("plotly", reason="needs plotly: pip install plotly")
+    folder = tmp_path_factory.mktemp("watched")
+    write_corpus(folder / "corpus", speakers=7, test_speakers=0, clips=1, seconds=1.0, seed=1)
+    extract(corpora.tutorial_folders(folder / "corpus"), folder / "clips", recipe=recipe_named("frames"))
+    training.train(folder / "clips", folder / "run", watch=voice_file, **QUICK)
+    return Watched(folder / "clips", folder / "run", QUICK)
+
+
+@pytest.fixture(scope="session")
+def values_of() -> Callable[[Path, Heard], dict[str, np.ndarray]]:
+    """values_of(file, heard): what the network in a file does with the heard part, by direction and name, (H, T)."""
+
+    def compute(file: Path, heard: Heard) -> dict[str, np.ndarray]:
+        model = clip_model.load(file)
+        trace = model.network.trace(model.prepare(heard.frames[heard.part])[None])
+        ways = zip(("forward", "backward"), trace.layers.values(), strict=True)
+        return {f"{way}/{name}": layer[name][0].T for way, layer in ways for name in "ifgoch"}
+
+    return compute
+
+
 # -- in a browser -----------------------------------------------------------------------------------------------------
 
 
@@ -99,11 +135,11 @@ class Opened:
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Asks again and again: wait_for_function would need eval, which the page forbids."""
-        for _ in range(200):
+        for _ in range(1200):  # a minute: other programs may keep the machine busy
             if condition():
                 return
             self.page.wait_for_timeout(50)
-        raise TimeoutError("10 s, and it is not so yet")
+        raise TimeoutError("60 s, and it is not so yet")
 
     def drawn(self, plot: str, trace: int = 0) -> np.ndarray:
         """The numbers of a line that plotly has drawn."""

@@ -4,8 +4,6 @@ import base64
 import json
 import re
 import sys
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,32 +15,8 @@ from experiments.voices.inside import epochs_page
 from experiments.voices.inside.epochs import kept
 from experiments.voices.inside.look import hear
 from experiments.voices.judge import judge_file
-from features import corpora
 from features.clips import read_clips
-from features.extraction import extract
 from features.recipes import recipe_named
-from features.synth import write_corpus
-
-QUICK = {"epochs": 3, "units": 4}
-SHOWN = "ifgoch"
-
-
-class Watched(NamedTuple):
-    """A folder of frames, and the run of a training on it that was watched."""
-
-    data: Path
-    run: Path
-
-
-@pytest.fixture(scope="module")
-def watched(tmp_path_factory, voice_file):
-    """Not to be changed."""
-    pytest.importorskip("plotly", reason="needs plotly: pip install plotly")
-    folder = tmp_path_factory.mktemp("watched")
-    write_corpus(folder / "corpus", speakers=7, test_speakers=0, clips=1, seconds=1.0, seed=1)
-    extract(corpora.tutorial_folders(folder / "corpus"), folder / "clips", recipe=recipe_named("frames"))
-    training.train(folder / "clips", folder / "run", watch=voice_file, **QUICK)
-    return Watched(folder / "clips", folder / "run")
 
 
 def numbers(text):
@@ -58,14 +32,6 @@ def numbers(text):
     return stored | {"arrays": arrays}
 
 
-def values_of(file, heard):
-    """What the network in a file does with the heard part: by direction and name, (H, T)."""
-    model = clip_model.load(file)
-    trace = model.network.trace(model.prepare(heard.frames[heard.part])[None])
-    ways = zip(("forward", "backward"), trace.layers.values(), strict=True)
-    return {f"{way}/{name}": layer[name][0].T for way, layer in ways for name in SHOWN}
-
-
 def test_every_epoch_is_kept_from_the_untrained_network_on(watched):
     files = kept(watched.run / "epochs")
     assert {epoch: path.name for epoch, path in files.items()} == {k: f"0{k}.safetensors" for k in range(4)}
@@ -75,7 +41,7 @@ def test_every_epoch_is_kept_from_the_untrained_network_on(watched):
     for a, b in zip(final.get_weights(), models[3].network.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert models[3].network.metadata["temperature"] != 1.0  # fitted before, so that all epochs are judged alike
-    clips, settings = read_clips(watched.data), clip_model.Settings(**QUICK)
+    clips, settings = read_clips(watched.data), clip_model.Settings(**watched.settings)
     drawn = clip_model.network(settings, len(clips.columns), seed=0)
     for a, b in zip(drawn.get_weights(), models[0].network.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -100,7 +66,7 @@ def test_the_run_tells_what_was_seen(watched):
     assert '<a href="gates.html">' in report
 
 
-def test_the_pages_numbers_are_those_of_each_epochs_file(watched, voice_file):
+def test_the_pages_numbers_are_those_of_each_epochs_file(watched, voice_file, values_of):
     page = numbers((watched.run / "gates.html").read_text(encoding="utf-8"))
     heard, history = hear(voice_file, recipe_named("frames")), pd.read_csv(watched.run / "history.csv")
     assert page["epochs"] == [0, 1, 2, 3]
@@ -138,6 +104,7 @@ def test_of_many_epochs_some_are_shown_evenly(watched, voice_file, monkeypatch):
     assert "2 of 4 epochs are shown, evenly" in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_another_run_in_the_folder_leaves_nothing_of_the_one_before(watched, tmp_path):
     (tmp_path / "epochs").mkdir()
     for name in ("epochs/07.safetensors", "epochs/mine.safetensors", "gates.html"):
@@ -173,108 +140,9 @@ def test_what_cannot_be_watched_is_said_before_the_training(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_says_where_the_gates_are(lstm_engine, watched, voice_file, tmp_path):
     options = ("--epochs", 1, "--units", 2, "--watch", voice_file, "--out", tmp_path / "run")
     shown = lstm_engine("train", watched.data, *options)
     assert shown.code == 0
     assert f"Gates, epoch by epoch: {tmp_path / 'run' / 'gates.html'}" in shown.out
-
-
-# -- in a browser -----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module", params=[1280, 390])
-def opened(request, open_page, watched):
-    own = open_page(watched.run / "gates.html", request.param)
-    yield own
-    assert own.wrong == []  # after all that the tests did
-    own.page.close()
-
-
-def shown_map(opened, name):
-    """(H, T): the bytes of a map as plotly has them."""
-    return np.array(
-        opened.page.evaluate(f"document.getElementById('map-{name}').data[0].z.map((row) => Array.from(row))")
-    )
-
-
-def go(opened, epoch):
-    opened.page.evaluate(
-        f"(() => {{ const e = document.getElementById('epoch'); e.value = {epoch}; e.dispatchEvent(new Event('input')); }})()"
-    )
-    opened.page.wait_for_timeout(50)
-    opened.until(lambda: not opened.page.evaluate("now.due"))  # drawn
-
-
-def test_it_opens_without_errors_or_requests_and_fits_the_width(opened):
-    assert opened.wrong == []
-    assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-
-def test_the_slider_shows_what_the_network_of_that_epoch_computes(opened, watched, voice_file):
-    heard, page = hear(voice_file, recipe_named("frames")), opened.page
-    units = page.evaluate("D.units")
-    for way in ("backward", "forward"):
-        page.select_option("#way", way)
-        for epoch in (1, 3, 0):
-            go(opened, epoch)
-            file = kept(watched.run / "epochs")[epoch]
-            expected = values_of(file, heard)
-            for name in SHOWN:
-                zero, unit = units[f"{way}/{name}"]
-                drawn = (shown_map(opened, name) - zero) * unit
-                np.testing.assert_allclose(drawn, expected[f"{way}/{name}"], rtol=0, atol=unit / 2 + 1e-5)
-            said = judge_file(voice_file, clip_model.load(file))
-            np.testing.assert_allclose(opened.drawn("answer", 2), said.p[~np.isnan(said.p)], rtol=1e-6)  # float32
-            assert f"male {said.probability:.2f}".replace(" 0.", " .") in page.inner_text("#readout")
-            assert page.inner_text("#clock") == (f"epoch {epoch} of 3" if epoch else "before training")
-            share = page.evaluate("lines.get('loss').solid.style.getPropertyValue('--at')")
-            assert float(share) == pytest.approx(epoch / 3)
-
-
-def test_play_goes_through_the_epochs_and_stops_at_the_last(opened):
-    go(opened, 1)
-    opened.page.click("#play")
-    assert opened.page.get_attribute("#play", "aria-pressed") == "true"
-    opened.until(lambda: opened.page.input_value("#epoch") == "3")
-    opened.until(lambda: opened.page.inner_text("#play") == "Play")
-    press = "(() => { $('play').click(); return [$('play').textContent, now.at]; })()"
-    assert opened.page.evaluate(f"[{press}, {press}]") == [["Pause", 0], ["Play", 0]]  # again, from the beginning
-
-
-def test_the_arrow_keys_go_through_the_epochs(opened):
-    go(opened, 1)
-    opened.page.focus("#epoch")
-    opened.page.keyboard.press("ArrowRight")
-    assert opened.page.inner_text("#clock") == "epoch 2 of 3"
-    assert opened.page.get_attribute("#epoch", "aria-valuetext").startswith("epoch 2, loss .")
-
-
-def test_rows_are_sorted_by_what_is_remembered_after_training_at_every_epoch(opened, watched, voice_file):
-    heard = hear(voice_file, recipe_named("frames"))
-    f = values_of(kept(watched.run / "epochs")[3], heard)["forward/f"]
-    order = np.argsort(-np.log(f).mean(axis=1))
-    opened.page.select_option("#way", "forward")
-    opened.page.select_option("#sort", "half_life")
-    go(opened, 2)
-    expected = values_of(kept(watched.run / "epochs")[2], heard)["forward/f"][order]
-    np.testing.assert_allclose(shown_map(opened, "f") / 255, expected, rtol=0, atol=0.5 / 255 + 1e-5)
-    opened.page.select_option("#sort", "index")
-
-
-def test_pointing_at_a_map_reads_its_number_and_a_click_on_a_row_goes_to_its_epoch(opened, watched, voice_file):
-    heard, page = hear(voice_file, recipe_named("frames")), opened.page
-    page.select_option("#way", "forward")
-    go(opened, 3)
-    page.locator("#map-c").scroll_into_view_if_needed()
-    box = page.locator("#map-c").bounding_box()
-    left, right = (58, 12) if page.viewport_size["width"] > 600 else (40, 6)
-    frame = heard.part.start + 30
-    x = left + frame * 0.02 / 3.0 * (box["width"] - left - right)
-    page.locator("#map-c").hover(position={"x": x, "y": 4 + 2.5 / 4 * (150 - 30)})  # the third of four rows
-    value = values_of(kept(watched.run / "epochs")[3], heard)["forward/c"][2, 30]
-    said = page.inner_text("#readout")
-    assert "unit 2: " in said
-    assert float(re.search(r"c (−?[\d.]+)", said)[1].replace("−", "-")) == pytest.approx(value, abs=0.02)
-    page.locator("#answers").click(position={"x": x, "y": 4 + 1.5 / 4 * (170 - 30)})
-    assert page.inner_text("#clock") == "epoch 1 of 3"

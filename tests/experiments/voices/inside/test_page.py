@@ -20,7 +20,7 @@ from features.synth import draw_speaker, speak
 
 
 @pytest.fixture
-def undrawn(monkeypatch):
+def no_plotly(monkeypatch):
     """plotly left out, where a test does not draw."""
     monkeypatch.setattr(pages, "plotly", lambda command="inspect": "/* plotly */")
 
@@ -53,7 +53,7 @@ def holds(side, seen):
     np.testing.assert_allclose(arrays["what_if"] / 255, [w.p for w in seen.what_if], rtol=0, atol=rounding)
 
 
-def test_the_pages_numbers_are_what_was_seen(undrawn, seen):
+def test_the_pages_numbers_are_what_was_seen(no_plotly, seen):
     stored = numbers(pages.page(seen))
     assert stored["clips"] == [{"seconds": 3.0, "frames": len(seen.heard.frames)}]
     assert not stored["one_sound"]
@@ -61,7 +61,7 @@ def test_the_pages_numbers_are_what_was_seen(undrawn, seen):
     holds(side, seen)
 
 
-def test_two_clips_have_a_player_each_and_their_own_numbers(undrawn, seen, seen_elsewhere):
+def test_two_clips_have_a_player_each_and_their_own_numbers(no_plotly, seen, seen_elsewhere):
     text = pages.page(seen, seen_elsewhere)
     stored = numbers(text)
     assert text.count("<audio ") == len(stored["clips"]) == 2
@@ -72,7 +72,7 @@ def test_two_clips_have_a_player_each_and_their_own_numbers(undrawn, seen, seen_
         holds(side, shown)
 
 
-def test_two_networks_that_hear_one_clip_share_its_player(undrawn, seen, seen_earlier):
+def test_two_networks_that_hear_one_clip_share_its_player(no_plotly, seen, seen_earlier):
     text = pages.page(seen_earlier, seen, names=["early", "late"])
     stored = numbers(text)
     assert text.count("<audio ") == len(stored["clips"]) == 1
@@ -84,7 +84,7 @@ def test_two_networks_that_hear_one_clip_share_its_player(undrawn, seen, seen_ea
 
 
 @pytest.mark.parametrize("sides", [1, 2])
-def test_a_page_asks_for_nothing_from_elsewhere(undrawn, seen, seen_elsewhere, sides):
+def test_a_page_asks_for_nothing_from_elsewhere(no_plotly, seen, seen_elsewhere, sides):
     text = pages.page(*[seen, seen_elsewhere][:sides])
     assert "default-src 'none'" in text
     assert not re.findall(r"(?:src|href)=\"(?!data:)", text)
@@ -101,7 +101,7 @@ def test_without_plotly_the_command_says_what_to_install(lstm_engine, voice_file
     assert not (tmp_path / "page.html").exists()
 
 
-def test_the_command_writes_the_page_and_says_where(undrawn, lstm_engine, voice_file, voice_model, tmp_path, seen):
+def test_the_command_writes_the_page_and_says_where(no_plotly, lstm_engine, voice_file, voice_model, tmp_path, seen):
     out = tmp_path / "made" / "page.html"
     shown = lstm_engine("inspect", voice_file, "--model", voice_model, "--out", out)
     assert shown.code == 0
@@ -116,11 +116,11 @@ def test_the_command_writes_the_page_and_says_where(undrawn, lstm_engine, voice_
     assert json.loads(told.out)["page"] == str(out)
 
 
-def test_the_command_compares_two_clips(undrawn, lstm_engine, voice_file, other_voice_file, voice_model, tmp_path):
+def test_the_command_compares_two_clips(no_plotly, lstm_engine, voice_file, other_voice_file, voice_model, tmp_path):
     out = tmp_path / "page.html"
     shown = lstm_engine("inspect", voice_file, "--clip", other_voice_file, "--model", voice_model, "--out", out)
     assert shown.code == 0
-    assert [line.partition(":")[0] for line in shown.out.splitlines()] == [
+    assert [re.split(r" \(|: ", line)[0] for line in shown.out.splitlines()] == [
         *map(str, (voice_file, other_voice_file)),
         "Page",
     ]
@@ -129,7 +129,7 @@ def test_the_command_compares_two_clips(undrawn, lstm_engine, voice_file, other_
     assert sides[0]["probability"] != sides[1]["probability"]
 
 
-def test_the_command_compares_two_models(undrawn, lstm_engine, voice_file, voice_model, earlier_model, tmp_path):
+def test_the_command_compares_two_models(no_plotly, lstm_engine, voice_file, voice_model, earlier_model, tmp_path):
     models = "--model", earlier_model, "--model", voice_model
     told = lstm_engine("inspect", "--clip", voice_file, *models, "--json", "--out", tmp_path / "page.html")
     sides = json.loads(told.out)["sides"]
@@ -152,7 +152,7 @@ def test_the_command_compares_two_models(undrawn, lstm_engine, voice_file, voice
         ("{voice} {voice} --model a --model b", "got 2 recordings and 2 models"),
     ],
 )
-def test_bad_input_is_said_in_a_line(undrawn, lstm_engine, voice_file, trained, arguments, said, tmp_path):
+def test_bad_input_is_said_in_a_line(no_plotly, lstm_engine, voice_file, trained, arguments, said, tmp_path):
     places = {
         "voice": voice_file,
         "tmp": tmp_path,
@@ -172,7 +172,7 @@ def test_bad_input_is_said_in_a_line(undrawn, lstm_engine, voice_file, trained, 
     [("{voice}/page.html", "choose another --out"), ("/proc/none/page.html", "/proc cannot be written to")],
 )
 def test_a_place_for_the_page_that_will_not_do_is_said_before_anything_is_computed(
-    undrawn, lstm_engine, voice_file, monkeypatch, out, said
+    no_plotly, lstm_engine, voice_file, monkeypatch, out, said
 ):
     if out.startswith("/proc") and not Path("/proc/self").exists():
         pytest.skip("needs a folder in which even root writes nothing: Linux's /proc")
@@ -187,7 +187,8 @@ def test_a_place_for_the_page_that_will_not_do_is_said_before_anything_is_comput
 MOST, PLOTLY = 10_000_000, 4_900_000
 
 
-def test_a_page_of_5_s_full_of_voice_stays_under_10_megabytes(undrawn, tmp_path):
+@pytest.mark.slow  # 1,404 runs of the network
+def test_a_page_of_5_s_full_of_voice_stays_under_10_megabytes(no_plotly, tmp_path):
     """With the shipped network, whose units decide how much there is to draw."""
     rng = np.random.default_rng(1)
     sf.write(tmp_path / "x.wav", speak(draw_speaker("male", "x", rng), 5.0, rng, 16_000), 16_000)

@@ -1,4 +1,4 @@
-"""What measures a page's speed. How fast it is, no test asks: that is the machine's affair."""
+"""The command that measures a page's speed. No test depends on how fast this machine is."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from experiments.voices.inside import page_speed
 from experiments.voices.inside.page import page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sides", [1, 2])
 def test_every_act_is_timed_as_often_as_it_is_done(browser, seen, seen_elsewhere, sides, tmp_path, monkeypatch):
     pytest.importorskip("plotly", reason="needs plotly: pip install plotly")

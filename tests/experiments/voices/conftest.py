@@ -1,0 +1,9 @@
+"""What the tests of voices share."""
+
+import pytest
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reports without their pictures, for tests about something else: rendering takes most of a short run's time."""
+    monkeypatch.setattr("experiments.reports.pictures.png", lambda figure: b"\x89PNG")
