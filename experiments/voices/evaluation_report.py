@@ -157,11 +157,11 @@ def abstention_words(result: dict[str, Any]) -> str:
     silent, unsure = a["no speech"], a["uncertain"]
     band = f"a probability between {low:.2f} and {high:.2f}" if low < high else "an uncertain probability"
     if not silent + unsure:
-        return f"`predict` would answer for every clip: none has too little voice or {band}."
+        return f"The model would answer for every clip: none has too little voice or {band}."
     rest = a["balanced_accuracy_of_the_rest"]
     return (
-        f"`predict` would abstain on {silent + unsure:,} of {result['clips']:,} clips: {silent:,} with too little voice, "
-        f"{unsure:,} with {band}. The network is wrong on {a['wrong_among_them']:,} of them"
+        f"The model would abstain on {silent + unsure:,} of {result['clips']:,} clips: {silent:,} with too little voice, "
+        f"{unsure:,} with {band}. It is wrong on {a['wrong_among_them']:,} of them"
         + (f"; on the rest its balanced accuracy is {rest:.3f}." if rest is not None else ".")
     )
 
