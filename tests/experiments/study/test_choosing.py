@@ -58,9 +58,12 @@ TEACHES = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def trained(monkeypatch):
-    """The trials that were made, in their order, instead of trainings. The seed moves the accuracy up or down by .02."""
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory):
+    """The choices by cell and condition, and the trials that were made, in their order. Not to be changed.
+
+    No network is trained: the accuracy is that of TEACHES, and the seed moves it up or down by .02.
+    """
     made = []
 
     def trial(folder, cell, condition, settings, rate, seed):
@@ -68,22 +71,24 @@ def trained(monkeypatch):
         accuracy = TEACHES[cell, condition.key][settings.rates.index(rate)] + 0.02 * (-1) ** seed
         return {"cell": cell, "rate": rate, "accuracy": accuracy, "seconds": 2.0}
 
-    monkeypatch.setattr(gap, "trial", trial)
-    return made
+    run = begin(tmp_path_factory.mktemp("choices"), "study gap", {})
+    with pytest.MonkeyPatch.context() as m:
+        m.setattr(gap, "trial", trial)
+        choices = gap.choose(run, "data", CELLS, PLAN, SETTINGS, 1, lambda title: lambda done, total: None)
+    return {(choice.cell, choice.condition.key): choice for choice in choices}, made
 
 
 @pytest.fixture
-def choices(trained, tmp_path):
-    run = begin(tmp_path, "study gap", {})
-    choices = gap.choose(run, "data", CELLS, PLAN, SETTINGS, 1, lambda title: lambda done, total: None)
-    return {(choice.cell, choice.condition.key): choice for choice in choices}
+def choices(chosen):
+    return chosen[0]
 
 
-def test_each_rate_is_tried_by_each_cell_with_each_seed(choices, trained):
-    assert {(cell, rate, seed) for cell, key, rate, seed in trained if key == "gap0"} == {
+def test_each_rate_is_tried_by_each_cell_with_each_seed(chosen):
+    _, made = chosen
+    assert {(cell, rate, seed) for cell, key, rate, seed in made if key == "gap0"} == {
         (cell, rate, seed) for cell in CELLS for rate in (0.1, 0.01) for seed in (100, 101)
     }
-    assert len(set(trained)) == len(trained)
+    assert len(set(made)) == len(made)
 
 
 def test_the_rate_is_that_of_the_condition_itself(choices):

@@ -129,13 +129,13 @@ def test_a_folder_of_other_clips_settings_or_cells_is_refused(small, digit_corpu
 
 def test_more_cells_go_into_the_folder_and_those_that_it_has_stay_in_the_report(small, digit_corpus, tmp_path):
     train(digit_corpus, tmp_path, cells=("lstm1",), seeds=2)
-    _, rows, arrived, *_, command = train(digit_corpus, tmp_path, cells=("gru",), seeds=1)
+    _, rows, arrived, *_, command = train(digit_corpus, tmp_path, cells=("lstm0",), seeds=1)
     counts = {row.choice.cell: len(row.results) for row in rows if row.choice.condition == Condition()}
-    assert list(counts.items()) == [("gru", 1), ("lstm1", 2)]
-    assert {(one["cell"], one["gap"]) for one in arrived} == {(c, g) for c in ("gru", "lstm1") for g in (0, 4)}
-    assert command.endswith("--seeds 2 --cell gru --cell lstm1")
-    _, rows, *_ = train(digit_corpus, tmp_path, cells=("gru",), seeds=1, force=True)
-    assert {row.choice.cell for row in rows} == {"gru"}
+    assert list(counts.items()) == [("lstm0", 1), ("lstm1", 2)]
+    assert {(one["cell"], one["gap"]) for one in arrived} == {(c, g) for c in ("lstm0", "lstm1") for g in (0, 4)}
+    assert command.endswith("--seeds 2 --cell lstm0 --cell lstm1")
+    _, rows, *_ = train(digit_corpus, tmp_path, cells=("lstm0",), seeds=1, force=True)
+    assert {row.choice.cell for row in rows} == {"lstm0"}
 
 
 def test_the_plan_has_every_gap_and_condition_and_a_quick_one_few():
@@ -215,11 +215,11 @@ def test_the_command_shows_the_table_and_where_the_report_is(small, plain_page, 
 
 
 def test_json_is_the_result_and_nothing_else(small, plain_page, lstm_engine, digit_corpus, tmp_path):
-    options = ["--cell", "gru", "--quick", "--silence", "constant", "--jobs", 1, "--json"]
+    options = ["--cell", "chrono", "--quick", "--silence", "constant", "--jobs", 1, "--json"]
     shown = lstm_engine("study", "gap", "--digits", digit_corpus, *options, "--out", tmp_path / "o")
     result = json.loads(shown.out)
-    assert [row["cell"] for row in result["rows"]] == ["gru"]
-    assert result["command"].endswith("--quick --cell gru --silence constant")
+    assert [row["cell"] for row in result["rows"]] == ["chrono"]
+    assert result["command"].endswith("--quick --cell chrono --silence constant")
 
 
 @pytest.mark.parametrize(

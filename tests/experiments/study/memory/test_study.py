@@ -201,10 +201,10 @@ def test_what_reaches_the_first_step_is_the_cell_s_where_there_is_one():
 
 
 def test_the_command_shows_the_table_and_where_the_report_is(small_command, unseen, lstm_engine, tmp_path):
-    command = ["study", "memory", "--task", "it", "--cell", "gru", "--seeds", 1, "--jobs", 1, "--out", tmp_path]
+    command = ["study", "memory", "--task", "it", "--cell", "lstm0", "--seeds", 1, "--jobs", 1, "--out", tmp_path]
     shown = lstm_engine(*command)
     assert shown.code == 0
-    assert "GRU: 25." in shown.out
+    assert "LSTM, forget bias 0: 25." in shown.out
     assert f"Report: {tmp_path / 'report.html'}" in shown.out
     assert json.loads(lstm_engine(*command, "--json").out)["points"][1]["solved"] == 1
 
@@ -225,7 +225,7 @@ def test_the_search_tries_every_rate_and_the_second_seed_those_that_solved(
 
 
 def test_a_training_of_the_search_is_one_of_its_rate_s_and_is_not_tested(small):
-    result = search.training(Point("it", "gru", 10), 0.02, small, 100)
+    result = search.training(Point("it", "lstm0", 10), 0.02, small, 100)
     assert result["sequences"] == 32
     assert result["wrong"] is None
 

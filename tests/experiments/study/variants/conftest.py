@@ -18,7 +18,7 @@ SMALL = study.Settings(
     adding=OnAdding(
         Adding(24), MostRecent(40, wrong=40), limit=80, units=3, memory=24
     ),  # met after 40, whatever is said
-    digits=OnDigits(units=6, memory=8, epochs=2),
+    digits=OnDigits(units=6, memory=8, epochs=1),
 )
 
 
