@@ -44,21 +44,15 @@ def clip_statistics(clips: Clips) -> np.ndarray:
     return np.array(rows)
 
 
-@dataclass(frozen=True)
-class F0Threshold:
-    """Male if the median F0 lies below `hz`."""
+def f0_threshold(f0: np.ndarray, labels: np.ndarray) -> float:
+    """In Hz, with the highest balanced accuracy on clips of median F0 `f0` (N,) Hz, male below; NaNs are left out."""
+    known = np.isfinite(f0)
+    return best_threshold(f0[known], labels[known])
 
-    hz: float
 
-    @classmethod
-    def fit(cls, f0: np.ndarray, labels: np.ndarray) -> Self:
-        """The threshold with the highest balanced accuracy on clips of median F0 `f0` (N,) Hz; NaNs are left out."""
-        known = np.isfinite(f0)
-        return cls(best_threshold(f0[known], labels[known]))
-
-    def scores(self, f0: np.ndarray) -> np.ndarray:
-        """(N,) log(hz / f0): above 0 is male. For a clip without pitch 0, which is no answer."""
-        return np.nan_to_num(np.log(self.hz / f0), nan=0.0)
+def f0_scores(f0: np.ndarray, threshold_hz: float) -> np.ndarray:
+    """(N,) log(threshold / f0): above 0 is male. For a clip without pitch 0, which is no answer."""
+    return np.nan_to_num(np.log(threshold_hz / f0), nan=0.0)
 
 
 @dataclass(frozen=True)
@@ -106,21 +100,21 @@ class Logistic:
 
 @dataclass(frozen=True)
 class Baselines:
-    """Both baselines of one network."""
+    """Both baselines of one network: male below f0_hz, and the regression."""
 
-    f0: F0Threshold
+    f0_hz: float
     logistic: Logistic
 
     @classmethod
     def fit(cls, clips: Clips) -> Self:
         """Fit both on the training clips, which must come from at least two speakers of each sex."""
-        f0 = F0Threshold.fit(f0_statistic(clips), clips.labels)
-        return cls(f0, Logistic.fit_by_folds(clip_statistics(clips), clips.labels, clips.speakers))
+        f0_hz = f0_threshold(f0_statistic(clips), clips.labels)
+        return cls(f0_hz, Logistic.fit_by_folds(clip_statistics(clips), clips.labels, clips.speakers))
 
     def scores(self, clips: Clips) -> dict[str, np.ndarray]:
         """{name: (N,) score, above 0 for male}."""
         return {
-            f"F0 below {self.f0.hz:.0f} Hz": self.f0.scores(f0_statistic(clips)),
+            f"F0 below {self.f0_hz:.0f} Hz": f0_scores(f0_statistic(clips), self.f0_hz),
             "logistic regression": self.logistic.log_odds(clip_statistics(clips)),
         }
 
@@ -128,12 +122,12 @@ class Baselines:
         """For a model's metadata; `from_json` reads it."""
         logistic = self.logistic
         parts = {"mean": logistic.scaler.mean, "scale": logistic.scaler.scale, "weights": logistic.weights}
-        return {"f0_hz": self.f0.hz, "logistic": {k: v.tolist() for k, v in parts.items()} | {"bias": logistic.bias}}
+        return {"f0_hz": self.f0_hz, "logistic": {k: v.tolist() for k, v in parts.items()} | {"bias": logistic.bias}}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         mean, scale, weights = (np.array(stored["logistic"][k]) for k in ("mean", "scale", "weights"))
-        return cls(F0Threshold(stored["f0_hz"]), Logistic(Scaler(mean, scale), weights, stored["logistic"]["bias"]))
+        return cls(stored["f0_hz"], Logistic(Scaler(mean, scale), weights, stored["logistic"]["bias"]))
 
 
 def _voiced_log_f0(clips: Clips) -> list[np.ndarray]:

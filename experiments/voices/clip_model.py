@@ -135,8 +135,8 @@ def train(
     """Train a network on the clips. Returns the model, and the loss and accuracy of every epoch.
 
     variants: the same clips, row by row, as `features.augment` changed them; each stretch is cut from the clip itself or
-    from one of its variants. after_epoch(epoch, model) is called from epoch 1 on. Raises ValueError if the rows of a variant
-    are other clips, or if a sex is missing.
+    from one of its variants. after_epoch(epoch, model) is called before the training, as epoch 0, and after each epoch.
+    Raises ValueError if the rows of a variant are other clips, or if a sex is missing.
     """
     if missing := [sex for sex, label in LABELS.items() if label not in clips.labels]:
         raise ValueError(f"there is no {' and no '.join(missing)} clip to learn from")
@@ -151,6 +151,7 @@ def train(
     adam = le.AdamW(rate, weight_decay=settings.weight_decay)
     model.network.compile(adam, "binary_crossentropy", metrics=["accuracy"])
     history = []
+    after_epoch(0, model)
     for epoch in range(settings.epochs):
         X, y = batches(prepared, clips.labels, settings, rng := np.random.default_rng([seed, epoch]))
         order = Samples(X, "float32").batches(settings.batch_size, rng)

@@ -5,7 +5,7 @@ wrong. The contract: figures by clip and by speaker, intervals by resampling spe
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from scipy.special import expit
 from experiments.reports.scores import by_speaker, class_mean, class_mean_interval, share_interval
 from experiments.voices.baselines import Baselines, f0_statistic
 from experiments.voices.calibration import calibration, reliability
+from experiments.voices.clip_model import ClipModel
 from features.clips import Clips
 from features.dataset import LABELS
 from features.frames import HOP, RATE_HZ
@@ -22,18 +23,12 @@ from features.speech import ENOUGH_S, FRAME_S, LEAST_S, find_speech
 SHORT_S = 1.0
 
 
-class Answering(Protocol):
-    """A model to evaluate: log-odds of male (N,) for N clips, before any temperature."""
-
-    def log_odds(self, clips: Clips) -> np.ndarray: ...
-
-
-def evaluate_model(model: Answering, metadata: Mapping[str, Any], clips: Clips) -> tuple[dict[str, Any], pd.DataFrame]:
+def evaluate_model(model: ClipModel, metadata: Mapping[str, Any], clips: Clips) -> tuple[dict[str, Any], pd.DataFrame]:
     """`evaluate_clips` of a model and of its baselines; metadata: the model's, with temperature, uncertain and baselines."""
     baselines = Baselines.from_json(metadata["baselines"])
     scores = {"LSTM": model.log_odds(clips)} | baselines.scores(clips)
     band = (1 - metadata["uncertain"], metadata["uncertain"])
-    return evaluate_clips(scores, clips, metadata["temperature"], band, baselines.f0.hz)
+    return evaluate_clips(scores, clips, metadata["temperature"], band, baselines.f0_hz)
 
 
 def evaluate_clips(

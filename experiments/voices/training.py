@@ -1,7 +1,7 @@
 """`lstm-engine train` on a folder of frames: train the network on some speakers and evaluate it on the others."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import lstm_engine as le
 from experiments.microscope import watching_report
 from experiments.microscope.watching import Watch, probe
 from experiments.reports import page, pictures
@@ -20,8 +19,7 @@ from experiments.voices.calibration import fit_temperature
 from experiments.voices.clip_model import SURE, Settings
 from experiments.voices.cross_corpus import for_evaluation
 from experiments.voices.evaluation import evaluate_model
-from experiments.voices.inside import epochs_page
-from experiments.voices.inside.epochs import KeepEpochs, forget
+from experiments.voices.inside import epochs
 from experiments.voices.inside.look import hear
 from experiments.voices.inside.page import plotly
 from experiments.voices.search import FOLDS, out_of_fold
@@ -63,12 +61,10 @@ def train(
     folds = min(FOLDS, fewest_speakers(learn[0].labels, learn[0].speakers, learn[0].paths))
     trainings = count()  # one for each fold, and the last on all training speakers
 
-    def trained(
-        on: list[Clips], callbacks: Sequence[le.Callback] = ()
-    ) -> tuple[clip_model.ClipModel, list[dict[str, float]]]:
+    def trained(on: list[Clips], **options: Any) -> tuple[clip_model.ClipModel, list[dict[str, float]]]:
         before = next(trainings)
         update = progress and (lambda done, total: progress(before * total + done, (1 + folds) * total))
-        return clip_model.train(on[0], chosen, seed, on[1:], update, callbacks=callbacks)
+        return clip_model.train(on[0], chosen, seed, on[1:], update, **options)
 
     def answer(in_fold: np.ndarray, out_of_it: np.ndarray) -> list[np.ndarray]:
         model, _ = trained([v.take(in_fold) for v in learn])
@@ -77,48 +73,43 @@ def train(
     temperature = fit_temperature(out_of_fold(answer, learn[0], seed, folds)[0], learn[0].labels)
     stored = for_evaluation(learn[0], open_store(data).corpus or Path(data).resolve().name)
     stored |= {"temperature": temperature, "uncertain": SURE, "versions": versions()}
-    prepare = clip_model.Preparation.fit(learn[0].sequences, chosen.per_clip)
+    folder, digits = run.folder / "epochs", max(2, len(str(chosen.epochs)))
 
-    def save(network: le.Sequential, path: Path) -> None:
-        model = clip_model.ClipModel(network, prepare, chosen.answer)
-        clip_model.save(model, path, learn[0], chosen, **stored)
+    def keep(epoch: int, model: clip_model.ClipModel) -> None:
+        folder.mkdir(exist_ok=True)
+        clip_model.save(model, folder / f"{epoch:0{digits}d}.safetensors", learn[0], chosen, **stored)
 
-    watching, kept = _watching(learn[0], prepare, chosen, seed), run.folder / "epochs"
-    forget(kept)
-    (run.folder / "gates.html").unlink(missing_ok=True)  # written by an earlier run
-    keeping = [KeepEpochs(kept, chosen.epochs, save)] if keep_epochs or watch else []
-    model, history = trained(learn, [watching, *keeping])
-    save(model.network, run.folder / "model.safetensors")
+    for earlier in [*epochs.kept(folder).values(), run.folder / "gates.html"]:
+        earlier.unlink(missing_ok=True)
+    watching = _watching(learn[0], chosen, seed)
+    options = {"after_epoch": keep} if keep_epochs or watch else {}
+    model, history = trained(learn, callbacks=[watching], **options)
+    clip_model.save(model, run.folder / "model.safetensors", learn[0], chosen, **stored)
     result, rows = evaluate_model(model, stored, test)
     table = pd.DataFrame(history, index=pd.RangeIndex(1, chosen.epochs + 1, name="epoch"))
     run.write("history.csv", table.to_csv())
     run.write("watched.csv", watching.table().to_csv(index=False))
-    curves = learning(table)
+    curves = pictures.training_curves(table.add_prefix("engine_"), {"engine": "engine"})
     run.write("curves.png", pictures.png(curves))
     run.write_config("train", data=str(data), seed=seed, variants=len(variants) - 1, **asdict(chosen))
-    speakers, copies = len(set(learn[0].speakers) - {None}), len(variants) - 1
+    speakers, copies = len(set(learn[0].speakers) - {None}), page.counted(len(variants) - 1, "randomly changed variant")
     notes = [
-        f"Trained on {len(learn[0])} clips of {speakers} other speakers"
-        + (
-            f", with {copies} randomly changed variant{'s' * (copies != 1)} of each."
-            if copies
-            else ", without variants."
-        ),
+        f"Trained on {len(learn[0])} clips of {speakers} other speakers, with {copies} of each.",
         f"The temperature was fitted on out-of-fold answers for those speakers, by {folds} more trainings.",
     ]
     parts = [page.heading("Learning")]
     if watch is not None:
-        run.write("gates.html", epochs_page.page(heard, kept, table))
+        run.write("gates.html", epochs.page(heard, folder, table))
         parts.append(page.link("gates.html", f"Every gate, epoch by epoch, on the recording {Path(watch).name}"))
-    parts.append(pictures.inline(curves, "Look for where the lines flatten: from there on little is learnt."))
+    parts.append(pictures.inline(curves, "By frame. Look for where the lines flatten: from there on little is learnt."))
     parts += watching_report.parts(watching.table())
     evaluation_report.write(run, result, rows, notes, "lstm-engine train", parts)
     return result | {"run": str(run.folder)}
 
 
-def _watching(clips: Clips, prepare: clip_model.Preparation, settings: Settings, seed: int) -> Watch:
+def _watching(clips: Clips, settings: Settings, seed: int) -> Watch:
     """A `Watch` on one stretch of each of some clips, cut as in an epoch."""
-    rows = probe(clips.labels)
+    rows, prepare = probe(clips.labels), clip_model.Preparation.fit(clips.sequences, settings.per_clip)
     prepared = [[prepare(clips.sequences[n])] for n in rows]
     once = replace(settings, crops=1)
     return Watch(*clip_model.batches(prepared, clips.labels[rows], once, np.random.default_rng(seed)))
@@ -153,13 +144,3 @@ def sides(clips: Clips, seed: int) -> tuple[np.ndarray, np.ndarray]:
     learnt = np.isin(clips.splits, ["", "train"])
     others = names - {"", "train"}
     return learnt, ~learnt if others == {"test"} else ~learnt & (clips.splits != "test")
-
-
-def learning(table: pd.DataFrame) -> pictures.Figure:
-    """Training loss and accuracy by epoch."""
-    fig, axes = pictures.figure(2)
-    for ax, quantity in zip(axes, ("loss", "accuracy"), strict=True):
-        ax.plot(table.index, table[quantity], color=pictures.BLUE)
-        ax.set(xlabel="epoch", title=f"training {quantity}, by frame")
-        ax.xaxis.get_major_locator().set_params(integer=True)
-    return fig

@@ -18,7 +18,7 @@ from experiments.reports.scores import balanced_accuracy
 from experiments.study.seeds import digest_of_files
 from experiments.tutorial.task import VoiceTask, batches, read_task, recipe_of, voice_model
 from experiments.voices import clip_model
-from experiments.voices.baselines import F0Threshold, f0_statistic
+from experiments.voices.baselines import f0_scores, f0_statistic, f0_threshold
 from experiments.voices.clip_model import ClipModel, Settings, logit
 from features.clips import Clips, read_clips
 from features.dataset import LABELS, speaker_folds
@@ -107,8 +107,8 @@ def frames_subject(folder: str | Path) -> Subject:
     f0, predicted = f0_statistic(clips), np.zeros(len(clips), int)
     for k in range(FOLDS):
         refuse_leaks(clips.take(fold != k), clips.take(fold == k))
-        threshold = F0Threshold.fit(f0[fold != k], clips.labels[fold != k])
-        predicted[fold == k] = threshold.scores(f0[fold == k]) > 0
+        threshold_hz = f0_threshold(f0[fold != k], clips.labels[fold != k])
+        predicted[fold == k] = f0_scores(f0[fold == k], threshold_hz) > 0
     settings = replace(Settings(), last_rate=1.0)
     trained = {name: value for name, value in asdict(settings).items() if name != "epochs"}  # which the study sets
     return Subject(
@@ -129,7 +129,8 @@ def train_on_frames(
     parts = {"train": clips.take(~held_out), "held_out": clips.take(held_out)}
 
     def ask(epoch: int, model: ClipModel) -> None:
-        after_epoch(epoch, {name: (part.labels, model.log_odds(part)) for name, part in parts.items()})
+        if epoch > 0:
+            after_epoch(epoch, {name: (part.labels, model.log_odds(part)) for name, part in parts.items()})
 
     clip_model.train(parts["train"], replace(settings, epochs=epochs), seed, after_epoch=ask)
 

@@ -1,7 +1,7 @@
 // The epochs of a training: the slider chooses one, and the pictures follow. plot.js draws.
 
 const D = JSON.parse($("data").textContent), A = unpacked(D.arrays);
-const SHOWN = ["i", "f", "g", "o", "c", "h"], SIGNED = new Set(["g", "c", "h"]), EVERY_MS = 400, ANSWERS = 170;
+const EVERY_MS = 400, ANSWERS = 170;
 const [E, T] = A.p.shape, sound = $("sound"), last = D.epochs[E - 1], { seconds } = D;
 const heard = Float32Array.from({ length: T }, (_, t) => (D.first + t) * D.frame_s);
 const answers = Array.from({ length: E }, (_, e) => A.p.a.subarray(e * T, (e + 1) * T));
@@ -27,9 +27,7 @@ function value(name, e, u, t) {
 // -- pictures ---------------------------------------------------------------------------------------------------------
 
 function drawStill() {                               // the pictures that are the same at every epoch
-  const n = A.low.shape[0], x = [], y = [];
-  for (let k = 0; k < n; k++) { x.push(k / n * seconds, k / n * seconds); y.push(A.low.a[k], A.high.a[k]); }
-  plots.wave.draw([{ ...line(x, y, "#555"), line: { color: "#555", width: 1 } }], 110, { showticklabels: false, nticks: 3 });
+  plots.wave.drawWave(A, seconds);
   plots.loss.draw([{ ...line(D.loss.epoch, D.loss.value, "#0072B2"), mode: "lines+markers", marker: { size: 4 } }], 150,
     { rangemode: "tozero", nticks: 5 }, { tickformat: "d", ticksuffix: "" });
   plots.answers.draw([heat(heard, answers, 0, 1, true)], ANSWERS,
@@ -37,18 +35,16 @@ function drawStill() {                               // the pictures that are th
 }
 
 function drawAnswer() {
-  const ticktext = innerWidth > 600 ? ["female 0", "0.5", "male 1"] : ["0", "0.5", "1"];
   plots.answer.draw([line([0, seconds], [.5, .5], "#999"), line(heard, answers[E - 1], "#B35A00", "dash"), line(heard, answers[now.at], "#0072B2")],
-    150, { range: [-.03, 1.03], tickvals: [0, .5, 1], ticktext });
+    150, PROBABILITY());
 }
 
 function drawMaps() {
   for (const name of SHOWN) {
     const of = `${$("way").value}/${name}`, [zero, unit] = D.units[of], signed = SIGNED.has(name), most = name === "c" ? mostOfC(of) : 1;
     const z = now.order.map((u) => row(of, now.at, u));
-    plots[`map-${name}`].draw([heat(heard, z, signed ? zero - most / unit : zero, zero + most / unit, signed)], MAP,
-      { autorange: "reversed", showticklabels: false, ticks: "" });
-    if (name === "c") $("scale-c").textContent = `−${say(most)} to ${say(most)}: 99 % of the values; the others have the colour of the nearest end`;
+    plots[`map-${name}`].drawMap(heard, z, most / unit, signed, zero);
+    if (name === "c") $("scale-c").textContent = beyond(say(most));
   }
 }
 
@@ -138,9 +134,5 @@ const follow = () => {
   if (!sound.paused) requestAnimationFrame(follow);
 };
 sound.onplay = sound.onseeked = follow;
-
-let width = innerWidth;
-const drawAll = () => { drawStill(); sortUnits(); };
-addEventListener("resize", () => { if ((width <= 600) !== (innerWidth <= 600)) drawAll(); width = innerWidth; });
 follow();
-drawAll();
+drawAlways(() => { drawStill(); sortUnits(); });

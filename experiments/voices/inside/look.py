@@ -6,7 +6,7 @@ For a model of frames with one bidirectional LSTM, as `lstm-engine train` makes 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -97,23 +97,11 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class WhatIf:
-    """An intervention: the probability by frame (T,) and of the clip.
-
-    name: "forward/silence/3", "both/f/0.01" for all units' gates, "forward/f/0.01/3" for the gate of one unit.
-    """
-
-    name: str
-    p: np.ndarray
-    probability: float
-
-
-@dataclass(frozen=True)
 class Look:
     """A recording and what a model does with it, over the T frames of `heard.part`.
 
     p, so_far (T,): probability of male at each frame, knowing the whole clip; and of the clip if it ended there.
-    rests (T, T): the norm of ∂p_τ/∂x_t, row τ.
+    rests (T, T): the norm of ∂p_τ/∂x_t, row τ. what_if: the log-odds by frame (T,) after each intervention, by its name.
     """
 
     heard: Heard
@@ -123,12 +111,7 @@ class Look:
     so_far: np.ndarray
     rests: np.ndarray
     directions: dict[str, Direction]
-    what_if: list[WhatIf]
-
-    @property
-    def first(self) -> int:
-        """The number of the first frame that the network reads."""
-        return self.heard.part.start
+    what_if: dict[str, np.ndarray]
 
 
 def look(
@@ -174,10 +157,9 @@ def look(
             memory=np.stack([np.linalg.norm(path, axis=(1, 2)) for path in split]),
             by_lag=analyses.gradient_by_lag(gradients(last_read[way])[name]),
         )
-    edits, changed = what_if(model.network, names), []
+    edits, changed = interventions(model.network, names), {}
     for done, (name, edit) in enumerate(edits.items(), start=1):
-        z = log_odds(edit()(x))
-        changed.append(WhatIf(name, expit(z), float(expit(z.mean()))))
+        changed[name] = log_odds(edit()(x))
         progress(done, len(edits))
     beginnings = model.all_frames([frames[: t + 1] for t in range(len(frames))])
     return Look(
@@ -192,10 +174,11 @@ def look(
     )
 
 
-def what_if(network: le.Sequential, names: dict[str, str]) -> dict[str, Callable[[], le.Sequential]]:
-    """The interventions on the page, by name: units silenced; a gate held for one unit, for one direction, or for both.
+def interventions(network: le.Sequential, names: dict[str, str]) -> dict[str, Callable[[], le.Sequential]]:
+    """The edits of the network on the page. names: the layer of each direction.
 
-    names: the layer of each direction.
+    By name: "forward/silence/3"; a gate held for one unit, "forward/f/0.01/3", for a direction, "forward/f/0.01", or for
+    both, "both/f/0.01".
     """
 
     def both(gate: str, value: float) -> le.Sequential:
@@ -207,14 +190,12 @@ def what_if(network: le.Sequential, names: dict[str, str]) -> dict[str, Callable
     edits: dict[str, Callable[[], le.Sequential]] = {}
     held = [(gate, value) for gate, values in HELD.items() for value in values]
     for way, name in names.items():
-        units = range(recurrent(network, name).units)
-        for u in units:
-            edits[f"{way}/silence/{u}"] = lambda name=name, u=u: silence(network, name, u)
         for gate, v in held:
-            for u in (None, *units):
-                key = f"{way}/{gate}/{v:g}" + ("" if u is None else f"/{u}")
-                edits[key] = lambda name=name, gate=gate, v=v, u=u: force(network, name, gate, v, u)
-    return edits | {f"both/{gate}/{v:g}": lambda gate=gate, v=v: both(gate, v) for gate, v in held}
+            edits[f"{way}/{gate}/{v:g}"] = partial(force, network, name, gate, v)
+        for u in range(recurrent(network, name).units):
+            edits[f"{way}/silence/{u}"] = partial(silence, network, name, u)
+            edits |= {f"{way}/{gate}/{v:g}/{u}": partial(force, network, name, gate, v, u) for gate, v in held}
+    return edits | {f"both/{gate}/{v:g}": partial(both, gate, v) for gate, v in held}
 
 
 def directions_of(model: ClipModel) -> dict[str, str]:

@@ -69,7 +69,7 @@ function drawMaps() {
 function showScale(scale, most, signed) {
   const whole = most === 1, digits = most < .01 ? most.toExponential(0) : say(most, whole ? 0 : 2);
   scale.classList.toggle("signed", signed);
-  scale.textContent = !signed ? "0 to 1" : whole ? "−1 to 1" : `−${digits} to ${digits}: 99 % of the values; the others have the colour of the nearest end`;
+  scale.textContent = !signed ? "0 to 1" : whole ? "−1 to 1" : beyond(digits);
 }
 
 function pick(u) {
@@ -211,15 +211,11 @@ $("unit").onchange = () => pick(+$("unit").value);
 $("kind").onchange = $("held").onchange = $("where").onchange = drawAnswer;
 $("way").onchange = $("what").onchange = $("sort").onchange = drawLSTM;
 $("difference").onchange = drawDifferences;
-const drawAll = () => { drawSound(); drawLSTM(); };
-
-let width = innerWidth;
-addEventListener("resize", () => { if ((width <= 600) !== (innerWidth <= 600)) drawAll(); width = innerWidth; });
 const weight = Array.from(sides[0].weight("forward", "ablation"), Math.abs);
 unit = weight.indexOf(Math.max(...weight));          // start with the unit that affects the answer most
 for (const place of document.querySelectorAll(".not-asked")) {
   place.textContent = sides.filter((side) => side.notAsked()).map((side) => (several ? `${side.letter}: ` : "") + side.notAsked()).join(" ");
 }
 $("gate").onchange();
-drawAll();
+drawAlways(() => { drawSound(); drawLSTM(); });
 for (const clip of clips) { clip.point(null); clip.showStretch(); clip.seek(clip.sides[0].first); }

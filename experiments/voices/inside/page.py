@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import soundfile as sf
+from scipy.special import expit
 
 from experiments.reports.run import footer
 from experiments.voices import clip_model
@@ -164,7 +165,7 @@ def _numbers(look: Look) -> dict[str, Any]:
         "p": look.p,
         "so_far": look.so_far,
         "rests": _shares(look.rests / np.maximum(look.rests.max(axis=1, keepdims=True), 1e-30)),
-        "what_if": _shares(np.stack([w.p for w in look.what_if])),
+        "what_if": _shares(expit(list(look.what_if.values()))),
     }
     for way, direction in look.directions.items():
         for name in SHOWN:
@@ -173,9 +174,9 @@ def _numbers(look: Look) -> dict[str, Any]:
         for name in ("half_life", "low", "high", "ablation", "by_gradient", "memory", "by_lag"):
             arrays[f"{way}/{name}"] = getattr(direction, name)
     return {
-        "first": look.first,
+        "first": look.heard.part.start,
         "probability": look.judgement.probability,
-        "what_if": {w.name: w.probability for w in look.what_if},
+        "what_if": {name: float(expit(z.mean())) for name, z in look.what_if.items()},
         "arrays": {name: packed(a) for name, a in arrays.items()},
     }
 
@@ -193,9 +194,8 @@ def _shares(a: np.ndarray) -> np.ndarray:
 
 def packed(a: np.ndarray) -> dict[str, Any]:
     """An array for the page, as float32 unless it is uint8."""
-    kind = "uint8" if a.dtype == np.uint8 else "float32"
-    values = np.ascontiguousarray(a, "<f4" if kind == "float32" else "u1")
-    return {"shape": a.shape, "type": kind, "base64": base64.b64encode(values.tobytes()).decode()}
+    a = a if a.dtype == np.uint8 else a.astype("<f4")
+    return {"shape": a.shape, "type": a.dtype.name, "base64": base64.b64encode(a.tobytes()).decode()}
 
 
 def plotly(command: str = "inspect") -> str:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean, median
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -32,14 +32,6 @@ WATCH = """(kind) => {
 }"""
 
 
-class Timing(NamedTuple):
-    """Milliseconds of each of several tries, and the mean CPU time of the page's main thread for one try, in ms."""
-
-    what: str
-    tries: list[float]
-    cpu: float
-
-
 def chromium() -> str:
     """The browser's path. Exits with what to install if there is none."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
@@ -48,8 +40,11 @@ def chromium() -> str:
     sys.exit("this needs Chromium on the PATH: apt install chromium")
 
 
-def measure(browser: Any, file: Path, width: int = 1280) -> list[Timing]:
-    """Open the page several times in playwright's browser; use the last one for the other timings."""
+def measure(browser: Any, file: Path, width: int = 1280) -> list[tuple[str, list[float], float]]:
+    """Open the page several times in playwright's browser; use the last one for the other timings.
+
+    A timing: what was done, milliseconds of each try, and the mean CPU time of the page's main thread for one try, in ms.
+    """
     tries: list[tuple[float, ...]] = []
     for _ in range(OPENINGS):
         page = browser.new_page(viewport={"width": width, "height": 900})
@@ -60,8 +55,8 @@ def measure(browser: Any, file: Path, width: int = 1280) -> list[Timing]:
         tries.append((*first, _until(page, "true"), _worked(devtools)))
     first, first_cpu, every, every_cpu = zip(*tries, strict=True)
     timings = [
-        Timing("opened, until the first screen is drawn", list(first), mean(first_cpu)),
-        Timing("opened, until every picture is drawn", list(every), mean(every_cpu)),
+        ("opened, until the first screen is drawn", list(first), mean(first_cpu)),
+        ("opened, until every picture is drawn", list(every), mean(every_cpu)),
     ]
     for what, sight, kind, act in (
         ("a step of the time slider", "#rests-A", "keydown", lambda k: page.locator("#time-A").press("ArrowRight")),
@@ -76,7 +71,7 @@ def measure(browser: Any, file: Path, width: int = 1280) -> list[Timing]:
             act(k)
             while page.evaluate("took.length") <= k:
                 page.wait_for_timeout(5)
-        timings.append(Timing(what, page.evaluate("took"), (_worked(devtools) - before) / STEPS))
+        timings.append((what, page.evaluate("took"), (_worked(devtools) - before) / STEPS))
     return timings
 
 

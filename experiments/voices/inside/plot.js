@@ -4,6 +4,7 @@ const make = (tag, set = {}) => Object.assign(document.createElement(tag), set);
 const css = (name) => parseFloat(getComputedStyle(document.documentElement).getPropertyValue(name));
 const say = (v, digits = 2) => (Number.isFinite(v) ? v.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−") : "–");
 const MAP = 150, TOP = 4, BOTTOM = 26;               // pixels: a map's height, and the margins of every picture
+const SHOWN = ["i", "f", "g", "o", "c", "h"], SIGNED = new Set(["g", "c", "h"]);
 const DIVERGING = [[0, "#053061"], [.25, "#4393c3"], [.5, "#f7f7f7"], [.75, "#d6604d"], [1, "#67001f"]];
 
 const line = (x, y, color, dash = "solid") => ({ x, y, mode: "lines", line: { color, dash, width: 1.8 }, connectgaps: false });
@@ -11,6 +12,17 @@ const heat = (x, z, from, to, signed) => ({
   type: "heatmap", x, z, zmin: from, zmax: to, showscale: false, zsmooth: false,
   colorscale: signed ? DIVERGING : "Cividis",
 });
+const PROBABILITY = () => ({
+  range: [-.04, 1.04], tickvals: [0, .5, 1],
+  ticktext: ["female 0", "0.5", "male 1"].map((s) => (innerWidth > 600 ? s : s.split(" ").pop())),
+});
+const beyond = (most) => `−${most} to ${most}: 99 % of the values; the others have the colour of the nearest end`;
+
+function drawAlways(draw) {                          // now, and again if the window becomes narrow or wide
+  let width = innerWidth;
+  addEventListener("resize", () => { if ((width <= 600) !== (innerWidth <= 600)) draw(); width = innerWidth; });
+  draw();
+}
 
 function unpacked(arrays) {                          // by name: {shape, a}
   return Object.fromEntries(Object.entries(arrays).map(([name, { shape, type, base64 }]) => {
@@ -79,8 +91,14 @@ class Plot {
     paint(this.element, traces, height, this.clip ? { range: [this.clip.from, this.clip.to], ticksuffix: " s", ...xaxis } : xaxis, yaxis);
   }
 
-  drawMap(x, rows, most, signed) {
-    this.draw([heat(x, rows, signed ? -most : 0, most, signed)], MAP, { autorange: "reversed", showticklabels: false, ticks: "" });
+  drawMap(x, rows, most, signed, zero = 0) {
+    this.draw([heat(x, rows, signed ? zero - most : zero, zero + most, signed)], MAP, { autorange: "reversed", showticklabels: false, ticks: "" });
+  }
+
+  drawWave({ low, high }, seconds) {
+    const n = low.shape[0], x = [], y = [];
+    for (let k = 0; k < n; k++) { x.push(k / n * seconds, k / n * seconds); y.push(low.a[k], high.a[k]); }
+    this.draw([{ x, y, mode: "lines", line: { color: "#555", width: 1 } }], 110, { showticklabels: false, nticks: 3 });
   }
 
   share(event) {                                     // how far along the time axis, 0 to 1

@@ -1,14 +1,9 @@
 // One network that heard one clip: its numbers and its column of pictures. The user's choices (unit, direction, values or
 // gradients, order of rows, intervention) are the argument `chosen`, the same for every side.
 
-const PROBABILITY = () => ({
-  range: [-.04, 1.04], tickvals: [0, .5, 1],
-  ticktext: ["female 0", "0.5", "male 1"].map((s) => (innerWidth > 600 ? s : s.split(" ").pop())),
-});
 const shares = (bytes) => Float32Array.from(bytes, (v) => v / 255);
 const isSigned = (what, name) => what === "gradient" || SIGNED.has(name);
 const shared = (number) => Math.max(...sides.map(number));               // one scale for all sides, where they are compared
-const SHOWN = ["i", "f", "g", "o", "c", "h"], SIGNED = new Set(["g", "c", "h"]);
 
 class Side {
   constructor(data, clip, letter) {
@@ -42,11 +37,10 @@ class Side {
   // -- the sound, and the answer --------------------------------------------------------------------------------------
 
   drawSound() {
-    const { wave, pitch, mfcc } = this.plots, { low, high, f0 } = this.A, n = low.shape[0], x = [], y = [];
+    const { wave, pitch, mfcc } = this.plots, { f0 } = this.A;
     const [least, most] = [-1, 1].map((way) => way * shared((side) => Math.max(...side.A.f0.a.filter(Number.isFinite).map((v) => way * v))));
-    for (let k = 0; k < n; k++) { x.push(k / n * this.clip.seconds, k / n * this.clip.seconds); y.push(low.a[k], high.a[k]); }
     const hz = [40, 80, 120, 160, 240, 320, 480];
-    wave.draw([{ x, y, mode: "lines", line: { color: "#555", width: 1 } }], 110, { showticklabels: false, nticks: 3 });
+    wave.drawWave(this.A, this.clip.seconds);
     pitch.draw([line(this.times, f0.a, "#0072B2")], MAP,
       { type: "log", range: [Math.log10(Math.min(70, least / 1.05)), Math.log10(Math.max(350, most * 1.05))], tickvals: hz, ticktext: hz.map((v) => innerWidth > 600 ? `${v} Hz` : v) });
     mfcc.draw([heat(this.times, this.rows("mfcc"), -2.5, 2.5, true)], MAP, { tickvals: [0, 9, 19], ticktext: ["1", "10", "20"] });

@@ -46,8 +46,8 @@ def same_units(one: le.Sequential, other: le.Sequential, layer: str) -> float:
 
 def differ_by_row(one: Look, other: Look) -> bool:
     """Whether the difference of two maps means something: two states of one training, at the same frames of one sound."""
-    two_models = one.model is not other.model
-    return two_models and one_sound(one, other) and _same_frames(one, other) and _one_training(one, other)
+    one_input = one_sound(one, other) and one.heard.part == other.heard.part
+    return one.model is not other.model and one_input and _one_training(one, other)
 
 
 def one_sound(one: Look, other: Look) -> bool:
@@ -75,13 +75,9 @@ def comparable(one: Look, other: Look) -> str:
             "The weights show that the networks come from different trainings: unit 7 of A and unit 7 of B are unrelated. "
             "Compare the answers and whole maps."
         )
-    if one_sound(one, other) and not _same_frames(one, other):
+    if one_sound(one, other) and one.heard.part != other.heard.part:
         sentences.append("They measure the sound differently and read other frames, so no difference is drawn.")
     return " ".join(sentences)
-
-
-def _same_frames(one: Look, other: Look) -> bool:
-    return one.heard.part == other.heard.part
 
 
 def _units(look: Look) -> int:

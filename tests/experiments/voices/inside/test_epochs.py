@@ -11,7 +11,7 @@ import pytest
 import soundfile as sf
 
 from experiments.voices import clip_model, training
-from experiments.voices.inside import epochs_page
+from experiments.voices.inside import epochs
 from experiments.voices.inside.epochs import kept
 from experiments.voices.inside.look import hear
 from experiments.voices.judge import judge_file
@@ -51,7 +51,7 @@ def test_every_epoch_is_kept_from_the_untrained_network_on(watched):
         settings,
         after_epoch=lambda k, m: states.append(m.network.get_weights()),
     )
-    for epoch, weights in enumerate(states, start=1):  # a training that nobody watched
+    for epoch, weights in enumerate(states):  # a training that nobody watched
         assert models[epoch].network.metadata == models[0].network.metadata
         for a, b in zip(weights, models[epoch].network.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
@@ -92,13 +92,13 @@ def test_the_page_asks_for_nothing_from_elsewhere(watched):
 
 
 def test_of_many_epochs_some_are_shown_evenly(watched, voice_file, monkeypatch):
-    assert epochs_page.evenly(list(range(41)), 5) == [0, 10, 20, 30, 40]
-    assert epochs_page.evenly([0, 1, 2], 5) == [0, 1, 2]
+    assert epochs.evenly(list(range(41)), 5) == [0, 10, 20, 30, 40]
+    assert epochs.evenly([0, 1, 2], 5) == [0, 1, 2]
     heard = hear(voice_file, recipe_named("frames"))
     history = pd.read_csv(watched.run / "history.csv", index_col="epoch")
     whole = (watched.run / "gates.html").stat().st_size
-    monkeypatch.setattr(epochs_page, "MOST_BYTES", whole)  # of it some is left free for what is not counted
-    text = epochs_page.page(heard, watched.run / "epochs", history)
+    monkeypatch.setattr(epochs, "MOST_BYTES", whole)  # of it some is left free for what is not counted
+    text = epochs.page(heard, watched.run / "epochs", history)
     assert len(text.encode()) < whole
     assert numbers(text)["epochs"] == [0, 3]
     assert "2 of 4 epochs are shown, evenly" in text

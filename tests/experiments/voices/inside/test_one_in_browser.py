@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 pytestmark = pytest.mark.slow  # a browser
 
@@ -50,14 +51,15 @@ def test_a_unit_that_is_picked_is_drawn(opened, seen):
 
 
 def test_a_change_shows_the_number_that_the_engine_computed(opened, seen):
-    by_name = {w.name: w for w in seen.what_if}
     page = opened.page
     page.select_option("#way", "forward")
     page.select_option("#unit", "4")
     page.select_option("#kind", "silence")
     said = [page.inner_text("#outcome")]
     drawn = opened.drawn("answer-A", 3)
-    np.testing.assert_allclose(drawn, by_name["forward/silence/4"].p, rtol=0, atol=0.5 / 255 + 1e-6)  # in 255ths
+    np.testing.assert_allclose(
+        drawn, expit(seen.what_if["forward/silence/4"]), rtol=0, atol=0.5 / 255 + 1e-6
+    )  # in 255ths
     page.select_option("#kind", "hold")
     page.select_option("#gate", "g")
     page.select_option("#held", "-0.5")
@@ -66,7 +68,7 @@ def test_a_change_shows_the_number_that_the_engine_computed(opened, seen):
     page.select_option("#kind", "one")
     said.append(page.inner_text("#outcome"))
     for text, name in zip(said, ("forward/silence/4", "backward/g/-0.5", "forward/g/-0.5/4"), strict=True):
-        assert text.endswith(f"→ {by_name[name].probability:.3f}")
+        assert text.endswith(f"→ {expit(seen.what_if[name].mean()):.3f}")
     page.select_option("#kind", "none")
     assert page.inner_text("#outcome").endswith(f"{seen.judgement.probability:.3f}")
 
@@ -78,7 +80,7 @@ def test_pointing_at_a_map_reads_its_number_and_a_click_picks_its_unit(opened, s
     page.select_option("#sort", "half_life")
     order = np.argsort(-seen.directions["forward"].half_life)
     page.locator("#map-f-A").scroll_into_view_if_needed()
-    frame = seen.first + 30
+    frame = seen.heard.part.start + 30
     at = {"x": opened.x("map-f-A", frame * 0.02 / 3.0), "y": 4 + (5 + 0.5) / len(order) * (150 - 30)}  # the sixth row
     page.locator("#map-f-A").hover(position=at)
     value = seen.directions["forward"].values["f"][30, order[5]]
@@ -115,7 +117,7 @@ def power(v):
 
 
 def test_every_picture_is_read_by_pointing_at_it(opened, seen):
-    page, frame = opened.page, seen.first + 40
+    page, frame = opened.page, seen.heard.part.start + 40
     page.select_option("#way", "forward")
     page.select_option("#unit", "4")
     page.select_option("#kind", "silence")
@@ -129,7 +131,7 @@ def test_every_picture_is_read_by_pointing_at_it(opened, seen):
     rests = seen.rests[50] / seen.rests[50].max()
     (said,) = (part for part in reading(opened, "rests-A", share, 40) if "influence of this frame" in part)
     assert float(said.rpartition(" ")[2]) == pytest.approx(rests[40], abs=0.5 / 255 + 0.005)
-    changed = {w.name: w for w in seen.what_if}["forward/silence/4"].p[40]
+    changed = expit(seen.what_if["forward/silence/4"][40])
     (said,) = (part for part in reading(opened, "answer-A", share, 40) if part.startswith("male "))
     assert float(said.rpartition("changed ")[2].strip(")")) == pytest.approx(changed, abs=0.5 / 255 + 0.005)
     parts = reading(opened, "memory-A", share, 40)
@@ -175,7 +177,7 @@ def test_the_pitch_is_drawn_whole(inspected, seen, times):
 def test_where_nobody_was_asked_is_said(opened, seen):
     said = opened.page.locator(".not-asked").first.inner_text()
     reads = "the network reads from the first voiced frame to the last, plus 0.2 s on each side."
-    assert said == f"Empty before {short(seen.first * 0.02)} s: {reads}"
+    assert said == f"Empty before {short(seen.heard.part.start * 0.02)} s: {reads}"
 
 
 def test_the_line_ends_above_the_times(opened):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from experiments.voices import clip_model
 from experiments.voices.inside.look import look
@@ -94,7 +95,7 @@ def test_a_change_shows_what_it_makes_of_both(clips, seen, seen_elsewhere):
     page.select_option("#kind", "one")
     page.select_option("#gate", "f")
     page.select_option("#held", "0.99")
-    found = [{w.name: w.probability for w in own.what_if}["backward/f/0.99/2"] for own in (seen, seen_elsewhere)]
+    found = [expit(side.what_if["backward/f/0.99/2"].mean()) for side in (seen, seen_elsewhere)]
     said = page.inner_text("#outcome")
     for letter, own, p in zip("AB", (seen, seen_elsewhere), found, strict=True):
         assert f"{letter} {own.judgement.probability:.3f} → {p:.3f}" in said
@@ -156,7 +157,7 @@ def test_the_line_of_one_clip_moves_through_both_networks(networks):
 
 
 def test_pointing_at_one_network_reads_both(networks, seen, seen_earlier):
-    page, frame = networks.page, seen.first + 40
+    page, frame = networks.page, seen.heard.part.start + 40
     page.select_option("#way", "forward")
     page.select_option("#sort", "index")
     page.locator("#map-f-B").scroll_into_view_if_needed()
@@ -180,7 +181,7 @@ def test_the_difference_is_what_the_later_network_has_more(networks, seen, seen_
     np.testing.assert_allclose(networks.drawn("difference-g", what="z"), less.T, rtol=0, atol=1e-6)  # float32
     networks.page.select_option("#sort", "index")
     networks.page.locator("#difference-c").scroll_into_view_if_needed()
-    at = {"x": networks.x("difference-c", (seen.first + 40) * 0.02 / 3.0), "y": 4 + 3.5 / 8 * (150 - 30)}
+    at = {"x": networks.x("difference-c", (seen.heard.part.start + 40) * 0.02 / 3.0), "y": 4 + 3.5 / 8 * (150 - 30)}
     networks.page.locator("#difference-c").hover(position=at)
     more = seen.directions["backward"].values["c"][40, 3] - seen_earlier.directions["backward"].values["c"][40, 3]
     said = networks.page.inner_text("#readout").splitlines()[2]

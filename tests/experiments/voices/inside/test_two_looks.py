@@ -73,7 +73,8 @@ def test_maps_are_subtracted_where_a_row_is_one_unit_at_one_time(
     assert not differ_by_row(seen, seen_elsewhere)  # another sound
     assert not differ_by_row(seen, look(voice_file, clip_model.load(drawn_apart(8))))  # other units
     shifted = replace(
-        seen_earlier, heard=replace(seen.heard, part=slice(seen.first + 1, seen.first + 1 + len(seen.p)))
+        seen_earlier,
+        heard=replace(seen.heard, part=slice(seen.heard.part.start + 1, seen.heard.part.start + 1 + len(seen.p))),
     )  # as another way to find where somebody speaks would have it
     assert not differ_by_row(shifted, seen)
     assert comparable(shifted, seen).endswith("and read other frames, so no difference is drawn.")
