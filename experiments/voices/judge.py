@@ -7,7 +7,7 @@ Of each stretch only the part with speech goes into the network, so that silence
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,13 +46,8 @@ class Judgement:
 
     def as_lists(self) -> dict[str, list[float]]:
         """The frames for JSON, rounded to the digits that mean something."""
-        digits = {
-            "time_s": (self.time, 2),
-            "f0_hz": (self.f0, 1),
-            "probability": (self.p, 4),
-            "energy_db": (self.energy, 1),
-        }
-        return {name: np.round(values, n).tolist() for name, (values, n) in digits.items()}
+        frames = {"time_s": self.time, "f0_hz": self.f0, "probability": self.p, "energy_db": self.energy}
+        return pd.DataFrame(frames).round({"time_s": 2, "f0_hz": 1, "probability": 4, "energy_db": 1}).to_dict("list")
 
     def thinned(self, most: int) -> "Judgement":
         """The same with at most `most` frames, to draw: of several, the median F0, the mean p and the highest energy."""
@@ -79,17 +74,18 @@ def judge_file(path: str | Path, model: ClipModel) -> Judgement:
 
 def judge_stretches(stretches: Iterable[tuple[np.ndarray, int]], model: ClipModel, name: str | Path) -> Judgement:
     """One answer for a recording that comes in stretches (channels (n, c), rate in Hz), one after the other."""
-    recipe, parts, seconds = model.recipe, [], 0.0
+    recipe, parts, reasons, seconds = model.recipe, [], [], 0.0
     for channels, rate in stretches:
-        parts.append(_judge_stretch(channels, rate, recipe, model, name))
+        part, reason = _judge_stretch(channels, rate, recipe, model, name)
+        parts.append(part)
+        reasons.append(reason)
         seconds += len(channels) / rate
-    f0, z, energy = (np.concatenate([part[k] for part in parts]) for k in range(3))  # (T,) each
+    f0, z, energy = np.concatenate(parts, axis=1)  # (T,) each
     z = z / model.temperature
     voice_s = float(np.sum(~np.isnan(f0)) * FRAME_S)
     p = float(expit(np.nanmean(z))) if voice_s >= LEAST_S else None
     if p is None:
-        reasons = (part.why for part in parts if part.why)
-        label, why = "no speech", next(reasons, NO_VOICE)
+        label, why = "no speech", next(filter(None, reasons), NO_VOICE)
     else:
         label, why = _label(p, voice_s, model.network.metadata)
     return Judgement(
@@ -106,32 +102,23 @@ def judge_stretches(stretches: Iterable[tuple[np.ndarray, int]], model: ClipMode
     )
 
 
-class _Stretch(NamedTuple):
-    """By frame (T,): f0 in Hz, NaN where unvoiced; z, log-odds of male, NaN outside the network's input; energy in dB.
-
-    why: the reason if no voice was found, else "".
-    """
-
-    f0: np.ndarray
-    z: np.ndarray
-    energy: np.ndarray
-    why: str
-
-
-def _judge_stretch(channels: np.ndarray, rate: int, recipe: Recipe, model: ClipModel, name: str | Path) -> _Stretch:
+def _judge_stretch(
+    channels: np.ndarray, rate: int, recipe: Recipe, model: ClipModel, name: str | Path
+) -> tuple[np.ndarray, str]:
+    """(3, T): F0 in Hz, NaN where unvoiced; log-odds, NaN outside the network's input; energy. And why there is no voice."""
     try:
         x = recipe.measure(check_samples(channels, rate, name), rate)  # (T, D)
     except BadClip as bad:
         if bad.reason != Reason.SILENT:
             raise
-        nothing = np.full(1 + int(len(channels) / rate / FRAME_S), np.nan)
-        return _Stretch(nothing, nothing, np.full(len(nothing), 20 * np.log10(SILENCE)), bad.detail)
+        silent = np.array([[np.nan], [np.nan], [20 * np.log10(SILENCE)]])
+        return silent.repeat(1 + int(len(channels) / rate / FRAME_S), axis=1), bad.detail
     speech = find_speech(x)
     z = np.full(len(x), np.nan)
     if speech.voice.any():
         part = spoken(speech.voice)
         z[part] = model.frame_log_odds(x[part])  # one number for all frames if only the last states answer
-    return _Stretch(np.where(speech.voice, np.exp(x[:, LOG_F0]), np.nan), z, x[:, ENERGY_DB], speech.tone)
+    return np.stack([np.where(speech.voice, np.exp(x[:, LOG_F0]), np.nan), z, x[:, ENERGY_DB]]), speech.tone
 
 
 def _label(p: float, voice_s: float, stored: dict[str, Any]) -> tuple[str, str]:
