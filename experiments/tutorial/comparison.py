@@ -46,14 +46,16 @@ class EngineSide:
         self.model.build(self.X.shape[1:])
         self.model.set_weights(weights)
 
+    def fit_arguments(self, order: Batches) -> dict[str, Any]:
+        """What `fit` needs for an epoch of these batches."""
+        return {"x": self.X, "y": self.y, "order": [order]}
+
     def epoch(self, order: Batches) -> Epoch:
+        arguments = self.fit_arguments(order)
         started = time.perf_counter()
-        history = self.model.fit(self.X, self.y, order=[order], verbose=0).history
+        history = self.model.fit(**arguments, verbose=0).history
         seconds = time.perf_counter() - started
         scores = self.model.evaluate(self.X_held_out, self.y_held_out, verbose=0)
-        return self._epoch(history, scores, seconds)
-
-    def _epoch(self, history: dict[str, list[float]], scores: list[float], seconds: float) -> Epoch:
         p_train, p_held_out = (np.asarray(self.model.predict(X, verbose=0))[:, 0] for X in (self.X, self.X_held_out))
         weights = [np.array(w) for w in self.model.get_weights()]
         return Epoch(history["loss"][0], history["accuracy"][0], *scores, seconds, weights, p_train, p_held_out)
@@ -70,14 +72,9 @@ class KerasSide(EngineSide):
         self.model = to_keras(self.model)
         self.X, self.X_held_out = (X.astype(settings["dtype"]) for X in (self.X, self.X_held_out))
 
-    def epoch(self, order: Batches) -> Epoch:
+    def fit_arguments(self, order: Batches) -> dict[str, Any]:
         rows = np.concatenate(order)
-        X, y = self.X[rows], self.y[rows]
-        started = time.perf_counter()
-        history = self.model.fit(X, y, batch_size=len(order[0]), shuffle=False, verbose=0).history
-        seconds = time.perf_counter() - started
-        scores = self.model.evaluate(self.X_held_out, self.y_held_out, verbose=0)
-        return self._epoch(history, scores, seconds)
+        return {"x": self.X[rows], "y": self.y[rows], "batch_size": len(order[0]), "shuffle": False}
 
 
 @dataclass
@@ -150,19 +147,14 @@ def compare(
     finally:
         for pool in pools.values():
             pool.shutdown(cancel_futures=True)
-    engine, reference = last["engine"], last["reference"]
-    result.agreement = {
-        part: float(np.mean((getattr(engine, p) > 0.5) == (getattr(reference, p) > 0.5)))
-        for part, p in (("train", "p_train"), ("held_out", "p_held_out"))
-    }
+    labels, answers = {"train": train.labels, "held_out": held_out.labels}, {}
     for side, state in last.items():
+        answers[side] = {"train": state.p_train > 0.5, "held_out": state.p_held_out > 0.5}
+        result.final[side] = {part: float(np.mean(answers[side][part] == y)) for part, y in labels.items()}
         result.scores[side] = classification(held_out.labels, state.p_held_out, held_out.speakers)
-        result.final[side] = {
-            "train": float(np.mean((state.p_train > 0.5) == train.labels)),
-            "held_out": float(np.mean((state.p_held_out > 0.5) == held_out.labels)),
-        }
-        result.probabilities[side] = [float(p) for p in state.p_held_out]
-    start.set_weights(engine.weights)
+        result.probabilities[side] = state.p_held_out.tolist()
+    result.agreement = {p: float(np.mean(answers["engine"][p] == answers["reference"][p])) for p in labels}
+    start.set_weights(last["engine"].weights)
     return result, start
 
 

@@ -56,7 +56,10 @@ def section(run: Run, task: VoiceTask, comparisons: list[Comparison], synthetic:
         ),
         page.folded(
             "Every epoch" + (f" (seed {first.seed})" if len(comparisons) > 1 else ""),
-            page.table(readable(first.table), {readable_name(c): _format(c) for c in first.table}),
+            page.table(
+                readable(first.table),
+                {readable_name(c): "{:.1e}" if "difference" in c else "{:.4f}" for c in first.table},
+            ),
         ),
     ]
 
@@ -129,7 +132,3 @@ def _spread(values: list[float | None], form: str = "{:.3f}") -> str:
     if len(known) == 1:
         return form.format(known[0])
     return f"{form.format(np.mean(known))} ({form.format(min(known))} to {form.format(max(known))})"
-
-
-def _format(column: str) -> str:
-    return "{:.1e}" if "difference" in column else "{:.4f}"

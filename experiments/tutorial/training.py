@@ -97,12 +97,8 @@ def evaluate(model_file: str | Path, data: str | Path, part: str = "held-out") -
     recipe_of(data)  # refuses tables of another recipe
     task = read_task(data, stored["reading"], scale=False, seed=stored.get("split_seed", 0))
     task = VoiceTask(task.train, task.held_out, stored["reading"], scaler_from(stored["scaler"]))
-    voices = {
-        "held-out": lambda: task.held_out,
-        "train": lambda: task.train,
-        "test": lambda: read_voices(data, test=True),
-        "all": lambda: read_voices(data),
-    }[part]()
+    sides = {"held-out": task.held_out, "train": task.train}
+    voices = sides[part] if part in sides else read_voices(data, test=part == "test")
     heard = {s for s in task.train.speakers if s is not None} & set(voices.speakers)
     if part == "test" and heard:
         warnings.warn(
