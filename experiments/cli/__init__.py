@@ -1,8 +1,9 @@
 """The command `lstm-engine`: each subcommand reads its options, calls one function, and shows what it returns.
 
 Exit codes: 0, 1 (it ran and the answer is bad), 2 (bad usage or input). Errors are one line; --debug shows the traceback.
-Open `shared.py` first, then the file of a command: `voices` (recordings to numbers and to answers), `microscope` (a network
-from inside), `lessons`, `learning` (training and its worth), `study` (many trainings), `proofs` (gradients, speed).
+Open `shared.py` first, then the file of a command: `voices` (recordings to numbers and to answers, and
+the network from inside), `lessons`, `learning` (training and its worth), `study` (many trainings), `proofs`
+(gradients, speed).
 """
 
 import sys
@@ -11,10 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.cli import learning, lessons, microscope, proofs, study, voices  # each registers its commands
+from experiments.cli import learning, lessons, proofs, study, voices  # each registers its commands
 from experiments.cli.shared import app, err_console, escape_markup, studies
 
-__all__ = ["app", "learning", "lessons", "main", "microscope", "proofs", "studies", "study", "voices"]
+__all__ = ["app", "learning", "lessons", "main", "proofs", "studies", "study", "voices"]
 
 
 def _version(show: bool) -> None:

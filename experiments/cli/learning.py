@@ -257,16 +257,16 @@ def evaluate(
     voice = clip_model.load(model or SHIPPED)
     say = (lambda text: None) if as_json else print_line
     with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn()) as stage:
-        evaluation = cross_corpus.evaluate_corpus(
+        result, failed = cross_corpus.evaluate_corpus(
             voice, voice.network.metadata, corpus, out, kind, part or "all", speakers_of, allow_known, jobs, force,
             stage("Measuring"), say,
         )  # fmt: skip
     if as_json:
-        print_json(evaluation.result | {"notes": evaluation.notes})
+        print_json(result)
     else:
-        _show_evaluation(evaluation.result, evaluation.notes)
+        _show_evaluation(result, result["notes"])
         out_console.print(f"Report: {out / 'report.html'}", soft_wrap=True)
-    raise typer.Exit(1 if evaluation.failed else 0)
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command(

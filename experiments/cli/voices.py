@@ -1,4 +1,4 @@
-"""Recordings to numbers and to answers: features, fetch, predict, record."""
+"""Recordings to numbers and to answers: features, fetch, predict, record, and a look inside: inspect."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -235,35 +235,34 @@ def record(
     Exit code 1 if nobody spoke.
     """
     from experiments.reports.run import Run
-    from experiments.voices import clip_model, microphone, terminal
+    from experiments.voices import clip_model, terminal
+    from experiments.voices import record as recording
     from experiments.voices.predict import SHIPPED, answer_of, draw
-    from experiments.voices.record import CONSENT
-    from experiments.voices.record import record as run
 
     if list_devices:
-        return _list_devices(microphone.devices(), as_json)
+        return _list_devices(recording.devices(), as_json)
     if plot and as_json:
         raise ValueError("--plot draws a picture and --json prints data: give one of them")
     voice_model = clip_model.load(model or SHIPPED)
     folder = None if out is None else Run(out, force)
-    chosen = microphone.choose(microphone.devices(), device)
-    err_console.print(f"{CONSENT} Microphone: {escape_markup(chosen['name'])}.", soft_wrap=True)
+    chosen = recording.choose(recording.devices(), device)
+    err_console.print(f"{recording.CONSENT} Microphone: {escape_markup(chosen['name'])}.", soft_wrap=True)
 
-    def recorder() -> microphone.Sound:
+    def recorder() -> recording.Sound:
         with terminal.meter(err_console, seconds) as hear:
-            return microphone.record(seconds, chosen, hear)
+            return recording.listen(seconds, chosen, hear)
 
-    recorded = run(recorder, voice_model, save, force)
+    sound, judgement = recording.record(recorder, voice_model, save, force)
     name = "your recording" if save is None else str(save)
-    picture = None if folder is None else draw(recorded.judgement, name, folder, "recording.png")
-    prediction = answer_of(name, recorded.judgement, picture)
+    picture = None if folder is None else draw(judgement, name, folder, "recording.png")
+    prediction = answer_of(name, judgement, picture)
     if as_json:
-        kept = {"file": None if save is None else str(save), "device": recorded.sound.device}
-        print_json(asdict(prediction) | kept | {"rate_hz": recorded.sound.rate, "remarks": recorded.remarks})
+        kept = {"file": None if save is None else str(save), "device": sound.device}
+        print_json(asdict(prediction) | kept | {"rate_hz": sound.rate, "remarks": recording.remarks(sound)})
     else:
         if plot:
-            print_line(terminal.plot(recorded.judgement) + "\n")
-        _show_predictions([prediction], [f"Picture: {picture}"] if picture else [], recorded.remarks)
+            print_line(terminal.plot(judgement) + "\n")
+        _show_predictions([prediction], [f"Picture: {picture}"] if picture else [], recording.remarks(sound))
     raise typer.Exit(1 if prediction.label == "no speech" else 0)
 
 
@@ -280,3 +279,51 @@ def _list_devices(devices: list[dict[str, Any]], as_json: bool) -> None:
         ]
         print_columns({"number": "right", "name": "left", "microphone": "left", "Hz": "right"}, rows)
     raise typer.Exit(0 if any(d["inputs"] for d in devices) else 1)
+
+
+@app.command(
+    rich_help_panel="Voices",
+    epilog="Examples: lstm-engine inspect me.wav --out me.html   |   lstm-engine inspect me.wav you.wav   |   "
+    "lstm-engine inspect me.wav --model epoch_02.safetensors --model epoch_20.safetensors",
+)
+def inspect(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="WAV, FLAC, OGG, MP3 or AIFF; WebM and M4A with PyAV. Two to compare.")
+    ] = None,
+    clip: Annotated[list[Path] | None, typer.Option(help="The same as a file without an option.")] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="A model.safetensors that train wrote; by default the shipped one. Give two to compare them.",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The page: one HTML file that works offline.")] = Path("runs/inspect.html"),
+    start: Annotated[float, typer.Option(min=0, help="Start at this second of the file.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0.1, max=20, help="Show at most this many seconds.")] = 10.0,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing page.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a page that shows every gate of the network while it hears a voice, and which changes alter its answer.
+
+    With two recordings, or with two models and one recording, the page shows both side by side.
+    """
+    from experiments.voices.inside.page import write
+    from experiments.voices.pretrained import SHIPPED
+
+    with stages() as stage:
+        sides = write(out, [*(files or []), *(clip or [])], model or [SHIPPED], start, seconds, force, stage)
+    megabytes = out.stat().st_size / 1e6
+    if as_json:
+        numbers = [
+            {"name": name, "file": seen.heard.file, "label": seen.judgement.label, "frames": len(seen.p)}
+            | {"probability": seen.judgement.probability, "start_s": seen.heard.start_s}
+            | {"seconds": seen.judgement.seconds, "whole_s": seen.heard.whole_s}
+            for name, seen in sides
+        ]
+        return print_json({"page": str(out), "megabytes": round(megabytes, 2), "sides": numbers})
+    for name, seen in sides:
+        which = name if len(model or []) > 1 else seen.heard.file
+        print_line(f"{which} ({seen.heard.extent}): {seen.judgement.label}, {seen.judgement.why}")
+    print_line(f"Page: {out} ({megabytes:.1f} MB): open it in a browser.")

@@ -31,7 +31,7 @@ from experiments.digits.page import page_parts
 from experiments.microscope.watching import Watch, probe
 from experiments.reports import page
 from experiments.reports.run import Run, footer, versions
-from experiments.reports.scores import balanced_accuracy_interval
+from experiments.reports.scores import class_mean_interval
 from features.dataset import Scaler
 from features.digits import Digits, published_split, read_digits
 from lstm_engine.samples import Samples
@@ -123,12 +123,11 @@ def scores(clips: Digits, target: str, p: np.ndarray) -> dict[str, Any]:
     confusion = np.zeros((len(labels), len(labels)), int)
     np.add.at(confusion, (y, answered), 1)
     by_speaker = pd.Series(answered == y).groupby(clips.speakers).mean().sort_values()
-    as_sex = np.where(answered == y, clips.sexes, 1 - clips.sexes)  # right or wrong, in the interval's own terms
     return {
         "clips": len(y),
         "speakers": len(by_speaker),
         "accuracy": float((answered == y).mean()),
-        "interval_95": list(balanced_accuracy_interval(clips.sexes, as_sex, clips.speakers)),
+        "interval_95": list(class_mean_interval((answered == y).astype(float), clips.sexes, clips.speakers)),
         "labels": labels,
         "confusion": confusion.tolist(),
         "by_speaker": {str(name): float(share) for name, share in by_speaker.items()},

@@ -16,9 +16,8 @@ import soundfile as sf
 import lstm_engine as le
 from experiments.voices import clip_model
 from experiments.voices.judge import Judgement, judge_file
-from experiments.voices.microphone import Sound
 from experiments.voices.predict import SHIPPED
-from experiments.voices.record import remarks
+from experiments.voices.record import Sound, remarks
 from features.audio import read_clip
 from features.frames import LOG_F0
 from features.recipes import recipe_from

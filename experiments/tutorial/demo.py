@@ -52,25 +52,19 @@ def demo(
     test = read_voices(tables, test=True)
 
     result: dict[str, Any] = {"synthetic": synthetic, "clips": 2 * (speakers + test_speakers) * clips, "readings": {}}
-    parts, first_task = [], None
-    for reading, scale in READINGS.items():
-        task = read_task(tables, reading, scale, seed)
-        first_task = first_task or task
+    tasks = {reading: read_task(tables, reading, scale, seed) for reading, scale in READINGS.items()}
+    parts, first_task = [], tasks["frames"]
+    for reading, task in tasks.items():
         comparison, model = compare(
             task, epochs, seed=seed, progress=begin(f"Training the engine and Keras on {reading}")
         )
         model.save(run.folder / f"model_{reading}.safetensors", metadata(task, recipe, synthetic, seed))
         on_test = scores(model, task, test)
         del on_test["probabilities"]
-        result["readings"][reading] = {
-            "final": comparison.final,
-            "agreement": comparison.agreement,
-            "seconds_per_epoch": comparison.seconds_per_epoch(),
-            "peak_mib": comparison.peak_mib,
-            "reference": comparison.reference,
-            "test": on_test,
-        }
-        run.write_json(f"comparison_{reading}.json", comparison.as_json())
+        numbers = comparison.as_json()
+        run.write_json(f"comparison_{reading}.json", numbers)
+        kept = ("final", "agreement", "seconds_per_epoch", "peak_mib", "reference")
+        result["readings"][reading] = {name: numbers[name] for name in kept} | {"test": on_test}
         run.write(f"epochs_{reading}.csv", comparison.table.to_csv())
         parts += [
             page.heading(f"X as {comparison_report.READING_WORDS[reading]}"),

@@ -7,7 +7,6 @@ that cannot be measured is reported, not guessed.
 import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ import numpy as np
 from experiments.reports.run import Run
 from experiments.voices import evaluation_report
 from experiments.voices.baselines import Baselines
-from experiments.voices.evaluation import Answering, evaluate_model
+from experiments.voices.clip_model import ClipModel
+from experiments.voices.evaluation import evaluate_model
 from features import corpora
 from features.clips import Clips, read_clips
 from features.extraction import Progress, extract
@@ -29,15 +29,6 @@ CLIPS = "clips"  # the folder, inside the run's, for the measured clips
 NEEDED = {"recipe", "temperature", "uncertain", "baselines", "trained_on"}  # of a model's metadata
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """The result as JSON values, notes for the reader, and how many clips could not be measured."""
-
-    result: dict[str, Any]
-    notes: list[str]
-    failed: int
-
-
 def for_evaluation(clips: Clips, corpus: str) -> dict[str, Any]:
     """The metadata that a model needs to be evaluated later: the baselines of its training clips, and their fingerprints.
 
@@ -47,7 +38,7 @@ def for_evaluation(clips: Clips, corpus: str) -> dict[str, Any]:
 
 
 def evaluate_corpus(
-    model: Answering,
+    model: ClipModel,
     metadata: dict[str, Any],
     corpus: str | Path,
     out: str | Path,
@@ -59,9 +50,10 @@ def evaluate_corpus(
     force: bool = False,
     progress: Progress = lambda done, total, seconds: None,
     say: Callable[[str], None] = lambda text: None,
-) -> Evaluation:
+) -> tuple[dict[str, Any], int]:
     """Evaluate a model on recordings, or on a store of `features`; report.html, result.json and tables go into `out`.
 
+    Returns the result as JSON values, with notes for the reader, and how many clips could not be measured.
     metadata: the model's, with NEEDED; its `uncertain` is the lowest probability of the likelier sex that gives an answer.
     kind: which corpus it is, if that cannot be detected. part: "all", or a part of the corpus by its name, such as "dev".
     speakers_of: where the speakers' names come from, if not from a recognised corpus. allow_known: leave out the clips that
@@ -100,7 +92,7 @@ def evaluate_corpus(
     result, rows = evaluate_model(model, metadata, clips)
     evaluation_report.write(run, result, rows, notes, "lstm-engine evaluate --corpus")
     run.write_config("evaluate --corpus", corpus=str(corpus), kind=kind, part=part, allow_known=allow_known)
-    return Evaluation(result, notes, failed)
+    return result | {"notes": notes}, failed
 
 
 def of_part(splits: Sequence[str], part: str) -> np.ndarray:

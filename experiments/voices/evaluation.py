@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from experiments.reports.scores import by_speaker, class_mean, class_mean_interval, share_interval
 from experiments.voices.baselines import Baselines, f0_statistic
-from experiments.voices.calibration import calibration, reliability
 from experiments.voices.clip_model import ClipModel
 from features.clips import Clips
 from features.dataset import LABELS
@@ -21,6 +21,7 @@ from features.frames import HOP, RATE_HZ
 from features.speech import ENOUGH_S, FRAME_S, LEAST_S, find_speech
 
 SHORT_S = 1.0
+TEMPERATURES = (0.05, 20.0)
 
 
 def evaluate_model(model: ClipModel, metadata: Mapping[str, Any], clips: Clips) -> tuple[dict[str, Any], pd.DataFrame]:
@@ -195,3 +196,50 @@ def people(rows: pd.DataFrame) -> list[dict[str, Any]]:
     table = table.assign(against=table["log_odds"] * side, wrong=table["clips"] - table["right"])
     table = table.sort_values(["wrong", "against"], ascending=[False, True], kind="stable")
     return table.drop(columns=["against", "wrong", "log_odds"]).to_dict("records")
+
+
+# -- are the probabilities right: of the clips with p = 0.8, are eight in ten male? p = σ(z / temperature) ----------------
+
+
+def fit_temperature(z: np.ndarray, y: np.ndarray) -> float:
+    """The temperature with the lowest log loss (Guo et al. 2017, section 4.2); above 1, the network was too confident.
+
+    Fit it on clips that the network was not trained on. The targets are 1 - 1/(n₁ + 2) and 1/(n₀ + 2) for n₁ male and n₀
+    female clips (Platt 1999): with targets 1 and 0, log-odds that are right on every clip would have no finite
+    temperature. Raises ValueError for a class without clips.
+    """
+    n1, n0 = np.sum(y == 1), np.sum(y == 0)
+    if not n1 or not n0:
+        raise ValueError(f"a temperature needs clips of both sexes; got {n1} male and {n0} female")
+    target = np.where(y == 1, 1 - 1 / (n1 + 2), 1 / (n0 + 2))  # (N,)
+    options = {"bounds": np.log(TEMPERATURES), "method": "bounded", "options": {"xatol": 1e-6}}
+    return float(np.exp(minimize_scalar(lambda log_t: _log_loss(z / np.exp(log_t), target), **options).x))
+
+
+def calibration(z: np.ndarray, y: np.ndarray, temperature: float = 1.0) -> dict[str, float]:
+    """Expected calibration error (over the bins of `reliability`), Brier score and log loss, as JSON values."""
+    p = expit(z / temperature)
+    bins = reliability(p, y)
+    error = np.average(np.abs(bins["male"] - bins["p"]), weights=bins["clips"])
+    return {
+        "expected_calibration_error": float(error),
+        "brier": float(np.mean((p - y) ** 2)),
+        "log_loss": _log_loss(z / temperature, y),
+    }
+
+
+def reliability(p: np.ndarray, y: np.ndarray) -> pd.DataFrame:
+    """One row a bin of clips with similar p: clips, p (mean), male (share), low and high (the share's 95 % interval).
+
+    Bins hold equal numbers of clips, so that each share is known equally well (Nixon et al. 2019); ten bins, fewer
+    if a bin would hold less than ten clips. The interval is Wilson's and treats the clips as independent.
+    """
+    parts = np.array_split(np.argsort(p, kind="stable"), max(1, min(10, len(p) // 10)))
+    table = pd.DataFrame([{"clips": len(part), "p": p[part].mean(), "male": y[part].mean()} for part in parts])
+    table["low"], table["high"] = share_interval(np.array([y[part].sum() for part in parts]), table["clips"])
+    return table
+
+
+def _log_loss(z: np.ndarray, y: np.ndarray) -> float:
+    """Mean of -y log σ(z) - (1 - y) log(1 - σ(z)), exact even if σ(z) rounds to 0 or 1."""
+    return float(np.mean(np.logaddexp(0.0, z) - y * z))

@@ -14,6 +14,14 @@ from experiments.reports.run import Run, footer
 COLOURS = {"male": BLUE, "female": ORANGE}
 SHOWN_ROWS = 100  # of a table on the page; the CSV beside it has all
 TERMINAL_ROWS = 10
+PEOPLE = {  # columns of the tables, and their titles
+    "speaker": "speaker", "sex": "label", "clips": "clips", "right": "right", "said": "answer for all clips",
+    "p": "p(male)", "f0_hz": "F0 (Hz)",
+}  # fmt: skip
+ERRORS = {
+    "path": "path", "speaker": "speaker", "sex": "label", "p": "p(male)", "f0_hz": "F0 (Hz)", "seconds": "s",
+    "voice_s": "voice (s)", "remark": "remark",
+}  # fmt: skip
 
 
 def write(
@@ -56,10 +64,11 @@ def write(
             "Log-odds against median F0, errors circled. Right of the dashed line a male voice is high, left of it a female "
             "voice is low: a network whose errors lie there follows pitch.",
         ),
-        _table_of(error_table(result), "Every clip was right.", "errors.csv"),
+        _table_of(result["errors"], ERRORS, "Every clip was right.", "errors.csv"),
         page.heading("Every speaker"),
         page.folded(
-            "Speakers with errors come first", _table_of(people_table(result), "No speaker is known.", "clips.csv")
+            "Speakers with errors come first",
+            _table_of(result["people"], PEOPLE, "No speaker is known.", "clips.csv"),
         ),
         *more,
     ]
@@ -166,27 +175,6 @@ def abstention_words(result: dict[str, Any]) -> str:
     )
 
 
-def error_table(result: dict[str, Any]) -> pd.DataFrame:
-    """The misjudged clips, those with the largest log-odds first."""
-    columns = {"path": "path", "speaker": "speaker", "sex": "label", "p": "p(male)", "f0_hz": "F0 (Hz)"}
-    return _shown(result["errors"], columns | {"seconds": "s", "voice_s": "voice (s)", "remark": "remark"})
-
-
-def people_table(result: dict[str, Any]) -> pd.DataFrame:
-    """A row a known speaker, those with errors first."""
-    columns = {"speaker": "speaker", "sex": "label", "clips": "clips", "right": "right", "said": "answer for all clips"}
-    return _shown(result["people"], columns | {"p": "p(male)", "f0_hz": "F0 (Hz)"})
-
-
-def _shown(rows: list[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
-    """Rows as a table of text, indexed by the first of the columns {key: title}."""
-    table = pd.DataFrame(rows, columns=list(columns))
-    for key, form in {"p": "{:.3f}", "f0_hz": "{:.0f}", "seconds": "{:.1f}", "voice_s": "{:.1f}"}.items():
-        if key in table:
-            table[key] = ["" if pd.isna(v) else form.format(v) for v in table[key]]
-    return table.set_index(next(iter(columns))).rename(columns=columns)
-
-
 def reliability_picture(result: dict[str, Any]) -> Figure:
     """The share of male clips against the mean probability of each bin, with intervals and the diagonal."""
     bins = pd.DataFrame(result["calibration"]["reliability"])
@@ -221,12 +209,17 @@ def against_f0(rows: pd.DataFrame, f0_hz: float) -> Figure:
     return fig
 
 
-def _table_of(table: pd.DataFrame, empty: str, file: str) -> str:
-    if table.empty:
+def _table_of(rows: list[dict[str, Any]], columns: dict[str, str], empty: str, file: str) -> str:
+    """The first rows, as text, indexed by the first of the columns {key: title}; empty: the words without any row."""
+    if not rows:
         return page.paragraph(empty)
-    rest = len(table) - SHOWN_ROWS
+    table = pd.DataFrame(rows[:SHOWN_ROWS], columns=list(columns))
+    for key, form in {"p": "{:.3f}", "f0_hz": "{:.0f}", "seconds": "{:.1f}", "voice_s": "{:.1f}"}.items():
+        if key in table:
+            table[key] = ["" if pd.isna(v) else form.format(v) for v in table[key]]
+    rest = len(rows) - SHOWN_ROWS
     more = page.paragraph(f"{rest:,} more are in {file}.") if rest > 0 else ""
-    return page.table(table.head(SHOWN_ROWS)) + more
+    return page.table(table.set_index(next(iter(columns))).rename(columns=columns)) + more
 
 
 def _with_interval(figures: dict[str, Any], what: str = "balanced_accuracy", words: str = "") -> str:

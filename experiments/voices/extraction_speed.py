@@ -11,7 +11,7 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,40 +23,21 @@ from features.recipes import recipe_named
 
 TUTORIAL_CLIPS, TUTORIAL_HOURS = 7_942, 11.7
 CLIP_S, LEAST_S = 5.3, 4.0  # 11.7 h in 7,942 clips are 5.3 s each
+WORDS = (
+    "{recipe}: {clips} clips, {hours:.2f} h, in {seconds:.1f} s by {jobs} workers ({cpu_s:.1f} CPU s): "
+    f"{{times_real_time:.0f}} x real time, so {TUTORIAL_CLIPS:,} clips ({TUTORIAL_HOURS} h) take about "
+    "{tutorial_minutes:.1f} minutes; {mib_at_quarter:.0f} MiB after a quarter, {mib_at_end:.0f} MiB at the end, "
+    "all processes together"
+)
 RECIPES = {"frames": {}, "frames, pyin": {"pitch": "pyin"}, "tutorial": {}}
 
 
-@dataclass
-class Speed:
-    """One extraction: clips and hours of sound in `seconds` of wall time, and CPU seconds and MiB of all its processes.
+def speed(data: str | Path, name: str, hours: float = 1.0, jobs: int = 2, corpus: str | None = None) -> dict[str, Any]:
+    """Extract windows of a corpus, at least `hours` of them, into a temporary folder; returns JSON values.
 
-    If other programs run at the same time, `seconds` grows with their load; `cpu_s` hardly does.
+    seconds: wall time; cpu_s, mib_...: of all its processes. If other programs run at the same time, `seconds` grows with
+    their load; `cpu_s` hardly does. tutorial_minutes: an estimate by clips or by hours, whichever is more.
     """
-
-    recipe: str
-    jobs: int
-    clips: int
-    hours: float
-    seconds: float
-    cpu_s: float
-    mib_at_quarter: float
-    mib_at_end: float
-
-    @property
-    def times_real_time(self) -> float:
-        return self.hours * 3600 / self.seconds
-
-    @property
-    def tutorial_minutes(self) -> float:
-        """Estimated time for the tutorial's corpus, by its clips or by its hours, whichever is more."""
-        return max(TUTORIAL_CLIPS / self.clips, TUTORIAL_HOURS / self.hours) * self.seconds / 60
-
-    def as_json(self) -> dict[str, Any]:
-        return vars(self) | {"times_real_time": self.times_real_time, "tutorial_minutes": self.tutorial_minutes}
-
-
-def speed(data: str | Path, name: str, hours: float = 1.0, jobs: int = 2, corpus: str | None = None) -> Speed:
-    """Extract windows of a corpus, at least `hours` of them, into a temporary folder."""
     clips, recipe = enough(data, hours, corpus), recipe_named(name.split(",")[0], **RECIPES[name])
     used: dict[int, tuple[float, float]] = {}
 
@@ -70,7 +51,19 @@ def speed(data: str | Path, name: str, hours: float = 1.0, jobs: int = 2, corpus
         extraction = extract(clips, out, jobs, note, recipe=recipe)
         seconds = time.perf_counter() - began
     (_, quarter), (after, end) = used[len(clips) // 4], used[len(clips)]
-    return Speed(name, jobs, extraction.clips, extraction.seconds / 3600, seconds, after - before, quarter, end)
+    hours = extraction.seconds / 3600
+    return {
+        "recipe": name,
+        "jobs": jobs,
+        "clips": extraction.clips,
+        "hours": hours,
+        "seconds": seconds,
+        "cpu_s": after - before,
+        "mib_at_quarter": quarter,
+        "mib_at_end": end,
+        "times_real_time": extraction.seconds / seconds,
+        "tutorial_minutes": max(TUTORIAL_CLIPS / extraction.clips, TUTORIAL_HOURS / hours) * seconds / 60,
+    }
 
 
 def enough(data: str | Path, hours: float, corpus: str | None = None) -> list[corpora.Utterance]:
@@ -119,18 +112,9 @@ def main() -> None:
     try:
         for name in options.recipe or ["frames", "tutorial"]:
             result = speed(options.data, name, options.hours, options.jobs, options.corpus)
-            print(json.dumps(result.as_json()) if options.json else words(result), flush=True)
+            print(json.dumps(result) if options.json else WORDS.format_map(result), flush=True)
     except (ValueError, OSError) as error:
         sys.exit(f"error: {error}")
-
-
-def words(s: Speed) -> str:
-    return (
-        f"{s.recipe}: {s.clips} clips, {s.hours:.2f} h, in {s.seconds:.1f} s by {s.jobs} workers ({s.cpu_s:.1f} CPU s): "
-        f"{s.times_real_time:.0f} x real time, so {TUTORIAL_CLIPS:,} clips ({TUTORIAL_HOURS} h) take about "
-        f"{s.tutorial_minutes:.1f} minutes; {s.mib_at_quarter:.0f} MiB after a quarter, {s.mib_at_end:.0f} MiB at the end, "
-        "all processes together"
-    )
 
 
 if __name__ == "__main__":

@@ -1,22 +1,26 @@
 """Record your own voice: a few seconds from a microphone, a check of the recording, and the model's answer.
 
 For the command `record`. The contract: the recording is kept only in a file that the user names, and a silent, overdriven or
-very quiet recording is reported, because the answer would then depend on the recording rather than on the voice.
+very quiet recording is reported, because the answer would then depend on the recording rather than on the voice. Whatever is
+missing (the package sounddevice of the extra `mic`, PortAudio, a microphone, the permission to use it), the error names it.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import soundfile as sf
 
 from experiments.voices.clip_model import ClipModel
 from experiments.voices.judge import Judgement, judge
-from experiments.voices.microphone import BLOCK_S, Sound
 from features.audio import SILENCE_DBFS
 from features.whole_files import replacing
 
+BLOCK_S = 0.05  # how often the level is updated
+ELSEWHERE = "record with another program and use `lstm-engine predict FILE`"
 CONSENT = "Record only people who have agreed to it. Nothing is kept without --save."
 KINDS = {".wav": "PCM_16", ".flac": "PCM_16", ".ogg": "VORBIS"}
 FAINT_DBFS = -45.0  # level of the loudest tenth; speech close to a microphone has about -25
@@ -25,18 +29,104 @@ MUTED = "your microphone may be muted, or the system's privacy settings block it
 
 
 @dataclass(frozen=True)
-class Recorded:
-    """The sound, the answer, and in words what is wrong with the sound."""
+class Sound:
+    """samples (n, channels) float32, full scale 1.0; rate in Hz; the device's name; lost: whether some sound was lost."""
 
-    sound: Sound
-    judgement: Judgement
-    remarks: list[str]
+    samples: np.ndarray
+    rate: int
+    device: str
+    lost: bool
+
+
+def sounddevice() -> ModuleType:
+    """The module. ModuleNotFoundError if it is not installed, OSError if the PortAudio library cannot be loaded."""
+    try:
+        import sounddevice
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError("recording needs the package sounddevice: pip install sounddevice") from None
+    except OSError as error:
+        raise OSError(
+            f"recording needs the PortAudio library, and it cannot be loaded ({error}). Debian and Ubuntu: sudo apt "
+            "install libportaudio2; Fedora: sudo dnf install portaudio; macOS: brew install portaudio"
+        ) from None
+    return sounddevice
+
+
+def devices() -> list[dict[str, Any]]:
+    """Every sound device: number, name, channels in and out, rate in Hz, and whether it is the default microphone."""
+    sd = sounddevice()
+    try:
+        listed, default = list(sd.query_devices()), int(sd.default.device[0])  # -1: no default microphone
+    except sd.PortAudioError as error:
+        raise OSError(f"the sound devices cannot be listed ({error}): {ELSEWHERE}") from None
+    return [
+        {
+            "number": number,
+            "name": device["name"],
+            "inputs": device["max_input_channels"],
+            "outputs": device["max_output_channels"],
+            "rate_hz": round(device["default_samplerate"]),
+            "default": number == default,
+        }
+        for number, device in enumerate(listed)
+    ]
+
+
+def choose(listed: list[dict[str, Any]], wanted: int | None) -> dict[str, Any]:
+    """The device with number `wanted`, or the default microphone, or the first. OSError or ValueError if there is none."""
+    microphones = [device for device in listed if device["inputs"]]
+    if not microphones:
+        others = ", ".join(f"{d['number']} {d['name']}" for d in listed)
+        what = f"; these devices only play sound: {others}" if others else "; this machine has no sound device at all"
+        raise OSError(f"no microphone was found{what}. Connect one, or {ELSEWHERE}")
+    if wanted is None:
+        return next((device for device in microphones if device["default"]), microphones[0])
+    if chosen := [device for device in microphones if device["number"] == wanted]:
+        return chosen[0]
+    there = ", ".join(f"{d['number']} {d['name']}" for d in microphones)
+    other = next((f"{d['name']}, which only plays sound" for d in listed if d["number"] == wanted), "not there")
+    raise ValueError(f"device {wanted} is {other}: choose one of {there}")
+
+
+def listen(
+    seconds: float, microphone: dict[str, Any], hear: Callable[[float, np.ndarray], None] = lambda at, block: None
+) -> Sound:
+    """Record from a microphone of `choose` at its own rate; `hear(seconds so far, block (n, channels))` is called meanwhile.
+
+    Raises OSError if the microphone cannot be opened or stops.
+    """
+    sd, rate = sounddevice(), microphone["rate_hz"]
+    wanted, step = round(seconds * rate), round(BLOCK_S * rate)
+    blocks: list[np.ndarray] = []
+    got, lost = 0, False
+    try:
+        with _opened(sd, microphone) as stream:
+            while got < wanted:
+                block, overflowed = stream.read(min(step, wanted - got))  # (n, channels)
+                blocks.append(block)
+                got, lost = got + len(block), lost or bool(overflowed)
+                hear(got / rate, block)
+    except sd.PortAudioError as error:
+        raise OSError(
+            f"the microphone {microphone['name']} cannot be used ({error}): perhaps another program uses it, or the "
+            "system's privacy settings block it; --list-devices shows the others"
+        ) from None
+    return Sound(np.concatenate(blocks), rate, microphone["name"], lost)
+
+
+def _opened(sd: ModuleType, microphone: dict[str, Any]) -> Any:
+    """A stream of one channel, or of all channels if the device does not offer one."""
+    options = {"device": microphone["number"], "samplerate": microphone["rate_hz"], "dtype": "float32"}
+    try:
+        return sd.InputStream(channels=1, **options)
+    except sd.PortAudioError:
+        return sd.InputStream(channels=microphone["inputs"], **options)
 
 
 def record(
     recorder: Callable[[], Sound], model: ClipModel, save: str | Path | None = None, force: bool = False
-) -> Recorded:
-    """The model's answer for the sound that `recorder` records. save: a file for the sound, of one of KINDS.
+) -> tuple[Sound, Judgement]:
+    """The sound that `recorder` records, and the model's answer for it. save: a file for the sound, of one of KINDS.
 
     Raises before the recording starts: FileExistsError for an existing file, unless force replaces it; ValueError or
     FileNotFoundError for a name that cannot be written. Afterwards BadClip for samples that are no sound (NaN, wrong scale).
@@ -46,7 +136,7 @@ def record(
     sound = recorder()
     if save is not None:
         write(Path(save), sound)
-    return Recorded(sound, judge(sound.samples, sound.rate, model), remarks(sound))
+    return sound, judge(sound.samples, sound.rate, model)
 
 
 def remarks(sound: Sound) -> list[str]:

@@ -5,7 +5,7 @@ speech are synthesised here. No model is needed: the rule does not depend on the
 """
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import joblib
@@ -23,6 +23,7 @@ from features.speech import ENOUGH_S, FRAME_S, LEAST_S, find_speech
 
 RATE, SECONDS = 16_000, 5.0
 N = round(RATE * SECONDS)
+TIMES = np.arange(N) / RATE  # in s
 DRAWS = 50
 VERDICTS = ("speech", "too little", "no speech")
 Draw = Callable[[np.random.Generator], np.ndarray]
@@ -49,10 +50,6 @@ def verdict(samples: np.ndarray, rate: int) -> str:
 # -- sounds other than speech, (N,) at 16 kHz -------------------------------------------------------------------------
 
 
-def t() -> np.ndarray:
-    return np.arange(N) / RATE
-
-
 def noise(slope: float) -> Draw:
     """Noise whose power falls as 1 / f^slope: 0 is white, 1 pink, 2 brown."""
 
@@ -74,7 +71,7 @@ def harmonics(f0: float | np.ndarray, rng: np.random.Generator, count: int = 10)
 
 def hum(mains: float) -> Draw:
     return lambda rng: sum(
-        rng.random() / k * np.sin(2 * np.pi * k * mains * t() + rng.uniform(0, 6)) for k in range(1, 7)
+        rng.random() / k * np.sin(2 * np.pi * k * mains * TIMES + rng.uniform(0, 6)) for k in range(1, 7)
     )
 
 
@@ -113,28 +110,21 @@ def bursts(
 
 
 def siren(rng: np.random.Generator) -> np.ndarray:
-    return harmonics(rng.uniform(200, 600) * 2 ** (0.6 * np.sin(2 * np.pi * rng.uniform(0.2, 0.8) * t())), rng, 4)
+    return harmonics(rng.uniform(200, 600) * 2 ** (0.6 * np.sin(2 * np.pi * rng.uniform(0.2, 0.8) * TIMES)), rng, 4)
 
 
 def engine(rng: np.random.Generator) -> np.ndarray:
     f0 = rng.uniform(70, 160)
     turning = harmonics(f0 * (1 + 4e-4 * lfilter([1], [1, -0.9995], rng.standard_normal(N))), rng, 15)
-    return turning * (1 + 0.3 * np.sin(2 * np.pi * f0 / 4 * t())) + 0.1 * noise(1.5)(rng) / noise(1.5)(rng).std()
-
-
-def swelling_noise(rng: np.random.Generator) -> np.ndarray:
-    return noise(1.0)(rng) * np.maximum(0, lfilter([1], [1, -0.9996], rng.standard_normal(N)))
-
-
-def tone(rng: np.random.Generator) -> np.ndarray:
-    return np.sin(2 * np.pi * np.exp(rng.uniform(*np.log((70, 3_000)))) * t())
+    return turning * (1 + 0.3 * np.sin(2 * np.pi * f0 / 4 * TIMES)) + 0.1 * noise(1.5)(rng) / noise(1.5)(rng).std()
 
 
 OTHERS: dict[str, Draw] = {
     "white noise": noise(0.0),
     "pink noise": noise(1.0),
     "brown noise": noise(2.0),
-    "noise that swells": swelling_noise,
+    "noise that swells": lambda rng: noise(1.0)(rng) * np.maximum(
+        0, lfilter([1], [1, -0.9996], rng.standard_normal(N))),
     "clicks": bursts((3, 40), lambda t, rng: np.r_[rng.uniform(-1, 1), np.zeros(len(t) - 1)], 0.01),
     "typing": bursts((8, 30), lambda t, rng: rng.standard_normal(len(t)) * np.exp(-t / 0.01), 0.05),
     "knocks": bursts((3, 8), lambda t, rng: np.sin(2 * np.pi * rng.uniform(80, 200) * t) * np.exp(-t / 0.03), 0.2),
@@ -142,7 +132,7 @@ OTHERS: dict[str, Draw] = {
         2 * np.pi * (rng.uniform(2_500, 4_500) * t + rng.uniform(-4_000, 4_000) * t**2)), 0.15),
     "hum, 50 Hz": hum(50.0),
     "hum, 60 Hz": hum(60.0),
-    "a pure tone": tone,
+    "a pure tone": lambda rng: np.sin(2 * np.pi * np.exp(rng.uniform(*np.log((70, 3_000)))) * TIMES),
     "a siren": siren,
     "an engine": engine,
     "piano, a melody": melody(1, 0.3, 0.0),
@@ -190,17 +180,17 @@ def real(clip: Utterance, number: int) -> list[tuple[str, str]]:
     return [*verdicts, ("readings, whispered", verdict(whispered(x, rate, np.random.default_rng([number, 99])), rate))]
 
 
-def made(seed: int) -> Iterator[tuple[str, str]]:
+def made(seed: int) -> list[tuple[str, str]]:
     """(sound, verdict) for one draw of each sound other than speech."""
-    for k, (name, draw) in enumerate(OTHERS.items()):
-        yield name, verdict(check_samples(recorded(draw, np.random.default_rng([seed, k])), RATE, name), RATE)
+    sounds = {name: recorded(draw, np.random.default_rng([seed, k])) for k, (name, draw) in enumerate(OTHERS.items())}
+    return [(name, verdict(check_samples(sound, RATE, name), RATE)) for name, sound in sounds.items()]
 
 
 def rates(corpus: str | Path, jobs: int = 1, draws: int = DRAWS) -> pd.DataFrame:
     """One row a sound: how many clips got each verdict."""
     clips, work = corpus_source(corpus).clips, joblib.Parallel(n_jobs=jobs)
     verdicts = work(joblib.delayed(real)(clip, n) for n, clip in enumerate(clips))
-    verdicts += work(joblib.delayed(lambda seed: list(made(seed)))(seed) for seed in range(draws))
+    verdicts += work(joblib.delayed(made)(seed) for seed in range(draws))
     table = pd.DataFrame([pair for pairs in verdicts for pair in pairs], columns=["sound", "verdict"])
     counts = pd.crosstab(table["sound"], table["verdict"]).reindex(columns=VERDICTS, fill_value=0)
     return counts.loc[table["sound"].unique()]

@@ -79,7 +79,7 @@ def _axes(time: np.ndarray, values: np.ndarray, seconds: float, rows: int, ticks
     low, *_, high = ticks.values()
     dot = (high - low) / (4 * (rows - 1))  # a row holds four dots, and its tick is in the middle
     canvas = Canvas(WIDTH, rows, 0, low - 1.5 * dot, seconds, low - 1.5 * dot + 4 * rows * dot)
-    star = None if _knows_braille() else "*"
+    star = None if "⣿".encode(sys.stdout.encoding or "ascii", "ignore") else "*"  # braille, if the terminal has it
     for t, value in zip(time, np.clip(values, low, high), strict=True):
         if not np.isnan(value):
             canvas.point(float(min(t, seconds)), float(value), marker=star)
@@ -88,11 +88,3 @@ def _axes(time: np.ndarray, values: np.ndarray, seconds: float, rows: int, ticks
     scale = [f"{row_of.get(rows - 1 - k, ''):>8} |{line.rstrip()}" for k, line in enumerate(lines)]
     end = f"{seconds:.1f} s"
     return "\n".join([*scale, f"{'':>9}+{'-' * WIDTH}", f"{'':>10}0{end:>{WIDTH - 1}}"])
-
-
-def _knows_braille() -> bool:
-    try:
-        "⣿".encode(sys.stdout.encoding or "ascii")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -15,10 +15,9 @@ from experiments.microscope.watching import Watch, probe
 from experiments.reports import page, pictures
 from experiments.reports.run import Run, versions
 from experiments.voices import clip_model, evaluation_report
-from experiments.voices.calibration import fit_temperature
 from experiments.voices.clip_model import SURE, Settings
 from experiments.voices.cross_corpus import for_evaluation
-from experiments.voices.evaluation import evaluate_model
+from experiments.voices.evaluation import evaluate_model, fit_temperature
 from experiments.voices.inside import epochs
 from experiments.voices.inside.look import hear
 from experiments.voices.inside.page import plotly

@@ -41,20 +41,17 @@ function drawAnswer() {
 
 function drawMaps() {
   for (const name of SHOWN) {
-    const of = `${$("way").value}/${name}`, [zero, unit] = D.units[of], signed = SIGNED.has(name), most = name === "c" ? mostOfC(of) : 1;
+    const of = `${$("way").value}/${name}`, [zero, unit] = D.units[of], signed = SIGNED.has(name), most = name === "c" ? mostOfC[of] : 1;
     const z = now.order.map((u) => row(of, now.at, u));
     plots[`map-${name}`].drawMap(heard, z, most / unit, signed, zero);
-    if (name === "c") $("scale-c").textContent = beyond(say(most));
+    showScale($(`scale-${name}`), most, signed);
   }
 }
 
-const tops = {};
-function mostOfC(name) {                             // the 99th percentile of |c| over all epochs: one scale for all
-  if (!(name in tops)) {
-    const [zero, unit] = D.units[name];
-    tops[name] = quantile(Float32Array.from(A[name].a, (q) => q - zero), .99) * unit;
-  }
-  return tops[name];
+const mostOfC = {};                                  // the 99th percentile of |c| over all epochs: one scale for all
+for (const name of ["forward/c", "backward/c"]) {
+  const [zero, unit] = D.units[name];
+  mostOfC[name] = quantile(Float32Array.from(A[name].a, (q) => q - zero), .99) * unit;
 }
 
 // -- choosing an epoch ------------------------------------------------------------------------------------------------

@@ -15,8 +15,6 @@ function chosen() {
   return { way, what: $("what").value, unit, change };
 }
 
-function drawSound() { for (const side of sides) { side.drawSound(); side.drawRests(); } }
-
 function drawAnswer() {
   const kind = $("kind").value;
   $("gate").disabled = $("held").disabled = kind !== "hold" && kind !== "one";
@@ -64,12 +62,6 @@ function drawMaps() {
   }
   for (const side of sides) side.drawMaps(chosen(), most);
   drawDifferences();
-}
-
-function showScale(scale, most, signed) {
-  const whole = most === 1, digits = most < .01 ? most.toExponential(0) : say(most, whole ? 0 : 2);
-  scale.classList.toggle("signed", signed);
-  scale.textContent = !signed ? "0 to 1" : whole ? "−1 to 1" : beyond(digits);
 }
 
 function pick(u) {
@@ -217,5 +209,8 @@ for (const place of document.querySelectorAll(".not-asked")) {
   place.textContent = sides.filter((side) => side.notAsked()).map((side) => (several ? `${side.letter}: ` : "") + side.notAsked()).join(" ");
 }
 $("gate").onchange();
-drawAlways(() => { drawSound(); drawLSTM(); });
+drawAlways(() => {
+  for (const side of sides) { side.drawSound(); side.drawRests(); }
+  drawLSTM();
+});
 for (const clip of clips) { clip.point(null); clip.showStretch(); clip.seek(clip.sides[0].first); }

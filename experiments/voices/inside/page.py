@@ -29,6 +29,14 @@ from features.whole_files import replace_file
 
 SIDES = "AB"
 ENVELOPE = 300  # points of the waveform's outline for each second
+MAPS = {
+    "i": "i, input gate",
+    "f": "f, forget gate",
+    "g": "g, candidate",
+    "o": "o, output gate",
+    "c": "c, cell",
+    "h": "h, output",
+}
 MFCC = slice(ENERGY_DB + 1, ENERGY_DB + 21)  # of a frame's columns
 
 
@@ -98,7 +106,10 @@ def page(*looks: Look, names: Sequence[str] = ()) -> str:
 
 
 def assembled(template: str, scripts: Sequence[str], data: dict[str, Any], command: str, **parts: str) -> str:
-    """The page `template` beside this file, with every @@NAME@@ in it replaced: by a part, the style, scripts or data."""
+    """The page `template` beside this file, with every @@NAME@@ in it replaced: by a part, the style, scripts or data.
+
+    @@f: note@@ becomes the map of the gate f, with what to look for.
+    """
     parts |= {
         "FOOTER": html.escape(footer(f"lstm-engine {command}")),
         "CSS": beside("microscope.css"),
@@ -107,7 +118,15 @@ def assembled(template: str, scripts: Sequence[str], data: dict[str, Any], comma
         "PLOTLY": plotly(command),
     }
     pieces = beside(template).split("@@")  # text, NAME, text, ...
-    return "".join(parts[piece] if n % 2 else piece for n, piece in enumerate(pieces))
+    for n, name in enumerate(pieces[1::2]):
+        pieces[2 * n + 1] = parts[name] if name in parts else _map(*name.split(": ", 1))
+    return "".join(pieces)
+
+
+def _map(name: str, note: str) -> str:
+    return f'''<section class="maps"><h3>{MAPS[name]} <span id="scale-{name}" class="scale"></span></h3>
+ <p class="value-note">{note}</p>
+ <div class="plots" data-plot="map-{name}" data-label="{MAPS[name]} of every unit over time"></div></section>'''
 
 
 def _title(looks: Sequence[Look], names: Sequence[str]) -> str:

@@ -16,7 +16,12 @@ const PROBABILITY = () => ({
   range: [-.04, 1.04], tickvals: [0, .5, 1],
   ticktext: ["female 0", "0.5", "male 1"].map((s) => (innerWidth > 600 ? s : s.split(" ").pop())),
 });
-const beyond = (most) => `−${most} to ${most}: 99 % of the values; the others have the colour of the nearest end`;
+
+function showScale(scale, most, signed) {            // beside a map's title
+  const whole = most === 1, digits = most < .01 ? most.toExponential(0) : say(most, whole ? 0 : 2);
+  scale.classList.toggle("signed", signed);
+  scale.textContent = !signed ? "0 to 1" : whole ? "−1 to 1" : `−${digits} to ${digits}: 99 % of the values; the others have the colour of the nearest end`;
+}
 
 function drawAlways(draw) {                          // now, and again if the window becomes narrow or wide
   let width = innerWidth;

@@ -16,10 +16,9 @@ from scipy.special import expit
 from experiments.reports.run import to_json, versions
 from experiments.voices import clip_model
 from experiments.voices.baselines import f0_statistic
-from experiments.voices.calibration import fit_temperature
 from experiments.voices.clip_model import SURE
 from experiments.voices.cross_corpus import for_evaluation
-from experiments.voices.evaluation import evaluate_model
+from experiments.voices.evaluation import evaluate_model, fit_temperature
 from experiments.voices.measure import corpus_source
 from experiments.voices.pretrained import SHIPPED
 from experiments.voices.search import CHOSEN, LEARNT, by_baselines, by_network, figures, measured

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import norm
 
-from experiments.voices.calibration import calibration, fit_temperature, reliability
+from experiments.voices.evaluation import calibration, fit_temperature, reliability
 
 N = 20_000
 TENTHS = np.arange(1, 10) / 10

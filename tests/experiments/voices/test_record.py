@@ -12,9 +12,9 @@ import pytest
 import soundfile as sf
 from rich.console import Console
 
-from experiments.voices import clip_model, microphone, predict
-from experiments.voices.microphone import Sound
-from experiments.voices.record import check_place, record, remarks
+from experiments.voices import clip_model, predict
+from experiments.voices import record as recording
+from experiments.voices.record import Sound, check_place, record, remarks
 from experiments.voices.terminal import meter
 from features.synth import draw_speaker, speak
 
@@ -111,7 +111,7 @@ def test_a_microphone_records_at_its_own_rate_what_it_hears(install):
     sound = np.arange(48_000, dtype=np.float32) / 48_000
     fake = install([SPEAKERS, MICROPHONE], sound, default=1)
     told = []
-    got = microphone.record(1.0, microphone.choose(microphone.devices(), None), lambda at, block: told.append(at))
+    got = recording.listen(1.0, recording.choose(recording.devices(), None), lambda at, block: told.append(at))
     assert fake.opened == [(1, 48_000, 1, "float32")]
     np.testing.assert_array_equal(got.samples[:, 0], sound)
     assert (got.rate, got.device, got.lost) == (48_000, "USB Mic", False)
@@ -120,22 +120,22 @@ def test_a_microphone_records_at_its_own_rate_what_it_hears(install):
 
 def test_a_device_that_gives_only_all_its_channels_is_taken_so(install):
     fake = install([MICROPHONE], np.ones(10), channels=[2])
-    got = microphone.record(0.5, microphone.choose(microphone.devices(), None))
+    got = recording.listen(0.5, recording.choose(recording.devices(), None))
     assert got.samples.shape == (24_000, 2)
     assert fake.opened == [(0, 48_000, 2, "float32")]
 
 
 def test_sound_that_the_machine_lost_is_told(install):
     install([MICROPHONE], np.ones(10), overflows=[2])
-    assert microphone.record(0.5, microphone.choose(microphone.devices(), None)).lost
+    assert recording.listen(0.5, recording.choose(recording.devices(), None)).lost
 
 
 def test_the_default_microphone_is_taken_or_else_the_first(install):
     install([SPEAKERS, MICROPHONE, device("Headset", inputs=1)], default=2)
-    assert microphone.choose(microphone.devices(), None)["name"] == "Headset"
+    assert recording.choose(recording.devices(), None)["name"] == "Headset"
     install([SPEAKERS, MICROPHONE, device("Headset", inputs=1)], default=-1)
-    assert microphone.choose(microphone.devices(), None)["name"] == "USB Mic"
-    assert microphone.choose(microphone.devices(), 2)["name"] == "Headset"
+    assert recording.choose(recording.devices(), None)["name"] == "USB Mic"
+    assert recording.choose(recording.devices(), 2)["name"] == "Headset"
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_the_default_microphone_is_taken_or_else_the_first(install):
 def test_without_a_microphone_it_says_what_there_is(install, devices, said):
     install(devices)
     with pytest.raises(OSError, match=re.escape(said)):
-        microphone.choose(microphone.devices(), None)
+        recording.choose(recording.devices(), None)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_without_a_microphone_it_says_what_there_is(install, devices, said):
 def test_a_device_that_is_no_microphone_is_refused(install, wanted, said):
     install([SPEAKERS, MICROPHONE])
     with pytest.raises(ValueError, match=re.escape(said) + ": choose one of 1 USB Mic"):
-        microphone.choose(microphone.devices(), wanted)
+        recording.choose(recording.devices(), wanted)
 
 
 @pytest.mark.parametrize(
@@ -171,13 +171,13 @@ def test_a_device_that_is_no_microphone_is_refused(install, wanted, said):
 def test_what_portaudio_refuses_is_said_in_a_sentence(install, broken, said):
     install([MICROPHONE], broken=broken)
     with pytest.raises(OSError, match=re.escape(said)):
-        microphone.record(1.0, microphone.choose(microphone.devices(), None))
+        recording.listen(1.0, recording.choose(recording.devices(), None))
 
 
 def test_without_the_package_it_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(ModuleNotFoundError, match=re.escape("pip install sounddevice")):
-        microphone.devices()
+        recording.devices()
 
 
 def test_without_portaudio_it_says_how_to_get_it(monkeypatch):
@@ -191,7 +191,7 @@ def test_without_portaudio_it_says_how_to_get_it(monkeypatch):
     monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(OSError, match=re.escape("(PortAudio library not found). Debian and Ubuntu: sudo apt install")):
-        microphone.devices()
+        recording.devices()
 
 
 # -- what is wrong with a recording ------------------------------------------------------------------------------------
@@ -229,9 +229,9 @@ def model(voice_model):
 
 def test_a_recording_is_judged_and_nothing_is_kept(model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    recorded = record(lambda: heard(say(3.0, 44_100), 44_100), model)
-    assert recorded.judgement.label == "male"
-    assert recorded.remarks == []
+    sound, judgement = record(lambda: heard(say(3.0, 44_100), 44_100), model)
+    assert judgement.label == "male"
+    assert remarks(sound) == []
     assert list(tmp_path.iterdir()) == []
 
 
