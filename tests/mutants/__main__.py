@@ -51,6 +51,7 @@ def main() -> None:
         mutants = sample(options.sample, options.seed)
     done = {identity(m) for m in results(options.out)}
     left = [m for m in mutants if identity(m) not in done]
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # Numba's threads would take a core while they wait
     for module in WARM:
         __import__(module)
     workers = []

@@ -38,7 +38,9 @@ def measure(folder: Path) -> None:
     cover = ["--cov", f"--cov-config={folder}/coveragerc", "--cov-context=test", "--cov-report="]
     command = [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-n", "2", "--dist", "loadscope", *cover]
     environment = os.environ | {"MUTANTS_RECORD": str(folder / "tests.json")}
-    subprocess.run([*command, "-p", "tests.mutants.recorder"], cwd=ROOT, env=environment)
+    code = subprocess.run([*command, "-p", "tests.mutants.recorder"], cwd=ROOT, env=environment).returncode
+    if code not in (0, 1):  # with 1, tests have failed: no mutant is tried with those
+        sys.exit(f"pytest ended with {code}: no test was chosen")
 
 
 class Suite:
