@@ -80,5 +80,10 @@ def test_the_second_of_equal_statements_stays_the_second():
     assert again(record, twice) == ("same", "def f(a):\n    a = a + 1\n    a = a + (2)\n")
 
 
+def test_found_where_one_line_became_two():
+    record = described("cells.py", "a, b = x + 1, y\n", "a, b = x + 2, y\n")
+    assert again(record, "a = x + 1\nb = y\n") == ("same", "a = x + (2)\nb = y\n")
+
+
 def test_a_changed_statement_is_not_found():
     assert again(mutant("+ 1", "- 1"), BEFORE.replace("+ 1", "+ 2")) is None

@@ -7,6 +7,7 @@ what `ast.unparse` makes of it. Python's ast is all that this needs.
 import ast
 import collections
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,17 +45,27 @@ def bare(node: Any) -> Any:
     return node
 
 
+def parts(node: Any) -> list[Any]:
+    """A statement `a, b = x, y` as a = x and b = y, so that it is found again when it was written as two; else itself."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Tuple):
+        return [node]
+    sides = [*node.targets, node.value]
+    if any(not isinstance(side, ast.Tuple) or len(side.elts) != len(node.value.elts) for side in sides):
+        return [node]
+    if any(isinstance(element, ast.Starred) for side in sides for element in side.elts):
+        return [node]
+    columns = zip(*(side.elts for side in sides), strict=True)
+    return [ast.copy_location(ast.Assign(targets, value), node) for *targets, value in columns]
+
+
 def statements(file: str, source: str) -> list[Statement]:
-    def walk(node: Any, function: str):
+    def walk(node: Any, function: str) -> Iterator[Statement]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
-                inside = (
-                    f"{function}.{child.name}".lstrip(".")
-                    if isinstance(child, ast.FunctionDef | ast.ClassDef)
-                    else function
-                )
-                if not isinstance(child, ast.match_case):
-                    yield Statement(file, inside, ast.unparse(bare(child)), child)
+                named = isinstance(child, ast.FunctionDef | ast.ClassDef)
+                inside = f"{function}.{child.name}".lstrip(".") if named else function
+                for part in [] if isinstance(child, ast.match_case) else parts(child):
+                    yield Statement(file, inside, ast.unparse(bare(part)), part)
                 yield from walk(child, inside)
 
     return list(walk(ast.parse(source), ""))
