@@ -5,7 +5,7 @@
 
 Needs `pip install -e ".[dev,mutants]"`. cosmic-ray makes the mutants; the seed draws them, one for each place in the source
 before a second one. A mutant is known by its function and its statement, without line numbers or files, so that `--again`
-finds it in a tree that was moved about. Its tests are those of the fast suite that execute the statement, cheapest first;
+finds it in a tree that was moved about. Its tests are those of the fast suite (see --marks) that execute the statement, cheapest first;
 coverage and durations are measured once, into --folder. Mutants are planted in a copy of the tree, never in the checkout.
 Results are JSON lines: a run that was stopped continues where it ended.
 """
@@ -40,11 +40,12 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, default=ROOT / "build" / "mutants", help="for coverage and copies of the tree"
     )
+    parser.add_argument("--marks", default="not slow", help="pytest's -m: the tests that are measured and run")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     folder = options.folder.resolve()
     if not (folder / "tests.json").exists():
-        measure(folder)
+        measure(folder, options.marks)
     if options.again:
         mutants = [m for m in results(options.again) if m["outcome"] == "killed"]
     else:

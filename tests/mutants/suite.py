@@ -29,14 +29,14 @@ WARM = [
 ]  # before the forks
 
 
-def measure(folder: Path) -> None:
-    """Runs the fast suite once: which test executes which line, and how long each takes."""
+def measure(folder: Path, marks: str) -> None:
+    """Runs the tests with these marks once: which test executes which line, and how long each takes."""
     folder.mkdir(parents=True, exist_ok=True)
     include = "".join(f"\n    {ROOT / pattern}" for pattern in SEARCHED)
     omit = f"\nomit =\n    {ROOT}/lstm_engine/kernels/*"  # compiled
     (folder / "coveragerc").write_text(f"[run]\ndata_file = {folder}/coverage\ninclude ={include}{omit}\n")
     cover = ["--cov", f"--cov-config={folder}/coveragerc", "--cov-context=test", "--cov-report="]
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "not slow", "-n", "2", "--dist", "loadscope", *cover]
+    command = [sys.executable, "-m", "pytest", "-q", "-m", marks, "-n", "2", "--dist", "loadscope", *cover]
     environment = os.environ | {"MUTANTS_RECORD": str(folder / "tests.json")}
     code = subprocess.run([*command, "-p", "tests.mutants.recorder"], cwd=ROOT, env=environment).returncode
     if code not in (0, 1):  # with 1, tests have failed: no mutant is tried with those
