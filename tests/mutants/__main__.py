@@ -5,9 +5,9 @@
 
 Needs `pip install -e ".[dev,mutants]"`. cosmic-ray makes the mutants; the seed draws them, one for each place in the source
 before a second one. A mutant is known by its function and its statement, without line numbers or files, so that `--again`
-finds it in a tree that was moved about. Its tests are those of the fast suite (see --marks) that execute the statement, cheapest first;
-coverage and durations are measured once, into --folder. Mutants are planted in a copy of the tree, never in the checkout.
-Results are JSON lines: a run that was stopped continues where it ended.
+finds it in a tree that was moved about. Its tests are those of the fast suite (or of --marks) that execute the statement,
+the cheapest first; coverage and durations are measured once, into --folder. Mutants are planted in a copy of the tree, never
+in the checkout. Results are JSON lines: a run that was stopped continues where it ended.
 """
 
 import argparse

@@ -26,7 +26,7 @@ WARM = [
     "matplotlib.pyplot",
     "hypothesis",
     "pytest",
-]  # before the forks
+]  # imported before the forks
 
 
 def measure(folder: Path, marks: str) -> None:
