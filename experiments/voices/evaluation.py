@@ -1,4 +1,4 @@
-"""How good a model is on voices that are new to it, how certain that is, and where the model is wrong.
+"""How good a model is on voices that are new to it, how certain that is, whether its probabilities are right, and its errors.
 
 Works on scores from any source: log-odds of male (N,), above 0 for male; a score of exactly 0 is no answer and counts as
 wrong. The contract: figures by clip and by speaker, intervals by resampling speakers, and baselines on the same clips.
