@@ -29,7 +29,7 @@ def is_one_line_error(outcome):
 
 
 def test_the_commands_are_there():
-    verbs = "demo train evaluate compare lessons inspect gradcheck bench features fetch predict record"
+    verbs = "demo train evaluate compare lessons gradcheck bench features fetch predict record inspect"
     assert verbs.split() == COMMANDS
     assert [f"study {name}" for name in ("epochs", "lstm1997", "memory", "variants", "gap")] == STUDIES
 
