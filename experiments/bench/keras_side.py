@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.bench.arithmetic import training_flops
+from experiments.bench.shapes import training_flops
 from experiments.bench.sides import Way
 from experiments.bench.task import Task
 from experiments.beside_keras.twins import import_keras, to_keras

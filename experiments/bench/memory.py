@@ -8,6 +8,7 @@ import ctypes
 import gc
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from experiments.bench.shapes import Shape
@@ -28,9 +29,9 @@ def rise(side: str, shape: Shape) -> float | None:
 
 def _rise(side: str, shape: Shape) -> float | None:
     entry = entry_of(side)
-    set_environment(entry, None)
+    set_environment(entry)
     make = entry.load()
-    for way in make(Task.of(shape.with_(**TINY)), **entry.options).train().values():
+    for way in make(Task.of(replace(shape, **TINY)), **entry.options).train().values():
         way.check()
     del way
     task = Task.of(shape)

@@ -1,7 +1,6 @@
 """The files of a benchmark: bench.json, the pictures as PNG, and the page report.html."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,15 +61,11 @@ def write_bench(run: Run, result: dict[str, Any], command: str) -> Path:
 
 def sections(result: dict[str, Any]) -> list[Section]:
     """The parts that were measured. The terminal shows the same tables."""
-    makers = {
-        "train": _training, "inference": _inference, "threads": _threads,
-        "growth": _growth, "memory": _memory, "start": _start,
-    }  # fmt: skip
-    return [make(result[part]) for part, make in makers.items() if part in result]
+    return [make(result[part]) for part, make in SECTIONS.items() if part in result]
 
 
-def _training(entries: Any) -> Section:
-    return Section(
+SECTIONS: dict[str, Callable[[Any], Section]] = {
+    "train": lambda entries: Section(
         "A training step",
         {
             RATIO: tables.ratios(entries),
@@ -78,46 +73,46 @@ def _training(entries: Any) -> Section:
             "the engine's arithmetic, and the machine's in the same rounds": tables.rates(entries),
         },
         (
-            ("train", partial(pictures.ratios, entries, "a training step"), HOW_TO_READ),
+            ("train", lambda: pictures.ratios(entries, "a training step"), HOW_TO_READ),
             (
                 "roofline",
-                partial(pictures.roofline, entries),
+                lambda: pictures.roofline(entries),
                 "A step on the roof would use all that the machine can give.",
             ),
         ),
-    )
-
-
-def _inference(entries: Any) -> Section:
-    return Section(
+    ),
+    "inference": lambda entries: Section(
         "Inference",
         {RATIO: tables.ratios(entries), "milliseconds a batch, median": tables.milliseconds(entries)},
-        (("inference", partial(pictures.ratios, entries, "inference"), HOW_TO_READ),),
-    )
-
-
-def _threads(entries: Any) -> Section:
-    title = "a training step's time on one thread / on two, median (middle 80 % of rounds)"
-    return Section("Two threads", {title: tables.speedups(entries)})
-
-
-def _growth(growth: Any) -> Section:
-    title = "the power of T, B and H that a training step's time grows with"
-    caption = (
-        "A slope of 1 means: time in proportion. Small sizes lie above the line, because every step has a fixed cost."
-    )
-    drawn = ("growth", partial(pictures.growth, growth), caption)
-    return Section("Growth", {title: tables.slopes(growth["slopes"])}, (drawn,))
-
-
-def _memory(entries: Any) -> Section:
-    title = "MiB by which training steps raise the peak memory of their process (with the library's compiling for the shape)"
-    return Section("Memory", {title: tables.memory(entries)})
-
-
-def _start(rows: Any) -> Section:
-    title = "seconds, median of new processes; cold: no compiled code of the engine on disk"
-    return Section("The first step of a new process", {title: tables.starts(rows)})
+        (("inference", lambda: pictures.ratios(entries, "inference"), HOW_TO_READ),),
+    ),
+    "threads": lambda entries: Section(
+        "Two threads",
+        {"a training step's time on one thread / on two, median (middle 80 % of rounds)": tables.speedups(entries)},
+    ),
+    "growth": lambda growth: Section(
+        "Growth",
+        {"the power of T, B and H that a training step's time grows with": tables.slopes(growth["slopes"])},
+        (
+            (
+                "growth",
+                lambda: pictures.growth(growth),
+                "A slope of 1 means: time in proportion. Small sizes lie above the line: every step has a fixed cost.",
+            ),
+        ),
+    ),
+    "memory": lambda entries: Section(
+        "Memory",
+        {
+            "MiB by which training steps raise the peak memory of their process (with the library's compiling for the "
+            "shape)": tables.memory(entries)
+        },
+    ),
+    "start": lambda rows: Section(
+        "The first step of a new process",
+        {"seconds, median of new processes; cold: no compiled code of the engine on disk": tables.starts(rows)},
+    ),
+}
 
 
 def bench_sentence(result: dict[str, Any]) -> str:

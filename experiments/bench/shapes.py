@@ -1,6 +1,10 @@
-"""The shapes that are timed: T steps of D features into H units, B sequences a batch."""
+"""The shapes that are timed: T steps of D features into H units, B sequences a batch; what a step computes and moves.
 
-from dataclasses import dataclass, replace
+Counted are the matrix products; gates and Adam are some percent on top at H=64 and vanish beyond. A first layer hands no
+gradient to its input, so none is counted, whoever computes it.
+"""
+
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -17,10 +21,6 @@ class Shape:
     @property
     def directions(self) -> int:
         return 2 if self.bidirectional else 1
-
-    def with_(self, **sizes: int) -> "Shape":
-        """The same shape with other sizes."""
-        return replace(self, **sizes)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.T}, {self.D}, {self.H}, {self.B})"
@@ -44,17 +44,58 @@ GRID = {
 
 def parse(names: str) -> list[Shape]:
     """Shapes from "tutorial,long", from sizes "112x1x64x32" (T, D, H, B), or from "all". ValueError for anything else."""
-    if names == "all":
-        return list(GRID.values())
-    return [_one(name.strip()) for name in names.split(",")]
+    shapes = []
+    for name in GRID if names == "all" else map(str.strip, names.split(",")):
+        sizes = name.split("x")
+        if name in GRID:
+            shapes.append(GRID[name])
+        elif len(sizes) == 4 and all(size.isdecimal() and int(size) > 0 for size in sizes):
+            shapes.append(Shape(name, *map(int, sizes)))
+        else:
+            raise ValueError(
+                f"a shape is one of {', '.join(GRID)}, or TxDxHxB as in 112x1x64x32 (steps, features, units, batch), "
+                f"got {name!r}"
+            )
+    return shapes
 
 
-def _one(name: str) -> Shape:
-    if name in GRID:
-        return GRID[name]
-    sizes = name.split("x")
-    if len(sizes) == 4 and all(size.isdecimal() and int(size) > 0 for size in sizes):
-        return Shape(name, *map(int, sizes))
-    raise ValueError(
-        f"a shape is one of {', '.join(GRID)}, or TxDxHxB as in 112x1x64x32 (steps, features, units, batch), got {name!r}"
-    )
+# -- what a step computes and moves: the two sides of a roofline ------------------------------------------------------------
+
+FLOAT = 4  # bytes of a float32
+
+
+def parameters(shape: Shape) -> int:
+    """Numbers in W (D, 4H), U (H, 4H), b (4H,) of every direction, and in the Dense layer's (H, 1) and (1,)."""
+    D, H, directions = shape.D, shape.H, shape.directions
+    return directions * 4 * H * (D + H + 1) + directions * H + 1
+
+
+def forward_flops(shape: Shape) -> int:
+    """A multiply and an add for each number of z = xW + h'U at every step, and for the Dense layer's product."""
+    T, D, H, B, directions = shape.T, shape.D, shape.H, shape.B, shape.directions
+    return 2 * directions * (T * B * (D + H) * 4 * H + B * H)
+
+
+def training_flops(shape: Shape) -> int:
+    """Forward; δh' = δz Uᵀ; δW = Σ xᵀδz and δU = Σ h'ᵀδz; and the Dense layer's two products backward."""
+    T, D, H, B, directions = shape.T, shape.D, shape.H, shape.B, shape.directions
+    back = T * B * 4 * H * H + B * H
+    weights = T * B * (D + H) * 4 * H + B * H
+    return forward_flops(shape) + 2 * directions * (back + weights)
+
+
+def forward_bytes(shape: Shape) -> int:
+    """x and the weights are read once; states stay in cache."""
+    return FLOAT * (shape.T * shape.B * shape.D * shape.directions + parameters(shape))
+
+
+def training_bytes(shape: Shape) -> int:
+    """What moves when every array of a step is written once and read once, and weights stay in cache between.
+
+    Forward reads x and writes gates, c, tanh(c) and h; backward reads gates, c and tanh(c) and writes δz; the weight
+    gradients read x, h and δz. Weights are read forward and backward and their gradients written; Adam reads gradient,
+    two moments and weight, and writes moments and weight.
+    """
+    T, D, H, B = shape.T, shape.D, shape.H, shape.B
+    of_a_step = 2 * D + 2 * 4 * H + 2 * 3 * H + 2 * 4 * H  # x twice; gates; c, tanh(c) and h; δz
+    return FLOAT * (shape.directions * T * B * of_a_step + 10 * parameters(shape))

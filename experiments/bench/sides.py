@@ -61,7 +61,7 @@ SIDES = {
     "keras-tensorflow": _keras("TensorFlow", "tensorflow", "tensorflow", "pip install keras tensorflow-cpu"),
     "keras-torch": _keras("PyTorch", "torch", "torch", "pip install keras torch"),
     "onnxruntime": Entry(
-        "onnxruntime", "onnx_side:OnnxSide", ("onnxruntime", "onnx"), "pip install onnxruntime onnx", trains=False
+        "onnxruntime", "engine_side:OnnxSide", ("onnxruntime", "onnx"), "pip install onnxruntime onnx", trains=False
     ),
     "numpy": Entry("plain NumPy", "engine_side:EngineSide", options={"backend": "numpy"}),
 }

@@ -1,14 +1,14 @@
 """`lstm-engine bench` from end to end on a tiny shape, and what becomes of a side that computes something else."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from experiments.bench import engine_side, page, pictures, run, tables
-from experiments.bench.arithmetic import training_flops
 from experiments.bench.limits import COPY_BYTES, PRODUCT_FLOPS
-from experiments.bench.shapes import Shape
+from experiments.bench.shapes import Shape, training_flops
 from experiments.bench.sides import Way
 from experiments.bench.task import Task
 from experiments.bench.turns import TOLERANCE, Seat, Timing, Turns, difference
@@ -37,7 +37,7 @@ def recorded(what, shape):
 def result():
     """Training and inference at a tiny shape: recorded numbers, as `run.bench` returns them."""
     machine = run.machine(["engine", "numpy"]) | {"sides": dict.fromkeys(("engine", "torch", "numpy"), "1.0")}
-    inferred = [recorded("infer", TINY.with_(B=B)) for B in run.INFERENCE_BATCHES]
+    inferred = [recorded("infer", replace(TINY, B=B)) for B in run.INFERENCE_BATCHES]
     return {
         "machine": machine, "missing": {}, "rounds": 2, "burst_seconds": 0.01,
         "train": [recorded("train", TINY)], "inference": inferred,

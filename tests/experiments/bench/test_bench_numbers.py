@@ -1,11 +1,13 @@
 """The benchmark's own arithmetic: what a step computes and moves, ratios of rounds, slopes, shapes and who takes part."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from experiments.bench import arithmetic, limits, memory, shapes, sides, starting, turns
+from experiments.bench import limits, memory, shapes, sides, starting, turns
 from experiments.bench.engine_side import EngineSide
-from experiments.bench.ratios import power, ratio, spread
+from experiments.bench.run import power, ratio, spread
 from experiments.bench.shapes import GRID, Shape
 from experiments.bench.sides import Way
 from experiments.bench.turns import difference
@@ -43,50 +45,51 @@ def test_counted_flops_are_those_of_the_readable_pair(sizes, monkeypatch):
     arrays = [(T, B, D), (D, 4 * H), (H, 4 * H), (4 * H,), (B, H), (B, H)]
     tape = lstm_forward(*(rng.standard_normal(shape).view(Counting) for shape in arrays))
     forward = 2 * (sum(products) + B * H)
-    assert arithmetic.forward_flops(Shape("", *sizes)) == forward
+    assert shapes.forward_flops(Shape("", *sizes)) == forward
     products.clear()
     lstm_backward(tape, dh_T=np.ones((B, H)))
     backward = 2 * (sum(products) - T * B * 4 * H * D + 2 * B * H)
-    assert arithmetic.training_flops(Shape("", *sizes)) == forward + backward
+    assert shapes.training_flops(Shape("", *sizes)) == forward + backward
 
 
 def test_the_tutorials_step_is_counted_as_by_hand():
     """T=112, D=1, H=64, B=32: 112 x 32 rows of 65 x 256 forward, of 64 x 256 and 65 x 256 backward; Dense 32 x 64 thrice."""
     by_hand = 2 * (112 * 32 * 256 * (65 + 64 + 65) + 3 * 32 * 64)
-    assert arithmetic.training_flops(GRID["tutorial"]) == by_hand == 356_003_840
+    assert shapes.training_flops(GRID["tutorial"]) == by_hand == 356_003_840
 
 
 def test_two_directions_compute_twice():
     one, two = Shape("", 9, 3, 8, 4), Shape("", 9, 3, 8, 4, bidirectional=True)
-    assert arithmetic.training_flops(two) == 2 * arithmetic.training_flops(one)
-    assert arithmetic.forward_flops(two) == 2 * arithmetic.forward_flops(one)
+    assert shapes.training_flops(two) == 2 * shapes.training_flops(one)
+    assert shapes.forward_flops(two) == 2 * shapes.forward_flops(one)
 
 
 def test_bytes_of_the_smallest_step_are_counted_as_by_hand():
     """T = D = H = B = 1: W 4, U 4, b 4, Dense 1 + 1 weights; x, gates, c, tanh(c), h, δz: 1, 4, 1, 1, 1, 4 numbers."""
     shape = Shape("", 1, 1, 1, 1)
-    assert arithmetic.parameters(shape) == 14
-    assert arithmetic.forward_bytes(shape) == 4 * (1 + 14)
-    assert arithmetic.training_bytes(shape) == 4 * (2 * (1 + 4 + 1 + 1 + 1 + 4) + 10 * 14)
+    assert shapes.parameters(shape) == 14
+    assert shapes.forward_bytes(shape) == 4 * (1 + 14)
+    assert shapes.training_bytes(shape) == 4 * (2 * (1 + 4 + 1 + 1 + 1 + 4) + 10 * 14)
 
 
 @pytest.mark.parametrize("name", ["tutorial", "digits"])
 def test_parameters_are_those_of_the_model(name):
     from experiments.bench.task import Task
 
-    assert arithmetic.parameters(GRID[name]) == Task.of(GRID[name].with_(B=1)).model().count_params()
+    assert shapes.parameters(GRID[name]) == Task.of(replace(GRID[name], B=1)).model().count_params()
 
 
 def test_a_ratio_is_taken_round_by_round():
     """Rounds of 1/4, 9/3 and 4/8; the ratio of the medians would be 4/4."""
-    assert ratio([1.0, 9.0, 4.0], [4.0, 3.0, 8.0]).median == 0.5
-    assert ratio([1.0, 10.0, 2.0], [2.0, 20.0, 4.0]) == (0.5, 0.5, 0.5)  # a slow round slows both sides
-    with pytest.raises(ValueError, match="got 1 and 2"):
+    assert ratio([1.0, 9.0, 4.0], [4.0, 3.0, 8.0])["median"] == 0.5
+    slow_round = ratio([1.0, 10.0, 2.0], [2.0, 20.0, 4.0])  # slows both sides
+    assert slow_round == {"median": 0.5, "low": 0.5, "high": 0.5}
+    with pytest.raises(ValueError, match="longer"):
         ratio([1.0], [1.0, 2.0])
 
 
 def test_a_spread_holds_the_middle_four_fifths():
-    assert spread(range(11)) == (5, 1, 9)
+    assert spread(range(11)) == {"median": 5, "low": 1, "high": 9}
 
 
 def test_the_slope_is_the_power():
@@ -200,7 +203,7 @@ def test_training_steps_come_between_the_settled_process_and_its_peak(monkeypatc
     )
     monkeypatch.setattr(memory, "settled_kib", lambda: calls.append("settled") or 1024)
     monkeypatch.setattr(memory, "peak_kib", lambda: calls.append("peak") or 8 * 1024)
-    monkeypatch.setattr(memory, "set_environment", lambda entry, threads: None)
+    monkeypatch.setattr(memory, "set_environment", lambda entry: None)
     assert memory._rise("numpy", Shape("", 3, 2, 4, 2)) == 7
     assert calls == ["step", "settled", *["step"] * memory.STEPS, "peak"]
 
