@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from experiments.cli.shared import AsJson, Force, app, out_console, print_frame, print_json, print_line, stages
+from experiments.cli.shared import AsJson, Force, app, chosen, out_console, print_frame, print_json, print_line, stages
 
 
 @app.command(
@@ -49,9 +49,10 @@ def gradcheck(
 ) -> None:
     """Proves the gradients of a model with the complex step through the readable NumPy path. Exit 1 when one is wrong."""
     from experiments.laboratory import command
+    from experiments.reports.run import Run
 
-    chosen = {k for k in context.params if context.get_parameter_source(k).name == "COMMANDLINE"}
-    if (everything or mutants) and (foreign := chosen - {"everything", "mutants", "as_json", "out", "force"}):
+    foreign = chosen(context) - {"everything", "mutants", "as_json", "out", "force"}
+    if (everything or mutants) and foreign:
         names = " and ".join(sorted(f"--{name}" for name in foreign))
         raise ValueError(
             f"{names} {'belongs' if len(foreign) == 1 else 'belong'} to the check of one model: leave out --all and --mutants"
@@ -66,13 +67,14 @@ def gradcheck(
         "dropout": dropout,
         "seed": seed,
     }
+    run = None if out is None else Run(out, force)
     with stages() as stage:
         if everything:
-            result = command.check_everything(stage("Every cell with every option"), out, force)
+            result = command.check_everything(stage("Every cell with every option"), run)
         elif mutants:
-            result = command.check_the_check(stage("Planting bugs"), out, force)
+            result = command.check_the_check(stage("Planting bugs"), run)
         else:
-            result = command.check_model(model, dtype, options, stage("Checking"), out, force)
+            result = command.check_model(model, dtype, options, stage("Checking"), run)
     if as_json:
         print_json(result.as_json)
     else:

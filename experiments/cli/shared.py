@@ -57,6 +57,11 @@ app.add_typer(studies, name="study", rich_help_panel="Training")
 out_console, err_console = Console(highlight=False), Console(stderr=True, highlight=False)
 
 
+def chosen(context: typer.Context) -> set[str]:
+    """The parameters that stand on the command line, as opposed to their defaults."""
+    return {name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"}
+
+
 def workers(jobs: int) -> int:
     if jobs == 0 or jobs < -1:
         raise typer.BadParameter("expected 1 or more, or -1 for one per core")
