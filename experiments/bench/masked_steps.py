@@ -19,10 +19,9 @@ from lstm_engine.gradient_check import unit_scale
 
 CELLS = {"lstm": le.LSTM, "gru": le.GRU, "simple_rnn": le.SimpleRNN}
 T, B, D, H = 93, 64, 13, 64
-Masked = tuple[int, Array | None]  # the number of steps, and the mask (T, B)
 
 
-def cases(rng: np.random.Generator) -> dict[str, Masked]:
+def cases(rng: np.random.Generator) -> dict[str, tuple[int, Array | None]]:
     """Each with the number of its steps, and the mask (T, B)."""
     lengths = rng.permutation(np.linspace(1, T, B).round())  # uniform on 1..T, in no order
     return {

@@ -53,7 +53,7 @@ def write_bench(run: Run, result: dict[str, Any], command: str) -> Path:
             parts.append(inline(fig, caption))
         for title, frame in section.tables.items():
             parts += [page.paragraph(title[0].upper() + title[1:]), page.table(frame)]
-    if checked := [*result.get("train", []), *result.get("inference", [])]:
+    if checked := tables.compared(result):
         words = "The ways that were timed, and how far they were from the engine"
         parts.append(page.folded(words, page.table(tables.checks(checked))))
     return run.write("report.html", page.page("The engine beside its peers", parts, footer(command)))

@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -44,10 +45,7 @@ QUICK = Plan(  # a first look in a minute
 
 def parse_parts(names: str) -> list[str]:
     """Parts from "train,start" or "all". ValueError for a name that is none."""
-    wanted = list(PARTS) if names == "all" else [name.strip() for name in names.split(",")]
-    if unknown := [name for name in wanted if name not in PARTS]:
-        raise ValueError(f"--what is one of {', '.join(PARTS)}, or all, got {', '.join(map(repr, unknown))}")
-    return [part for part in PARTS if part in wanted]
+    return sides.named(names, PARTS, "--what")
 
 
 def bench(plan: Plan, stage: Stage) -> dict[str, Any]:
@@ -212,11 +210,5 @@ def power(sizes: Sequence[float], times: Sequence[float]) -> float:
 
 def counting(update: Callable[[int, int], None], total: int) -> Callable[[], None]:
     """A function without arguments: each call tells `update` that one more is done."""
-    done = 0
-
-    def one_more() -> None:
-        nonlocal done
-        done += 1
-        update(done, total)
-
-    return one_more
+    done = count(1)
+    return lambda: update(next(done), total)

@@ -116,9 +116,14 @@ def _frame(rows: dict[str, dict[str, str]]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index").fillna("")
 
 
+def compared(result: Entry) -> list[Entry]:
+    """The entries in which all sides compute the same: training and inference."""
+    return [*result.get("train", []), *result.get("inference", [])]
+
+
 def notes(result: Entry) -> list[str]:
     """What makes a number less trustworthy: a side that is missing or failed, or a disturbed measurement."""
-    entries = [*result.get("train", []), *result.get("inference", [])]
+    entries = compared(result)
     lines = [f"{SIDES[name].title} is missing: {how}" for name, how in result["missing"].items()]
     for e in entries:
         where = shape_words(e["shape"])
@@ -142,8 +147,7 @@ def notes(result: Entry) -> list[str]:
 
 def agreement(result: Entry) -> list[str]:
     """One line: all sides computed the same, and how nearly."""
-    entries = [*result.get("train", []), *result.get("inference", [])]
-    differences = [side["difference"] for e in entries for side in e["sides"].values()]
+    differences = [side["difference"] for e in compared(result) for side in e["sides"].values()]
     if not differences:
         return []
     return [
