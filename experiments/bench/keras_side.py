@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.bench.shapes import training_flops
 from experiments.bench.sides import Way
-from experiments.bench.task import Task
+from experiments.bench.task import Task, training_flops
 from experiments.beside_keras.twins import import_keras, to_keras
 
 EPOCH, EPOCH_FLOPS = 16, 2e10  # an epoch has so many batches, or fewer of a large shape

@@ -11,8 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from experiments.bench.shapes import Shape
-from experiments.bench.task import Task
+from experiments.bench.task import Shape, Task
 from experiments.bench.turns import entry_of, set_environment
 
 STEPS = 5

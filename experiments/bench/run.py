@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.bench import memory, shapes, sides, starting
+from experiments.bench import memory, sides, starting, task
 from experiments.bench.limits import COPY_BYTES, PRODUCT_FLOPS
-from experiments.bench.shapes import GRID, Shape
 from experiments.bench.sides import ENGINE, LIMITS, SIDES
+from experiments.bench.task import GRID, Shape
 from experiments.bench.turns import Seat, Timing, Turns
 from experiments.reports.run import versions
 
@@ -167,8 +167,8 @@ def peaks(present: Sequence[str], plan: Plan, stage: Stage) -> list[dict[str, An
 def entry(timing: Timing) -> dict[str, Any]:
     """One timing as JSON: every side's milliseconds, the engine's time as a share of each, and the machine's limits."""
     training = timing.what == "train"
-    flops = (shapes.training_flops if training else shapes.forward_flops)(timing.shape)
-    moved = (shapes.training_bytes if training else shapes.forward_bytes)(timing.shape)
+    flops = (task.training_flops if training else task.forward_flops)(timing.shape)
+    moved = (task.training_bytes if training else task.forward_bytes)(timing.shape)
     ours = next(seconds for label, seconds in timing.seconds.items() if label.startswith(ENGINE))
     sides: dict[str, Any] = {}
     for label, seconds in timing.seconds.items():

@@ -71,6 +71,12 @@ def installed(entry: Entry) -> bool:
     return all(importlib.util.find_spec(module) is not None for module in entry.modules)
 
 
+def title(label: str) -> str:
+    """A seat's label in words: "keras-jax" is Keras, JAX; "torch, 2 threads" keeps its threads."""
+    side, *rest = label.split(", ")
+    return ", ".join([(SIDES | LIMITS)[side].title, *rest])
+
+
 def named(names: str, known: Collection[str], what: str) -> list[str]:
     """Those of "a,b", or of "all", in the order of the known ones. ValueError for a name that is none of them."""
     wanted = list(known) if names == "all" else [name.strip() for name in names.split(",")]

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.bench.shapes import Shape
 from experiments.bench.sides import ENGINE, SIDES
+from experiments.bench.task import Shape
 
 SCRIPT = Path(__file__).with_name("first_step.py")
 LIBRARIES = {"engine": "engine", "torch": "torch"} | dict.fromkeys(

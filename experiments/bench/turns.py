@@ -15,9 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.bench.shapes import Shape
 from experiments.bench.sides import ENGINE, LIMITS, SIDES, Entry, Way
-from experiments.bench.task import Task
+from experiments.bench.task import Shape, Task
 
 CHECKED_STEPS = 3  # losses before training, and after one and two steps of Adam
 TOLERANCE = 1e-5  # relative: some hundred roundings of 6e-8, since a gate sums up to some 500 products

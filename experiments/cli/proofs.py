@@ -111,12 +111,11 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """The engine's speed and memory beside PyTorch, Keras, onnxruntime and plain NumPy, in turns on this machine."""
-    from experiments.bench import page, sides, tables
+    from experiments.bench import page, sides, task
     from experiments.bench import run as benchmark
-    from experiments.bench import shapes as grid
     from experiments.reports.run import Run
 
-    changed = {"parts": what and benchmark.parse_parts(what), "shapes": shapes and grid.parse(shapes)}
+    changed = {"parts": what and benchmark.parse_parts(what), "shapes": shapes and task.parse_shapes(shapes)}
     changed = {k: v for k, v in (changed | {"peers": peers, "rounds": rounds}).items() if v is not None}
     plan = replace(benchmark.QUICK if quick else benchmark.FULL, **changed)
     sides.choose(plan.peers)  # refuses an unknown name before anything is written
@@ -130,6 +129,6 @@ def bench(
     for section in page.sections(result):
         for title, frame in section.tables.items():
             print_frame(f"{section.heading}: {title}", frame)
-    for line in [*tables.agreement(result), *(f"note: {note}" for note in tables.notes(result))]:
+    for line in [*page.agreement(result), *(f"note: {note}" for note in page.notes(result))]:
         print_line(line)
     out_console.print(f"{page.bench_sentence(result)}\nReport: {written}", soft_wrap=True)

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.bench import limits, memory, shapes, sides, starting, turns
+from experiments.bench import limits, memory, sides, starting, task, turns
 from experiments.bench.engine_side import EngineSide
 from experiments.bench.run import power, ratio, spread
-from experiments.bench.shapes import GRID, Shape
 from experiments.bench.sides import Way
+from experiments.bench.task import GRID, Shape
 from experiments.bench.turns import difference
 from lstm_engine.cells.lstm import lstm_backward, lstm_forward
 
@@ -45,38 +45,36 @@ def test_counted_flops_are_those_of_the_readable_pair(sizes, monkeypatch):
     arrays = [(T, B, D), (D, 4 * H), (H, 4 * H), (4 * H,), (B, H), (B, H)]
     tape = lstm_forward(*(rng.standard_normal(shape).view(Counting) for shape in arrays))
     forward = 2 * (sum(products) + B * H)
-    assert shapes.forward_flops(Shape("", *sizes)) == forward
+    assert task.forward_flops(Shape("", *sizes)) == forward
     products.clear()
     lstm_backward(tape, dh_T=np.ones((B, H)))
     backward = 2 * (sum(products) - T * B * 4 * H * D + 2 * B * H)
-    assert shapes.training_flops(Shape("", *sizes)) == forward + backward
+    assert task.training_flops(Shape("", *sizes)) == forward + backward
 
 
 def test_the_tutorials_step_is_counted_as_by_hand():
     """T=112, D=1, H=64, B=32: 112 x 32 rows of 65 x 256 forward, of 64 x 256 and 65 x 256 backward; Dense 32 x 64 thrice."""
     by_hand = 2 * (112 * 32 * 256 * (65 + 64 + 65) + 3 * 32 * 64)
-    assert shapes.training_flops(GRID["tutorial"]) == by_hand == 356_003_840
+    assert task.training_flops(GRID["tutorial"]) == by_hand == 356_003_840
 
 
 def test_two_directions_compute_twice():
     one, two = Shape("", 9, 3, 8, 4), Shape("", 9, 3, 8, 4, bidirectional=True)
-    assert shapes.training_flops(two) == 2 * shapes.training_flops(one)
-    assert shapes.forward_flops(two) == 2 * shapes.forward_flops(one)
+    assert task.training_flops(two) == 2 * task.training_flops(one)
+    assert task.forward_flops(two) == 2 * task.forward_flops(one)
 
 
 def test_bytes_of_the_smallest_step_are_counted_as_by_hand():
     """T = D = H = B = 1: W 4, U 4, b 4, Dense 1 + 1 weights; x, gates, c, tanh(c), h, δz: 1, 4, 1, 1, 1, 4 numbers."""
     shape = Shape("", 1, 1, 1, 1)
-    assert shapes.parameters(shape) == 14
-    assert shapes.forward_bytes(shape) == 4 * (1 + 14)
-    assert shapes.training_bytes(shape) == 4 * (2 * (1 + 4 + 1 + 1 + 1 + 4) + 10 * 14)
+    assert task.parameters(shape) == 14
+    assert task.forward_bytes(shape) == 4 * (1 + 14)
+    assert task.training_bytes(shape) == 4 * (2 * (1 + 4 + 1 + 1 + 1 + 4) + 10 * 14)
 
 
 @pytest.mark.parametrize("name", ["tutorial", "digits"])
 def test_parameters_are_those_of_the_model(name):
-    from experiments.bench.task import Task
-
-    assert shapes.parameters(GRID[name]) == Task.of(replace(GRID[name], B=1)).model().count_params()
+    assert task.parameters(GRID[name]) == task.Task.of(replace(GRID[name], B=1)).model().count_params()
 
 
 def test_a_ratio_is_taken_round_by_round():
@@ -98,14 +96,14 @@ def test_the_slope_is_the_power():
 
 
 def test_shapes_come_by_name_and_by_sizes():
-    assert shapes.parse("tutorial, 50x3x32x16") == [GRID["tutorial"], Shape("50x3x32x16", 50, 3, 32, 16)]
-    assert shapes.parse("all") == list(GRID.values())
+    assert task.parse_shapes("tutorial, 50x3x32x16") == [GRID["tutorial"], Shape("50x3x32x16", 50, 3, 32, 16)]
+    assert task.parse_shapes("all") == list(GRID.values())
 
 
 @pytest.mark.parametrize("wrong", ["tutoral", "50x3x32", "50x3x0x16", "axbxcxd", ""])
 def test_other_shapes_are_refused_with_the_names(wrong):
     with pytest.raises(ValueError, match=r"one of tutorial, structured, .* or TxDxHxB"):
-        shapes.parse(wrong)
+        task.parse_shapes(wrong)
 
 
 def test_missing_peers_are_named_with_their_remedy(monkeypatch):
@@ -161,8 +159,7 @@ def test_a_side_hands_over_when_its_threads_sleep(spins_until, asleep, waited, m
 
 
 def test_the_limits_do_the_work_that_is_counted():
-    task = None  # they take none
-    product, copy = limits.Product(task), limits.Copy(task)
+    product, copy = limits.Product(None), limits.Copy(None)  # they take no task
     (C,) = (way.call() for way in product.train().values())
     np.testing.assert_allclose(C, product.A @ product.B, rtol=1e-3, atol=1e-3)  # float32 sums of 1,024
     assert 2 * C.size * product.A.shape[1] == limits.PRODUCT_FLOPS
