@@ -1,6 +1,7 @@
 """The engine as a side, with backend="numpy" as plain NumPy; and onnxruntime with the engine's exported model."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from experiments.bench.sides import Way
@@ -15,20 +16,13 @@ class EngineSide:
         self.task, self.backend = task, backend
 
     def train(self) -> dict[str, Way]:
-        model, x, y = self.task.model(self.backend), self.task.x, self.task.y
-
-        def step() -> float:
-            return model.train_on_batch(x, y)
-
+        step = partial(self.task.model(self.backend).train_on_batch, self.task.x, self.task.y)
         return {"train_on_batch": Way(step, step)}
 
     def infer(self) -> dict[str, Way]:
         model, x = self.task.model(self.backend), self.task.x
-
-        def predict():
-            return model.predict(x, batch_size=len(x), verbose=0)
-
-        return {"model(x)": Way(lambda: model(x), lambda: model(x)), "predict": Way(predict, predict)}
+        call, predict = partial(model, x), partial(model.predict, x, batch_size=len(x), verbose=0)
+        return {"model(x)": Way(call, call), "predict": Way(predict, predict)}
 
 
 class OnnxSide:
