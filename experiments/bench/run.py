@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.bench import memory, sides, starting, task
+from experiments.bench import new_process, sides, task
 from experiments.bench.limits import COPY_BYTES, PRODUCT_FLOPS
 from experiments.bench.sides import ENGINE, LIMITS, SIDES
 from experiments.bench.task import GRID, Shape
@@ -43,11 +43,6 @@ QUICK = Plan(  # a first look in a minute
 )  # fmt: skip
 
 
-def parse_parts(names: str) -> list[str]:
-    """Parts from "train,start" or "all". ValueError for a name that is none."""
-    return sides.named(names, PARTS, "--what")
-
-
 def bench(plan: Plan, stage: Stage) -> dict[str, Any]:
     """Measures a plan. stage(title) begins a part and returns the part's update(done, total).
 
@@ -70,9 +65,9 @@ def bench(plan: Plan, stage: Stage) -> dict[str, Any]:
     if "memory" in plan.parts:
         result["memory"] = peaks(present, plan, stage)
     if "start" in plan.parts:
-        processes = START_REPEATS * len([s for s in present if s in starting.LIBRARIES]) + 1
+        processes = START_REPEATS * len([s for s in present if s in new_process.LIBRARIES]) + 1
         update = counting(stage("First steps"), processes)
-        result["start"] = starting.starts(present, GRID["tutorial"], START_REPEATS, update)
+        result["start"] = new_process.starts(present, GRID["tutorial"], START_REPEATS, update)
     return result
 
 
@@ -158,7 +153,7 @@ def peaks(present: Sequence[str], plan: Plan, stage: Stage) -> list[dict[str, An
     for shape in plan.shapes:
         mib = {}
         for name in trained:
-            mib[name] = memory.rise(name, shape)
+            mib[name] = new_process.rise(name, shape)
             update()
         entries.append({"shape": asdict(shape), "mib": mib})
     return entries

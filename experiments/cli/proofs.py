@@ -115,7 +115,10 @@ def bench(
     from experiments.bench import run as benchmark
     from experiments.reports.run import Run
 
-    changed = {"parts": what and benchmark.parse_parts(what), "shapes": shapes and task.parse_shapes(shapes)}
+    changed = {
+        "parts": what and sides.named(what, benchmark.PARTS, "--what"),
+        "shapes": shapes and task.parse_shapes(shapes),
+    }
     changed = {k: v for k, v in (changed | {"peers": peers, "rounds": rounds}).items() if v is not None}
     plan = replace(benchmark.QUICK if quick else benchmark.FULL, **changed)
     sides.choose(plan.peers)  # refuses an unknown name before anything is written

@@ -56,13 +56,12 @@ def check_everything(progress: Progress, run: Run | None) -> Result:
     """Every cell with every option."""
     proofs = matrix.everything(progress)
     n = sum(2 - (proof["numba"] is None) for proof in proofs["matrix"])
-    words = (
-        f"All {n} proofs hold."
-        if proofs["ok"]
-        else "NOT all proofs hold: see the values marked WRONG or above the limit."
-    )
+    wrong = "NOT all proofs hold: see the values marked WRONG or above the limit."
+    words = f"All {n} proofs hold." if proofs["ok"] else wrong
     parts = [matrix_table(proofs), precision_table(proofs), words]
-    return Result([*parts, *_kept(run, "matrix.json", proofs)], proofs, proofs["ok"])
+    if run is not None:
+        parts.append(f"Written: {run.write_json('matrix.json', proofs)}")
+    return Result(parts, proofs, proofs["ok"])
 
 
 def check_the_check(progress: Progress, run: Run | None) -> Result:
@@ -71,11 +70,9 @@ def check_the_check(progress: Progress, run: Run | None) -> Result:
     ok = all(verdict.killed for verdict in verdicts)
     as_json = {"ok": ok, "recipes": explanations, "mutants": [verdict.to_json() for verdict in verdicts]}
     parts = [mutants_table(verdicts, explanations), *mutants_summary(verdicts, explanations)]
-    return Result([*parts, *_kept(run, "mutants.json", as_json)], as_json, ok)
-
-
-def _kept(run: Run | None, name: str, as_json: dict[str, Any]) -> list[str]:
-    return [] if run is None else [f"Written: {run.write_json(name, as_json)}"]
+    if run is not None:
+        parts.append(f"Written: {run.write_json('mutants.json', as_json)}")
+    return Result(parts, as_json, ok)
 
 
 # -- the tables ---------------------------------------------------------------------------------------------------------

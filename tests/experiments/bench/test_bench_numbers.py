@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.bench import limits, memory, sides, starting, task, turns
+from experiments.bench import limits, new_process, sides, task, turns
 from experiments.bench.engine_side import EngineSide
 from experiments.bench.run import power, ratio, spread
 from experiments.bench.sides import Way
@@ -174,19 +174,19 @@ def test_the_limits_do_the_work_that_is_counted():
 def process(tmp_path, monkeypatch):
     """A process's folder in /proc, as Linux has it."""
     (tmp_path / "status").write_text("Name:\tpython\nVmHWM:\t  204800 kB\nVmRSS:\t  102400 kB\nThreads:\t3\n")
-    monkeypatch.setattr(memory, "PROC", tmp_path)
+    monkeypatch.setattr(new_process, "PROC", tmp_path)
     return tmp_path
 
 
 def test_memory_is_read_as_the_kernel_records_it(process):
-    assert memory.settled_kib() == 102_400
+    assert new_process.settled_kib() == 102_400
     assert (process / "clear_refs").read_text() == "5"  # the record of the peak begins anew
-    assert memory.peak_kib() == 204_800
+    assert new_process.peak_kib() == 204_800
 
 
 def test_where_the_kernel_keeps_no_record_there_is_no_figure(process, monkeypatch):
-    monkeypatch.setattr(memory, "PROC", process / "elsewhere")
-    assert memory.settled_kib() is None
+    monkeypatch.setattr(new_process, "PROC", process / "elsewhere")
+    assert new_process.settled_kib() is None
 
 
 def test_training_steps_come_between_the_settled_process_and_its_peak(monkeypatch):
@@ -198,21 +198,21 @@ def test_training_steps_come_between_the_settled_process_and_its_peak(monkeypatc
         "train",
         lambda self: {n: w._replace(check=lambda: calls.append("step")) for n, w in step(self).items()},
     )
-    monkeypatch.setattr(memory, "settled_kib", lambda: calls.append("settled") or 1024)
-    monkeypatch.setattr(memory, "peak_kib", lambda: calls.append("peak") or 8 * 1024)
-    monkeypatch.setattr(memory, "set_environment", lambda entry: None)
-    assert memory._rise("numpy", Shape("", 3, 2, 4, 2)) == 7
-    assert calls == ["step", "settled", *["step"] * memory.STEPS, "peak"]
+    monkeypatch.setattr(new_process, "settled_kib", lambda: calls.append("settled") or 1024)
+    monkeypatch.setattr(new_process, "peak_kib", lambda: calls.append("peak") or 8 * 1024)
+    monkeypatch.setattr(new_process, "set_environment", lambda entry: None)
+    assert new_process._rise("numpy", Shape("", 3, 2, 4, 2)) == 7
+    assert calls == ["step", "settled", *["step"] * new_process.STEPS, "peak"]
 
 
 def test_a_first_step_that_fails_says_why(tmp_path, monkeypatch):
-    monkeypatch.setitem(starting.LIBRARIES, "torch", "nonsense")
+    monkeypatch.setitem(new_process.LIBRARIES, "torch", "nonsense")
     with pytest.raises(RuntimeError, match="the first step of torch failed: KeyError: 'nonsense'"):
-        starting.first_step("torch", GRID["tutorial"], str(tmp_path))
+        new_process.first_step("torch", GRID["tutorial"], str(tmp_path))
 
 
 @pytest.mark.slow
 def test_the_first_step_of_the_engine_has_its_parts(tmp_path, monkeypatch):
-    took = starting.first_step("engine", Shape("", 3, 1, 2, 2), "")
+    took = new_process.first_step("engine", Shape("", 3, 1, 2, 2), "")
     assert set(took) == {"total", "import", "first_step", "later_step"}
     assert took["total"] >= took["import"] + took["first_step"] > 0
