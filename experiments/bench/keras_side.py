@@ -1,12 +1,12 @@
 """Keras as a side, on the backend that KERAS_BACKEND names."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from experiments.bench.arithmetic import training_flops
 from experiments.bench.sides import Way
-from experiments.bench.task import Task
+from experiments.bench.task import Task, training_flops
 from experiments.beside_keras.twins import import_keras, to_keras
 
 EPOCH, EPOCH_FLOPS = 16, 2e10  # an epoch has so many batches, or fewer of a large shape
@@ -25,23 +25,17 @@ class KerasSide:
         steps = max(2, min(EPOCH, round(EPOCH_FLOPS / training_flops(self.task.shape)))) if compiled else 2
         X, Y = np.tile(self.task.x, (steps, 1, 1)), np.tile(self.task.y, (steps, 1))  # (steps B, T, D), (steps B, 1)
 
-        def on_batch() -> float:
-            return one.train_on_batch(self.x, self.y)
-
         def fit(x: Any, y: Any) -> float:
             return many.fit(x, y, batch_size=self.task.shape.B, shuffle=False, verbose=0).history["loss"][0]
 
+        on_batch = partial(one.train_on_batch, self.x, self.y)
         return {
             "train_on_batch": Way(on_batch, on_batch),
             "fit": Way(lambda: fit(X, Y), lambda: fit(self.task.x, self.task.y), steps),
         }
 
     def infer(self) -> dict[str, Way]:
-        model = to_keras(self.task.model())
-
-        def on_batch() -> Any:
-            return model.predict_on_batch(self.x)
-
+        on_batch = partial(to_keras(self.task.model()).predict_on_batch, self.x)
         call = self._compiled_call(to_keras(self.task.model()))  # Keras's own functions consume the weights they hold
         return {"predict_on_batch": Way(on_batch, on_batch), "compiled call": Way(call, call)}
 

@@ -19,10 +19,9 @@ from lstm_engine.gradient_check import unit_scale
 
 CELLS = {"lstm": le.LSTM, "gru": le.GRU, "simple_rnn": le.SimpleRNN}
 T, B, D, H = 93, 64, 13, 64
-Masked = tuple[int, Array | None]  # the number of steps, and the mask (T, B)
 
 
-def cases(rng: np.random.Generator) -> dict[str, Masked]:
+def cases(rng: np.random.Generator) -> dict[str, tuple[int, Array | None]]:
     """Each with the number of its steps, and the mask (T, B)."""
     lengths = rng.permutation(np.linspace(1, T, B).round())  # uniform on 1..T, in no order
     return {
@@ -33,29 +32,23 @@ def cases(rng: np.random.Generator) -> dict[str, Masked]:
     }
 
 
-def inputs(cell: str, rng: np.random.Generator) -> list[Array]:
-    """x, W, U, b and the states at unit scale, float32."""
-    layer = CELLS[cell](H)
-    layer.build((T, D), "float32", "numpy", rng)
-    states = [np.zeros((B, H), np.float32) for _ in layer.state_names]
-    return [rng.standard_normal((T, B, D), np.float32), *unit_scale(layer, rng).get_weights(), *states]
-
-
 def measure(cell: str, repeats: int = 200) -> dict[str, tuple[float, float, float]]:
     """By case: the share of live steps, and the median and the tenth percentile of its milliseconds.
 
     The cases take turns, so that a busy moment slows all of them; on a busy machine the tenth percentile is more reliable.
     """
-    rng = np.random.default_rng(0)
-    kernels = compiled(cell)
-    (x, *rest), dh_T = inputs(cell, rng), rng.standard_normal((B, H)).astype(np.float32)
+    rng, kernels, layer = np.random.default_rng(0), compiled(cell), CELLS[cell](H)
+    layer.build((T, D), "float32", "numpy", rng)
+    x = rng.standard_normal((T, B, D), np.float32)
+    weights, states = unit_scale(layer, rng).get_weights(), [np.zeros((B, H), np.float32) for _ in layer.state_names]
+    dh_T = rng.standard_normal((B, H)).astype(np.float32)
     chosen = cases(rng)
     times = np.empty((repeats, len(chosen)))  # seconds
     with one_thread_pool({"numba"}):
         for turn in times:
             for n, (steps, mask) in enumerate(chosen.values()):
                 start = time.perf_counter()
-                kernels.backward(kernels.forward(x[:steps], *rest, mask=mask), dh_T=dh_T)
+                kernels.backward(kernels.forward(x[:steps], *weights, *states, mask=mask), dh_T=dh_T)
                 turn[n] = time.perf_counter() - start
     live = [steps / T if mask is None else float(mask.mean()) for steps, mask in chosen.values()]
     tenth, median = 1e3 * np.percentile(times[repeats // 10 :], [10, 50], axis=0)  # the first turns compile

@@ -1,18 +1,22 @@
-"""The files of a benchmark: bench.json, the pictures as PNG, and the page report.html."""
+"""What a benchmark shows: bench.json, the pictures as PNG, the page report.html, and the tables of page and terminal."""
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.bench import pictures, tables
-from experiments.bench.sides import ENGINE
+from experiments.bench import pictures
+from experiments.bench.sides import ENGINE, LIMITS, SIDES, title
+from experiments.bench.task import shape_words
+from experiments.bench.turns import TOLERANCE
 from experiments.reports import page
+from experiments.reports.page import counted
 from experiments.reports.pictures import inline, png
 from experiments.reports.run import Run, footer
+
+Entry = dict[str, Any]
 
 
 class Section(NamedTuple):
@@ -31,6 +35,7 @@ READING = (
     "set to treat denormals as zero (torch.set_flush_denormal), as the engine does."
 )
 HOW_TO_READ = "Left of the dashed line the engine is faster; a bar spans the middle 80 % of the rounds."
+BUSY = 0.5  # the load average of a machine that does something else
 
 
 def write_bench(run: Run, result: dict[str, Any], command: str) -> Path:
@@ -39,8 +44,8 @@ def write_bench(run: Run, result: dict[str, Any], command: str) -> Path:
     machine = result["machine"]
     parts = [
         page.paragraph(bench_sentence(result), "lead"),
-        *(page.paragraph(note, "note") for note in tables.notes(result)),
-        *(page.paragraph(words) for words in tables.agreement(result)),
+        *(page.paragraph(note, "note") for note in notes(result)),
+        *(page.paragraph(words) for words in agreement(result)),
         page.paragraph(READING),
         page.paragraph(
             f"{machine['processor']}, {machine['cores']} cores, {machine['system']}. "
@@ -52,72 +57,183 @@ def write_bench(run: Run, result: dict[str, Any], command: str) -> Path:
         for name, draw, caption in section.pictures:
             run.write(f"{name}.png", png(fig := draw()))
             parts.append(inline(fig, caption))
-        for title, frame in section.tables.items():
-            parts += [page.paragraph(title[0].upper() + title[1:]), page.table(frame)]
-    if checked := [*result.get("train", []), *result.get("inference", [])]:
+        for words, frame in section.tables.items():
+            parts += [page.paragraph(words[0].upper() + words[1:]), page.table(frame)]
+    if checked := compared(result):
         words = "The ways that were timed, and how far they were from the engine"
-        parts.append(page.folded(words, page.table(tables.checks(checked))))
+        parts.append(page.folded(words, page.table(checks(checked))))
     return run.write("report.html", page.page("The engine beside its peers", parts, footer(command)))
 
 
-def sections(result: dict[str, Any]) -> list[Section]:
+# -- the parts: their tables and pictures --------------------------------------------------------------------------------
+
+
+def sections(result: Entry) -> list[Section]:
     """The parts that were measured. The terminal shows the same tables."""
     makers = {
-        "train": _training, "inference": _inference, "threads": _threads,
-        "growth": _growth, "memory": _memory, "start": _start,
+        "train": training, "inference": inference, "threads": threads,
+        "growth": growth, "memory": memory, "start": start,
     }  # fmt: skip
     return [make(result[part]) for part, make in makers.items() if part in result]
 
 
-def _training(entries: Any) -> Section:
+def training(entries: Sequence[Entry]) -> Section:
+    def rates(e: Entry) -> dict[str, str]:
+        return {
+            "GFLOP a step": number(e["flops"] / 1e9),
+            "flops a byte": number(e["flops"] / e["bytes"]),
+            "engine, GFLOP/s": number(e["sides"][ENGINE]["gflops"]["median"]),
+            "sgemm, GFLOP/s": number(e["sgemm_gflops"]["median"]),
+            "share of sgemm": spread_words(e["share_of_sgemm"]),
+        }
+
+    roof = "A step on the roof would use all that the machine can give."
     return Section(
         "A training step",
         {
-            RATIO: tables.ratios(entries),
-            "milliseconds a step, median": tables.milliseconds(entries),
-            "the engine's arithmetic, and the machine's in the same rounds": tables.rates(entries),
+            RATIO: ratios(entries),
+            "milliseconds a step, median": milliseconds(entries),
+            "the engine's arithmetic, and the machine's in the same rounds": _by_shape(entries, rates),
         },
         (
-            ("train", partial(pictures.ratios, entries, "a training step"), HOW_TO_READ),
-            (
-                "roofline",
-                partial(pictures.roofline, entries),
-                "A step on the roof would use all that the machine can give.",
-            ),
+            ("train", lambda: pictures.ratios(entries, "a training step"), HOW_TO_READ),
+            ("roofline", lambda: pictures.roofline(entries), roof),
         ),
     )
 
 
-def _inference(entries: Any) -> Section:
+def inference(entries: Sequence[Entry]) -> Section:
     return Section(
         "Inference",
-        {RATIO: tables.ratios(entries), "milliseconds a batch, median": tables.milliseconds(entries)},
-        (("inference", partial(pictures.ratios, entries, "inference"), HOW_TO_READ),),
+        {RATIO: ratios(entries), "milliseconds a batch, median": milliseconds(entries)},
+        (("inference", lambda: pictures.ratios(entries, "inference"), HOW_TO_READ),),
     )
 
 
-def _threads(entries: Any) -> Section:
-    title = "a training step's time on one thread / on two, median (middle 80 % of rounds)"
-    return Section("Two threads", {title: tables.speedups(entries)})
+def threads(entries: Sequence[Entry]) -> Section:
+    words = "a training step's time on one thread / on two, median (middle 80 % of rounds)"
+    speedups = _by_shape(entries, lambda e: {title(n): spread_words(s) for n, s in e["speedups"].items()})
+    return Section("Two threads", {words: speedups})
 
 
-def _growth(growth: Any) -> Section:
-    title = "the power of T, B and H that a training step's time grows with"
+def growth(grown: Entry) -> Section:
+    slopes = {
+        axis: {title(name): f"{p:.2f}" for name, p in powers.items() if name not in LIMITS}
+        for axis, powers in grown["slopes"].items()
+    }
     caption = (
         "A slope of 1 means: time in proportion. Small sizes lie above the line, because every step has a fixed cost."
     )
-    drawn = ("growth", partial(pictures.growth, growth), caption)
-    return Section("Growth", {title: tables.slopes(growth["slopes"])}, (drawn,))
+    return Section(
+        "Growth",
+        {"the power of T, B and H that a training step's time grows with": _frame(slopes)},
+        (("growth", lambda: pictures.growth(grown), caption),),
+    )
 
 
-def _memory(entries: Any) -> Section:
-    title = "MiB by which training steps raise the peak memory of their process (with the library's compiling for the shape)"
-    return Section("Memory", {title: tables.memory(entries)})
+def memory(entries: Sequence[Entry]) -> Section:
+    words = "MiB by which training steps raise the peak memory of their process (with the library's compiling for the shape)"
+    mib = _by_shape(
+        entries, lambda e: {title(n): "unknown" if mib is None else f"{mib:.1f}" for n, mib in e["mib"].items()}
+    )
+    return Section("Memory", {words: mib})
 
 
-def _start(rows: Any) -> Section:
-    title = "seconds, median of new processes; cold: no compiled code of the engine on disk"
-    return Section("The first step of a new process", {title: tables.starts(rows)})
+def start(rows: dict[str, Entry]) -> Section:
+    words = "seconds, median of new processes; cold: no compiled code of the engine on disk"
+    parts = {"total": "to the first step's end", "import": "import"}
+    parts |= {"first_step": "build and first step", "later_step": "later step"}
+    seconds = {title(label): {what: f"{row[part]:.3f}" for part, what in parts.items()} for label, row in rows.items()}
+    return Section("The first step of a new process", {words: _frame(seconds)})
+
+
+def spread_words(spread: dict[str, float], form: str = "{:.2f}") -> str:
+    return f"{form} ({form}-{form})".format(spread["median"], spread["low"], spread["high"])
+
+
+def ratios(entries: Sequence[Entry]) -> pd.DataFrame:
+    """The engine's time as a share of every peer's, with the range of the middle 80 % of rounds."""
+    return _by_side(entries, lambda side: spread_words(side["engine_ratio"]), leave_out=ENGINE)
+
+
+def milliseconds(entries: Sequence[Entry]) -> pd.DataFrame:
+    """Every side's median milliseconds a step."""
+    return _by_side(entries, lambda side: number(side["ms"]["median"]))
+
+
+def _by_side(entries: Sequence[Entry], words: Callable[[Entry], str], leave_out: str = "") -> pd.DataFrame:
+    labels = [name for name in SIDES if name != leave_out and any(name in e["sides"] | e["failed"] for e in entries)]
+    return _by_shape(
+        entries, lambda e: {title(n): words(e["sides"][n]) if n in e["sides"] else "failed" for n in labels}
+    )
+
+
+def checks(entries: Sequence[Entry]) -> pd.DataFrame:
+    """How each side ran, and the relative distance of its losses or predictions from the engine's."""
+    rows = {}
+    for e in entries:
+        sides = {n: e["sides"][n] for n in SIDES if n in e["sides"]}
+        what = "" if e["what"] == "train" else ", inference"
+        rows[shape_words(e["shape"]) + what] = {
+            title(n): f"{side['way']}, {side['difference']:.0e}" for n, side in sides.items()
+        }
+    return _frame(rows)
+
+
+def number(value: float) -> str:
+    """Three figures."""
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _by_shape(entries: Sequence[Entry], row: Callable[[Entry], dict[str, str]]) -> pd.DataFrame:
+    return _frame({shape_words(e["shape"]): row(e) for e in entries})
+
+
+def _frame(rows: dict[str, dict[str, str]]) -> pd.DataFrame:
+    return pd.DataFrame.from_dict(rows, orient="index").fillna("")
+
+
+# -- in words -----------------------------------------------------------------------------------------------------------
+
+
+def compared(result: Entry) -> list[Entry]:
+    """The entries in which all sides compute the same: training and inference."""
+    return [*result.get("train", []), *result.get("inference", [])]
+
+
+def notes(result: Entry) -> list[str]:
+    """What makes a number less trustworthy: a side that is missing or failed, or a disturbed measurement."""
+    entries = compared(result)
+    lines = [f"{SIDES[name].title} is missing: {how}" for name, how in result["missing"].items()]
+    for e in entries:
+        where = shape_words(e["shape"])
+        lines += [f"{title(label)} at {where}: {reason}" for label, reason in e["failed"].items()]
+        lines += [
+            f"{title(label)} at {where}: its threads still ran during the next side's turn" for label in e["restless"]
+        ]
+    load, cores = result["machine"]["load_before"], result["machine"]["cores"]
+    if load is not None and load > BUSY:
+        lines.append(
+            f"other programs were running when this began (load {load:.1f} on {cores} cores). Sides whose threads spin while "
+            "they wait suffer most: measure again on a quiet machine"
+        )
+    if unsteady := [e for e in entries if e["sgemm_gflops"]["high"] > 1.3 * e["sgemm_gflops"]["low"]]:
+        lines.append(
+            f"the machine's speed changed by more than 30 % at {len(unsteady)} of {counted(len(entries), 'shape')}: other "
+            "programs ran at the same time, and ratios near 1 are uncertain"
+        )
+    return lines
+
+
+def agreement(result: Entry) -> list[str]:
+    """One line: all sides computed the same, and how nearly."""
+    differences = [side["difference"] for e in compared(result) for side in e["sides"].values()]
+    if not differences:
+        return []
+    return [
+        f"From the same weights all sides gave the same losses and predictions, within a relative {max(differences):.0e} "
+        f"(allowed: {TOLERANCE:.0e}); a side that differs more is left out."
+    ]
 
 
 def bench_sentence(result: dict[str, Any]) -> str:
@@ -132,4 +248,4 @@ def bench_sentence(result: dict[str, Any]) -> str:
             parts.append(f"{min(shares):.2f} to {max(shares):.2f} of {words} time")
     if not parts:
         return f"Measured: {', '.join(section.heading.lower() for section in sections(result))}."
-    return f"Over {page.counted(len(entries), 'shape')} a training step of the {ENGINE} takes {' and '.join(parts)}."
+    return f"Over {counted(len(entries), 'shape')} a training step of the {ENGINE} takes {' and '.join(parts)}."

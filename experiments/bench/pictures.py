@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from experiments.bench.run import BASE, SIZES
-from experiments.bench.sides import ENGINE, SIDES
-from experiments.bench.tables import shape_words, title
+from experiments.bench.sides import ENGINE, SIDES, title
+from experiments.bench.task import shape_words
 from experiments.reports.pictures import BLUE, GREY, ORANGE, figure
 
 COLOURS = {

@@ -3,14 +3,16 @@
 import os
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import count
 from typing import Any
 
-from experiments.bench import arithmetic, memory, sides, starting
+import numpy as np
+
+from experiments.bench import new_process, sides, task
 from experiments.bench.limits import COPY_BYTES, PRODUCT_FLOPS
-from experiments.bench.ratios import power, ratio, spread
-from experiments.bench.shapes import GRID, Shape
 from experiments.bench.sides import ENGINE, LIMITS, SIDES
+from experiments.bench.task import GRID, Shape
 from experiments.bench.turns import Seat, Timing, Turns
 from experiments.reports.run import versions
 
@@ -41,14 +43,6 @@ QUICK = Plan(  # a first look in a minute
 )  # fmt: skip
 
 
-def parse_parts(names: str) -> list[str]:
-    """Parts from "train,start" or "all". ValueError for a name that is none."""
-    wanted = list(PARTS) if names == "all" else [name.strip() for name in names.split(",")]
-    if unknown := [name for name in wanted if name not in PARTS]:
-        raise ValueError(f"--what is one of {', '.join(PARTS)}, or all, got {', '.join(map(repr, unknown))}")
-    return [part for part in PARTS if part in wanted]
-
-
 def bench(plan: Plan, stage: Stage) -> dict[str, Any]:
     """Measures a plan. stage(title) begins a part and returns the part's update(done, total).
 
@@ -63,19 +57,17 @@ def bench(plan: Plan, stage: Stage) -> dict[str, Any]:
     }
     timed = [part for part in ("train", "inference", "growth") if part in plan.parts]
     if timed:
+        measures = {"train": training_steps, "inference": inference, "growth": growth}
         with Turns([Seat(name) for name in [*present, *LIMITS]]) as turns:
-            for part in timed:
-                result[part] = {"train": training_steps, "inference": inference, "growth": growth}[part](
-                    turns, plan, stage
-                )
+            result |= {part: measures[part](turns, plan, stage) for part in timed}
     if "threads" in plan.parts:
         result["threads"] = threads(present, plan, stage)
     if "memory" in plan.parts:
         result["memory"] = peaks(present, plan, stage)
     if "start" in plan.parts:
-        processes = START_REPEATS * len([s for s in present if s in starting.LIBRARIES]) + 1
+        processes = START_REPEATS * len([s for s in present if s in new_process.LIBRARIES]) + 1
         update = counting(stage("First steps"), processes)
-        result["start"] = starting.starts(present, GRID["tutorial"], START_REPEATS, update)
+        result["start"] = new_process.starts(present, GRID["tutorial"], START_REPEATS, update)
     return result
 
 
@@ -99,30 +91,34 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
+def time_all(
+    turns: Turns, at: Sequence[Shape], what: str, plan: Plan, update: Callable[[int, int], None]
+) -> list[Timing]:
+    one_more = counting(update, len(at) * plan.rounds)
+    return [turns.time(shape, what, plan.rounds, plan.seconds, one_more) for shape in at]
+
+
 def training_steps(turns: Turns, plan: Plan, stage: Stage) -> list[dict[str, Any]]:
-    update = counting(stage("Training steps"), len(plan.shapes) * plan.rounds)
-    return [entry(turns.time(shape, "train", plan.rounds, plan.seconds, update)) for shape in plan.shapes]
+    return list(map(entry, time_all(turns, plan.shapes, "train", plan, stage("Training steps"))))
 
 
 def inference(turns: Turns, plan: Plan, stage: Stage) -> list[dict[str, Any]]:
     """Every network once, whatever batch its training takes, with batches of 256 and of 1."""
     networks = {(s.T, s.D, s.H, s.bidirectional): s for s in reversed(plan.shapes)}  # the first of equal ones stays
-    shapes = [shape.with_(B=B) for shape in reversed(networks.values()) for B in INFERENCE_BATCHES]
-    update = counting(stage("Inference"), len(shapes) * plan.rounds)
-    return [entry(turns.time(shape, "infer", plan.rounds, plan.seconds, update)) for shape in shapes]
+    batches = [replace(shape, B=B) for shape in reversed(networks.values()) for B in INFERENCE_BATCHES]
+    return list(map(entry, time_all(turns, batches, "infer", plan, stage("Inference"))))
 
 
 def growth(turns: Turns, plan: Plan, stage: Stage) -> dict[str, Any]:
-    rounds, shapes = min(plan.rounds, GROWTH_ROUNDS), growth_shapes()
-    update = counting(stage("Growth with T, B and H"), len(shapes) * rounds)
-    timings = [turns.time(shape, "train", rounds, plan.seconds, update) for _, shape in shapes]
-    entries = [entry(timing) | {"axis": axis} for (axis, _), timing in zip(shapes, timings, strict=True)]
+    plan, (axes, grown) = replace(plan, rounds=min(plan.rounds, GROWTH_ROUNDS)), zip(*growth_shapes(), strict=True)
+    timings = time_all(turns, grown, "train", plan, stage("Growth with T, B and H"))
+    entries = [entry(timing) | {"axis": axis} for axis, timing in zip(axes, timings, strict=True)]
     return {"entries": entries, "slopes": {axis: slopes(timings, axis) for axis in SIZES}}
 
 
 def growth_shapes() -> list[tuple[str, Shape]]:
     """T, B and H one at a time: the axis that grows, and the shape."""
-    return [(axis, BASE.with_(name=f"{axis}={n}", **{axis: n})) for axis, sizes in SIZES.items() for n in sizes]
+    return [(axis, replace(BASE, name=f"{axis}={n}", **{axis: n})) for axis, sizes in SIZES.items() for n in sizes]
 
 
 def slopes(timings: list[Timing], axis: str) -> dict[str, float]:
@@ -140,14 +136,13 @@ def slopes(timings: list[Timing], axis: str) -> dict[str, float]:
 def threads(present: Sequence[str], plan: Plan, stage: Stage) -> list[dict[str, Any]]:
     """Training steps on one thread and on two, of the sides whose thread count can be set."""
     counted = [name for name in present if name in (ENGINE, "torch", "numpy")]
-    update = counting(stage("One thread and two"), len(plan.shapes) * plan.rounds)
-    entries = []
     with Turns([Seat(name, n) for name in counted for n in (1, 2)]) as turns:
-        for shape in plan.shapes:
-            timing = turns.time(shape, "train", plan.rounds, plan.seconds, update)
-            both = {name: [timing.seconds.get(Seat(name, n).label) for n in (1, 2)] for name in counted}
-            speedups = {name: ratio(one, two)._asdict() for name, (one, two) in both.items() if one and two}
-            entries.append(entry(timing) | {"speedups": speedups})
+        timings = time_all(turns, plan.shapes, "train", plan, stage("One thread and two"))
+    entries = []
+    for timing in timings:
+        both = {name: [timing.seconds.get(Seat(name, n).label) for n in (1, 2)] for name in counted}
+        speedups = {name: ratio(one, two) for name, (one, two) in both.items() if one and two}
+        entries.append(entry(timing) | {"speedups": speedups})
     return entries
 
 
@@ -158,7 +153,7 @@ def peaks(present: Sequence[str], plan: Plan, stage: Stage) -> list[dict[str, An
     for shape in plan.shapes:
         mib = {}
         for name in trained:
-            mib[name] = memory.rise(name, shape)
+            mib[name] = new_process.rise(name, shape)
             update()
         entries.append({"shape": asdict(shape), "mib": mib})
     return entries
@@ -167,16 +162,16 @@ def peaks(present: Sequence[str], plan: Plan, stage: Stage) -> list[dict[str, An
 def entry(timing: Timing) -> dict[str, Any]:
     """One timing as JSON: every side's milliseconds, the engine's time as a share of each, and the machine's limits."""
     training = timing.what == "train"
-    flops = (arithmetic.training_flops if training else arithmetic.forward_flops)(timing.shape)
-    moved = (arithmetic.training_bytes if training else arithmetic.forward_bytes)(timing.shape)
+    flops = (task.training_flops if training else task.forward_flops)(timing.shape)
+    moved = (task.training_bytes if training else task.forward_bytes)(timing.shape)
     ours = next(seconds for label, seconds in timing.seconds.items() if label.startswith(ENGINE))
     sides: dict[str, Any] = {}
     for label, seconds in timing.seconds.items():
         if label not in LIMITS:
             sides[label] = {
-                "ms": spread([1e3 * s for s in seconds])._asdict(),
-                "engine_ratio": ratio(ours, seconds)._asdict(),
-                "gflops": spread([flops / s / 1e9 for s in seconds])._asdict(),
+                "ms": spread([1e3 * s for s in seconds]),
+                "engine_ratio": ratio(ours, seconds),
+                "gflops": spread([flops / s / 1e9 for s in seconds]),
                 "way": timing.ways[label],
                 "difference": timing.differences[label],
                 "ms_of_rounds": [1e3 * s for s in seconds],
@@ -186,19 +181,29 @@ def entry(timing: Timing) -> dict[str, Any]:
         row["fastest_keras"] = min(keras, key=timing.median)
     if LIMITS.keys() <= timing.seconds.keys():
         sgemm = [PRODUCT_FLOPS / s / 1e9 for s in timing.seconds["sgemm"]]
-        row["sgemm_gflops"] = spread(sgemm)._asdict()
-        row["copy_gb_s"] = spread([COPY_BYTES / s / 1e9 for s in timing.seconds["copy"]])._asdict()
-        row["share_of_sgemm"] = ratio([flops / s / 1e9 for s in ours], sgemm)._asdict()
+        row["sgemm_gflops"] = spread(sgemm)
+        row["copy_gb_s"] = spread([COPY_BYTES / s / 1e9 for s in timing.seconds["copy"]])
+        row["share_of_sgemm"] = ratio([flops / s / 1e9 for s in ours], sgemm)
     return row | {"failed": timing.failed, "restless": timing.restless}
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """The median, and where the lowest and the highest tenth begin."""
+    low, median, high = np.percentile(values, [10, 50, 90]).tolist()
+    return {"median": median, "low": low, "high": high}
+
+
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float]:
+    """The spread of ours / theirs, round by round: what slows a whole round falls out."""
+    return spread([a / b for a, b in zip(ours, theirs, strict=True)])
+
+
+def power(sizes: Sequence[float], times: Sequence[float]) -> float:
+    """p of times ∝ sizesᵖ: the slope of the straight line fitted in a log-log plot."""
+    return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
 
 
 def counting(update: Callable[[int, int], None], total: int) -> Callable[[], None]:
     """A function without arguments: each call tells `update` that one more is done."""
-    done = 0
-
-    def one_more() -> None:
-        nonlocal done
-        done += 1
-        update(done, total)
-
-    return one_more
+    done = count(1)
+    return lambda: update(next(done), total)

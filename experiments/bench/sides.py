@@ -6,7 +6,7 @@ by name; the fastest way counts.
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import packages_distributions, version
 from typing import Any, NamedTuple
@@ -42,10 +42,9 @@ class Entry:
 
     @property
     def version(self) -> str:
-        return (
-            ", ".join(f"{m} {version(distribution(m))}" for m in self.modules if m != "onnx")
-            or f"lstm-engine {version('lstm-engine')}"
-        )
+        brought_by = packages_distributions()  # tensorflow may come from tensorflow-cpu
+        peers = [f"{m} {version(brought_by[m][0])}" for m in self.modules if m != "onnx"]
+        return ", ".join(peers) or f"lstm-engine {version('lstm-engine')}"
 
 
 def _keras(title: str, backend: str, module: str, install: str) -> Entry:
@@ -61,20 +60,29 @@ SIDES = {
     "keras-tensorflow": _keras("TensorFlow", "tensorflow", "tensorflow", "pip install keras tensorflow-cpu"),
     "keras-torch": _keras("PyTorch", "torch", "torch", "pip install keras torch"),
     "onnxruntime": Entry(
-        "onnxruntime", "onnx_side:OnnxSide", ("onnxruntime", "onnx"), "pip install onnxruntime onnx", trains=False
+        "onnxruntime", "engine_side:OnnxSide", ("onnxruntime", "onnx"), "pip install onnxruntime onnx", trains=False
     ),
     "numpy": Entry("plain NumPy", "engine_side:EngineSide", options={"backend": "numpy"}),
 }
 LIMITS = {"sgemm": Entry("sgemm", "limits:Product"), "copy": Entry("copy", "limits:Copy")}
 
 
-def distribution(module: str) -> str:
-    """What was installed to bring a module: tensorflow may come from tensorflow-cpu."""
-    return packages_distributions()[module][0]
-
-
 def installed(entry: Entry) -> bool:
     return all(importlib.util.find_spec(module) is not None for module in entry.modules)
+
+
+def title(label: str) -> str:
+    """A seat's label in words: "keras-jax" is Keras, JAX; "torch, 2 threads" keeps its threads."""
+    side, *rest = label.split(", ")
+    return ", ".join([(SIDES | LIMITS)[side].title, *rest])
+
+
+def named(names: str, known: Collection[str], what: str) -> list[str]:
+    """Those of "a,b", or of "all", in the order of the known ones. ValueError for a name that is none of them."""
+    wanted = list(known) if names == "all" else [name.strip() for name in names.split(",")]
+    if unknown := [name for name in wanted if name not in known]:
+        raise ValueError(f"{what} is one of {', '.join(known)}, or all, got {', '.join(map(repr, unknown))}")
+    return [name for name in known if name in wanted]
 
 
 def choose(names: str) -> tuple[list[str], dict[str, str]]:
@@ -82,9 +90,6 @@ def choose(names: str) -> tuple[list[str], dict[str, str]]:
 
     names: "all", or some with commas between. ValueError for a name that is none.
     """
-    wanted = list(SIDES) if names == "all" else [name.strip() for name in names.split(",")]
-    if unknown := [name for name in wanted if name not in SIDES]:
-        raise ValueError(f"a peer is one of {', '.join(SIDES)}, got {', '.join(map(repr, unknown))}")
-    wanted = [ENGINE, *(name for name in SIDES if name in wanted and name != ENGINE)]
+    wanted = list(dict.fromkeys([ENGINE, *named(names, SIDES, "a peer")]))
     missing = {name: SIDES[name].install for name in wanted if not installed(SIDES[name])}
     return [name for name in wanted if name not in missing], missing

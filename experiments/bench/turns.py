@@ -11,15 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from experiments.bench.ratios import spread
-from experiments.bench.shapes import Shape
 from experiments.bench.sides import ENGINE, LIMITS, SIDES, Entry, Way
-from experiments.bench.task import Task
+from experiments.bench.task import Shape, Task
 
 CHECKED_STEPS = 3  # losses before training, and after one and two steps of Adam
 TOLERANCE = 1e-5  # relative: some hundred roundings of 6e-8, since a gate sums up to some 500 products
@@ -51,7 +48,7 @@ class Timing:
     restless: list[str] = field(default_factory=list)  # whose threads still ran at the next side's turn
 
     def median(self, label: str) -> float:
-        return spread(self.seconds[label]).median
+        return float(np.median(self.seconds[label]))
 
 
 class Turns:
@@ -67,9 +64,7 @@ class Turns:
     def __enter__(self) -> "Turns":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         for pool in self.pools.values():
             pool.shutdown(cancel_futures=True)
 
@@ -130,25 +125,10 @@ def _sit_down(seat: Seat) -> None:
     global _seat
     _seat = seat
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which ends this process
-    set_environment(entry_of(seat.side), seat.threads)
-    limit_threads(seat)
-
-
-def entry_of(side: str) -> Entry:
-    return (SIDES | LIMITS)[side]
-
-
-def set_environment(entry: Entry, threads: int | None) -> None:
-    """What libraries read once, when they are imported. The processor is compared: no library is to find another device."""
-    os.environ |= {"CUDA_VISIBLE_DEVICES": "", **entry.environment}
-    if threads is not None:
-        os.environ["NUMBA_NUM_THREADS"] = str(threads)
-
-
-def limit_threads(seat: Seat) -> None:
-    """The thread count of PyTorch and of NumPy's BLAS; Numba's came with the environment."""
+    set_environment(entry_of(seat.side))
     if seat.threads is None:
         return
+    os.environ["NUMBA_NUM_THREADS"] = str(seat.threads)
     if seat.side == "torch":
         import torch
 
@@ -157,6 +137,15 @@ def limit_threads(seat: Seat) -> None:
         from threadpoolctl import threadpool_limits
 
         threadpool_limits(seat.threads, user_api="blas")
+
+
+def entry_of(side: str) -> Entry:
+    return (SIDES | LIMITS)[side]
+
+
+def set_environment(entry: Entry) -> None:
+    """What libraries read once, when they are imported. The processor is compared: no library is to find another device."""
+    os.environ |= {"CUDA_VISIBLE_DEVICES": "", **entry.environment}
 
 
 def _prepare(shape: Shape, what: str) -> dict[str, list[Any]]:

@@ -87,12 +87,13 @@ def side_by_side(
     (`from_keras` ensures it) and have the same optimizer; dropout must be off, as its masks are drawn differently.
     tol: see TOLERANCE.
     """
+    import keras
+
     X, y = np.asarray(X), np.asarray(y)
     result = SideBySide(TOLERANCE[engine_model.dtype] if tol is None else tol)
     _check(engine_model, keras_model, X, steps, batch_size, result.tolerance)
-    order = np.arange(len(X))
     for batch in range(steps):
-        rows = np.take(order, np.arange(batch * batch_size, (batch + 1) * batch_size), mode="wrap")[: len(X)]
+        rows = np.arange(batch * batch_size, (batch + 1) * batch_size)[: len(X)] % len(X)
         predictions = engine_model.predict(X[rows], batch_size=len(rows), verbose=0)
         loss, gradients = engine_model.gradients(X[rows], y[rows])
         y_keras = y[rows].reshape(len(rows), -1) if predictions.shape[-1] == 1 else y[rows]
@@ -104,7 +105,8 @@ def side_by_side(
         pairs += [("prediction", predictions, keras_predictions), ("loss", np.array(loss), np.array(keras_loss))]
         pairs += [(f"gradient {n}", gradients[n], g) for n, g in zip(names, keras_gradients, strict=True)]
         engine_model.optimizer.apply(engine_model.weights, gradients)
-        keras_model.optimizer.apply(_tensors(keras_gradients), keras_model.trainable_variables)
+        tensors = [keras.ops.convert_to_tensor(g) for g in keras_gradients]
+        keras_model.optimizer.apply(tensors, keras_model.trainable_variables)
         theirs = keras_slots(keras_model, names)
         pairs += [
             (name.replace("/", " ", 1), slot, theirs[name]) for name, slot in engine_model.optimizer.slots.items()
@@ -113,12 +115,6 @@ def side_by_side(
         for quantity, ours, reference in pairs:
             _compare(result, batch, quantity, ours, np.asarray(reference))
     return result
-
-
-def _tensors(arrays: list[np.ndarray]) -> list[Any]:
-    import keras
-
-    return [keras.ops.convert_to_tensor(a) for a in arrays]
 
 
 def _weights(kind: str, engine_model: le.Sequential, keras_model: Any) -> list[tuple[str, np.ndarray, np.ndarray]]:

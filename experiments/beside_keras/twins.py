@@ -129,12 +129,13 @@ def _layer_from_keras(layer: Any) -> Any:
         inner = _layer_from_keras(layer.layer)
         inner.name = ""
         return le.TimeDistributed(inner, name=layer.name)
-    names = {"units": 1, "rate": 0.0}
-    defaults = type(layer)(**{name: value for name, value in names.items() if name in config}).get_config()
+    needed = {name: config[name] for name in ("units", "rate") if name in config}
+    defaults = type(layer)(**needed).get_config()
     options = {}
     for name, value in config.items():
         if name.endswith("activation"):
-            value = options[name] = _activation_name(getattr(layer, name))
+            function = getattr(layer, name)  # Keras's, or jax.numpy.tanh, which float64 takes
+            value = options[name] = getattr(function, "__name__", str(function))
             if value not in ACTIVATIONS:
                 raise ValueError(f"layer {layer.name} has {name}={value!r}; the engine has {', '.join(ACTIVATIONS)}")
         elif name in IGNORED or value is None:
@@ -162,11 +163,6 @@ def _penalty_from_keras(layer: Any, name: str, config: dict[str, Any]) -> Any:
     if config["class_name"] not in ("L1", "L2", "L1L2"):
         raise ValueError(f"layer {layer.name} has {name}={config['class_name']}; the engine has L1, L2, L1L2")
     return le.regularizers.L1L2(**values)
-
-
-def _activation_name(function: Any) -> str:
-    """A Keras activation's name; jax.numpy.tanh, which float64 takes, is tanh too."""
-    return getattr(function, "__name__", str(function))
 
 
 def _refuse_others(what: str, config: dict[str, Any], defaults: dict[str, Any], known: set[str]) -> None:
@@ -237,12 +233,10 @@ def loss_and_gradients(keras_model: Any, X: np.ndarray, y: np.ndarray) -> tuple[
     X, y = keras.ops.convert_to_tensor(X), keras.ops.convert_to_tensor(y)
     backend = keras.backend.backend()
     if backend == "jax":
-        (loss, p), gradients = _jax_gradients(keras_model)(
-            [v.value for v in keras_model.trainable_variables],
-            [v.value for v in keras_model.non_trainable_variables],
-            X,
-            y,
-        )
+        weights = [
+            [v.value for v in vs] for vs in (keras_model.trainable_variables, keras_model.non_trainable_variables)
+        ]
+        (loss, p), gradients = _jax_gradients(keras_model)(*weights, X, y)
     elif backend == "torch":
         keras_model.zero_grad()
         p = keras_model(X, training=False)

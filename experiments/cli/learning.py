@@ -23,11 +23,12 @@ from experiments.cli.shared import (
     Seed,
     Units,
     app,
+    chosen,
     out_console,
     print_frame,
     print_json,
     print_line,
-    print_scores,
+    refuse,
     stages,
 )
 
@@ -67,7 +68,19 @@ def demo(
     out_console.print(table)
     for reading, r in result["readings"].items():
         print_scores(f"{reading}: unseen test speakers", r["test"])
-    out_console.print(f"Report: {out / 'report.html'}", soft_wrap=True)
+    print_line(f"Report: {out / 'report.html'}")
+
+
+def print_scores(what: str, result: dict[str, Any]) -> None:
+    low, high = result["interval_95"]
+    people = ", speakers unknown" if result["speakers"] is None else f", speakers: {result['speakers']}"
+    baseline = result["pitch_baseline"]
+    print_line(
+        f"{what} ({result['clips']} clips{people}): accuracy {result['accuracy']:.3f}, balanced accuracy "
+        f"{result['balanced_accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}); "
+        f"male {result['male_right']} of {result['male']} right, female {result['female_right']} of {result['female']}; "
+        f"pitch threshold alone ({baseline['threshold_hz']:.0f} Hz): {baseline['balanced_accuracy']:.3f}"
+    )
 
 
 @app.command(
@@ -120,18 +133,17 @@ def train(
     settings = {"reading": reading, "scale": scale, "units": units, "epochs": epochs}
     settings |= {"batch_size": batch_size, "learning_rate": learning_rate, "target": target, "compare": compare}
     settings |= {"watch": watch, "keep_epochs": keep_epochs}
-    chosen = {k: v for k, v in settings.items() if context.get_parameter_source(k).name == "COMMANDLINE"}
+    changed = {name: settings[name] for name in settings if name in chosen(context)}
     foreign = {"voices": ("target", "compare"), "digits": ("reading", "scale", "watch", "keep_epochs")}
     if task not in foreign:
         raise ValueError(f"--task must be voices or digits, got {task!r}")
-    if refused := [f"--{name.replace('_', '-')}" for name in foreign[task] if name in chosen]:
-        raise ValueError(f"{' and '.join(refused)} does nothing with --task {task}: leave it out")
+    refuse(changed, foreign[task], f"does nothing with --task {task}: leave it out")
     if task == "digits":
-        return _train_digits(data, out, {"target": target} | chosen, seed, force, as_json)
+        return _train_digits(data, out, {"target": target} | changed, seed, force, as_json)
     if voice_training.fits(data):
-        return _train_frames(data, out, chosen, seed, force, as_json)
-    if refused := [f"--{name.replace('_', '-')}" for name in ("watch", "keep_epochs") if name in chosen]:
-        raise ValueError(f"{' and '.join(refused)} needs frames, as features --recipe frames writes them, not tables")
+        refuse(changed, ("reading", "scale"), f"works on tables, and {data} holds frames: leave it out")
+        return _train_frames(data, out, changed, seed, force, as_json)
+    refuse(changed, ("watch", "keep_epochs"), "needs frames, as features --recipe frames writes them, not tables")
     from experiments.tutorial.training import train_on_tables
 
     verbose = int(out_console.is_terminal and not as_json)
@@ -139,23 +151,21 @@ def train(
     if as_json:
         return print_json(result)
     print_scores("held-out speakers", result)
-    out_console.print(f"Model: {out / 'model.safetensors'}\nReport: {out / 'report.html'}", soft_wrap=True)
+    print_line(f"Model: {out / 'model.safetensors'}\nReport: {out / 'report.html'}")
 
 
 def _train_frames(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
     """train on frames: a bidirectional LSTM, its baselines beside it."""
     from experiments.voices.training import train as run
 
-    if refused := [f"--{name}" for name in ("reading", "scale") if name in settings]:
-        raise ValueError(f"{' and '.join(refused)} works on tables, and {data} holds frames: leave it out")
     with stages() as stage:
         result = run(data, out, seed, force, stage("Training"), **settings)
     if as_json:
         return print_json(result)
     _show_evaluation(result, [])
-    out_console.print(f"Model: {out / 'model.safetensors'}\nReport: {out / 'report.html'}", soft_wrap=True)
+    print_line(f"Model: {out / 'model.safetensors'}\nReport: {out / 'report.html'}")
     if settings.get("watch"):
-        out_console.print(f"Gates, epoch by epoch: {out / 'gates.html'}", soft_wrap=True)
+        print_line(f"Gates, epoch by epoch: {out / 'gates.html'}")
 
 
 def _show_evaluation(result: dict[str, Any], notes: list[str]) -> None:
@@ -164,15 +174,10 @@ def _show_evaluation(result: dict[str, Any], notes: list[str]) -> None:
 
     for title, frame in page.tables(result).items():
         print_frame(title, frame)
-    lines = [
-        *page.error_lines(result),
-        *notes,
-        *page.caution(result),
-        page.abstention_words(result),
-        page.sentence(result),
-    ]
-    for line in lines:
+    for line in [*page.error_lines(result), *notes, *page.caution(result)]:
         print_line(line)
+    print_line(page.abstention_words(result))
+    print_line(page.sentence(result))
 
 
 def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
@@ -185,7 +190,7 @@ def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, fo
     if as_json:
         return print_json(result)
     for one in result.values() if settings["target"] == "both" else [result]:
-        out_console.print(f"{digits_sentence(one)}\nReport: {Path(one['run']) / 'report.html'}", soft_wrap=True)
+        print_line(f"{digits_sentence(one)}\nReport: {Path(one['run']) / 'report.html'}")
 
 
 @app.command(
@@ -242,9 +247,8 @@ def evaluate(
 
         if voices.fits(data):
             raise ValueError(f"{data} holds frames, not tables: evaluate --corpus {data}")
-        chosen = {k for k in context.params if context.get_parameter_source(k).name == "COMMANDLINE"}
-        if foreign := chosen & {"kind", "speakers_of", "allow_known", "out", "jobs", "force"}:
-            raise ValueError(f"--{min(foreign).replace('_', '-')} goes with --corpus, not with a folder of tables")
+        foreign = ("kind", "speakers_of", "allow_known", "out", "jobs", "force")
+        refuse(chosen(context), foreign, "goes with --corpus, not with a folder of tables")
         if model is None:
             raise ValueError("name the model that train wrote with --model: the shipped one reads frames, not tables")
         from experiments.tutorial.training import evaluate as run
@@ -265,7 +269,7 @@ def evaluate(
         print_json(result)
     else:
         _show_evaluation(result, result["notes"])
-        out_console.print(f"Report: {out / 'report.html'}", soft_wrap=True)
+        print_line(f"Report: {out / 'report.html'}")
     raise typer.Exit(1 if failed else 0)
 
 
@@ -316,35 +320,28 @@ def compare(
     comparisons = []
     with stages() as stage:
         for k in range(seed, seed + seeds):
-            title = f"Training, seed {k}"
-            comparison, model = run_epochs(
-                task, epochs, units, batch_size, learning_rate, dtype, k, control, stage(title)
-            )
+            progress = stage(f"Training, seed {k}")
+            comparison, model = run_epochs(task, epochs, units, batch_size, learning_rate, dtype, k, control, progress)
             comparisons.append(comparison)
             if k == seed and not control:
                 model.save(run.folder / "model.safetensors", metadata(task, recipe, synthetic, seed))
     page = comparison_report.write_comparison(run, task, comparisons, synthetic, "lstm-engine compare")
     run.write_config("compare", **settings, epochs=epochs, seeds=seeds, control=control)
+    closeness = comparison_report.closeness(comparisons)
     if as_json:
-        return print_json(
-            {"comparisons": [c.as_json() for c in comparisons], "closeness": comparison_report.closeness(comparisons)}
-        )
+        return print_json({"comparisons": [c.as_json() for c in comparisons], "closeness": closeness})
     if seeds == 1:
         table = comparison_report.readable(comparisons[0].table)
         apart = [c for c in table if "seconds" in c or "difference" in c or c == "agreement"]
         print_frame("Every epoch", table.drop(columns=apart))
         print_frame("Differences after every epoch, and its seconds", table[apart])
-    print_frame(
-        "At the end" + (", mean and range over the seeds" if seeds > 1 else ""),
-        comparison_report.summary(task, comparisons),
-    )
-    for part, c in comparison_report.closeness(comparisons).items():
+    title = "At the end" if seeds == 1 else "At the end, mean and range over the seeds"
+    print_frame(title, comparison_report.summary(task, comparisons))
+    for part, c in closeness.items():
         gap, agreement = c["largest_accuracy_gap_points"], c["smallest_agreement"]
-        words = part.replace("_", "-")
-        out_console.print(
-            f"{words} clips: accuracies at most {gap:.2f} points apart, at least {agreement:.1%} same answers"
-        )
-    out_console.print(f"Report: {page}", soft_wrap=True)
+        words = f"accuracies at most {gap:.2f} points apart, at least {agreement:.1%} same answers"
+        out_console.print(f"{part.replace('_', '-')} clips: {words}")
+    print_line(f"Report: {page}")
 
 
 def _compare_steps(run: Any, task: Any, settings: dict[str, Any], steps: int, tol: float | None, as_json: bool) -> None:
@@ -367,5 +364,5 @@ def _compare_steps(run: Any, task: Any, settings: dict[str, Any], steps: int, to
         kinds = result.table.T.groupby(lambda name: name.split()[0], sort=False).max().T
         print_frame("Largest relative difference after each batch", kinds, "{:.1e}")
         out_console.print(str(result))
-        out_console.print(f"Every quantity of every batch: {run.folder / 'steps.csv'}", soft_wrap=True)
+        print_line(f"Every quantity of every batch: {run.folder / 'steps.csv'}")
     raise typer.Exit(0 if result.ok else 1)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from experiments.cli.shared import AsJson, Force, app, out_console, print_frame, print_json, print_line, stages
+from experiments.cli.shared import AsJson, Force, app, chosen, out_console, print_frame, print_json, print_line, stages
 
 
 @app.command(
@@ -49,9 +49,10 @@ def gradcheck(
 ) -> None:
     """Proves the gradients of a model with the complex step through the readable NumPy path. Exit 1 when one is wrong."""
     from experiments.laboratory import command
+    from experiments.reports.run import Run
 
-    chosen = {k for k in context.params if context.get_parameter_source(k).name == "COMMANDLINE"}
-    if (everything or mutants) and (foreign := chosen - {"everything", "mutants", "as_json", "out", "force"}):
+    foreign = chosen(context) - {"everything", "mutants", "as_json", "out", "force"}
+    if (everything or mutants) and foreign:
         names = " and ".join(sorted(f"--{name}" for name in foreign))
         raise ValueError(
             f"{names} {'belongs' if len(foreign) == 1 else 'belong'} to the check of one model: leave out --all and --mutants"
@@ -66,13 +67,14 @@ def gradcheck(
         "dropout": dropout,
         "seed": seed,
     }
+    run = None if out is None else Run(out, force)
     with stages() as stage:
         if everything:
-            result = command.check_everything(stage("Every cell with every option"), out, force)
+            result = command.check_everything(stage("Every cell with every option"), run)
         elif mutants:
-            result = command.check_the_check(stage("Planting bugs"), out, force)
+            result = command.check_the_check(stage("Planting bugs"), run)
         else:
-            result = command.check_model(model, dtype, options, stage("Checking"), out, force)
+            result = command.check_model(model, dtype, options, stage("Checking"), run)
     if as_json:
         print_json(result.as_json)
     else:
@@ -109,12 +111,14 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """The engine's speed and memory beside PyTorch, Keras, onnxruntime and plain NumPy, in turns on this machine."""
-    from experiments.bench import page, sides, tables
+    from experiments.bench import page, sides, task
     from experiments.bench import run as benchmark
-    from experiments.bench import shapes as grid
     from experiments.reports.run import Run
 
-    changed = {"parts": what and benchmark.parse_parts(what), "shapes": shapes and grid.parse(shapes)}
+    changed = {
+        "parts": what and sides.named(what, benchmark.PARTS, "--what"),
+        "shapes": shapes and task.parse_shapes(shapes),
+    }
     changed = {k: v for k, v in (changed | {"peers": peers, "rounds": rounds}).items() if v is not None}
     plan = replace(benchmark.QUICK if quick else benchmark.FULL, **changed)
     sides.choose(plan.peers)  # refuses an unknown name before anything is written
@@ -128,6 +132,6 @@ def bench(
     for section in page.sections(result):
         for title, frame in section.tables.items():
             print_frame(f"{section.heading}: {title}", frame)
-    for line in [*tables.agreement(result), *(f"note: {note}" for note in tables.notes(result))]:
+    for line in [*page.agreement(result), *(f"note: {note}" for note in page.notes(result))]:
         print_line(line)
     out_console.print(f"{page.bench_sentence(result)}\nReport: {written}", soft_wrap=True)

@@ -1,6 +1,6 @@
 """What the commands share: the application, options of one meaning, progress bars, and how results are shown."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -55,6 +55,17 @@ studies = _App(
 )
 app.add_typer(studies, name="study", rich_help_panel="Training")
 out_console, err_console = Console(highlight=False), Console(stderr=True, highlight=False)
+
+
+def chosen(context: typer.Context) -> set[str]:
+    """The parameters that stand on the command line, as opposed to their defaults."""
+    return {name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"}
+
+
+def refuse(chosen: Collection[str], names: Iterable[str], why: str) -> None:
+    """ValueError that names the chosen options among `names`."""
+    if refused := [f"--{name.replace('_', '-')}" for name in names if name in chosen]:
+        raise ValueError(f"{' and '.join(refused)} {why}")
 
 
 def workers(jobs: int) -> int:
@@ -114,19 +125,6 @@ def stages(*columns: ProgressColumn) -> Iterator[Callable[[str], Callable[..., N
             return lambda done, total, sound_s=0.0: bars.update(bar, completed=done, total=total, sound_s=sound_s)
 
         yield stage
-
-
-def print_scores(what: str, result: dict[str, Any]) -> None:
-    low, high = result["interval_95"]
-    people = ", speakers unknown" if result["speakers"] is None else f", speakers: {result['speakers']}"
-    baseline = result["pitch_baseline"]
-    out_console.print(
-        f"{what} ({result['clips']} clips{people}): accuracy {result['accuracy']:.3f}, balanced accuracy "
-        f"{result['balanced_accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}); "
-        f"male {result['male_right']} of {result['male']} right, female {result['female_right']} of {result['female']}; "
-        f"pitch threshold alone ({baseline['threshold_hz']:.0f} Hz): {baseline['balanced_accuracy']:.3f}",
-        soft_wrap=True,
-    )
 
 
 def print_frame(title: str, frame: Any, form: str = "") -> None:

@@ -199,9 +199,9 @@ COMMON_CHECKS = [
 ]
 
 
-def by_recipe(recipe: CommonCheck, mutant: Mutant, options: Collection[str] = FOR_DIFFERENCES) -> str:
+def by_recipe(recipe: CommonCheck, mutant: Mutant) -> str:
     """The case on which the check catches the mutant, or ""."""
-    for cell, option in cases_for(mutant, options):
+    for cell, option in cases_for(mutant, FOR_DIFFERENCES):
         numbers = numeric(recipe, cell, option)
         with made(mutant):
             try:
@@ -250,31 +250,32 @@ class Single(Subject):
 
 def by_torch(mutant: Mutant, options: Collection[str] = FOR_DIFFERENCES) -> str:
     """torch.autograd.gradcheck itself, with its defaults: the case on which it raises, or ""."""
-    import torch
-
     all_steps = COMMON_CHECKS[-1]  # sees all steps of a case, with the weights as they are
     for cell, option in cases_for(mutant, options):
         with made(mutant):
             try:
-                subject = recipe_subject(all_steps, cell, option)
-                point, names = subject.point(), list(subject.analytic())
-
-                class Loss(torch.autograd.Function):
-                    @staticmethod
-                    def forward(
-                        ctx: Any, *arrays: Any, subject: Any = subject, point: Any = point, names: Any = names
-                    ) -> Any:
-                        moved = {name: a.detach().numpy() for name, a in zip(names, arrays, strict=True)}
-                        return torch.tensor(float(subject.loss(point | moved)), dtype=torch.float64)
-
-                    @staticmethod
-                    def backward(ctx: Any, dloss: Any, subject: Any = subject, names: Any = names) -> Any:
-                        return tuple(dloss * torch.from_numpy(subject.analytic()[name]) for name in names)
-
-                torch.autograd.gradcheck(Loss.apply, [torch.from_numpy(point[n]).requires_grad_() for n in names])
+                torch_gradcheck(recipe_subject(all_steps, cell, option))
             except Exception as error:
                 return f"{cell}, {option}: {type(error).__name__}"
     return ""
+
+
+def torch_gradcheck(subject: Subject) -> None:
+    import torch
+
+    point, names = subject.point(), list(subject.analytic())
+
+    class Loss(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, *arrays: Any) -> Any:
+            moved = {name: a.detach().numpy() for name, a in zip(names, arrays, strict=True)}
+            return torch.tensor(float(subject.loss(point | moved)), dtype=torch.float64)
+
+        @staticmethod
+        def backward(ctx: Any, dloss: Any) -> Any:
+            return tuple(dloss * torch.from_numpy(subject.analytic()[name]) for name in names)
+
+    torch.autograd.gradcheck(Loss.apply, [torch.from_numpy(point[n]).requires_grad_() for n in names])
 
 
 def on_one_network(mutant: Mutant) -> str:

@@ -30,9 +30,10 @@ def write_check(run: Run, report: Report, curve: Curve, title: str) -> Path:
     failed = {row.parameter for row in report.rows if row.verdict == FAILED}
     pictures = {parameter: inline(fig, worst(report, parameter)) for parameter, fig in maps.items()}
     folded = [page.folded(finding(report, p), picture) for p, picture in pictures.items() if p not in failed]
+    departure = "<br>".join(map(escape, str(report.departure).splitlines()))  # where it is wrong, and what to look at
     parts = [
         page.paragraph(report.verdict(), "lead"),
-        *departure(report),
+        *([f'<p class="note">{departure}</p>'] if report.departure else []),
         *[page.paragraph(note, "note") for note in report.notes],
         *[picture for parameter, picture in pictures.items() if parameter in failed],
         page.heading("Every parameter and gate"),
@@ -53,13 +54,6 @@ def write_check(run: Run, report: Report, curve: Curve, title: str) -> Path:
         *folded,
     ]  # fmt: skip
     return run.write("report.html", page.page(f"Gradient check: {title}", parts, footer("lstm-engine gradcheck")))
-
-
-def departure(report: Report) -> list[str]:
-    """Where the backward pass is wrong, and what to look at, a line each."""
-    if report.departure is None:
-        return []
-    return [f'<p class="note">{"<br>".join(map(escape, str(report.departure).splitlines()))}</p>']
 
 
 def worst(report: Report, parameter: str) -> str:

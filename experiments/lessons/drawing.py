@@ -21,13 +21,11 @@ def lines(
         y = np.asarray(y)
         style = {"color": COLOURS[n % len(COLOURS)], "dash": DASHES[n % len(DASHES)]}
         figure.add_scatter(x=np.arange(len(y)) if x is None else x, y=y, name=name, mode="lines", line=style)
-    figure.update_xaxes(title=x_title)
-    figure.update_yaxes(title=y_title)
     if log:
         values = np.concatenate([np.ravel(y) for y in curves.values()])
         narrow = np.ptp(np.log10(values[values > 0])) < 2 if (values > 0).any() else False
         figure.update_yaxes(type="log", exponentformat="power", dtick="D2" if narrow else None)  # 1 2 5 10 20 50
-    return _styled(figure, title, height)
+    return _styled(figure, title, x_title, y_title, height)
 
 
 def heat(values: Any, title: str = "", x_title: str = "step", y_title: str = "unit", height: int = 320) -> go.Figure:
@@ -37,9 +35,7 @@ def heat(values: Any, title: str = "", x_title: str = "step", y_title: str = "un
     signed = bool((values < 0).any())
     scale = {"colorscale": "RdBu_r", "zmin": -most} if signed else {"colorscale": "Blues", "zmin": 0}
     figure = go.Figure(go.Heatmap(z=values, zmax=most, **scale))
-    figure.update_xaxes(title=x_title)
-    figure.update_yaxes(title=y_title)
-    return _styled(figure, title, height)
+    return _styled(figure, title, x_title, y_title, height)
 
 
 def unrolled(x: Any, h: Any, w: float, u: float, steps: int = 6) -> str:
@@ -93,7 +89,9 @@ def printed(report: object) -> str:
     return sideways(f'<pre class="text-xs">{escape(str(report))}</pre>')
 
 
-def _styled(figure: go.Figure, title: str, height: int) -> go.Figure:
+def _styled(figure: go.Figure, title: str, x_title: str, y_title: str, height: int) -> go.Figure:
+    figure.update_xaxes(title=x_title)
+    figure.update_yaxes(title=y_title)
     return figure.update_layout(
         title=title, height=height, template="plotly_white", margin={"l": 60, "r": 20, "t": 50 if title else 20, "b": 80},
         legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},  # below the x axis at any height

@@ -1,16 +1,15 @@
 """`lstm-engine bench` from end to end on a tiny shape, and what becomes of a side that computes something else."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from experiments.bench import engine_side, page, pictures, run, tables
-from experiments.bench.arithmetic import training_flops
+from experiments.bench import engine_side, page, pictures, run
 from experiments.bench.limits import COPY_BYTES, PRODUCT_FLOPS
-from experiments.bench.shapes import Shape
 from experiments.bench.sides import Way
-from experiments.bench.task import Task
+from experiments.bench.task import Shape, Task, training_flops
 from experiments.bench.turns import TOLERANCE, Seat, Timing, Turns, difference
 from experiments.reports.run import Run
 
@@ -37,7 +36,7 @@ def recorded(what, shape):
 def result():
     """Training and inference at a tiny shape: recorded numbers, as `run.bench` returns them."""
     machine = run.machine(["engine", "numpy"]) | {"sides": dict.fromkeys(("engine", "torch", "numpy"), "1.0")}
-    inferred = [recorded("infer", TINY.with_(B=B)) for B in run.INFERENCE_BATCHES]
+    inferred = [recorded("infer", replace(TINY, B=B)) for B in run.INFERENCE_BATCHES]
     return {
         "machine": machine, "missing": {}, "rounds": 2, "burst_seconds": 0.01,
         "train": [recorded("train", TINY)], "inference": inferred,
@@ -104,12 +103,12 @@ def test_the_command_writes_and_shows_it(result, lstm_engine, tmp_path, monkeypa
 def test_missing_and_failed_sides_are_told(result):
     told = result | {"missing": {"keras-tensorflow": "pip install keras tensorflow-cpu"}}
     broken = result["train"][0] | {"failed": {"torch": "computes something else: 1.0e-02"}, "restless": ["numpy"]}
-    notes = tables.notes(told | {"train": [broken]})
+    notes = page.notes(told | {"train": [broken]})
     assert "Keras, TensorFlow is missing: pip install keras tensorflow-cpu" in notes
     assert "PyTorch at tiny (5, 2, 4, 3): computes something else: 1.0e-02" in notes
     assert "plain NumPy at tiny (5, 2, 4, 3): its threads still ran during the next side's turn" in notes
     without = {name: side for name, side in broken["sides"].items() if name != "torch"}
-    assert tables.ratios([broken | {"sides": without}])["PyTorch"].item() == "failed"
+    assert page.ratios([broken | {"sides": without}])["PyTorch"].item() == "failed"
 
 
 def test_unknown_parts_are_refused(lstm_engine, tmp_path):

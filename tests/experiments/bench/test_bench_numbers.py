@@ -1,13 +1,15 @@
 """The benchmark's own arithmetic: what a step computes and moves, ratios of rounds, slopes, shapes and who takes part."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from experiments.bench import arithmetic, limits, memory, shapes, sides, starting, turns
+from experiments.bench import limits, new_process, sides, task, turns
 from experiments.bench.engine_side import EngineSide
-from experiments.bench.ratios import power, ratio, spread
-from experiments.bench.shapes import GRID, Shape
+from experiments.bench.run import power, ratio, spread
 from experiments.bench.sides import Way
+from experiments.bench.task import GRID, Shape
 from experiments.bench.turns import difference
 from lstm_engine.cells.lstm import lstm_backward, lstm_forward
 
@@ -43,50 +45,49 @@ def test_counted_flops_are_those_of_the_readable_pair(sizes, monkeypatch):
     arrays = [(T, B, D), (D, 4 * H), (H, 4 * H), (4 * H,), (B, H), (B, H)]
     tape = lstm_forward(*(rng.standard_normal(shape).view(Counting) for shape in arrays))
     forward = 2 * (sum(products) + B * H)
-    assert arithmetic.forward_flops(Shape("", *sizes)) == forward
+    assert task.forward_flops(Shape("", *sizes)) == forward
     products.clear()
     lstm_backward(tape, dh_T=np.ones((B, H)))
     backward = 2 * (sum(products) - T * B * 4 * H * D + 2 * B * H)
-    assert arithmetic.training_flops(Shape("", *sizes)) == forward + backward
+    assert task.training_flops(Shape("", *sizes)) == forward + backward
 
 
 def test_the_tutorials_step_is_counted_as_by_hand():
     """T=112, D=1, H=64, B=32: 112 x 32 rows of 65 x 256 forward, of 64 x 256 and 65 x 256 backward; Dense 32 x 64 thrice."""
     by_hand = 2 * (112 * 32 * 256 * (65 + 64 + 65) + 3 * 32 * 64)
-    assert arithmetic.training_flops(GRID["tutorial"]) == by_hand == 356_003_840
+    assert task.training_flops(GRID["tutorial"]) == by_hand == 356_003_840
 
 
 def test_two_directions_compute_twice():
     one, two = Shape("", 9, 3, 8, 4), Shape("", 9, 3, 8, 4, bidirectional=True)
-    assert arithmetic.training_flops(two) == 2 * arithmetic.training_flops(one)
-    assert arithmetic.forward_flops(two) == 2 * arithmetic.forward_flops(one)
+    assert task.training_flops(two) == 2 * task.training_flops(one)
+    assert task.forward_flops(two) == 2 * task.forward_flops(one)
 
 
 def test_bytes_of_the_smallest_step_are_counted_as_by_hand():
     """T = D = H = B = 1: W 4, U 4, b 4, Dense 1 + 1 weights; x, gates, c, tanh(c), h, δz: 1, 4, 1, 1, 1, 4 numbers."""
     shape = Shape("", 1, 1, 1, 1)
-    assert arithmetic.parameters(shape) == 14
-    assert arithmetic.forward_bytes(shape) == 4 * (1 + 14)
-    assert arithmetic.training_bytes(shape) == 4 * (2 * (1 + 4 + 1 + 1 + 1 + 4) + 10 * 14)
+    assert task.parameters(shape) == 14
+    assert task.forward_bytes(shape) == 4 * (1 + 14)
+    assert task.training_bytes(shape) == 4 * (2 * (1 + 4 + 1 + 1 + 1 + 4) + 10 * 14)
 
 
 @pytest.mark.parametrize("name", ["tutorial", "digits"])
 def test_parameters_are_those_of_the_model(name):
-    from experiments.bench.task import Task
-
-    assert arithmetic.parameters(GRID[name]) == Task.of(GRID[name].with_(B=1)).model().count_params()
+    assert task.parameters(GRID[name]) == task.Task.of(replace(GRID[name], B=1)).model().count_params()
 
 
 def test_a_ratio_is_taken_round_by_round():
     """Rounds of 1/4, 9/3 and 4/8; the ratio of the medians would be 4/4."""
-    assert ratio([1.0, 9.0, 4.0], [4.0, 3.0, 8.0]).median == 0.5
-    assert ratio([1.0, 10.0, 2.0], [2.0, 20.0, 4.0]) == (0.5, 0.5, 0.5)  # a slow round slows both sides
-    with pytest.raises(ValueError, match="got 1 and 2"):
+    assert ratio([1.0, 9.0, 4.0], [4.0, 3.0, 8.0])["median"] == 0.5
+    slow_round = ratio([1.0, 10.0, 2.0], [2.0, 20.0, 4.0])  # slows both sides
+    assert slow_round == {"median": 0.5, "low": 0.5, "high": 0.5}
+    with pytest.raises(ValueError, match="longer"):
         ratio([1.0], [1.0, 2.0])
 
 
 def test_a_spread_holds_the_middle_four_fifths():
-    assert spread(range(11)) == (5, 1, 9)
+    assert spread(range(11)) == {"median": 5, "low": 1, "high": 9}
 
 
 def test_the_slope_is_the_power():
@@ -95,14 +96,14 @@ def test_the_slope_is_the_power():
 
 
 def test_shapes_come_by_name_and_by_sizes():
-    assert shapes.parse("tutorial, 50x3x32x16") == [GRID["tutorial"], Shape("50x3x32x16", 50, 3, 32, 16)]
-    assert shapes.parse("all") == list(GRID.values())
+    assert task.parse_shapes("tutorial, 50x3x32x16") == [GRID["tutorial"], Shape("50x3x32x16", 50, 3, 32, 16)]
+    assert task.parse_shapes("all") == list(GRID.values())
 
 
 @pytest.mark.parametrize("wrong", ["tutoral", "50x3x32", "50x3x0x16", "axbxcxd", ""])
 def test_other_shapes_are_refused_with_the_names(wrong):
     with pytest.raises(ValueError, match=r"one of tutorial, structured, .* or TxDxHxB"):
-        shapes.parse(wrong)
+        task.parse_shapes(wrong)
 
 
 def test_missing_peers_are_named_with_their_remedy(monkeypatch):
@@ -158,8 +159,7 @@ def test_a_side_hands_over_when_its_threads_sleep(spins_until, asleep, waited, m
 
 
 def test_the_limits_do_the_work_that_is_counted():
-    task = None  # they take none
-    product, copy = limits.Product(task), limits.Copy(task)
+    product, copy = limits.Product(None), limits.Copy(None)  # they take no task
     (C,) = (way.call() for way in product.train().values())
     np.testing.assert_allclose(C, product.A @ product.B, rtol=1e-3, atol=1e-3)  # float32 sums of 1,024
     assert 2 * C.size * product.A.shape[1] == limits.PRODUCT_FLOPS
@@ -174,19 +174,19 @@ def test_the_limits_do_the_work_that_is_counted():
 def process(tmp_path, monkeypatch):
     """A process's folder in /proc, as Linux has it."""
     (tmp_path / "status").write_text("Name:\tpython\nVmHWM:\t  204800 kB\nVmRSS:\t  102400 kB\nThreads:\t3\n")
-    monkeypatch.setattr(memory, "PROC", tmp_path)
+    monkeypatch.setattr(new_process, "PROC", tmp_path)
     return tmp_path
 
 
 def test_memory_is_read_as_the_kernel_records_it(process):
-    assert memory.settled_kib() == 102_400
+    assert new_process.settled_kib() == 102_400
     assert (process / "clear_refs").read_text() == "5"  # the record of the peak begins anew
-    assert memory.peak_kib() == 204_800
+    assert new_process.peak_kib() == 204_800
 
 
 def test_where_the_kernel_keeps_no_record_there_is_no_figure(process, monkeypatch):
-    monkeypatch.setattr(memory, "PROC", process / "elsewhere")
-    assert memory.settled_kib() is None
+    monkeypatch.setattr(new_process, "PROC", process / "elsewhere")
+    assert new_process.settled_kib() is None
 
 
 def test_training_steps_come_between_the_settled_process_and_its_peak(monkeypatch):
@@ -198,21 +198,21 @@ def test_training_steps_come_between_the_settled_process_and_its_peak(monkeypatc
         "train",
         lambda self: {n: w._replace(check=lambda: calls.append("step")) for n, w in step(self).items()},
     )
-    monkeypatch.setattr(memory, "settled_kib", lambda: calls.append("settled") or 1024)
-    monkeypatch.setattr(memory, "peak_kib", lambda: calls.append("peak") or 8 * 1024)
-    monkeypatch.setattr(memory, "set_environment", lambda entry, threads: None)
-    assert memory._rise("numpy", Shape("", 3, 2, 4, 2)) == 7
-    assert calls == ["step", "settled", *["step"] * memory.STEPS, "peak"]
+    monkeypatch.setattr(new_process, "settled_kib", lambda: calls.append("settled") or 1024)
+    monkeypatch.setattr(new_process, "peak_kib", lambda: calls.append("peak") or 8 * 1024)
+    monkeypatch.setattr(new_process, "set_environment", lambda entry: None)
+    assert new_process._rise("numpy", Shape("", 3, 2, 4, 2)) == 7
+    assert calls == ["step", "settled", *["step"] * new_process.STEPS, "peak"]
 
 
 def test_a_first_step_that_fails_says_why(tmp_path, monkeypatch):
-    monkeypatch.setitem(starting.LIBRARIES, "torch", "nonsense")
+    monkeypatch.setitem(new_process.LIBRARIES, "torch", "nonsense")
     with pytest.raises(RuntimeError, match="the first step of torch failed: KeyError: 'nonsense'"):
-        starting.first_step("torch", GRID["tutorial"], str(tmp_path))
+        new_process.first_step("torch", GRID["tutorial"], str(tmp_path))
 
 
 @pytest.mark.slow
 def test_the_first_step_of_the_engine_has_its_parts(tmp_path, monkeypatch):
-    took = starting.first_step("engine", Shape("", 3, 1, 2, 2), "")
+    took = new_process.first_step("engine", Shape("", 3, 1, 2, 2), "")
     assert set(took) == {"total", "import", "first_step", "later_step"}
     assert took["total"] >= took["import"] + took["first_step"] > 0

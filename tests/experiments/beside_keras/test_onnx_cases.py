@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.beside_keras import conformance
-from experiments.beside_keras.conformance import ONNX_CASES
+from tests import conformance
+from tests.conformance import ONNX_CASES
 
 pytest.importorskip("onnx")
 
@@ -27,9 +27,7 @@ def test_node_case_of_onnx_holds(cases, case, backend):
 
 def test_every_node_case_is_known(cases):
     new = [f"{operator}: {name}" for operator, name in cases if name not in ONNX_CASES[operator]]
-    assert not new, (
-        f"this onnx brings cases that experiments/beside_keras/conformance.py has no line for: {', '.join(new)}"
-    )
+    assert not new, f"this onnx brings cases that tests/conformance.py has no line for: {', '.join(new)}"
 
 
 def test_gates_in_another_order_fail_a_case(cases, monkeypatch):

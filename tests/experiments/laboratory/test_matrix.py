@@ -70,7 +70,7 @@ def test_a_long_lstm_is_proved_to_1e13():
 
 def test_all_prints_one_page(lstm_engine, monkeypatch, precision):
     monkeypatch.setattr(matrix, "OPTIONS", {"every step": OPTIONS["every step"]})
-    monkeypatch.setattr("experiments.laboratory.shown.OPTIONS", matrix.OPTIONS)
+    monkeypatch.setattr("experiments.laboratory.command.OPTIONS", matrix.OPTIONS)
     monkeypatch.setattr(matrix, "precision", lambda: precision)
     shown = lstm_engine("gradcheck", "--all")
     assert shown.code == 0

@@ -1,13 +1,12 @@
 """Test cases of Keras and ONNX for recurrent layers, run against the engine's layers.
 
-`python -m experiments.beside_keras.conformance` writes docs/conformance.md.
+`python -m tests.conformance` writes docs/conformance.md.
 
 The cases come from the installed packages: the Keras wheel contains the tests of its layers, the onnx package those of its
 operators, with the expected numbers. This file holds their names, and the reason where a case does not apply to this engine.
 A case that is in neither list is reported, so that no case of a new version is missed.
 """
 
-import argparse
 import importlib
 import importlib.util
 import sys
@@ -25,7 +24,7 @@ from experiments.beside_keras.twins import import_keras
 from lstm_engine.interchange import from_onnx_tensors
 from lstm_engine.layers import Layer
 
-PAGE = Path("docs/conformance.md")  # of a checkout
+PAGE = Path(__file__).parents[1] / "docs" / "conformance.md"
 CELLS = {"LSTM": le.LSTM, "GRU": le.GRU, "RNN": le.SimpleRNN}  # by their names in ONNX
 
 # Absolute, beside a relative 1e-5. 1e-7 is ONNX's own, and as near as its expected numbers are: where z is almost 1, float32
@@ -252,20 +251,15 @@ def tables() -> str:
     return "\n".join(parts) + "\n"
 
 
-def introduction(page: Path) -> str:
-    """What stands before the first table of a page; "" for a new one."""
-    return page.read_text(encoding="utf-8").partition("\n## ")[0] if page.exists() else ""
+def page() -> str:
+    """docs/conformance.md as it should be: its introduction as it stands, and new tables."""
+    return PAGE.read_text(encoding="utf-8").partition("\n## ")[0] + tables()
 
 
 def main() -> None:
-    """Runs every case and writes the tables below the page's introduction; exits with 1 when a case fails or is unknown."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.beside_keras.conformance", description=main.__doc__)
-    parser.add_argument("--out", type=Path, default=PAGE, help=f"the page (default: {PAGE})")
-    out = parser.parse_args().out
-    if not out.parent.is_dir():
-        parser.error(f"there is no folder {out.parent}: start in a checkout, or name another file with --out")
-    text = tables()
-    out.write_text(introduction(out) + text, encoding="utf-8")
+    """Writes the page; exits with 1 when a case fails or is unknown."""
+    text = page()
+    PAGE.write_text(text, encoding="utf-8")
     print(text)
     if "**" in text:
         sys.exit(1)
