@@ -55,17 +55,20 @@ class Job:
 
 def begin(
     out: str | Path, command: str, settings: Mapping[str, Any], force: bool = False, *,
-    noted: Mapping[str, Any] | None = None, table: str | None = None,
+    noted: Mapping[str, Any] | None = None, table: str | None = None, alike: Mapping[str, str] | None = None,
 ) -> Run:  # fmt: skip
     """The study's folder: a new one, or one that the same command began with the same settings, to be continued.
 
     settings: everything that a result depends on except its seed, as JSON values, by part of the study. A part that only
-    the folder or only this call has is no difference. noted is written beside them, but not compared. FileExistsError for
-    a folder that holds something else. A new study, or force, removes the results that were there: the files in
-    results/ and `table`.
+    the folder or only this call has is no difference. noted is written beside them, but not compared. alike: values that
+    a folder may hold instead of the present ones. FileExistsError for a folder that holds something else. A new study, or
+    force, removes the results that were there: the files in results/ and `table`.
     """
     out, config = Path(out), Path(out) / "config.json"
-    before = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    text = config.read_text(encoding="utf-8") if config.is_file() else "{}"
+    for earlier, present in (alike or {}).items():
+        text = text.replace(json.dumps(earlier), json.dumps(present))
+    before = json.loads(text)
     resumed = before.get("command") == command and not force
     if resumed:
         now = json.loads(to_json({"settings": dict(settings), "versions": versions()}))

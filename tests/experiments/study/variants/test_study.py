@@ -138,6 +138,22 @@ def test_other_settings_or_data_are_refused(small, digit_corpus, tmp_path, monke
         study.train(tmp_path / "o", seeds=1)
 
 
+def test_a_study_of_the_code_with_other_names_is_continued(small, tmp_path):
+    ((earlier, present),), config = study.ALIKE.items(), tmp_path / "config.json"
+    assert present == study.code_digest()  # where the code has changed since, such a study must not be continued
+    study.train(tmp_path, seeds=1)
+    made = config.read_text()
+    kept = tmp_path / "results" / "adding-V-0.json"
+    kept.write_text(json.dumps(json.loads(kept.read_text()) | {"sequences": 7}))
+    config.write_text(made.replace(present, earlier))
+    _, results, *_ = study.train(tmp_path, seeds=1)
+    assert results["adding"]["V"][0]["sequences"] == 7  # as it lay there
+    assert config.read_text() == made
+    config.write_text(made.replace(present, earlier[::-1]))
+    with pytest.raises(FileExistsError, match="code"):
+        study.train(tmp_path, seeds=1)
+
+
 def test_quick_has_two_seeds_at_most_and_says_so(small, undrawn, tmp_path):
     assert study.study(tmp_path / "a", seeds=6, quick=True)["adding"][0]["seeds"] == 2
     _, results, *_ = study.train(tmp_path / "b", seeds=1, quick=True)
