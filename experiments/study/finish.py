@@ -1,0 +1,32 @@
+"""The files that a study ends with: pictures, the table of its trainings, its numbers as JSON, and the page."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.reports import page, pictures
+from experiments.reports.run import Run, footer
+
+
+def drawn(run: Run, name: str, figure: Figure, caption: str) -> str:
+    """Writes the PNG file of this name; returns the part of the page that shows it."""
+    png = pictures.png(figure)
+    run.write(name, png)
+    return pictures.inline(png, caption)
+
+
+def finish(
+    run: Run, file: str, title: str, numbers: Mapping[str, Any], parts: Sequence[str], commands: Sequence[str],
+    note: str = "", tables: Mapping[str, pd.DataFrame] | None = None,
+) -> None:  # fmt: skip
+    """Writes the tables as CSV, the numbers into the JSON `file`, and report.html.
+
+    The page has numbers["words"] first, then the note, if there is one, and the parts; it ends with the commands that made it.
+    """
+    for name, table in (tables or {}).items():
+        run.write(name, table.to_csv(index=False))
+    run.write_json(file, numbers)
+    first = [page.paragraph(numbers["words"], "lead"), *([page.paragraph(note, "note")] if note else [])]
+    run.write("report.html", page.page(title, [*first, *parts], footer("; ".join(commands))))
