@@ -23,7 +23,7 @@ def finish(
 ) -> None:  # fmt: skip
     """Writes the tables as CSV, the numbers into the JSON `file`, and report.html.
 
-    The page has numbers["words"] first, then the note, if there is one, and the parts; it ends with the commands that made it.
+    The page begins with numbers["words"] and with the note, if there is one; it ends with the commands that made it.
     """
     for name, table in (tables or {}).items():
         run.write(name, table.to_csv(index=False))
