@@ -11,8 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.reports import page, pictures
-from experiments.reports.run import Run, footer
+from experiments.reports.run import Run
 from experiments.study.epochs.subjects import Subject
+from experiments.study.finish import drawn, finish
 from experiments.study.solving import spread, spread_words
 from experiments.tutorial.training import synthetic_note
 
@@ -26,10 +27,10 @@ CURVES = (
     "while blue continues."
 )
 NOTE = (
-    "The band shows how much the seed matters; with other held-out speakers a curve would move as a whole. Every point is "
-    "where a training of so many epochs ends, because the learning rate is constant. Nothing is chosen here. The epoch at "
-    "which a held-out curve is highest would be chosen on those speakers, and its accuracy is better than new speakers will "
-    "give. Choose the epochs on folds of the training speakers, and evaluate on other speakers, once."
+    "The band shows how much the seed matters; with other held-out speakers a curve would move as a whole. Every point "
+    "is where a training of so many epochs ends, because the learning rate is constant. Do not take the epoch at which a "
+    "held-out curve is highest: its accuracy is better than new speakers will give. Choose the epochs on folds of the "
+    "training speakers, and evaluate on other speakers, once."
 )
 
 
@@ -45,20 +46,16 @@ def write(run: Run, table: pd.DataFrame, subjects: Sequence[Subject], command: s
         },
     }
     numbers["words"] = verdict(numbers)
-    figure = pictures.png(picture(subjects, table))
-    run.write("epochs.png", figure)
-    run.write_json("epochs.json", numbers)
     parts = [
-        page.paragraph(numbers["words"], "lead"),
         *synthetic_note(any(subject.synthetic for subject in subjects)),
-        pictures.inline(figure, CURVES),
+        drawn(run, "epochs.png", picture(subjects, table), CURVES),
         page.paragraph(NOTE),
         page.heading(TABLE_TITLE),
         page.table(frame(numbers)),
     ]
     for subject in numbers["subjects"].values():
         parts += [page.heading(subject["title"]), page.paragraph(words(subject))]
-    run.write("report.html", page.page("More epochs", parts, footer(command)))
+    finish(run, "epochs.json", "More epochs", numbers, parts, [command])
     return numbers
 
 
