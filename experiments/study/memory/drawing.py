@@ -10,8 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from experiments.reports.pictures import BLUE, GREY, ORANGE
 from experiments.study.memory import beside_keras
-from experiments.study.memory.cells import CELLS
-from experiments.study.memory.settings import TITLES, Point
+from experiments.study.memory.settings import CELLS, TITLES, Point
 from experiments.study.seeds import Result
 
 # The palette of Okabe & Ito, which suits all eyes.

@@ -11,9 +11,8 @@ from experiments.reports import page
 from experiments.reports.run import Run
 from experiments.reports.scores import share_interval
 from experiments.study.finish import drawn, finish
-from experiments.study.memory import beside_keras, drawing, rates
-from experiments.study.memory.cells import CELLS
-from experiments.study.memory.settings import TASKS, TITLES, Point, Settings
+from experiments.study.memory import beside_keras, drawing
+from experiments.study.memory.settings import CELLS, RATES, TASKS, TITLES, Point, Settings
 from experiments.study.seeds import Result
 from experiments.study.solving import TESTED, solved_columns, summary_of_seeds, trainings_table
 
@@ -192,7 +191,7 @@ def solved_words(settings: Settings, numbers: dict[str, Any]) -> str:
     wrong = [n for p in numbers["points"] for n in p["wrong"]]
     seeds = max(p["seeds"] for p in numbers["points"])
     return SOLVED.format(
-        **vars(settings) | vars(settings.goal), rates=", ".join(f"{rate:g}" for rate in rates.RATES),
+        **vars(settings) | vars(settings.goal), rates=", ".join(f"{rate:g}" for rate in RATES),
         lucky=sum(n > 0.01 * TESTED for n in wrong), solved=len(wrong), tested=TESTED,
         seeds=seeds, share=100 * share_interval(seeds, seeds)[0], seconds=numbers["core_seconds"],
     )  # fmt: skip
@@ -200,13 +199,14 @@ def solved_words(settings: Settings, numbers: dict[str, Any]) -> str:
 
 def keras_words(keras: dict[str, Any]) -> str:
     """How far Keras is from the engine, beside the control and the distance from seed to seed."""
+    p = beside_keras.POINT
     needed = {side: np.array(n, float) for side, n in keras["sequences"].items()}  # None becomes NaN
     apart = {side: np.nanmean(np.abs(n - needed["engine"])) for side, n in needed.items() if side != "engine"}
     alone = int((np.isnan(needed["keras"]) != np.isnan(needed["engine"])).sum())
     spread = np.nanmax(needed["engine"]) - np.nanmin(needed["engine"])
     distance, control = keras["first_point_apart"]["keras"], keras["first_point_apart"]["reversed"]
     return (
-        f"{TASKS[beside_keras.TASK](beside_keras.LAG).name}, {CELLS[beside_keras.CELL].name}, {len(needed['engine'])} seeds. "
+        f"{TASKS[p.task](p.lag).name}, {CELLS[p.cell].name}, {len(needed['engine'])} seeds. "
         f"Keras needs on average {apart['keras']:,.0f} sequences more or fewer than the engine with the same seed, the "
         f"engine with its batches reversed {apart['reversed']:,.0f}. From one seed to another the engine's numbers differ by "
         f"up to {spread:,.0f}. Number of seeds solved by only one of the two: {alone}. Over the first 500 sequences their "

@@ -9,9 +9,17 @@ import pandas as pd
 
 from experiments.study import solving
 from experiments.study.choosing import tried
-from experiments.study.memory import rates
-from experiments.study.memory.cells import CELLS
-from experiments.study.memory.settings import TASKS, Point, Settings, as_json, points
+from experiments.study.memory.settings import (
+    CELLS,
+    RATES,
+    SEARCH_SEEDS,
+    SEARCHED_LAGS,
+    TASKS,
+    Point,
+    Settings,
+    as_json,
+    points,
+)  # fmt: skip
 from experiments.study.seeds import Job, Result, Stage, begin, silent
 
 COMMAND = "study memory --tune"
@@ -23,20 +31,20 @@ def search(
 ) -> pd.DataFrame:  # fmt: skip
     """Trains every cell on every task and lag with every rate; writes and returns the rows of rates.csv.
 
-    The first of rates.SEEDS tries every rate; the next one those with which the first solved the task. tasks, cells: names;
+    The first of SEARCH_SEEDS tries every rate; the next one those with which the first solved the task. tasks, cells: names;
     none is all. What `out` holds already is not trained again. ValueError for an unknown name, FileExistsError for a
     folder of other settings.
     """
     settings = settings or Settings()
-    searched = [point for point in points(tasks, cells) if point.lag in rates.LAGS]
+    searched = [point for point in points(tasks, cells) if point.lag in SEARCHED_LAGS]
     depends = {f"{p.task}-{p.lag}": as_json(settings, TASKS[p.task](p.lag)) for p in searched}
     depends |= {p.cell: asdict(CELLS[p.cell]) for p in searched}  # type: ignore[call-overload]
     run = begin(out, COMMAND, depends, force)
     candidates = {
-        p: {rate: Job(f"{p.what}-{rate:g}", 0, training, (p, rate, settings)) for rate in rates.RATES} for p in searched
+        p: {rate: Job(f"{p.what}-{rate:g}", 0, training, (p, rate, settings)) for rate in RATES} for p in searched
     }
     rows = []
-    for seed in rates.SEEDS:
+    for seed in SEARCH_SEEDS:
         trials = tried(run, candidates, (seed,), jobs, stage(f"Search, seed {seed}"))
         rows += [_row(p, rate, result) for p, by_rate in trials.items() for rate, (result,) in by_rate.items()]
         candidates = {
@@ -60,6 +68,5 @@ def _row(point: Point, rate: float, result: Result) -> dict[str, Any]:
 
 def training(point: Point, rate: float, settings: Settings, seed: int) -> Result:
     """One training of the search: see `solving.solve`."""
-    task = TASKS[point.task](point.lag)
-    network = CELLS[point.cell].network(task, point.lag, settings, rate, seed)
+    task, network = point.network(settings, rate, seed)
     return solving.solve(network, task, settings.goal, settings.limit, seed, tested=False)

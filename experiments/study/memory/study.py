@@ -8,9 +8,8 @@ import numpy as np
 
 from experiments.study import solving
 from experiments.study.memory import beside_keras, report
-from experiments.study.memory.cells import CELLS
 from experiments.study.memory.gradients import measure
-from experiments.study.memory.settings import TASKS, Point, Settings, points
+from experiments.study.memory.settings import Point, Settings, points
 from experiments.study.seeds import Job, Result, Stage, begin, command_line, gather, made_by, silent, standing
 
 COMMAND = "study memory"
@@ -56,8 +55,7 @@ def training(point: Point, settings: Settings, seed: int) -> Result:
 
     after is None where the training has diverged: weights that are not finite have no gradient.
     """
-    task = TASKS[point.task](point.lag)
-    network = CELLS[point.cell].network(task, point.lag, settings, point.rate, seed)
+    task, network = point.network(settings, point.rate, seed)
     measured = task.draw(MEASURED, np.random.default_rng([seed, GRADIENTS]))
 
     before = measure(network, measured, point.lag)

@@ -8,8 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments.study.memory import beside_keras, drawing, report, search
-from experiments.study.memory.rates import RATES
-from experiments.study.memory.settings import Point, points
+from experiments.study.memory.settings import RATES, Point, points
 from experiments.study.memory.study import study, train, training
 from experiments.study.tasks import recall
 
