@@ -28,9 +28,9 @@ CURVES = (
 )
 NOTE = (
     "The band shows how much the seed matters; with other held-out speakers a curve would move as a whole. Every point "
-    "is where a training of so many epochs ends, because the learning rate is constant. Do not take the epoch at which a "
-    "held-out curve is highest: its accuracy is better than new speakers will give. Choose the epochs on folds of the "
-    "training speakers, and evaluate on other speakers, once."
+    "is where a training of so many epochs ends, because the learning rate is constant. The epoch at which a held-out "
+    "curve is highest would be chosen on those speakers, and its accuracy is better than new speakers will give: choose "
+    "the epochs on folds of the training speakers, and evaluate on other speakers, once."
 )
 
 

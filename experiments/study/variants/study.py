@@ -24,10 +24,9 @@ from experiments.study.seeds import (
 from experiments.study.solving import TESTED
 from experiments.study.tasks.adding import Adding
 from experiments.study.tasks.late_digits import clips_of
-from experiments.study.variants import adding, digits, report
-from experiments.study.variants.adding import OnAdding
+from experiments.study.variants import report
 from experiments.study.variants.cells import CELLS
-from experiments.study.variants.digits import OnDigits
+from experiments.study.variants.training import OnAdding, OnDigits, equal_units, held_out, on_adding, tested
 from features.digits import FRAMES, METADATA
 
 COMMAND = "study variants"
@@ -119,12 +118,12 @@ def train(
 
 
 def _parts(s: Settings, folder: str | Path | None) -> list[Part]:
-    trial, final = (partial(adding.training, s.adding, tested) for tested in (False, True))
+    trial, final = (partial(on_adding, s.adding, fresh) for fresh in (False, True))
     parts = [Part("adding", s.variants, final, "adding", trial, by_sequences)]
     if folder is not None:
         where, D = str(folder), clips_of(str(folder))[0].sequences[0].shape[1]
-        others = [v for v in s.variants if digits.equal_units(s.digits, D, v) != s.digits.units]
-        trial, final = (partial(function, s.digits, where) for function in (digits.held_out, digits.tested))
+        others = [v for v in s.variants if equal_units(s.digits, D, v) != s.digits.units]
+        trial, final = (partial(function, s.digits, where) for function in (held_out, tested))
         parts += [
             Part("digits", s.variants, partial(final, False), "digits", trial, by_accuracy),
             Part("equal", others, partial(final, True), "digits"),
@@ -135,8 +134,8 @@ def _parts(s: Settings, folder: str | Path | None) -> list[Part]:
 def _depends(s: Settings, folder: str | Path | None) -> dict[str, Any]:
     """Everything that a result depends on except its seed."""
     choice = {"rates": s.rates, "choosing": s.choosing}
-    tested = {"tested": TESTED, "draws": digest_of_task(s.adding.task), "within": s.adding.task.within}
-    settings = {"adding": choice | asdict(s.adding) | tested, "code": code_digest()}
+    test = {"tested": TESTED, "draws": digest_of_task(s.adding.task), "within": s.adding.task.within}
+    settings = {"adding": choice | asdict(s.adding) | test, "code": code_digest()}
     if folder is not None:
         data = digest_of_files(Path(folder) / name for name in (FRAMES, METADATA))
         settings["digits"] = choice | asdict(s.digits) | {"data": data}
