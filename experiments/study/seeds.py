@@ -72,7 +72,12 @@ def begin(
     resumed = before.get("command") == command and not force
     if resumed:
         now = json.loads(to_json({"settings": dict(settings), "versions": versions()}))
-        if differences := _differences(before, now):
+        differences = [
+            words
+            for group, values in now.items() for name, value in values.items() if name in before.get(group, {})
+            for words in _between(name, before[group][name], value)
+        ]  # fmt: skip
+        if differences:
             raise FileExistsError(
                 f"{out} holds a study that was made differently (there and now: {'; '.join(differences)}): choose another "
                 "--out, or replace it with --force"
@@ -87,15 +92,6 @@ def begin(
     kept = before.get("settings", {}) if resumed else {}
     run.write_config(command, **(kept | dict(settings) | dict(noted or {})))
     return run
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs, in words, among the parts that both have."""
-    words = []
-    for group, values in now.items():
-        old = before.get(group, {})
-        words += [w for name, new in values.items() if name in old for w in _between(name, old[name], new)]
-    return words
 
 
 def _between(name: str, old: Any, new: Any) -> list[str]:

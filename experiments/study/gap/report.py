@@ -101,8 +101,7 @@ def write(
         page.table(arrivals(numbers)),
         page.paragraph(f"All trainings took {numbers['seconds'] / 60:.1f} minutes of one core."),
     ]
-    labels = ({"cell": c.cell, "condition": c.condition.key, "rate_learns": c.learnt} for c, _ in rows)
-    groups = zip(labels, (row.results for row in rows), strict=True)
+    groups = (({"cell": c.cell, "condition": c.condition.key, "rate_learns": c.learnt}, results) for c, results in rows)
     tables = {"trainings.csv": trainings_table(groups, "seed rate accuracy weights seconds")}
     title = "A spoken digit, silence, and then the question"
     finish(run, "gap.json", title, numbers, parts, [command], QUICK if quick else "", tables)

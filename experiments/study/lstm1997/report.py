@@ -11,17 +11,10 @@ from matplotlib.figure import Figure
 
 from experiments.reports import page, pictures
 from experiments.reports.run import Run
+from experiments.study import solving
 from experiments.study.finish import drawn, finish
 from experiments.study.lstm1997.experiments import PATIENCE, Setup
 from experiments.study.seeds import Result
-from experiments.study.solving import (
-    percent,
-    share_words,
-    solved_columns,
-    spread_words,
-    summary_of_seeds,
-    trainings_table,
-)  # fmt: skip
 
 NUMBERS = "lstm1997.json"
 NAMES = {"modern": "the modern LSTM", "1997": "the cell of 1997"}
@@ -83,9 +76,8 @@ def write(run: Run, rows: Sequence[Row], quick: bool, commands: Sequence[str]) -
             for cell in dict.fromkeys(row.cell for row in rows)
         ),
     ]
-    labels = ({"experiment": s.experiment, "task": _title(s), "cell": cell} for s, cell, _ in rows)
-    groups = zip(labels, (row.results for row in rows), strict=True)
-    tables = {"trainings.csv": trainings_table(groups, "seed sequences wrong trained weights seconds")}
+    groups = (({"experiment": s.experiment, "task": _title(s), "cell": cell}, results) for s, cell, results in rows)
+    tables = {"trainings.csv": solving.trainings_table(groups, "seed sequences wrong trained weights seconds")}
     title = "Long Short-Term Memory (1997), reproduced"
     finish(run, NUMBERS, title, numbers, parts, commands, QUICK if quick else "", tables)
     return numbers
@@ -98,7 +90,7 @@ def summary(row: Row) -> dict[str, Any]:
     """A row of the table as JSON values. solved: seeds that met the goal; within: in no more sequences than the paper."""
     setup, cell, results = row
     needed = [result["sequences"] for result in results if result["sequences"] is not None]
-    return summary_of_seeds(results) | {
+    return solving.summary_of_seeds(results) | {
         "experiment": setup.experiment,
         "key": setup.key,
         "cell": cell,
@@ -127,11 +119,13 @@ def frame(numbers: dict[str, Any]) -> pd.DataFrame:
                 "cell": row["cell"],
                 "network": row["network"],
                 "weights": f"{row['weights']:,}",
-                **solved_columns(row),
+                **solving.solved_columns(row),
                 "s per seed": f"{row['seconds']:.1f}",
                 "paper": row["paper"]["network"],
                 "its weights": _number(row["paper"]["weights"]),
-                "its trials solved": "-" if row["paper"]["success"] is None else percent(row["paper"]["success"]),
+                "its trials solved": "-"
+                if row["paper"]["success"] is None
+                else solving.percent(row["paper"]["success"]),
                 "its sequences": _papers(row["paper"]),
                 "its wrong": _number(row["paper"]["wrong"]),
             }
@@ -146,8 +140,8 @@ def narrow(numbers: dict[str, Any]) -> pd.DataFrame:
         {
             "": row["key"].replace("-", " "),  # where a line may be broken
             "cell": row["cell"],
-            "solved": share_words(row),
-            "sequences": spread_words(row["sequences_of_solved"]),
+            "solved": solving.share_words(row),
+            "sequences": solving.spread_words(row["sequences_of_solved"]),
             "paper": _papers(row["paper"]),
             "wrong": "-" if row["wrong_of_solved"] is None else f"{row['wrong_of_solved']['mean']:.1f}",
             "paper's": _number(row["paper"]["wrong"]),
@@ -179,7 +173,7 @@ def verdict(numbers: dict[str, Any]) -> str:
 def _verdict(cell: str, rows: list[dict[str, Any]]) -> str:
     groups: dict[str, list[str]] = {"as few": [], "more": [], "some": [], "none": []}
     for row in rows:
-        task = f"{row['experiment']} ({row['task']}, {share_words(row)})"
+        task = f"{row['experiment']} ({row['task']}, {solving.share_words(row)})"
         if row["solved"] == 0:
             groups["none"].append(task)
         elif row["solved"] < row["seeds"]:

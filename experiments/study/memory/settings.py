@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -68,14 +68,6 @@ class Settings:
 PARTS = {"SimpleRNN": (1, 1), "GRU": (3, 2), "LSTM": (4, 1)}
 
 
-class MemoryCell(Protocol):
-    """A frozen dataclass; its networks depend only on its fields and on the arguments of `network`."""
-
-    name: str
-
-    def network(self, task: Task, lag: int, settings: Settings, rate: float, seed: int) -> Network: ...
-
-
 @dataclass(frozen=True)
 class EngineCell:
     """A layer of the engine by its name. forget_bias: the initial bias of an LSTM's forget gates; None leaves Keras's.
@@ -115,7 +107,7 @@ class PeepholeLSTM:
 
 
 LSTM_1 = EngineCell("LSTM, forget bias 1", "LSTM", forget_bias=1.0)
-CELLS: dict[str, MemoryCell] = {
+CELLS: dict[str, EngineCell | PeepholeLSTM] = {
     "rnn": EngineCell("SimpleRNN", "SimpleRNN"),
     "gru": EngineCell("GRU", "GRU"),
     "lstm0": EngineCell("LSTM, forget bias 0", "LSTM", forget_bias=0.0),
@@ -192,8 +184,8 @@ class Point:
 
     def as_json(self, settings: Settings) -> dict[str, Any]:
         """Everything that a result depends on except the seed."""
-        cell = asdict(CELLS[self.cell])  # type: ignore[call-overload]
-        return as_json(settings, TASKS[self.task](self.lag)) | {"cell": cell, "rate": self.rate}
+        shared = as_json(settings, TASKS[self.task](self.lag))
+        return shared | {"cell": asdict(CELLS[self.cell]), "rate": self.rate}
 
 
 def points(tasks: Sequence[str] = (), cells: Sequence[str] = (), quick: bool = False) -> list[Point]:

@@ -11,17 +11,9 @@ from matplotlib.figure import Figure
 from experiments.reports import page, pictures
 from experiments.reports.run import Run
 from experiments.reports.scores import class_mean_interval
+from experiments.study import solving
 from experiments.study.finish import drawn, finish
 from experiments.study.seeds import Result
-from experiments.study.solving import (
-    percent,
-    share_words,
-    solved_columns,
-    spread,
-    spread_words,
-    summary_of_seeds,
-    trainings_table,
-)  # fmt: skip
 from experiments.study.variants.cells import CELLS
 
 if TYPE_CHECKING:
@@ -100,7 +92,9 @@ def write(
     ]
     groups = (({"part": part, "variant": v}, r) for part, by_variant in results.items() for v, r in by_variant.items())
     tables = {
-        "trainings.csv": trainings_table(groups, "seed rate units weights sequences wrong trained accuracy seconds"),
+        "trainings.csv": solving.trainings_table(
+            groups, "seed rate units weights sequences wrong trained accuracy seconds"
+        ),
         "choices.csv": pd.DataFrame(numbers["choices"]),
     }
     title = "The LSTM and its eight variants (Greff et al. 2017)"
@@ -117,7 +111,9 @@ def adding_rows(by_variant: ByVariant) -> list[dict[str, Any]]:
     for variant, results in by_variant.items():
         side = separated(_effort(results), _effort(by_variant["V"]))
         against = {"": "", "less": "better", "more": "worse"}[side]
-        rows.append({"variant": variant, "rate": results[0]["rate"], "against_v": against} | summary_of_seeds(results))
+        rows.append(
+            {"variant": variant, "rate": results[0]["rate"], "against_v": against} | solving.summary_of_seeds(results)
+        )
     return rows
 
 
@@ -147,7 +143,7 @@ def digits_rows(by_variant: ByVariant, equal: ByVariant) -> list[dict[str, Any]]
             "weights": results[0]["weights"],
             "rate": results[0]["rate"],
             "seeds": len(results),
-            "accuracy": spread(accuracies),
+            "accuracy": solving.spread(accuracies),
             "interval_95": list(class_mean_interval(right, sexes, speakers)),
             "difference": float(np.mean(accuracies) - np.mean(v_accuracies)),
             "difference_interval_95": list(apart),
@@ -158,7 +154,7 @@ def digits_rows(by_variant: ByVariant, equal: ByVariant) -> list[dict[str, Any]]
             row["equal"] = {
                 "units": equal[variant][0]["units"],
                 "weights": equal[variant][0]["weights"],
-                "accuracy": spread([result["accuracy"] for result in equal[variant]]),
+                "accuracy": solving.spread([result["accuracy"] for result in equal[variant]]),
             }
         rows.append(row)
     return rows
@@ -202,7 +198,9 @@ def _trials_words(part: str, trials: Sequence[Result]) -> str:
 
 def adding_frame(numbers: Mapping[str, Any]) -> pd.DataFrame:
     rows = [
-        _first_columns(row) | solved_columns(row) | {"against V": _against(row), "s per seed": f"{row['seconds']:.1f}"}
+        _first_columns(row)
+        | solving.solved_columns(row)
+        | {"against V": _against(row), "s per seed": f"{row['seconds']:.1f}"}
         for row in numbers["adding"]
     ]
     return pd.DataFrame(rows).set_index("variant")
@@ -213,7 +211,7 @@ def digits_frame(numbers: Mapping[str, Any]) -> pd.DataFrame:
         _first_columns(row)
         | {
             "accuracy, % (seeds)": _percent_words(row["accuracy"]),
-            "95 %, over speakers": percent(row["interval_95"], 1),
+            "95 %, over speakers": solving.percent(row["interval_95"], 1),
             "points above V": "" if row["variant"] == "V" else _difference(row),
             "against V": _against(row),
             "with V's number of weights": _equal(row),
@@ -236,8 +234,8 @@ def narrow(numbers: Mapping[str, Any]) -> pd.DataFrame:
     rows = [
         {
             "": row["variant"],
-            "adding solved": share_words(row),
-            "sequences, of solved": spread_words(row["sequences_of_solved"]),
+            "adding solved": solving.share_words(row),
+            "sequences, of solved": solving.spread_words(row["sequences_of_solved"]),
             "digits": accuracy.get(row["variant"], "-"),
             "the paper": PAPER[row["variant"]],
         }
@@ -257,7 +255,7 @@ def choices_frame(numbers: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _percent_words(accuracy: Mapping[str, float]) -> str:
-    return spread_words({name: 100 * value for name, value in accuracy.items()}, "{:.1f}", "{:.1f}")
+    return solving.spread_words({name: 100 * value for name, value in accuracy.items()}, "{:.1f}", "{:.1f}")
 
 
 def _difference(row: Mapping[str, Any]) -> str:
