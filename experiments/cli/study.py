@@ -77,9 +77,7 @@ def study_epochs(
 def study_lstm1997(
     experiment: Annotated[
         list[str] | None,
-        typer.Option(
-            help="The paper's number: 1, 2a to 2c, 3a to 3c, 4, 5, 6a or 6b; may be repeated. Default: 1, 4, 6a, 6b."
-        ),
+        typer.Option(help="1, 2a to 2c, 3a to 3c, 4, 5, 6a or 6b; may be repeated. Default: 1, 4, 6a, 6b."),
     ] = None,
     seeds: Seeds = 10,
     cell: Annotated[str, typer.Option(help="modern (forget gates, Adam) or 1997 (as in the paper).")] = "modern",

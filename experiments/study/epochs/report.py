@@ -55,8 +55,7 @@ def write(run: Run, table: pd.DataFrame, subjects: Sequence[Subject], command: s
     ]
     for subject in numbers["subjects"].values():
         parts += [page.heading(subject["title"]), page.paragraph(words(subject))]
-    finish(run, "epochs.json", "More epochs", numbers, parts, [command])
-    return numbers
+    return finish(run, "epochs.json", "More epochs", numbers, parts, [command])
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -170,13 +169,13 @@ def words(subject: dict[str, Any]) -> str:
     if reached < last:
         further = end["train"]["mean"] - at[reached]["train"]["mean"]
         text.append(f"From epoch {reached} to the end the training clips' accuracy changes by {_signed(further)}.")
-    return " ".join([*text, loss_words(subject["loss"]), f"{name[0].upper()}{name[1:]}: {threshold:.3f}."])
-
-
-def loss_words(loss: dict[str, Any]) -> str:
-    """How the probabilities changed."""
-    way = f"The held-out log loss goes from {loss['first']:.3f} to {loss['last']:.3f}: {moved(loss['changes'])}"
-    return f"{way}; the probabilities have become worse." if min(loss["changes"]) > 0 else f"{way}."
+    loss = subject["loss"]
+    worse = "; the probabilities have become worse" if min(loss["changes"]) > 0 else ""
+    text += [
+        f"The held-out log loss goes from {loss['first']:.3f} to {loss['last']:.3f}: {moved(loss['changes'])}{worse}.",
+        f"{name[0].upper()}{name[1:]}: {threshold:.3f}.",
+    ]
+    return " ".join(text)
 
 
 def _signed(value: float) -> str:

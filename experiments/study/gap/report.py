@@ -12,8 +12,7 @@ from experiments.reports import page, pictures
 from experiments.reports.run import Run
 from experiments.reports.scores import class_mean_interval
 from experiments.study.finish import drawn, finish
-from experiments.study.gap.cells import CELLS
-from experiments.study.gap.settings import Choice, Settings
+from experiments.study.gap.settings import CELLS, Choice, Settings
 from experiments.study.seeds import Result
 from experiments.study.solving import trainings_table
 from features.digits import Digits
@@ -51,7 +50,7 @@ OVER_SPEAKERS = (
 SAME = (
     "All cells: {units} units, {sequences:,} sequences in batches of {batch_size}, Adam, a rate that halves every "
     "{halved_every:,} sequences, the gradients' joint norm at most {clip:g}. The initial rate is the best one, from "
-    "{rates} (for the SimpleRNN also {further}), on training speakers that the network did not learn from; where none "
+    "{rates} (for the SimpleRNN also {further_rates}), on training speakers that the network did not learn from; where none "
     "reaches {guesses:.2f} there, the cell has learnt nothing. The test speakers are used once, by the final trainings. "
     "Silence is made of the quietest {quietest:.0%} of the training speakers' frames; {silent}. Only the cells that are "
     "told the gap know anything about the task: their gates start by the length of the longest sequence; chrono for "
@@ -77,14 +76,15 @@ def write(
 
     arrived: results of `training.arrival`; judged: the clips of the test speakers.
     """
+    results = [*arrived, *(result for row in rows for result in row.results)]
     numbers: dict[str, Any] = {
         "command": command,
         "rows": [summary(row, judged, settings.guesses) for row in rows],
         "gradient": gradients(arrived),
-        "seconds": seconds(rows, arrived),
+        "seconds": sum(result["seconds"] for result in results) + sum(row.choice.seconds for row in rows),
     }
     numbers["words"] = verdict(numbers)
-    rate_lists = {"rates": _list(settings.rates), "further": _list(settings.further_rates)}
+    lists = {name: ", ".join(map("{:g}".format, getattr(settings, name))) for name in ("rates", "further_rates")}
     parts = [
         drawn(run, "gap.png", picture(numbers), PICTURE),
         page.heading(TABLE_TITLE),
@@ -94,7 +94,7 @@ def write(
         page.table(intervals(numbers)),
         page.paragraph(OVER_SPEAKERS),
         page.heading("What is the same for all cells, and what is not"),
-        page.paragraph(SAME.format(**vars(settings) | rate_lists, silent=SILENT[settings.silence])),
+        page.paragraph(SAME.format(**vars(settings) | lists, silent=SILENT[settings.silence])),
         page.heading("The chosen rates, and their accuracy on held-out training speakers"),
         page.table(rates(numbers)),
         page.heading("How much of the gradient arrives before training, as a power of ten"),
@@ -104,8 +104,7 @@ def write(
     groups = (({"cell": c.cell, "condition": c.condition.key, "rate_learns": c.learnt}, results) for c, results in rows)
     tables = {"trainings.csv": trainings_table(groups, "seed rate accuracy weights seconds")}
     title = "A spoken digit, silence, and then the question"
-    finish(run, "gap.json", title, numbers, parts, [command], QUICK if quick else "", tables)
-    return numbers
+    return finish(run, "gap.json", title, numbers, parts, [command], QUICK if quick else "", tables)
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -141,12 +140,6 @@ def gradients(arrived: Iterable[Result]) -> list[dict[str, Any]]:
     """By cell and gap, the mean over the seeds of the power of ten that arrives."""
     table = pd.DataFrame(arrived).groupby(["cell", "gap"], sort=False)["log10"].mean()
     return [{"cell": cell, "gap": int(gap), "log10": float(mean)} for (cell, gap), mean in table.items()]
-
-
-def seconds(rows: Sequence[Row], arrived: Sequence[Result]) -> float:
-    """Of one core: the choice of the rates, the trainings that are reported, and the gradients."""
-    parts = [*arrived, *(result for row in rows for result in row.results)]
-    return float(sum(part["seconds"] for part in parts) + sum(row.choice.seconds for row in rows))
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
@@ -205,10 +198,6 @@ def arrivals(numbers: dict[str, Any]) -> pd.DataFrame:
     table["cell"] = [CELLS[cell].name for cell in table["cell"]]
     table = table.pivot(index="cell", columns="gap", values="log10").loc[table["cell"].unique()]
     return table.map("{:.1f}".format).rename(columns="{} frames".format)
-
-
-def _list(numbers: Sequence[float]) -> str:
-    return ", ".join(f"{number:g}" for number in numbers)
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

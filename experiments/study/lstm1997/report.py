@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from experiments.reports import page, pictures
 from experiments.reports.run import Run
 from experiments.study import solving
-from experiments.study.finish import drawn, finish
+from experiments.study.finish import drawn, finish, panels
 from experiments.study.lstm1997.experiments import PATIENCE, Setup
 from experiments.study.seeds import Result
 
@@ -79,8 +79,7 @@ def write(run: Run, rows: Sequence[Row], quick: bool, commands: Sequence[str]) -
     groups = (({"experiment": s.experiment, "task": _title(s), "cell": cell}, results) for s, cell, results in rows)
     tables = {"trainings.csv": solving.trainings_table(groups, "seed sequences wrong trained weights seconds")}
     title = "Long Short-Term Memory (1997), reproduced"
-    finish(run, NUMBERS, title, numbers, parts, commands, QUICK if quick else "", tables)
-    return numbers
+    return finish(run, NUMBERS, title, numbers, parts, commands, QUICK if quick else "", tables)
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -171,22 +170,19 @@ def verdict(numbers: dict[str, Any]) -> str:
 
 
 def _verdict(cell: str, rows: list[dict[str, Any]]) -> str:
-    groups: dict[str, list[str]] = {"as few": [], "more": [], "some": [], "none": []}
-    for row in rows:
-        task = f"{row['experiment']} ({row['task']}, {solving.share_words(row)})"
-        if row["solved"] == 0:
-            groups["none"].append(task)
-        elif row["solved"] < row["seeds"]:
-            groups["some"].append(task)
-        else:
-            groups["as few" if row["within"] == row["seeds"] else "more"].append(task)
-    words = {
-        "as few": "with every seed, in no more sequences than the paper needed:",
-        "more": "with every seed, but some need more sequences than the paper's network:",
-        "some": "with some seeds only:",
-        "none": "with no seed within its limit:",
+    every = [row for row in rows if row["solved"] == row["seeds"]]
+    groups = {
+        "with every seed, in no more sequences than the paper needed": [r for r in every if r["within"] == r["seeds"]],
+        "with every seed, but some need more sequences than the paper's network": [
+            r for r in every if r["within"] < r["seeds"]
+        ],
+        "with some seeds only": [r for r in rows if 0 < r["solved"] < r["seeds"]],
+        "with no seed within its limit": [r for r in rows if r["solved"] == 0],
     }
-    parts = [f"{words[group]} {'; '.join(tasks)}" for group, tasks in groups.items() if tasks]
+    parts = []
+    for words, group in groups.items():
+        tasks = [f"{row['experiment']} ({row['task']}, {solving.share_words(row)})" for row in group]
+        parts += [f"{words}: {'; '.join(tasks)}"] if tasks else []
     name = NAMES[cell]
     return f"{name[0].upper()}{name[1:]} meets the paper's criterion {'. And '.join(parts)}."
 
@@ -206,8 +202,8 @@ def picture(rows: Sequence[Row]) -> Figure:
     """A panel for each row of the table, up to four beside each other."""
     across = min(len(rows), 4)
     down = -(-len(rows) // across)
-    fig = Figure(figsize=(3.6 * across, 2.7 * down), layout="constrained")
-    axes = fig.subplots(down, across, squeeze=False).ravel()
+    fig, axes = panels(down, across, (3.6 * across, 2.7 * down))
+    axes = axes.ravel()
     for ax, (setup, cell, results) in zip(axes, rows, strict=False):
         for result in results:
             n, error = np.array(result["curve"]).T
@@ -218,8 +214,6 @@ def picture(rows: Sequence[Row]) -> Figure:
         title = f"{setup.experiment}: {_title(setup)}" + (", cell of 1997" if cell == "1997" else "")
         ax.set(xscale="log", title=fill(title, TITLE), xlabel="sequences", ylim=(0, None))
         ax.title.set_fontsize(9)
-        ax.grid(alpha=0.25)
-        ax.spines[["top", "right"]].set_visible(False)
     for ax in axes[len(rows) :]:
         ax.set_visible(False)
     axes[0].set_ylabel("mean absolute error")

@@ -7,7 +7,6 @@ sums in another order.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -57,11 +56,6 @@ SIDES: dict[str, Callable[[EngineNetwork], Network]] = {
     "reversed": Reversed,
     "keras": KerasNetwork,
 }
-
-
-def as_json(settings: Settings) -> dict[str, Any]:
-    """Everything that a result depends on except the side and the seed."""
-    return POINT.as_json(settings) | {"cell": POINT.cell}
 
 
 def jobs(settings: Settings) -> list[Job]:

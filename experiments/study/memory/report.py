@@ -103,8 +103,7 @@ def write(
     parts.append(page.folded("All points", page.table(frame(numbers))))
     tables = {"trainings.csv": trainings_table(((asdict(p), r) for p, r in results.items()), COLUMNS)}
     title = "How far back can a recurrent network remember?"
-    finish(run, NUMBERS, title, numbers, parts, commands, QUICK if quick else "", tables)
-    return numbers
+    return finish(run, NUMBERS, title, numbers, parts, commands, QUICK if quick else "", tables)
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------

@@ -45,7 +45,8 @@ def train(
     seeds = min(seeds, QUICK_SEEDS) if quick else seeds
     known = [p for p in points() if p in wanted or (not force and standing(out, p.what))]
     depends = {p.what: p.as_json(settings) | {"tested": solving.TESTED, "measured": MEASURED} for p in known}
-    depends |= {"keras": beside_keras.as_json(settings)}
+    point = beside_keras.POINT
+    depends |= {"keras": point.as_json(settings) | {"cell": point.cell}}
     run = begin(out, COMMAND, depends, force)
     trainings = [Job(p.what, seed, training, (p, settings)) for seed in range(seeds) for p in wanted]
     gather(run, trainings, jobs, stage("Training"))

@@ -98,8 +98,7 @@ def write(
         "choices.csv": pd.DataFrame(numbers["choices"]),
     }
     title = "The LSTM and its eight variants (Greff et al. 2017)"
-    finish(run, NUMBERS, title, numbers, parts, commands, QUICK if quick else "", tables)
-    return numbers
+    return finish(run, NUMBERS, title, numbers, parts, commands, QUICK if quick else "", tables)
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -107,19 +106,20 @@ def write(
 
 def adding_rows(by_variant: ByVariant) -> list[dict[str, Any]]:
     """One for each variant, as JSON values. against_v: "better" or "worse" where every seed is, else ""."""
-    rows = []
-    for variant, results in by_variant.items():
-        side = separated(_effort(results), _effort(by_variant["V"]))
-        against = {"": "", "less": "better", "more": "worse"}[side]
-        rows.append(
-            {"variant": variant, "rate": results[0]["rate"], "against_v": against} | solving.summary_of_seeds(results)
-        )
-    return rows
+    needed = {  # infinite for a failure
+        variant: [np.inf if result["sequences"] is None else result["sequences"] for result in results]
+        for variant, results in by_variant.items()
+    }
+    return [
+        {"variant": variant, "rate": results[0]["rate"], "against_v": separated(needed[variant], needed["V"])}
+        | solving.summary_of_seeds(results)
+        for variant, results in by_variant.items()
+    ]
 
 
 def separated(values: Sequence[float], other: Sequence[float]) -> str:
-    """ "less" or "more" where all values are less, or more, than all of other; otherwise ""."""
-    return "less" if max(values) < min(other) else "more" if min(values) > max(other) else ""
+    """ "better" or "worse" where all values are less, or more, than all of other; otherwise ""."""
+    return "better" if max(values) < min(other) else "worse" if min(values) > max(other) else ""
 
 
 def once_in(seeds: int) -> float:
@@ -137,7 +137,7 @@ def digits_rows(by_variant: ByVariant, equal: ByVariant) -> list[dict[str, Any]]
         right, sexes, speakers = right_of(results)
         accuracies = [result["accuracy"] for result in results]
         apart = class_mean_interval(right - v_right, sexes, speakers, (-1.0, 1.0))
-        side = "" if apart[0] <= 0 <= apart[1] else separated(accuracies, v_accuracies)
+        against = separated(np.negative(accuracies), np.negative(v_accuracies))
         row = {
             "variant": variant,
             "weights": results[0]["weights"],
@@ -147,7 +147,7 @@ def digits_rows(by_variant: ByVariant, equal: ByVariant) -> list[dict[str, Any]]
             "interval_95": list(class_mean_interval(right, sexes, speakers)),
             "difference": float(np.mean(accuracies) - np.mean(v_accuracies)),
             "difference_interval_95": list(apart),
-            "against_v": {"": "", "less": "worse", "more": "better"}[side],
+            "against_v": "" if apart[0] <= 0 <= apart[1] else against,
             "seconds": float(np.mean([result["seconds"] for result in results])),
         }
         if equal[variant]:
@@ -158,11 +158,6 @@ def digits_rows(by_variant: ByVariant, equal: ByVariant) -> list[dict[str, Any]]
             }
         rows.append(row)
     return rows
-
-
-def _effort(results: Sequence[Result]) -> list[float]:
-    """The sequences that each seed needed; infinite for a failure."""
-    return [np.inf if result["sequences"] is None else result["sequences"] for result in results]
 
 
 def right_of(results: Sequence[Result]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

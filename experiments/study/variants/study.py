@@ -1,16 +1,14 @@
 """The study: rates are chosen, then every variant is trained with every seed; then a report of all that the folder holds."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from experiments.study.choosing import Cost, best, by_accuracy, by_sequences, tried
+from experiments.study.choosing import best, by_accuracy, by_sequences, tried
 from experiments.study.goals import MostRecent
 from experiments.study.seeds import (
     Job,
-    Result,
     Stage,
     begin,
     command_line,
@@ -61,17 +59,6 @@ QUICK = Settings(
 )
 
 
-class Part(NamedTuple):
-    """A task of the study. trial and final are called with a variant, a rate and a seed; rates: the part that chose them."""
-
-    name: str
-    variants: Sequence[str]
-    final: Callable[..., Result]
-    rates: str
-    trial: Callable[..., Result] | None = None
-    cost: Cost | None = None
-
-
 def study(*arguments: Any, **options: Any) -> dict[str, Any]:
     """`train`, and a report of it: report.html, variants.json, variants.png, two CSV files. Returns the report's numbers."""
     return report.write(*train(*arguments, **options))
@@ -89,21 +76,27 @@ def train(
     """
     s = QUICK if quick else FULL
     seeds = min(seeds, QUICK_SEEDS) if quick else seeds
-    parts = _parts(s, folder)
+    # By task a trial of a rate, and its cost; and the trainings that are reported, with the task whose rates they take.
+    trials = {"adding": (partial(on_adding, s.adding, False), by_sequences)}
+    finals = [("adding", "adding", s.variants, partial(on_adding, s.adding, True))]
+    if folder is not None:
+        where, D = str(folder), clips_of(str(folder))[0].sequences[0].shape[1]
+        others = tuple(v for v in s.variants if equal_units(s.digits, D, v) != s.digits.units)
+        trials["digits"] = partial(held_out, s.digits, where), by_accuracy
+        finals += [
+            ("digits", "digits", s.variants, partial(tested, s.digits, where, False)),
+            ("equal", "digits", others, partial(tested, s.digits, where, True)),
+        ]
     run = begin(out, COMMAND, _depends(s, folder), force, alike=ALIKE)
-
     candidates = {
-        (part.name, variant): {
-            rate: Job(_trial(part.name, variant, rate), 0, part.trial, (variant, rate)) for rate in s.rates
-        }
-        for part in parts if part.trial for variant in part.variants
+        (task, variant): {rate: Job(_trial(task, variant, rate), 0, trial, (variant, rate)) for rate in s.rates}
+        for task, (trial, _) in trials.items() for variant in s.variants
     }  # fmt: skip
-    trials = tried(run, candidates, s.choosing, jobs, stage("Choosing rates"))
-    cost = {part.name: part.cost for part in parts}
-    chosen = {(part, variant): best(by_rate, cost[part]) for (part, variant), by_rate in trials.items()}
+    by_candidate = tried(run, candidates, s.choosing, jobs, stage("Choosing rates"))
+    chosen = {(task, variant): best(by_rate, trials[task][1]) for (task, variant), by_rate in by_candidate.items()}
     trainings = [
-        Job(f"{part.name}-{variant}", seed, part.final, (variant, chosen[part.rates, variant]))
-        for part in parts for variant in part.variants for seed in range(seeds)
+        Job(f"{part}-{variant}", seed, final, (variant, chosen[task, variant]))
+        for part, task, variants, final in finals for variant in variants for seed in range(seeds)
     ]  # fmt: skip
     gather(run, trainings, jobs, stage("Training"))
 
@@ -115,20 +108,6 @@ def train(
     digits_folder = None if folder is None else "FOLDER"
     command = command_line(COMMAND, digits=digits_folder, quick=quick, seeds=None if quick else seeds)
     return run, results, choices, s, quick, made_by(run.folder / report.NUMBERS, command, force)
-
-
-def _parts(s: Settings, folder: str | Path | None) -> list[Part]:
-    trial, final = (partial(on_adding, s.adding, fresh) for fresh in (False, True))
-    parts = [Part("adding", s.variants, final, "adding", trial, by_sequences)]
-    if folder is not None:
-        where, D = str(folder), clips_of(str(folder))[0].sequences[0].shape[1]
-        others = [v for v in s.variants if equal_units(s.digits, D, v) != s.digits.units]
-        trial, final = (partial(function, s.digits, where) for function in (held_out, tested))
-        parts += [
-            Part("digits", s.variants, partial(final, False), "digits", trial, by_accuracy),
-            Part("equal", others, partial(final, True), "digits"),
-        ]
-    return parts
 
 
 def _depends(s: Settings, folder: str | Path | None) -> dict[str, Any]:

@@ -166,10 +166,10 @@ def test_quick_has_two_seeds_at_most_and_says_so(small, undrawn, tmp_path):
 
 def test_groups_are_separated_where_all_of_one_are_below_all_of_the_other():
     six, above = [1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]
-    assert report.separated(six, above) == "less"
-    assert report.separated(above, six) == "more"
+    assert report.separated(six, above) == "better"
+    assert report.separated(above, six) == "worse"
     assert report.separated(six, [6, *above[1:]]) == ""
-    assert report.separated(six, [np.inf] * 6) == "less"
+    assert report.separated(six, [np.inf] * 6) == "better"
 
 
 def test_how_often_groups_are_separated_by_chance():
