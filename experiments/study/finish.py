@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.reports import page, pictures
@@ -16,7 +15,6 @@ def panels(rows: int, columns: int, size: tuple[float, float], **shared: Any) ->
     """A figure with axes (rows, columns) that have a light grid."""
     fig = Figure(figsize=size, layout="constrained")
     axes = fig.subplots(rows, columns, squeeze=False, **shared)
-    ax: Axes
     for ax in axes.ravel():
         ax.grid(alpha=0.25)
         ax.spines[["top", "right"]].set_visible(False)

@@ -139,11 +139,10 @@ def chosen(task: str, cell: str, lag: int) -> float:
 
 def best_of(table: pd.DataFrame) -> dict[tuple[str, str, int], float]:
     """By task, cell and lag; from a row for each training: task, cell, lag, rate, seed, sequences (or NaN), error."""
-    trials: dict[tuple[str, str, int], dict[float, list[dict[str, Any]]]] = {}
-    for row in table.sort_values("rate", kind="stable").to_dict("records"):
-        place = row["task"], row["cell"], row["lag"]
-        trials.setdefault(place, {}).setdefault(row["rate"], []).append(row)
-    return {place: best(by_rate, by_solved) for place, by_rate in trials.items()}
+    return {
+        place: best({rate: trials.to_dict("records") for rate, trials in rows.groupby("rate")}, by_solved)
+        for place, rows in table.groupby(["task", "cell", "lag"])
+    }
 
 
 @cache
