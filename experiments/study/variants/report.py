@@ -34,8 +34,8 @@ PAPER = {
 FAIR = (
     "With the same seed every variant starts from the numbers of V, without the parts that it does not have; its gates' "
     "biases are drawn by a lag of {memory}, and it has its best rate of {rates}. Batches, limits, clipping and a seed's "
-    "sequences are the same for all. Why this start is difficult for NIG: docs/memory/variants.md, which also has more "
-    "on the paper. Its findings are given here as they are commonly cited."
+    "sequences are the same for all. Why this start is difficult for NIG, and more on the paper, whose findings are "
+    "given here as they are commonly cited: docs/memory/variants.md."
 )
 APART = (
     'The column "against V" says whether every seed of a variant is better, or worse, than every seed of V; a seed that '
@@ -45,12 +45,12 @@ APART = (
 CHOSEN = (
     "Trials with seeds {seeds}, which no other table uses; the chosen rate has a star. Adding: the mean number of "
     "sequences, {limit:,} where a training failed (beside it, how many solved it); where all failed at every rate, the "
-    "lowest mean error at the end decides. Digits: mean accuracy on held-out training speakers."
+    "lowest mean error at the end decides. Digits, if they were trained: mean accuracy on held-out training speakers."
 )
 CAPTION = (
-    "A dot is a seed: how many sequences it needed on adding, with a cross at {limit:,} where it failed; and its "
-    "accuracy on the digits of test speakers, with the 95 % interval of the seeds' mean. Only if all dots of a variant "
-    "lie apart from all dots of V may the two differ."
+    "A dot is a seed: on adding how many sequences it needed, with a cross at {limit:,} where it failed; on the digits, "
+    "if they were trained, its accuracy on test speakers, with the 95 % interval of the seeds' mean. Only if all dots of "
+    "a variant lie apart from all dots of V may the two differ."
 )
 QUICK = "A quick run: three variants, two seeds, easier tasks. It shows that the study works, and nothing about the variants."
 ByVariant = Mapping[str, Sequence[Result]]
