@@ -82,8 +82,8 @@ def refuse_known(clips: Clips, corpus: str, stored: Mapping[str, str]) -> None:
         for n in leaked[:3]
     )  # fmt: skip
     raise Leak(
-        f"the model has learnt from {len(leaked)} of the {len(clips)} clips or their speakers ({shown}{_more(leaked)}): "
-        "choose a part that it has not learnt from with --part, or leave these clips out with --allow-known"
+        f"the model was trained on {len(leaked)} of the {len(clips)} clips or their speakers ({shown}{_more(leaked)}): "
+        "choose a part that it was not trained on with --part, or leave these clips out with --allow-known"
     )
 
 

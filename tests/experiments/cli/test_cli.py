@@ -82,7 +82,7 @@ def test_bad_usage_exits_2_and_says_what(lstm_engine, arguments, said):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("train {tmp}/none", "none/male_features.csv does not exist: create it with `lstm-engine features`"),
+        ("train {tmp}/none", "none/male_features.csv does not exist: make it with `lstm-engine features`"),
         ("train {tables} --reading sideways --out {tmp}/x", "reading must be one of steps, frames, got 'sideways'"),
         ("train {tables} --learning-rate -1 --out {tmp}/x", "learning_rate must be a number of at least 0, got -1.0"),
         ("compare {tables} --dtype float16 --out {tmp}/x", "dtype must be one of float32, float64, got 'float16'"),

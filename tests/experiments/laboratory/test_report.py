@@ -62,9 +62,9 @@ def wrong(monkeypatch):
     """Makes Dense's bias gradient twice what it is."""
     right = le.Dense.backward
 
-    def backward(self, tape, dy):
-        dx, grads = right(self, tape, dy)
-        return dx, grads | {"bias": 2 * grads["bias"]}
+    def backward(self, tape, dy, dstates=None, want_dx=True):
+        dx, dstates, grads = right(self, tape, dy, dstates, want_dx)
+        return dx, dstates, grads | {"bias": 2 * grads["bias"]}
 
     monkeypatch.setattr(le.Dense, "backward", backward)
 
@@ -121,11 +121,12 @@ def test_the_page_of_a_failure_begins_with_where_and_shows_what_failed(network, 
 
 def test_a_number_that_is_none_is_null_in_json(network, curve, tmp_path, monkeypatch, undrawn):
     right = le.Dense.backward
-    monkeypatch.setattr(
-        le.Dense,
-        "backward",
-        lambda self, tape, dy: (right(self, tape, dy)[0], {k: w * np.nan for k, w in self.weights.items()}),
-    )
+
+    def backward(self, tape, dy, dstates=None, want_dx=True):
+        dx, dstates, grads = right(self, tape, dy, dstates, want_dx)
+        return dx, dstates, {name: g * np.nan for name, g in grads.items()}
+
+    monkeypatch.setattr(le.Dense, "backward", backward)
     write_check(Run(tmp_path), le.gradcheck(*network, elements=8), curve, "an LSTM")
     assert "[0, 0]: nan by the backward pass" in (tmp_path / "report.html").read_text()
     rows = json.loads((tmp_path / "gradcheck.json").read_text(), parse_constant=pytest.fail)["rows"]

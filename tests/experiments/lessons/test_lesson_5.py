@@ -76,8 +76,8 @@ def test_what_the_lesson_says_of_the_first_step_not_made_good_follows_the_slider
     [
         ({}, "nearer to 0"),
         ({"lr": 0.005}, "still on its way"),
-        ({"lr": 0.1, "beta_1": 0.94}, "past it"),
-        ({"lr": 0.3, "beta_1": 0.96}, "past it"),
+        ({"lr": 0.1, "beta_1": 0.94}, "past 0"),
+        ({"lr": 0.3, "beta_1": 0.96}, "past 0"),
     ],
 )
 def test_what_the_lesson_says_of_the_walk_follows_the_sliders(lesson, monkeypatch, values, says):

@@ -300,7 +300,7 @@ def test_the_command_that_is_stopped_says_that_it_can_go_on(lstm_engine, noise_t
     [
         ("", "error: name what to study: --tables FOLDER for the tutorial's tables, --frames FOLDER"),
         ("--tables {tmp} --epochs 1", "error: epochs must be at least 2, because one point is not a curve, got 1"),
-        ("--tables {tmp}/none", "none/male_features.csv does not exist: create it with"),
+        ("--tables {tmp}/none", "none/male_features.csv does not exist: make it with"),
         ("--frames {tmp}", "has no manifest.jsonl: make one with"),
     ],
 )
