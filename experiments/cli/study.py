@@ -1,6 +1,5 @@
 """Studies: `lstm-engine study epochs`, `lstm1997`, `memory`, `variants`, `gap`. A study that was stopped continues."""
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +21,9 @@ from experiments.cli.shared import (
 )
 
 Jobs = Annotated[int, typer.Option(callback=workers, help="Trainings at a time; -1: one per core.")]
+# Seeds from 100 on chose the learning rates, and are not reported.
+Seeds = Annotated[int, typer.Option(min=1, max=100, help="Trainings of each network, with seeds 0, 1, ...")]
 DIGITS = typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz and metadata.csv.")
-CHOOSING = 100  # seeds from here on chose the learning rates: they are not reported
 
 
 @contextmanager
@@ -70,12 +70,6 @@ def study_epochs(
     show(result, TABLE_TITLE, frame, out, as_json)
 
 
-def finite(value: float | None) -> float | None:
-    if value is not None and not math.isfinite(value):
-        raise typer.BadParameter(f"expected a finite number, got {value}")
-    return value
-
-
 @studies.command(
     "lstm1997",
     epilog="Examples: lstm-engine study lstm1997   |   lstm-engine study lstm1997 --experiment 4 --cell 1997 --seeds 3",
@@ -83,15 +77,12 @@ def finite(value: float | None) -> float | None:
 def study_lstm1997(
     experiment: Annotated[
         list[str] | None,
-        typer.Option(
-            help="The paper's number: 1, 2a to 2c, 3a to 3c, 4, 5, 6a or 6b; may be repeated. Default: 1, 4, 6a, 6b."
-        ),
+        typer.Option(help="1, 2a to 2c, 3a to 3c, 4, 5, 6a or 6b; may be repeated. Default: 1, 4, 6a, 6b."),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=CHOOSING, help="Trainings of each row, with seeds 0, 1, ...")] = 10,
+    seeds: Seeds = 10,
     cell: Annotated[str, typer.Option(help="modern (forget gates, Adam) or 1997 (as in the paper).")] = "modern",
     forget_bias: Annotated[
-        float | None,
-        typer.Option(callback=finite, help="Initial bias of all forget gates, instead of one drawn by the task's lag."),
+        float | None, typer.Option(help="Initial bias of all forget gates, instead of one drawn by the task's lag.")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Only the short rows, with two seeds: minutes.")] = False,
     jobs: Jobs = -1,
@@ -125,14 +116,12 @@ def study_memory(
             help="rnn, gru, lstm0, lstm1 (forget bias 0, 1), peephole or chrono; may be repeated. Default: all."
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, max=CHOOSING, help="Trainings of each point, with seeds 0, 1, ...")] = 3,
+    seeds: Seeds = 3,
     quick: Annotated[
         bool, typer.Option("--quick", help="Two tasks, three cells, two lags, two seeds: a minute.")
     ] = False,
     keras: Annotated[bool, typer.Option("--keras", help="Also train one task with Keras, seed by seed.")] = False,
-    tune: Annotated[
-        bool, typer.Option("--tune", help="Instead, search the learning rates again; writes rates.csv.")
-    ] = False,
+    tune: Annotated[bool, typer.Option("--tune", help="Instead, search the learning rates again: rates.csv.")] = False,
     jobs: Jobs = -1,
     out: Annotated[
         Path | None,
@@ -148,8 +137,7 @@ def study_memory(
     Each finished training is kept: after a stop, the same command continues. The report shows all that the folder holds.
     """
     from experiments.study.memory.report import TABLE_TITLE, longest
-    from experiments.study.memory.search import search
-    from experiments.study.memory.study import study
+    from experiments.study.memory.study import search, study
 
     if tune:
         if quick or keras:
@@ -172,9 +160,7 @@ def study_memory(
 )
 def study_variants(
     digits: Annotated[Path | None, DIGITS] = None,
-    seeds: Annotated[
-        int, typer.Option(min=1, max=CHOOSING, help="Trainings of each variant on each task, with seeds 0, 1, ...")
-    ] = 3,
+    seeds: Seeds = 3,
     quick: Annotated[bool, typer.Option("--quick", help="Three variants, easier tasks, two seeds: a minute.")] = False,
     jobs: Jobs = -1,
     out: Annotated[Path, typer.Option(help="Folder for tables, picture and report.")] = Path("runs/variants"),
@@ -200,9 +186,7 @@ def study_variants(
 )
 def study_gap(
     digits: Annotated[Path, DIGITS],
-    seeds: Annotated[
-        int, typer.Option(min=1, max=CHOOSING, help="Trainings of each cell and gap, with seeds 0, 1, ...")
-    ] = 3,
+    seeds: Seeds = 3,
     cell: Annotated[
         list[str] | None,
         typer.Option(help="rnn, gru, gru-chrono, lstm0, lstm1, chrono-fixed or chrono; may be repeated. Default: all."),

@@ -19,17 +19,9 @@ def tried(
     run: Run, jobs: Mapping[Key, Mapping[float, Job]], seeds: Sequence[int], workers: int, update: Update
 ) -> dict[Key, dict[float, list[Result]]]:
     """Runs each of the jobs, one for each key and rate, with each seed in the place of its own."""
-    plan = [
-        (key, rate, replace(job, seed=seed))
-        for key, by_rate in jobs.items() for rate, job in by_rate.items() for seed in seeds
-    ]  # fmt: skip
-    results = gather(run, [job for *_, job in plan], workers, update)
-    trials: dict[Key, dict[float, list[Result]]] = {
-        key: {rate: [] for rate in by_rate} for key, by_rate in jobs.items()
-    }
-    for (key, rate, _), result in zip(plan, results, strict=True):
-        trials[key][rate].append(result)
-    return trials
+    plan = [replace(job, seed=seed) for by_rate in jobs.values() for job in by_rate.values() for seed in seeds]
+    results = iter(gather(run, plan, workers, update))
+    return {key: {rate: [next(results) for _ in seeds] for rate in by_rate} for key, by_rate in jobs.items()}
 
 
 def best(trials: Trials, cost: Cost) -> float:

@@ -55,21 +55,29 @@ class Job:
 
 def begin(
     out: str | Path, command: str, settings: Mapping[str, Any], force: bool = False, *,
-    noted: Mapping[str, Any] | None = None, table: str | None = None,
+    noted: Mapping[str, Any] | None = None, table: str | None = None, alike: Mapping[str, str] | None = None,
 ) -> Run:  # fmt: skip
     """The study's folder: a new one, or one that the same command began with the same settings, to be continued.
 
     settings: everything that a result depends on except its seed, as JSON values, by part of the study. A part that only
-    the folder or only this call has is no difference. noted is written beside them, but not compared. FileExistsError for
-    a folder that holds something else. A new study, or force, removes the results that were there: the files in
-    results/ and `table`.
+    the folder or only this call has is no difference. noted is written beside them, but not compared. alike: values that
+    a folder may hold instead of the present ones. FileExistsError for a folder that holds something else. A new study, or
+    force, removes the results that were there: the files in results/ and `table`.
     """
     out, config = Path(out), Path(out) / "config.json"
-    before = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    text = config.read_text(encoding="utf-8") if config.is_file() else "{}"
+    for earlier, present in (alike or {}).items():
+        text = text.replace(json.dumps(earlier), json.dumps(present))
+    before = json.loads(text)
     resumed = before.get("command") == command and not force
     if resumed:
         now = json.loads(to_json({"settings": dict(settings), "versions": versions()}))
-        if differences := _differences(before, now):
+        differences = [
+            words
+            for group, values in now.items() for name, value in values.items() if name in before.get(group, {})
+            for words in _between(name, before[group][name], value)
+        ]  # fmt: skip
+        if differences:
             raise FileExistsError(
                 f"{out} holds a study that was made differently (there and now: {'; '.join(differences)}): choose another "
                 "--out, or replace it with --force"
@@ -84,15 +92,6 @@ def begin(
     kept = before.get("settings", {}) if resumed else {}
     run.write_config(command, **(kept | dict(settings) | dict(noted or {})))
     return run
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs, in words, among the parts that both have."""
-    words = []
-    for group, values in now.items():
-        old = before.get(group, {})
-        words += [w for name, new in values.items() if name in old for w in _between(name, old[name], new)]
-    return words
 
 
 def _between(name: str, old: Any, new: Any) -> list[str]:

@@ -11,8 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.reports import page, pictures
-from experiments.reports.run import Run, footer
+from experiments.reports.run import Run
 from experiments.study.epochs.subjects import Subject
+from experiments.study.finish import drawn, finish
 from experiments.study.solving import spread, spread_words
 from experiments.tutorial.training import synthetic_note
 
@@ -26,10 +27,10 @@ CURVES = (
     "while blue continues."
 )
 NOTE = (
-    "The band shows how much the seed matters; with other held-out speakers a curve would move as a whole. Every point is "
-    "where a training of so many epochs ends, because the learning rate is constant. Nothing is chosen here. The epoch at "
-    "which a held-out curve is highest would be chosen on those speakers, and its accuracy is better than new speakers will "
-    "give. Choose the epochs on folds of the training speakers, and evaluate on other speakers, once."
+    "The band shows how much the seed matters; with other held-out speakers a curve would move as a whole. Every point "
+    "is where a training of so many epochs ends, because the learning rate is constant. The epoch at which a held-out "
+    "curve is highest would be chosen on those speakers, and its accuracy is better than new speakers will give: choose "
+    "the epochs on folds of the training speakers, and evaluate on other speakers, once."
 )
 
 
@@ -45,21 +46,16 @@ def write(run: Run, table: pd.DataFrame, subjects: Sequence[Subject], command: s
         },
     }
     numbers["words"] = verdict(numbers)
-    figure = pictures.png(picture(subjects, table))
-    run.write("epochs.png", figure)
-    run.write_json("epochs.json", numbers)
     parts = [
-        page.paragraph(numbers["words"], "lead"),
         *synthetic_note(any(subject.synthetic for subject in subjects)),
-        pictures.inline(figure, CURVES),
+        drawn(run, "epochs.png", picture(subjects, table), CURVES),
         page.paragraph(NOTE),
         page.heading(TABLE_TITLE),
         page.table(frame(numbers)),
     ]
     for subject in numbers["subjects"].values():
         parts += [page.heading(subject["title"]), page.paragraph(words(subject))]
-    run.write("report.html", page.page("More epochs", parts, footer(command)))
-    return numbers
+    return finish(run, "epochs.json", "More epochs", numbers, parts, [command])
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -173,13 +169,13 @@ def words(subject: dict[str, Any]) -> str:
     if reached < last:
         further = end["train"]["mean"] - at[reached]["train"]["mean"]
         text.append(f"From epoch {reached} to the end the training clips' accuracy changes by {_signed(further)}.")
-    return " ".join([*text, loss_words(subject["loss"]), f"{name[0].upper()}{name[1:]}: {threshold:.3f}."])
-
-
-def loss_words(loss: dict[str, Any]) -> str:
-    """How the probabilities changed."""
-    way = f"The held-out log loss goes from {loss['first']:.3f} to {loss['last']:.3f}: {moved(loss['changes'])}"
-    return f"{way}; the probabilities have become worse." if min(loss["changes"]) > 0 else f"{way}."
+    loss = subject["loss"]
+    worse = "; the probabilities have become worse" if min(loss["changes"]) > 0 else ""
+    text += [
+        f"The held-out log loss goes from {loss['first']:.3f} to {loss['last']:.3f}: {moved(loss['changes'])}{worse}.",
+        f"{name[0].upper()}{name[1:]}: {threshold:.3f}.",
+    ]
+    return " ".join(text)
 
 
 def _signed(value: float) -> str:

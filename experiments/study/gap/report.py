@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.reports import page, pictures
-from experiments.reports.run import Run, footer
+from experiments.reports.run import Run
 from experiments.reports.scores import class_mean_interval
-from experiments.study.gap.cells import CELLS
-from experiments.study.gap.settings import Choice, Settings
+from experiments.study.finish import drawn, finish
+from experiments.study.gap.settings import CELLS, Choice, Settings
 from experiments.study.seeds import Result
 from experiments.study.solving import trainings_table
 from features.digits import Digits
@@ -32,46 +32,34 @@ TABLE_TITLE = "Accuracy on test speakers, by what lies between the word and the 
 QUICK = (
     "A quick run: two gaps, one seed, and two cells unless others are named. Without --quick all of them are trained."
 )
-TOLD = (
-    "The two cells that are told the gap start with gates that keep the state for up to the length of the longest sequence "
-    "(chrono initialisation, Tallec & Ollivier 2018): b = log u, u uniform up to that length. No other cell is told "
-    "anything about the task; the LSTM with chrono for {fixed} draws u up to {fixed} whatever the gap."
-)
-FAIR = (
-    "Everything else is the same for all cells: {units} units, {sequences:,} sequences in batches of {batch_size}, "
-    "Adam, a rate that halves every {halved_every:,} sequences, the gradients' joint norm at most {clip:g}; each gap is "
-    "trained from the start. The initial rate is chosen for every cell in every condition, from {rates} (for the "
-    "SimpleRNN also {further}), by the best mean accuracy of the choice seeds on a third of the training speakers that "
-    "the network did not learn from. Where none of these rates reaches {guesses:.2f} there, the cell has learnt nothing "
-    "in so many sequences: it is marked, and not tried at longer gaps. No rate beyond the range was tried. The test "
-    "speakers are used once, by the final trainings."
-)
-SILENCE = (
-    "Silence is made of the quietest {quietest:.0%} of the training speakers' frames, mostly closures inside words, and thus "
-    "mostly from a few digits; {drawn}. So the silence says nothing about the digit. But it is not empty: a cell has to keep "
-    "the word while these frames arrive."
-)
-DRAWN = {
-    "drawn": "each silent frame of each sequence is drawn from all of them at random, whatever the word",
-    "constant": "every silent frame is their mean",
-}
 PICTURE = (
     "Left: accuracy on the test speakers against the length of the silence; a point is a seed, a line goes through the "
-    "means, with 95 % intervals over speakers. A cross: with none of the rates did the cell learn the task, and longer "
-    "gaps were not tried. Dotted: chance. Middle: how much of the loss's gradient at the decision arrives at the word's "
-    "last frame before the first training step (of c in an LSTM, of h in the others; the mean power of ten); below the "
-    "dotted line float32 loses precision, and what is below 1e-60 is not drawn. Training changes this. Right: the word "
-    "reversed or cut, without silence."
+    "means, with 95 % intervals over speakers; dotted: chance. Middle: how much of the loss's gradient at the decision "
+    "arrives at the word's last frame before training (of c in an LSTM, of h in the others; the mean power of ten); "
+    "below the dotted line float32 loses precision. Right: the word reversed or cut, without silence. A cross, and * in "
+    "the tables: with none of the rates did the cell learn the task; longer gaps were not tried."
 )
 SPREAD = (
-    "The mean (lowest to highest) of the seeds; where some seeds learn the task and others guess, also how many learn it, "
-    "because the mean then mixes two kinds of results. Marked *: with none of the rates did the cell learn the task on "
-    "held-out training speakers. A dash: not tried, because the cell had learnt nothing at a shorter gap."
+    "The mean (lowest to highest) of the seeds; where some seeds learn the task and others guess, also how many learn "
+    "it, because the mean then mixes two kinds of results."
 )
 OVER_SPEAKERS = (
-    "The intervals are of the mean of these seeds for other speakers. How much the seed matters is shown by the range in the "
-    "table above, not here."
+    "The intervals are of the mean of these seeds for other speakers. How much the seed matters is shown by the range in "
+    "the table above, not here."
 )
+SAME = (
+    "All cells: {units} units, {sequences:,} sequences in batches of {batch_size}, Adam, a rate that halves every "
+    "{halved_every:,} sequences, the gradients' joint norm at most {clip:g}. The initial rate is the best one, from "
+    "{rates} (for the SimpleRNN also {further_rates}), on training speakers that the network did not learn from; where none "
+    "reaches {guesses:.2f} there, the cell has learnt nothing. The test speakers are used once, by the final trainings. "
+    "Silence is made of the quietest {quietest:.0%} of the training speakers' frames; {silent}. Only the cells that are "
+    "told the gap know anything about the task: their gates start by the length of the longest sequence; chrono for "
+    "{fixed} draws them up to {fixed} whatever the gap. More: docs/memory/gap.md."
+)
+SILENT = {
+    "drawn": "each silent frame is drawn from all of them at random, whatever the word",
+    "constant": "every silent frame is their mean",
+}
 
 
 class Row(NamedTuple):
@@ -88,26 +76,17 @@ def write(
 
     arrived: results of `training.arrival`; judged: the clips of the test speakers.
     """
+    results = [*arrived, *(result for row in rows for result in row.results)]
     numbers: dict[str, Any] = {
         "command": command,
         "rows": [summary(row, judged, settings.guesses) for row in rows],
         "gradient": gradients(arrived),
-        "seconds": seconds(rows, arrived),
+        "seconds": sum(result["seconds"] for result in results) + sum(row.choice.seconds for row in rows),
     }
     numbers["words"] = verdict(numbers)
-    figure = pictures.png(picture(numbers))
-    labels = ({"cell": c.cell, "condition": c.condition.key, "rate_learns": c.learnt} for c, _ in rows)
-    table = trainings_table(
-        zip(labels, (row.results for row in rows), strict=True), "seed rate accuracy weights seconds"
-    )
-    run.write("trainings.csv", table.to_csv(index=False))
-    run.write("gap.png", figure)
-    run.write_json("gap.json", numbers)
-    rate_lists = {"rates": _list(settings.rates), "further": _list(settings.further_rates)}
+    lists = {name: ", ".join(map("{:g}".format, getattr(settings, name))) for name in ("rates", "further_rates")}
     parts = [
-        page.paragraph(numbers["words"], "lead"),
-        *([page.paragraph(QUICK, "note")] if quick else []),
-        pictures.inline(figure, PICTURE),
+        drawn(run, "gap.png", picture(numbers), PICTURE),
         page.heading(TABLE_TITLE),
         page.table(accuracies(numbers)),
         page.paragraph(SPREAD),
@@ -115,17 +94,17 @@ def write(
         page.table(intervals(numbers)),
         page.paragraph(OVER_SPEAKERS),
         page.heading("What is the same for all cells, and what is not"),
-        page.paragraph(TOLD.format(**vars(settings))),
-        page.paragraph(FAIR.format(**vars(settings) | rate_lists)),
-        page.paragraph(SILENCE.format(**vars(settings), drawn=DRAWN[settings.silence])),
+        page.paragraph(SAME.format(**vars(settings) | lists, silent=SILENT[settings.silence])),
         page.heading("The chosen rates, and their accuracy on held-out training speakers"),
         page.table(rates(numbers)),
         page.heading("How much of the gradient arrives before training, as a power of ten"),
         page.table(arrivals(numbers)),
         page.paragraph(f"All trainings took {numbers['seconds'] / 60:.1f} minutes of one core."),
     ]
-    run.write("report.html", page.page("A spoken digit, silence, and then the question", parts, footer(command)))
-    return numbers
+    groups = (({"cell": c.cell, "condition": c.condition.key, "rate_learns": c.learnt}, results) for c, results in rows)
+    tables = {"trainings.csv": trainings_table(groups, "seed rate accuracy weights seconds")}
+    title = "A spoken digit, silence, and then the question"
+    return finish(run, "gap.json", title, numbers, parts, [command], QUICK if quick else "", tables)
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -161,12 +140,6 @@ def gradients(arrived: Iterable[Result]) -> list[dict[str, Any]]:
     """By cell and gap, the mean over the seeds of the power of ten that arrives."""
     table = pd.DataFrame(arrived).groupby(["cell", "gap"], sort=False)["log10"].mean()
     return [{"cell": cell, "gap": int(gap), "log10": float(mean)} for (cell, gap), mean in table.items()]
-
-
-def seconds(rows: Sequence[Row], arrived: Sequence[Result]) -> float:
-    """Of one core: the choice of the rates, the trainings that are reported, and the gradients."""
-    parts = [*arrived, *(result for row in rows for result in row.results)]
-    return float(sum(part["seconds"] for part in parts) + sum(row.choice.seconds for row in rows))
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
@@ -225,10 +198,6 @@ def arrivals(numbers: dict[str, Any]) -> pd.DataFrame:
     table["cell"] = [CELLS[cell].name for cell in table["cell"]]
     table = table.pivot(index="cell", columns="gap", values="log10").loc[table["cell"].unique()]
     return table.map("{:.1f}".format).rename(columns="{} frames".format)
-
-
-def _list(numbers: Sequence[float]) -> str:
-    return ", ".join(f"{number:g}" for number in numbers)
 
 
 # -- words -------------------------------------------------------------------------------------------------------------

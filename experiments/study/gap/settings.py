@@ -1,14 +1,21 @@
-"""Everything that a result of the study depends on except its cell and its seed; and which rate a cell trains with."""
+"""What a result depends on except its seed: the settings that all cells share, the plan, the cells, and the rates they get.
 
-from collections.abc import Mapping
+The cells are seven recurrent layers that differ in their equations, or in the initial bias of their gates. Three of them have
+a chrono start (Tallec & Ollivier 2018): two are drawn for the gap of the task, which no other cell is told; the third for 100
+steps, whatever the gap.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+import lstm_engine as le
 from experiments.study.choosing import best, by_accuracy
+from experiments.study.networks import EngineNetwork, Learning, chrono_bias, chrono_update_bias
 from experiments.study.seeds import Result
-from experiments.study.tasks.late_digits import SILENCES, Condition
+from experiments.study.tasks.late_digits import SILENCES, Condition, LateDigits
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,49 @@ class Plan:
     @property
     def conditions(self) -> list[Condition]:
         return [*map(Condition, self.gaps), *self.others]
+
+
+Start = Callable[[int, LateDigits, Settings, np.random.Generator], np.ndarray]  # units, ... -> the layer's bias
+
+
+@dataclass(frozen=True)
+class GapCell:
+    """bias: the layer's initial bias, where it is not Keras's. told: whether it is drawn for the gap."""
+
+    name: str
+    layer: type[le.SimpleRNN | le.GRU | le.LSTM]
+    bias: Start | None = None
+    told: bool = False
+    further: bool = False  # whether Settings.further_rates are tried too
+
+    def rates(self, settings: Settings) -> list[float]:
+        return [*settings.rates, *(settings.further_rates if self.further else ())]
+
+    def network(self, task: LateDigits, settings: Settings, rate: float, seed: int) -> EngineNetwork:
+        """The layer, whose recurrent kernel starts orthogonal as Keras's does, and a softmax on its last state."""
+        layer = self.layer(settings.units)
+        learning = Learning(settings.batch_size, rate, settings.halved_every, settings.clip)
+        network = EngineNetwork(layer, task, learning, seed)
+        if self.bias is not None:
+            layer.weights["bias"][:] = self.bias(settings.units, task, settings, np.random.default_rng([seed, 1]))
+        return network
+
+
+CELLS = {
+    "rnn": GapCell("SimpleRNN", le.SimpleRNN, further=True),
+    "gru": GapCell("GRU", le.GRU),
+    "gru-chrono": GapCell(
+        "GRU, chrono, told the gap", le.GRU, lambda H, task, _, rng: chrono_update_bias(H, task.longest, rng), told=True
+    ),
+    "lstm0": GapCell("LSTM, forget bias 0", le.LSTM, lambda H, *_: np.zeros(4 * H)),
+    "lstm1": GapCell("LSTM, forget bias 1", le.LSTM),
+    "chrono-fixed": GapCell(
+        "LSTM, chrono for 100", le.LSTM, lambda H, _, settings, rng: chrono_bias(H, settings.fixed, rng)
+    ),
+    "chrono": GapCell(
+        "LSTM, chrono, told the gap", le.LSTM, lambda H, task, _, rng: chrono_bias(H, task.longest, rng), told=True
+    ),
+}
 
 
 class Choice(NamedTuple):

@@ -8,8 +8,7 @@ from typing import Any
 from experiments.reports.run import Run
 from experiments.study.choosing import tried
 from experiments.study.gap import report
-from experiments.study.gap.cells import CELLS
-from experiments.study.gap.settings import Choice, Plan, Settings, choice_of
+from experiments.study.gap.settings import CELLS, Choice, Plan, Settings, choice_of
 from experiments.study.gap.training import arrival, final, trial
 from experiments.study.seeds import Job, Result, Stage, begin, command_line, digest_of_clips, gather, silent, standing
 from experiments.study.tasks.late_digits import Condition, clips_of

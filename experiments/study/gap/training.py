@@ -7,8 +7,7 @@ import time
 
 import numpy as np
 
-from experiments.study.gap.cells import CELLS
-from experiments.study.gap.settings import Settings
+from experiments.study.gap.settings import CELLS, Settings
 from experiments.study.networks import AT_ONCE, EngineNetwork
 from experiments.study.seeds import Result
 from experiments.study.solving import DATA, TEST
@@ -67,7 +66,7 @@ def arrival(folder: str, cell: str, condition: Condition, settings: Settings, se
     learnt, judged = clips_of(folder)
     task, _ = late_digits(learnt, judged.take(np.arange(1)), condition, settings.quietest, settings.silence)
     network = CELLS[cell].network(task, settings, settings.rates[0], seed)
-    shares = arriving(network, task, CELLS[cell].carrier, settings.traced, np.random.default_rng([seed, DATA]))
+    shares = arriving(network, task, settings.traced, np.random.default_rng([seed, DATA]))
     return {
         "cell": cell,
         "gap": condition.gap,
@@ -76,7 +75,7 @@ def arrival(folder: str, cell: str, condition: Condition, settings: Settings, se
     }
 
 
-def arriving(network: EngineNetwork, task: LateDigits, carrier: str, n: int, rng: np.random.Generator) -> np.ndarray:
+def arriving(network: EngineNetwork, task: LateDigits, n: int, rng: np.random.Generator) -> np.ndarray:
     """(n,): ‖∂L/∂s_w‖ / ‖∂L/∂s_T‖ of n sequences drawn, with s the carrying state, w a word's last frame, T the decision.
 
     L is the cross-entropy. float64, in which a share below 2e-308 is counted as that.
@@ -85,6 +84,7 @@ def arriving(network: EngineNetwork, task: LateDigits, carrier: str, n: int, rng
     traced = network.model.trace(drawn.x, drawn.y, mask=drawn.mask)
     (layer,) = traced.layers.values()
     assert layer.grad is not None  # because the trace has y
-    norms = np.linalg.norm(layer.grad[carrier], axis=-1)  # (n, T)
+    state = network.model.layers[0].state_names[-1]  # the one that gates hand on: c of an LSTM, h of the others
+    norms = np.linalg.norm(layer.grad[state], axis=-1)  # (n, T)
     rows, last = np.arange(n), drawn.lengths - 1
     return np.maximum(norms[rows, last - task.gap] / norms[rows, last], UNDERFLOW)

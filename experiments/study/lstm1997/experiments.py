@@ -10,8 +10,7 @@ from typing import Any
 
 from experiments.study.goals import BothSets, Goal, MostRecent, OnATestSet
 from experiments.study.lstm1997.cell import Cell1997
-from experiments.study.lstm1997.late_memory import HeadStart
-from experiments.study.lstm1997.modern import Modern
+from experiments.study.lstm1997.modern import HeadStart, Modern
 from experiments.study.networks import Learning
 from experiments.study.seeds import digest_of_task
 from experiments.study.tasks import Task

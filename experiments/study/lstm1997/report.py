@@ -10,17 +10,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.reports import page, pictures
-from experiments.reports.run import Run, footer
+from experiments.reports.run import Run
+from experiments.study import solving
+from experiments.study.finish import drawn, finish, panels
 from experiments.study.lstm1997.experiments import PATIENCE, Setup
 from experiments.study.seeds import Result
-from experiments.study.solving import (
-    percent,
-    share_words,
-    solved_columns,
-    spread_words,
-    summary_of_seeds,
-    trainings_table,
-)  # fmt: skip
 
 NUMBERS = "lstm1997.json"
 NAMES = {"modern": "the modern LSTM", "1997": "the cell of 1997"}
@@ -29,59 +23,34 @@ TABLE_TITLE = (
     "Sequences until the paper's criterion is met, and wrong answers to 2,560 fresh ones, of those seeds that met it, beside "
     "the paper's"
 )
-CRITERION = (
-    "The criteria are the paper's. Experiments 4 and 6: the 2,000 most recent sequences all right, each judged before the "
-    "network learns from it (within 0.04; every output within 0.3), and their mean absolute error below 0.01 or 0.1; these "
-    "2,000 are counted. Experiment 5: fewer than 140, or 13, of them wrong. Experiment 1: in every string of a training and "
-    "of a test set of 256, the possible next symbols above all others at every step. Experiment 2: 10,000 correct sequences "
-    "in a row (at their end within 0.25, in 2c 0.2), which are not counted, because the paper's figures are smaller than "
-    "that. Experiment 3, on a test set of 256: none off by 0.2 or more (3a), or fewer than 6 (3b), for ST1, and a mean error "
-    "below 0.01 (3a) or 0.04 (3b) for ST2; in 3c none off by 0.1 or more from the target without its noise, and a mean error "
-    "below 0.015."
-)
-LIMITS = {
+ABOUT = {
     "modern": (
-        "A training of the modern LSTM has failed after as many sequences as the paper's (40,000 in 1; 200,000 in 2a and 2b)."
-    ),
-    "1997": f"The paper's figures are means, so one of the cell of 1997 has failed only after {PATIENCE} times as many.",
-}
-DIFFERENT = {
-    "modern": (
-        "The modern LSTM differs from the paper's: it has forget gates, the whole gradient, Adam on small batches, and "
-        "where the paper has sigmoid outputs and squared errors, softmax and cross-entropy for classes, and in 4 and 5 a "
-        "linear output. Only in 2a its outputs are also connected to the inputs, and at first to nothing else, as the paper "
-        "has it in 2a and 2b; and only 2b is learnt in batches of 16, by larger steps."
+        "The modern LSTM has forget gates, the whole gradient, and Adam on small batches. One of its trainings has failed "
+        "after as many sequences as the paper's (40,000 in 1; 200,000 in 2a and 2b)."
     ),
     "1997": (
-        "The cell of 1997 is the paper's: no forget gate, blocks of memory cells that share their gates, gates that receive "
-        "each other's outputs, sigmoid outputs, squared error, truncated gradient, and plain gradient descent, one step per "
-        "sequence."
+        "The cell of 1997 is the paper's, with its truncated gradient and plain gradient descent. The paper's figures are "
+        f"means, so one of its trainings has failed only after {PATIENCE} times as many sequences."
     ),
 }
 CHRONO = (
-    "Its forget gates start open and its input gates closed, according to the lag of the task (chrono initialisation), which "
-    "is knowledge about the task; the paper's input gates start closed by hand for the same purpose. So fewer sequences say "
-    "nothing about the cell of 1997."
+    "Its forget gates start open and its input gates closed, by the lag of the task (chrono initialisation). This is "
+    "knowledge about the task, so fewer sequences say nothing about the cell of 1997."
 )
 BIAS = "All its forget gates start with the bias {}, whatever the task."
-SPREADS = (
-    "Sequences and wrong answers are the mean (lowest to highest) of the seeds that solved the task; the other seeds have "
-    "neither. The interval beside a count of seeds is Wilson's, 95 %."
+READING = (
+    "Sequences and wrong answers are the mean (lowest to highest) of the seeds that solved the task; the other seeds "
+    "have neither. The interval beside a count of seeds is Wilson's, 95 %. The paper's figures are means of 10 to 30 "
+    "trials. Its criteria, which are used here, and what differs from the paper: docs/memory/lstm1997.md."
 )
 QUICK = (
-    "The last command was a quick run, with two seeds and only the short rows; earlier results of the folder are shown too. "
-    "Without --quick there are ten seeds, and experiment 4 also has the longer sequences."
-)
-SOURCE = (
-    "The paper's figures are those of its tables 1 to 9, means of 10 to 30 trials, mostly without a range, and were checked "
-    "against its text. Of experiment 1's several networks the best one needed 8,440 sequences, the slowest one 39,740. Its "
-    "numbers of weights follow from its networks, and agree. Its wrong answers in 3 are given as a fraction of 2,560, hence "
-    "numbers that are not whole."
+    "The last command was a quick run, with two seeds and only the short rows; earlier results of the folder are shown "
+    "too. Without --quick there are ten seeds, and experiment 4 also has the longer sequences."
 )
 CURVES = (
-    "Mean absolute error at the end of a sequence, by 500 sequences, a line for each seed, until the criterion is met (dot) "
-    "or the training ends without (cross). A dotted line: the sequences that the paper's network needed. Look for the "
-    "plateau of a network that cannot remember yet, and how suddenly it ends."
+    "Mean absolute error at the end of a sequence, by 500 sequences, a line for each seed, until the criterion is met "
+    "(dot) or the training ends without (cross). A dotted line: the sequences that the paper's network needed. Look for "
+    "the plateau of a network that cannot remember yet, and how suddenly it ends."
 )
 
 
@@ -97,29 +66,20 @@ def write(run: Run, rows: Sequence[Row], quick: bool, commands: Sequence[str]) -
     """Writes trainings.csv, lstm1997.json, lstm1997.png and report.html; returns what the JSON holds."""
     numbers: dict[str, Any] = {"commands": list(commands), "rows": [summary(row) for row in rows]}
     numbers["words"] = verdict(numbers)
-    cells = list(dict.fromkeys(row.cell for row in rows))
-    figure = pictures.png(picture(rows))
-    labels = ({"experiment": s.experiment, "task": _title(s), "cell": cell} for s, cell, _ in rows)
-    table = trainings_table(
-        zip(labels, (row.results for row in rows), strict=True), "seed sequences wrong trained weights seconds"
-    )
-    run.write("trainings.csv", table.to_csv(index=False))
-    run.write("lstm1997.png", figure)
-    run.write_json(NUMBERS, numbers)
     parts = [
-        page.paragraph(numbers["words"], "lead"),
-        *([page.paragraph(QUICK, "note")] if quick else []),
         page.heading(TABLE_TITLE),
         page.table(frame(numbers).set_index("experiment")),
-        pictures.inline(figure, CURVES),
-        page.paragraph(" ".join([CRITERION, *(LIMITS[cell] for cell in cells)])),
-        page.paragraph(SPREADS),
-        *(page.paragraph(f"{DIFFERENT[cell]} {start_words(rows, cell)}".strip()) for cell in cells),
-        page.paragraph(SOURCE),
+        drawn(run, "lstm1997.png", picture(rows), CURVES),
+        page.paragraph(READING),
+        *(
+            page.paragraph(f"{ABOUT[cell]} {start_words(rows, cell)}".strip())
+            for cell in dict.fromkeys(row.cell for row in rows)
+        ),
     ]
+    groups = (({"experiment": s.experiment, "task": _title(s), "cell": cell}, results) for s, cell, results in rows)
+    tables = {"trainings.csv": solving.trainings_table(groups, "seed sequences wrong trained weights seconds")}
     title = "Long Short-Term Memory (1997), reproduced"
-    run.write("report.html", page.page(title, parts, footer("; ".join(commands))))
-    return numbers
+    return finish(run, NUMBERS, title, numbers, parts, commands, QUICK if quick else "", tables)
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -129,7 +89,7 @@ def summary(row: Row) -> dict[str, Any]:
     """A row of the table as JSON values. solved: seeds that met the goal; within: in no more sequences than the paper."""
     setup, cell, results = row
     needed = [result["sequences"] for result in results if result["sequences"] is not None]
-    return summary_of_seeds(results) | {
+    return solving.summary_of_seeds(results) | {
         "experiment": setup.experiment,
         "key": setup.key,
         "cell": cell,
@@ -158,11 +118,13 @@ def frame(numbers: dict[str, Any]) -> pd.DataFrame:
                 "cell": row["cell"],
                 "network": row["network"],
                 "weights": f"{row['weights']:,}",
-                **solved_columns(row),
+                **solving.solved_columns(row),
                 "s per seed": f"{row['seconds']:.1f}",
                 "paper": row["paper"]["network"],
                 "its weights": _number(row["paper"]["weights"]),
-                "its trials solved": "-" if row["paper"]["success"] is None else percent(row["paper"]["success"]),
+                "its trials solved": "-"
+                if row["paper"]["success"] is None
+                else solving.percent(row["paper"]["success"]),
                 "its sequences": _papers(row["paper"]),
                 "its wrong": _number(row["paper"]["wrong"]),
             }
@@ -177,8 +139,8 @@ def narrow(numbers: dict[str, Any]) -> pd.DataFrame:
         {
             "": row["key"].replace("-", " "),  # where a line may be broken
             "cell": row["cell"],
-            "solved": share_words(row),
-            "sequences": spread_words(row["sequences_of_solved"]),
+            "solved": solving.share_words(row),
+            "sequences": solving.spread_words(row["sequences_of_solved"]),
             "paper": _papers(row["paper"]),
             "wrong": "-" if row["wrong_of_solved"] is None else f"{row['wrong_of_solved']['mean']:.1f}",
             "paper's": _number(row["paper"]["wrong"]),
@@ -208,22 +170,19 @@ def verdict(numbers: dict[str, Any]) -> str:
 
 
 def _verdict(cell: str, rows: list[dict[str, Any]]) -> str:
-    groups: dict[str, list[str]] = {"as few": [], "more": [], "some": [], "none": []}
-    for row in rows:
-        task = f"{row['experiment']} ({row['task']}, {share_words(row)})"
-        if row["solved"] == 0:
-            groups["none"].append(task)
-        elif row["solved"] < row["seeds"]:
-            groups["some"].append(task)
-        else:
-            groups["as few" if row["within"] == row["seeds"] else "more"].append(task)
-    words = {
-        "as few": "with every seed, in no more sequences than the paper needed:",
-        "more": "with every seed, but some need more sequences than the paper's network:",
-        "some": "with some seeds only:",
-        "none": "with no seed within its limit:",
+    every = [row for row in rows if row["solved"] == row["seeds"]]
+    groups = {
+        "with every seed, in no more sequences than the paper needed": [r for r in every if r["within"] == r["seeds"]],
+        "with every seed, but some need more sequences than the paper's network": [
+            r for r in every if r["within"] < r["seeds"]
+        ],
+        "with some seeds only": [r for r in rows if 0 < r["solved"] < r["seeds"]],
+        "with no seed within its limit": [r for r in rows if r["solved"] == 0],
     }
-    parts = [f"{words[group]} {'; '.join(tasks)}" for group, tasks in groups.items() if tasks]
+    parts = []
+    for words, group in groups.items():
+        tasks = [f"{row['experiment']} ({row['task']}, {solving.share_words(row)})" for row in group]
+        parts += [f"{words}: {'; '.join(tasks)}"] if tasks else []
     name = NAMES[cell]
     return f"{name[0].upper()}{name[1:]} meets the paper's criterion {'. And '.join(parts)}."
 
@@ -243,8 +202,8 @@ def picture(rows: Sequence[Row]) -> Figure:
     """A panel for each row of the table, up to four beside each other."""
     across = min(len(rows), 4)
     down = -(-len(rows) // across)
-    fig = Figure(figsize=(3.6 * across, 2.7 * down), layout="constrained")
-    axes = fig.subplots(down, across, squeeze=False).ravel()
+    fig, axes = panels(down, across, (3.6 * across, 2.7 * down))
+    axes = axes.ravel()
     for ax, (setup, cell, results) in zip(axes, rows, strict=False):
         for result in results:
             n, error = np.array(result["curve"]).T
@@ -255,8 +214,6 @@ def picture(rows: Sequence[Row]) -> Figure:
         title = f"{setup.experiment}: {_title(setup)}" + (", cell of 1997" if cell == "1997" else "")
         ax.set(xscale="log", title=fill(title, TITLE), xlabel="sequences", ylim=(0, None))
         ax.title.set_fontsize(9)
-        ax.grid(alpha=0.25)
-        ax.spines[["top", "right"]].set_visible(False)
     for ax in axes[len(rows) :]:
         ax.set_visible(False)
     axes[0].set_ylabel("mean absolute error")

@@ -7,22 +7,18 @@ sums in another order.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from experiments.beside_keras.twins import to_keras
 from experiments.study import solving
 from experiments.study.goals import Network
-from experiments.study.memory import rates
-from experiments.study.memory import settings as shared
-from experiments.study.memory.cells import CELLS
-from experiments.study.memory.settings import TASKS, Settings
+from experiments.study.memory.settings import Point, Settings
 from experiments.study.networks import EngineNetwork
 from experiments.study.seeds import Job, Result, standing
 from experiments.study.tasks import Sequences
 
-TASK, CELL, LAG, SEEDS = "it", "lstm1", 10, 5  # a task of one length: Keras compiles once
+POINT, SEEDS = Point("it", "lstm1", 10), 5  # a task of one length: Keras compiles once
 
 
 class KerasNetwork:
@@ -62,19 +58,13 @@ SIDES: dict[str, Callable[[EngineNetwork], Network]] = {
 }
 
 
-def as_json(settings: Settings) -> dict[str, Any]:
-    """Everything that a result depends on except the side and the seed."""
-    return shared.as_json(settings, TASKS[TASK](LAG)) | {"cell": CELL, "rate": rates.chosen(TASK, CELL, LAG)}
-
-
 def jobs(settings: Settings) -> list[Job]:
     return [Job(f"beside-{side}", seed, training, (side, settings)) for side in SIDES for seed in range(SEEDS)]
 
 
 def training(side: str, settings: Settings, seed: int) -> Result:
     """One training of a side: see `solving.solve`."""
-    task = TASKS[TASK](LAG)
-    network = CELLS[CELL].network(task, LAG, settings, rates.chosen(TASK, CELL, LAG), seed)
+    task, network = POINT.network(settings, POINT.rate, seed)
     return solving.solve(SIDES[side](network), task, settings.goal, settings.limit, seed)
 
 

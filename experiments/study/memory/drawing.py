@@ -9,16 +9,19 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from experiments.reports.pictures import BLUE, GREY, ORANGE
+from experiments.study.finish import panels
 from experiments.study.memory import beside_keras
-from experiments.study.memory.cells import CELLS
-from experiments.study.memory.settings import TITLES, Point
+from experiments.study.memory.settings import CELLS, TITLES, Point
 from experiments.study.seeds import Result
 
-# The palette of Okabe & Ito, which suits all eyes.
-COLOURS = {
-    "rnn": ORANGE, "gru": "#E69F00", "lstm0": "#56B4E9", "lstm1": BLUE, "chrono": "#009E73", "peephole": "#CC79A7",
-}  # fmt: skip
-MARKERS = {"rnn": "v", "gru": "s", "lstm0": "^", "lstm1": "o", "chrono": "D", "peephole": "P"}
+LOOKS = {  # in the palette of Okabe & Ito, which suits all eyes
+    "rnn": {"color": ORANGE, "marker": "v"},
+    "gru": {"color": "#E69F00", "marker": "s"},
+    "lstm0": {"color": "#56B4E9", "marker": "^"},
+    "lstm1": {"color": BLUE, "marker": "o"},
+    "chrono": {"color": "#009E73", "marker": "D"},
+    "peephole": {"color": "#CC79A7", "marker": "P"},
+}
 FLOOR = 1e-20  # smaller gradients are drawn as this
 Results = Mapping[Point, Sequence[Result]]
 
@@ -26,20 +29,19 @@ Results = Mapping[Point, Sequence[Result]]
 def success(results: Results, limit: int) -> Figure:
     """Two rows of one panel per task: the share of seeds that solved it, and the sequences each needed, against the lag."""
     tasks, cells, lags = _names(results)
-    fig, axes = _panels(2, len(tasks), (_width(tasks), 6.2), sharey="row", sharex=True)
+    fig, axes = panels(2, len(tasks), (_width(tasks), 6.2), sharey="row", sharex=True)
     for (share, needed), task in zip(axes.T, tasks, strict=True):
         for n, cell in enumerate(cells):
             shift = n - (len(cells) - 1) / 2
             by_lag = {p.lag: r for p, r in results.items() if (p.task, p.cell) == (task, cell)}
             at = [lags.index(lag) for lag in by_lag]
             solved = [np.mean([result["sequences"] is not None for result in of_lag]) for of_lag in by_lag.values()]
-            look = {"color": COLOURS[cell], "marker": MARKERS[cell], "ms": 5}
-            share.plot(at, np.array(solved) + 0.014 * shift, lw=1.8, label=CELLS[cell].name, **look)
+            share.plot(at, np.array(solved) + 0.014 * shift, lw=1.8, ms=5, label=CELLS[cell].name, **LOOKS[cell])
             for k, of_lag in zip(at, by_lag.values(), strict=True):
                 for result in of_lag:
-                    y, marker = result["sequences"], MARKERS[cell]
-                    y, marker = (1.25 * limit, "x") if y is None else (y, marker)
-                    needed.plot(k + 0.12 * shift, y, ls="", **look | {"marker": marker, "ms": 4, "alpha": 0.8})
+                    y = result["sequences"] or 1.25 * limit
+                    cross = {} if result["sequences"] else {"marker": "x"}
+                    needed.plot(k + 0.12 * shift, y, ls="", ms=4, alpha=0.8, **LOOKS[cell] | cross)
         share.set(title=TITLES[task], ylim=(-0.09, 1.09))
         needed.axhline(1.08 * limit, color=GREY, lw=0.8, ls=":")
         needed.set(yscale="log", xlabel="lag, steps", xticks=range(len(lags)), xticklabels=lags)
@@ -55,15 +57,15 @@ def success(results: Results, limit: int) -> Figure:
 def curves(shown: Results) -> Figure:
     """One panel per task: the error against sequences, one line per seed."""
     tasks, cells, _ = _names(shown)
-    fig, axes = _panels(1, len(tasks), (_width(tasks), 3.4))
+    fig, axes = panels(1, len(tasks), (_width(tasks), 3.4))
     for ax, task in zip(axes[0], tasks, strict=True):
         for cell in cells:
             results = next((r for p, r in shown.items() if (p.task, p.cell) == (task, cell)), [])
             for k, result in enumerate(results):
                 n, error = np.array(result["curve"], float).T
-                ax.plot(n, error, color=COLOURS[cell], lw=1.1, alpha=0.8, label=None if k else CELLS[cell].name)
+                ax.plot(n, error, color=LOOKS[cell]["color"], lw=1.1, alpha=0.8, label=None if k else CELLS[cell].name)
                 if result["sequences"] is not None:
-                    ax.plot(n[-1], error[-1], color=COLOURS[cell], marker="o", ms=4)
+                    ax.plot(n[-1], error[-1], color=LOOKS[cell]["color"], marker="o", ms=4)
         ax.set(title=TITLES[task], xlabel="sequences", ylim=(0, None))
         ax.xaxis.set_major_locator(MaxNLocator(4))
         ax.xaxis.set_major_formatter("{x:,.0f}")
@@ -81,7 +83,7 @@ def gradients(by_cell: Mapping[str, Sequence[Result]]) -> Figure:
 
     A training that diverged has no line after training.
     """
-    fig, axes = _panels(2, len(by_cell), (2.9 * len(by_cell) + 0.5, 5.4), sharex=True, sharey="row")
+    fig, axes = panels(2, len(by_cell), (2.9 * len(by_cell) + 0.5, 5.4), sharex=True, sharey="row")
     for column, (cell, results) in zip(axes.T, by_cell.items(), strict=True):
         for ax, when in zip(column, ("before", "after"), strict=True):
             for k, result in enumerate(r for r in results if r[when] is not None):
@@ -118,7 +120,7 @@ def reach_of(result: Mapping[str, Any], when: str) -> float:
 def reach(results: Results) -> Figure:
     """Solved or not, against what is left of a gradient before training: one panel per task, one dot per training."""
     tasks, cells, _ = _names(results)
-    fig, axes = _panels(1, len(tasks), (_width(tasks), 2.9), sharey=True, sharex=True)
+    fig, axes = panels(1, len(tasks), (_width(tasks), 2.9), sharey=True, sharex=True)
     for ax, task in zip(axes[0], tasks, strict=True):
         for n, cell in enumerate(cells):
             dots = [result for p, r in results.items() if (p.task, p.cell) == (task, cell) for result in r]
@@ -126,15 +128,14 @@ def reach(results: Results) -> Figure:
                 continue
             x = [max(reach_of(result, "before"), FLOOR) for result in dots]
             y = [(result["sequences"] is not None) + 0.05 * (n - len(cells) / 2) for result in dots]
-            look = {"color": COLOURS[cell], "marker": MARKERS[cell], "label": CELLS[cell].name}
-            ax.plot(x, y, ls="", ms=4, alpha=0.7, **look)
+            ax.plot(x, y, ls="", ms=4, alpha=0.7, label=CELLS[cell].name, **LOOKS[cell])
         ax.set(title=TITLES[task], xscale="log", xlabel="gradient left at the first steps", yticks=[0, 1])
         ax.set_yticklabels(["not", "solved"])
     _legend(fig, axes[0, 0], cells)
     return fig
 
 
-LOOKS = {  # of the sides of `beside_keras`
+SIDES = {  # the looks of the sides of `beside_keras`
     "engine": (BLUE, "o", "engine"),
     "reversed": (GREY, "s", "engine, batches reversed"),
     "keras": (ORANGE, "x", "Keras"),
@@ -143,16 +144,16 @@ LOOKS = {  # of the sides of `beside_keras`
 
 def beside(sides: Mapping[str, Sequence[Result]]) -> Figure:
     """Sequences needed by seed and side, and all learning curves."""
-    fig, ((needed, curve),) = _panels(1, 2, (9.2, 3.4))
+    fig, ((needed, curve),) = panels(1, 2, (9.2, 3.4))
     for n, (side, results) in enumerate(sides.items()):
-        colour, marker, name = LOOKS[side]
+        colour, marker, name = SIDES[side]
         at = [result["seed"] + 0.15 * (n - 1) for result in results]
         y = [result["sequences"] or np.nan for result in results]
         needed.plot(at, y, ls="", marker=marker, color=colour, label=name)
         for result in results:
             line = "--" if side == "keras" else "-"
             curve.plot(*np.array(result["curve"]).T, color=colour, lw=1, ls=line, alpha=0.8)
-    title = f"{TITLES[beside_keras.TASK]}, lag {beside_keras.LAG}"
+    title = f"{TITLES[beside_keras.POINT.task]}, lag {beside_keras.POINT.lag}"
     needed.set(xlabel="seed", ylabel="sequences needed", ylim=(0, None), title=title)
     needed.xaxis.get_major_locator().set_params(integer=True)
     needed.legend(fontsize=8)
@@ -171,18 +172,7 @@ def _names(results: Results) -> tuple[list[str], list[str], list[int]]:
 
 def _width(tasks: list[str]) -> float:
     """Inches: a panel for each task, and at least what the names of all cells need."""
-    return max(3.4 * len(tasks), 9.0)
-
-
-def _panels(rows: int, columns: int, size: tuple[float, float], **shared: Any) -> tuple[Figure, np.ndarray]:
-    """A figure with axes (rows, columns) that have a light grid."""
-    fig = Figure(figsize=size, layout="constrained")
-    axes = fig.subplots(rows, columns, squeeze=False, **shared)
-    ax: Axes
-    for ax in axes.ravel():
-        ax.grid(alpha=0.25)
-        ax.spines[["top", "right"]].set_visible(False)
-    return fig, axes
+    return max(3.4 * len(tasks), 10.2)
 
 
 def _legend(fig: Figure, ax: Axes, cells: list[str]) -> None:

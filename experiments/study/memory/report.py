@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.reports import page, pictures
-from experiments.reports.run import Run, footer
+from experiments.reports import page
+from experiments.reports.run import Run
 from experiments.reports.scores import share_interval
-from experiments.study.memory import beside_keras, drawing, rates
-from experiments.study.memory.cells import CELLS
-from experiments.study.memory.settings import TASKS, TITLES, Point, Settings
+from experiments.study.finish import drawn, finish
+from experiments.study.memory import beside_keras, drawing
+from experiments.study.memory.settings import CELLS, RATES, TASKS, TITLES, Point, Settings
 from experiments.study.seeds import Result
 from experiments.study.solving import TESTED, solved_columns, summary_of_seeds, trainings_table
 
@@ -20,30 +20,15 @@ NUMBERS = "memory.json"
 TABLE_TITLE = "The longest lag up to which every seed solved the task at every lag"
 SHOWN_LAG = 50  # of the learning curves and gradients, if the folder has it
 
-QUESTIONS = (
-    "Each network reads a sequence and answers at its end. Adding: the sum of two marked numbers. Temporal order: two "
-    "symbols, each X or Y, stand among others; in which order? Recall: two symbols out of four, then blanks; which two? "
-    'The word after It: a noun, phrases with other nouns, then "It"; the verb of the first noun (bird near a small '
-    "plane and under a red ship . It: sings). The lag is the sequence's length T in the first two tasks, whose last "
-    "relevant symbol comes at up to half of it (adding) or six tenths of it; in the other two it is the number of steps "
-    "between. Recall has only 16 different sequences, so its test contains no new ones. In adding at T = 10 every "
-    "second sequence has a marked pair that is the first pair and counts as 0."
-)
 SOLVED = (
     "Solved: at most {wrong} of the {count} most recent sequences wrong, each judged before the network learns from it, "
-    "within {limit:,} sequences. All cells have Adam on batches of {batch_size}, a rate that is halved every "
-    "{halved_every:,} sequences, the gradients' joint norm at most {clip:g}, orthogonal recurrent kernels, and no more "
-    "weights than an LSTM of {units} units (so a SimpleRNN has twice the units; peepholes add three weights for each "
-    "unit). Each has the best of the learning rates {rates} for the task and lag, chosen with seeds that are not "
-    "reported; lag 200 takes the rate of 100. One cell is told the lag: chrono initialisation draws the biases of its "
-    "forget and input gates by it (Tallec & Ollivier 2018). Some networks that did not solve the task were still "
-    "improving. The goal is checked after every batch, so it is sometimes met by luck: {lucky} of the {solved} "
-    "trainings that met it have more than 1 % wrong of {tested:,} fresh sequences."
-)
-SEEDS = (
-    "The table of all points, at the end of the page, has Wilson's 95 % interval beside each count of seeds: {seeds} of "
-    "{seeds} is compatible with a true rate as low as {share:.0f} %. Its means and ranges are of those seeds that solved "
-    "the task. The trainings took {seconds:,.0f} seconds of one core."
+    "within {limit:,} sequences. Each cell has the best of the learning rates {rates} for the task and lag, and no more "
+    "weights than an LSTM of {units} units (peepholes add three for each unit); only the chrono cell is told the lag. "
+    "The goal is sometimes met by luck: {lucky} of the {solved} trainings that met it have more than 1 % wrong of "
+    "{tested:,} fresh sequences. {seeds} of {seeds} seeds is compatible with a true rate as low as {share:.0f} %; the "
+    "table of all points, at the end, has Wilson's 95 % interval beside each count, and means and ranges of those seeds "
+    "that solved the task. The trainings took {seconds:,.0f} seconds of one core. The tasks and what is the same for all "
+    "cells: docs/memory/memory.md."
 )
 SUCCESS = (
     "Above: the share of seeds that solved the task, against the lag; lines are moved apart a little. Below: how many "
@@ -51,30 +36,25 @@ SUCCESS = (
     "line falls, and for the growing number of sequences before it."
 )
 CURVES = (
-    "Mean absolute error at the end of a sequence, by 500 sequences, at lag {lag}, a line for each seed; a dot: the "
-    "seed solved the task. Look for plateaus: a network that cannot remember yet gives the mean of all answers. Some "
-    "have a second plateau, where one of two things is known; and many leave a plateau suddenly."
+    "Mean absolute error at the end of a sequence, by 500 sequences, at lag {lag}, a line for each seed; a dot: the seed "
+    "solved the task. Look for plateaus: a network that cannot remember yet gives the mean of all answers."
 )
 GRADIENTS = (
     "What is left of a gradient k steps before the end: {task}, lag {lag}, a line for each seed, before training above "
     "and after training below (none after a training that diverged). Solid lines are measured, the norm of the "
-    "derivative of the last state by an earlier one: h blue, the cell state c orange. Blue falls at k = 1, because h "
-    "reaches later steps only through the gates, and c also directly. Dashed lines are theory. SimpleRNN: (spectral "
-    "radius of U times the mean of 1 - h²)^k; dotted: the radius alone, a bound as long as U is orthogonal. Both are "
-    "meant for the start, and say little about a trained network. LSTM and GRU: the product of the gates that keep the "
-    "state (f, z), of the unit that keeps most; what lies above it comes through gates and candidates. Look for "
-    "straight lines: each step multiplies by the same factor."
+    "derivative of the last state by an earlier one; dashed and dotted lines are theory, which is meant for the start. "
+    "What lies above the product of the gates that keep the state comes through gates and candidates. Look for straight "
+    "lines: each step multiplies by the same factor."
 )
 REACH = (
     "Every training: whether the task was solved, against how much of a gradient came back, before training, from the "
-    "end to the lag's first steps (in an LSTM through its cell state; what is below 1e-20 stands there). Look how far "
-    "to the left the upper dots reach: a network can learn from a very small gradient, but not from none. And look at "
-    "the lower dots on the right: a gradient that arrives is not enough."
+    "end to the lag's first steps (in an LSTM through its cell state; what is below 1e-20 stands there). Dots below on "
+    "the right: a gradient that arrives is not enough."
 )
 KERAS = (
-    "The engine; Keras with the same initial weights, batches and Adam; and as a control the engine with the rows of each "
-    "batch in reverse order, which changes only how sums are rounded. Left: the sequences that each seed needed. Look "
-    "whether Keras is further from the engine than the control is."
+    "The engine; Keras with the same initial weights, batches and Adam; and as a control the engine with the rows of "
+    "each batch in reverse order, which changes only how sums are rounded. Left: the sequences that each seed needed. "
+    "Look whether Keras is further from the engine than the control is."
 )
 QUICK = (
     "The last command was a quick run, with few tasks, cells, lags and seeds. The page shows all that the folder holds."
@@ -97,51 +77,33 @@ def write(
     numbers["words"] = verdict(numbers)
     lag = SHOWN_LAG if any(p.lag == SHOWN_LAG for p in results) else max(p.lag for p in results)
     shown = {p: r for p, r in results.items() if p.lag == lag}
-    tasks = list(dict.fromkeys(p.task for p in shown))
-    figures = {
-        "success": (drawing.success(results, settings.limit), SUCCESS),
-        "curves": (drawing.curves(shown), CURVES.format(lag=lag)),
-        "reach": (drawing.reach(results), REACH),
-    }
-    for task in tasks:
-        of_task = {p.cell: r for p, r in shown.items() if p.task == task}
-        figures[f"gradients_{task}"] = drawing.gradients(of_task), GRADIENTS.format(lag=lag, task=TITLES[task])
-    if beside:
-        figures["keras"] = drawing.beside(beside), KERAS
-    inline = {}
-    for name, (figure, caption) in figures.items():
-        png = pictures.png(figure)
-        run.write(f"{name}.png", png)
-        inline[name] = pictures.inline(png, caption)
-    table = trainings_table(((asdict(p), r) for p, r in results.items()), COLUMNS)
-    run.write("trainings.csv", table.to_csv(index=False))
-    run.write_json(NUMBERS, numbers)
-    first, *others = tasks
+    gradients = {}
+    for task in dict.fromkeys(p.task for p in shown):
+        figure = drawing.gradients({p.cell: r for p, r in shown.items() if p.task == task})
+        caption = GRADIENTS.format(lag=lag, task=TITLES[task])
+        gradients[TITLES[task]] = drawn(run, f"gradients_{task}.png", figure, caption)
+    first, *others = gradients
     parts = [
-        page.paragraph(numbers["words"], "lead"),
-        *([page.paragraph(QUICK, "note")] if quick else []),
-        page.paragraph(QUESTIONS),
         page.heading(TABLE_TITLE),
         page.table(longest(numbers)),
-        inline["success"],
+        drawn(run, "success.png", drawing.success(results, settings.limit), SUCCESS),
         page.paragraph(solved_words(settings, numbers)),
-        page.paragraph(seeds_words(numbers)),
-        inline["curves"],
+        drawn(run, "curves.png", drawing.curves(shown), CURVES.format(lag=lag)),
         page.heading("Why: what is left of a gradient"),
-        inline[f"gradients_{first}"],
-        *(page.folded(f"The same for {TITLES[task]}", inline[f"gradients_{task}"]) for task in others),
-        inline["reach"],
+        gradients[first],
+        *(page.folded(f"The same for {title}", gradients[title]) for title in others),
+        drawn(run, "reach.png", drawing.reach(results), REACH),
     ]
     if beside:
         parts += [
             page.heading("The same in Keras"),
-            inline["keras"],
+            drawn(run, "keras.png", drawing.beside(beside), KERAS),
             page.paragraph(keras_words(numbers["keras"])),
         ]
     parts.append(page.folded("All points", page.table(frame(numbers))))
+    tables = {"trainings.csv": trainings_table(((asdict(p), r) for p, r in results.items()), COLUMNS)}
     title = "How far back can a recurrent network remember?"
-    run.write("report.html", page.page(title, parts, footer("; ".join(commands))))
-    return numbers
+    return finish(run, NUMBERS, title, numbers, parts, commands, QUICK if quick else "", tables)
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -226,26 +188,24 @@ def verdict(numbers: dict[str, Any]) -> str:
 
 def solved_words(settings: Settings, numbers: dict[str, Any]) -> str:
     wrong = [n for p in numbers["points"] for n in p["wrong"]]
-    return SOLVED.format(
-        **vars(settings) | vars(settings.goal), rates=", ".join(f"{rate:g}" for rate in rates.RATES),
-        lucky=sum(n > 0.01 * TESTED for n in wrong), solved=len(wrong), tested=TESTED,
-    )  # fmt: skip
-
-
-def seeds_words(numbers: dict[str, Any]) -> str:
     seeds = max(p["seeds"] for p in numbers["points"])
-    return SEEDS.format(seconds=numbers["core_seconds"], seeds=seeds, share=100 * share_interval(seeds, seeds)[0])
+    return SOLVED.format(
+        **vars(settings) | vars(settings.goal), rates=", ".join(f"{rate:g}" for rate in RATES),
+        lucky=sum(n > 0.01 * TESTED for n in wrong), solved=len(wrong), tested=TESTED,
+        seeds=seeds, share=100 * share_interval(seeds, seeds)[0], seconds=numbers["core_seconds"],
+    )  # fmt: skip
 
 
 def keras_words(keras: dict[str, Any]) -> str:
     """How far Keras is from the engine, beside the control and the distance from seed to seed."""
+    p = beside_keras.POINT
     needed = {side: np.array(n, float) for side, n in keras["sequences"].items()}  # None becomes NaN
     apart = {side: np.nanmean(np.abs(n - needed["engine"])) for side, n in needed.items() if side != "engine"}
     alone = int((np.isnan(needed["keras"]) != np.isnan(needed["engine"])).sum())
     spread = np.nanmax(needed["engine"]) - np.nanmin(needed["engine"])
     distance, control = keras["first_point_apart"]["keras"], keras["first_point_apart"]["reversed"]
     return (
-        f"{TASKS[beside_keras.TASK](beside_keras.LAG).name}, {CELLS[beside_keras.CELL].name}, {len(needed['engine'])} seeds. "
+        f"{TASKS[p.task](p.lag).name}, {CELLS[p.cell].name}, {len(needed['engine'])} seeds. "
         f"Keras needs on average {apart['keras']:,.0f} sequences more or fewer than the engine with the same seed, the "
         f"engine with its batches reversed {apart['reversed']:,.0f}. From one seed to another the engine's numbers differ by "
         f"up to {spread:,.0f}. Number of seeds solved by only one of the two: {alone}. Over the first 500 sequences their "

@@ -58,7 +58,7 @@ class Task(Protocol):
     """What a task has. features: D numbers a step; outputs: K numbers an answer.
 
     per_step: whether y has a target at every step. head and loss suit a network that ends in Dense(outputs, activation=head).
-    within: how near to the truth a right answer's outputs are; None where `right` asks something else.
+    within: every output of a right answer is nearer than this to the truth; None where `right` asks something else.
     """
 
     name: str

@@ -17,7 +17,6 @@ NOUNS, VERBS = list(SAYS), list(SAYS.values())
 PREPOSITIONS, ADJECTIVES = ["near", "under", "behind", "above"], ["small", "red", "old", "quiet"]
 PHRASE = 5  # words: near a small plane and
 WORDS = [*NOUNS, *PREPOSITIONS, *ADJECTIVES, "a", "and", ".", "It"]
-LIMIT = 0.3  # an answer is right when every output is nearer than this to its target
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class DelayedReference(AllWithin):
     lag: int = 100
 
     features, outputs, per_step = len(WORDS), len(VERBS), False
-    head, loss, within = "softmax", "categorical_crossentropy", LIMIT
+    head, loss, within = "softmax", "categorical_crossentropy", 0.3
 
     def __post_init__(self) -> None:
         if self.lag < PHRASE or self.lag % PHRASE:

@@ -1,10 +1,8 @@
 """Spoken digits as a task: a word, then a gap of silence, and at the end the question which digit it was.
 
 The silence is made of the quietest frames of the clips that are learnt from, by their first coefficient, which rises with
-the energy. They are real frames, from the closures inside words, nearly half of them from the tt of sitta (six). Every frame
-of a silence is drawn from them at random, whatever the word, each time that a sequence is made. So the silence says nothing
-about the digit, and it is not constant, or the state of a cell could simply settle. (A frame of zeros would not be silence:
-it is the average frame, half a vowel.)
+the energy. Each frame is drawn from them at random each time that a sequence is made, so the silence says nothing about the
+digit, and is not constant. docs/memory/gap.md says why a frame of zeros would not be silence.
 """
 
 from dataclasses import dataclass

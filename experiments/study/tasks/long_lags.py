@@ -10,8 +10,6 @@ import numpy as np
 
 from experiments.study.tasks import AllWithin, Sequences, one_hot
 
-LIMIT = 0.25  # 2a and 2b: the largest error that any output may have at the end
-LIMIT_2C = 0.2
 MORE = 0.9  # 2c: how likely another distractor is, once there are q
 
 
@@ -26,7 +24,7 @@ class LongLag:
     p: int = 100
     regular: bool = True
 
-    per_step, head, loss, within = True, "softmax", "categorical_crossentropy", LIMIT
+    per_step, head, loss, within = True, "softmax", "categorical_crossentropy", 0.25
 
     def __post_init__(self) -> None:
         if self.p < 2:
@@ -65,7 +63,7 @@ class VeryLongLag(AllWithin):
     p: int = 50
 
     outputs, per_step = 2, False
-    head, loss, within = "softmax", "categorical_crossentropy", LIMIT_2C
+    head, loss, within = "softmax", "categorical_crossentropy", 0.2
 
     @property
     def name(self) -> str:

@@ -10,8 +10,6 @@ import numpy as np
 
 from experiments.study.tasks import AllWithin, Sequences, one_hot
 
-LIMIT = 0.3  # an answer is right when every output is nearer than this to its target
-
 
 @dataclass(frozen=True)
 class Recall(AllWithin):
@@ -24,7 +22,7 @@ class Recall(AllWithin):
     shown: int = 3
     symbols: int = 4
 
-    per_step, head, loss, within = False, "sigmoid", "binary_crossentropy", LIMIT
+    per_step, head, loss, within = False, "sigmoid", "binary_crossentropy", 0.3
 
     def __post_init__(self) -> None:
         if self.lag < 1 or self.shown < 1 or self.symbols < 2:

@@ -10,11 +10,8 @@ import numpy as np
 from experiments.study.tasks import AllWithin, Sequences, one_hot
 
 SYMBOLS = "abcdXYEB"
-LIMIT = 0.3  # a sequence is classified correctly when every output is nearer than this to its target
-PLACES = {
-    2: ((10, 20), (50, 60)),
-    3: ((10, 20), (33, 43), (66, 76)),
-}  # where an X or Y may stand, for lengths about 100
+# Where an X or Y may stand, for lengths about 100.
+PLACES = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class TemporalOrder(AllWithin):
     T: int = 100
 
     features, per_step = len(SYMBOLS), False
-    head, loss, within = "softmax", "categorical_crossentropy", LIMIT
+    head, loss, within = "softmax", "categorical_crossentropy", 0.3
 
     def __post_init__(self) -> None:
         if self.relevant not in PLACES:

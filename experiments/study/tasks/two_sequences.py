@@ -11,10 +11,8 @@ import numpy as np
 from experiments.study.tasks import AllWithin, Sequences
 
 NOISE = np.sqrt(0.2)  # standard deviation
-LIMIT = 0.2  # a sequence is classified correctly within it
 TARGETS_3C = (0.8, 0.2)  # of the elements -1 and +1
 TARGET_NOISE = np.sqrt(0.1)
-LIMIT_3C = 0.1
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class TwoSequences(AllWithin):
     noisy: bool = False
 
     features, outputs, per_step = 1, 1, False
-    head, loss, within = "sigmoid", "binary_crossentropy", LIMIT
+    head, loss, within = "sigmoid", "binary_crossentropy", 0.2
 
     def __post_init__(self) -> None:
         if not 1 <= self.N < self.T:
@@ -56,7 +54,7 @@ class NoisyTargets(TwoSequences):
     An answer is right when it is near to the target without its noise. Squared error, whose minimum is at that mean.
     """
 
-    loss, within = "mean_squared_error", LIMIT_3C
+    loss, within = "mean_squared_error", 0.1
 
     @property
     def name(self) -> str:

@@ -9,18 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.reports import page, pictures
-from experiments.reports.run import Run, footer
+from experiments.reports.run import Run
 from experiments.reports.scores import class_mean_interval
+from experiments.study import solving
+from experiments.study.finish import drawn, finish
 from experiments.study.seeds import Result
-from experiments.study.solving import (
-    percent,
-    share_words,
-    solved_columns,
-    spread,
-    spread_words,
-    summary_of_seeds,
-    trainings_table,
-)  # fmt: skip
 from experiments.study.variants.cells import CELLS
 
 if TYPE_CHECKING:
@@ -38,26 +31,26 @@ PAPER = {
     "NP": "no significant difference, and simpler",
     "FGR": "no gain",
 }
-ABOUT_PAPER = (
-    "The paper trained on speech (TIMIT), handwriting (IAM Online) and music (JSB Chorales), each variant with 200 random "
-    "settings. Its abstract says that no variant is significantly better than V, that CIFG and NP do not significantly hurt, "
-    "and that forget gate and output activation are the critical parts. The rest is as it is commonly cited: it was not "
-    "checked against the paper's tables."
-)
 FAIR = (
-    "With the same seed, every variant starts from the numbers of V, without the parts that it does not have; "
-    "peepholes, and the gates' weights on gates, start at 0, so V, NP and FGR are the same function at first. Forget "
-    "gates start open and input gates closed, by the lag: b_f = log u and b_i = -b_f, with u uniform from 1 to {memory} "
-    "less 1. A cell with one of the two gates has this gate's bias; CIFG has b_i, and f = 1 - i then has b_f by itself. "
-    "For NIG this is a difficult start: open forget gates add up everything, so its states lie where tanh is flat "
-    "before it has learnt anything; its result shows the start as much as the missing gate. Batches, limits and "
-    "clipping are the same for all; each variant has its best rate of {rates}. A seed's sequences are the same for all "
-    "variants."
+    "With the same seed every variant starts from the numbers of V, without the parts that it does not have; its gates' "
+    "biases are drawn by a lag of {memory}, and it has its best rate of {rates}. Batches, limits, clipping and a seed's "
+    "sequences are the same for all. Why this start is difficult for NIG, and more on the paper, whose findings are "
+    "given here as they are commonly cited: docs/memory/variants.md."
 )
 APART = (
     'The column "against V" says whether every seed of a variant is better, or worse, than every seed of V; a seed that '
     "fails on adding is worse than any that does not. On the digits the interval of the paired difference, over test "
     "speakers, must exclude 0 as well. Ranges that overlap do not prove that the two are alike."
+)
+CHOSEN = (
+    "Trials with seeds {seeds}, which no other table uses; the chosen rate has a star. Adding: the mean number of "
+    "sequences, {limit:,} where a training failed (beside it, how many solved it); where all failed at every rate, the "
+    "lowest mean error at the end decides. Digits, if they were trained: mean accuracy on held-out training speakers."
+)
+CAPTION = (
+    "A dot is a seed: on adding how many sequences it needed, with a cross at {limit:,} where it failed; on the digits, "
+    "if they were trained, its accuracy on test speakers, with the 95 % interval of the seeds' mean. Only if all dots of "
+    "a variant lie apart from all dots of V may the two differ."
 )
 QUICK = "A quick run: three variants, two seeds, easier tasks. It shows that the study works, and nothing about the variants."
 ByVariant = Mapping[str, Sequence[Result]]
@@ -78,38 +71,34 @@ def write(
         "choices": choice_rows(choices),
     }
     numbers["words"] = verdict(numbers, s)
-    figure = pictures.png(picture(results, s))
-    groups = (({"part": part, "variant": v}, r) for part, by_variant in results.items() for v, r in by_variant.items())
-    table = trainings_table(groups, "seed rate units weights sequences wrong trained accuracy seconds")
-    run.write("trainings.csv", table.to_csv(index=False))
-    run.write("choices.csv", pd.DataFrame(numbers["choices"]).to_csv(index=False))
-    run.write("variants.png", figure)
-    run.write_json(NUMBERS, numbers)
+    limit, memory = s.adding.limit, f"{s.adding.memory}"
     parts = [
-        page.paragraph(numbers["words"], "lead"),
-        *([page.paragraph(QUICK, "note")] if quick else []),
         page.heading(f"{_adding_title(s)}: {s.adding.units} units"),
-        page.table(adding_frame(numbers).set_index("variant")),
+        page.table(adding_frame(numbers)),
     ]
     if numbers["digits"]:
+        memory += f", on the digits {s.digits.memory}"
         parts += [
             page.heading(f"Spoken digits, on test speakers: units {s.digits.units}, epochs {s.digits.epochs}"),
-            page.table(digits_frame(numbers).set_index("variant")),
+            page.table(digits_frame(numbers)),
         ]
-    memory = f"{s.adding.memory}" + (f", on the digits {s.digits.memory}," if numbers["digits"] else "")
     parts += [
-        pictures.inline(figure, caption(numbers, s)),
+        drawn(run, "variants.png", picture(results, s), CAPTION.format(limit=limit)),
         page.paragraph(f"{APART} {worth(numbers)}"),
         page.paragraph(FAIR.format(memory=memory, rates=", ".join(f"{rate:g}" for rate in s.rates))),
         page.heading("The rates, and how they were chosen"),
-        page.paragraph(chosen_words(numbers, s)),
-        page.table(choices_frame(numbers).set_index("variant")),
-        page.heading("What the paper found"),
-        page.paragraph(ABOUT_PAPER),
+        page.paragraph(CHOSEN.format(seeds=", ".join(map(str, s.choosing)), limit=limit)),
+        page.table(choices_frame(numbers)),
     ]
+    groups = (({"part": part, "variant": v}, r) for part, by_variant in results.items() for v, r in by_variant.items())
+    tables = {
+        "trainings.csv": solving.trainings_table(
+            groups, "seed rate units weights sequences wrong trained accuracy seconds"
+        ),
+        "choices.csv": pd.DataFrame(numbers["choices"]),
+    }
     title = "The LSTM and its eight variants (Greff et al. 2017)"
-    run.write("report.html", page.page(title, parts, footer("; ".join(commands))))
-    return numbers
+    return finish(run, NUMBERS, title, numbers, parts, commands, QUICK if quick else "", tables)
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------
@@ -117,17 +106,20 @@ def write(
 
 def adding_rows(by_variant: ByVariant) -> list[dict[str, Any]]:
     """One for each variant, as JSON values. against_v: "better" or "worse" where every seed is, else ""."""
-    rows = []
-    for variant, results in by_variant.items():
-        side = separated(_effort(results), _effort(by_variant["V"]))
-        against = {"": "", "less": "better", "more": "worse"}[side]
-        rows.append({"variant": variant, "rate": results[0]["rate"], "against_v": against} | summary_of_seeds(results))
-    return rows
+    needed = {  # infinite for a failure
+        variant: [np.inf if result["sequences"] is None else result["sequences"] for result in results]
+        for variant, results in by_variant.items()
+    }
+    return [
+        {"variant": variant, "rate": results[0]["rate"], "against_v": separated(needed[variant], needed["V"])}
+        | solving.summary_of_seeds(results)
+        for variant, results in by_variant.items()
+    ]
 
 
 def separated(values: Sequence[float], other: Sequence[float]) -> str:
-    """ "less" or "more" where all values are less, or more, than all of other; otherwise ""."""
-    return "less" if max(values) < min(other) else "more" if min(values) > max(other) else ""
+    """ "better" or "worse" where all values are less, or more, than all of other; otherwise ""."""
+    return "better" if max(values) < min(other) else "worse" if min(values) > max(other) else ""
 
 
 def once_in(seeds: int) -> float:
@@ -145,32 +137,27 @@ def digits_rows(by_variant: ByVariant, equal: ByVariant) -> list[dict[str, Any]]
         right, sexes, speakers = right_of(results)
         accuracies = [result["accuracy"] for result in results]
         apart = class_mean_interval(right - v_right, sexes, speakers, (-1.0, 1.0))
-        side = "" if apart[0] <= 0 <= apart[1] else separated(accuracies, v_accuracies)
+        against = separated(np.negative(accuracies), np.negative(v_accuracies))
         row = {
             "variant": variant,
             "weights": results[0]["weights"],
             "rate": results[0]["rate"],
             "seeds": len(results),
-            "accuracy": spread(accuracies),
+            "accuracy": solving.spread(accuracies),
             "interval_95": list(class_mean_interval(right, sexes, speakers)),
             "difference": float(np.mean(accuracies) - np.mean(v_accuracies)),
             "difference_interval_95": list(apart),
-            "against_v": {"": "", "less": "worse", "more": "better"}[side],
+            "against_v": "" if apart[0] <= 0 <= apart[1] else against,
             "seconds": float(np.mean([result["seconds"] for result in results])),
         }
         if equal[variant]:
             row["equal"] = {
                 "units": equal[variant][0]["units"],
                 "weights": equal[variant][0]["weights"],
-                "accuracy": spread([result["accuracy"] for result in equal[variant]]),
+                "accuracy": solving.spread([result["accuracy"] for result in equal[variant]]),
             }
         rows.append(row)
     return rows
-
-
-def _effort(results: Sequence[Result]) -> list[float]:
-    """The sequences that each seed needed; infinite for a failure."""
-    return [np.inf if result["sequences"] is None else result["sequences"] for result in results]
 
 
 def right_of(results: Sequence[Result]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -206,10 +193,12 @@ def _trials_words(part: str, trials: Sequence[Result]) -> str:
 
 def adding_frame(numbers: Mapping[str, Any]) -> pd.DataFrame:
     rows = [
-        _first_columns(row) | solved_columns(row) | {"against V": _against(row), "s per seed": f"{row['seconds']:.1f}"}
+        _first_columns(row)
+        | solving.solved_columns(row)
+        | {"against V": _against(row), "s per seed": f"{row['seconds']:.1f}"}
         for row in numbers["adding"]
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).set_index("variant")
 
 
 def digits_frame(numbers: Mapping[str, Any]) -> pd.DataFrame:
@@ -217,7 +206,7 @@ def digits_frame(numbers: Mapping[str, Any]) -> pd.DataFrame:
         _first_columns(row)
         | {
             "accuracy, % (seeds)": _percent_words(row["accuracy"]),
-            "95 %, over speakers": percent(row["interval_95"], 1),
+            "95 %, over speakers": solving.percent(row["interval_95"], 1),
             "points above V": "" if row["variant"] == "V" else _difference(row),
             "against V": _against(row),
             "with V's number of weights": _equal(row),
@@ -226,7 +215,7 @@ def digits_frame(numbers: Mapping[str, Any]) -> pd.DataFrame:
         }
         for row in numbers["digits"]
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).set_index("variant")
 
 
 def _first_columns(row: Mapping[str, Any]) -> dict[str, str]:
@@ -240,8 +229,8 @@ def narrow(numbers: Mapping[str, Any]) -> pd.DataFrame:
     rows = [
         {
             "": row["variant"],
-            "adding solved": share_words(row),
-            "sequences, of solved": spread_words(row["sequences_of_solved"]),
+            "adding solved": solving.share_words(row),
+            "sequences, of solved": solving.spread_words(row["sequences_of_solved"]),
             "digits": accuracy.get(row["variant"], "-"),
             "the paper": PAPER[row["variant"]],
         }
@@ -257,11 +246,11 @@ def choices_frame(numbers: Mapping[str, Any]) -> pd.DataFrame:
         cells = table.setdefault(row["variant"], {"variant": row["variant"]})
         chosen = next(r["rate"] for r in numbers[row["part"]] if r["variant"] == row["variant"]) == row["rate"]
         cells[f"{row['part']}, {row['rate']:g}"] = row["value"] + (" *" if chosen else "")
-    return pd.DataFrame(table.values())
+    return pd.DataFrame(table.values()).set_index("variant")
 
 
 def _percent_words(accuracy: Mapping[str, float]) -> str:
-    return spread_words({name: 100 * value for name, value in accuracy.items()}, "{:.1f}", "{:.1f}")
+    return solving.spread_words({name: 100 * value for name, value in accuracy.items()}, "{:.1f}", "{:.1f}")
 
 
 def _difference(row: Mapping[str, Any]) -> str:
@@ -337,22 +326,6 @@ def _adding_title(s: "Settings") -> str:
     return f"Adding, T = {s.adding.task.T}, until {most} of the {goal.count:,} latest sequences{error}"
 
 
-def chosen_words(numbers: Mapping[str, Any], s: "Settings") -> str:
-    """How the rates were chosen."""
-    seeds = ", ".join(map(str, s.choosing))
-    words = (
-        f"Trials with seeds {seeds}, which no other table uses. Adding: the mean number of sequences, {s.adding.limit:,} "
-        "where a training failed (beside it, how many solved it); where all failed at every rate, the lowest mean error at "
-        "the end decides."
-    )
-    if numbers["digits"]:
-        words += (
-            f" Digits: mean accuracy on folds of the training speakers, one of {s.digits.folds} for each seed; the test "
-            "speakers are not used. A network with V's number of weights takes the rate of its variant."
-        )
-    return words + " The chosen rate has a star."
-
-
 # -- picture -----------------------------------------------------------------------------------------------------------
 
 
@@ -382,16 +355,3 @@ def picture(results: Mapping[str, ByVariant], s: "Settings") -> Figure:
         ax.set_yticks(list(rows.values()), list(rows))
         ax.set_ylim(0.4, len(names) + 0.6)
     return fig
-
-
-def caption(numbers: Mapping[str, Any], s: "Settings") -> str:
-    words = (
-        "A dot is a seed. Left: how many sequences it needed until the criterion was met; a cross had not met it at the "
-        f"limit of {s.adding.limit:,}."
-    )
-    if numbers["digits"]:
-        words += (
-            " Right: accuracy on the test speakers; the grey line is the 95 % interval of the seeds' mean for other "
-            "speakers. Only if all dots of a variant lie apart from all dots of V may the two differ."
-        )
-    return words

@@ -1,16 +1,14 @@
 """The study: rates are chosen, then every variant is trained with every seed; then a report of all that the folder holds."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from experiments.study.choosing import Cost, best, by_accuracy, by_sequences, tried
+from experiments.study.choosing import best, by_accuracy, by_sequences, tried
 from experiments.study.goals import MostRecent
 from experiments.study.seeds import (
     Job,
-    Result,
     Stage,
     begin,
     command_line,
@@ -24,15 +22,20 @@ from experiments.study.seeds import (
 from experiments.study.solving import TESTED
 from experiments.study.tasks.adding import Adding
 from experiments.study.tasks.late_digits import clips_of
-from experiments.study.variants import adding, digits, report
-from experiments.study.variants.adding import OnAdding
+from experiments.study.variants import report
 from experiments.study.variants.cells import CELLS
-from experiments.study.variants.digits import OnDigits
+from experiments.study.variants.training import OnAdding, OnDigits, equal_units, held_out, on_adding, tested
 from features.digits import FRAMES, METADATA
 
 COMMAND = "study variants"
 QUICK_SEEDS = 2
 CODE = ("cells", "loops", "through_time", "network")  # the files that a result depends on beside its settings
+# Digests of CODE by whose results a study is continued: commit 5b3cce9 has other names and words, and the same numbers.
+ALIKE = {
+    "06495fe9ad55c53503e27ce3cb2b22127b9543e173b46722c3764fb300b7fd86": (
+        "d6dc63114ac2b727d561b2d61d3b7166187ab08515a2c1ec43785e5b051c5eda"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -56,17 +59,6 @@ QUICK = Settings(
 )
 
 
-class Part(NamedTuple):
-    """A task of the study. trial and final are called with a variant, a rate and a seed; rates: the part that chose them."""
-
-    name: str
-    variants: Sequence[str]
-    final: Callable[..., Result]
-    rates: str
-    trial: Callable[..., Result] | None = None
-    cost: Cost | None = None
-
-
 def study(*arguments: Any, **options: Any) -> dict[str, Any]:
     """`train`, and a report of it: report.html, variants.json, variants.png, two CSV files. Returns the report's numbers."""
     return report.write(*train(*arguments, **options))
@@ -84,21 +76,27 @@ def train(
     """
     s = QUICK if quick else FULL
     seeds = min(seeds, QUICK_SEEDS) if quick else seeds
-    parts = _parts(s, folder)
-    run = begin(out, COMMAND, _depends(s, folder), force)
-
+    # By task a trial of a rate, and its cost; and the trainings that are reported, with the task whose rates they take.
+    trials = {"adding": (partial(on_adding, s.adding, False), by_sequences)}
+    finals = [("adding", "adding", s.variants, partial(on_adding, s.adding, True))]
+    if folder is not None:
+        where, D = str(folder), clips_of(str(folder))[0].sequences[0].shape[1]
+        others = tuple(v for v in s.variants if equal_units(s.digits, D, v) != s.digits.units)
+        trials["digits"] = partial(held_out, s.digits, where), by_accuracy
+        finals += [
+            ("digits", "digits", s.variants, partial(tested, s.digits, where, False)),
+            ("equal", "digits", others, partial(tested, s.digits, where, True)),
+        ]
+    run = begin(out, COMMAND, _depends(s, folder), force, alike=ALIKE)
     candidates = {
-        (part.name, variant): {
-            rate: Job(_trial(part.name, variant, rate), 0, part.trial, (variant, rate)) for rate in s.rates
-        }
-        for part in parts if part.trial for variant in part.variants
+        (task, variant): {rate: Job(_trial(task, variant, rate), 0, trial, (variant, rate)) for rate in s.rates}
+        for task, (trial, _) in trials.items() for variant in s.variants
     }  # fmt: skip
-    trials = tried(run, candidates, s.choosing, jobs, stage("Choosing rates"))
-    cost = {part.name: part.cost for part in parts}
-    chosen = {(part, variant): best(by_rate, cost[part]) for (part, variant), by_rate in trials.items()}
+    by_candidate = tried(run, candidates, s.choosing, jobs, stage("Choosing rates"))
+    chosen = {(task, variant): best(by_rate, trials[task][1]) for (task, variant), by_rate in by_candidate.items()}
     trainings = [
-        Job(f"{part.name}-{variant}", seed, part.final, (variant, chosen[part.rates, variant]))
-        for part in parts for variant in part.variants for seed in range(seeds)
+        Job(f"{part}-{variant}", seed, final, (variant, chosen[task, variant]))
+        for part, task, variants, final in finals for variant in variants for seed in range(seeds)
     ]  # fmt: skip
     gather(run, trainings, jobs, stage("Training"))
 
@@ -112,30 +110,19 @@ def train(
     return run, results, choices, s, quick, made_by(run.folder / report.NUMBERS, command, force)
 
 
-def _parts(s: Settings, folder: str | Path | None) -> list[Part]:
-    trial, final = (partial(adding.training, s.adding, tested) for tested in (False, True))
-    parts = [Part("adding", s.variants, final, "adding", trial, by_sequences)]
-    if folder is not None:
-        where, D = str(folder), clips_of(str(folder))[0].sequences[0].shape[1]
-        others = [v for v in s.variants if digits.equal_units(s.digits, D, v) != s.digits.units]
-        trial, final = (partial(function, s.digits, where) for function in (digits.held_out, digits.tested))
-        parts += [
-            Part("digits", s.variants, partial(final, False), "digits", trial, by_accuracy),
-            Part("equal", others, partial(final, True), "digits"),
-        ]
-    return parts
-
-
 def _depends(s: Settings, folder: str | Path | None) -> dict[str, Any]:
     """Everything that a result depends on except its seed."""
     choice = {"rates": s.rates, "choosing": s.choosing}
-    tested = {"tested": TESTED, "draws": digest_of_task(s.adding.task), "within": s.adding.task.within}
-    code = digest_of_files(Path(__file__).with_name(f"{name}.py") for name in CODE)
-    settings = {"adding": choice | asdict(s.adding) | tested, "code": code}
+    test = {"tested": TESTED, "draws": digest_of_task(s.adding.task), "within": s.adding.task.within}
+    settings = {"adding": choice | asdict(s.adding) | test, "code": code_digest()}
     if folder is not None:
         data = digest_of_files(Path(folder) / name for name in (FRAMES, METADATA))
         settings["digits"] = choice | asdict(s.digits) | {"data": data}
     return settings
+
+
+def code_digest() -> str:
+    return digest_of_files(Path(__file__).with_name(f"{name}.py") for name in CODE)
 
 
 def _trial(part: str, variant: str, rate: float) -> str:

@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-import lstm_engine as le
-from experiments.study.gap.cells import CELLS
-from experiments.study.gap.settings import Settings
+from experiments.study.gap.settings import CELLS, Settings
 from experiments.study.tasks.late_digits import Condition, late_digits
 
 SETTINGS = Settings(units=4, fixed=100)
@@ -48,9 +46,3 @@ def test_the_simple_rnn_starts_orthogonal_and_is_given_more_rates_than_the_other
     rates = {cell: CELLS[cell].rates(SETTINGS) for cell in CELLS}
     assert rates["rnn"] == [0.03, 0.01, 0.003, 0.001, 0.0003]
     assert all(rates[cell] == [0.03, 0.01, 0.003] for cell in CELLS if cell != "rnn")
-
-
-def test_the_state_that_is_followed_is_the_one_that_gates_hand_on():
-    assert {cell: CELLS[cell].carrier for cell in CELLS} == {
-        cell: "c" if CELLS[cell].layer is le.LSTM else "h" for cell in CELLS
-    }

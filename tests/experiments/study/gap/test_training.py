@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from experiments.study.gap import training
-from experiments.study.gap.cells import CELLS
-from experiments.study.gap.settings import Settings
+from experiments.study.gap.settings import CELLS, Settings
 from experiments.study.gap.training import arrival, arriving, final, trial
 from experiments.study.tasks.late_digits import Condition, late_digits
 
@@ -81,27 +80,27 @@ def still(sides, cell, gap, bias=None):
 def test_an_lstm_that_hears_nothing_passes_on_what_its_forget_gates_keep(sides):
     network, learnt, bias = still(sides, "lstm1", 20)
     bias[12:18] = 0.5  # i f g o are 0, 1, .5, 0
-    shares = arriving(network, learnt, "c", 4, np.random.default_rng(0))
+    shares = arriving(network, learnt, 4, np.random.default_rng(0))
     np.testing.assert_allclose(shares, (1 / (1 + np.exp(-1.0))) ** 20, rtol=1e-10)
 
 
 def test_a_gru_that_hears_nothing_passes_on_what_its_update_gates_keep(sides):
     network, learnt, bias = still(sides, "gru", 20)
     bias[0, :6] = 2.0
-    shares = arriving(network, learnt, "h", 4, np.random.default_rng(0))
+    shares = arriving(network, learnt, 4, np.random.default_rng(0))
     np.testing.assert_allclose(shares, (1 / (1 + np.exp(-2.0))) ** 20, rtol=1e-10)
 
 
 def test_an_orthogonal_simple_rnn_at_rest_passes_on_all(sides):
     network, learnt, _ = still(sides, "rnn", 20)
-    shares = arriving(network, learnt, "h", 4, np.random.default_rng(0))
+    shares = arriving(network, learnt, 4, np.random.default_rng(0))
     np.testing.assert_allclose(shares, 1.0, rtol=1e-5)  # U is orthogonal to float32's 1e-7, twenty times over
 
 
 def test_what_is_too_small_for_a_number_is_counted_as_the_smallest(sides):
     network, learnt, bias = still(sides, "lstm0", 400)
     bias[6:12] = -5.0  # f = .0067: .0067 ** 400 is 1e-870
-    assert arriving(network, learnt, "c", 4, np.random.default_rng(0)).tolist() == [np.finfo(float).tiny] * 4
+    assert arriving(network, learnt, 4, np.random.default_rng(0)).tolist() == [np.finfo(float).tiny] * 4
 
 
 def test_the_arrival_is_a_power_of_ten_and_needs_no_test_speaker(digit_corpus, other_test_speakers):

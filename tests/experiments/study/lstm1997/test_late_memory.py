@@ -8,8 +8,7 @@ import pytest
 import lstm_engine as le
 from experiments.study.goals import MostRecent
 from experiments.study.lstm1997.experiments import SETUPS
-from experiments.study.lstm1997.late_memory import BesideInput, HeadStart
-from experiments.study.lstm1997.modern import Modern
+from experiments.study.lstm1997.modern import BesideInput, HeadStart, Modern
 from experiments.study.solving import solve
 from experiments.study.tasks.long_lags import LongLag
 

@@ -326,7 +326,7 @@ def test_json_is_the_result_and_nothing_else(small, undrawn, lstm_engine, tmp_pa
 def test_a_bias_that_is_not_finite_is_one_line(lstm_engine, tmp_path, bias):
     shown = lstm_engine("study", "lstm1997", "--forget-bias", bias, "--out", tmp_path / "o")
     assert shown.code == 2
-    assert f"expected a finite number, got {bias}" in shown.err
+    assert f"must be a finite number, got {bias}" in shown.err
     assert not (tmp_path / "o").exists()
 
 

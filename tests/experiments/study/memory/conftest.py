@@ -5,10 +5,9 @@ import pytest
 
 from experiments.study import solving
 from experiments.study.goals import MostRecent
-from experiments.study.memory import beside_keras, rates
+from experiments.study.memory import beside_keras
 from experiments.study.memory import settings as grid
-from experiments.study.memory.cells import CELLS
-from experiments.study.memory.settings import TASKS, Settings
+from experiments.study.memory.settings import CELLS, TASKS, Settings
 
 
 @pytest.fixture
@@ -22,7 +21,7 @@ def small(monkeypatch, settings):
     """Two lags, each searched with one rate, every training of 32 or 64 sequences; the command's settings are these too."""
     rows = [(t, c, lag, 0.01, 100, 500, 0.1) for t in TASKS for c in CELLS for lag in (10, 25)]
     table = pd.DataFrame(rows, columns=["task", "cell", "lag", "rate", "seed", "sequences", "error"])
-    monkeypatch.setattr(rates, "_searched", lambda: table)
+    monkeypatch.setattr(grid, "_searched", lambda: table)
     monkeypatch.setattr(grid, "LAGS", (10, 25))
     monkeypatch.setattr(grid, "QUICK_LAGS", (10,))
     monkeypatch.setattr(solving, "TESTED", 20)

@@ -6,20 +6,17 @@ import pytest
 pytest.importorskip("keras")
 
 from experiments.study.memory import beside_keras
-from experiments.study.memory.beside_keras import SIDES, TASK
-from experiments.study.memory.cells import CELLS
+from experiments.study.memory.beside_keras import POINT, SIDES
 from experiments.study.memory.settings import TASKS
-
-LAG = 10
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    return TASKS[TASK](LAG).draw(48, np.random.default_rng(0))
+    return TASKS[POINT.task](POINT.lag).draw(48, np.random.default_rng(0))
 
 
 def network(settings):
-    return CELLS[beside_keras.CELL].network(TASKS[TASK](LAG), LAG, settings, 0.01, 0)
+    return POINT.network(settings, 0.01, 0)[1]
 
 
 def weights(side):

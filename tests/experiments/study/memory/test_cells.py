@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.study.memory.cells import CELLS, PARTS, EngineCell, count_weights, units_of
-from experiments.study.memory.settings import TASKS, Settings
+from experiments.study.memory.settings import CELLS, PARTS, TASKS, EngineCell, Settings, count_weights, units_of
 from experiments.study.networks import chrono_bias
 
 TASK = TASKS["order"](10)

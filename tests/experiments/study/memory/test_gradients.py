@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import lstm_engine as le
-from experiments.study.memory.gradients import measure, norms, products, spectral_radius
-from experiments.study.memory.jacobians import EngineLayer, PeepholeLayer
+from experiments.study.memory.gradients import EngineLayer, PeepholeLayer, measure, norms, products, spectral_radius
 from experiments.study.networks import EngineNetwork, Learning
 from experiments.study.tasks.recall import Recall
 from experiments.study.variants.network import VariantNetwork

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from experiments.study.memory import beside_keras, drawing, report, search
-from experiments.study.memory.rates import RATES
-from experiments.study.memory.settings import Point, points
+from experiments.study.memory import beside_keras, drawing, report
+from experiments.study.memory import study as module
+from experiments.study.memory.settings import RATES, Point, points
 from experiments.study.memory.study import study, train, training
 from experiments.study.tasks import recall
 
@@ -20,7 +20,6 @@ ONE = {"tasks": ("recall",), "cells": ("rnn", "peephole")}
 def small_command(small, monkeypatch):
     """The command itself, with the small settings."""
     monkeypatch.setattr("experiments.study.memory.study.Settings", lambda: small)
-    monkeypatch.setattr("experiments.study.memory.search.Settings", lambda: small)
     return small
 
 
@@ -114,7 +113,6 @@ def test_a_page_names_every_command_that_its_folder_is_of(small, unseen, tmp_pat
 
 def test_results_of_other_settings_are_refused(small, tmp_path, monkeypatch):
     train(tmp_path, **ONE, seeds=1, settings=small)
-    monkeypatch.setattr(recall, "LIMIT", 0.4)
     monkeypatch.setattr(recall.Recall, "within", 0.4)
     with pytest.raises(FileExistsError, match=r"recall-rnn-10 task within 0\.3 and 0\.4"):
         train(tmp_path, **ONE, seeds=1, settings=small)
@@ -212,10 +210,10 @@ def test_the_command_shows_the_table_and_where_the_report_is(small_command, unse
 def test_the_search_tries_every_rate_and_the_second_seed_those_that_solved(
     small_command, lstm_engine, tmp_path, monkeypatch
 ):
-    def training(point, rate, settings, seed):
+    def trial(point, rate, settings, seed):
         return {"sequences": 32 if rate == 0.01 else None, "curve": [[32, 0.5]], "seconds": 0.1}
 
-    monkeypatch.setattr(search, "training", training)
+    monkeypatch.setattr(module, "trial", trial)
     shown = lstm_engine("study", "memory", "--tune", "--task", "it", "--cell", "gru", "--jobs", 1, "--out", tmp_path)
     assert shown.code == 0
     table = pd.read_csv(tmp_path / "rates.csv")
@@ -225,7 +223,7 @@ def test_the_search_tries_every_rate_and_the_second_seed_those_that_solved(
 
 
 def test_a_training_of_the_search_is_one_of_its_rate_s_and_is_not_tested(small):
-    result = search.training(Point("it", "lstm0", 10), 0.02, small, 100)
+    result = module.trial(Point("it", "lstm0", 10), 0.02, small, 100)
     assert result["sequences"] == 32
     assert result["wrong"] is None
 

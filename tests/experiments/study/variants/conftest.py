@@ -6,8 +6,7 @@ from experiments.study import solving
 from experiments.study.goals import MostRecent
 from experiments.study.tasks.adding import Adding
 from experiments.study.variants import study
-from experiments.study.variants.adding import OnAdding
-from experiments.study.variants.digits import OnDigits
+from experiments.study.variants.training import OnAdding, OnDigits
 
 from ..conftest import uncompile
 

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments.study.goals import MostRecent
-from experiments.study.variants import adding, digits, report, study
+from experiments.study.variants import report, study, training
 from experiments.study.variants.network import count_weights
 
 from ..conftest import write_digits
@@ -21,17 +21,17 @@ from .conftest import SMALL, shrink
 
 def test_a_choice_hears_no_test_speaker(digit_corpus, other_test_speakers):
     folders = (digit_corpus, other_test_speakers)
-    one, same = (digits.held_out(SMALL.digits, str(folder), "V", 0.03, 100) for folder in folders)
+    one, same = (training.held_out(SMALL.digits, str(folder), "V", 0.03, 100) for folder in folders)
     assert one["by_speaker"] == same["by_speaker"]
     assert one["accuracy"] > 0
     train = {f"s{n:02}" for n in range(10)}
     assert set(one["by_speaker"]) < train
-    other = digits.held_out(SMALL.digits, str(digit_corpus), "V", 0.03, 101)
+    other = training.held_out(SMALL.digits, str(digit_corpus), "V", 0.03, 101)
     assert not set(one["by_speaker"]) & set(other["by_speaker"])
 
 
 def test_digits_are_learnt_and_judged_on_the_test_speakers(digit_corpus):
-    result = digits.tested(replace(SMALL.digits, units=12, epochs=12), str(digit_corpus), False, "V", 0.03, 0)
+    result = training.tested(replace(SMALL.digits, units=12, epochs=12), str(digit_corpus), False, "V", 0.03, 0)
     assert set(result["by_speaker"]) == {"s10", "s11", "s12", "s13"}
     assert [who["sex"] for who in result["by_speaker"].values()] == [0, 1, 0, 1]
     right = "".join(who["right"] for who in result["by_speaker"].values())
@@ -41,10 +41,10 @@ def test_digits_are_learnt_and_judged_on_the_test_speakers(digit_corpus):
 
 def test_units_for_v_s_number_of_weights():
     settings = replace(SMALL.digits, units=32)
-    assert [digits.equal_units(settings, 13, name) for name in ("V", "NP", "NOAF")] == [32] * 3
+    assert [training.equal_units(settings, 13, name) for name in ("V", "NP", "NOAF")] == [32] * 3
     wanted = count_weights("V", 13, 32, 10)
     for name in ("NIG", "CIFG", "FGR"):
-        units = digits.equal_units(settings, 13, name)
+        units = training.equal_units(settings, 13, name)
         near = [abs(count_weights(name, 13, units + k, 10) - wanted) for k in (-1, 0, 1)]
         assert min(near) == near[1]
         assert (units > 32) == (name != "FGR")
@@ -105,10 +105,10 @@ def test_the_rate_is_the_one_that_the_choosing_seeds_favour(small, undrawn, tmp_
 
 
 def test_trainings_go_by_their_rate(small, digit_corpus):
-    one, other = (adding.training(SMALL.adding, False, "V", rate, 0) for rate in (0.01, 0.03))
+    one, other = (training.on_adding(SMALL.adding, False, "V", rate, 0) for rate in (0.01, 0.03))
     assert (one["rate"], other["rate"]) == (0.01, 0.03)
     assert one["curve"] != other["curve"]
-    at_0, at_3 = (digits.held_out(SMALL.digits, str(digit_corpus), "V", rate, 0) for rate in (0.0, 0.03))
+    at_0, at_3 = (training.held_out(SMALL.digits, str(digit_corpus), "V", rate, 0) for rate in (0.0, 0.03))
     assert at_0["by_speaker"] != at_3["by_speaker"]
 
 
@@ -138,6 +138,22 @@ def test_other_settings_or_data_are_refused(small, digit_corpus, tmp_path, monke
         study.train(tmp_path / "o", seeds=1)
 
 
+def test_a_study_of_the_code_with_other_names_is_continued(small, tmp_path):
+    ((earlier, present),), config = study.ALIKE.items(), tmp_path / "config.json"
+    assert present == study.code_digest()  # where the code has changed since, such a study must not be continued
+    study.train(tmp_path, seeds=1)
+    made = config.read_text()
+    kept = tmp_path / "results" / "adding-V-0.json"
+    kept.write_text(json.dumps(json.loads(kept.read_text()) | {"sequences": 7}))
+    config.write_text(made.replace(present, earlier))
+    _, results, *_ = study.train(tmp_path, seeds=1)
+    assert results["adding"]["V"][0]["sequences"] == 7  # as it lay there
+    assert config.read_text() == made
+    config.write_text(made.replace(present, earlier[::-1]))
+    with pytest.raises(FileExistsError, match="code"):
+        study.train(tmp_path, seeds=1)
+
+
 def test_quick_has_two_seeds_at_most_and_says_so(small, undrawn, tmp_path):
     assert study.study(tmp_path / "a", seeds=6, quick=True)["adding"][0]["seeds"] == 2
     _, results, *_ = study.train(tmp_path / "b", seeds=1, quick=True)
@@ -150,10 +166,10 @@ def test_quick_has_two_seeds_at_most_and_says_so(small, undrawn, tmp_path):
 
 def test_groups_are_separated_where_all_of_one_are_below_all_of_the_other():
     six, above = [1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12]
-    assert report.separated(six, above) == "less"
-    assert report.separated(above, six) == "more"
+    assert report.separated(six, above) == "better"
+    assert report.separated(above, six) == "worse"
     assert report.separated(six, [6, *above[1:]]) == ""
-    assert report.separated(six, [np.inf] * 6) == "less"
+    assert report.separated(six, [np.inf] * 6) == "better"
 
 
 def test_how_often_groups_are_separated_by_chance():
