@@ -137,13 +137,17 @@ def train(
     foreign = {"voices": ("target", "compare"), "digits": ("reading", "scale", "watch", "keep_epochs")}
     if task not in foreign:
         raise ValueError(f"--task must be voices or digits, got {task!r}")
-    refuse(changed, foreign[task], f"does nothing with --task {task}: leave it out")
+    refuse(changed, foreign[task], f"cannot go with --task {task}")
     if task == "digits":
         return _train_digits(data, out, {"target": target} | changed, seed, force, as_json)
     if voice_training.fits(data):
-        refuse(changed, ("reading", "scale"), f"works on tables, and {data} holds frames: leave it out")
+        refuse(changed, ("reading", "scale"), f"can go with tables only, and {data} holds frames")
         return _train_frames(data, out, changed, seed, force, as_json)
-    refuse(changed, ("watch", "keep_epochs"), "needs frames, as features --recipe frames writes them, not tables")
+    refuse(
+        changed,
+        ("watch", "keep_epochs"),
+        "can go with frames only, as features --recipe frames writes them, not with tables",
+    )
     from experiments.tutorial.training import train_on_tables
 
     verbose = int(out_console.is_terminal and not as_json)
@@ -248,7 +252,7 @@ def evaluate(
         if voices.fits(data):
             raise ValueError(f"{data} holds frames, not tables: evaluate --corpus {data}")
         foreign = ("kind", "speakers_of", "allow_known", "out", "jobs", "force")
-        refuse(chosen(context), foreign, "goes with --corpus, not with a folder of tables")
+        refuse(chosen(context), foreign, "can go with --corpus only, not with a folder of tables")
         if model is None:
             raise ValueError("name the model that train wrote with --model: the shipped one reads frames, not tables")
         from experiments.tutorial.training import evaluate as run

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,7 @@ from experiments.study import solving
 from experiments.study.finish import drawn, finish
 from experiments.study.seeds import Result
 from experiments.study.variants.cells import CELLS
-
-if TYPE_CHECKING:
-    from experiments.study.variants.study import Settings
+from experiments.study.variants.training import Settings
 
 NUMBERS = "variants.json"
 PAPER = {
@@ -57,7 +55,7 @@ ByVariant = Mapping[str, Sequence[Result]]
 
 
 def write(
-    run: Run, results: Mapping[str, ByVariant], choices: Mapping[str, Any], s: "Settings", quick: bool,
+    run: Run, results: Mapping[str, ByVariant], choices: Mapping[str, Any], s: Settings, quick: bool,
     commands: Sequence[str],
 ) -> dict[str, Any]:  # fmt: skip
     """Writes trainings.csv, choices.csv, variants.json, variants.png and report.html; returns what the JSON holds.
@@ -266,7 +264,7 @@ def _equal(row: Mapping[str, Any]) -> str:
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
-def verdict(numbers: Mapping[str, Any], s: "Settings") -> str:
+def verdict(numbers: Mapping[str, Any], s: Settings) -> str:
     """Which variants differ from V and which do not, and how much that proves."""
     words = [f"On adding (T = {s.adding.task.T}), {_verdict(numbers['adding'], _adding_words)}."]
     if numbers["digits"]:
@@ -318,7 +316,7 @@ def table_title(numbers: Mapping[str, Any]) -> str:
     return f"Adding{', spoken digits on test speakers,' if numbers['digits'] else ''} and what the paper found"
 
 
-def _adding_title(s: "Settings") -> str:
+def _adding_title(s: Settings) -> str:
     """The task and its criterion."""
     goal = s.adding.goal
     most = f"at most {goal.wrong} wrong" if goal.wrong else "none wrong"
@@ -329,7 +327,7 @@ def _adding_title(s: "Settings") -> str:
 # -- picture -----------------------------------------------------------------------------------------------------------
 
 
-def picture(results: Mapping[str, ByVariant], s: "Settings") -> Figure:
+def picture(results: Mapping[str, ByVariant], s: Settings) -> Figure:
     """A dot for each seed: the sequences it needed (a cross at the limit where it failed), and its accuracy on the digits."""
     names = list(results["adding"])
     fig, axes = pictures.figure(2 if results["digits"]["V"] else 1, height=0.6 + 0.36 * len(names))

@@ -1,6 +1,6 @@
 """The study: rates are chosen, then every variant is trained with every seed; then a report of all that the folder holds."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,7 @@ from experiments.study.solving import TESTED
 from experiments.study.tasks.adding import Adding
 from experiments.study.tasks.late_digits import clips_of
 from experiments.study.variants import report
-from experiments.study.variants.cells import CELLS
-from experiments.study.variants.training import OnAdding, OnDigits, equal_units, held_out, on_adding, tested
+from experiments.study.variants.training import OnAdding, OnDigits, Settings, equal_units, held_out, on_adding, tested
 from features.digits import FRAMES, METADATA
 
 COMMAND = "study variants"
@@ -36,17 +35,6 @@ ALIKE = {
         "d6dc63114ac2b727d561b2d61d3b7166187ab08515a2c1ec43785e5b051c5eda"
     ),
 }
-
-
-@dataclass(frozen=True)
-class Settings:
-    """rates: the candidates, tried with the seeds `choosing`."""
-
-    variants: tuple[str, ...] = tuple(CELLS)
-    rates: tuple[float, ...] = (0.003, 0.01, 0.03)
-    choosing: tuple[int, ...] = (100, 101)
-    adding: OnAdding = field(default_factory=OnAdding)
-    digits: OnDigits = field(default_factory=OnDigits)
 
 
 FULL = Settings()

@@ -15,6 +15,7 @@ from experiments.study.seeds import Result
 from experiments.study.solving import DATA, solve
 from experiments.study.tasks.adding import Adding
 from experiments.study.tasks.late_digits import LateDigits, clips_of, late_digits
+from experiments.study.variants.cells import CELLS
 from experiments.study.variants.network import VariantNetwork, count_weights
 from features.digits import Digits, speaker_folds
 from lstm_engine.samples import Samples
@@ -105,3 +106,14 @@ def _on_digits(
         "by_speaker": by_speaker,
         "seconds": time.process_time() - started,
     }
+
+
+@dataclass(frozen=True)
+class Settings:
+    """rates: the candidates, tried with the seeds `choosing`."""
+
+    variants: tuple[str, ...] = tuple(CELLS)
+    rates: tuple[float, ...] = (0.003, 0.01, 0.03)
+    choosing: tuple[int, ...] = (100, 101)
+    adding: OnAdding = field(default_factory=OnAdding)
+    digits: OnDigits = field(default_factory=OnDigits)

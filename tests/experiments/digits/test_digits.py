@@ -268,8 +268,8 @@ def test_the_command_tells_the_result_as_words_or_as_json(lstm_engine, corpus, t
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--task", "digits", "--reading", "steps", "--raw"], "--reading and --scale does nothing with --task digits"),
-        (["--compare"], "--compare does nothing with --task voices"),
+        (["--task", "digits", "--reading", "steps", "--raw"], "--reading and --scale cannot go with --task digits"),
+        (["--compare"], "--compare cannot go with --task voices"),
         (["--task", "words"], "--task must be voices or digits, got 'words'"),
         (["--task", "digits", "--learning-rate", "-1"], "learning_rate must be a number of at least 0, got -1.0"),
         (["--task", "digits", "--target", "age"], "target must be digit, sex or both, got 'age'"),

@@ -271,7 +271,7 @@ def test_a_store_where_tables_are_expected_is_told_from_them(lstm_engine, voice,
     [
         ((), "name a folder of tables, or recordings with --corpus"),
         (("tables", "--corpus", "x"), "name a folder of tables, or recordings with --corpus"),
-        (("tables", "--allow-known"), "--allow-known goes with --corpus"),
+        (("tables", "--allow-known"), "--allow-known can go with --corpus only"),
     ],
 )
 def test_the_command_says_what_goes_together(lstm_engine, voice, arguments, words):
