@@ -261,8 +261,8 @@ def twins_agree(unit_scale, cell, T, B, D, H, seed, live, padded, kept, upstream
     compiled, readable = (run(cell, backend, inputs, up, **options) for backend in ("numba", "numpy"))
     for ours, reference in zip(compiled, readable, strict=True):
         for name, expected in arrays(reference).items():
-            # sums of at most T B H ~ 2·10⁴ products: a few hundred roundings of 1e-16, relative to the largest entry
-            atol = 1e-13 * (1 + np.abs(expected).max())
+            # relative to the largest entry: sums of B + D + H products, T steps forward and T back, a rounding of eps each
+            atol = max(1e-13, 2 * T * (B + D + H) * np.finfo(float).eps) * (1 + np.abs(expected).max())
             np.testing.assert_allclose(getattr(ours, name), expected, rtol=0, atol=atol, err_msg=name)
 
 
