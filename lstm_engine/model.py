@@ -214,8 +214,9 @@ class Sequential(Network):
         if validation_data is None:
             return data.split(validation_split) if validation_split else (data, None)
         if not isinstance(validation_data, list | tuple) or len(validation_data) not in (2, 3):
-            got = f"{type(validation_data).__name__} of {len(validation_data)} items"
-            raise ValueError(f"validation_data is (X, y) or (X, y, sample_weight), got a {got}")
+            items = f" of {len(validation_data)} items" if isinstance(validation_data, list | tuple) else ""
+            got = f"{type(validation_data).__name__}{items}"
+            raise ValueError(f"validation_data is (X, y) or (X, y, sample_weight), got: {got}")
         x, y, *sample_weight = validation_data
         return data, self.data(x, y, None, *sample_weight)
 
