@@ -39,7 +39,8 @@ def refuse_live_dropout(model: Network, dropout: str | None) -> None:
     }
     if dropout is None and (live := [f"{name} ({rate:g})" for name, rate in rates.items() if rate]):
         raise ValueError(
-            f"{', '.join(live)} has dropout, which would draw other masks for every loss that is compared: "
+            f"{', '.join(live)} {'has' if len(live) == 1 else 'have'} dropout, which would draw other masks for every loss "
+            "that is compared: "
             'dropout="frozen" (--dropout frozen) draws them once and keeps them, "off" checks the network without them'
         )
 
