@@ -83,3 +83,11 @@ def test_a_twin_has_copies_of_weights_and_states(backend):
     assert not (network.layers[0].states[0] == 7).any()
     with pytest.raises(ValueError, match="no weights yet"):
         le.Sequential([le.Dense(1)]).twin()
+
+
+def test_one_number_per_sample_gets_one_suggestion():
+    with pytest.raises(ValueError, match=r"X.reshape\(-1, 1, 1\), one timestep of one number\. \(Keras") as refused:
+        le.LSTM(2)(np.ones((4, 1)))
+    assert "1 timesteps" not in str(refused.value)
+    with pytest.raises(ValueError, match=r"reshape\(-1, 8, 1\), 8 timesteps of one number.*, or X.reshape\(-1, 1, 8\)"):
+        le.LSTM(2)(np.ones((4, 8)))
