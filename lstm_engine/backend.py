@@ -27,8 +27,8 @@ class Pair(NamedTuple):
     intermediate value, and its gradient, by name.
     """
 
-    forward: Callable[..., Any]
-    backward: Callable[..., Any]
+    forward: Callable[..., Any]  # of an LSTM: lstm_forward in cells/lstm.py; LSTM.pair there names the functions
+    backward: Callable[..., Any]  # of an LSTM: lstm_backward in cells/lstm.py
     values: Callable[..., dict[str, Any]]
     value_gradients: Callable[..., dict[str, Any]]
 
