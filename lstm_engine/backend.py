@@ -10,8 +10,9 @@ import importlib.util
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 BACKENDS = ("auto", "numba", "numpy")
@@ -26,8 +27,8 @@ class Pair(NamedTuple):
     intermediate value, and its gradient, by name.
     """
 
-    forward: Callable[..., Any]
-    backward: Callable[..., Any]
+    forward: Callable[..., Any]  # of an LSTM: lstm_forward in cells/lstm.py; LSTM.pair there names the functions
+    backward: Callable[..., Any]  # of an LSTM: lstm_backward in cells/lstm.py
     values: Callable[..., dict[str, Any]]
     value_gradients: Callable[..., dict[str, Any]]
 
@@ -66,18 +67,20 @@ def compiled(module: str) -> Any:
     return importlib.import_module(f"{__package__}.kernels.{module}").COMPILED
 
 
-def resolve(cell: str, backend: str) -> str:
+def resolve(cell: str, backend: str, other_activations: Mapping[str, str] = MappingProxyType({})) -> str:
     """ "numpy" or "numba": what runs `cell` on this backend. "auto" takes the kernel wherever there is one.
 
-    ValueError for backend="numba" without a kernel for the cell, or without numba.
+    other_activations, by option: those of the layer that no kernel has. ValueError for backend="numba" without a kernel for
+    the cell and its activations, or without numba.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend {backend!r} is not one of {', '.join(BACKENDS)}")
     if backend == "numpy":
         return "numpy"
     missing = ""
-    if cell not in KERNELS:
-        missing = f"there is no numba kernel for {cell}"
+    if cell not in KERNELS or other_activations:
+        activations = ", ".join(f"{option}={name!r}" for option, name in other_activations.items())
+        missing = f"there is no numba kernel for {cell}{' with ' if activations else ''}{activations}"
     elif importlib.util.find_spec("numba") is None:
         missing = "numba is not installed"
     if missing and backend == "numba":

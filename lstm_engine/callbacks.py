@@ -238,9 +238,8 @@ class ReduceLROnPlateau(MonitorCallback):
         self.wait = self.cooldown_counter = 0
         assert self.model.optimizer is not None  # fit has checked
         self.optimizer = self.model.optimizer
-        self.optimizer.learning_rate = (
-            self.optimizer.learning_rate
-        )  # with a schedule this raises: now, not epochs later
+        # with a schedule this raises: now, not epochs later
+        self.optimizer.learning_rate = self.optimizer.learning_rate
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         logs["learning_rate"] = old = self.optimizer.learning_rate

@@ -44,10 +44,15 @@ def require_sequences(name: str, shape: Shape) -> None:
     """ValueError for shapes other than (T, D); for X without a feature axis, a common mistake, it explains what to do."""
     if len(shape) == 1:
         (n,) = shape
+        advice = (
+            f"X.reshape(-1, {n}, 1), {n} timesteps of one number (the voice tutorial's reading), "
+            f"or X.reshape(-1, 1, {n}), one timestep of {n} features"
+        )
+        if n == 1:
+            advice = "X.reshape(-1, 1, 1), one timestep of one number"
         raise ValueError(
             f"{name} reads sequences and expects X of shape (samples, timesteps, features), but got (samples, {n}). "
-            f"You probably want X.reshape(-1, {n}, 1), {n} timesteps of one number (the voice tutorial's reading), "
-            f"or X.reshape(-1, 1, {n}), one timestep of {n} features. "
+            f"You probably want {advice}. "
             "(Keras 3 adds the last axis by itself when input_shape ends in 1; this engine asks you to choose.)"
         )
     if len(shape) != 2:

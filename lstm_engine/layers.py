@@ -117,14 +117,17 @@ class Layer:
     ) -> Forward:
         """y, the last states and the tape; a layer without states ignores initial_state and returns [] for them.
 
-        With taped=False no backward pass follows, and the layer need not fill a tape.
+        With taped=False no backward pass follows, and the layer need not fill a tape. This method is written in each kind of
+        layer: `Recurrent.forward` in `recurrent.py`, `Dense.forward` in `feedforward.py`, `Bidirectional.forward` and
+        `TimeDistributed.forward` in `wrappers.py`.
         """
         raise NotImplementedError
 
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
         """dx, the gradients of the initial states, and those of the weights, from those of y and of the last states.
 
-        With want_dx=False a layer may leave dx out where computing it would be work: it is then None.
+        With want_dx=False a layer may leave dx out where computing it would be work: it is then None. Beside every layer's
+        forward stands its backward: `Recurrent.backward` in `recurrent.py`, and so on.
         """
         raise NotImplementedError
 

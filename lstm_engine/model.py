@@ -181,7 +181,7 @@ class Sequential(Network):
         logs: Logs = {}
         for epoch in range(initial_epoch, positive_int("epochs", epochs)):
             if order is not None:
-                batches = [np.asarray(rows, np.intp) for rows in order[epoch]]
+                batches = _ordered(order, epoch, len(data))
             else:
                 batches = data.samples.batches(batch_size, self.epoch_rng() if shuffle else None)
             listeners.tell("on_epoch_begin", epoch, {}, steps=len(batches))
@@ -214,8 +214,9 @@ class Sequential(Network):
         if validation_data is None:
             return data.split(validation_split) if validation_split else (data, None)
         if not isinstance(validation_data, list | tuple) or len(validation_data) not in (2, 3):
-            got = f"{type(validation_data).__name__} of {len(validation_data)} items"
-            raise ValueError(f"validation_data is (X, y) or (X, y, sample_weight), got a {got}")
+            items = f" of {len(validation_data)} items" if isinstance(validation_data, list | tuple) else ""
+            got = f"{type(validation_data).__name__}{items}"
+            raise ValueError(f"validation_data is (X, y) or (X, y, sample_weight), got: {got}")
         x, y, *sample_weight = validation_data
         return data, self.data(x, y, None, *sample_weight)
 
@@ -323,6 +324,15 @@ def _listeners(callbacks: Any, verbose: str | int, history: History) -> Listener
     listed: list[Any] = [callbacks] if isinstance(callbacks, Callback | type) else list(callbacks or ())
     bars = [ProgressBar()] if _verbosity(verbose) else []
     return Listeners([*bars, *map(check_callback, listed), history])
+
+
+def _ordered(order: Sequence[Sequence[Any]], epoch: int, samples: int) -> list[Array]:
+    """The batches that `order` has for an epoch. ValueError for a row number without a sample."""
+    batches = [np.asarray(rows, np.intp) for rows in order[epoch]]
+    for n, rows in enumerate(batches):
+        if (outside := rows[(rows < -samples) | (rows >= samples)]).size:
+            raise ValueError(f"order[{epoch}][{n}] has row {outside[0]}, but there are {samples} samples to train on")
+    return batches
 
 
 def _batch_size(batch_size: int | None) -> int:

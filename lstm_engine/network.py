@@ -140,9 +140,15 @@ class Network:
     ) -> Iterator[tuple[Layer, Array, Array | None, Any]]:  # fmt: skip
         """Runs the layers and yields each with its output, the output's mask and the tape.
 
-        With the name of a layer as `after`, x and mask are that layer's output, and only the layers after it run.
+        With the name of a layer as `after`, x and mask are that layer's output, and only the layers after it run: this
+        assumes that the layers stand in a row. ValueError for a name that no layer has, and before `build`.
         """
-        start = [layer.name for layer in self.layers].index(after) + 1 if after else 0
+        if not self.built:
+            raise ValueError(NOT_BUILT)
+        names = [layer.name for layer in self.layers]
+        if after and after not in names:
+            raise ValueError(f"the network has no layer {after!r} to go on after, only {', '.join(names)}")
+        start = names.index(after) + 1 if after else 0
         for layer in self.layers[start:]:
             y, _, tape = layer.forward(x, training, mask, (initial_states or {}).get(layer.name), taped)
             x, mask = y, layer.output_mask(x, mask)
@@ -150,7 +156,10 @@ class Network:
 
     def backward(self, tapes: dict[str, Any], dp: Array, want_dx: bool = True) -> BackwardPass:
         """All gradients, from the gradient dp of the predictions."""
-        dy, outputs, states, by_layer = dp, {}, {}, {}
+        dy = dp
+        outputs: dict[str, Array] = {}
+        states: States = {}
+        by_layer: dict[str, dict[str, Array]] = {}
         for layer in reversed(self.layers):
             outputs[layer.name] = dy
             want = want_dx or layer is not self.layers[0]

@@ -25,9 +25,8 @@ class RecurrentTape(NamedTuple):
 
     steps: Any  # the pair's tape: time-major, in the order in which the steps ran
     input_dropout: Array | None  # (K, N, D): K = 1, or with recurrent dropout one for each gate
-    zeroed: (
-        Array | None
-    )  # (N, T) of bool: outputs that zero_output_for_mask set to 0, in the order in which the steps ran
+    # (N, T) of bool: the outputs that zero_output_for_mask set to 0, in the order in which the steps ran
+    zeroed: Array | None
 
 
 class Upstream(NamedTuple):
@@ -99,17 +98,13 @@ class Recurrent(Layer, abstract=True):
     activation = property(lambda self: self.activations["activation"])
     recurrent_activation = property(lambda self: self.activations.get("recurrent_activation"))
 
-    @property
-    def variant(self) -> str:
-        """The name by which `backend.resolve` looks for a kernel: the cell, and activations that no kernel has."""
-        other = [f"{k}={v!r}" for k, v in self.other_activations().items()]
-        return " with ".join([self.cell, *([", ".join(other)] if other else [])])
-
     def backends(self) -> set[str]:
-        return {resolve(self.variant, self.backend)}
+        return {resolve(self.cell, self.backend, self.other_activations())}
 
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
-        resolve(self.variant, backend)  # without such a kernel it raises, before anything is drawn
+        resolve(
+            self.cell, backend, self.other_activations()
+        )  # without such a kernel it raises, before anything is drawn
         output_shape = super().build(input_shape, dtype, backend, rng)
         self.rng = rng if self.seed is None else np.random.default_rng(self.seed)
         return output_shape

@@ -89,7 +89,6 @@ def best_step(estimates: dict[float, float], value: float) -> float:
     """
     h = np.array(list(estimates))
     D = np.array(list(estimates.values()))
-    differences = np.maximum(
-        np.abs(D[1:-1] - D[:-2]), np.abs(D[1:-1] - D[2:])
-    )  # at all steps except the first and last
+    # at all steps except the first and last
+    differences = np.maximum(np.abs(D[1:-1] - D[:-2]), np.abs(D[1:-1] - D[2:]))
     return float(h[1:-1][np.argmin(differences + noise(value, h[1:-1]))])

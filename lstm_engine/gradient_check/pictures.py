@@ -169,9 +169,8 @@ def label_axes(ax: Axes, plane: Layout) -> None:
 def numbered(n: int, most: int) -> tuple[Array, list[str]]:
     """Ticks in the middle of every cell, or of every second, fifth, tenth, ..., with their numbers."""
     every = next(m * 10**k for k in range(12) for m in (1, 2, 5) if n <= most * m * 10**k)
-    at = np.arange(
-        0, max(n - every // 2, 1), every
-    )  # no last tick so near the end that it touches the next gate's first
+    # no last tick so near the end that it touches the next gate's first
+    at = np.arange(0, max(n - every // 2, 1), every)
     return at + 0.5, [str(k) for k in at]
 
 

@@ -14,9 +14,8 @@ from ..network import ForwardPass, Network
 
 PERFECT = 1e-5  # of p: with a smaller difference p - y, fewer than 11 of its 16 digits are left
 NUDGE = 1e-14  # a relative change of all numbers
-CHAOTIC = (
-    1e-9  # if that changes the loss by more; at unit scale by 1e-14, with kernels of N(0, 1), H=64, T=112, by 1e-6
-)
+# if that changes the loss by more; at unit scale it does by 1e-14, with kernels of N(0, 1), H=64, T=112, by 1e-6
+CHAOTIC = 1e-9
 STILL = 0.02  # with less spread of pre-activations gates hardly move; weights of 0.01 times unit scale have a spread of 0.01
 
 
@@ -39,7 +38,8 @@ def refuse_live_dropout(model: Network, dropout: str | None) -> None:
     }
     if dropout is None and (live := [f"{name} ({rate:g})" for name, rate in rates.items() if rate]):
         raise ValueError(
-            f"{', '.join(live)} has dropout, which would draw other masks for every loss that is compared: "
+            f"{', '.join(live)} {'has' if len(live) == 1 else 'have'} dropout, which would draw other masks for every loss "
+            "that is compared: "
             'dropout="frozen" (--dropout frozen) draws them once and keeps them, "off" checks the network without them'
         )
 

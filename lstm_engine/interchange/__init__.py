@@ -1,4 +1,4 @@
-"""Weights and models in other frameworks' files: Keras's, PyTorch's, ONNX.
+"""Weights and models in other frameworks' files: Keras's, PyTorch's, ONNX. Open `keras_files.py` first.
 
 Only arrays are read: no code of a file runs, and nothing is unpickled. The error for weights that do not fit names both
 shapes, and the model is then unchanged. h5py and onnx are imported when needed: `pip install 'lstm-engine[interop]'`.

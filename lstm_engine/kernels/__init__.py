@@ -1,4 +1,7 @@
-"""The compiled twins of the pairs in `cells/`, fused and parallel: the same signatures and, but for rounding, results."""
+"""The compiled twins of the pairs in `cells/`, fused and parallel: the same signatures and, but for rounding, results.
+
+Open `lstm.py` first: it is `cells/lstm.py` on the loops of `rows.py`, `vectors.py` and `product.py`.
+"""
 
 import os
 

@@ -7,14 +7,19 @@ import sys
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+import lstm_engine as le
 from lstm_engine import backend
 from lstm_engine.backend import one_thread_pool, resolve
 
 
 def test_activations_without_kernel_say_which_backend_to_use():
     with pytest.raises(ValueError, match=r"no numba kernel for gru with activation='relu'.*backend=\"numpy\""):
-        resolve("gru with activation='relu'", "numba")
-    assert resolve("gru with activation='relu'", "auto") == "numpy"
+        resolve("gru", "numba", {"activation": "relu"})
+    assert resolve("gru", "auto", {"activation": "relu"}) == "numpy"
+    with pytest.raises(ValueError, match=r"for lstm with activation='relu', recurrent_activation='tanh'; use"):
+        le.LSTM(2, activation="relu", recurrent_activation="tanh").build((3, 2), "float64", "numba", None)
+    with pytest.raises(ValueError, match="kernel for lattice; use"):
+        resolve("lattice", "numba")
     assert {resolve(cell, "auto") for cell in ("lstm", "gru", "simple_rnn")} == {"numba"}
 
 

@@ -353,6 +353,12 @@ def test_two_dimensional_x_is_refused_with_both_reshapes():
         (lambda m, X, y: m.fit(X, y, batch_size=0), ValueError, "batch_size must be a whole number of at least 1"),
         (lambda m, X, y: m.fit(X, y, validation_split=0.99), ValueError, "leaves one side empty"),
         (lambda m, X, y: m.fit(X, y, epochs=2, order=[[np.arange(24)]]), ValueError, "1 epochs, but epochs=2"),
+        (
+            lambda m, X, y: m.fit(X, y, epochs=2, order=[[[0]], [[0, 1], [2, 24]]]),
+            ValueError,
+            r"order\[1\]\[1\] has row 24, but there are 24 samples",
+        ),
+        (lambda m, X, y: m.fit(X, y, order=[[[0, -25]]]), ValueError, r"order\[0\]\[0\] has row -25"),
         (lambda m, X, y: m.set_weights(m.get_weights()[::-1]), ValueError, r"lstm/kernel \(3, 20\)"),
         (lambda m, X, y: m.compile("adam"), ValueError, "needs a loss"),
         (
@@ -361,6 +367,7 @@ def test_two_dimensional_x_is_refused_with_both_reshapes():
             "'adagrad' is not in the engine; it has adam",
         ),
         (lambda m, X, y: m.fit(X, y, validation_data=(X, y, y, y)), ValueError, "tuple of 4 items"),
+        (lambda m, X, y: m.fit(X, y, validation_data=5), ValueError, "got: int$"),
         (lambda m, X, y: m.compile("adam", ["mse"]), ValueError, "a loss by name"),
         (lambda m, X, y: m.compile("adam", "hinge"), ValueError, "'hinge' is not in the engine"),
         (lambda m, X, y: m.compile("adam", "mse", metrics=["f1"]), ValueError, "'f1' is not in the engine"),

@@ -201,7 +201,7 @@ def test_live_dropout_is_refused_and_frozen_masks_are_held(small):
     model = le.Sequential([le.Input((T, D)), *layers], seed=0, dtype="float64")
     model.compile("sgd", "mse")
     unit_scale(model)
-    with pytest.raises(ValueError, match=r"lstm \(0.4\), dropout \(0.3\) has dropout, which would draw other masks"):
+    with pytest.raises(ValueError, match=r"lstm \(0.4\), dropout \(0.3\) have dropout, which would draw other masks"):
         le.gradcheck(model, x, y)
     frozen, off = (le.gradcheck(model, x, y, dropout=how) for how in ("frozen", "off"))
     assert frozen.ok

@@ -56,6 +56,7 @@ def arrays(result):
 @pytest.mark.parametrize("masked", ["none", "holes", "padding"])
 @pytest.mark.parametrize("dropped", [False, True])
 def test_kernels_equal_the_readable_pair(unit_scale, rel, cell, shape, dtype, masked, dropped):
+    nb.set_num_threads(nb.config.NUMBA_NUM_THREADS)  # so that workers share a batch
     T, B, _, H = shape
     kept = np.random.default_rng(2).random((LAYERS[cell].gates, B, H)) > 0.3
     options = {
