@@ -26,7 +26,7 @@ class EngineSide:
 
 
 class OnnxSide:
-    """A session of its own defaults; the faster of `run`, and `run_with_iobinding` on arrays bound once."""
+    """A session with default options; the faster of `run`, and `run_with_iobinding` on arrays bound once."""
 
     def __init__(self, task: Task) -> None:
         self.task = task

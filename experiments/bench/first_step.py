@@ -1,7 +1,7 @@
 """A library's first training step in a new process: `python -P first_step.py LIBRARY T D H B`.
 
 Prints JSON: the seconds of importing, of building the model with its first step, of a later step, and the clock at the end
-of the first. A script of its own, since importing anything else of this project would be counted.
+of the first. A separate script: other imports would be timed too.
 """
 
 import json

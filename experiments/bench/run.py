@@ -184,7 +184,7 @@ def entry(timing: Timing) -> dict[str, Any]:
         row["sgemm_gflops"] = spread(sgemm)
         row["copy_gb_s"] = spread([COPY_BYTES / s / 1e9 for s in timing.seconds["copy"]])
         row["share_of_sgemm"] = ratio([flops / s / 1e9 for s in ours], sgemm)
-    return row | {"failed": timing.failed, "restless": timing.restless}
+    return row | {"failed": timing.failed, "restless": timing.still_running}
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

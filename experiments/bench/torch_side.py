@@ -10,7 +10,7 @@ from lstm_engine.interchange import to_torch
 ADAMS = {"fused": {"fused": True}, "foreach": {"foreach": True}, "for-loop": {"foreach": False}}
 
 
-class Network(nn.Module):
+class TorchNetwork(nn.Module):
     """nn.LSTM, its last state into nn.Linear: x (T, B, D), time-major as it computes, to logits (B, 1)."""
 
     def __init__(self, task: Task) -> None:
@@ -45,7 +45,7 @@ class TorchSide:
         return {f"Adam {name}": self._training(options) for name, options in ADAMS.items()}
 
     def _training(self, options: dict[str, bool]) -> Way:
-        network, x, y = Network(self.task), self.x, self.y
+        network, x, y = TorchNetwork(self.task), self.x, self.y
         adam = torch.optim.Adam(network.parameters(), LEARNING_RATE, eps=EPSILON, **options)
 
         def step() -> torch.Tensor:
@@ -58,7 +58,7 @@ class TorchSide:
         return Way(step, step)
 
     def infer(self) -> dict[str, Way]:
-        eager = nn.Sequential(Network(self.task), nn.Sigmoid()).eval()
+        eager = nn.Sequential(TorchNetwork(self.task), nn.Sigmoid()).eval()
         traced = torch.jit.freeze(torch.jit.trace(eager, self.x))
         return {"eager": self._inference(eager), "traced": self._inference(traced)}
 

@@ -45,7 +45,7 @@ class Timing:
     ways: dict[str, str] = field(default_factory=dict)  # the fastest, which was timed
     differences: dict[str, float] = field(default_factory=dict)  # of losses or predictions from the engine's, relative
     failed: dict[str, str] = field(default_factory=dict)
-    restless: list[str] = field(default_factory=list)  # whose threads still ran at the next side's turn
+    still_running: list[str] = field(default_factory=list)  # whose threads still ran at the next side's turn
 
     def median(self, label: str) -> float:
         return float(np.median(self.seconds[label]))
@@ -103,8 +103,8 @@ class Turns:
             for label in order[n % len(order) :] + order[: n % len(order)]:
                 times, asleep = self.pools[label].submit(_burst, seconds).result()
                 timing.seconds[label].append(float(np.median(times)))
-                if not asleep and label not in timing.restless:
-                    timing.restless.append(label)
+                if not asleep and label not in timing.still_running:
+                    timing.still_running.append(label)
             progress()
         return timing
 

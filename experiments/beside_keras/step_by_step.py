@@ -89,9 +89,14 @@ def side_by_side(
     """
     import keras
 
+    if not isinstance(engine_model, le.Sequential) or not isinstance(keras_model, keras.Model):
+        raise TypeError(
+            "side_by_side takes the engine's model first, then the Keras model, "
+            f"got a {_class_name(engine_model)} and a {_class_name(keras_model)}"
+        )
     X, y = np.asarray(X), np.asarray(y)
     result = SideBySide(TOLERANCE[engine_model.dtype] if tol is None else tol)
-    _check(engine_model, keras_model, X, steps, batch_size, result.tolerance)
+    _check(engine_model, keras_model, X, y, steps, batch_size, result.tolerance)
     for batch in range(steps):
         rows = np.arange(batch * batch_size, (batch + 1) * batch_size)[: len(X)] % len(X)
         predictions = engine_model.predict(X[rows], batch_size=len(rows), verbose=0)
@@ -122,9 +127,16 @@ def _weights(kind: str, engine_model: le.Sequential, keras_model: Any) -> list[t
     return [(f"{kind} {name}", w.copy(), v) for (name, w), v in pairs]
 
 
+def _class_name(model: Any) -> str:
+    """With the package: both the engine and Keras have a Sequential."""
+    return f"{type(model).__module__.partition('.')[0]}.{type(model).__name__}"
+
+
 def _check(
-    engine_model: le.Sequential, keras_model: Any, X: np.ndarray, steps: int, batch_size: int, tol: float
+    engine_model: le.Sequential, keras_model: Any, X: np.ndarray, y: np.ndarray, steps: int, batch_size: int, tol: float
 ) -> None:
+    if X.ndim < 2 or not len(X) or y.shape[:1] != X.shape[:1]:
+        raise ValueError(f"X (N, T, D) and y need the same N, at least 1: got X {X.shape} and y {y.shape}")
     if steps < 1 or batch_size < 1 or not tol >= 0:
         raise ValueError(
             f"steps and batch_size must be at least 1 and tol at least 0, got {steps}, {batch_size}, {tol}"

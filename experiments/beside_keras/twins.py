@@ -265,9 +265,10 @@ def _jax_gradients(keras_model: Any) -> Any:
     if not hasattr(keras_model, "_lstm_engine_gradients"):
 
         def loss(trainable: Any, rest: Any, X: Any, y: Any) -> Any:
+            # The penalties on the weights: compute_loss would take them from the variables, without a gradient.
             p, rest, keras_model._losses_override = keras_model.stateless_call(
                 trainable, rest, X, training=False, return_losses=True
-            )  # the penalties on the weights: compute_loss would take them from the variables, without a gradient
+            )
             value, _ = keras_model.stateless_compute_loss(
                 trainable, rest, [v.value for v in keras_model.metrics_variables], x=X, y=y, y_pred=p, training=False
             )

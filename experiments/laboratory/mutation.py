@@ -48,7 +48,7 @@ def wrong_code(mutant: Mutant) -> CodeType:
 
 @contextmanager
 def made(mutant: Mutant) -> Iterator[None]:
-    """Inside, the function makes the mistake, whoever calls it and by whatever reference."""
+    """Inside, the function makes the mistake, for every caller and reference."""
     function, wrong = function_of(mutant), wrong_code(mutant)
     right = function.__code__
     function.__code__ = wrong

@@ -166,7 +166,7 @@ def _():
         dict(zip("xwub", (X, *np.array([1.2, 0.7, 0.1])), strict=True)),
         mo.ui.dropdown(way_back.BUGS, "bug A"),
     )
-    own_report = le.gradcheck_function(forward, backward, values)
+    gradcheck_report = le.gradcheck_function(forward, backward, values)
     _text = mo.md(f"""
     *norm-wise* is the distance of the two sides relative to their size. Rounding alone gives about 1e-16.
 
@@ -174,16 +174,16 @@ def _():
 
     Each of these bugs changes one line of the engine's `lstm_backward`, in memory, for this page only: {bug}
     """)
-    mo.vstack([mo.Html(drawing.printed(own_report)), _text])
-    return bug, own_report, values
+    mo.vstack([mo.Html(drawing.printed(gradcheck_report)), _text])
+    return bug, gradcheck_report, values
 
 
 @app.cell(hide_code=True)
 def _(bug):
-    right, wrong, found = way_back.losses(), way_back.losses(bug.value), way_back.report(bug.value)
+    right, wrong, bug_report = way_back.losses(), way_back.losses(bug.value), way_back.report(bug.value)
     _boxes = {
-        "Its report": mo.Html(drawing.printed(str(found).partition("First departs")[0])),
-        "The first wrong value that it finds": mo.Html(drawing.printed(found.departure)),
+        "Its report": mo.Html(drawing.printed(str(bug_report).partition("First departs")[0])),
+        "The first wrong value that it finds": mo.Html(drawing.printed(bug_report.departure)),
         "The mistake": mo.md(f"{bug.value.name}: `{bug.value.old.strip()}` became `{bug.value.new.strip()}`"),
     }
     mo.md(rf"""
@@ -202,7 +202,7 @@ def _(bug):
     **1. A coupled cell.** Some LSTMs have no separate forget gate: the cell forgets as much as it writes,
     $c = (1 - i)\,c' + i\,g$. Where is $i$ used? Give its δ.
     """)
-    return found, right, wrong
+    return bug_report, right, wrong
 
 
 @app.function

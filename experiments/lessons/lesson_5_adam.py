@@ -166,9 +166,8 @@ def keras_walk(lr, beta_1, beta_2, gradients):
     keras = import_keras("float64")  # before anything else imports JAX, which has no float64 otherwise
     import_keras("float32")  # the setting is global; the arrays here have their type
     w, walk = keras.Variable(np.ones_like(gradients[0]), dtype="float64"), []
-    optimizer = keras.optimizers.Adam(
-        lambda: lr, beta_1, beta_2
-    )  # Keras would store a number in float32, with 8 digits
+    # A function, since Keras would store a number in float32, with 8 digits.
+    optimizer = keras.optimizers.Adam(lambda: lr, beta_1, beta_2)
     for g in gradients:
         optimizer.apply([keras.ops.convert_to_tensor(g)], [w])
         walk.append(keras.ops.convert_to_numpy(w.value).copy())

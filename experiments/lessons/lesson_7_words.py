@@ -148,9 +148,8 @@ def _(mixed):
         one, many = log_odds(model, 4)
         return np.mean(many - one)
 
-    lost = np.array(
-        [apart(lstm) - apart(silence(lstm, "lstm", unit)) for unit in range(16)]
-    )  # the loss without each unit
+    # How much of the difference is lost without each unit.
+    lost = np.array([apart(lstm) - apart(silence(lstm, "lstm", unit)) for unit in range(16)])
     ranked = np.argsort(-lost)
     keeper = int(ranked[0])
     without = right(silence(lstm, "lstm", keeper), 4)

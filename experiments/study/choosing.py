@@ -10,7 +10,7 @@ import pandas as pd
 from experiments.reports.run import Run
 from experiments.study.seeds import Job, Result, Update, gather
 
-Key = TypeVar("Key", bound=Hashable)  # what has a rate of its own: a cell at a lag, a variant on a task, ...
+Key = TypeVar("Key", bound=Hashable)  # what a learning rate is chosen for: a cell at a lag, a variant on a task, ...
 Trials = Mapping[float, Sequence[Mapping[str, Any]]]  # by rate, the results of its trials, one per seed
 Cost = Callable[[Sequence[Mapping[str, Any]]], tuple[float, ...]]  # of one rate's trials; lower is better
 
@@ -18,7 +18,7 @@ Cost = Callable[[Sequence[Mapping[str, Any]]], tuple[float, ...]]  # of one rate
 def tried(
     run: Run, jobs: Mapping[Key, Mapping[float, Job]], seeds: Sequence[int], workers: int, update: Update
 ) -> dict[Key, dict[float, list[Result]]]:
-    """Runs each of the jobs, one for each key and rate, with each seed in the place of its own."""
+    """Runs each of the jobs, one for each key and rate, with each of the seeds instead of the job's."""
     plan = [replace(job, seed=seed) for by_rate in jobs.values() for job in by_rate.values() for seed in seeds]
     results = iter(gather(run, plan, workers, update))
     return {key: {rate: [next(results) for _ in seeds] for rate in by_rate} for key, by_rate in jobs.items()}

@@ -18,7 +18,7 @@ from experiments.study.tasks.reber import training_and_test
 DRAWN_AT_ONCE = 1 << 20  # numbers: a bound on the memory; to draw few sequences at a time would take long
 
 
-class Network(Protocol):
+class Learner(Protocol):
     """What is trained: learn(batch) answers the batch and then makes one step; answer(drawn) leaves the network as it is."""
 
     batch_size: int  # sequences per step
@@ -32,7 +32,7 @@ class Watch(Protocol):
     """The state of one training under a goal."""
 
     def batches(self, size: int) -> Iterator[Sequences]: ...
-    def met(self, n: int, batch: Sequences, p: np.ndarray, network: Network) -> bool: ...
+    def met(self, n: int, batch: Sequences, p: np.ndarray, network: Learner) -> bool: ...
 
 
 class Goal(Protocol):
@@ -92,7 +92,7 @@ class _MostRecent:
     def batches(self, size: int) -> Iterator[Sequences]:
         return fresh(self.task, size, self.rng)
 
-    def met(self, n: int, batch: Sequences, p: np.ndarray, network: Network) -> bool:
+    def met(self, n: int, batch: Sequences, p: np.ndarray, network: Learner) -> bool:
         for is_right, error in zip(self.task.right(p, batch), errors(p, batch), strict=True):
             self.wrong_sum += int(not is_right) - (int(self.wrong[0]) if len(self.wrong) == self.goal.count else 0)
             self.wrong.append(not is_right)
@@ -147,7 +147,7 @@ class _Checked:
     wrong: int = 0
     error: float = np.inf
 
-    def met(self, n: int, batch: Sequences, p: np.ndarray, network: Network) -> bool:
+    def met(self, n: int, batch: Sequences, p: np.ndarray, network: Learner) -> bool:
         return n % self.every < len(batch) and all(self._solved(network.answer(part), part) for part in self.sets)
 
     def _solved(self, p: np.ndarray, part: Sequences) -> bool:

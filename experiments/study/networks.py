@@ -32,7 +32,7 @@ class Learning:
 
 
 class EngineNetwork:
-    """layer, then Dense with the task's head: a `goals.Network`. The layer returns sequences where the task asks per step.
+    """layer, then Dense with the task's head: a `goals.Learner`. The layer returns sequences where the task asks per step.
 
     Without a layer, Dense answers every step from its input alone.
     """

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.reports.scores import share_interval
-from experiments.study.goals import Goal, Network, errors
+from experiments.study.goals import Goal, Learner, errors
 from experiments.study.tasks import Task
 
 TESTED = 2_560  # fresh sequences, as in Hochreiter & Schmidhuber 1997
@@ -21,7 +21,7 @@ OF_SOLVED = "of those that solved it"  # the seeds of a mean and a range
 DATA, TEST = 2, 3  # with a seed, the seeds of the generators of the data and of the test; the network has another one
 
 
-def solve(network: Network, task: Task, goal: Goal, limit: int, seed: int, tested: bool = True) -> dict[str, Any]:
+def solve(network: Learner, task: Task, goal: Goal, limit: int, seed: int, tested: bool = True) -> dict[str, Any]:
     """Trains the network, and returns JSON values.
 
     sequences: how many were needed, None where the limit came first; trained: how many the network learnt from. wrong: of

@@ -191,7 +191,6 @@ def load_voice_model(path: str | Path, model: le.Sequential | None = None) -> le
     model = model or le.load(path)
     if missing := NEEDED - model.metadata.keys():
         raise ValueError(
-            f"{path} does not say how its inputs are made (no {', '.join(sorted(missing))}): "
-            "use a model that `lstm-engine train` wrote"
+            f"{path} was not written by `lstm-engine train`: its metadata lacks {', '.join(sorted(missing))}"
         )
     return model

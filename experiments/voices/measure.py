@@ -56,10 +56,10 @@ def source_of(
 
 def corpus_source(root: str | Path, kind: str | None = None) -> Source:
     """The clips of a corpus. kind: which of `corpora.CORPORA` it is; detected unless given. ValueError if it is none."""
-    found, place = corpora.detect(root, kind)
-    clips = found.read(place)
+    corpus, place = corpora.detect(root, kind)
+    clips = corpus.read(place)
     folder = place.parent if place.is_file() else place
-    return Source(clips, folder, corpora.names_of(found, place), found.name, corpora.summary(found, place, clips))
+    return Source(clips, folder, corpora.names_of(corpus, place), corpus.name, corpora.summary(corpus, place, clips))
 
 
 def chosen_recipe(name: str, pitch: str | None = None, deltas: bool = False, variants: int = 0) -> Recipe:

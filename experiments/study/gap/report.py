@@ -121,7 +121,7 @@ def summary(row: Row, judged: Digits, guesses: float) -> dict[str, Any]:
     return {
         "cell": choice.cell,
         "name": CELLS[choice.cell].name,
-        "told": CELLS[choice.cell].told,
+        "told": CELLS[choice.cell].knows_gap,
         "condition": choice.condition.words,
         "gap": choice.condition.gap,
         "rate": choice.rate,

@@ -65,12 +65,12 @@ Start = Callable[[int, LateDigits, Settings, np.random.Generator], np.ndarray]  
 
 @dataclass(frozen=True)
 class GapCell:
-    """bias: the layer's initial bias, where it is not Keras's. told: whether it is drawn for the gap."""
+    """bias: the layer's initial bias, where it is not Keras's. knows_gap: whether the bias depends on the gap's length."""
 
     name: str
     layer: type[le.SimpleRNN | le.GRU | le.LSTM]
     bias: Start | None = None
-    told: bool = False
+    knows_gap: bool = False
     further: bool = False  # whether Settings.further_rates are tried too
 
     def rates(self, settings: Settings) -> list[float]:
@@ -90,7 +90,10 @@ CELLS = {
     "rnn": GapCell("SimpleRNN", le.SimpleRNN, further=True),
     "gru": GapCell("GRU", le.GRU),
     "gru-chrono": GapCell(
-        "GRU, chrono, told the gap", le.GRU, lambda H, task, _, rng: chrono_update_bias(H, task.longest, rng), told=True
+        "GRU, chrono, told the gap",
+        le.GRU,
+        lambda H, task, _, rng: chrono_update_bias(H, task.longest, rng),
+        knows_gap=True,
     ),
     "lstm0": GapCell("LSTM, forget bias 0", le.LSTM, lambda H, *_: np.zeros(4 * H)),
     "lstm1": GapCell("LSTM, forget bias 1", le.LSTM),
@@ -98,7 +101,7 @@ CELLS = {
         "LSTM, chrono for 100", le.LSTM, lambda H, _, settings, rng: chrono_bias(H, settings.fixed, rng)
     ),
     "chrono": GapCell(
-        "LSTM, chrono, told the gap", le.LSTM, lambda H, task, _, rng: chrono_bias(H, task.longest, rng), told=True
+        "LSTM, chrono, told the gap", le.LSTM, lambda H, task, _, rng: chrono_bias(H, task.longest, rng), knows_gap=True
     ),
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 import lstm_engine as le
-from experiments.study.goals import Network
+from experiments.study.goals import Learner
 from experiments.study.networks import EngineNetwork, Learning, chrono_bias
 from experiments.study.tasks import Sequences, Task
 from lstm_engine.activations import Array
@@ -55,7 +55,7 @@ class Modern:
         steps = f", batches of {learning.batch_size} at a rate of {learning.rate:g}" if learning != Learning() else ""
         return f"{self.units} units{added}{steps}"
 
-    def network(self, task: Task, seed: int) -> Network:
+    def network(self, task: Task, seed: int) -> Learner:
         lstm = le.LSTM(self.units, return_sequences=task.per_step)
         network = EngineNetwork(BesideInput(lstm) if self.head_start else lstm, task, self.learning, seed)
         bias = lstm.weights["bias"]
@@ -101,7 +101,7 @@ class BesideInput(Wrapper, abstract=True):
 
 
 class LateMemory:
-    """A `goals.Network`: `alone`, outputs without memory, for so many sequences; then `whole`, which continues from it.
+    """A `goals.Learner`: `alone`, outputs without memory, for so many sequences; then `whole`, which continues from it.
 
     whole is BesideInput and the same outputs; their biases and their weights on the inputs are then those of alone.
     """

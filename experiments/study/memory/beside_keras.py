@@ -12,7 +12,7 @@ import numpy as np
 
 from experiments.beside_keras.twins import to_keras
 from experiments.study import solving
-from experiments.study.goals import Network
+from experiments.study.goals import Learner
 from experiments.study.memory.settings import Point, Settings
 from experiments.study.networks import EngineNetwork
 from experiments.study.seeds import Job, Result, standing
@@ -22,7 +22,7 @@ POINT, SEEDS = Point("it", "lstm1", 10), 5  # a task of one length: Keras compil
 
 
 class KerasNetwork:
-    """The Keras twin of a network: a `goals.Network`."""
+    """The Keras twin of a network: a `goals.Learner`."""
 
     def __init__(self, network: EngineNetwork) -> None:
         self.batch_size = network.batch_size
@@ -41,7 +41,7 @@ class KerasNetwork:
 
 
 class Reversed:
-    """The same network, which learns from each batch with its rows in reverse order: a `goals.Network`."""
+    """The same network, which learns from each batch with its rows in reverse order: a `goals.Learner`."""
 
     def __init__(self, network: EngineNetwork) -> None:
         self.network, self.batch_size = network, network.batch_size
@@ -51,7 +51,7 @@ class Reversed:
         return self.network.learn(batch.take(slice(None, None, -1)))[::-1]
 
 
-SIDES: dict[str, Callable[[EngineNetwork], Network]] = {
+SIDES: dict[str, Callable[[EngineNetwork], Learner]] = {
     "engine": lambda network: network,
     "reversed": Reversed,
     "keras": KerasNetwork,

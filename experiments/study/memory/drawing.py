@@ -99,7 +99,10 @@ def gradients(by_cell: Mapping[str, Sequence[Result]]) -> Figure:
 
 
 def lines(measured: Mapping[str, Any]) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
-    """The measurements of `gradients.measure` and theory's predictions against k = 0, 1, ...: name, values and style."""
+    """The lines of a panel: what `gradients.measure` measured, then what theory predicts, for k = 0, 1, ... steps back.
+
+    Each is its name in the legend, its values and its style.
+    """
     h = np.array(measured["h"])
     yield r"$\|\partial h_T / \partial h_{T-k}\|$", h, MEASURED_H
     if "c" in measured:

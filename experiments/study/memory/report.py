@@ -48,7 +48,7 @@ GRADIENTS = (
 )
 REACH = (
     "Every training: whether the task was solved, against how much of a gradient came back, before training, from the "
-    "end to the lag's first steps (in an LSTM through its cell state; what is below 1e-20 stands there). Dots below on "
+    "end to the lag's first steps (in an LSTM through its cell state; values below 1e-20 are drawn at 1e-20). Dots below on "
     "the right: a gradient that arrives is not enough."
 )
 KERAS = (

@@ -18,7 +18,7 @@ import pandas as pd
 
 import lstm_engine as le
 from experiments.study.choosing import best, by_solved
-from experiments.study.goals import MostRecent, Network
+from experiments.study.goals import Learner, MostRecent
 from experiments.study.networks import EngineNetwork, Learning, chrono_bias
 from experiments.study.seeds import digest_of_task
 from experiments.study.tasks import Task
@@ -176,7 +176,7 @@ class Point:
     def rate(self) -> float:
         return chosen(self.task, self.cell, self.lag)
 
-    def network(self, settings: Settings, rate: float, seed: int) -> tuple[Task, Network]:
+    def network(self, settings: Settings, rate: float, seed: int) -> tuple[Task, Learner]:
         """The task, and the cell's network for it."""
         task = TASKS[self.task](self.lag)
         return task, CELLS[self.cell].network(task, self.lag, settings, rate, seed)

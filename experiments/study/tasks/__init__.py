@@ -2,7 +2,7 @@
 
 A task is a frozen dataclass with the attributes of `Task`. `task.draw(n, np.random.default_rng(seed))` gives n `Sequences`:
 arrays padded to the longest, with the length of each. A network that masks the padding keeps its state there, so its last
-output is that of each sequence's last step.
+output is that of each sequence's last step. Open `adding.py` first.
 """
 
 from dataclasses import dataclass, replace

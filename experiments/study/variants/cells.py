@@ -39,17 +39,20 @@ def v(z: Parts, p: Parts, c_: Array) -> tuple[Parts, Array, Parts]:
     return (i, f, g, o), c, (o * tanh(c),)
 
 
-def v_back(dy: Parts, dc: Array, a: Parts, c: Array, c_: Array, p: Parts) -> tuple[Parts, Array]:
+def v_back(
+    dy: Parts, dc: Array, a: Parts, c: Array, c_: Array, p: Parts, di: Any = 0.0, df: Any = 0.0, do: Any = 0.0
+) -> tuple[Parts, Array]:
     """δo = δh∘tanh(c)   δc += δh∘o∘(1 - tanh²c) + δz_o∘p_o   δi = δc∘g   δf = δc∘c'   δg = δc∘i
     δz = (δi∘i(1-i), δf∘f(1-f), δg∘(1-g²), δo∘o(1-o))      δc' = δc∘f + δz_i∘p_i + δz_f∘p_f
+    Full gate recurrence adds di, df and do, which later steps send, to δi, δf and δo.
     """
     (dh,) = dy
     i, f, g, o = a
     p_i, p_f, p_o = p
     tanh_c = tanh(c)
-    dz_o = dh * tanh_c * o * (1 - o)
+    dz_o = (do + dh * tanh_c) * o * (1 - o)
     dc = dc + dh * o * (1 - tanh_c**2) + dz_o * p_o
-    dz_i, dz_f, dz_g = dc * g * i * (1 - i), dc * c_ * f * (1 - f), dc * i * (1 - g**2)
+    dz_i, dz_f, dz_g = (di + dc * g) * i * (1 - i), (df + dc * c_) * f * (1 - f), dc * i * (1 - g**2)
     return (dz_i, dz_f, dz_g, dz_o), dc * f + dz_i * p_i + dz_f * p_f
 
 
@@ -257,18 +260,9 @@ def fgr(z: Parts, p: Parts, c_: Array) -> tuple[Parts, Array, Parts]:
 
 
 def fgr_back(dy: Parts, dc: Array, a: Parts, c: Array, c_: Array, p: Parts) -> tuple[Parts, Array]:
-    """Later steps send δh, δi, δf, δo.
-    δo += δh∘tanh(c)   δc += δh∘o∘(1 - tanh²c) + δz_o∘p_o   δi += δc∘g   δf += δc∘c'   δg = δc∘i
-    δz = (δi∘i(1-i), δf∘f(1-f), δg∘(1-g²), δo∘o(1-o))      δc' = δc∘f + δz_i∘p_i + δz_f∘p_f
-    """
-    i, f, g, o = a
-    p_i, p_f, p_o = p
+    """As V, but later steps also send δi, δf and δo."""
     dh, di, df, do = dy
-    tanh_c = tanh(c)
-    dz_o = (do + dh * tanh_c) * o * (1 - o)
-    dc = dc + dh * o * (1 - tanh_c**2) + dz_o * p_o
-    dz_i, dz_f, dz_g = (di + dc * g) * i * (1 - i), (df + dc * c_) * f * (1 - f), dc * i * (1 - g**2)
-    return (dz_i, dz_f, dz_g, dz_o), dc * f + dz_i * p_i + dz_f * p_f
+    return v_back((dh,), dc, a, c, c_, p, di, df, do)
 
 
 # -- all of them -------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from lstm_engine.network import Batch
 
 
 class VariantNetwork:
-    """A `goals.Network`, float64. memory: the longest lag that the biases are drawn for.
+    """A `goals.Learner`, float64. memory: the longest lag that the biases are drawn for.
 
     ValueError for an unknown variant, and for a task that asks at every step.
     """

@@ -180,6 +180,17 @@ def test_a_pair_that_cannot_be_compared_is_refused(ours, theirs, said):
         side_by_side(ours(), theirs(), X, y, steps=1)
 
 
+def test_swapped_models_are_refused():
+    with pytest.raises(TypeError, match=r"the engine's model first, .* got a keras\.Sequential and a lstm_engine\.Seq"):
+        side_by_side(compiled_keras(), engine_model(), X, y, steps=1)
+
+
+@pytest.mark.parametrize(("x", "targets"), [(X, y[:-1]), (X[:-1], y), (X[:0], y[:0]), (X, y[0])])
+def test_rows_that_do_not_pair_are_refused(x, targets):
+    with pytest.raises(ValueError, match=r"need the same N, at least 1: got X \(\d+, "):
+        side_by_side(engine_model(), compiled_keras(), x, targets, steps=1)
+
+
 def test_no_steps_are_refused():
     with pytest.raises(ValueError, match="at least 1 and tol at least 0, got 0"):
         side_by_side(engine_model(), compiled_keras(), X, y, steps=0)

@@ -2,9 +2,11 @@
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -125,6 +127,17 @@ def test_a_traceback_comes_only_with_debug(lstm_engine, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "argv", ["lstm-engine", "train", str(tmp_path / "none"), "--debug"])
     with pytest.raises((OSError, ValueError), match=r"male_features\.csv does not exist"):  # which Python shows whole
         cli.main()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("debug", [False, True])
+def test_the_program_prints_a_traceback_only_with_debug(tmp_path, debug):
+    command = [sys.executable, "-m", "experiments.cli", "train", str(tmp_path / "none"), *["--debug"] * debug]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(cli.__file__).parents[2])
+    assert ("Traceback" in done.stderr) == debug
+    assert "none/male_features.csv does not exist" in done.stderr.replace(os.sep, "/")
+    assert done.stdout == ""
+    assert done.returncode == (1 if debug else 2)
 
 
 def test_an_earlier_run_is_replaced_only_with_force(lstm_engine, tables, tmp_path, no_report):

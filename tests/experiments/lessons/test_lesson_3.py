@@ -82,7 +82,7 @@ def test_what_is_above_is_above_where_code_is_not_shown(read_lesson):
 
 
 def test_our_own_functions_are_proved(lesson):
-    assert lesson(3)["own_report"].ok
+    assert lesson(3)["gradcheck_report"].ok
 
 
 def test_every_way_stands_in_the_engine_as_it_is_quoted():

@@ -20,7 +20,7 @@ def test_a_cell_starts_by_the_gap_only_where_it_is_said_to_be_told(sides, cell):
     near, far = start(sides, cell, 0), start(sides, cell, 500)
     np.testing.assert_array_equal(near["kernel"], far["kernel"])
     np.testing.assert_array_equal(near["recurrent_kernel"], far["recurrent_kernel"])
-    assert (near["bias"] != far["bias"]).any() == CELLS[cell].told
+    assert (near["bias"] != far["bias"]).any() == CELLS[cell].knows_gap
 
 
 @pytest.mark.parametrize(("cell", "forget"), [("lstm0", 0.0), ("lstm1", 1.0)])
