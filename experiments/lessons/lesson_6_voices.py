@@ -176,7 +176,7 @@ def _(by_speaker, curves, epochs, labels, rows):
 
     The tutorial's 81 % belongs to the first column. On new voices its reading is about as good as one threshold on the
     pitch. (The two cannot be ranked: the threshold's score is the mean of the men's and the women's accuracy, the others are
-    over all clips.) Read as moments and standardised, the same table gives eleven points more than in the first row.
+    over all clips.) As 11 time steps and standardised, the same numbers give eleven points more than in the first row.
     """)
     mo.vstack([_drawn, mo.md("\n".join(_rows)), _people])
     return by_pitch, readings
