@@ -170,7 +170,7 @@ def _(by_speaker, curves, epochs, labels, rows):
     | X | training clips | unseen speakers |
     |---|---|---|
     | (N, 112, 1) raw, the tutorial's reading | 0.820 (0.804 to 0.833) | **0.699** (0.673 to 0.710) |
-    | (N, 11, 11) raw: the same numbers as 11 moments | 0.933 (0.918 to 0.961) | 0.733 (0.701 to 0.766) |
+    | (N, 11, 11) raw: the same numbers as 11 time steps | 0.933 (0.918 to 0.961) | 0.733 (0.701 to 0.766) |
     | (N, 11, 11), columns standardised | 0.973 (0.961 to 0.979) | **0.811** (0.776 to 0.822) |
     | a threshold on pitch alone, 165 Hz | | 0.715, as balanced accuracy |
 
