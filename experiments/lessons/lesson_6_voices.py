@@ -101,7 +101,7 @@ def _(clip, columns, rows, speakers, step):
     at step 2, and the network answers after step 112: it must remember the pitch for 110 steps.
     """)
     _beside = mo.md("""
-    ## The same numbers as 11 moments
+    ## The same numbers as 11 time steps
 
     (N, 11, 11): a step is a moment, with 10 coefficients and the pitch; the index is left out. *Move the step* to see where
     the same number is here. Colours: above (red) or below (blue) the mean of the column, in standard deviations.
