@@ -51,12 +51,8 @@ def write_tables(store: Store, tables: bool) -> None:
 def write_frames(path: Path, columns: Iterable[str], clips: Iterable[np.ndarray], sex: str) -> None:
     """Write clips, each (T, D), one line for each frame: row (the clip's number in *_rows.csv), frame, columns, label."""
     lines = (
-        (
-            n,
-            t,
-            *map(str, frame),
-            sex,
-        )  # NumPy's str of a float32 is the shortest text that gives the same number when read
+        # NumPy's str of a float32 is the shortest text that gives the same number when read.
+        (n, t, *map(str, frame), sex)
         for n, clip in enumerate(clips)
         for t, frame in enumerate(clip)
     )

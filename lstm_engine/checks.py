@@ -1,4 +1,4 @@
-"""Checks of what callers hand in. Each error names the value or shape that came, and the one that was expected."""
+"""Checks of what callers hand in. Each error names the value or shape received, and the one that was expected."""
 
 from typing import Any
 

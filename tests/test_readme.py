@@ -41,6 +41,15 @@ def commands(page):
             yield shlex.split(line[start.end() :].replace("$", ""), comments=True)
 
 
+def command_of(words):
+    """The subcommand that words name, and the words after its name."""
+    command, rest = typer.main.get_command(app), words[1:]
+    while rest and rest[0] in getattr(command, "commands", {}):
+        command, rest = command.commands[rest[0]], rest[1:]
+    assert rest != words[1:], words
+    return command, rest
+
+
 # -- the README ----------------------------------------------------------------------------------------------------------
 
 
@@ -106,17 +115,23 @@ def test_rooms_import_only_from_the_rooms_that_the_design_page_names_all_of_them
 # -- every page ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", PAGES, ids=IDS)
-def test_commands_have_the_options_that_a_page_gives_them(page):
-    program = typer.main.get_command(app)
+@pytest.mark.parametrize("page", [README, HOUSE / "docs" / "results.md"], ids=["README.md", "docs/results.md"])
+def test_commands_have_the_arguments_that_they_require(page):
     for words in commands(page):
         if words[0] == "lstm-engine":
-            command, rest = program, words[1:]
-            while rest and rest[0] in getattr(command, "commands", {}):
-                command, rest = command.commands[rest[0]], rest[1:]
+            command, rest = command_of(words)
+            values, *_ = command.make_parser(typer.Context(command)).parse_args(list(rest))
+            required = [param.name for param in command.params if param.required]
+            assert all(isinstance(values.get(name), (str, list, tuple)) for name in required), words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_commands_have_the_options_that_a_page_gives_them(page):
+    for words in commands(page):
+        if words[0] == "lstm-engine":
+            command, rest = command_of(words)
             known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)} | {"--help"}
             used = {word.partition("=")[0] for word in rest if word.startswith("-") and not word.lstrip("-").isdigit()}
-            assert command is not program, words
             assert used <= known, words
 
 

@@ -1,9 +1,7 @@
 """The command `lstm-engine`: each subcommand reads its options, calls one function, and shows what it returns.
 
 Exit codes: 0, 1 (it ran and the answer is bad), 2 (bad usage or input). Errors are one line; --debug shows the traceback.
-Open `shared.py` first, then the file of a command: `voices` (recordings to numbers and to answers, and
-the network from inside), `lessons`, `learning` (training and its worth), `study` (many trainings), `proofs`
-(gradients, speed).
+Open `shared.py` first, then the file of a command.
 """
 
 import sys

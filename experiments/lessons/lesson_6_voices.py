@@ -101,7 +101,7 @@ def _(clip, columns, rows, speakers, step):
     at step 2, and the network answers after step 112: it must remember the pitch for 110 steps.
     """)
     _beside = mo.md("""
-    ## The same numbers as 11 moments
+    ## The same numbers as 11 time steps
 
     (N, 11, 11): a step is a moment, with 10 coefficients and the pitch; the index is left out. *Move the step* to see where
     the same number is here. Colours: above (red) or below (blue) the mean of the column, in standard deviations.
@@ -170,13 +170,13 @@ def _(by_speaker, curves, epochs, labels, rows):
     | X | training clips | unseen speakers |
     |---|---|---|
     | (N, 112, 1) raw, the tutorial's reading | 0.820 (0.804 to 0.833) | **0.699** (0.673 to 0.710) |
-    | (N, 11, 11) raw: the same numbers as 11 moments | 0.933 (0.918 to 0.961) | 0.733 (0.701 to 0.766) |
+    | (N, 11, 11) raw: the same numbers as 11 time steps | 0.933 (0.918 to 0.961) | 0.733 (0.701 to 0.766) |
     | (N, 11, 11), columns standardised | 0.973 (0.961 to 0.979) | **0.811** (0.776 to 0.822) |
     | a threshold on pitch alone, 165 Hz | | 0.715, as balanced accuracy |
 
     The tutorial's 81 % belongs to the first column. On new voices its reading is about as good as one threshold on the
     pitch. (The two cannot be ranked: the threshold's score is the mean of the men's and the women's accuracy, the others are
-    over all clips.) Read as moments and standardised, the same table gives eleven points more than in the first row.
+    over all clips.) As 11 time steps and standardised, the same numbers give eleven points more than in the first row.
     """)
     mo.vstack([_drawn, mo.md("\n".join(_rows)), _people])
     return by_pitch, readings

@@ -15,7 +15,7 @@ from experiments.tutorial.training import synthetic_note
 
 READING_WORDS = {
     "steps": "(N, 112, 1), the tutorial's reading",
-    "frames": "(N, 11, 11), eleven moments of eleven numbers",
+    "frames": "(N, 11, 11), eleven time steps of eleven numbers",
 }
 
 

@@ -1,9 +1,7 @@
 """Augmentation: random changes of a clip, such as another room or microphone, to train a model that works on new recordings.
 
-A step is called with samples (n,), their rate in Hz and a generator, and returns new samples; steps can be combined. The
-contract: the result is float32 and finite; its peak is at most 1 (a louder result is scaled down, never clipped); a clip with
-sound never becomes silent; the same state of the generator gives the same bytes. A step's fields are the ranges from which it
-draws uniformly; a range without a source is our choice. Open step.py first.
+Open `step.py` first: what a step takes and guarantees, and how steps combine. A step's fields are the ranges from which it
+draws uniformly; a range without a source is our choice.
 """
 
 from features.augment.channel import BandLimit, Clipping, Gain, Tilt

@@ -1,4 +1,9 @@
-"""A step of augmentation, and steps that are made of steps. The package's docstring states the contract."""
+"""A step of augmentation, and steps that are made of steps.
+
+A step is called with samples (n,), their rate in Hz and a generator, and returns new samples. The contract: the result is
+float32 and finite; its peak is at most 1 (a louder result is scaled down, never clipped); a clip with sound never becomes
+silent; the same state of the generator gives the same bytes.
+"""
 
 from dataclasses import dataclass
 

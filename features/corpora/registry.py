@@ -14,7 +14,7 @@ class Corpus:
     """A corpus and its layout on disk.
 
     name: for the command line. title and sign (the files that identify it): for messages. fits(path): whether `path` holds
-    this corpus. as_stated(path): its clips, in the parts that the corpus states. published: the parts are its publisher's,
+    this corpus. as_stated(path): its clips, split as the corpus publishes them. published: the parts are its publisher's,
     and a speaker's name means the same person in every copy; otherwise the parts are the user's, and "103" is another person
     in another folder.
     """

@@ -11,7 +11,7 @@ from ..activations import Array
 from .numeric import METHODS, ROUNDING, Function, best_step, noise, sweep, unit
 from .report import FAILED, NOT_EXERCISED, NOT_RESOLVED, PASSED, Report, Row, relative_errors
 
-ROUNDINGS = 30  # of the largest gradient's elements: so far two right passes may differ where numbers nearly cancel
+ROUNDINGS = 30  # of the largest gradient's elements: two correct passes may differ by this much where terms cancel
 
 Progress = Callable[[int, int], None]  # (done, total)
 

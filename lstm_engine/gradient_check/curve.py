@@ -69,5 +69,5 @@ def error_curve(
 
 
 def largest(point: dict[str, Array], weights: Sequence[str]) -> str:
-    """The name of the largest recurrent kernel, or of the largest weight if there is none."""
+    """The name of the largest recurrent kernel, or of the largest weight if the model has no recurrent kernel."""
     return max([w for w in weights if w.endswith("recurrent_kernel")] or weights, key=lambda name: point[name].size)
