@@ -127,7 +127,7 @@ def test_what_cannot_be_watched_is_said_before_the_training(
         ((watched.data, "--watch", silent), "nothing to look into, no voice in it"),
         ((watched.data, "--watch", tmp_path / "none.wav"), "none.wav: "),
         ((tables, "--watch", voice_file), "--watch can go with frames only, as features --recipe frames writes them"),
-        ((tables, "--keep-epochs"), "--keep-epochs needs frames"),
+        ((tables, "--keep-epochs"), "--keep-epochs can go with frames only"),
         ((tables, "--task", "digits", "--keep-epochs"), "--keep-epochs cannot go with --task digits"),
     ]
     for arguments, said in cases:
