@@ -5,16 +5,7 @@ from scipy.signal import correlate
 from features.augment import CODERS, TELEPHONE, Codec
 from features.synth import draw_speaker, speak
 
-RATE = 16_000
-
-
-def generator(seed=0):
-    return np.random.default_rng(seed)
-
-
-def level(x):
-    """Root mean square in dB."""
-    return 10 * np.log10(np.mean(np.square(x, dtype=float)))
+from .conftest import RATE, generator, level
 
 
 @pytest.mark.parametrize("loudness", [1.0, 1e-3])

@@ -28,7 +28,8 @@ from features.augment import (
 )
 from features.synth import draw_speaker, speak
 
-RATE = 16_000
+from .conftest import RATE, exactly, generator, tones
+
 STEPS = {
     "Babble": Babble(lambda rate, rng: rng.standard_normal(rate)),
     **{step.__name__: step() for step in (Speed, Pitch, Formants, Reverb, Noise, Hum, Gain, Tilt, BandLimit, Clipping)},
@@ -36,23 +37,6 @@ STEPS = {
     "TELEPHONE": TELEPHONE,
     "VOICES": VOICES,
 }
-
-
-def exactly(value):
-    """A range of one value."""
-    return (value, value)
-
-
-def generator(seed=0):
-    return np.random.default_rng(seed)
-
-
-def tones(seconds=2.0):
-    """(n,) 40 tones between 100 and 6000 Hz at random phases, peak 0.3."""
-    t = np.arange(round(seconds * RATE)) / RATE
-    rng = generator()
-    x = np.sum([np.sin(2 * np.pi * (f * t + rng.random())) for f in np.geomspace(100, 6000, 40)], axis=0)
-    return (0.3 * x / np.abs(x).max()).astype(np.float32)
 
 
 # The contract

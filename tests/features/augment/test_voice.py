@@ -4,16 +4,7 @@ import pytest
 from features.augment import Formants, Pitch, Speed
 from features.synth import PITCH, VOWELS
 
-RATE = 16_000
-
-
-def exactly(value):
-    """A range of one value."""
-    return (value, value)
-
-
-def generator(seed=0):
-    return np.random.default_rng(seed)
+from .conftest import RATE, exactly, generator
 
 
 def resonance(f, formant):
