@@ -40,6 +40,7 @@ FRONT_END = re.compile(r"https://cdn\.jsdelivr\.net/npm/@marimo-team/frontend@[^
 MATHJAX = re.compile(r"https://cdn\.jsdelivr\.net/npm/mathjax-full@[\w./-]+")
 FROM_DISK = """<script>if (location.protocol === "file:") document.write(
  "<b>Browsers run no lesson from disk: <code>python -m http.server --directory site</code> serves it.</b>")</script>"""
+COMPILED = re.compile(r"compiling the \w+'s kernels: ")  # the engine's log message, in a cell's output
 LARGE = os.environ | {"MARIMO_OUTPUT_MAX_BYTES": "50000000"}  # a lesson has a microscope's page within it
 BAR = """<body><style>
 .site-bar { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; padding: .5rem 1rem; background: #4051b5; color: #fff;
@@ -80,8 +81,15 @@ def look() -> str:
 
 
 def run(lesson: lessons.Lesson) -> str:
-    """The page of a lesson after all its cells have run; it loads marimo's front end from the site."""
-    return FRONT_END.sub("../marimo", written("marimo", "export", "html", lesson.file, "--output"))
+    """The page of a lesson after all its cells have run; it loads marimo's front end from the site.
+
+    Where a run had to compile kernels, the page says so; a second run finds them on disk.
+    """
+    export = ("marimo", "export", "html", lesson.file, "--output")
+    page = written(*export)
+    if COMPILED.search(page):
+        page = written(*export)
+    return FRONT_END.sub("../marimo", page)
 
 
 def written(*command: str | Path) -> str:

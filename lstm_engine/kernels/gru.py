@@ -27,9 +27,9 @@ from .rows import (
     from_above,
     gates_from,
     gradient_products,
-    guarded,
     last_from_above,
     of_one_dtype,
+    one_caller,
     rows_where,
     set_product,
     slot,
@@ -48,7 +48,7 @@ def gru_forward(
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     tape = GRUTape(x, W, U, b, h0, mask, recurrent_dropout)
     r_zr, r_h = dropout_of(tape, ZR), dropout_of(tape, CANDIDATE)
-    with guarded("GRU"):
+    with one_caller:
         _forward(
             *blocks_of(x, tape.mask),
             tape.reset_after,
@@ -75,7 +75,7 @@ def gru_infer(
     after = b.ndim == 2
     panels = panels_of(W, U, b, 0)
     address = compiled_product(x.dtype)
-    with guarded("GRU"):
+    with one_caller:
         if len(rows) == 1:  # one row needs no second thread
             _alone(mask, after, x, *panels, gates, inner, h, address)
         else:
@@ -133,7 +133,7 @@ def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = No
     dz = gates if in_place else empty(gates.shape, dtype)
     dh_total = empty((1 if lean else T, B, H), dtype)
     dproduct = empty(dz.shape, dtype) if after else dz  # (T, B, 3H): of the recurrent product
-    with guarded("GRU"):
+    with one_caller:
         _backward(
             *blocks_of(tape.x, tape.mask),
             after,

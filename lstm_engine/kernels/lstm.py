@@ -26,9 +26,9 @@ from .rows import (
     from_above,
     gates_from,
     gradient_products,
-    guarded,
     last_from_above,
     of_one_dtype,
+    one_caller,
     rows_where,
     set_product,
     slot,
@@ -46,7 +46,7 @@ def lstm_forward(
     x, W, U, b, h0, c0 = of_one_dtype(x, W, U, b, h0, c0)
     tape = LSTMTape(x, W, U, b, h0, c0, mask, recurrent_dropout)
     r = dropout_of(tape)
-    with guarded("LSTM"):
+    with one_caller:
         _forward(
             *blocks_of(x, tape.mask),
             x,
@@ -73,7 +73,7 @@ def lstm_infer(
     rows, cuts, mask = blocks_of(x, mask)
     panels = packed(b, U, W, 0)
     address = compiled_product(x.dtype)
-    with guarded("LSTM"):
+    with one_caller:
         if B == 1:  # one row needs no second thread
             _alone(mask, x, panels, gates, tanh_c, h, c, address)
         else:
@@ -118,7 +118,7 @@ def lstm_backward(
     dc, dh_total = empty((slots, B, H), dtype), empty((slots, B, H), dtype)
     dh0, dc0 = last_from_above(dh_T, tape.h0), last_from_above(dc_T, tape.c0)
     r = dropout_of(tape)
-    with guarded("LSTM"):
+    with one_caller:
         _backward(
             *blocks_of(tape.x, tape.mask),
             from_above(dh, tape),

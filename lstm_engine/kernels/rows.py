@@ -10,11 +10,8 @@ Every number is computed by one worker, by the same operations in the same order
 are PARTS depends on the shape alone. So the bits do not depend on the number of threads. float32 and float64.
 """
 
-import logging
 import math
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -31,8 +28,7 @@ CHUNK = 128  # the weight gradients take so many rows of [h' x 1] at a time: the
 
 REAL = {np.dtype("float32"), np.dtype("float64")}
 NO_MASK = np.empty((0, 0), np.bool_)
-_one_caller = threading.Lock()  # Numba's workqueue layer aborts the process when two threads run kernels at once
-_compiled: set[str] = set()  # the cells whose kernels have run
+one_caller = threading.Lock()  # Numba's workqueue layer aborts the process when two threads run kernels at once
 
 
 # -- from a tape to what kernels take: no None, one dtype, one signature ---------------------------------------------------
@@ -103,23 +99,6 @@ def without_tape(state: Array, slots: int) -> Array:
     states = np.empty((slots + 1, *state.shape), state.dtype)
     states[0] = state
     return states
-
-
-@contextmanager
-def guarded(cell: str) -> Iterator[None]:
-    """Lets one caller in at a time. If a cell's first call takes long, a log message says that it compiles."""
-    with _one_caller:
-        if cell in _compiled:  # all calls but the first: a timer would cost a tenth of a small step
-            yield
-            return
-        _compiled.add(cell)
-        message = f"compiling the {cell}'s kernels, once on this machine: about ten seconds ..."
-        notice = threading.Timer(1.5, logging.getLogger("lstm_engine").warning, [message])
-        notice.start()
-        try:
-            yield
-        finally:
-            notice.cancel()
 
 
 # -- whole rows: called with the length of a row, the rows, and the arrays (B, ...) that are read and written ----------

@@ -24,9 +24,9 @@ from .rows import (
     dropout_of,
     from_above,
     gradient_products,
-    guarded,
     last_from_above,
     of_one_dtype,
+    one_caller,
     rows_where,
     set_product,
     slot,
@@ -43,7 +43,7 @@ def simple_rnn_forward(
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     tape = SimpleRNNTape(x, W, U, b, h0, mask, recurrent_dropout)
     r = dropout_of(tape)
-    with guarded("SimpleRNN"):
+    with one_caller:
         _forward(*blocks_of(x, tape.mask), x, packed(b, U, W, len(r)), r, tape.h_states, compiled_product(x.dtype))
     return tape
 
@@ -57,7 +57,7 @@ def simple_rnn_infer(
     rows, cuts, mask = blocks_of(x, mask)
     panels = packed(b, U, W, 0)
     address = compiled_product(x.dtype)
-    with guarded("SimpleRNN"):
+    with one_caller:
         if len(rows) == 1:  # one row needs no second thread
             _alone(mask, x, panels, h, address)
         else:
@@ -91,7 +91,7 @@ def simple_rnn_backward(
     r = dropout_of(tape)
     dz, dh_total = empty((T, B, H), dtype), empty((1 if lean else T, B, H), dtype)
     dh0 = last_from_above(dh_T, tape.h0)
-    with guarded("SimpleRNN"):
+    with one_caller:
         _backward(
             *blocks_of(tape.x, tape.mask),
             from_above(dh, tape),
