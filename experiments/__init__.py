@@ -1,7 +1,8 @@
 """Everything that a person runs: the commands, comparisons with Keras, studies, lessons and reports.
 
 For your own models, from Python: `experiments.side_by_side(engine_model, keras_model, X, y)` compares two models batch by
-batch, and `experiments.from_keras(keras_model)` makes the engine's twin of a live Keras model. Open `cli/` first.
+batch, and `experiments.from_keras(keras_model)` makes the engine's twin of a live Keras model. Import `experiments` before
+`keras`: it gives Keras JAX where KERAS_BACKEND is not set and TensorFlow not installed. Open `cli/` first.
 """
 
 from importlib.util import find_spec
@@ -15,7 +16,10 @@ for _name in ("features", "lstm_engine"):  # plain words for packages: a folder 
             f"was installed beside {Path(__file__).parent}: start in another folder, or rename that one"
         )
 
+from experiments.beside_keras.backend import jax_where_keras_would_find_nothing  # noqa: E402
 from experiments.beside_keras.step_by_step import side_by_side  # noqa: E402
 from experiments.beside_keras.twins import from_keras  # noqa: E402
+
+jax_where_keras_would_find_nothing()
 
 __all__ = ["from_keras", "side_by_side"]
