@@ -12,6 +12,7 @@ from experiments.bench.sides import ENGINE, LIMITS, SIDES, title
 from experiments.bench.task import shape_words
 from experiments.bench.turns import TOLERANCE
 from experiments.reports import page
+from experiments.reports.machine import busy
 from experiments.reports.page import counted
 from experiments.reports.pictures import inline, png
 from experiments.reports.run import Run, footer
@@ -34,8 +35,8 @@ READING = (
     "the same round. Below 1 the engine is faster. Of several ways to run a step in a library the fastest counts. PyTorch is "
     "set to treat denormals as zero (torch.set_flush_denormal), as the engine does."
 )
+SUFFER = "Sides whose threads spin while they wait suffer most: measure again on a quiet machine"
 HOW_TO_READ = "Left of the dashed line the engine is faster; a bar spans the middle 80 % of the rounds."
-BUSY = 0.5  # the load average of a machine that does something else
 
 
 def write_bench(run: Run, result: dict[str, Any], command: str) -> Path:
@@ -211,12 +212,7 @@ def notes(result: Entry) -> list[str]:
         lines += [
             f"{title(label)} at {where}: its threads still ran during the next side's turn" for label in e["restless"]
         ]
-    load, cores = result["machine"]["load_before"], result["machine"]["cores"]
-    if load is not None and load > BUSY:
-        lines.append(
-            f"other programs were running when this began (load {load:.1f} on {cores} cores). Sides whose threads spin while "
-            "they wait suffer most: measure again on a quiet machine"
-        )
+    lines += busy(result["machine"]["load_before"], result["machine"]["cores"], SUFFER)
     if unsteady := [e for e in entries if e["sgemm_gflops"]["high"] > 1.3 * e["sgemm_gflops"]["low"]]:
         lines.append(
             f"the machine's speed changed by more than 30 % at {len(unsteady)} of {counted(len(entries), 'shape')}: other "

@@ -14,6 +14,7 @@ from experiments.bench.limits import COPY_BYTES, PRODUCT_FLOPS
 from experiments.bench.sides import ENGINE, LIMITS, SIDES
 from experiments.bench.task import GRID, Shape
 from experiments.bench.turns import Seat, Timing, Turns
+from experiments.reports.machine import load
 from experiments.reports.run import versions
 
 PARTS = ("train", "inference", "threads", "growth", "memory", "start")
@@ -77,7 +78,7 @@ def machine(present: Sequence[str]) -> dict[str, Any]:
         "processor": processor(),
         "cores": os.cpu_count(),
         "system": platform.platform(),
-        "load_before": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "load_before": load(),
         "versions": versions(),
         "sides": {name: SIDES[name].version for name in present},
     }

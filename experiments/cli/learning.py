@@ -45,10 +45,15 @@ def demo(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """The whole tutorial on synthetic voices: synthesise, extract, train beside Keras, compare, report."""
+    """A Keras tutorial on synthetic voices: synthesise, extract, train beside Keras, compare, report.
+
+    The tutorial: Eduonix, "Recurrent Neural Networks and LSTMs with Keras", male or female from 112 numbers a clip.
+    https://blog.eduonix.com/artificial-intelligence/recurrent-neural-networks-lstms-keras/
+    """
+    from experiments.tutorial.comparison_report import busy_notes
     from experiments.tutorial.demo import demo as run
 
-    with stages() as stage:
+    with stages(takes="about a minute with the defaults") as stage:
         result = run(out, speakers, test_speakers, clips, epochs, seed, jobs, force, stage)
     if as_json:
         return print_json(result)
@@ -68,6 +73,8 @@ def demo(
     out_console.print(table)
     for reading, r in result["readings"].items():
         print_scores(f"{reading}: unseen test speakers", r["test"])
+    for note in busy_notes(result["load_before"]):
+        print_line(f"note: {note}")
     print_line(f"Report: {out / 'report.html'}")
 
 
@@ -150,8 +157,10 @@ def train(
     )
     from experiments.tutorial.training import train_on_tables
 
-    verbose = int(out_console.is_terminal and not as_json)
-    result = train_on_tables(data, out, reading, scale, units, epochs, batch_size, learning_rate, seed, verbose, force)
+    with stages() as stage:
+        result = train_on_tables(
+            data, out, reading, scale, units, epochs, batch_size, learning_rate, seed, force, stage("Training")
+        )
     if as_json:
         return print_json(result)
     print_scores("held-out speakers", result)
@@ -305,6 +314,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """The engine beside Keras: same initial weights, same batches. With --steps, exit 1 when they differ too much."""
+    from experiments.reports import machine
     from experiments.reports.run import Run
     from experiments.tutorial import comparison_report
     from experiments.tutorial.comparison import compare as run_epochs
@@ -321,7 +331,7 @@ def compare(
     settings |= {"learning_rate": learning_rate, "dtype": dtype, "seed": seed}
     if steps is not None:
         return _compare_steps(run, task, settings, steps, tol, as_json)
-    comparisons = []
+    comparisons, load_before = [], machine.load()
     with stages() as stage:
         for k in range(seed, seed + seeds):
             progress = stage(f"Training, seed {k}")
@@ -329,11 +339,12 @@ def compare(
             comparisons.append(comparison)
             if k == seed and not control:
                 model.save(run.folder / "model.safetensors", metadata(task, recipe, synthetic, seed))
-    page = comparison_report.write_comparison(run, task, comparisons, synthetic, "lstm-engine compare")
+    page = comparison_report.write_comparison(run, task, comparisons, synthetic, "lstm-engine compare", load_before)
     run.write_config("compare", **settings, epochs=epochs, seeds=seeds, control=control)
     closeness = comparison_report.closeness(comparisons)
     if as_json:
-        return print_json({"comparisons": [c.as_json() for c in comparisons], "closeness": closeness})
+        numbers = {"comparisons": [c.as_json() for c in comparisons], "closeness": closeness}
+        return print_json(numbers | {"load_before": load_before})
     if seeds == 1:
         table = comparison_report.readable(comparisons[0].table)
         apart = [c for c in table if "seconds" in c or "difference" in c or c == "agreement"]
@@ -345,6 +356,8 @@ def compare(
         gap, agreement = c["largest_accuracy_gap_points"], c["smallest_agreement"]
         words = f"accuracies at most {gap:.2f} points apart, at least {agreement:.1%} same answers"
         out_console.print(f"{part.replace('_', '-')} clips: {words}")
+    for note in comparison_report.busy_notes(load_before):
+        print_line(f"note: {note}")
     print_line(f"Report: {page}")
 
 

@@ -68,7 +68,8 @@ def gradcheck(
         "seed": seed,
     }
     run = None if out is None else Run(out, force)
-    with stages() as stage:
+    takes = "about ten seconds" if everything else "about 3 minutes" if mutants else ""
+    with stages(takes=takes) as stage:
         if everything:
             result = command.check_everything(stage("Every cell with every option"), run)
         elif mutants:
@@ -123,7 +124,7 @@ def bench(
     plan = replace(benchmark.QUICK if quick else benchmark.FULL, **changed)
     sides.choose(plan.peers)  # refuses an unknown name before anything is written
     run = Run(out, force)
-    with stages() as stage:
+    with stages(takes="about a minute with --quick" if quick else "most of an hour with the defaults") as stage:
         result = benchmark.bench(plan, stage)
     written = page.write_bench(run, result, "lstm-engine bench")
     run.write_config("bench", **asdict(plan))

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from experiments.reports.page import counted
 
 
 class _NoFlagTypes:
@@ -107,24 +111,67 @@ class ExtractionRate(ProgressColumn):
         return Text(f"{task.speed:.0f} clips/s, {task.fields.get('sound_s', 0.0) / task.elapsed:.0f} x real time")
 
 
-@contextmanager
-def stages(*columns: ProgressColumn) -> Iterator[Callable[[str], Callable[..., None]]]:
-    """Progress bars on a terminal, nothing elsewhere: stage(title) begins one and returns its update(done, total).
+Stage = Callable[[str], Callable[..., None]]  # begins a part of the work by its title; returns its update(done, total)
+EVERY_S = 10.0  # between two lines of progress, where there is no terminal for a bar
+FIRST_S = 2.0  # the first line may come then, if more than EVERY_S is left
+ENOUGH = 0.05  # of the work, to tell the time that is left from it: what comes first compiles
 
-    columns: what stands behind the bar; by default how many of how many, and the time left.
+
+@contextmanager
+def stages(*columns: ProgressColumn, takes: str = "", scale: float = 1, unit: str = "") -> Iterator[Stage]:
+    """Progress on stderr: bars on a terminal; elsewhere, in a log or a notebook, a line every ten seconds.
+
+    columns: what stands behind a bar; by default how many of how many, and the time left. takes: what is said before the work begins,
+    such as "about a minute with --quick". A line shows done / scale, and the unit.
     """
+    if takes:
+        err_console.print(f"This takes {takes}, on two quiet cores.", soft_wrap=True)
+    if not err_console.is_terminal:
+        yield partial(lines, scale=scale, unit=unit)
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         *(columns or (MofNCompleteColumn(), TimeRemainingColumn())),
     )
-    with Progress(*columns, console=err_console, disable=not err_console.is_terminal) as bars:
+    with Progress(*columns, console=err_console) as bars:
 
         def stage(title: str) -> Callable[..., None]:
             bar = bars.add_task(title, total=None)
             return lambda done, total, sound_s=0.0: bars.update(bar, completed=done, total=total, sound_s=sound_s)
 
         yield stage
+
+
+def lines(title: str, scale: float = 1, unit: str = "") -> Callable[..., None]:
+    """An update(done, total) that prints "Training: 3 of 20, about 2 minutes left", at most every ten seconds."""
+    began = since = printed = monotonic()
+    before = 0.0  # what was done at `since`: a study that continues begins with what it has
+
+    def update(done: float, total: float | None, sound_s: float = 0.0) -> None:
+        nonlocal before, since, printed
+        now = monotonic()
+        if now - began < FIRST_S:
+            before, since = done, now
+        if not total or not before < done < total:
+            return
+        left = (now - since) * (total - done) / (done - before)
+        known = done - before >= ENOUGH * (total - before)
+        if now - printed >= EVERY_S or (printed == began and known and now - since >= FIRST_S and left >= EVERY_S):
+            printed = now
+            numbers = f"{done / scale:,.0f} of {total / scale:,.0f}{unit}"
+            words = f", about {in_words(left)} left" if known else ""
+            err_console.print(f"{title}: {numbers}{words}", soft_wrap=True, markup=False)
+
+    return update
+
+
+def in_words(seconds: float) -> str:
+    """A length of time, roughly: "20 s", "3 minutes", "1 hour"."""
+    if seconds < 90:
+        return f"{10 * max(1, round(seconds / 10))} s"
+    minutes = round(seconds / 60)
+    return counted(minutes, "minute") if minutes < 90 else counted(round(minutes / 60), "hour")
 
 
 def print_frame(title: str, frame: Any, form: str = "") -> None:

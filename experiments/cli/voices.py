@@ -139,7 +139,8 @@ def fetch(
         raise ValueError("name one archive, or --list them")
     if list_:
         return _list_archives(published.ARCHIVES, published.BY_HAND, as_json)
-    with stages(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()) as stage:
+    columns = DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    with stages(*columns, scale=1e6, unit=" MB") as stage:
         folder, fetched = published.fetch(name, out, mirror, stage)
     if as_json:
         return print_json({"name": name, "folder": str(folder), "fetched": fetched})

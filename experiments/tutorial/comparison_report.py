@@ -1,12 +1,13 @@
 """The files of a comparison: JSON, CSV, pictures and a page, for one seed or several."""
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from experiments.reports import page, pictures
+from experiments.reports import machine, page, pictures
 from experiments.reports.run import Run, footer
 from experiments.reports.scores import balanced_accuracy
 from experiments.tutorial.comparison import Comparison
@@ -19,12 +20,18 @@ READING_WORDS = {
 }
 
 
-def write_comparison(run: Run, task: VoiceTask, comparisons: list[Comparison], synthetic: bool, command: str) -> Path:
-    """Writes comparison.json, epochs.csv, curves.png, differences.png and report.html; returns the page's path."""
+def write_comparison(
+    run: Run, task: VoiceTask, comparisons: list[Comparison], synthetic: bool, command: str, load_before: float | None
+) -> Path:
+    """Writes comparison.json, epochs.csv, curves.png, differences.png and report.html; returns the page's path.
+
+    load_before: `machine.load` before the first training.
+    """
     run.write_json("comparison.json", [c.as_json() for c in comparisons])
     epochs = pd.concat({c.seed: c.table for c in comparisons}, names=["seed"])
     run.write("epochs.csv", epochs.to_csv())
-    parts = section(run, task, comparisons, synthetic)
+    lead, *rest = section(run, task, comparisons, synthetic)
+    parts = [lead, *(page.paragraph(note, "note") for note in busy_notes(load_before)), *rest]
     return run.write("report.html", page.page("The LSTM by hand beside Keras", parts, footer(command)))
 
 
@@ -62,6 +69,12 @@ def section(run: Run, task: VoiceTask, comparisons: list[Comparison], synthetic:
             ),
         ),
     ]
+
+
+def busy_notes(load_before: float | None) -> list[str]:
+    """A note about the seconds, if the machine did something else when the training began."""
+    suffer = "The seconds are longer than on a quiet machine; the two sides take turns, so their ratio changes less."
+    return machine.busy(load_before, os.cpu_count(), suffer)
 
 
 def comparison_sentence(comparisons: list[Comparison]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from experiments.reports import page, pictures
+from experiments.reports import machine, page, pictures
 from experiments.reports.run import Run, footer
 from experiments.reports.scores import balanced_accuracy
 from experiments.tutorial import comparison_report
@@ -39,7 +39,7 @@ def demo(
     speakers and test_speakers: numbers for each sex. `stage(title)` is called as each stage begins and returns the function
     that takes the progress of that stage.
     """
-    begin = stage or (lambda title: lambda done, total: None)
+    begin, load_before = stage or (lambda title: lambda done, total: None), machine.load()
     run = Run(out, force)
     voices, tables = run.folder / "voices", run.folder / "features"
     if force:
@@ -51,7 +51,8 @@ def demo(
     recipe, synthetic = recipe_of(tables)
     test = read_voices(tables, test=True)
 
-    result: dict[str, Any] = {"synthetic": synthetic, "clips": 2 * (speakers + test_speakers) * clips, "readings": {}}
+    result: dict[str, Any] = {"synthetic": synthetic, "clips": 2 * (speakers + test_speakers) * clips}
+    result |= {"load_before": load_before, "readings": {}}
     tasks = {reading: read_task(tables, reading, scale, seed) for reading, scale in READINGS.items()}
     parts, first_task = [], tasks["frames"]
     for reading, task in tasks.items():
@@ -91,6 +92,7 @@ def demo(
             "lead",
         ),
         *synthetic_note(synthetic),
+        *(page.paragraph(note, "note") for note in comparison_report.busy_notes(load_before)),
         page.heading("The voices"),
         page.paragraph(
             f"{result['clips']} clips of 5 s; the speakers' pitches overlap between the sexes. A threshold on pitch alone, "

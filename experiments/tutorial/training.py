@@ -1,6 +1,7 @@
 """Train the engine on a folder of tables, evaluate a model on such a folder, and predict clips."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,13 @@ NEEDED = {"recipe", "reading", "scaler", "labels", "threshold", "temperature"}  
 
 def train_on_tables(
     data: str | Path, out: str | Path, reading: str = "frames", scale: bool = True, units: int = 64, epochs: int = 20,
-    batch_size: int = 32, learning_rate: float = 1e-3, seed: int = 0, verbose: int = 1, force: bool = False,
+    batch_size: int = 32, learning_rate: float = 1e-3, seed: int = 0, force: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Trains on a folder's tables and returns the scores on the held-out voices, as `evaluate` does.
 
-    Writes model.safetensors, history.csv, watched.csv, config.json, curves.png and report.html into out.
+    Writes model.safetensors, history.csv, watched.csv, config.json, curves.png and report.html into out. progress(done,
+    epochs) is called after each epoch.
     """
     task = read_task(data, reading, scale, seed)
     recipe, synthetic = recipe_of(data)
@@ -47,7 +50,8 @@ def train_on_tables(
     X, y = task.inputs(task.train), task.train.labels
     held_out = (task.inputs(task.held_out), task.held_out.labels)
     watch = Watch(X[probe(y)], y[probe(y)])
-    history = model.fit(X, y, batch_size, epochs, verbose, watch, validation_data=held_out).history
+    after_epoch = le.LambdaCallback(on_epoch_end=lambda epoch, logs: progress(epoch + 1, epochs))
+    history = model.fit(X, y, batch_size, epochs, 0, [watch, after_epoch], validation_data=held_out).history
     result = scores(model, task, task.held_out)
     table = pd.DataFrame(history, index=pd.RangeIndex(1, epochs + 1, name="epoch"))
     model.save(run.folder / "model.safetensors", metadata(task, recipe, synthetic, seed))

@@ -46,7 +46,7 @@ class Trained(NamedTuple):
 def trained(tables: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """Three epochs on those tables. Not to be changed."""
     folder = tmp_path_factory.mktemp("trained")
-    result = train_on_tables(tables, folder, units=8, epochs=3, batch_size=4, learning_rate=0.02, verbose=0)
+    result = train_on_tables(tables, folder, units=8, epochs=3, batch_size=4, learning_rate=0.02)
     return Trained(folder, folder / "model.safetensors", result)
 
 

@@ -81,7 +81,7 @@ def test_evaluate_of_a_part_that_is_none_names_the_parts(trained, tables):
 @pytest.mark.parametrize("scale", [True, False], ids=["scaled", "raw"])
 @pytest.mark.parametrize("reading", ["frames", "steps"])
 def test_a_clip_gets_the_probability_that_its_row_gets(tables, corpus, tmp_path, reading, scale, no_report):
-    train_on_tables(tables, tmp_path, reading, scale, units=4, epochs=1, batch_size=4, verbose=0)
+    train_on_tables(tables, tmp_path, reading, scale, units=4, epochs=1, batch_size=4)
     model = le.load(tmp_path / "model.safetensors")
     task, voices = read_task(tables, reading, scale), read_voices(tables)
     p = model.predict(sequences(voices.features, reading, task.scaler), verbose=0)[:, 0]
@@ -160,19 +160,19 @@ def test_tables_of_another_recipe_are_refused(trained, tables, tmp_path):
 
 def test_tables_without_a_recipe_are_taken_for_the_tutorial_s_with_a_warning(noise_tables, tmp_path, no_report):
     with pytest.warns(UserWarning, match=r"no recipe\.json: its tables are taken for the tutorial's"):
-        result = train_on_tables(noise_tables, tmp_path, units=2, epochs=1, verbose=0)
+        result = train_on_tables(noise_tables, tmp_path, units=2, epochs=1)
     assert le.load(tmp_path / "model.safetensors").metadata["recipe"]["parameters"] == TUTORIAL.parameters
     assert (result["clips"], result["speakers"]) == (24, 12)
 
 
 def test_an_unknown_reading_is_refused_before_anything_is_written(tables, tmp_path):
     with pytest.raises(ValueError, match="steps, frames, got 'sideways'"):
-        train_on_tables(tables, tmp_path / "run", reading="sideways", verbose=0)
+        train_on_tables(tables, tmp_path / "run", reading="sideways")
     assert not (tmp_path / "run").exists()
 
 
 def test_the_same_seed_trains_the_same_model(trained, tables, tmp_path, no_report):
-    settings = {"units": 8, "epochs": 3, "batch_size": 4, "learning_rate": 0.02, "verbose": 0}
+    settings = {"units": 8, "epochs": 3, "batch_size": 4, "learning_rate": 0.02}
     for seed in (0, 1):
         train_on_tables(tables, tmp_path / str(seed), seed=seed, **settings)
     first, same, other = (
