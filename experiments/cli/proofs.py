@@ -43,7 +43,13 @@ def gradcheck(
         str | None, typer.Option(help="For a model with dropout: frozen (one mask, kept) or off.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the numbers to check.")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Folder for report.html, CSV, JSON and pictures.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for report.html, CSV, JSON and pictures. Default: runs/gradcheck_all, runs/gradcheck_mutants; "
+            "for one model no page without this option."
+        ),
+    ] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
@@ -67,6 +73,8 @@ def gradcheck(
         "dropout": dropout,
         "seed": seed,
     }
+    if everything or mutants:
+        out = out or Path("runs/gradcheck_all" if everything else "runs/gradcheck_mutants")
     run = None if out is None else Run(out, force)
     takes = "about ten seconds" if everything else "about 3 minutes" if mutants else ""
     with stages(takes=takes) as stage:

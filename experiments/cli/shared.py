@@ -121,8 +121,8 @@ ENOUGH = 0.05  # of the work, to tell the time that is left from it: what comes 
 def stages(*columns: ProgressColumn, takes: str = "", scale: float = 1, unit: str = "") -> Iterator[Stage]:
     """Progress on stderr: bars on a terminal; elsewhere, in a log or a notebook, a line every ten seconds.
 
-    columns: what stands behind a bar; by default how many of how many, and the time left. takes: what is said before the work begins,
-    such as "about a minute with --quick". A line shows done / scale, and the unit.
+    columns: what stands behind a bar; by default how many of how many, and the time left. takes: what is said before the
+    work begins, such as "about a minute with --quick". A line shows done / scale, and the unit.
     """
     if takes:
         err_console.print(f"This takes {takes}, on two quiet cores.", soft_wrap=True)

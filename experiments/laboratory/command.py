@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from string import ascii_uppercase
 from typing import Any, NamedTuple
 
 from rich import box
@@ -12,8 +11,18 @@ from rich.table import Table
 
 import lstm_engine as le
 from experiments.laboratory import killing, matrix
-from experiments.laboratory.cases import CELLS, OPTIONS, PRESETS, of_file, preset
+from experiments.laboratory.cases import CELLS, PRESETS, of_file, preset
 from experiments.laboratory.killing import OUR_CHECKS, Verdict
+from experiments.laboratory.proofs_page import (
+    MATRIX,
+    NOT_CAUGHT,
+    WRONG,
+    letters,
+    mark,
+    matrix_frame,
+    write_matrix,
+    write_mutants,
+)
 from experiments.laboratory.report import write_check
 from experiments.reports.page import counted
 from experiments.reports.run import Run
@@ -22,6 +31,7 @@ from lstm_engine.gradient_check.compare import Progress
 from lstm_engine.gradient_check.report import FAILED, PASSED
 
 COLOURS = {PASSED: "green", FAILED: "bold red"}
+MARKS = {"✓": "[green]✓[/]", "✗": "[bold red]✗[/]"}
 
 
 class Result(NamedTuple):
@@ -52,27 +62,24 @@ def check_model(name: str, dtype: str, options: dict[str, Any], progress: Progre
     return Result(parts, report.to_json(), report.ok)
 
 
-def check_everything(progress: Progress, run: Run | None) -> Result:
+def check_everything(progress: Progress, run: Run) -> Result:
     """Every cell with every option."""
     proofs = matrix.everything(progress)
     n = sum(2 - (proof["numba"] is None) for proof in proofs["matrix"])
     wrong = "NOT all proofs hold: see the values marked WRONG or above the limit."
     words = f"All {n} proofs hold." if proofs["ok"] else wrong
-    parts = [matrix_table(proofs), precision_table(proofs), words]
-    if run is not None:
-        parts.append(f"Written: {run.write_json('matrix.json', proofs)}")
-    return Result(parts, proofs, proofs["ok"])
+    written = write_matrix(run, proofs, words)
+    return Result([matrix_table(proofs), precision_table(proofs), words, f"Report: {written}"], proofs, proofs["ok"])
 
 
-def check_the_check(progress: Progress, run: Run | None) -> Result:
+def check_the_check(progress: Progress, run: Run) -> Result:
     """Every mutant through every check."""
     verdicts, explanations = killing.verdicts(progress=progress), killing.explanations()
     ok = all(verdict.killed for verdict in verdicts)
     as_json = {"ok": ok, "recipes": explanations, "mutants": [verdict.to_json() for verdict in verdicts]}
-    parts = [mutants_table(verdicts, explanations), *mutants_summary(verdicts, explanations)]
-    if run is not None:
-        parts.append(f"Written: {run.write_json('mutants.json', as_json)}")
-    return Result(parts, as_json, ok)
+    summary = mutants_summary(verdicts, explanations)
+    written = write_mutants(run, as_json, verdicts, summary)
+    return Result([mutants_table(verdicts, explanations), *summary, f"Report: {written}"], as_json, ok)
 
 
 # -- the tables ---------------------------------------------------------------------------------------------------------
@@ -98,18 +105,10 @@ def report_table(report: Report, title: str) -> Table:
 def matrix_table(everything: dict[str, Any]) -> Table:
     """Options down, cells across: the complex step's error, and Numba's against NumPy."""
     table = _table("All gradients: the complex step's error | Numba's", {"": "left"} | dict.fromkeys(CELLS, "left"))
-    table.caption = (
-        "Largest norm-wise relative error: NumPy against the complex step, Numba against NumPy. –: no kernel."
-    )
-    proofs = {(p["cell"], p["option"]): p for p in everything["matrix"]}
-    for option in OPTIONS:
-        table.add_row(option, *(_proof(proofs[cell, option]) for cell in CELLS))
+    table.caption = MATRIX
+    for option, *proofs in matrix_frame(everything).itertuples():
+        table.add_row(option, *(f"[bold red]{words}[/]" if words.endswith(WRONG) else words for words in proofs))
     return table
-
-
-def _proof(proof: dict[str, Any]) -> str:
-    words = f"{proof['complex_step']:.0e} | {'–' if proof['numba'] is None else format(proof['numba'], '.0e')}"
-    return words if proof["ok"] else f"[bold red]{words} WRONG[/]"
 
 
 def precision_table(everything: dict[str, Any]) -> Table:
@@ -132,7 +131,7 @@ def mutants_table(verdicts: list[Verdict], recipes: dict[str, str]) -> Table:
     checks = [*OUR_CHECKS, *recipes]
     table, above = _table("Every planted bug, and the checks that catch it", {"bug": "left"}), ""
     table.add_column("departs at", max_width=16)
-    for letter in ascii_uppercase[: len(checks)]:
+    for letter in letters(len(checks)):
         table.add_column(letter, justify="center", width=1)
     for verdict in verdicts:
         *_, scope, function = verdict.mutant.function.split(".")
@@ -143,27 +142,22 @@ def mutants_table(verdicts: list[Verdict], recipes: dict[str, str]) -> Table:
             above = function
         first, *others = verdict.departure.split(", ")
         departure = f"{first.split('/')[-1]} and {len(others)} more" if others else first
-        departure = departure if verdict.killed else "[bold red]NOT CAUGHT[/]"
-        table.add_row(escape(verdict.mutant.name), departure, *(_mark(verdict, check) for check in checks))
+        departure = departure if verdict.killed else f"[bold red]{NOT_CAUGHT}[/]"
+        marks = (mark(verdict, check) for check in checks)
+        table.add_row(escape(verdict.mutant.name), departure, *(MARKS.get(shown, shown) for shown in marks))
     return table
-
-
-def _mark(verdict: Verdict, check: str) -> str:
-    if check in verdict.killed_by or verdict.recipes.get(check):
-        return "[green]✓[/]"
-    return "[bold red]✗[/]" if verdict.recipes.get(check) == "" else ""
 
 
 def mutants_summary(verdicts: list[Verdict], explanations: dict[str, str]) -> list[str]:
     """A line a check: its letter, what it does, and how many bugs it catches, or misses of those that it can see."""
-    letters, lines = iter(ascii_uppercase), []
+    names, lines = iter(letters(len(OUR_CHECKS) + len(explanations))), []
     for check, what in OUR_CHECKS.items():
         caught = sum(check in verdict.killed_by for verdict in verdicts)
-        lines.append(f"{next(letters)}  {what}: catches {caught}")
+        lines.append(f"{next(names)}  {what}: catches {caught}")
     for recipe, what in explanations.items():
         seen = [verdict for verdict in verdicts if verdict.recipes.get(recipe) is not None]
         missed = sum(verdict.recipes[recipe] == "" for verdict in seen)
-        lines.append(f"{next(letters)}  {what}: misses {missed} of the {len(seen)} that a gradient check can see")
+        lines.append(f"{next(names)}  {what}: misses {missed} of the {len(seen)} that a gradient check can see")
     killed = sum(verdict.killed for verdict in verdicts)
     return [*lines, f"{'All' if killed == len(verdicts) else 'NOT all'}: A, B and C catch {killed} of {len(verdicts)}."]
 

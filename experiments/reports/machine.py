@@ -13,7 +13,7 @@ def load() -> float | None:
 
 
 def busy(load_before: float | None, cores: int | None, what: str) -> list[str]:
-    """A note, if other programs were running before a measurement began; else none. what: which numbers suffer, a sentence."""
+    """A note, if other programs were running before a measurement began. what: a sentence on the numbers that suffer."""
     if load_before is None or load_before <= BUSY:
         return []
     on = f" on {counted(cores, 'core')}" if cores else ""

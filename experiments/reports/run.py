@@ -15,18 +15,21 @@ from lstm_engine.files import write_atomically
 
 
 class Run:
-    """The folder of one run. FileExistsError when there is something in it, unless force replaces it."""
+    """The folder of one run, made with its first file, so that a command that fails before leaves none.
+
+    FileExistsError when there is something in it, unless force replaces it; PermissionError where it cannot be written.
+    """
 
     def __init__(self, folder: str | Path, force: bool = False) -> None:
         self.folder = Path(folder)
-        if self.folder.exists() and not self.folder.is_dir():
-            raise FileExistsError(f"{self.folder} is a file: name a folder for the run's files with --out")
+        there = next(path for path in (self.folder.absolute(), *self.folder.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise FileExistsError(f"{there} is a file: name a folder for the run's files with --out")
         if self.folder.exists() and any(self.folder.iterdir()) and not force:
             raise FileExistsError(
                 f"{self.folder} is not empty: choose another --out, or replace its files with --force"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(self.folder, os.W_OK):
+        if not os.access(there, os.W_OK):
             raise PermissionError(f"{self.folder} cannot be written to: choose another --out")
 
     def write(self, name: str, content: str | bytes) -> Path:

@@ -129,7 +129,7 @@ def gather(run: Run, jobs: Sequence[Job], workers: int = 1, update: Update = lam
     Each result is written as soon as it is there, so a stop loses only the trainings that are under way. workers = -1 is
     one for each core. An error in a training ends the study, and is raised here.
     """
-    (run.folder / RESULTS).mkdir(exist_ok=True)
+    (run.folder / RESULTS).mkdir(parents=True, exist_ok=True)
     results = {job.file: result for job in jobs if (result := read(run, job)) is not None}
     missing = [job for job in jobs if job.file not in results]
     update(len(results), len(jobs))

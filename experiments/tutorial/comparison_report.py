@@ -1,6 +1,7 @@
 """The files of a comparison: JSON, CSV, pictures and a page, for one seed or several."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,18 @@ def write_comparison(
     run.write_json("comparison.json", [c.as_json() for c in comparisons])
     epochs = pd.concat({c.seed: c.table for c in comparisons}, names=["seed"])
     run.write("epochs.csv", epochs.to_csv())
-    lead, *rest = section(run, task, comparisons, synthetic)
-    parts = [lead, *(page.paragraph(note, "note") for note in busy_notes(load_before)), *rest]
+    parts = section(run, task, comparisons, synthetic, notes=busy_notes(load_before))
     return run.write("report.html", page.page("The LSTM by hand beside Keras", parts, footer(command)))
 
 
-def section(run: Run, task: VoiceTask, comparisons: list[Comparison], synthetic: bool, prefix: str = "") -> list[str]:
+def section(
+    run: Run,
+    task: VoiceTask,
+    comparisons: list[Comparison],
+    synthetic: bool,
+    prefix: str = "",
+    notes: Sequence[str] = (),
+) -> list[str]:
     """The parts of a page about one reading; its pictures are also written as PNG, named with `prefix`."""
     first = comparisons[0]
     names = {"engine": "engine", "reference": first.reference}
@@ -50,6 +57,7 @@ def section(run: Run, task: VoiceTask, comparisons: list[Comparison], synthetic:
     return [
         page.paragraph(comparison_sentence(comparisons), "lead"),
         *synthetic_note(synthetic),
+        *(page.paragraph(note, "note") for note in notes),
         page.paragraph(
             f"X is {READING_WORDS[task.reading]}, {'standardised' if task.scaler else 'raw'}; {len(task.train)} clips to "
             f"train on and {len(task.held_out)} held out, {apart}. Both networks start from the same "

@@ -75,7 +75,7 @@ def train(
     folder, digits = run.folder / "epochs", max(2, len(str(chosen.epochs)))
 
     def keep(epoch: int, model: clip_model.ClipModel) -> None:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         clip_model.save(model, folder / f"{epoch:0{digits}d}.safetensors", learn[0], chosen, **stored)
 
     for earlier in [*epochs.kept(folder).values(), run.folder / "gates.html"]:

@@ -113,13 +113,17 @@ def test_bad_usage_exits_2_and_says_what(lstm_engine, arguments, said):
         ("features {corpus} --table {tables}/male_rows.csv", "name one source"),
     ],
 )
-def test_bad_input_exits_2_with_one_line(lstm_engine, arguments, said, tmp_path, tables, corpus, trained):
+def test_bad_input_exits_2_with_one_line_and_leaves_nothing(
+    lstm_engine, arguments, said, tmp_path, tables, corpus, trained, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
     places = {"tmp": tmp_path, "tables": tables, "corpus": corpus, "model": trained.model}
     outcome = lstm_engine(*(a.format(**places) for a in arguments.split()))
     assert outcome.code == 2
     assert is_one_line_error(outcome)
     assert said in outcome.err
     assert outcome.out == ""
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_traceback_comes_only_with_debug(lstm_engine, monkeypatch, tmp_path):

@@ -68,12 +68,18 @@ def test_a_long_lstm_is_proved_to_1e13():
     assert all(row.direction_error is not None for row in report.rows if row.size > 64)
 
 
-def test_all_prints_one_page(lstm_engine, monkeypatch, precision):
+def test_all_prints_one_page_and_writes_one_under_runs(lstm_engine, monkeypatch, precision, tmp_path):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(matrix, "OPTIONS", {"every step": OPTIONS["every step"]})
-    monkeypatch.setattr("experiments.laboratory.command.OPTIONS", matrix.OPTIONS)
+    monkeypatch.setattr("experiments.laboratory.proofs_page.OPTIONS", matrix.OPTIONS)
     monkeypatch.setattr(matrix, "precision", lambda: precision)
     shown = lstm_engine("gradcheck", "--all")
     assert shown.code == 0
     assert "All 8 proofs hold." in shown.out
     assert "float32" in shown.out
     assert shown.out.count("\n") < 60
+    run = tmp_path / "runs" / "gradcheck_all"
+    assert {file.name for file in run.iterdir()} == {"matrix.json", "report.html"}
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "All 8 proofs hold." in page
+    assert page.count("every step") == 1

@@ -1,5 +1,6 @@
 """The mutants behind `lstm-engine gradcheck --mutants`: each plants one known bug, and our checks catch all of them."""
 
+import html
 import json
 import re
 from pathlib import Path
@@ -137,20 +138,24 @@ def test_torchs_own_gradcheck_agrees_with_its_recipe():
     assert killing.by_torch(FORGOTTEN, ["every step"]).startswith("LSTM, every step")
 
 
-def test_mutants_are_printed_and_in_json(lstm_engine, monkeypatch):
+def test_mutants_are_printed_on_a_page_and_in_json(lstm_engine, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     some = [FORGOTTEN, STEP_MUTANTS[0]]
     verdicts = killing.verdicts(mutants=some)
     monkeypatch.setattr(killing, "verdicts", lambda progress: verdicts)
     shown = lstm_engine("gradcheck", "--mutants")
     assert shown.code == 0
     assert "All: A, B and C catch 2 of 2." in shown.out
-    found = json.loads(lstm_engine("gradcheck", "--mutants", "--json").out)["mutants"]
+    page = (tmp_path / "runs" / "gradcheck_mutants" / "report.html").read_text(encoding="utf-8")
+    assert all(html.escape(mutant.name, quote=False) in page for mutant in some)
+    found = json.loads(lstm_engine("gradcheck", "--mutants", "--json", "--force").out)["mutants"]
     assert [(m["name"], m["killed"]) for m in found] == [(m.name, True) for m in some]
     assert found[0]["killed_by"][0] == "complex step: LSTM, every step"
     assert found[1]["killed_by"] == ["three steps: Adam"]
 
 
-def test_a_bug_that_no_check_catches_ends_in_1(lstm_engine, monkeypatch):
+def test_a_bug_that_no_check_catches_ends_in_1(lstm_engine, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     missed = killing.Verdict(FORGOTTEN, killed_by={}, departure="", recipes={})
     monkeypatch.setattr(killing, "verdicts", lambda progress: [missed])
     monkeypatch.setattr(killing, "explanations", dict)

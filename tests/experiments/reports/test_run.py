@@ -35,6 +35,27 @@ def test_a_folder_of_other_things_keeps_them(tmp_path):
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_the_folder_is_made_with_its_first_file(tmp_path):
+    run = Run(tmp_path / "new" / "run")
+    assert not any(tmp_path.iterdir())
+    run.write("report.html", "page")
+    assert (tmp_path / "new" / "run" / "report.html").read_text() == "page"
+
+
+@pytest.mark.parametrize("folder", ["a file", "a file/run"])
+def test_a_file_where_the_folder_would_be_is_refused_before_the_work(tmp_path, folder):
+    (tmp_path / "a file").write_text("mine")
+    with pytest.raises(FileExistsError, match="a file is a file: name a folder"):
+        Run(tmp_path / folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError, match="cannot be written to"):
+        Run(tmp_path / "run")
+
+
 def test_text_bytes_and_json_come_back_as_written(tmp_path):
     run = Run(tmp_path)
     assert run.write("a.txt", "σ ∘ ü\n").read_text(encoding="utf-8") == "σ ∘ ü\n"

@@ -97,11 +97,12 @@ def test_control_is_keras_beside_itself_from_weights_moved_by_a_rounding(control
 
 def test_the_page_of_a_comparison_holds_its_numbers(compared, task, tmp_path):
     comparison, _, _ = compared
-    page = comparison_report.write_comparison(Run(tmp_path), task, [comparison], True, "a test").read_text()
+    page = comparison_report.write_comparison(Run(tmp_path), task, [comparison], True, "a test", 3.1).read_text()
     assert f"{comparison.final['reference']['held_out']:.3f}" in page
     assert f"same answer for {comparison.agreement['held_out']:.1%} of the held-out clips" in page
     assert comparison.reference in page
     assert "synthetic" in page
+    assert "other programs were running when this began (load 3.1 on " in page
     assert "synthetic" not in "".join(
         comparison_report.section(Run(tmp_path, force=True), task, [comparison], synthetic=False)
     )
