@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from experiments.microscope.watching import HIGH, LOW
 from experiments.reports import page
+from experiments.reports.log_axes import line_above
 from experiments.reports.pictures import BLUE, GREY, ORANGE, inline
 
 GREEN, PURPLE, BLACK = "#006B4F", "#8F3F71", "#000000"
@@ -20,7 +21,7 @@ STYLES = {  # i f o g c h as on the page of `inspect`; z and r are a GRU's gates
 }  # fmt: skip
 LINES = [(BLUE, "-"), (ORANGE, "--"), (GREEN, ":"), (PURPLE, "-."), (BLACK, "-"), (GREY, "--")]  # for layers, in turn
 Drawing = Callable[[Axes, pd.DataFrame], None]
-TINY = 1e-30  # stands for 0 on a logarithmic scale
+TINY = 1e-30  # on a logarithmic scale a line ends where it falls below this
 
 
 def parts(table: pd.DataFrame) -> list[str]:
@@ -88,7 +89,7 @@ def flows(ax: Axes, table: pd.DataFrame) -> None:
 def through_time(ax: Axes, table: pd.DataFrame) -> None:
     for which, style in (("last", (BLUE, "-")), ("first", (ORANGE, "--"))):
         rows = table[table["quantity"] == f"h at the {which} step"]
-        _line(ax, rows["epoch"], rows["gradient"].clip(lower=TINY), style, f"{which} step read")
+        _log_line(ax, rows["epoch"], rows["gradient"], style, f"{which} step read")
     ax.set_yscale("log")
 
 
@@ -99,7 +100,7 @@ def gradient_of_gates(ax: Axes, table: pd.DataFrame) -> None:
     for name in gates or ["h"]:
         rows = table[gate == name] if gates else table[table["weight"].notna()]
         norm = _together(rows, rows["gradient"])
-        _line(ax, norm.index, norm.clip(lower=TINY), STYLES[name], name)
+        _log_line(ax, norm.index, norm, STYLES[name], name)
     ax.set_yscale("log")
 
 
@@ -121,7 +122,7 @@ def of_network(table: pd.DataFrame, title: str, drawing: Drawing) -> Figure:
 def gradients(ax: Axes, table: pd.DataFrame) -> None:
     for style, (layer, rows) in zip(cycle(LINES), _whole_weights(table), strict=False):
         norm = _together(rows, rows["gradient"])
-        _line(ax, norm.index, norm.clip(lower=TINY), style, layer)
+        _log_line(ax, norm.index, norm, style, layer)
     ax.set_yscale("log")
 
 
@@ -129,7 +130,7 @@ def updates(ax: Axes, table: pd.DataFrame) -> None:
     for style, (layer, rows) in zip(cycle(LINES), _whole_weights(table), strict=False):
         moved = rows[rows["update"].notna()]
         share = _together(moved, moved["update"] * moved["weight"]) / _together(moved, moved["weight"])
-        _line(ax, share.index, share.clip(lower=TINY), style, layer)
+        _log_line(ax, share.index, share, style, layer)
     ax.axhline(1e-3, color=GREY, ls=":", lw=1)
     ax.set_yscale("log")
 
@@ -153,6 +154,11 @@ def _quantities(table: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.Data
 def _line(ax: Axes, x: pd.Series, y: pd.Series, style: tuple[str, str], label: str | None = None) -> None:
     colour, dashes = style
     ax.plot(x, y, color=colour, ls=dashes, lw=1.8, marker="o" if len(x) < 3 else None, ms=3, label=label)
+
+
+def _log_line(ax: Axes, x: pd.Series, y: pd.Series, style: tuple[str, str], label: str) -> None:
+    colour, dashes = style
+    line_above(ax, x, y, TINY, label, color=colour, ls=dashes, lw=1.8, marker="o" if len(x) < 3 else None, ms=3)
 
 
 def _dress(ax: Axes) -> None:

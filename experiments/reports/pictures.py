@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments.reports.log_axes import line_above
+
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 
 
@@ -52,12 +54,12 @@ def training_curves(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
 def differences(table: pd.DataFrame, reference: str) -> Figure:
     """The distance of the two sides after each epoch, on a logarithmic scale, with float32's rounding for comparison."""
     fig, (ax,) = figure(1)
-    floor = 1e-9  # an exact 0 cannot be drawn on this scale
     for column, style, words in (
         ("weight_difference", {"color": BLUE, "marker": "o"}, "largest weight difference"),
         ("prediction_difference", {"color": ORANGE, "marker": "s"}, "largest difference in a probability"),
     ):
-        ax.semilogy(table.index, table[column].clip(lower=floor), ms=3, label=words, **style)
+        line_above(ax, table.index, table[column], 1e-9, words, ms=3, **style)
+    ax.set_yscale("log")
     ax.axhline(np.finfo("float32").eps, color=GREY, ls=":", label="float32's rounding of 1")
     ax.set(xlabel="epoch", title=f"engine against {reference}")
     ax.xaxis.get_major_locator().set_params(integer=True)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from experiments.reports.log_axes import line_above
 from experiments.reports.pictures import BLUE, GREY, ORANGE
 from experiments.study.finish import panels
 from experiments.study.memory import beside_keras
@@ -22,7 +23,7 @@ LOOKS = {  # in the palette of Okabe & Ito, which suits all eyes
     "chrono": {"color": "#009E73", "marker": "D"},
     "peephole": {"color": "#CC79A7", "marker": "P"},
 }
-FLOOR = 1e-20  # smaller gradients are drawn as this
+FLOOR = 1e-20  # a line ends where a gradient is smaller; a dot stands here
 Results = Mapping[Point, Sequence[Result]]
 
 
@@ -88,7 +89,7 @@ def gradients(by_cell: Mapping[str, Sequence[Result]]) -> Figure:
         for ax, when in zip(column, ("before", "after"), strict=True):
             for k, result in enumerate(r for r in results if r[when] is not None):
                 for name, values, style in lines(result[when]):
-                    ax.plot(np.maximum(values, FLOOR), label=None if k else name, **style)
+                    line_above(ax, np.arange(len(values)), values, FLOOR, None if k else name, **style)
             ax.set(yscale="log")
         column[0].set_title(CELLS[cell].name, fontsize=10)
         column[1].set_xlabel("k, steps before the end")
@@ -132,7 +133,9 @@ def reach(results: Results) -> Figure:
             x = [max(reach_of(result, "before"), FLOOR) for result in dots]
             y = [(result["sequences"] is not None) + 0.05 * (n - len(cells) / 2) for result in dots]
             ax.plot(x, y, ls="", ms=4, alpha=0.7, label=CELLS[cell].name, **LOOKS[cell])
-        ax.set(title=TITLES[task], xscale="log", xlabel="gradient left at the first steps", yticks=[0, 1])
+        faint = any(left == FLOOR for line in ax.lines for left in line.get_xdata())
+        words = "gradient left at the first steps" + f" ({FLOOR:.0e}: that or less)" * faint
+        ax.set(title=TITLES[task], xscale="log", xlabel=words, yticks=[0, 1])
         ax.set_yticklabels(["not", "solved"])
     _legend(fig, axes[0, 0], cells)
     return fig
