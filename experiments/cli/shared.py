@@ -124,10 +124,15 @@ def stages(*columns: ProgressColumn, takes: str = "", scale: float = 1, unit: st
     columns: what stands behind a bar; by default how many of how many, and the time left. takes: what is said before the
     work begins, such as "about a minute with --quick". A line shows done / scale, and the unit.
     """
-    if takes:
-        err_console.print(f"This takes {takes}, on two quiet cores.", soft_wrap=True)
+    words = [f"This takes {takes}, on two quiet cores."] if takes else []
+
+    def begin(stage: Stage, title: str) -> Callable[..., None]:
+        while words:  # with the first stage: until then a command may refuse what it got
+            err_console.print(words.pop(), soft_wrap=True)
+        return stage(title)
+
     if not err_console.is_terminal:
-        yield partial(lines, scale=scale, unit=unit)
+        yield partial(begin, partial(lines, scale=scale, unit=unit))
         return
     columns = (
         TextColumn("{task.description}"),
@@ -136,11 +141,11 @@ def stages(*columns: ProgressColumn, takes: str = "", scale: float = 1, unit: st
     )
     with Progress(*columns, console=err_console) as bars:
 
-        def stage(title: str) -> Callable[..., None]:
-            bar = bars.add_task(title, total=None)
-            return lambda done, total, sound_s=0.0: bars.update(bar, completed=done, total=total, sound_s=sound_s)
+        def bar(title: str) -> Callable[..., None]:
+            task = bars.add_task(title, total=None)
+            return lambda done, total, sound_s=0.0: bars.update(task, completed=done, total=total, sound_s=sound_s)
 
-        yield stage
+        yield partial(begin, bar)
 
 
 def lines(title: str, scale: float = 1, unit: str = "") -> Callable[..., None]:

@@ -31,7 +31,9 @@ DIGITS = typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz an
 def kept_when_stopped(takes: str = "", quick: bool = False) -> Iterator[Stage]:
     """The progress of a study; Ctrl-C ends it in a line. takes: how long it takes with the defaults, on two quiet cores."""
     try:
-        with stages(takes="about a minute with --quick" if quick else takes and f"{takes} with the defaults") as stage:
+        with stages(
+            takes="about a minute with --quick" if quick else takes and f"{takes} from the start, with the defaults"
+        ) as stage:
             yield stage
     except KeyboardInterrupt:
         err_console.print("stopped: finished trainings are kept, and the same command continues with the others")

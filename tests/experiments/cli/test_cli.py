@@ -367,7 +367,9 @@ def quick_compare(compared, monkeypatch):
         return compared.comparison, compared.model
 
     monkeypatch.setattr("experiments.tutorial.comparison.compare", instead)
-    monkeypatch.setattr("experiments.tutorial.comparison_report.section", lambda *_: [])  # test_comparison has its page
+    monkeypatch.setattr(
+        "experiments.tutorial.comparison_report.section", lambda *_, **__: []
+    )  # test_comparison has its page
     return calls
 
 
