@@ -5,6 +5,7 @@ checksum; an archive without a published checksum is not in the table. pooch ver
 a download, so `_download` does.
 """
 
+import contextlib
 import http.client
 import os
 import re
@@ -86,11 +87,25 @@ def fetch(name: str, out: str | Path, mirror: str | None = None, stage: Stage | 
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise ValueError(f"the mirror must be an http or https address of a folder with {archive.file}, got {mirror!r}")
     unfinished = out / f"{archive.file}.part"
+    made = [path for path in (unfinished, *unfinished.parents) if not path.exists()]
     unfinished.mkdir(parents=True, exist_ok=True)
+    try:
+        _complete(archive, url, out, unfinished, stage or (lambda title: lambda done, total: None))
+    except BaseException:
+        for path in made:
+            with contextlib.suppress(
+                OSError
+            ):  # it stays if there is something in it: the next call continues from there
+                path.rmdir()
+        raise
+    return folder, True
+
+
+def _complete(archive: Archive, url: str, out: Path, unfinished: Path, stage: Stage) -> None:
+    """Download the archive into `unfinished`, or what it lacks of it, and unpack it into `out`."""
     download = unfinished / "download"
     _recover(unfinished, download)
     _check_free_space(unfinished, 2 * archive.megabytes * 10**6 - _size(download), archive)
-    stage = stage or (lambda title: lambda done, total: None)
     pooch.get_logger().setLevel("WARNING")  # without its line for every download
 
     def downloader(url: str, output_file: str, pooch: object) -> None:
@@ -109,7 +124,6 @@ def fetch(name: str, out: str | Path, mirror: str | None = None, stage: Stage | 
         ) from error
     _unpack(path, archive, out, stage(f"Unpacking {archive.file}"))
     shutil.rmtree(unfinished)  # the archive too: the unpacked folder shows that it was fetched
-    return folder, True
 
 
 def _archive(name: str) -> Archive:

@@ -223,11 +223,12 @@ def test_a_server_that_is_busy_is_asked_again_and_one_that_refuses_is_not(server
     assert len(server.requests) == 3
 
 
-def test_no_server_at_all_says_so(server, tmp_path):
+def test_no_server_at_all_says_so_and_leaves_no_folder(server, tmp_path):
     server.shutdown()
     server.server_close()
     with pytest.raises(ConnectionError, match=r"[Rr]efused.*5 times in a row"):
-        fetch(NAME, tmp_path)
+        fetch(NAME, tmp_path / "runs" / "corpora")
+    assert not any(tmp_path.iterdir())
 
 
 def test_progress_is_reported_in_bytes_and_continues_from_the_part(server, archive, tmp_path):
