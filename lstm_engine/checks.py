@@ -28,6 +28,11 @@ def check_mask(name: str, x: Array, mask: Any) -> Array | None:
     return mask.astype(bool)
 
 
+def counted(n: int, noun: str) -> str:
+    """A number with its noun: "1 feature", "2 features"."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
 def positive_int(what: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"{what} must be a whole number of at least 1, got {value!r}")

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from . import regularizers
 from .activations import Array
 from .backend import one_thread_pool
-from .checks import Shape
+from .checks import Shape, counted
 from .keras_names import arguments, refuse_unknown
 
 Gradients = dict[str, Array]
@@ -91,7 +91,7 @@ class Layer:
             self.build(x.shape[1:], x.dtype.name, self.backend, self.rng)
         self.output_shape(x.shape[1:])
         if self.weights and self.input_shape and self.input_shape[-1] != x.shape[-1]:
-            raise ValueError(f"{self!r} was built for {self.input_shape[-1]} features, got x of shape {x.shape}")
+            raise ValueError(f"{self!r} takes {counted(self.input_shape[-1], 'feature')}, got x of shape {x.shape}")
         dtype = next((w.dtype for w in self.weights.values()), x.dtype)
         with one_thread_pool(self.backends()):
             y, states, _ = self.forward(x.astype(dtype, copy=False), training, mask, initial_state)

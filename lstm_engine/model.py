@@ -18,7 +18,7 @@ from . import losses, weights
 from .activations import Array
 from .backend import one_thread_pool
 from .callbacks import Callback, History, Listeners, Logs, ProgressBar, check_callback, progress_line
-from .checks import Shape, positive_int
+from .checks import Shape, counted, positive_int
 from .layers import Layer
 from .metrics import Scores
 from .network import NOT_BUILT, Batch, Network
@@ -173,7 +173,7 @@ class Sequential(Network):
         if class_weight is not None:
             data.weigh(class_weight)
         if order is not None and len(order) < positive_int("epochs", epochs):
-            raise ValueError(f"order has batches for {len(order)} epochs, but epochs={epochs}")
+            raise ValueError(f"order has batches for {counted(len(order), 'epoch')}, but epochs={epochs}")
         self.history, self.stop_training = History(), False
         listeners = _listeners(callbacks, verbose, self.history)
         steps = -(-len(data) // batch_size)

@@ -14,7 +14,7 @@ import numpy as np
 from . import initializers, regularizers
 from .activations import Array, canonical_name
 from .backend import Kernels, Pair, compiled, resolve
-from .checks import Shape, check_mask, positive_int, require_sequences, share
+from .checks import Shape, check_mask, counted, positive_int, require_sequences, share
 from .layers import Backward, Layer, dropout_mask, time_major
 
 DEFAULT_ACTIVATIONS = {"activation": "tanh", "recurrent_activation": "sigmoid"}  # those of the kernels
@@ -275,8 +275,8 @@ class Recurrent(Layer, abstract=True):
             )
         if kept and len(kept[0]) != N:
             raise ValueError(
-                f"{self.name or self.cell} is stateful and holds the states of {len(kept[0])} sequences, got a batch of "
-                f"{N}: keep the batch size, or call reset_states()"
+                f"{self.name or self.cell} is stateful and holds the states of {counted(len(kept[0]), 'sequence')}, got a "
+                f"batch of {N}: keep the batch size, or call reset_states()"
             )
         if initial_state is None:
             return kept or [np.zeros((N, self.units), x.dtype) for _ in self.state_names]

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from . import losses
 from .activations import Array
-from .checks import Shape, check_mask
+from .checks import Shape, check_mask, counted
 
 POOL = 32  # so many batches are sorted by length together: enough for similar lengths, few enough to stay mixed
 
@@ -123,7 +123,7 @@ class Data:
             raise ValueError(f"validation_split must lie between 0 and 1, got {share}")
         at = int(np.floor(len(self) * (1.0 - share)))
         if at == 0 or at == len(self):
-            raise ValueError(f"validation_split={share} of {len(self)} samples leaves one side empty")
+            raise ValueError(f"validation_split={share} of {counted(len(self), 'sample')} leaves one side empty")
         first, last = copy.copy(self), copy.copy(self)
         for part, rows in ((first, slice(at)), (last, slice(at, None))):
             part.samples = self.samples.slice(rows)

@@ -49,7 +49,7 @@ def write_bench(run: Run, result: dict[str, Any], command: str) -> Path:
         *(page.paragraph(words) for words in agreement(result)),
         page.paragraph(READING),
         page.paragraph(
-            f"{machine['processor']}, {machine['cores']} cores, {machine['system']}. "
+            f"{machine['processor']}, {counted(machine['cores'], 'core')}, {machine['system']}. "
             + "; ".join(dict.fromkeys(machine["sides"].values()))
         ),
     ]

@@ -17,6 +17,7 @@ import numpy as np
 
 from experiments.bench.sides import ENGINE, LIMITS, SIDES, Entry, Way
 from experiments.bench.task import Shape, Task
+from experiments.reports.page import counted
 
 CHECKED_STEPS = 3  # losses before training, and after one and two steps of Adam
 TOLERANCE = 1e-5  # relative: some hundred roundings of 6e-8, since a gate sums up to some 500 products
@@ -32,7 +33,7 @@ class Seat:
 
     @property
     def label(self) -> str:
-        return self.side if self.threads is None else f"{self.side}, {self.threads} thread" + "s" * (self.threads > 1)
+        return self.side if self.threads is None else f"{self.side}, {counted(self.threads, 'thread')}"
 
 
 @dataclass

@@ -31,6 +31,7 @@ from experiments.cli.shared import (
     refuse,
     stages,
 )
+from experiments.reports.page import counted
 
 
 @app.command(rich_help_panel="Training", epilog="Example: lstm-engine demo --out runs/demo")
@@ -83,7 +84,7 @@ def print_scores(what: str, result: dict[str, Any]) -> None:
     people = ", speakers unknown" if result["speakers"] is None else f", speakers: {result['speakers']}"
     baseline = result["pitch_baseline"]
     print_line(
-        f"{what} ({result['clips']} clips{people}): accuracy {result['accuracy']:.3f}, balanced accuracy "
+        f"{what} ({counted(result['clips'], 'clip')}{people}): accuracy {result['accuracy']:.3f}, balanced accuracy "
         f"{result['balanced_accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}); "
         f"male {result['male_right']} of {result['male']} right, female {result['female_right']} of {result['female']}; "
         f"pitch threshold alone ({baseline['threshold_hz']:.0f} Hz): {baseline['balanced_accuracy']:.3f}"

@@ -24,6 +24,7 @@ from experiments.cli.shared import (
     print_line,
     stages,
 )
+from experiments.reports.page import counted
 
 if TYPE_CHECKING:
     from experiments.tutorial.training import Prediction
@@ -105,15 +106,15 @@ def features(
 
 def _show_extraction(result: "Extraction", out: Path, took_s: float) -> None:
     for name, rows in result.rows.items():
-        print_line(f"{out / name}: {rows} {'row' if name.endswith('features.csv') else 'clip'}{'s' * (rows != 1)}")
+        print_line(f"{out / name}: {counted(rows, 'row' if name.endswith('features.csv') else 'clip')}")
     if result.measured:
         pace = f", {result.seconds / took_s:.0f} x real time" if result.measured == result.clips else ""
-        print_line(f"{result.measured} clip{'s' * (result.measured != 1)} measured in {took_s:.1f} s{pace}")
+        print_line(f"{counted(result.measured, 'clip')} measured in {took_s:.1f} s{pace}")
     for words, failed in (("left out", result.failed), ("not in a variant", result.failed_variants)):
         for path, reason, message in failed[:10]:
             print_line(f"{words} ({reason}): {path}: {message}")
     if result.failed:
-        count = f"{len(result.failed)} clip{'s' * (len(result.failed) != 1)}"
+        count = counted(len(result.failed), "clip")
         print_line(f"{count} could not be measured; all of them are listed in {out / 'failed.csv'}")
 
 

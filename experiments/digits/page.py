@@ -13,8 +13,9 @@ def digits_sentence(result: dict[str, Any]) -> str:
     (low, high), reference = result["interval_95"], result.get("reference")
     worst = next(iter(result["by_speaker"].items()))
     text = (
-        f"{result['target']}: accuracy {result['accuracy']:.4f} on {result['clips']} clips of {result['speakers']} test "
-        f"speakers (95 % interval {low:.3f} to {high:.3f}, by speaker; the worst speaker, {worst[0]}, has {worst[1]:.2f}), "
+        f"{result['target']}: accuracy {result['accuracy']:.4f} on "
+        f"{page.counted(result['clips'], 'clip')} of {page.counted(result['speakers'], 'test speaker')} "
+        f"(95 % interval {low:.3f} to {high:.3f}, by speaker; the worst speaker, {worst[0]}, has {worst[1]:.2f}), "
         f"trained in {result['seconds']:.0f} s"
     )
     if reference:

@@ -59,9 +59,10 @@ def section(
         *synthetic_note(synthetic),
         *(page.paragraph(note, "note") for note in notes),
         page.paragraph(
-            f"X is {READING_WORDS[task.reading]}, {'standardised' if task.scaler else 'raw'}; {len(task.train)} clips to "
-            f"train on and {len(task.held_out)} held out, {apart}. Both networks start from the same "
-            "weights and take the same batches in the same order. Each runs in a separate process, an epoch in turn."
+            f"X is {READING_WORDS[task.reading]}, {'standardised' if task.scaler else 'raw'}; "
+            f"{page.counted(len(task.train), 'clip')} to train on and {len(task.held_out)} held out, {apart}. "
+            "Both networks start from the same weights and take the same batches in the same order. Each runs in a separate "
+            "process, an epoch in turn."
         ),
         page.table(summary(task, comparisons)),
         pictures.inline(curves, "Lines: the engine. Rings: the reference. Look for a ring that is off its line."),
@@ -91,8 +92,9 @@ def comparison_sentence(comparisons: list[Comparison]) -> str:
     ours, theirs = (np.mean([c.scores[s]["balanced_accuracy"] for c in comparisons]) for s in ("engine", "reference"))
     seeds = f", mean of {len(comparisons)} seeds" if len(comparisons) > 1 else ""
     return (
-        f"After {len(comparisons[0].rows)} epochs the two give the same answer for {agree:.1%} of the held-out clips; "
-        f"their balanced accuracy is {ours:.3f} (engine) and {theirs:.3f} ({comparisons[0].reference}){seeds}."
+        f"After {page.counted(len(comparisons[0].rows), 'epoch')} the two give the same answer for {agree:.1%} of the "
+        f"held-out clips; their balanced accuracy is {ours:.3f} (engine) and {theirs:.3f} "
+        f"({comparisons[0].reference}){seeds}."
     )
 
 

@@ -19,6 +19,7 @@ from features.dataset import read_voices
 from features.extraction import extract
 from features.synth import write_corpus
 
+TUTORIAL = "https://blog.eduonix.com/artificial-intelligence/recurrent-neural-networks-lstms-keras/"
 READINGS = {"frames": True, "steps": False}  # reading: standardised
 Progress = Callable[[int, int], None]
 
@@ -71,8 +72,8 @@ def demo(
             page.heading(f"X as {comparison_report.READING_WORDS[reading]}"),
             *comparison_report.section(run, task, [comparison], synthetic=False, prefix=f"{reading}_"),
             page.paragraph(
-                f"On the {on_test['clips']} clips of {on_test['speakers']} further speakers, which no choice here has used: "
-                "balanced accuracy {:.3f} (95 % interval {:.3f} to {:.3f}).".format(
+                f"On the {page.counted(on_test['clips'], 'clip')} of {on_test['speakers']} further speakers, which no "
+                "choice here has used: balanced accuracy {:.3f} (95 % interval {:.3f} to {:.3f}).".format(
                     on_test["balanced_accuracy"], *on_test["interval_95"]
                 )
             ),
@@ -91,6 +92,7 @@ def demo(
             "clips get the same answer. Below: the voices, then the two readings of the tutorial's table.",
             "lead",
         ),
+        page.link(TUTORIAL, 'The tutorial: Eduonix, "Recurrent Neural Networks and LSTMs with Keras"'),
         *synthetic_note(synthetic),
         *(page.paragraph(note, "note") for note in comparison_report.busy_notes(load_before)),
         page.heading("The voices"),

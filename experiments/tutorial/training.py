@@ -128,12 +128,13 @@ def scores(model: le.Sequential, task: VoiceTask, voices: Voices) -> dict[str, A
 def paragraph_on(result: dict[str, Any]) -> str:
     """The result in a sentence."""
     low, high = result["interval_95"]
-    people = f" of {result['speakers']} speakers" if result["speakers"] else " (speakers unknown)"
+    people = f" of {page.counted(result['speakers'], 'speaker')}" if result["speakers"] else " (speakers unknown)"
     baseline = result["pitch_baseline"]
     return page.paragraph(
-        f"On {result['clips']} held-out clips{people} the balanced accuracy is {result['balanced_accuracy']:.3f} "
-        f"(95 % interval {low:.3f} to {high:.3f}, by speaker). A threshold on pitch alone, {baseline['threshold_hz']:.0f} Hz "
-        f"chosen on the training voices, reaches {baseline['balanced_accuracy']:.3f}.",
+        f"On {page.counted(result['clips'], 'held-out clip')}{people} the balanced accuracy is "
+        f"{result['balanced_accuracy']:.3f} (95 % interval {low:.3f} to {high:.3f}, by speaker). A threshold on "
+        f"pitch alone, {baseline['threshold_hz']:.0f} Hz chosen on the training voices, reaches "
+        f"{baseline['balanced_accuracy']:.3f}.",
         "lead",
     )
 

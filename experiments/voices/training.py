@@ -92,8 +92,9 @@ def train(
     run.write("curves.png", pictures.png(curves))
     run.write_config("train", data=str(data), seed=seed, variants=len(variants) - 1, **asdict(chosen))
     speakers, copies = len(set(learn[0].speakers) - {None}), page.counted(len(variants) - 1, "randomly changed variant")
+    others = page.counted(speakers, "other speaker")
     notes = [
-        f"Trained on {len(learn[0])} clips of {speakers} other speakers, with {copies} of each.",
+        f"Trained on {page.counted(len(learn[0]), 'clip')} of {others}, with {copies} of each.",
         f"The temperature was fitted on out-of-fold answers for those speakers, by {folds} more trainings.",
     ]
     parts = [page.heading("Learning")]

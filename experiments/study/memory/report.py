@@ -205,7 +205,7 @@ def keras_words(keras: dict[str, Any]) -> str:
     spread = np.nanmax(needed["engine"]) - np.nanmin(needed["engine"])
     distance, control = keras["first_point_apart"]["keras"], keras["first_point_apart"]["reversed"]
     return (
-        f"{TASKS[p.task](p.lag).name}, {CELLS[p.cell].name}, {len(needed['engine'])} seeds. "
+        f"{TASKS[p.task](p.lag).name}, {CELLS[p.cell].name}, {page.counted(len(needed['engine']), 'seed')}. "
         f"Keras needs on average {apart['keras']:,.0f} sequences more or fewer than the engine with the same seed, the "
         f"engine with its batches reversed {apart['reversed']:,.0f}. From one seed to another the engine's numbers differ by "
         f"up to {spread:,.0f}. Number of seeds solved by only one of the two: {alone}. Over the first 500 sequences their "

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from experiments.reports.page import counted
 from experiments.study.tasks import Sequences
 from features.dataset import Scaler
 from features.digits import Digits, published_split, read_digits
@@ -43,8 +44,8 @@ class Condition:
         if self.turned:
             return "reversed in time"
         if self.first is not None:
-            return f"the first {self.first} frames"
-        return f"{self.gap} frames of silence" if self.gap else "as spoken"
+            return f"the first {self.first} frames" if self.first > 1 else "the first frame"
+        return f"{counted(self.gap, 'frame')} of silence" if self.gap else "as spoken"
 
     def altered(self, word: np.ndarray) -> np.ndarray:
         return word[: self.first][::-1] if self.turned else word[: self.first]

@@ -71,7 +71,7 @@ def write(
     numbers["words"] = verdict(numbers, s)
     limit, memory = s.adding.limit, f"{s.adding.memory}"
     parts = [
-        page.heading(f"{_adding_title(s)}: {s.adding.units} units"),
+        page.heading(f"{_adding_title(s)}: {page.counted(s.adding.units, 'unit')}"),
         page.table(adding_frame(numbers)),
     ]
     if numbers["digits"]:
@@ -258,7 +258,7 @@ def _difference(row: Mapping[str, Any]) -> str:
 
 def _equal(row: Mapping[str, Any]) -> str:
     equal = row.get("equal")
-    return f"{_percent_words(equal['accuracy'])}, {equal['units']} units" if equal else "the same"
+    return f"{_percent_words(equal['accuracy'])}, {page.counted(equal['units'], 'unit')}" if equal else "the same"
 
 
 # -- words -------------------------------------------------------------------------------------------------------------
