@@ -133,8 +133,9 @@ def train(
 ) -> None:
     """Trains the LSTM on a folder of tables, of frames, or of spoken digits, and tests it on speakers it has not heard.
 
-    The report also shows gates, saturation and gradients, by layer and epoch. The defaults of units, epochs, batch size and
-    learning rate are those for tables; for frames and digits there are other defaults.
+    The report also shows gates, saturation and gradients, by layer and epoch.
+
+    The defaults below are those for tables: frames and digits have other units, epochs, batch sizes and learning rates.
     """
     from experiments.voices import training as voice_training
 

@@ -37,8 +37,9 @@ class _Group(_NoFlagTypes, typer.core.TyperGroup):
 
 
 class _App(typer.Typer):
-    def command(self, *names: Any, **options: Any) -> Any:
-        return super().command(*names, cls=_Command, **options)
+    def command(self, *names: Any, epilog: str = "", **options: Any) -> Any:
+        examples = epilog.replace(": ", ":\n\n", 1).replace("   |   ", "\n\n") if "   |   " in epilog else epilog
+        return super().command(*names, cls=_Command, epilog=examples, **options)  # an example a line: "|" is no pipe
 
 
 app = _App(
@@ -114,7 +115,7 @@ class ExtractionRate(ProgressColumn):
 Stage = Callable[[str], Callable[..., None]]  # begins a part of the work by its title; returns its update(done, total)
 EVERY_S = 10.0  # between two lines of progress, where there is no terminal for a bar
 FIRST_S = 2.0  # the first line may come then, if more than EVERY_S is left
-ENOUGH = 0.05  # of the work, to tell the time that is left from it: what comes first compiles
+ENOUGH = 0.05  # of the work, to tell from it the time that is left
 
 
 @contextmanager
@@ -150,19 +151,19 @@ def stages(*columns: ProgressColumn, takes: str = "", scale: float = 1, unit: st
 
 def lines(title: str, scale: float = 1, unit: str = "") -> Callable[..., None]:
     """An update(done, total) that prints "Training: 3 of 20, about 2 minutes left", at most every ten seconds."""
-    began = since = printed = monotonic()
-    before = 0.0  # what was done at `since`: a study that continues begins with what it has
+    began = printed = monotonic()
+    before, since = 0.0, None  # done at the first update, and when: a study may continue, and what comes first compiles
 
     def update(done: float, total: float | None, sound_s: float = 0.0) -> None:
         nonlocal before, since, printed
         now = monotonic()
-        if now - began < FIRST_S:
+        if since is None or now - began < FIRST_S:
             before, since = done, now
-        if not total or not before < done < total:
+        if not total or not 0 < done < total:
             return
-        left = (now - since) * (total - done) / (done - before)
-        known = done - before >= ENOUGH * (total - before)
-        if now - printed >= EVERY_S or (printed == began and known and now - since >= FIRST_S and left >= EVERY_S):
+        known = done - before >= ENOUGH * (total - before) and now > since
+        left = (now - since) * (total - done) / (done - before) if known else 0.0
+        if now - printed >= EVERY_S or (printed == began and now - since >= FIRST_S and left >= EVERY_S):
             printed = now
             numbers = f"{done / scale:,.0f} of {total / scale:,.0f}{unit}"
             words = f", about {in_words(left)} left" if known else ""

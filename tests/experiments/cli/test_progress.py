@@ -46,10 +46,12 @@ def test_what_was_done_before_does_not_count_for_the_time_that_is_left(told):
     assert told("Training", (0, 80), (60, 90), (61, 91), total=100) == ["Training: 90 of 100, about 60 s left"]
 
 
-def test_no_time_is_told_from_the_first_hundredth_of_the_work(told):
-    assert told("Training", (15, 1), (200, 20), total=100) == [
-        "Training: 1 of 100",
-        "Training: 20 of 100, about 13 minutes left",
+def test_the_time_that_is_left_is_told_by_what_follows_the_first_update(told):
+    updates = (60, 1), (70, 2), (160, 11)  # the first includes what is done once: compiling, starting Keras
+    assert told("Training", *updates, total=101) == [
+        "Training: 1 of 101",
+        "Training: 2 of 101",
+        "Training: 11 of 101, about 15 minutes left",
     ]
 
 
