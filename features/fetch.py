@@ -154,9 +154,10 @@ def _download(url: str, part: Path, progress: Callable[[int, int | None], None])
             fruitless = 0 if _size(part) > longest else fruitless + 1
             longest = max(longest, _size(part))
             if fruitless == TRIES:
+                kept = f" {_size(part):,} bytes are kept in {part}:" if _size(part) else ""
+                again = "run the command again to continue from there" if kept else "Run the command again"
                 raise ConnectionError(
-                    f"{url}: {cut}, {TRIES} times in a row. {_size(part):,} bytes are kept in {part}: run the command "
-                    "again to continue from there, or choose another address with --mirror URL"
+                    f"{url}: {cut}, {TRIES} times in a row.{kept} {again}, or choose another address with --mirror URL"
                 ) from cut
             time.sleep(WAIT_S * 2 ** max(fruitless - 1, 0))
 

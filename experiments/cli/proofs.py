@@ -76,7 +76,13 @@ def gradcheck(
     if everything or mutants:
         out = out or Path("runs/gradcheck_all" if everything else "runs/gradcheck_mutants")
     run = None if out is None else Run(out, force)
-    takes = "about ten seconds" if everything else "about 3 minutes" if mutants else ""
+    takes = (
+        "about ten seconds, and half a minute more where kernels have to be compiled"
+        if everything
+        else "about 3 minutes"
+        if mutants
+        else ""
+    )
     with stages(takes=takes) as stage:
         if everything:
             result = command.check_everything(stage("Every cell with every option"), run)

@@ -55,7 +55,9 @@ def check_model(name: str, dtype: str, options: dict[str, Any], progress: Progre
     title = f"{name}: {size}, {dtype}, {' and '.join(sorted(case.model.backends()))}"
     parts: list[Any] = [report_table(report, escape(title)), escape(report.verdict())]
     parts += [escape(str(part)) for part in [report.departure, *report.notes] if part]
-    if run is not None:
+    if run is None:
+        parts.append("With --out FOLDER also a page: a heat map for each parameter, and which step is best.")
+    else:
         of_curve = {k: v for k, v in settings.items() if k in ("dropout", "dtype", "seed")}
         curve = error_curve(case.model, case.x, case.y, **case.options | of_curve)
         parts.append(f"Report: {write_check(run, report, curve, title)}")

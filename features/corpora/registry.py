@@ -109,7 +109,7 @@ def _hint(root: Path, wanted: list[Corpus]) -> str:
     for above in root.absolute().parents[:2]:
         for corpus in wanted:
             if corpus.fits(above):
-                return f"{above} is {corpus.name}: name that folder"
+                return f"{above} is a corpus of the kind {corpus.name}: name that folder"
     if not root.is_dir():
         return "It is a file of another kind"
     names = sorted(p.name for p in root.iterdir())

@@ -226,7 +226,7 @@ def test_a_server_that_is_busy_is_asked_again_and_one_that_refuses_is_not(server
 def test_no_server_at_all_says_so_and_leaves_no_folder(server, tmp_path):
     server.shutdown()
     server.server_close()
-    with pytest.raises(ConnectionError, match=r"[Rr]efused.*5 times in a row"):
+    with pytest.raises(ConnectionError, match=r"[Rr]efused.*5 times in a row\. Run the command again, or choose"):
         fetch(NAME, tmp_path / "runs" / "corpora")
     assert not any(tmp_path.iterdir())
 

@@ -352,7 +352,7 @@ def test_two_dimensional_x_is_refused_with_both_reshapes():
         (lambda m, X, y: m.fit(X, np.zeros((24, 2))), ValueError, r"expects y of shape \(24, 1\)|\(.*1\).*\(.*2\)"),
         (lambda m, X, y: m.fit(X, y, batch_size=0), ValueError, "batch_size must be a whole number of at least 1"),
         (lambda m, X, y: m.fit(X, y, validation_split=0.99), ValueError, "leaves one side empty"),
-        (lambda m, X, y: m.fit(X, y, epochs=2, order=[[np.arange(24)]]), ValueError, "1 epochs, but epochs=2"),
+        (lambda m, X, y: m.fit(X, y, epochs=2, order=[[np.arange(24)]]), ValueError, "1 epoch, but epochs=2"),
         (
             lambda m, X, y: m.fit(X, y, epochs=2, order=[[[0]], [[0, 1], [2, 24]]]),
             ValueError,

@@ -386,7 +386,7 @@ def test_what_is_not_a_corpus_is_refused_with_what_was_looked_for(tmp_path):
 
 def test_a_folder_inside_a_corpus_names_the_one_above(librispeech):
     for inside in ("dev-clean", "dev-clean/84"):
-        with pytest.raises(ValueError, match=r"LibriSpeech is librispeech: name that folder$"):
+        with pytest.raises(ValueError, match=r"LibriSpeech is a corpus of the kind librispeech: name that folder$"):
             detect(librispeech / inside)
 
 
