@@ -63,7 +63,7 @@ def write_mutants(run: Run, numbers: dict[str, Any], verdicts: list[Verdict], su
     parts = [
         page.paragraph(verdict, "lead"),
         page.heading("The checks"),
-        *map(page.paragraph, checks),
+        *(page.paragraph(line.replace("  ", ": ", 1)) for line in checks),
         page.heading("Every planted bug"),
         page.paragraph("✓ the check catches it, ✗ it misses it; empty: it cannot see the code where the bug is."),
         page.table(mutants_frame(verdicts, list(numbers["recipes"]))),
