@@ -13,6 +13,7 @@ import soundfile as sf
 from experiments.voices import clip_model, training
 from experiments.voices.inside import epochs
 from experiments.voices.inside.epochs import kept
+from experiments.voices.inside.epochs_picture import picture
 from experiments.voices.inside.look import hear
 from experiments.voices.judge import judge_file
 from features.clips import read_clips
@@ -146,3 +147,21 @@ def test_the_command_says_where_the_gates_are(lstm_engine, watched, voice_file, 
     shown = lstm_engine("train", watched.data, *options)
     assert shown.code == 0
     assert f"Gates, epoch by epoch: {tmp_path / 'run' / 'gates.html'}" in shown.out
+
+
+def test_each_column_of_the_picture_is_the_network_of_its_epoch(watched, voice_file):
+    folder = watched.run / "epochs"
+    fig = picture(folder, voice_file, [0, 3])
+    heard = hear(voice_file, recipe_named("frames"))
+    before, after = (epochs.see(heard, kept(folder)[epoch])[1] for epoch in (0, 3))
+    order = np.argsort(after["forward/f"].mean(axis=0))
+    shown = [ax.images[0].get_array() for ax in fig.axes if ax.images]
+    drawn = [values[f"forward/{name}"][:, order].T for name in "fc" for values in (before, after)]
+    assert len(shown) == 4
+    for image, values in zip(shown, drawn, strict=True):
+        np.testing.assert_allclose(image, values)
+
+
+def test_an_epoch_that_was_not_kept_is_named(watched, voice_file):
+    with pytest.raises(ValueError, match="has no epoch 9: there are 0 to 3"):
+        picture(watched.run / "epochs", voice_file, [0, 9])
