@@ -5,12 +5,14 @@
 For the models that `lstm-engine train --keep-epochs` writes; `train --watch` makes the page on which they move.
 """
 
+import io
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
 from matplotlib.figure import Figure
+from PIL import Image
 
 from experiments.reports.pictures import png
 from experiments.voices import clip_model
@@ -73,7 +75,9 @@ def main(
         drawn = picture(folder, voice, epoch)
     except (ValueError, OSError, BadClip) as error:
         raise typer.BadParameter(str(error)) from error
-    write_atomically(out, png(drawn))
+    small = io.BytesIO()
+    Image.open(io.BytesIO(png(drawn))).convert("RGB").quantize(128).save(small, "PNG", optimize=True)
+    write_atomically(out, small.getvalue())
 
 
 if __name__ == "__main__":
