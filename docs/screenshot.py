@@ -1,17 +1,15 @@
-"""A picture of a page for these documents: what a browser window of a given size shows of it, as a small PNG.
+"""A picture of a page for these documents: what a browser window of a given size shows of it.
 
     python docs/screenshot.py page.html picture.png --width 900 --height 600 --dark
 
 Chromium without a window, driven by playwright (the extra `browser`).
 """
 
-import io
 import shutil
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from PIL import Image
 from playwright.sync_api import sync_playwright
 
 
@@ -29,9 +27,8 @@ def main(
         scheme = "dark" if dark else "light"
         window = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
         window.goto(page.resolve().as_uri())
-        shown = Image.open(io.BytesIO(window.screenshot())).convert("RGB")
+        window.screenshot(path=picture)
         browser.close()
-    shown.quantize(64).save(picture, optimize=True)
 
 
 if __name__ == "__main__":

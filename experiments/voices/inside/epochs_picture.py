@@ -5,14 +5,13 @@
 For the models that `lstm-engine train --keep-epochs` writes; `train --watch` makes the page on which they move.
 """
 
-import io
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
+from matplotlib import colormaps
 from matplotlib.figure import Figure
-from PIL import Image
 
 from experiments.reports.pictures import png
 from experiments.voices import clip_model
@@ -23,9 +22,9 @@ from features.recipes import recipe_from
 from features.speech import FRAME_S
 from lstm_engine.files import write_atomically
 
-SHOWN = {  # of the forward direction: the name, and matplotlib's colours for it
-    "f": ("forget gate f", {"cmap": "viridis", "vmin": 0, "vmax": 1}),
-    "c": ("cell state c", {"cmap": "RdBu_r"}),
+SHOWN = {  # of the forward direction: the name, and its colours, few of them so that the file is small
+    "f": ("forget gate f", {"cmap": colormaps["viridis"].resampled(20), "vmin": 0, "vmax": 1}),
+    "c": ("cell state c", {"cmap": colormaps["RdBu_r"].resampled(21)}),
 }
 
 
@@ -75,9 +74,7 @@ def main(
         drawn = picture(folder, voice, epoch)
     except (ValueError, OSError, BadClip) as error:
         raise typer.BadParameter(str(error)) from error
-    small = io.BytesIO()
-    Image.open(io.BytesIO(png(drawn))).convert("RGB").quantize(128).save(small, "PNG", optimize=True)
-    write_atomically(out, small.getvalue())
+    write_atomically(out, png(drawn))
 
 
 if __name__ == "__main__":
