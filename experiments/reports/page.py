@@ -72,5 +72,7 @@ def table(frame: pd.DataFrame, formats: dict[str, str] | None = None) -> str:
     for column, form in (formats or {}).items():
         shown[column] = [form.format(value) for value in shown[column]]
     cells = shown.to_html(border=0, index_names=False)
-    cells = re.sub(r"<td>([^<]{48,})</td>", r'<td class="words">\1</td>', UNIT.sub("\u00a0", cells))
-    return f'<div class="scroll" tabindex="0" role="group" aria-label="Table">{cells}</div>'
+    cells = re.sub(r"<td>(?=[^<]{48})", '<td class="words">', UNIT.sub("\u00a0", cells))
+    head, body = cells.split("<tbody>")
+    body = re.sub(r"<th>(?=[^<]{32})", '<th class="words">', body)
+    return f'<div class="scroll" tabindex="0" role="group" aria-label="Table">{head}<tbody>{body}</div>'

@@ -17,10 +17,12 @@ matplotlib.use("Agg")  # pictures go to files; no window system is needed
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from matplotlib.legend import Legend
 
 from experiments.reports import page
 
@@ -145,7 +147,7 @@ def svg(fig: Figure) -> bytes:
 
 
 def narrow_down(fig: Figure) -> None:
-    """Draw the figure for a phone: its panels below each other, every one with its labels, long titles in several lines."""
+    """Draw the figure for a phone: its panels below each other, every one with its labels, long words in several lines."""
     panels = [ax for ax in fig.axes if ax.get_visible() and ax.get_subplotspec() is not None]
     if panels:
         height = fig.get_figheight() / panels[0].get_subplotspec().get_gridspec().nrows
@@ -153,25 +155,44 @@ def narrow_down(fig: Figure) -> None:
         _label_all(panels)
         for ax, place in zip(_in_order(panels), spread, strict=True):
             ax.set_subplotspec(place)
-            ax.set_title(_lines(ax.get_title(), 42), fontsize=min(10, ax.title.get_fontsize()))
-            for top in ax.child_axes:  # the names of groups of columns
-                names = [label.get_text().replace(" ", "\n") for label in top.get_xticklabels()]
-                top.set_xticks(top.get_xticks(), names, fontsize=7)
+            _narrow_words(ax)
         fig.set_size_inches(NARROW, float(np.clip(height, 2.6, 5.0)) * len(panels))
     if title := fig.get_suptitle():
         fig.suptitle(_lines(title, 42), fontsize=10)
     if below := fig.get_supxlabel():
         fig.supxlabel(_lines(below, 54), fontsize=8)
     if len(panels) == 1 and (inside := panels[0].get_legend()):  # too wide for the panel
-        handles, labels = inside.legend_handles, [_lines(text.get_text(), 42) for text in inside.get_texts()]
-        panels[0].legend(handles, labels, loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, fontsize=8)
+        labels = _entries(fig, inside)
+        panels[0].legend(
+            labels.values(), labels, loc="upper center", bbox_to_anchor=(0.5, -0.2), frameon=False, fontsize=8
+        )
         fig.set_figheight(fig.get_figheight() + 0.3 * len(labels))
     for legend in [*fig.legends]:
-        handles, labels = legend.legend_handles, [_lines(text.get_text(), 48) for text in legend.get_texts()]
+        labels = _entries(fig, legend)
         columns = max(1, min(len(labels), 48 // (6 + max(map(len, labels)))))
         legend.remove()
-        fig.legend(handles, labels, loc="outside lower center", frameon=False, fontsize=8, ncols=columns)
+        fig.legend(labels.values(), labels, loc="outside lower center", frameon=False, fontsize=8, ncols=columns)
         fig.set_figheight(fig.get_figheight() + 0.2 * -(-len(labels) // columns))
+
+
+def _narrow_words(ax: Axes) -> None:
+    """Titles, labels and the names at ticks in several lines."""
+    ax.set_title(_lines(ax.get_title(), 42), fontsize=min(10, ax.title.get_fontsize()))
+    ax.set_xlabel(_lines(ax.get_xlabel(), 42))
+    ax.tick_params(axis="x", labelsize=8.5)
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    if max(map(len, names), default=0) > 16:
+        ax.set_yticks(ax.get_yticks(), [_lines(name, 17) for name in names], fontsize=8)
+    for top in ax.child_axes:  # the names of groups of columns
+        names = [label.get_text().replace(" ", "\n") for label in top.get_xticklabels()]
+        top.set_xticks(top.get_xticks(), names, fontsize=7)
+
+
+def _entries(fig: Figure, legend: Legend) -> dict[str, Artist]:
+    """What a legend shows, by its words in short lines; the artists are those of the axes, as drawn."""
+    drawn = {n: h for ax in fig.axes for h, n in zip(*ax.get_legend_handles_labels(), strict=True)}
+    shown = ((text.get_text(), handle) for text, handle in zip(legend.get_texts(), legend.legend_handles, strict=True))
+    return {_lines(text, 46): drawn.get(text, handle) for text, handle in shown}
 
 
 def _label_all(panels: Sequence[Axes]) -> None:

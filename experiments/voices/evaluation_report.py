@@ -78,10 +78,10 @@ def write(
 def sentence(result: dict[str, Any]) -> str:
     """The result: balanced accuracy with its interval, and the difference from each baseline."""
     (name, model), *baselines = result["sides"].items()
-    people = f" of {result['speakers']:,} speakers" if result["speakers"] else ""
+    people = f" of {page.counted(result['speakers'], 'speaker')}" if result["speakers"] else ""
     by_speaker = f" and {_with_interval(model['by_speaker'])} by speaker" if "by_speaker" in model else ""
     text = (
-        f"On {result['clips']:,} clips{people} ({result['hours']:.2f} h) the {name}'s balanced accuracy is "
+        f"On {page.counted(result['clips'], 'clip')}{people} ({result['hours']:.2f} h) the {name}'s balanced accuracy is "
         f"{_with_interval(model['by_clip'], words='95 % interval ')} by clip{by_speaker}."
     )
     for other, side in baselines:
