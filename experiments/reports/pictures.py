@@ -178,7 +178,7 @@ def narrow_down(fig: Figure) -> None:
 def _narrow_words(ax: Axes) -> None:
     """Titles, labels and the names at ticks in several lines."""
     ax.set_title(_lines(ax.get_title(), 42), fontsize=min(10, ax.title.get_fontsize()))
-    ax.set_xlabel(_lines(ax.get_xlabel(), 42))
+    ax.set_xlabel(_lines(ax.get_xlabel(), 34))
     ax.tick_params(axis="x", labelsize=8.5)
     names = [label.get_text() for label in ax.get_yticklabels()]
     if max(map(len, names), default=0) > 16:
