@@ -74,7 +74,7 @@ def saturation(ax: Axes, table: pd.DataFrame) -> None:
     for gate, rows in _quantities(table, "mean"):
         _line(ax, rows["epoch"], rows["high"], STYLES[gate], gate)
         _line(ax, rows["epoch"], -rows["low"], STYLES[gate])
-    ax.set(ylim=(-1.05, 1.05), ylabel=f"below {LOW:g}    above {HIGH:g}")
+    ax.set(ylim=(-1.05, 1.05), ylabel=f"← below {LOW:g} · above {HIGH:g} →")
     ax.set_yticks([-1, -0.5, 0, 0.5, 1], ["1", "0.5", "0", "0.5", "1"])
 
 

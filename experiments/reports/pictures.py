@@ -64,6 +64,10 @@ def training_curves(table: pd.DataFrame, names: Mapping[str, str]) -> Figure:
                     ax.plot(table.index, table[column], color=colour, label=f"{name}, {words}", **style)
         ax.set(xlabel="epoch", title=quantity)
         ax.xaxis.get_major_locator().set_params(integer=True)
+        if len(table) == 1:  # a line of one point is seen by its marker only
+            ax.set(xlim=(table.index[0] - 0.5, table.index[0] + 0.5), xticks=table.index)
+            for line in ax.lines:
+                line.set_marker("o")
     axes[1].set_ylim(top=1.02)
     legend_below(fig)
     return fig
