@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.reports import page
-from experiments.reports.pictures import BLUE, GREY, ORANGE, by_sex, figure, inline
+from experiments.reports.pictures import BLUE, GREY, ORANGE, by_sex, figure, inline, legend_below
 from experiments.reports.run import Run, footer
 
 COLOURS = {"male": BLUE, "female": ORANGE}
@@ -184,7 +184,7 @@ def reliability_picture(result: dict[str, Any]) -> Figure:
     ax.errorbar(bins["p"], bins["male"], bars, color=BLUE, marker="o", ms=5, lw=1, ls="", capsize=3, label="clips")
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="probability of male", ylabel="share that is male")
     ax.set_title(f"reliability at temperature {result['temperature']:.2f}")
-    ax.legend(fontsize=8, loc="upper left")
+    legend_below(fig)
     return fig
 
 
@@ -205,7 +205,7 @@ def against_f0(rows: pd.DataFrame, f0_hz: float) -> Figure:
     ax.set_xticks(ticks, [str(hz) for hz in ticks])
     ax.minorticks_off()
     ax.set(xlabel="median F0 (Hz)", ylabel="log-odds of male")
-    ax.legend(fontsize=8)
+    legend_below(fig)
     return fig
 
 
