@@ -69,11 +69,14 @@ function pick(u) {
   $("unit").value = u;
   const now = chosen();
   for (const name of document.querySelectorAll(".unit-name")) name.textContent = `${u}, ${now.way}${now.what === "gradient" ? ", gradients" : ""}`;
-  for (const side of sides) { side.drawUnit(now); side.mark(now); }
+  for (const side of sides) side.drawUnit(now);
+  markRows();
   $("unit-facts").replaceChildren(...sides.map((side) => make("p", { textContent: (several ? `${side.letter}: ` : "") + side.unitFacts(now) })));
   drawAnswer();
   readout();
 }
+
+function markRows() { for (const side of sides) side.mark(chosen(), pointed?.unit ?? null); }
 
 function fillTable() {
   const { way } = chosen(), columns = [["half_life", 2], ["low", 2], ["high", 2], ["ablation", 3], ["by_gradient", 3]];
@@ -105,7 +108,7 @@ if (D.differences) {
 }
 
 function drawDifferences() {
-  if (differences.p) differences.p.draw(sides.map((side, k) => line(side.heard, side.A.p.a, ["#0072B2", "#B35A00"][k], ["solid", "dash"][k])), 190, PROBABILITY());
+  if (differences.p) differences.p.draw(sides.map((side, k) => line(side.heard, side.A.p.a, ["blue", "orange"][k], ["solid", "dash"][k])), 190, PROBABILITY());
   if (!D.differences) return;
   const { way, what } = chosen(), [A, B] = sides, on = $("difference").checked;
   $("difference-note").hidden = !on;
@@ -153,9 +156,10 @@ for (const clip of clips) for (const plot of clip.plots) {
   element.addEventListener("pointermove", (event) => {
     clip.point(clip.frameAt(plot.share(event)));
     pointed = { plot: plot.name, unit: unitAt(event), row: Math.max(0, Math.min(19, Math.floor(plot.height(event) * 20))) };
+    markRows();
     readout();
   });
-  element.addEventListener("pointerleave", () => { clip.point(null); pointed = null; readout(); });
+  element.addEventListener("pointerleave", () => { clip.point(null); pointed = null; markRows(); readout(); });
   element.addEventListener("click", (event) => {
     clip.seek(clip.frameAt(plot.share(event)));
     const u = unitAt(event);
@@ -214,3 +218,18 @@ drawAlways(() => {
   drawLSTM();
 });
 for (const clip of clips) { clip.point(null); clip.showStretch(); clip.seek(clip.sides[0].first); }
+
+const near = () => clips.find((clip) => !clip.sound.paused) ?? clips[0];   // the clip that plays, or the first
+const nextUnit = (by) => { const { options, selectedIndex } = $("unit"); pick(+options[Math.max(0, Math.min(options.length - 1, selectedIndex + by))].value); };
+keyboard({
+  " ": ["play or stop the sound", () => near().toggle()],
+  ArrowLeft: ["one frame back", () => near().seek(near().frame - 1)],
+  ArrowRight: ["one frame on", () => near().seek(near().frame + 1)],
+  ArrowUp: ["the unit above", () => nextUnit(-1)],
+  ArrowDown: ["the unit below", () => nextUnit(1)],
+  Home: ["to the start", () => near().seek(0)],
+  End: ["to the end", () => near().seek(near().frames)],
+  g: ["values or gradients", () => { $("what").selectedIndex = 1 - $("what").selectedIndex; drawLSTM(); }],
+  "+": ["one second at the line", () => near().stretch.near.click()],
+  "-": ["the whole clip", () => near().stretch.whole.click()],
+});
