@@ -94,7 +94,8 @@ function ticksOf(axis, { range: [a, b], log }, pixels) {          // [value, lab
 
 function drawAxes(g, box, X, Y, xaxis, yaxis) {      // returns the boxes of the labels that are drawn: [left, right, top, bottom]
   const size = innerWidth <= 600 ? 10 : 12, drawn = [], width = box.right + css("--right");
-  const free = (label) => drawn.every((other) => label[0] > other[1] + 4 || label[1] < other[0] - 4 || label[2] > other[3] || label[3] < other[2]);
+  const gap = xaxis.gap ?? 4;
+  const free = (label) => drawn.every((other) => label[0] > other[1] + gap || label[1] < other[0] - gap || label[2] > other[3] || label[3] < other[2]);
   g.font = `${size}px system-ui, sans-serif`;
   g.textBaseline = "middle";
   g.lineWidth = 1;

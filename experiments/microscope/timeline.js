@@ -2,11 +2,11 @@
 // moved() is called when the line moves.
 
 class Timeline {
-  constructor({ frames, frameS = 1, start, end, longest = end, axis = {}, least, moved }) {   // seconds, or steps; longest: what the pictures show at most
-    Object.assign(this, { frames, frameS, start, end, longest, axis, least, moved, plots: [], frame: 0, hover: null, from: start, to: longest });
+  constructor({ frames, frameS = 1, origin = 0, start, end, longest = end, axis = {}, least, moved }) {   // longest: what the pictures show at most
+    Object.assign(this, { frames, frameS, origin, start, end, longest, axis, least, moved, plots: [], frame: 0, hover: null, from: start, to: longest });
   }
 
-  time(frame) { return frame * this.frameS; }
+  time(frame) { return this.origin + frame * this.frameS; }   // seconds, or steps
 
   zoom(from, to) {                                   // no narrower than `least`, and no wider than there is
     const wide = Math.min(Math.max(to - from, this.least), this.end - this.start);
@@ -21,8 +21,8 @@ class Timeline {
   }
 
   ends() {                                           // the first and the last frame shown
-    const last = Math.min(this.frames - 1, Math.floor(this.to / this.frameS + 1e-6));
-    return [Math.max(0, Math.min(last, Math.ceil(this.from / this.frameS - 1e-6))), last];
+    const last = Math.min(this.frames - 1, Math.floor((this.to - this.origin) / this.frameS + 1e-6));
+    return [Math.max(0, Math.min(last, Math.ceil((this.from - this.origin) / this.frameS - 1e-6))), last];
   }
 
   seek(frame) {
@@ -36,7 +36,7 @@ class Timeline {
 
   frameAt(share) {
     const [first, last] = this.ends();
-    return Math.max(first, Math.min(last, Math.round((this.from + share * (this.to - this.from)) / this.frameS)));
+    return Math.max(first, Math.min(last, Math.round((this.from + share * (this.to - this.from) - this.origin) / this.frameS)));
   }
 
   point(frame) {                                     // the dashed line of the mouse; null: there is none
