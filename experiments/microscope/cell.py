@@ -108,7 +108,7 @@ def cell_drawing(cell: str, values: Mapping[str, Any] | None = None) -> str:
         f'<text class="equation" x="20" y="{height + 34 + 30 * k}">{line}</text>' for k, line in enumerate(lines)
     )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" viewBox="0 0 640 {height + 30 * len(lines) + 20}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="cell-drawing" viewBox="0 0 640 {height + 30 * len(lines) + 20}" '
         f'style="{_style(values)}" role="img" aria-label="{escape(sentence(cell, values))}">'
         f"<title>{CELLS[cell].title}</title><style>{_beside('cell.css')}</style>{_filled(shapes, values)}{text}</svg>\n"
     )
@@ -125,8 +125,9 @@ def cell_figure(cell: str, values: Mapping[str, Any] | None = None) -> str:
     awake, masked = ("", " hidden") if not _is_masked(cell, values) else (" hidden", "")
     words = _numbered(escape(name.sentence, quote=False), values, "span")
     return (
-        f'<figure class="cell" style="{_style(values)}"><svg viewBox="0 0 640 {height}" class="cell" role="group" '
-        f'aria-label="{name.title}"><style>{_beside("cell.css")}</style>{_filled(shapes, values)}</svg>'
+        f'<figure class="cell-drawing" style="{_style(values)}"><style>{_beside("cell.css")}</style>'
+        f'<svg viewBox="0 0 640 {height}" class="cell-drawing" role="group" aria-label="{name.title}">'
+        f"{_filled(shapes, values)}</svg>"
         f'<div>{lines}<p class="note"></p></div>'
         f"<figcaption{'' if values else ' hidden'}><span{awake}>{words}</span><span{masked}>{MASKED}</span></figcaption>"
         "</figure>"
