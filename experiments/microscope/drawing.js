@@ -13,6 +13,7 @@ const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 const line = (x, y, color, dash = "solid", more = {}) => ({ x, y, color, dash, width: 1.8, ...more });  // color: a name in page.css
 const heat = (x, z, from, to, signed) => ({ type: "heatmap", x, z, zmin: from, zmax: to, signed });     // z: rows, the first at the top
+const note = (y, text) => ({ type: "note", x: [], y: [y], text });                                       // words at the left, above the height y
 const letters = (x, rows) => ({ type: "letters", x, rows });                                             // rows of strings
 
 const SEQUENTIAL = ["#00224e", "#35456c", "#666970", "#948e77", "#c8b866", "#fee838"];
@@ -64,7 +65,7 @@ function quantile(a, q) {                            // of the absolute values t
 const SUPERSCRIPT = (n) => String(n).replace("-", "⁻").replace(/\d/g, (d) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[d]);
 
 function scaleOf(axis, traces, letter, from, to) {   // from values to pixels; the range of a log axis is in powers of ten
-  const log = axis.type === "log", map = traces.find(({ type }) => type);
+  const log = axis.type === "log", map = traces.find(({ type }) => type && type !== "note");
   let range = axis.range;
   if (!range && letter === "y" && map) range = [(map.z ?? map.rows).length - .5, -.5];
   if (!range) {
@@ -78,14 +79,14 @@ function scaleOf(axis, traces, letter, from, to) {   // from values to pixels; t
 
 function ticksOf(axis, { range: [a, b], log }, pixels) {          // [value, label] each
   if (axis.showticklabels === false) return [];
-  if (axis.tickvals) return axis.tickvals.map((v, k) => [v, String(axis.ticktext?.[k] ?? v)]);
+  if (axis.tickvals) return axis.tickvals.map((v, k) => [v, axis.ticktext ? String(axis.ticktext[k]) : String(v).replace("-", "−")]);
   const [low, high] = [Math.min(a, b), Math.max(a, b)], ticks = [];
   if (log) {
     const every = axis.dtick ?? 1;
     for (let p = Math.ceil(low / every) * every; p <= high; p += every) ticks.push([10 ** p, `10${SUPERSCRIPT(p)}`]);
     return ticks;
   }
-  const rough = (high - low) / (axis.nticks ?? Math.max(2, pixels / 35)), ten = 10 ** Math.floor(Math.log10(rough));
+  const rough = (high - low) / (axis.nticks ?? Math.max(4, pixels / 35)), ten = 10 ** Math.floor(Math.log10(rough));
   const step = Math.max([1, 2, 5, 10].find((k) => k * ten >= rough * .999) * ten, axis.whole ? 1 : 0);
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   for (let v = Math.ceil(low / step - 1e-9) * step; v <= high + 1e-9 * step; v += step) ticks.push([v, say(v, digits) + (axis.ticksuffix ?? "")]);
@@ -194,6 +195,17 @@ function drawLetters(g, { x, rows, over }, X, Y) {   // over: a heat map under t
   }));
 }
 
+function drawNote(g, { y: [y], text }, X, Y, box) {
+  g.font = "12px system-ui, sans-serif";
+  g.textAlign = "left";
+  g.textBaseline = "bottom";
+  g.lineWidth = 4;
+  g.strokeStyle = ink("paper");
+  g.fillStyle = ink("ink");
+  g.strokeText(text, box.left + 6, Y.at(y));
+  g.fillText(text, box.left + 6, Y.at(y));
+}
+
 function paint(element, traces, height, xaxis, yaxis) {
   const canvas = element.canvas ??= element.insertBefore(make("canvas"), element.firstChild);
   const width = element.clientWidth, ratio = devicePixelRatio || 1, g = canvas.getContext("2d");
@@ -203,13 +215,13 @@ function paint(element, traces, height, xaxis, yaxis) {
   g.scale(ratio, ratio);
   const box = { left: css("--left"), right: width - css("--right"), top: TOP, bottom: height - BOTTOM };
   const X = scaleOf(xaxis, traces, "x", box.left, box.right), Y = scaleOf(yaxis, traces, "y", box.bottom, box.top);
-  const isMap = traces.some(({ type }) => type);
+  const isMap = traces.some(({ type }) => type && type !== "note");
   const labels = drawAxes(g, box, X, Y, { nogrid: isMap, ...xaxis }, { nogrid: isMap, ...yaxis });
   g.save();
   g.beginPath();
   g.rect(box.left, box.top - 2, box.right - box.left, box.bottom - box.top + 4);
   g.clip();
-  for (const trace of traces) ({ heatmap: drawHeat, letters: drawLetters }[trace.type] ?? drawLine)(g, trace, X, Y);
+  for (const trace of traces) ({ heatmap: drawHeat, letters: drawLetters, note: drawNote }[trace.type] ?? drawLine)(g, trace, X, Y, box);
   g.restore();
   Object.assign(element, { data: traces, layout: { xaxis: { range: X.range }, yaxis: { range: Y.range } }, labels });
 }

@@ -47,13 +47,15 @@ def sequences(
     classes: Sequence[str] | None = None, kind: str | None = None, sample: int | Sequence[int] = 0,
     steps: int | tuple[int, int] | None = None, name: str = "",
 ) -> Sequences:  # fmt: skip
-    """The chosen samples of X: an array (N, T, D) or (T, D), a list of arrays (T_n, D), or a text. ValueError, with what to do.
+    """The chosen samples of X: an array (N, T, D) or (T, D), a list of arrays (T_n, D), or a text.
 
     y as `fit` takes it, for all samples; for a text of a model that answers at each step, by default the next character.
     steps: the first so many, or (from, to). The other arguments: see `inspect_page`.
+    ValueError, with what to do.
     """
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {kind!r}")
+    part = _part(steps)
     if isinstance(X, str):
         X, y = encoded(model, X, y)
     rows, single = _rows(X)
@@ -63,7 +65,6 @@ def sequences(
         raise ValueError(f"there is no sample {outside[0]}: the data has {len(rows)}, numbered from 0")
     if y is not None and len(y) != len(rows):
         raise ValueError(f"X has {len(rows)} samples and y {len(y)}: there must be one target for each")
-    part = _part(steps)
     x = [rows[n][part] for n in chosen]
     _check(model, x, part, {n: len(rows[n]) for n in chosen})
     targets = None if y is None else [_cut(np.asarray(y[n]), len(rows[n]), part) for n in chosen]
@@ -193,8 +194,8 @@ def _rows(X: Any) -> tuple[list[np.ndarray], bool]:
     a = np.asarray(X)
     if a.ndim not in (2, 3) or a.dtype.kind not in "buif" or 0 in a.shape:
         raise ValueError(
-            f"X must be numbers of shape (samples, steps, features) or (steps, features), a list of arrays (steps, features), "
-            f"or a text; got {a.dtype} of shape {a.shape}"
+            "X must be numbers of shape (samples, steps, features) or (steps, features), a list of arrays (steps, features), or "
+            f"a text; got {a.dtype} of shape {a.shape}"
         )
     return ([a], True) if a.ndim == 2 else (list(a), False)
 

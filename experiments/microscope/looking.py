@@ -82,7 +82,9 @@ def look(
     target = None if y is None else _targets(model, y, trace.p.shape)
     s = _of_loss(model, target, trace) if target is not None else _of_answer(trace)
     if target is None:
-        trace = Trace(analyses.pulled_back(model, X, s.dp[None], on).layers, trace.p, trace.mask, None, by_now=trace.by_now)
+        trace = Trace(
+            analyses.pulled_back(model, X, s.dp[None], on).layers, trace.p, trace.mask, None, by_now=trace.by_now
+        )
     layers = {}
     for done, name in enumerate(names, start=1):
         layers[name] = _layer(model, name, trace[name], lambda layer: _effect(model, layer, X, s.measure, on))

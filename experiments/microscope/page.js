@@ -35,7 +35,7 @@ class Steps extends Timeline {
     const shown = hasSymbols && S ? [...S.symbols.slice(Math.max(0, Math.ceil(from - D.first)), Math.floor(to - D.first) + 1)] : [];
     const widest = Math.max(1, ...shown.map((symbol) => symbol.length)), wide = this.room() / (to - from);
     const ticks = shown.map((_, k) => Math.max(D.first, Math.ceil(from)) + k);
-    this.axis = shown.length && wide >= 7.2 * widest ? { tickvals: ticks, ticktext: shown, gap: -3 } : { whole: true };
+    this.axis = shown.length && wide >= 7.2 * widest ? { tickvals: ticks, ticktext: shown, gap: -3, nogrid: true } : { whole: true };
     [$("from").value, $("to").value] = [Math.ceil(from), Math.floor(to)];
     $("whole").disabled = to - from >= this.frames;
     super.show(from, to);
@@ -98,12 +98,12 @@ function drawInput() {
   if (hasSymbols) return fillText();
   const rows = rowsOf(x), masked = (row) => row.map((v, k) => (live(k) ? v : NaN));
   if (D.kind === "columns") {                        // one below the other, each from 0 to 1 of its own range
-    const ticks = [], traces = rows.map((row, d) => {
+    const traces = rows.flatMap((row, d) => {
       const numbers = masked(row).filter(Number.isFinite), [low, high] = [Math.min(...numbers), Math.max(...numbers)], at = rows.length - 1 - d;
-      ticks.push([at + .42, D.labels[d]]);
-      return line(t, masked(row).map((v) => at + .08 + .8 * (high > low ? (v - low) / (high - low) : .5)), COLOURS[d % COLOURS.length], "solid");
+      const heights = masked(row).map((v) => at + .08 + .6 * (high > low ? (v - low) / (high - low) : .5));
+      return [line(t, heights, COLOURS[d % COLOURS.length]), note(at + .97, `${D.labels[d]}, ${small(low)} to ${small(high)}`)];
     });
-    return input.draw(traces, Math.max(90, 62 * rows.length + 30), { range: [0, rows.length], tickvals: ticks.map(([at]) => at), ticktext: ticks.map(([, name]) => short(name)), nogrid: true });
+    return input.draw(traces, Math.max(100, 70 * rows.length + 30), { range: [0, rows.length], tickvals: rows.map((_, d) => d), ticktext: rows.map(() => "") });
   }
   const standard = rows.map((row) => {
     const numbers = masked(row).filter(Number.isFinite), mean = numbers.reduce((a, b) => a + b, 0) / numbers.length;
@@ -114,7 +114,7 @@ function drawInput() {
   input.draw([heat(t, standard, -2.5, 2.5, true)], mapHeight(3 * rows.length), { tickvals: rows.map((_, d) => d), ticktext: D.labels.map(short) });
 }
 
-const short = (name) => (name.length > 7 ? `${name.slice(0, innerWidth > 600 ? 7 : 4)}…` : name);   // beside a picture
+const short = (name) => (name.length > (innerWidth > 600 ? 7 : 5) ? `${name.slice(0, innerWidth > 600 ? 5 : 4)}…` : name);   // beside a picture
 
 function fillText() {
   spans = S.symbols.map((symbol, t) => {
@@ -127,9 +127,10 @@ function fillText() {
   $("text").classList.toggle("tokens", !isText);
   $("text").replaceChildren(...spans);
   const names = L.A["value/c"] ? ["c", "h"] : ["h"];
-  const chosen = $("colour").value;
+  const chosen = $("colour").value, isFirst = !$("colour").options.length;
   const options = [...names.map((name) => [name, `${name} of the unit`]), ...(S.A.loss?.a.length === S.steps ? [["loss", "the loss"]] : []), ["", "nothing"]];
   $("colour").replaceChildren(...options.map(([value, text]) => new Option(text, value, false, value === chosen)));
+  if (isFirst) $("colour").selectedIndex = 0;
   colourText();
 }
 
@@ -244,7 +245,7 @@ function pick(u) {
   readout();
   const at = (name) => L.A[name]?.a[u], percent = (name) => `${say(100 * at(name), 0)}\u202f%`, keeps = L.keeps;
   $("unit-facts").textContent = (keeps ? `The half-life of its state is ${say(at("half_life"))} steps. Its gate ${keeps} is below 0.1 in ${percent("low")} of the steps and above 0.9 in ${percent("high")}. ` : "") +
-    (at("effect") === undefined ? "" : `Without the unit, the slope's quantity changes by ${at("effect") > 0 ? "+" : ""}${small(at("effect"))}.`);
+    (at("effect") === undefined ? "" : `Without the unit, ${D.slope} changes by ${at("effect") > 0 ? "+" : ""}${small(at("effect"))}.`);
 }
 
 function drawUnit() {

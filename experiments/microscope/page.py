@@ -15,7 +15,7 @@ import numpy as np
 import lstm_engine as le
 from experiments.microscope.assembling import MAPS, as_float16, assembled, beside, check_place, in_16_bits, packed
 from experiments.microscope.cell import cell_script
-from experiments.microscope.inputs import Sequences, sequences
+from experiments.microscope.inputs import Sequences, read, sequences
 from experiments.microscope.looking import KEEPS, SHOWN, Layer, Seen, look
 from experiments.reports.page import counted
 from lstm_engine.files import write_atomically
@@ -81,6 +81,32 @@ def inspect_page(
     return Page(_text(model, chosen, looks, name))
 
 
+def write(
+    out: Path, model: Path, file: Path, *, sample: Sequence[int], steps: str | None = None, columns: str | None = None,
+    target: str | None = None, kind: str | None = None, force: bool = False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:  # fmt: skip
+    """Write the page of a model's file and a file of data (see `inputs.read`); returns what `inspect --json` prints.
+
+    steps: "400" or "1000:1400"; columns: "a,b,c". OSError and ValueError, for the place before anything is computed.
+    """
+    check_place(out, force)
+    part = _steps(steps)
+    network = le.load(model)
+    loaded = read(file, network, [c.strip() for c in columns.split(",")] if columns else None, target)
+    page = inspect_page(network, **loaded, kind=kind, sample=sample, steps=part, progress=progress).save(out, force)
+    return {"page": str(page), "megabytes": round(page.stat().st_size / 1e6, 2), "model": str(model), "data": str(file)}
+
+
+def _steps(text: str | None) -> Any:
+    if text is None:
+        return None
+    first, colon, last = text.partition(":")
+    if not first.isdecimal() or (colon and not last.isdecimal()):
+        raise ValueError(f"--steps takes a number, 400, or from and to, 1000:1400; got {text!r}")
+    return (int(first), int(last)) if colon else int(first)
+
+
 def _text(model: le.Sequential, chosen: Sequences, looks: list[Seen], name: str) -> str:
     numbers = data(chosen, looks)
     what = ", ".join(f"{n} ({_described(layer)})" for n, layer in looks[0].layers.items())
@@ -141,6 +167,7 @@ def data(chosen: Sequences, looks: list[Seen]) -> dict[str, Any]:
         "classes": classes,
         "first": chosen.first,
         "so_far": looks[0].so_far,
+        "slope": looks[0].slope,
         "sequences": [
             {"name": name, **_numbers(seen, chosen.kind)} for name, seen in zip(chosen.names, looks, strict=True)
         ],
@@ -149,7 +176,11 @@ def data(chosen: Sequences, looks: list[Seen]) -> dict[str, Any]:
 
 def _numbers(seen: Seen, kind: str) -> dict[str, Any]:
     p, x = seen.p, seen.x
-    arrays = {"rests": packed(np.rint(255 * seen.rests / np.maximum(seen.rests.max(axis=1, keepdims=True), 1e-30)).astype("u1"))}
+    arrays = {
+        "rests": packed(
+            np.rint(255 * seen.rests / np.maximum(seen.rests.max(axis=1, keepdims=True), 1e-30)).astype("u1")
+        )
+    }
     if kind in ("text", "symbols"):
         arrays["x"] = packed(x.argmax(axis=1))  # (T,) numbers of the symbols
     else:
@@ -204,5 +235,3 @@ def _of_layer(layer: Layer) -> dict[str, Any]:
         "backwards": layer.backwards,
         "arrays": arrays,
     }
-
-

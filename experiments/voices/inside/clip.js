@@ -49,6 +49,12 @@ class Clip extends Timeline {
     super.show(from, to);
   }
 
+  cutSilence(first, last) {                          // frames that a network reads; whether there is enough else to cut
+    if (last - first > .9 * this.frames) return false;
+    this.zoom(this.time(first), this.time(last));
+    return true;
+  }
+
   showStretch() {
     const { from, to, whole } = this.stretch, { time } = this.player;
     from.value = +this.from.toFixed(2);

@@ -73,7 +73,13 @@ function pick(u) {
   markRows();
   $("unit-facts").replaceChildren(...sides.map((side) => make("p", { textContent: (several ? `${side.letter}: ` : "") + side.unitFacts(now) })));
   drawAnswer();
+  showCells();
   readout();
+}
+
+function showCells() {
+  $("cell-title").textContent = `Unit ${unit}, ${$("way").value}, at the line`;
+  for (const side of sides) side.showCell(chosen());
 }
 
 function markRows() { for (const side of sides) side.mark(chosen(), pointed?.unit ?? null); }
@@ -140,7 +146,7 @@ function readout() {
 
 let restsDue = false;
 function moved() {
-  if (!restsDue) { restsDue = true; requestAnimationFrame(() => { restsDue = false; for (const side of sides) side.drawRests(); }); }
+  if (!restsDue) { restsDue = true; requestAnimationFrame(() => { restsDue = false; for (const side of sides) side.drawRests(); showCells(); }); }
   readout();
 }
 
@@ -217,7 +223,12 @@ drawAlways(() => {
   for (const side of sides) { side.drawSound(); side.drawRests(); }
   drawLSTM();
 });
-for (const clip of clips) { clip.point(null); clip.showStretch(); clip.seek(clip.sides[0].first); }
+for (const clip of clips) {
+  clip.point(null);
+  clip.showStretch();
+  clip.seek(clip.sides[0].first);
+  if (clips.length === 1 && clip.cutSilence(Math.min(...sides.map(({ first }) => first)), Math.max(...sides.map(({ first, T }) => first + T)))) $("cut").hidden = false;
+}
 
 const near = () => clips.find((clip) => !clip.sound.paused) ?? clips[0];   // the clip that plays, or the first
 const nextUnit = (by) => { const { options, selectedIndex } = $("unit"); pick(+options[Math.max(0, Math.min(options.length - 1, selectedIndex + by))].value); };

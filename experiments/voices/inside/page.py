@@ -16,6 +16,7 @@ import soundfile as sf
 from scipy.special import expit
 
 from experiments.microscope.assembling import assembled, beside, check_place, packed
+from experiments.microscope.cell import cell_script
 from experiments.voices import clip_model
 from experiments.voices.clip_model import MARGIN
 from experiments.voices.inside.look import HELD, SHOWN, Look, look
@@ -68,7 +69,7 @@ def page(*looks: Look, names: Sequence[str] = ()) -> str:
         for letter, look in zip(SIDES, _clips(looks), strict=False)
     ]
     return assembled(
-        text_of("microscope.html"), [text_of(f"{name}.js") for name in ("clip", "side", "microscope")], data(looks, names),
+        text_of("microscope.html"), [cell_script("lstm"), *(text_of(f"{name}.js") for name in ("clip", "side", "microscope"))], data(looks, names),
         "lstm-engine inspect",
         TITLE=html.escape(_title(looks, names)), ANSWERS="\n".join([*answers, note]), SOUNDS="\n".join(sounds),
     )  # fmt: skip

@@ -21,6 +21,9 @@ class Side {
     this.times = Float32Array.from({ length: clip.frames }, (_, k) => clip.time(k));
     this.heard = this.times.subarray(this.first, this.first + this.T);
     clip.sides.push(this);
+    const column = $("cells").appendChild(make("div"));
+    if (several) column.append(make("div", { className: "side-name", textContent: `${letter}  ${data.name}` }));
+    this.cell = cellDrawing(column.appendChild(make("div")), "lstm");
     for (const place of document.querySelectorAll("[data-plot]")) this.place(place);
   }
 
@@ -83,6 +86,14 @@ class Side {
       map.markRow("row-mark", this.has(unit) ? this.order.indexOf(unit) : null);
       map.markRow("row-hover", row < 0 ? null : row, `unit ${pointed} `);
     }
+  }
+
+  showCell({ way, unit }) {                          // letters only where the network reads nothing
+    const t = this.clip.frame - this.first, before = t + (way === "backward" ? 1 : -1);
+    if (t < 0 || t >= this.T || !this.has(unit)) return this.cell.show({});
+    const of = (name, at) => (at < 0 || at >= this.T ? 0 : this.of(`${way}/value/${name}`, unit)[at]);
+    const values = Object.fromEntries(SHOWN.map((name) => [name, of(name, t)]));
+    this.cell.show({ ...values, unit, c_prev: of("c", before), h_prev: of("h", before), tanh_c: Math.tanh(values.c) });
   }
 
   drawUnit({ way, what, unit }) {
