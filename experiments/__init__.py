@@ -20,7 +20,7 @@ for _name in ("features", "lstm_engine"):  # plain words for packages: a folder 
 from experiments.beside_keras.step_by_step import side_by_side  # noqa: E402
 from experiments.beside_keras.twins import from_keras  # noqa: E402
 
-__all__ = ["from_keras", "inspect_page", "side_by_side"]  # noqa: F822
+__all__ = ["from_keras", "inspect_page", "side_by_side"]
 
 
 def __getattr__(name: str) -> Any:

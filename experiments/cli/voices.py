@@ -308,8 +308,8 @@ def inspect(
     data: Annotated[
         Path | None,
         typer.Option(
-            help="What another network than one of voices reads: .npz with X (N, T, D), perhaps y, mask or lengths; .csv with "
-            "a step a row; or a text, for a model with characters in its metadata."
+            help="What any other network reads: .npz with X (N, T, D), perhaps y, mask or lengths; .csv with a step a row; "
+            "or a text, for a model with characters in its metadata."
         ),
     ] = None,
     sample: Annotated[

@@ -194,8 +194,8 @@ def _rows(X: Any) -> tuple[list[np.ndarray], bool]:
     a = np.asarray(X)
     if a.ndim not in (2, 3) or a.dtype.kind not in "buif" or 0 in a.shape:
         raise ValueError(
-            "X must be numbers of shape (samples, steps, features) or (steps, features), a list of arrays (steps, features), or "
-            f"a text; got {a.dtype} of shape {a.shape}"
+            "X must be numbers of shape (samples, steps, features) or (steps, features), a list of arrays (steps, "
+            f"features), or a text; got {a.dtype} of shape {a.shape}"
         )
     return ([a], True) if a.ndim == 2 else (list(a), False)
 

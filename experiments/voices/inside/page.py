@@ -68,9 +68,9 @@ def page(*looks: Look, names: Sequence[str] = ()) -> str:
         f'{base64.b64encode(wav(look.heard.sound)).decode()}"></audio>'
         for letter, look in zip(SIDES, _clips(looks), strict=False)
     ]
+    scripts = [cell_script("lstm"), *(text_of(f"{name}.js") for name in ("clip", "side", "microscope"))]
     return assembled(
-        text_of("microscope.html"), [cell_script("lstm"), *(text_of(f"{name}.js") for name in ("clip", "side", "microscope"))], data(looks, names),
-        "lstm-engine inspect",
+        text_of("microscope.html"), scripts, data(looks, names), "lstm-engine inspect",
         TITLE=html.escape(_title(looks, names)), ANSWERS="\n".join([*answers, note]), SOUNDS="\n".join(sounds),
     )  # fmt: skip
 
