@@ -92,7 +92,7 @@ def write(
     """
     check_place(out, force)
     part = _steps(steps)
-    network = le.load(model)
+    network = le.load(model, backend="numpy")  # few runs: to compile kernels would take longer
     loaded = read(file, network, [c.strip() for c in columns.split(",")] if columns else None, target)
     page = inspect_page(network, **loaded, kind=kind, sample=sample, steps=part, progress=progress).save(out, force)
     return {"page": str(page), "megabytes": round(page.stat().st_size / 1e6, 2), "model": str(model), "data": str(file)}

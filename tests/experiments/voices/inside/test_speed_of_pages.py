@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.voices.inside import page_speed
+from experiments.microscope import page_speed
 from experiments.voices.inside.page import page
 
 
