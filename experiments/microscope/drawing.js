@@ -13,7 +13,7 @@ const DARK = matchMedia("(prefers-color-scheme: dark)");
 
 const line = (x, y, color, dash = "solid", more = {}) => ({ x, y, color, dash, width: 1.8, ...more });  // color: a name in page.css
 const heat = (x, z, from, to, signed) => ({ type: "heatmap", x, z, zmin: from, zmax: to, signed });     // z: rows, the first at the top
-const note = (y, text) => ({ type: "note", x: [], y: [y], text });                                       // words at the left, above the height y
+const note = (y, text) => ({ type: "note", x: [], y: [y], text });                                       // words at the left, below the height y
 const letters = (x, rows) => ({ type: "letters", x, rows });                                             // rows of strings
 
 const SEQUENTIAL = ["#00224e", "#35456c", "#666970", "#948e77", "#c8b866", "#fee838"];
@@ -32,6 +32,11 @@ function showScale(scale, most, signed) {            // beside a map's title
   const whole = most === 1, digits = most < .01 ? most.toExponential(0) : say(most, whole ? 0 : 2);
   scale.classList.toggle("signed", signed);
   scale.textContent = !signed ? "0 to 1" : whole ? "−1 to 1" : `−${digits} to ${digits}: 99 % of the values; the others have the colour of the nearest end`;
+}
+
+function readOut(text) {                             // the bar at the bottom; a name and its number stay on one line
+  const pieces = text.split(/( {2,}|\n)/).map((piece, k) => (k % 2 || piece.length > 40 ? piece : make("span", { className: "whole", textContent: piece })));
+  $("readout").replaceChildren(...pieces);
 }
 
 function drawAlways(draw) {                          // now, and again if the window becomes narrow or wide
@@ -198,12 +203,12 @@ function drawLetters(g, { x, rows, over }, X, Y) {   // over: a heat map under t
 function drawNote(g, { y: [y], text }, X, Y, box) {
   g.font = "12px system-ui, sans-serif";
   g.textAlign = "left";
-  g.textBaseline = "bottom";
+  g.textBaseline = "top";
   g.lineWidth = 4;
   g.strokeStyle = ink("paper");
   g.fillStyle = ink("ink");
-  g.strokeText(text, box.left + 6, Y.at(y));
-  g.fillText(text, box.left + 6, Y.at(y));
+  g.strokeText(text, box.left + 8, Y.at(y));
+  g.fillText(text, box.left + 8, Y.at(y));
 }
 
 function paint(element, traces, height, xaxis, yaxis) {

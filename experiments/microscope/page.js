@@ -14,8 +14,9 @@ for (const sequence of D.sequences) {
   sequence.A = unpacked(sequence.arrays);
   for (const layer of Object.values(sequence.layers)) layer.A = unpacked(layer.arrays);
 }
+let spans = [];                                                             // the text's letters
 let S, L, units, order = [], unit = null, pointed = null;                   // the sequence, the layer; the unit under the mouse
-let drawing, speaking, spans = [];                                          // the cell, the same for the readout; the text's letters
+let drawing, speaking;                                                      // the cell, and the same for the readout
 
 // -- steps ------------------------------------------------------------------------------------------------------------
 
@@ -27,6 +28,12 @@ class Steps extends Timeline {
     this.frame = Math.min(this.frame, steps - 1);
     const fit = hasSymbols ? Math.max(12, Math.floor(this.room() / (isText ? 9 : 34))) : steps;
     this.zoom(this.start, this.start + (fit < steps ? fit : steps));
+  }
+
+  point(frame) {                                     // in the text too
+    spans[this.hover]?.classList.remove("hover");
+    super.point(frame);
+    spans[frame]?.classList.add("hover");
   }
 
   room() { return (document.querySelector(".plots:not([hidden])").clientWidth || innerWidth) - css("--left") - css("--right"); }
@@ -318,7 +325,8 @@ function readout() {
   if (!hasSymbols && D.labels.length <= 6) parts.push(D.labels.map((name, d) => `${name} ${small(S.A.x.a[d * S.steps + t])}`).join("  "));
   parts.push(...answerAt(t));
   const numbers = L.shown.map((name) => `${LETTER[name] ?? name} ${gradient ? of(`gradient/${name}`, u)[t].toExponential(1).replaceAll("-", "−") : say(of(`value/${name}`, u)[t], 3)}`).join("  ");
-  $("readout").textContent = `${parts.join("  |  ")}\n${gradient ? `unit ${u} gradients: ` : `${spoken(u, t)}  `}${numbers}`;
+  const sentence = innerWidth <= 600 && pointed === null ? `unit ${u}: ` : `${spoken(u, t)}  `;   // on a phone it stands below the drawing
+  readOut(`${parts.join("  |  ")}\n${gradient ? `unit ${u} gradients: ` : sentence} ${numbers}`);
   if (steps.hover === null) $("time").setAttribute("aria-valuetext", parts.join(", "));
 }
 

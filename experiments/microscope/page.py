@@ -23,6 +23,7 @@ from lstm_engine.files import write_atomically
 PACKAGE = "experiments.microscope"
 TOP = 5  # the most probable classes that are listed at each step
 WHOLE = 20  # up to so many numbers of an answer are drawn, and not only the most probable ones
+LONG = 100  # of shorter sequences NumPy computes a page sooner than kernels are compiled or read from disk
 UNSIGNED = ("i", "f", "o", "z", "r")
 NOTES = {
     "i": "Look for bright columns: at these steps many units write new content. A row is a unit.",
@@ -92,8 +93,11 @@ def write(
     """
     check_place(out, force)
     part = _steps(steps)
-    network = le.load(model, backend="numpy")  # few runs: to compile kernels would take longer
+    network = le.load(model, backend="numpy")
     loaded = read(file, network, [c.strip() for c in columns.split(",")] if columns else None, target)
+    X = loaded["X"]
+    if (len(X) if isinstance(X, str) or X.ndim == 2 else X.shape[1]) > LONG:
+        network = le.load(model)
     page = inspect_page(network, **loaded, kind=kind, sample=sample, steps=part, progress=progress).save(out, force)
     return {"page": str(page), "megabytes": round(page.stat().st_size / 1e6, 2), "model": str(model), "data": str(file)}
 

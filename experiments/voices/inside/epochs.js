@@ -79,7 +79,7 @@ function readout() {
   const parts = [epoch ? `epoch ${epoch}, loss ${say(lossOf.get(epoch), 3)}` : "before training", `clip: male ${say(D.probability[at])}`];
   if (t >= 0 && t < T) parts.push(`${say(heard[t])} s: male ${say(answers[at][t])}`);
   if (u !== undefined) parts.push(`unit ${u}: ` + SHOWN.map((name) => `${name} ${say(value(`${$("way").value}/${name}`, at, u, t))}`).join("  "));
-  $("readout").textContent = parts.join("  |  ");
+  readOut(parts.join("  |  "));
   if (!now.hover) $("epoch").setAttribute("aria-valuetext", parts.join(", "));
 }
 

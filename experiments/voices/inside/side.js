@@ -24,6 +24,7 @@ class Side {
     const column = $("cells").appendChild(make("div"));
     if (several) column.append(make("div", { className: "side-name", textContent: `${letter}  ${data.name}` }));
     this.cell = cellDrawing(column.appendChild(make("div")), "lstm");
+    this.speaking = cellDrawing(make("div"), "lstm");              // its sentence, for the unit under the mouse
     for (const place of document.querySelectorAll("[data-plot]")) this.place(place);
   }
 
@@ -88,12 +89,20 @@ class Side {
     }
   }
 
-  showCell({ way, unit }) {                          // letters only where the network reads nothing
-    const t = this.clip.frame - this.first, before = t + (way === "backward" ? 1 : -1);
-    if (t < 0 || t >= this.T || !this.has(unit)) return this.cell.show({});
+  showCell({ way, unit }) { this.cell.show(this.cellValues(way, unit, this.clip.frame - this.first)); }
+
+  cellValues(way, unit, t) {                         // as the drawing takes them; none where the network reads nothing
+    const before = t + (way === "backward" ? 1 : -1);
+    if (t < 0 || t >= this.T || !this.has(unit)) return {};
     const of = (name, at) => (at < 0 || at >= this.T ? 0 : this.of(`${way}/value/${name}`, unit)[at]);
     const values = Object.fromEntries(SHOWN.map((name) => [name, of(name, t)]));
-    this.cell.show({ ...values, unit, c_prev: of("c", before), h_prev: of("h", before), tanh_c: Math.tanh(values.c) });
+    return { ...values, unit, c_prev: of("c", before), h_prev: of("h", before), tanh_c: Math.tanh(values.c) };
+  }
+
+  sentence({ way }, unit, t) {
+    const values = this.cellValues(way, unit, t);
+    this.speaking.show(values);
+    return values.unit === undefined ? "" : this.speaking.figure.querySelector("figcaption span").textContent;
   }
 
   drawUnit({ way, what, unit }) {
