@@ -1,12 +1,14 @@
 """Everything that a person runs: the commands, comparisons with Keras, studies, lessons and reports.
 
 For your own models, from Python: `experiments.side_by_side(engine_model, keras_model, X, y)` compares two models batch by
-batch, and `experiments.from_keras(keras_model)` makes the engine's twin of a live Keras model. Import `experiments` before
-`keras`: it gives Keras JAX where KERAS_BACKEND is not set and TensorFlow not installed. Open `cli/` first.
+batch, `experiments.from_keras(keras_model)` makes the engine's twin of a live Keras model, and
+`experiments.inspect_page(model, X, y)` the page of gates of any network. Import `experiments` before `keras`: it gives Keras
+JAX where KERAS_BACKEND is not set and TensorFlow not installed. Open `cli/` first.
 """
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 for _name in ("features", "lstm_engine"):  # plain words for packages: a folder where Python was started may hide one
     _spec = find_spec(_name)
@@ -22,4 +24,13 @@ from experiments.beside_keras.twins import from_keras  # noqa: E402
 
 jax_where_keras_would_find_nothing()
 
-__all__ = ["from_keras", "side_by_side"]
+__all__ = ["from_keras", "inspect_page", "side_by_side"]
+
+
+def __getattr__(name: str) -> Any:
+    """`inspect_page` is imported when it is first asked for: the command line starts faster without it."""
+    if name == "inspect_page":
+        from experiments.microscope.page import inspect_page
+
+        return inspect_page
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -84,6 +84,22 @@ class Trace:
             raise KeyError(f"no recurrent layer {name!r} was traced, but {', '.join(self.layers) or 'none'}")
         return self.layers[name]
 
+    def plot(
+        self, layer: str | None = None, sample: int = 0, *, gradients: bool = False, library: str | None = None
+    ) -> Any:
+        """A figure of a layer's gates and states, a row a unit and a column a step: of matplotlib, or else of plotly.
+
+        layer: its name in the trace, by default the first; gradients: draw those instead of the values; library: "matplotlib"
+        or "plotly", by default the first that is installed. ValueError, KeyError; ModuleNotFoundError without either.
+        """
+        from . import trace_pictures
+
+        if not self.layers:
+            raise ValueError("no recurrent layer was traced: there is nothing to draw")
+        name = next(iter(self.layers)) if layer is None else layer
+        title = f"{name}, sample {sample}{', gradients of the loss' * gradients}"
+        return trace_pictures.draw(title, self[name], sample, gradients, library)
+
     def to_frame(self) -> Any:
         """The layers' DataFrames one after the other, with the layer's name as the first index."""
         import pandas as pd

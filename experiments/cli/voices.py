@@ -16,12 +16,14 @@ from experiments.cli.shared import (
     OtherModel,
     Plot,
     app,
+    chosen,
     err_console,
     escape_markup,
     out_console,
     print_columns,
     print_json,
     print_line,
+    refuse,
     stages,
 )
 from experiments.reports.page import counted
@@ -286,9 +288,12 @@ def _list_devices(devices: list[dict[str, Any]], as_json: bool) -> None:
 @app.command(
     rich_help_panel="Voices",
     epilog="Examples: lstm-engine inspect me.wav --out me.html   |   lstm-engine inspect me.wav you.wav   |   "
-    "lstm-engine inspect me.wav --model epoch_02.safetensors --model epoch_20.safetensors",
+    "lstm-engine inspect me.wav --model epoch_02.safetensors --model epoch_20.safetensors   |   "
+    "lstm-engine inspect --model mine.safetensors --data x.npz   |   "
+    "lstm-engine inspect --model letters.safetensors --data story.txt --steps 400",
 )
 def inspect(
+    context: typer.Context,
     files: Annotated[
         list[Path] | None, typer.Argument(help="WAV, FLAC, OGG, MP3 or AIFF; WebM and M4A with PyAV. Two to compare.")
     ] = None,
@@ -298,8 +303,31 @@ def inspect(
         typer.Option(
             "--model",
             "-m",
-            help="A model.safetensors that train wrote; by default the shipped one. Give two to compare them.",
+            help="A model.safetensors that train wrote; by default the shipped one. Give two to compare them. With --data "
+            "any model with recurrent layers that save wrote.",
         ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="What any other network reads: .npz with X (N, T, D), perhaps y, mask or lengths; .csv with a step a row; "
+            "or a text, for a model with characters in its metadata."
+        ),
+    ] = None,
+    sample: Annotated[
+        list[int] | None, typer.Option(min=0, help="With --data: which of the N sequences; several to choose from.")
+    ] = None,
+    steps: Annotated[
+        str | None, typer.Option(help="With --data: show the first 400 steps, or those from 1000 to 1400: 1000:1400.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="With --data: a CSV's columns in the model's order, a,b,c; names of X's columns.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="With --data: the column of a CSV that the model predicts.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="With --data: draw the input as text, symbols (one-hot), columns (lines) or map.")
     ] = None,
     out: Annotated[Path, typer.Option(help="The page: one HTML file that works offline.")] = Path("runs/inspect.html"),
     start: Annotated[float, typer.Option(min=0, help="Start at this second of the file.")] = 0.0,
@@ -309,8 +337,32 @@ def inspect(
 ) -> None:
     """Write a page that shows every gate of the network while it hears a voice, and which changes alter its answer.
 
-    With two recordings, or with two models and one recording, the page shows both side by side.
+    With two recordings, or with two models and one recording, the page shows both side by side. With --data it shows any
+    network with LSTM, GRU or SimpleRNN layers while it reads numbers or a text.
     """
+    if data is not None:
+        refuse(chosen(context), ("clip", "start", "seconds"), "is for recordings, not for --data")
+        if files or len(model or []) != 1:
+            raise ValueError(
+                "--data needs its model, one --model, and no recording: inspect --model m.safetensors --data x.npz"
+            )
+        from experiments.microscope.page import write as write_page
+
+        with stages() as stage:
+            summary = write_page(
+                out, model[0], data, sample=sample or [0], steps=steps, columns=columns, target=target, kind=kind,
+                force=force, progress=stage(f"Looking into {model[0].name}"),
+            )  # fmt: skip
+        return (
+            print_json(summary)
+            if as_json
+            else print_line(f"Page: {out} ({summary['megabytes']:.1f} MB): open it in a browser.")
+        )
+    refuse(
+        chosen(context),
+        ("sample", "steps", "columns", "target", "kind"),
+        "needs --data: it is for networks that read no voice",
+    )
     from experiments.voices.inside.page import write
     from experiments.voices.pretrained import SHIPPED
 

@@ -18,15 +18,17 @@ from lstm_engine.trace import Arrays, LayerTrace, Trace, recurrent_layers
 # -- gradients ---------------------------------------------------------------------------------------------------------
 
 
-def pulled_back(model: le.Sequential, x: Any, dp: Any) -> Trace:
+def pulled_back(model: le.Sequential, x: Any, dp: Any, mask: Any = None) -> Trace:
     """The trace of x (N, T, D) with the gradients of s = Σ dp ∘ p, where p is the model's output, instead of the loss.
+
+    mask (N, T): True at the steps that exist.
 
     dp has the shape of p, or broadcasts to it, or is a function that maps p to dp: lambda p: 1 / (p * (1 - p)) gives the
     gradients of the log-odds. `grad` holds x only. In float64, by the readable pair, without dropout.
     """
     twin = model.twin("float64")
     with one_thread_pool(model.backends()):
-        p, mask, tapes = twin.forward(np.asarray(x, float))
+        p, mask, tapes = twin.forward(np.asarray(x, float), False, mask)
         gradients = twin.backward(tapes, np.broadcast_to(dp(p) if callable(dp) else dp, p.shape).astype(float))
         return Trace(recurrent_layers(twin, tapes, gradients.outputs), p, mask, None, Arrays({"x": gradients.x}))
 
@@ -47,6 +49,26 @@ def connectivity(model: le.Sequential, x: Any) -> np.ndarray:
         slopes = pulled_back(model, np.repeat(x[None], len(wanted), axis=0), dp).grad.x  # (., T, D)
         squares.append((slopes**2).sum(axis=-1))
     return np.sqrt(np.concatenate(squares).reshape(-1, p.shape[-1], len(x)).sum(axis=1))
+
+
+def influence(model: le.Sequential, x: Any, dp: Any, mask: Any = None) -> np.ndarray:
+    """(T_out, T): ‖∂s_τ/∂x_t‖, where s_τ is a scalar of the output at step τ, with the slopes dp[τ] = ∂s_τ/∂p_τ.
+
+    x (T, D) is one sequence, mask (T,) its existing steps, dp (T_out, K), or (K,) for a model with one output. Other than
+    `connectivity`, this takes one backward pass a step, however many numbers K an output has: s_τ may be a step's loss.
+    """
+    x, dp = np.asarray(x, float), np.asarray(dp, float)
+    at_step = dp if dp.ndim == 2 else dp[None]  # (T_out, K)
+    slopes, twin = [], model.twin("float64")
+    with one_thread_pool(model.backends()):
+        for start in range(0, len(at_step), 64):
+            wanted = np.arange(start, min(start + 64, len(at_step)))
+            one_step = np.where((np.arange(len(at_step)) == wanted[:, None])[..., None], at_step, 0.0)  # (., T_out, K)
+            on = None if mask is None else np.repeat(np.asarray(mask)[None], len(wanted), axis=0)
+            p, _, tapes = twin.forward(np.repeat(x[None], len(wanted), axis=0), False, on)
+            dx = twin.backward(tapes, one_step.reshape(p.shape)).x  # (., T, D)
+            slopes.append(np.linalg.norm(dx, axis=-1))
+    return np.concatenate(slopes)
 
 
 def gradient_by_lag(layer: LayerTrace) -> np.ndarray:
@@ -127,14 +149,14 @@ def half_life(f: np.ndarray) -> np.ndarray:
 # -- which units count -------------------------------------------------------------------------------------------------
 
 
-def by_ablation(model: le.Sequential, layer: str, x: Any, measure: Any) -> np.ndarray:
+def by_ablation(model: le.Sequential, layer: str, x: Any, measure: Any, mask: Any = None) -> np.ndarray:
     """(units,): measure(p without the unit) - measure(p), where p is the model's output for x (N, T, D).
 
     measure maps p to a number, such as a clip's log-odds. The model runs once for each unit, with that unit silenced by
     `interventions.silence`.
     """
-    whole = measure(model(x))
-    return np.array([measure(silence(model, layer, u)(x)) - whole for u in range(recurrent(model, layer).units)])
+    whole, units = measure(model(x, mask=mask)), range(recurrent(model, layer).units)
+    return np.array([measure(silence(model, layer, u)(x, mask=mask)) - whole for u in units])
 
 
 def by_gradient(layer: LayerTrace) -> np.ndarray:

@@ -20,7 +20,6 @@ from experiments.voices.cross_corpus import for_evaluation
 from experiments.voices.evaluation import evaluate_model, fit_temperature
 from experiments.voices.inside import epochs
 from experiments.voices.inside.look import hear
-from experiments.voices.inside.page import plotly
 from experiments.voices.search import FOLDS, out_of_fold
 from features.clips import Clips, read_variants
 from features.dataset import fewest_speakers, speaker_folds
@@ -47,14 +46,13 @@ def train(
     clips.csv, errors.csv, report.html) into out; returns the evaluation's result. keep_epochs: also write each epoch's model,
     epochs/00.safetensors, ...; watch: a recording; gates.html shows the gates of each epoch's network on it. settings: fields
     of `Settings` to change. The temperature is fitted on out-of-fold answers for the training speakers, by at most five
-    folds. Raises ValueError, Leak, BadClip; with watch ModuleNotFoundError if plotly is missing.
+    folds. Raises ValueError, Leak, BadClip.
     """
     variants = read_variants(data)
     learnt, held_out = sides(variants[0], seed)
     learn, test = [v.take(learnt) for v in variants], variants[0].take(held_out)
     refuse_leaks(learn[0], test)
     if watch is not None:  # its errors must come before the training, not after
-        plotly("train --watch")
         heard = hear(watch, recipe_from(learn[0].stamp, str(data)))
     chosen, run = replace(Settings(), **settings), Run(out, force)
     folds = min(FOLDS, fewest_speakers(learn[0].labels, learn[0].speakers, learn[0].paths))

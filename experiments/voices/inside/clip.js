@@ -1,14 +1,14 @@
 // A sound with its Play button, its slider, and the part that is shown; its line moves through the pictures of the sides that
-// hear it. moved() is called when the line moves.
+// hear it.
 
-class Clip {
+class Clip extends Timeline {
   constructor({ seconds, frames }, letter, longest, moved) {    // longest: seconds of the longest clip, for one scale of time
-    Object.assign(this, { letter, seconds, frames, longest, moved, sides: [], plots: [], frame: 0, hover: null });
+    super({ frames, frameS: D.frame_s, start: 0, end: seconds, longest, axis: { ticksuffix: " s" }, least: .1, moved });
+    Object.assign(this, { letter, seconds, sides: [] });
     this.sound = $(`sound-${letter}`);
-    [this.from, this.to] = [0, longest];
     this.player = this.put("player", $("players"));
     this.stretch = this.put("stretch", $("stretches"));
-    this.player.play.onclick = () => (this.sound.paused ? this.play() : this.sound.pause());
+    this.player.play.onclick = () => this.toggle();
     this.player.time.oninput = () => this.seek(+this.player.time.value);
     this.sound.onplay = () => { this.playing(true); this.follow(); };
     this.sound.onpause = this.sound.onended = () => this.playing(false);
@@ -30,8 +30,6 @@ class Clip {
     return controls;
   }
 
-  time(frame) { return frame * D.frame_s; }
-
   // -- the part shown -------------------------------------------------------------------------------------------------
 
   choose(from, to) {                                 // seconds that the user typed; an impossible choice gets a note
@@ -44,18 +42,17 @@ class Clip {
     this.stretch.note.textContent = why ? why + still : to > end + .01 ? `${last}.` : from < 0 ? "The clip starts at 0 s." : "";
   }
 
-  zoom(from, to) {                                   // seconds; at least a tenth, and no more than there is
-    const wide = Math.min(Math.max(to - from, .1), this.seconds);
-    const begin = Math.max(0, Math.min(from, this.seconds - wide));
-    this.show(begin, begin + wide);
+  show(from, to) {
+    this.stretch.note.textContent = "";
+    [this.from, this.to] = [from, to];
+    this.showStretch();
+    super.show(from, to);
   }
 
-  show(from, to) {
-    [this.from, this.to] = [from, to];
-    this.stretch.note.textContent = "";
-    this.showStretch();
-    for (const plot of this.plots) plot.redraw();
-    this.seek(this.frame);
+  cutSilence(first, last) {                          // frames that a network reads; whether there is enough else to cut
+    if (last - first > .9 * this.frames) return false;
+    this.zoom(this.time(first), this.time(last));
+    return true;
   }
 
   showStretch() {
@@ -66,39 +63,19 @@ class Clip {
     [time.min, time.max] = this.ends();
   }
 
-  ends() {                                           // the first and the last frame shown
-    const last = Math.min(this.frames - 1, Math.floor(this.to / D.frame_s + 1e-6));
-    return [Math.min(last, Math.ceil(this.from / D.frame_s - 1e-6)), last];
-  }
-
   // -- the line -------------------------------------------------------------------------------------------------------
 
   seek(frame, fromSound = false) {
-    const [first, last] = this.ends();
-    this.frame = Math.max(first, Math.min(last, frame));
-    if (!fromSound) this.sound.currentTime = this.time(this.frame);
-    this.player.time.value = this.frame;
-    this.player.clock.textContent = `${this.time(this.frame).toFixed(2)} s`;
-    for (const plot of this.plots) this.mark(plot.playhead, this.frame);
-    this.moved();
-  }
-
-  mark(element, frame) { element.style.setProperty("--at", (this.time(frame) - this.from) / (this.to - this.from)); }
-
-  frameAt(share) {
-    const [first, last] = this.ends();
-    return Math.max(first, Math.min(last, Math.round((this.from + share * (this.to - this.from)) / D.frame_s)));
-  }
-
-  point(frame) {                                     // the dashed line of the mouse; null: there is none
-    this.hover = frame;
-    for (const { pointer } of this.plots) {
-      pointer.hidden = frame === null;
-      if (frame !== null) this.mark(pointer, frame);
-    }
+    const [first, last] = this.ends(), at = Math.max(first, Math.min(last, frame));
+    if (!fromSound) this.sound.currentTime = this.time(at);
+    this.player.time.value = at;
+    this.player.clock.textContent = `${this.time(at).toFixed(2)} s`;
+    super.seek(at);
   }
 
   // -- playing: only the part that is shown ---------------------------------------------------------------------------
+
+  toggle() { return this.sound.paused ? this.play() : this.sound.pause(); }
 
   play() {
     const [first, last] = this.ends();

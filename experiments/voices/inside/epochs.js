@@ -1,19 +1,23 @@
-// The epochs of a training: the slider chooses one, and the pictures follow. plot.js draws.
+// The epochs of a training: the slider chooses one, and the pictures follow. drawing.js draws.
 
 const D = JSON.parse($("data").textContent), A = unpacked(D.arrays);
+const SHOWN = ["i", "f", "g", "o", "c", "h"], SIGNED = new Set(["g", "c", "h"]);
+const PROBABILITY = () => ({
+  range: [-.04, 1.04], tickvals: [0, .5, 1],
+  ticktext: ["female 0", "0.5", "male 1"].map((s) => (innerWidth > 600 ? s : s.split(" ").pop())),
+});
 const EVERY_MS = 400, ANSWERS = 170;
 const [E, T] = A.p.shape, sound = $("sound"), last = D.epochs[E - 1], { seconds } = D;
 const heard = Float32Array.from({ length: T }, (_, t) => (D.first + t) * D.frame_s);
 const answers = Array.from({ length: E }, (_, e) => A.p.a.subarray(e * T, (e + 1) * T));
 const lossOf = new Map(D.loss.epoch.map((epoch, k) => [epoch, D.loss.value[k]]));
 const now = { at: 0, hover: null, order: [], timer: null, due: false };
-const time = { from: 0, to: seconds, plots: [] }, epochs = { from: 0, to: last, plots: [] };      // the two axes
+const time = { from: 0, to: seconds, axis: { ticksuffix: " s" }, plots: [] }, epochs = { from: 0, to: last, plots: [] };      // the two axes
 const plots = {};
 for (const place of document.querySelectorAll("[data-plot]")) {
   const { plot, label } = place.dataset;
   plots[plot] = new Plot(place, plot, label, plot === "loss" ? epochs : time);
 }
-const rowMark = plots.answers.element.appendChild(make("div", { className: "row-mark" }));
 
 function row(name, e, u) {                           // (T,) bytes of unit u at the e-th epoch shown
   const { shape: [, H], a } = A[name];
@@ -28,14 +32,15 @@ function value(name, e, u, t) {
 
 function drawStill() {                               // the pictures that are the same at every epoch
   plots.wave.drawWave(A, seconds);
-  plots.loss.draw([{ ...line(D.loss.epoch, D.loss.value, "#0072B2"), mode: "lines+markers", marker: { size: 4 } }], 150,
-    { rangemode: "tozero", nticks: 5 }, { tickformat: "d", ticksuffix: "" });
+  plots.loss.draw([line(D.loss.epoch, D.loss.value, "blue", "solid", { markers: true })], 150,
+    { rangemode: "tozero", nticks: 5 }, { whole: true });
   plots.answers.draw([heat(heard, answers, 0, 1, true)], ANSWERS,
-    { autorange: "reversed", tickvals: [0, E - 1], ticktext: [D.epochs[0], last] });
+    { tickvals: [0, E - 1], ticktext: [D.epochs[0], last] });
+  plots.answers.rows = E;
 }
 
 function drawAnswer() {
-  plots.answer.draw([line([0, seconds], [.5, .5], "#999"), line(heard, answers[E - 1], "#B35A00", "dash"), line(heard, answers[now.at], "#0072B2")],
+  plots.answer.draw([line([0, seconds], [.5, .5], "grey"), line(heard, answers[E - 1], "orange", "dash"), line(heard, answers[now.at], "blue")],
     150, PROBABILITY());
 }
 
@@ -43,7 +48,7 @@ function drawMaps() {
   for (const name of SHOWN) {
     const of = `${$("way").value}/${name}`, [zero, unit] = D.units[of], signed = SIGNED.has(name), most = name === "c" ? mostOfC[of] : 1;
     const z = now.order.map((u) => row(of, now.at, u));
-    plots[`map-${name}`].drawMap(heard, z, most / unit, signed, zero);
+    plots[`map-${name}`].drawMap(heard, z, most / unit, signed, zero, now.order);
     showScale($(`scale-${name}`), most, signed);
   }
 }
@@ -62,7 +67,7 @@ function go(at) {
   $("epoch").value = now.at;
   $("clock").textContent = epoch ? `epoch ${epoch} of ${last}` : "before training";
   plots.loss.playhead.style.setProperty("--at", epoch / last);
-  rowMark.style.top = `${TOP + (now.at + .5) / E * (ANSWERS - TOP - BOTTOM)}px`;
+  plots.answers.markRow("row-mark", now.at);
   readout();
   if (now.due) return;                               // a slider moves faster than pictures are drawn
   now.due = true;
@@ -74,7 +79,7 @@ function readout() {
   const parts = [epoch ? `epoch ${epoch}, loss ${say(lossOf.get(epoch), 3)}` : "before training", `clip: male ${say(D.probability[at])}`];
   if (t >= 0 && t < T) parts.push(`${say(heard[t])} s: male ${say(answers[at][t])}`);
   if (u !== undefined) parts.push(`unit ${u}: ` + SHOWN.map((name) => `${name} ${say(value(`${$("way").value}/${name}`, at, u, t))}`).join("  "));
-  $("readout").textContent = parts.join("  |  ");
+  readOut(parts.join("  |  "));
   if (!now.hover) $("epoch").setAttribute("aria-valuetext", parts.join(", "));
 }
 
@@ -115,6 +120,7 @@ for (const [name, plot] of Object.entries(plots)) {
       pointer.hidden = !found;
       if (found) pointer.style.setProperty("--at", found.share);
     }
+    for (const name of SHOWN) plots[`map-${name}`].markRow("row-hover", found?.u === undefined ? null : now.order.indexOf(found.u), `unit ${found?.u} `);
     readout();
   };
   plot.element.addEventListener("pointermove", (event) => hover(place(event)));
@@ -133,3 +139,10 @@ const follow = () => {
 sound.onplay = sound.onseeked = follow;
 follow();
 drawAlways(() => { drawStill(); sortUnits(); });
+keyboard({
+  " ": ["play or stop", () => play(now.timer === null)],
+  ArrowLeft: ["one epoch back", () => { play(false); go(now.at - 1); }],
+  ArrowRight: ["one epoch on", () => { play(false); go(now.at + 1); }],
+  Home: ["before training", () => go(0)],
+  End: ["after training", () => go(E - 1)],
+});

@@ -1,7 +1,7 @@
 """The animation of a training: a slider over the epochs, whose networks all hear the same recording.
 
 For the models of frames, one file an epoch, that `lstm-engine train --keep-epochs` writes. `epochs.html` and `epochs.js`
-beside this file are the page; it shares its style and `plot.js` with the page of `inspect`.
+beside this file are the page; it shares its style and `drawing.js` with the page of `inspect`.
 """
 
 import base64
@@ -15,13 +15,14 @@ import pandas as pd
 from scipy.special import expit
 
 from experiments.microscope import analyses
+from experiments.microscope.assembling import assembled, packed
 from experiments.voices import clip_model
 from experiments.voices.inside.look import SHOWN, Heard
-from experiments.voices.inside.page import assembled, outline, packed, plotly, wav
+from experiments.voices.inside.page import outline, text_of, wav
 from features.speech import FRAME_S
 
 MOST_BYTES = 9_900_000  # small enough to mail; of more epochs, some are left out evenly
-OTHER_BYTES = 300_000  # the page without plotly, the sound, and the numbers of the epochs
+OTHER_BYTES = 300_000  # the page without the sound and the numbers of the epochs
 UNSIGNED = ("i", "f", "o")
 Seen = tuple[np.ndarray, dict[str, np.ndarray]]
 
@@ -45,15 +46,12 @@ def see(heard: Heard, file: Path) -> Seen:
 
 
 def page(heard: Heard, folder: Path, history: pd.DataFrame) -> str:
-    """The page, from the recording, the folder with the epochs' files, and the training's loss by epoch.
-
-    ModuleNotFoundError, with what to install, without plotly.
-    """
+    """The page, from the recording, the folder with the epochs' files, and the training's loss by epoch."""
     files = kept(folder)
     sound = base64.b64encode(wav(heard.sound)).decode()
     last = see(heard, files[max(files)])
     of_epoch = sum(4 * a.size / 3 for a in last[1].values())  # bytes in base64
-    room = MOST_BYTES - OTHER_BYTES - len(plotly("train --watch")) - len(sound)
+    room = MOST_BYTES - OTHER_BYTES - len(sound)
     shown = evenly(sorted(files), max(2, int(room / of_epoch)))
     seen = [*(see(heard, files[epoch]) for epoch in shown[:-1]), last]
     numbers = data(heard, shown, seen, history)
@@ -63,7 +61,7 @@ def page(heard: Heard, folder: Path, history: pd.DataFrame) -> str:
         facts += f"; {len(shown)} of {len(files)} epochs are shown, evenly, to keep the page small"
     two_models = [word for epoch in (shown[1], shown[-1]) for word in ("--model", str(files[epoch]))]
     return assembled(
-        "epochs.html", ("plot", "epochs"), numbers, "train --watch",
+        text_of("epochs.html"), [text_of("epochs.js")], numbers, "lstm-engine train --watch",
         NAME=html.escape(heard.file.replace("\\", "/").rpartition("/")[2]),
         SOUND=sound,
         ANSWER=f"The probability of male is {after:.3f} after training and {before:.3f} before",

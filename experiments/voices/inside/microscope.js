@@ -69,11 +69,20 @@ function pick(u) {
   $("unit").value = u;
   const now = chosen();
   for (const name of document.querySelectorAll(".unit-name")) name.textContent = `${u}, ${now.way}${now.what === "gradient" ? ", gradients" : ""}`;
-  for (const side of sides) { side.drawUnit(now); side.mark(now); }
+  for (const side of sides) side.drawUnit(now);
+  markRows();
   $("unit-facts").replaceChildren(...sides.map((side) => make("p", { textContent: (several ? `${side.letter}: ` : "") + side.unitFacts(now) })));
   drawAnswer();
+  showCells();
   readout();
 }
+
+function showCells() {
+  $("cell-title").textContent = `Unit ${unit}, ${$("way").value}, at the line`;
+  for (const side of sides) side.showCell(chosen());
+}
+
+function markRows() { for (const side of sides) side.mark(chosen(), pointed?.unit ?? null); }
 
 function fillTable() {
   const { way } = chosen(), columns = [["half_life", 2], ["low", 2], ["high", 2], ["ablation", 3], ["by_gradient", 3]];
@@ -105,7 +114,7 @@ if (D.differences) {
 }
 
 function drawDifferences() {
-  if (differences.p) differences.p.draw(sides.map((side, k) => line(side.heard, side.A.p.a, ["#0072B2", "#B35A00"][k], ["solid", "dash"][k])), 190, PROBABILITY());
+  if (differences.p) differences.p.draw(sides.map((side, k) => line(side.heard, side.A.p.a, ["blue", "orange"][k], ["solid", "dash"][k])), 190, PROBABILITY());
   if (!D.differences) return;
   const { way, what } = chosen(), [A, B] = sides, on = $("difference").checked;
   $("difference-note").hidden = !on;
@@ -131,13 +140,14 @@ function readout() {
   const readings = sides.map((side) => side.reading(chosen(), pointed).join("  |  "));
   const lines = readings.map((text, k) => (several ? `${sides[k].letter}  ` : "") + text);
   if (pointed?.plot === "difference" && pointed.unit !== null) lines.push(differenceAt(pointed.unit));
-  $("readout").textContent = lines.join("\n");
+  const under = pointed?.unit == null ? [] : sides.map((side) => side.sentence(chosen(), pointed.unit, (side.clip.hover ?? side.clip.frame) - side.first));
+  readOut([...lines, ...under.filter(Boolean).map((words, k) => (several ? `${sides[k].letter}  ` : "") + words)].join("\n"));
   if (clips.every((clip) => clip.hover === null)) for (const clip of clips) clip.player.time.setAttribute("aria-valuetext", readings.filter((_, k) => sides[k].clip === clip).join(", "));
 }
 
 let restsDue = false;
 function moved() {
-  if (!restsDue) { restsDue = true; requestAnimationFrame(() => { restsDue = false; for (const side of sides) side.drawRests(); }); }
+  if (!restsDue) { restsDue = true; requestAnimationFrame(() => { restsDue = false; for (const side of sides) side.drawRests(); showCells(); }); }
   readout();
 }
 
@@ -153,9 +163,10 @@ for (const clip of clips) for (const plot of clip.plots) {
   element.addEventListener("pointermove", (event) => {
     clip.point(clip.frameAt(plot.share(event)));
     pointed = { plot: plot.name, unit: unitAt(event), row: Math.max(0, Math.min(19, Math.floor(plot.height(event) * 20))) };
+    markRows();
     readout();
   });
-  element.addEventListener("pointerleave", () => { clip.point(null); pointed = null; readout(); });
+  element.addEventListener("pointerleave", () => { clip.point(null); pointed = null; markRows(); readout(); });
   element.addEventListener("click", (event) => {
     clip.seek(clip.frameAt(plot.share(event)));
     const u = unitAt(event);
@@ -213,4 +224,24 @@ drawAlways(() => {
   for (const side of sides) { side.drawSound(); side.drawRests(); }
   drawLSTM();
 });
-for (const clip of clips) { clip.point(null); clip.showStretch(); clip.seek(clip.sides[0].first); }
+for (const clip of clips) {
+  clip.point(null);
+  clip.showStretch();
+  clip.seek(clip.sides[0].first);
+  if (clips.length === 1 && clip.cutSilence(Math.min(...sides.map(({ first }) => first)), Math.max(...sides.map(({ first, T }) => first + T)))) $("cut").hidden = false;
+}
+
+const near = () => clips.find((clip) => !clip.sound.paused) ?? clips[0];   // the clip that plays, or the first
+const nextUnit = (by) => { const { options, selectedIndex } = $("unit"); pick(+options[Math.max(0, Math.min(options.length - 1, selectedIndex + by))].value); };
+keyboard({
+  " ": ["play or stop the sound", () => near().toggle()],
+  ArrowLeft: ["one frame back", () => near().seek(near().frame - 1)],
+  ArrowRight: ["one frame on", () => near().seek(near().frame + 1)],
+  ArrowUp: ["the unit above", () => nextUnit(-1)],
+  ArrowDown: ["the unit below", () => nextUnit(1)],
+  Home: ["to the start", () => near().seek(0)],
+  End: ["to the end", () => near().seek(near().frames)],
+  g: ["values or gradients", () => { $("what").selectedIndex = 1 - $("what").selectedIndex; drawLSTM(); }],
+  "+": ["one second at the line", () => near().stretch.near.click()],
+  "-": ["the whole clip", () => near().stretch.whole.click()],
+});

@@ -1,24 +1,22 @@
-"""The page of `inspect`: one HTML file with the sound, the numbers and plotly in it, which opens without a network.
+"""The page of `inspect` for voices: one HTML file with the sound and the numbers in it, which opens without a network.
 
-`microscope.html` and `.css` beside this file are the page, with four scripts: `plot.js` draws a picture, `clip.js` is a sound
-with its player, `side.js` a network that heard it, `microscope.js` the user's choices. This module adds the numbers.
+`microscope.html` beside this file is the page, on the parts that every microscope shares (`experiments/microscope`), with
+three scripts: `clip.js` is a sound with its player, `side.js` a network that heard it, `microscope.js` the user's choices.
 """
 
 import base64
 import html
 import io
-import json
 from collections.abc import Callable, Sequence
-from importlib import resources
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Any
 
 import numpy as np
 import soundfile as sf
 from scipy.special import expit
 
-from experiments.reports.run import footer
+from experiments.microscope.assembling import assembled, beside, check_place, packed
+from experiments.microscope.cell import cell_script
 from experiments.voices import clip_model
 from experiments.voices.clip_model import MARGIN
 from experiments.voices.inside.look import HELD, SHOWN, Look, look
@@ -27,16 +25,9 @@ from features.frames import ENERGY_DB, RATE_HZ
 from features.speech import FRAME_S
 from features.whole_files import replace_file
 
+PACKAGE = "experiments.voices.inside"
 SIDES = "AB"
 ENVELOPE = 300  # points of the waveform's outline for each second
-MAPS = {
-    "i": "i, input gate",
-    "f": "f, forget gate",
-    "g": "g, candidate",
-    "o": "o, output gate",
-    "c": "c, cell",
-    "h": "h, output",
-}
 MFCC = slice(ENERGY_DB + 1, ENERGY_DB + 21)  # of a frame's columns
 
 
@@ -47,14 +38,13 @@ def write(
     """Write the page of one recording, of two, or of one recording and two models; returns each side's name and look.
 
     stage(title) returns the progress of one side. Raises ValueError for other numbers of recordings and models; before
-    anything is computed, OSError for a place that cannot be written, and ModuleNotFoundError without plotly.
+    anything is computed, OSError for a place that cannot be written.
     """
     if (len(clips), len(models)) not in ((1, 1), (2, 1), (1, 2)):
         count = f"{len(clips)} recording{'s' * (len(clips) != 1)} and {len(models)} model{'s' * (len(models) != 1)}"
         raise ValueError(
             "give one recording, two recordings to compare, or one recording and two models with --model: got " + count
         )
-    plotly()
     check_place(out, force)
     networks = [clip_model.load(path) for path in models]
     names = models_apart(models) if len(models) > 1 else names_apart(clips)
@@ -65,29 +55,8 @@ def write(
     return list(zip(names, looks, strict=True))
 
 
-def check_place(out: Path, force: bool) -> None:
-    """Raise an OSError, with what to do, if the page could not be written to `out`."""
-    if out.is_dir():
-        raise IsADirectoryError(
-            f"{out} is a folder: name a file for the page with --out, such as {out / 'inspect.html'}"
-        )
-    if out.exists() and not force:
-        raise FileExistsError(f"{out} is there already: choose another --out, or replace it with --force")
-    folder = next(place for place in out.absolute().parents if place.exists())  # the others will be made in it
-    if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file, so {out} cannot be in it: choose another --out")
-    try:
-        with TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise type(error)(f"{folder} cannot be written to ({error.strerror}): choose another --out") from None
-
-
 def page(*looks: Look, names: Sequence[str] = ()) -> str:
-    """The text of the page, of one look or of two side by side; names: of the sides, by default the files'.
-
-    ModuleNotFoundError, with what to install, without plotly.
-    """
+    """The text of the page, of one look or of two side by side; names: of the sides, by default the files'."""
     names, several = names or names_apart([look.heard.file for look in looks]), len(looks) > 1
     answers = [
         _answer(look, f"{letter}  {name}" if several else "")
@@ -99,34 +68,11 @@ def page(*looks: Look, names: Sequence[str] = ()) -> str:
         f'{base64.b64encode(wav(look.heard.sound)).decode()}"></audio>'
         for letter, look in zip(SIDES, _clips(looks), strict=False)
     ]
+    scripts = [cell_script("lstm"), *(text_of(f"{name}.js") for name in ("clip", "side", "microscope"))]
     return assembled(
-        "microscope.html", ("plot", "clip", "side", "microscope"), data(looks, names), "inspect",
+        text_of("microscope.html"), scripts, data(looks, names), "lstm-engine inspect",
         TITLE=html.escape(_title(looks, names)), ANSWERS="\n".join([*answers, note]), SOUNDS="\n".join(sounds),
     )  # fmt: skip
-
-
-def assembled(template: str, scripts: Sequence[str], data: dict[str, Any], command: str, **parts: str) -> str:
-    """The page `template` beside this file, with every @@NAME@@ in it replaced: by a part, the style, scripts or data.
-
-    @@f: note@@ becomes the map of the gate f, with what to look for.
-    """
-    parts |= {
-        "FOOTER": html.escape(footer(f"lstm-engine {command}")),
-        "CSS": beside("microscope.css"),
-        "DATA": json.dumps(data, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026"),
-        "JS": "".join(beside(f"{name}.js") for name in scripts),
-        "PLOTLY": plotly(command),
-    }
-    pieces = beside(template).split("@@")  # text, NAME, text, ...
-    for n, name in enumerate(pieces[1::2]):
-        pieces[2 * n + 1] = parts[name] if name in parts else _map(*name.split(": ", 1))
-    return "".join(pieces)
-
-
-def _map(name: str, note: str) -> str:
-    return f'''<section class="maps"><h3>{MAPS[name]} <span id="scale-{name}" class="scale"></span></h3>
- <p class="value-note">{note}</p>
- <div class="plots" data-plot="map-{name}" data-label="{MAPS[name]} of every unit over time"></div></section>'''
 
 
 def _title(looks: Sequence[Look], names: Sequence[str]) -> str:
@@ -211,23 +157,6 @@ def _shares(a: np.ndarray) -> np.ndarray:
     return np.rint(255 * a).astype(np.uint8)
 
 
-def packed(a: np.ndarray) -> dict[str, Any]:
-    """An array for the page, as float32 unless it is uint8."""
-    a = a if a.dtype == np.uint8 else a.astype("<f4")
-    return {"shape": a.shape, "type": a.dtype.name, "base64": base64.b64encode(a.tobytes()).decode()}
-
-
-def plotly(command: str = "inspect") -> str:
-    """The source of plotly.js. ModuleNotFoundError, which names the command, if plotly is not installed."""
-    try:
-        from plotly.offline import get_plotlyjs
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            f'{command} draws with plotly, which is not installed: pip install plotly (it is in the extra "lessons" too)'
-        ) from None
-    return get_plotlyjs()
-
-
 def wav(sound: np.ndarray) -> bytes:
     """A mono WAV file of samples at RATE_HZ."""
     buffer = io.BytesIO()
@@ -235,6 +164,6 @@ def wav(sound: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def beside(name: str) -> str:
+def text_of(name: str) -> str:
     """The text of a file beside this module."""
-    return resources.files("experiments.voices.inside").joinpath(name).read_text(encoding="utf-8")
+    return beside(PACKAGE, name)

@@ -1,6 +1,11 @@
 // One network that heard one clip: its numbers and its column of pictures. The user's choices (unit, direction, values or
 // gradients, order of rows, intervention) are the argument `chosen`, the same for every side.
 
+const SHOWN = ["i", "f", "g", "o", "c", "h"], SIGNED = new Set(["g", "c", "h"]);
+const PROBABILITY = () => ({
+  range: [-.04, 1.04], tickvals: [0, .5, 1],
+  ticktext: ["female 0", "0.5", "male 1"].map((s) => (innerWidth > 600 ? s : s.split(" ").pop())),
+});
 const shares = (bytes) => Float32Array.from(bytes, (v) => v / 255);
 const isSigned = (what, name) => what === "gradient" || SIGNED.has(name);
 const shared = (number) => Math.max(...sides.map(number));               // one scale for all sides, where they are compared
@@ -16,6 +21,10 @@ class Side {
     this.times = Float32Array.from({ length: clip.frames }, (_, k) => clip.time(k));
     this.heard = this.times.subarray(this.first, this.first + this.T);
     clip.sides.push(this);
+    const column = $("cells").appendChild(make("div"));
+    if (several) column.append(make("div", { className: "side-name", textContent: `${letter}  ${data.name}` }));
+    this.cell = cellDrawing(column.appendChild(make("div")), "lstm");
+    this.speaking = cellDrawing(make("div"), "lstm");              // its sentence, for the unit under the mouse
     for (const place of document.querySelectorAll("[data-plot]")) this.place(place);
   }
 
@@ -41,14 +50,14 @@ class Side {
     const [least, most] = [-1, 1].map((way) => way * shared((side) => Math.max(...side.A.f0.a.filter(Number.isFinite).map((v) => way * v))));
     const hz = [40, 80, 120, 160, 240, 320, 480];
     wave.drawWave(this.A, this.clip.seconds);
-    pitch.draw([line(this.times, f0.a, "#0072B2")], MAP,
+    pitch.draw([line(this.times, f0.a, "blue")], MAP,
       { type: "log", range: [Math.log10(Math.min(70, least / 1.05)), Math.log10(Math.max(350, most * 1.05))], tickvals: hz, ticktext: hz.map((v) => innerWidth > 600 ? `${v} Hz` : v) });
-    mfcc.draw([heat(this.times, this.rows("mfcc"), -2.5, 2.5, true)], MAP, { tickvals: [0, 9, 19], ticktext: ["1", "10", "20"] });
+    mfcc.draw([heat(this.times, this.rows("mfcc").reverse(), -2.5, 2.5, true)], MAP, { tickvals: [19, 10, 0], ticktext: ["1", "10", "20"] });
   }
 
   drawAnswer({ change }) {
-    const traces = [line([0, this.clip.longest], [.5, .5], "#999"), line(this.heard, this.A.p.a, "#0072B2"), line(this.heard, this.A.so_far.a, "#B35A00", "dash")];
-    if (this.whatIf.has(change)) traces.push(line(this.heard, shares(this.changed[this.whatIf.get(change)]), "#000", "dot"));
+    const traces = [line([0, this.clip.longest], [.5, .5], "grey"), line(this.heard, this.A.p.a, "blue"), line(this.heard, this.A.so_far.a, "orange", "dash")];
+    if (this.whatIf.has(change)) traces.push(line(this.heard, shares(this.changed[this.whatIf.get(change)]), "ink", "dot"));
     this.plots.answer.draw(traces, 190, PROBABILITY());
   }
 
@@ -60,7 +69,7 @@ class Side {
 
   drawRests() {
     const at = this.clip.frame - this.first, y = at >= 0 && at < this.T ? shares(this.rests[at]) : [];
-    this.plots.rests.draw([{ ...line(this.heard, y, "#0072B2"), fill: "tozeroy" }], 110, { range: [0, 1.05], tickvals: [0, .5, 1] });
+    this.plots.rests.draw([{ ...line(this.heard, y, "blue"), fill: true }], 110, { range: [0, 1.05], tickvals: [0, .5, 1] });
   }
 
   // -- the LSTM -------------------------------------------------------------------------------------------------------
@@ -68,16 +77,32 @@ class Side {
   drawMaps({ way, what }, most) {
     for (const name of SHOWN) {
       const all = this.rows(`${way}/${what}/${name}`);
-      this.plots[`map-${name}`].drawMap(this.heard, this.order.map((u) => all[u]), most[name], isSigned(what, name));
+      this.plots[`map-${name}`].drawMap(this.heard, this.order.map((u) => all[u]), most[name], isSigned(what, name), 0, this.order);
     }
   }
 
-  mark({ unit }) {                                   // a triangle beside the chosen unit's row
+  mark({ unit }, pointed = null) {                   // a triangle beside the chosen unit's row, a frame around the one under the mouse
     for (const name of SHOWN) {
-      const { element } = this.plots[`map-${name}`], mark = element.querySelector(".row-mark") || element.appendChild(make("div", { className: "row-mark" }));
-      mark.hidden = !this.has(unit);
-      mark.style.top = `${TOP + (this.order.indexOf(unit) + .5) / this.units * (MAP - TOP - BOTTOM)}px`;
+      const map = this.plots[`map-${name}`], row = pointed === null ? -1 : this.order.indexOf(pointed);
+      map.markRow("row-mark", this.has(unit) ? this.order.indexOf(unit) : null);
+      map.markRow("row-hover", row < 0 ? null : row, `unit ${pointed} `);
     }
+  }
+
+  showCell({ way, unit }) { this.cell.show(this.cellValues(way, unit, this.clip.frame - this.first)); }
+
+  cellValues(way, unit, t) {                         // as the drawing takes them; none where the network reads nothing
+    const before = t + (way === "backward" ? 1 : -1);
+    if (t < 0 || t >= this.T || !this.has(unit)) return {};
+    const of = (name, at) => (at < 0 || at >= this.T ? 0 : this.of(`${way}/value/${name}`, unit)[at]);
+    const values = Object.fromEntries(SHOWN.map((name) => [name, of(name, t)]));
+    return { ...values, unit, c_prev: of("c", before), h_prev: of("h", before), tanh_c: Math.tanh(values.c) };
+  }
+
+  sentence({ way }, unit, t) {
+    const values = this.cellValues(way, unit, t);
+    this.speaking.show(values);
+    return values.unit === undefined ? "" : this.speaking.figure.querySelector("figcaption span").textContent;
   }
 
   drawUnit({ way, what, unit }) {
@@ -87,9 +112,9 @@ class Side {
       return { range: [-most, most] };
     };
     const gates = what === "value" ? { range: [-.04, 1.04], tickvals: [0, .5, 1] } : range("ifo".split(""));
-    this.plots["unit-gates"].draw([of("i", "#0072B2"), of("f", "#B35A00", "dash"), of("o", "#006B4F", "dot")], MAP, gates);
-    this.plots["unit-cell"].draw([of("c", "#000")], MAP, range(["c"]));
-    this.plots["unit-states"].draw([of("g", "#8F3F71", "dot"), of("h", "#0072B2", "dash")], MAP, what === "value" ? { range: [-1.05, 1.05], tickvals: [-1, 0, 1] } : range(["g", "h"]));
+    this.plots["unit-gates"].draw([of("i", "blue"), of("f", "orange", "dash"), of("o", "green", "dot")], MAP, gates);
+    this.plots["unit-cell"].draw([of("c", "ink")], MAP, range(["c"]));
+    this.plots["unit-states"].draw([of("g", "purple", "dot"), of("h", "blue", "dash")], MAP, what === "value" ? { range: [-1.05, 1.05], tickvals: [-1, 0, 1] } : range(["g", "h"]));
   }
 
   unitFacts({ way, unit }) {
@@ -103,11 +128,11 @@ class Side {
     const [total, forget, gates] = this.rows(`${way}/memory`);
     const log = (array) => {                         // eight decades below the largest
       const top = Math.ceil(Math.log10(shared((side) => Math.max(...side.A[`${way}/${array}`].a))));
-      return { type: "log", range: [top - 8, top], dtick: 2, exponentformat: "power" };
+      return { type: "log", range: [top - 8, top], dtick: 2 };
     };
-    this.plots.memory.draw([line(this.heard, total, "#000"), line(this.heard, forget, "#B35A00", "dash"), line(this.heard, gates, "#0072B2", "dot")], 190, log("memory"));
+    this.plots.memory.draw([line(this.heard, total, "ink"), line(this.heard, forget, "orange", "dash"), line(this.heard, gates, "blue", "dot")], 190, log("memory"));
     const lags = this.times.subarray(0, this.T), most = shared((side) => side.T) * D.frame_s;
-    this.plots.lag.draw([line(lags, this.A[`${way}/by_lag`].a, "#000")], 190, log("by_lag"), { range: [0, most], ticksuffix: " s before" });
+    this.plots.lag.draw([line(lags, this.A[`${way}/by_lag`].a, "ink")], 190, log("by_lag"), { range: [0, most], ticksuffix: " s before" });
   }
 
   // -- words ----------------------------------------------------------------------------------------------------------

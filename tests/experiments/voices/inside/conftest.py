@@ -97,7 +97,6 @@ class Watched(NamedTuple):
 @pytest.fixture(scope="session")
 def watched(tmp_path_factory: pytest.TempPathFactory, voice_file: Path) -> Watched:
     """Three epochs, watched on the recording. Not to be changed."""
-    pytest.importorskip("plotly", reason="needs plotly: pip install plotly")
     folder = tmp_path_factory.mktemp("watched")
     write_corpus(folder / "corpus", speakers=7, test_speakers=0, clips=1, seconds=1.0, seed=1)
     extract(corpora.tutorial_folders(folder / "corpus"), folder / "clips", recipe=recipe_named("frames"))
@@ -131,7 +130,12 @@ class Opened:
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
         self.page.on("request", lambda r: self.wrong.append(r.url[:99]) if r.url.startswith(("http", "ws")) else None)
         self.page.goto(file.as_uri())
-        self.until(lambda: self.page.evaluate("document.querySelectorAll('.plot .main-svg').length > 20"))
+        self.stands()
+
+    def stands(self) -> None:
+        """Waits until every picture is drawn."""
+        drawn = "[...Plot.all].every(({ element }) => element.canvas || !element.clientWidth)"
+        self.until(lambda: self.page.evaluate(f"Plot.all.size > 9 && Plot.waiting.size === 0 && {drawn}"))
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Asks again and again: wait_for_function would need eval, which the page forbids."""
@@ -142,7 +146,7 @@ class Opened:
         raise TimeoutError("60 s, and it is not so yet")
 
     def drawn(self, plot: str, trace: int = 0) -> np.ndarray:
-        """The numbers of a line that plotly has drawn."""
+        """The numbers of a line that the page has drawn."""
         return np.array(self.page.evaluate(f"Array.from(document.getElementById('{plot}').data[{trace}].y)"))
 
 
@@ -157,15 +161,12 @@ class Inspected(Opened):
 
     def __init__(self, browser: Any, file: Path, width: int) -> None:
         super().__init__(browser, file, width)
+        for whole in self.page.locator(".whole:enabled").all():  # the page opens without the silence around a voice
+            whole.click()
         self.stands()
 
-    def stands(self) -> None:
-        """Waits until every picture is drawn."""
-        drawn = "document.querySelectorAll('.plot .main-svg').length > 14 && Plot.waiting.size === 0"
-        self.until(lambda: self.page.evaluate(drawn))
-
     def drawn(self, plot: str, trace: int = 0, what: str = "y") -> np.ndarray:
-        """The numbers of a line, or the rows of a map ("z"), that plotly has drawn."""
+        """The numbers of a line, or the rows of a map ("z"), that the page has drawn."""
         self.stands()
         one = f"document.getElementById('{plot}').data[{trace}].{what}"
         return np.array(self.page.evaluate(f"Array.from({one}, (v) => v.length === undefined ? v : Array.from(v))"))
@@ -188,7 +189,6 @@ class Inspected(Opened):
 @pytest.fixture(scope="module")
 def inspected(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Inspected]]:
     """inspected(width, look, ...) opens the page of one look or two; at the end nothing must have gone wrong in any."""
-    pytest.importorskip("plotly", reason="needs plotly: pip install plotly")
     pages: list[Inspected] = []
 
     def open_one(width: int, *looks: Look, **names: Any) -> Inspected:

@@ -24,7 +24,7 @@ def opened(request, open_page, watched):
 
 
 def shown_map(opened, name):
-    """(H, T): the bytes of a map as plotly has them."""
+    """(H, T): the bytes of a map as the page draws them."""
     return np.array(
         opened.page.evaluate(f"document.getElementById('map-{name}').data[0].z.map((row) => Array.from(row))")
     )

@@ -1,10 +1,8 @@
 """The microscope's page: the numbers in it, and the command that writes it."""
 
 import base64
-import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +16,6 @@ from experiments.voices.inside import page as pages
 from experiments.voices.inside.look import look
 from experiments.voices.predict import SHIPPED
 from features.synth import draw_speaker, speak
-
-
-@pytest.fixture
-def no_plotly(monkeypatch):
-    """plotly left out, where a test does not draw."""
-    monkeypatch.setattr(pages, "plotly", lambda command="inspect": "/* plotly */")
 
 
 def numbers(text):
@@ -54,7 +46,7 @@ def holds(side, seen):
     np.testing.assert_allclose(arrays["what_if"] / 255, expit(list(seen.what_if.values())), rtol=0, atol=rounding)
 
 
-def test_the_pages_numbers_are_what_was_seen(no_plotly, seen):
+def test_the_pages_numbers_are_what_was_seen(seen):
     stored = numbers(pages.page(seen))
     assert stored["clips"] == [{"seconds": 3.0, "frames": len(seen.heard.frames)}]
     assert not stored["one_sound"]
@@ -62,7 +54,7 @@ def test_the_pages_numbers_are_what_was_seen(no_plotly, seen):
     holds(side, seen)
 
 
-def test_two_clips_have_a_player_each_and_their_own_numbers(no_plotly, seen, seen_elsewhere):
+def test_two_clips_have_a_player_each_and_their_own_numbers(seen, seen_elsewhere):
     text = pages.page(seen, seen_elsewhere)
     stored = numbers(text)
     assert text.count("<audio ") == len(stored["clips"]) == 2
@@ -73,7 +65,7 @@ def test_two_clips_have_a_player_each_and_their_own_numbers(no_plotly, seen, see
         holds(side, shown)
 
 
-def test_two_networks_that_hear_one_clip_share_its_player(no_plotly, seen, seen_earlier):
+def test_two_networks_that_hear_one_clip_share_its_player(seen, seen_earlier):
     text = pages.page(seen_earlier, seen, names=["early", "late"])
     stored = numbers(text)
     assert text.count("<audio ") == len(stored["clips"]) == 1
@@ -85,7 +77,7 @@ def test_two_networks_that_hear_one_clip_share_its_player(no_plotly, seen, seen_
 
 
 @pytest.mark.parametrize("sides", [1, 2])
-def test_a_page_asks_for_nothing_from_elsewhere(no_plotly, seen, seen_elsewhere, sides):
+def test_a_page_asks_for_nothing_from_elsewhere(seen, seen_elsewhere, sides):
     text = pages.page(*[seen, seen_elsewhere][:sides])
     assert "default-src 'none'" in text
     assert not re.findall(r"(?:src|href)=\"(?!data:)", text)
@@ -94,15 +86,7 @@ def test_a_page_asks_for_nothing_from_elsewhere(no_plotly, seen, seen_elsewhere,
     assert "voice & co.wav" not in text
 
 
-def test_without_plotly_the_command_says_what_to_install(lstm_engine, voice_file, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "plotly.offline", None)
-    outcome = lstm_engine("inspect", voice_file, "--out", tmp_path / "page.html")
-    assert outcome.code == 2
-    assert outcome.err.startswith("error: inspect draws with plotly, which is not installed: pip install plotly")
-    assert not (tmp_path / "page.html").exists()
-
-
-def test_the_command_writes_the_page_and_says_where(no_plotly, lstm_engine, voice_file, voice_model, tmp_path, seen):
+def test_the_command_writes_the_page_and_says_where(lstm_engine, voice_file, voice_model, tmp_path, seen):
     out = tmp_path / "made" / "page.html"
     shown = lstm_engine("inspect", voice_file, "--model", voice_model, "--out", out)
     assert shown.code == 0
@@ -117,7 +101,7 @@ def test_the_command_writes_the_page_and_says_where(no_plotly, lstm_engine, voic
     assert json.loads(told.out)["page"] == str(out)
 
 
-def test_the_command_compares_two_clips(no_plotly, lstm_engine, voice_file, other_voice_file, voice_model, tmp_path):
+def test_the_command_compares_two_clips(lstm_engine, voice_file, other_voice_file, voice_model, tmp_path):
     out = tmp_path / "page.html"
     shown = lstm_engine("inspect", voice_file, "--clip", other_voice_file, "--model", voice_model, "--out", out)
     assert shown.code == 0
@@ -130,7 +114,7 @@ def test_the_command_compares_two_clips(no_plotly, lstm_engine, voice_file, othe
     assert sides[0]["probability"] != sides[1]["probability"]
 
 
-def test_the_command_compares_two_models(no_plotly, lstm_engine, voice_file, voice_model, earlier_model, tmp_path):
+def test_the_command_compares_two_models(lstm_engine, voice_file, voice_model, earlier_model, tmp_path):
     models = "--model", earlier_model, "--model", voice_model
     told = lstm_engine("inspect", "--clip", voice_file, *models, "--json", "--out", tmp_path / "page.html")
     sides = json.loads(told.out)["sides"]
@@ -153,7 +137,7 @@ def test_the_command_compares_two_models(no_plotly, lstm_engine, voice_file, voi
         ("{voice} {voice} --model a --model b", "got 2 recordings and 2 models"),
     ],
 )
-def test_bad_input_is_said_in_a_line(no_plotly, lstm_engine, voice_file, trained, arguments, said, tmp_path):
+def test_bad_input_is_said_in_a_line(lstm_engine, voice_file, trained, arguments, said, tmp_path):
     places = {
         "voice": voice_file,
         "tmp": tmp_path,
@@ -173,7 +157,7 @@ def test_bad_input_is_said_in_a_line(no_plotly, lstm_engine, voice_file, trained
     [("{voice}/page.html", "choose another --out"), ("/proc/none/page.html", "/proc cannot be written to")],
 )
 def test_a_place_for_the_page_that_will_not_do_is_said_before_anything_is_computed(
-    no_plotly, lstm_engine, voice_file, monkeypatch, out, said
+    lstm_engine, voice_file, monkeypatch, out, said
 ):
     if out.startswith("/proc") and not Path("/proc/self").exists():
         pytest.skip("needs a folder in which even root writes nothing: Linux's /proc")
@@ -184,22 +168,16 @@ def test_a_place_for_the_page_that_will_not_do_is_said_before_anything_is_comput
     assert "Errno" not in outcome.err
 
 
-# bytes: of a page, and of plotly 7.1's script, where it is not there to be measured
-MOST, PLOTLY = 10_000_000, 4_900_000
+MOST = 5_000_000  # bytes of a page
 
 
 @pytest.mark.slow  # 1,404 runs of the network
-def test_a_page_of_5_s_full_of_voice_stays_under_10_megabytes(no_plotly, tmp_path):
+def test_a_page_of_5_s_full_of_voice_stays_under_5_megabytes(tmp_path):
     """With the shipped network, whose units decide how much there is to draw."""
     rng = np.random.default_rng(1)
     sf.write(tmp_path / "x.wav", speak(draw_speaker("male", "x", rng), 5.0, rng, 16_000), 16_000)
     seen = look(tmp_path / "x.wav", clip_model.load(SHIPPED))
     assert len(seen.p) > 200  # of 250 frames
-    library = PLOTLY
-    if importlib.util.find_spec("plotly"):
-        from plotly.offline import get_plotlyjs
-
-        library = len(get_plotlyjs().encode())
     own = len(pages.page(seen).encode())
-    assert own + library <= MOST
+    assert own <= MOST
     assert own >= seen.heard.sound.size * 2 * 4 / 3  # the sound, in base64, is in it

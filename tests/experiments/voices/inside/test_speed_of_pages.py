@@ -2,14 +2,13 @@
 
 import pytest
 
-from experiments.voices.inside import page_speed
+from experiments.microscope import page_speed
 from experiments.voices.inside.page import page
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sides", [1, 2])
 def test_every_act_is_timed_as_often_as_it_is_done(browser, seen, seen_elsewhere, sides, tmp_path, monkeypatch):
-    pytest.importorskip("plotly", reason="needs plotly: pip install plotly")
     file = tmp_path / "page.html"
     file.write_text(page(*[seen, seen_elsewhere][:sides]), encoding="utf-8")
     monkeypatch.setattr(page_speed, "OPENINGS", 1)

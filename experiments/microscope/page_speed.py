@@ -1,6 +1,6 @@
 """How fast a page of `inspect` is in a browser: until it is drawn, and from an input of the user to the picture.
 
-    python -m experiments.voices.inside.page_speed page.html
+    python -m experiments.microscope.page_speed page.html
 
 Chromium without a window, driven by playwright, with keys and mouse. A step's time is from the browser's receipt of the input
 to the end of the frame that shows the result. The table also has the CPU time of the page's main thread, which depends
@@ -20,7 +20,7 @@ from rich.table import Table
 
 OPENINGS, STEPS = 5, 40
 STAND = """Array.from(document.querySelectorAll('.plot')).filter((p) => p.clientWidth && %s)
-  .every((p) => p.querySelector('.main-svg'))"""
+  .every((p) => p.canvas)"""
 WATCH = """(kind) => {
   window.watching?.abort();
   [window.watching, window.took] = [new AbortController(), []];
@@ -58,11 +58,18 @@ def measure(browser: Any, file: Path, width: int = 1280) -> list[tuple[str, list
         ("opened, until the first screen is drawn", list(first), mean(first_cpu)),
         ("opened, until every picture is drawn", list(every), mean(every_cpu)),
     ]
+    side = "-A" if page.locator("#time-A").count() else ""  # on a page of voices every picture has a side
+    part = ("#near-A", "#whole-A") if side else ("#near", "#whole")
     for what, sight, kind, act in (
-        ("a step of the time slider", "#rests-A", "keydown", lambda k: page.locator("#time-A").press("ArrowRight")),
-        ("pointing at a map", "#map-f-A", "pointermove", _pointing(page)),
-        ("another unit", "#unit-gates-A", "change", lambda k: page.select_option("#unit", index=k % 8)),
-        ("another part of the clip, or all", "#wave-A", "click", lambda k: page.click(("#near-A", "#whole-A")[k % 2])),
+        (
+            "a step of the slider",
+            f"#rests{side}",
+            "keydown",
+            lambda k: page.locator(f"#time{side}").press("ArrowRight"),
+        ),
+        ("pointing at a map", f"#map-h{side}", "pointermove", _pointing(page, f"#map-h{side}")),
+        ("another unit", f"#unit-states{side}", "change", lambda k: page.select_option("#unit", index=k % 4)),
+        ("another part of the sequence, or all", part[0], "click", lambda k: page.click(part[k % 2])),
     ):
         page.locator(sight).scroll_into_view_if_needed()  # the picture that changes must be on the screen
         page.evaluate(WATCH, kind)
@@ -88,9 +95,9 @@ def _worked(devtools: Any) -> float:
     return 1e3 * metrics["TaskDuration"]
 
 
-def _pointing(page: Any) -> Callable[[int], None]:
+def _pointing(page: Any, picture: str) -> Callable[[int], None]:
     def point(k: int) -> None:
-        box = page.locator("#map-f-A").bounding_box()
+        box = page.locator(picture).bounding_box()
         page.mouse.move(box["x"] + box["width"] / 5 + 5 * k, box["y"] + box["height"] / 4 + 2 * (k % 20))
 
     return point
@@ -98,7 +105,7 @@ def _pointing(page: Any) -> Callable[[int], None]:
 
 def main() -> None:
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m experiments.voices.inside.page_speed page.html")
+        sys.exit("usage: python -m experiments.microscope.page_speed page.html")
     try:
         from playwright.sync_api import sync_playwright
     except ModuleNotFoundError:
