@@ -1,7 +1,7 @@
-"""Eight lessons, from one recurrent unit to your own voice: marimo notebooks that are also scripts, pages and tests.
+"""Eleven lessons, from one recurrent unit to your own LSTM: marimo notebooks that are also scripts, pages and tests.
 
 Open `lesson_1_unrolling.py` first; `lstm-engine lessons` opens them in the browser. The reader writes the functions
-`answer_1`, `answer_2` ..., and `check_1`, `check_2` ... check them. The right answers are in tests/experiments/lessons.
+`answer_1`, `answer_2` ..., and `check_1`, `check_2` ... check them. Hints and right answers are in solutions/.
 """
 
 import ast
@@ -14,7 +14,11 @@ FOLDER = Path(__file__).parent
 
 def files() -> list[Path]:
     """The lessons in their order."""
-    return sorted(FOLDER.glob("lesson_*.py"))
+    return sorted(FOLDER.glob("lesson_*.py"), key=_number)
+
+
+def _number(file: Path) -> int:
+    return int(file.name.split("_")[1])
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Lesson:
         title = next(words for level, words in headings if level == "#")
         parts = [words.strip() for level, words in headings if level == "##"]
         return cls(
-            number=int(file.name.split("_")[1]),
+            number=_number(file),
             file=file,
             title=re.sub(r"^(Lesson +)?\d+\W*", "", title).strip(),
             parts=[part for part in parts if part != "Exercises"],

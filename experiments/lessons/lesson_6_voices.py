@@ -221,7 +221,7 @@ def answer_1(step):
 def _():
     _step_at = as_frames(np.arange(1.0, 113)[None])[0]  # (11, 11): the step of moment m, coefficient k
     _cases = [((int(_step_at[m, k]),), (k, m)) for k, m in ((0, 0), (0, 10), (1, 0), (3, 2), (9, 10))]
-    check_1 = exercises.check(answer_1, *_cases)
+    check_1 = exercises.check(answer_1, *_cases, exercise=(6, 1))
     mo.vstack([exercises.heading(6), check_1])
     return (check_1,)
 
@@ -239,7 +239,7 @@ def _():
         return int(moved[::-1].argmax())
 
     _cases = [(reading, column) for reading in READINGS for column in (1, 2, 12, 13, 60, 111)]
-    check_2 = exercises.check(answer_2, *((case, remembered(*case)) for case in _cases))
+    check_2 = exercises.check(answer_2, *((case, remembered(*case)) for case in _cases), exercise=(6, 2))
     check_2
     return (check_2,)
 

@@ -206,7 +206,7 @@ def _(keeper, lstm):
             np.random.default_rng(_k).permutation(16),
         )
         _cases.append(((_c[:, :, _order],), int(np.flatnonzero(_order == keeper)[0])))
-    check_1 = exercises.check(answer_1, *_cases)
+    check_1 = exercises.check(answer_1, *_cases, exercise=(7, 1))
     mo.vstack([exercises.heading(7), check_1])
     return (check_1,)
 
@@ -237,7 +237,7 @@ def _(lstm):
         _cases.append(
             ((lstm.trace(_x)["lstm"].h[:, -1], lstm.weights["dense/kernel"][:, _columns].astype(float)), _apart)
         )
-    check_2 = exercises.check(answer_2, *_cases)
+    check_2 = exercises.check(answer_2, *_cases, exercise=(7, 2))
     check_2
     return (check_2,)
 

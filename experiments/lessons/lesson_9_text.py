@@ -19,16 +19,16 @@ def _():
     mo.md(rf"""
     # 9 Text that writes itself
 
-    An LSTM reads a text letter by letter, and after each letter it gives the probability of each letter to be the next. Let it
-    draw one, make that its next input, and so on: it writes. The text is {len(letters.TOLD)} short tales that were written for
+    An LSTM reads a text letter by letter, and after each it gives the probability of each letter to be the next. Let it draw
+    one, make that its next input, and so on: it writes. The text is {len(letters.TOLD)} short tales that were written for
     this project, for example:
 
     > {letters.TRAINING.splitlines()[1]}
 
-    It has {len(letters.LETTERS)} different characters; here *letter* means any of them, also the space, the full stop and the
-    end of a paragraph. The last three tales ({len(letters.HELD_OUT):,} letters) are held out: the network learns from the other
-    {len(letters.TRAINING):,} letters only. It has {letters.LAYERS} layers of {letters.UNITS} units, and training goes through
-    the text {letters.EPOCHS} times. This takes about half a minute.
+    It has {len(letters.LETTERS)} different characters. Here *letter* means any of them, also the space, the full stop and the
+    end of a paragraph. The last three tales ({len(letters.HELD_OUT):,} letters) are held out: the network learns from the
+    other {len(letters.TRAINING):,} letters only. It has {letters.LAYERS} layers of {letters.UNITS} units, and training goes
+    through the text {letters.EPOCHS} times. This takes about half a minute.
     """)
     return
 
@@ -43,7 +43,7 @@ def _():
             curves["held out"].append(letters.bits(model).mean())
             if _n in (1, 3, 10, letters.EPOCHS):
                 written[_n] = letters.write(model, "\n", 120, temperature=0.5)
-            _bar.update(subtitle=f"It writes: {letters.write(model, '\n', 50, temperature=0.5)!r}")
+            _bar.update(subtitle=f"It writes: {letters.write(model, ' ', 50, temperature=0.5)}")
     return curves, model, written
 
 
@@ -61,7 +61,7 @@ def _(curves, model, written):
     _texts = [f"**{n}:** {drawing.marked(text, [])}" for n, text in written.items()]
     mo.vstack([
         mo.md("What it writes after so many times through the text:"), *(mo.md(text) for text in _texts),
-        drawing.lines(curves, x=np.arange(1, letters.EPOCHS + 1), x_title="times through the text", y_title="bits per letter"),
+        drawing.lines(curves, np.arange(1, letters.EPOCHS + 1), x_title="times through the text", y_title="bits per letter"),
         mo.md(f"""
     ## How well does it predict?
 
@@ -148,8 +148,8 @@ def _():
     _text = mo.md(r"""
     ## Which letters does the next one rest on?
 
-    Type, and watch. The colour of each letter $x_t$ is $\lVert \partial \log p / \partial x_t \rVert$: how much the probability
-    p of the next letter would change with it, from one walk back through the network.
+    Type, and watch. The colour of each letter $x_t$ is $\lVert \partial \log p / \partial x_t \rVert$: how much the
+    probability p of the next letter would change with it, from one walk back through the network.
     """)
     mo.vstack([_text, typed])
     return (typed,)
@@ -176,8 +176,8 @@ def _(model, next_letter, text):
     _half = len(text) - int(np.flatnonzero(np.cumsum(rests[::-1]) >= rests.sum() / 2)[0]) - 1
     mo.vstack([
         mo.Html(drawing.coloured(text, rests)),
-        mo.md(f"""Half of the sum of these lengths lies in the last {len(text) - _half} of {len(text)} letters. *Type* a speech
-        mark and some words: does the letter after a full stop rest on the mark? *Type* `the fo` and go on with `x` or `r`."""),
+        mo.md(f"""Half of the sum of these lengths lies in the last {len(text) - _half} of {len(text)} letters. *Type* a
+        speech mark, some words and a full stop: does the next letter rest on the mark? *Type* `the fo`, then `x` or `r`."""),
     ])  # fmt: skip
     return (rests,)
 
@@ -221,7 +221,7 @@ def _(compared, model, tables):
 
     What does a state know after a cut? Cut the held-out tales into pieces of {PIECE} letters and start each from zeros:
     """),
-        drawing.lines(_curves, x=np.arange(1, PIECE + 1), x_title="letters read since the cut", y_title="bits of the next letter"),
+        drawing.lines(_curves, np.arange(1, PIECE + 1), x_title="letters since the cut", y_title="bits of the next letter"),
     ])  # fmt: skip
     return (restarted,)
 

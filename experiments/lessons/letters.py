@@ -37,7 +37,7 @@ def one_hot(n: np.ndarray) -> np.ndarray:
 
 
 def streams(n: np.ndarray, count: int, window: int) -> np.ndarray:
-    """(batches, count, window): the text n (T,) as `count` streams side by side; each goes on in the same row of the next batch.
+    """(batches, count, window): the text n (T,) as `count` streams side by side; each goes on in its row of the next batch.
 
     What is left over at the end of a stream is dropped.
     """
@@ -107,7 +107,10 @@ def small(window: int, carried: bool, epochs: int) -> le.Sequential:
 
 
 def bits(model: le.Sequential, text: str = HELD_OUT, restart: int = 0) -> np.ndarray:
-    """-log₂ p of every letter of the text but the first: (T - 1,); with restart=R (pieces, R), each piece from states of zero."""
+    """-log₂ p of every letter of the text but the first, (T - 1,).
+
+    restart: the length R of pieces that each start from states of zero; then (pieces, R).
+    """
     n = numbers(text)
     x, y = (streams(part, len(part) // (restart or len(part)), restart or len(part))[0] for part in (n[:-1], n[1:]))
     with one_thread_pool(model.backends()):
@@ -164,7 +167,7 @@ def strange_words(text: str) -> list[tuple[int, int]]:
 
 
 def known(text: str) -> float:
-    """The share of the words that are words of the training text; the first and the last may be parts of words, and are left out."""
+    """The share of words that are in the training text. The first and the last may be parts of words, and are left out."""
     whole = re.findall(r"[A-Za-z]+", text)[1:-1]
     return float(np.mean([word in WORDS for word in whole]))
 
