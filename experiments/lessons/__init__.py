@@ -10,6 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
+LINES = {
+    1: "One number fed back to itself, unrolled over time; what is left of a pulse.",
+    2: "One cell, its gates on sliders, its numbers in a drawing and in equations.",
+    3: "Three steps back by hand, the engine's lines, and a bug that is found.",
+    4: "The gradient on its way back: a power of a matrix, and how a cell avoids it.",
+    5: "What the optimizer keeps of each gradient, beside the engine and Keras.",
+    6: "The tutorial's table read in two ways, and a test whose result is too good.",
+    7: '"When birds flap their wings they ...": how far back two networks reach.',
+    8: "Recorded in the browser, judged, and under the microscope.",
+    9: "A network learns to write from 32 tales; what each letter rests on.",
+    10: "The passes that you wrote, checked, and trained on voices beside the engine.",
+    11: "The GRU in both variants, and layers that read a sequence from both ends.",
+}
 
 
 def files() -> list[Path]:
@@ -23,11 +36,12 @@ def _number(file: Path) -> int:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson's title without the number, and the headings of its parts."""
+    """A lesson's title without the number, a line about it, and the headings of its parts."""
 
     number: int
     file: Path
     title: str
+    line: str
     parts: list[str]
 
     @classmethod
@@ -41,6 +55,7 @@ class Lesson:
             number=_number(file),
             file=file,
             title=re.sub(r"^(Lesson +)?\d+\W*", "", title).strip(),
+            line=LINES.get(_number(file), ""),
             parts=[part for part in parts if part != "Exercises"],
         )
 

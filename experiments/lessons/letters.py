@@ -95,9 +95,9 @@ class Learner:
 
 
 @one_thread()
-def small(window: int, carried: bool, epochs: int) -> le.Sequential:
+def small(window: int, carried: bool, epochs: int, seed: int = 0) -> le.Sequential:
     """A reader of one layer with 64 units, for comparisons that need several trainings."""
-    learner = Learner(64, 1, window, carried, epochs, dropout=0.2)
+    learner = Learner(64, 1, window, carried, epochs, dropout=0.2, seed=seed)
     for _ in learner.train():
         pass
     return learner.reader()
@@ -112,9 +112,11 @@ def bits(model: le.Sequential, text: str = HELD_OUT, restart: int = 0) -> np.nda
     restart: the length R of pieces that each start from states of zero; then (pieces, R).
     """
     n = numbers(text)
-    x, y = (streams(part, len(part) // (restart or len(part)), restart or len(part))[0] for part in (n[:-1], n[1:]))
+    length = restart or len(n) - 1
+    pieces = (len(n) - 1) // length
+    x, y = (part[: pieces * length].reshape(pieces, length) for part in (n[:-1], n[1:]))
     with one_thread_pool(model.backends()):
-        p = model(one_hot(x))  # (pieces, R, letters)
+        p = model(one_hot(x))  # (pieces, length, letters)
     surprise = -np.log2(np.take_along_axis(p, y[..., None], axis=-1)[..., 0].astype(float))
     return surprise if restart else surprise[0]
 

@@ -79,7 +79,7 @@ def test_what_is_above_is_above_where_code_is_not_shown(read_lesson):
     before, after = read_lesson(3).split("Let it read")
     for name in ("forward", "walk_back", "backward"):
         assert f"\ndef {name}(" in f"\n{before.split('two terms:')[1].strip()}"
-    assert "def " not in after
+        assert f"def {name}(" not in after
 
 
 def test_our_own_functions_are_proved(lesson):
