@@ -16,6 +16,9 @@ from typing import Any
 
 import numpy as np
 
+import lstm_engine as le
+
+LONG = 12  # of larger arrays a sentence shows the shape
 PATIENCE_S = 20.0  # for one call of an answer; the longest right one takes a second
 
 
@@ -104,6 +107,22 @@ def check(
     return Check("right", f"Right, in {len(cases)} of {len(cases)} cases.", hints)
 
 
+def judged(forward: Callable[..., Any], backward: Callable[..., Any], exercise: tuple[int, int]) -> Check:
+    """The judge of assignments (`le.assignment.check`) on the walks of an LSTM; its hints come before the lesson's."""
+    verdict, trouble = _call(lambda: le.assignment.check(forward, backward, like="lstm"), (), 10 * PATIENCE_S)
+    if trouble:
+        return Check("wrong", f"`{backward.__name__}` {trouble}", _help(*exercise))
+    state = "right" if verdict.ok else "open" if verdict.open else "wrong"
+    hints = [text for text in (verdict.finding.hints if verdict.finding else []) if text]
+    leads = tuple((f"Where to look, {n}", f"<p>{escape(text)}</p>") for n, text in enumerate(hints, 1))
+    text = "\n\n".join(part for part in verdict.said() if not part.startswith("Hint "))
+    return Check(
+        state,
+        f"Not answered yet. {inspect.getdoc(backward) or ''}" if state == "open" else text,
+        leads + _help(*exercise),
+    )
+
+
 def _difference(result: Any, right: np.ndarray, rtol: float) -> str:
     """What is wrong with a result, in words; empty if nothing is."""
     wanted = f"an array of shape {right.shape}" if right.ndim else "a number"
@@ -115,9 +134,13 @@ def _difference(result: Any, right: np.ndarray, rtol: float) -> str:
         return f"gives {_kind(result)}; expected {wanted}."
     if value.shape != right.shape:
         return f"gives shape {value.shape}, expected {right.shape}."
-    if not np.allclose(value, right, rtol=0, atol=rtol * (np.abs(right).max(initial=0.0) or 1.0)):
+    if np.allclose(value, right, rtol=0, atol=rtol * (np.abs(right).max(initial=0.0) or 1.0)):
+        return ""
+    if right.size <= LONG:
         return f"gives {_shown(value)}, expected {_shown(right)}."
-    return ""
+    apart = np.where(np.isnan(value), np.inf, np.abs(value - right))
+    at = tuple(int(n) for n in np.unravel_index(apart.argmax(), right.shape))
+    return f"gives {value[at]:.6g} at {list(at)}, where {right[at]:.6g} is expected. That is the largest difference."
 
 
 class _TooSlow(BaseException):
@@ -154,7 +177,9 @@ def _kind(value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = value.__name__ if callable(value) else np.array2string(np.asarray(value), precision=10, threshold=6)
+    if np.size(value) > LONG:
+        return f"array {np.shape(value)}"
+    text = value.__name__ if callable(value) else np.array2string(np.asarray(value), precision=10)
     return " ".join(text.split())
 
 
