@@ -144,7 +144,8 @@ def in_form(returned: Any, several: tuple[type, ...] = (tuple, list)) -> tuple[O
     if not isinstance(returned, tuple) or len(returned) < 2:
         got = f"a tuple of {len(returned)}" if isinstance(returned, tuple) else type_of(returned)
         raise TypeError(f"{CONTRACT}, got {got}")
-    first, cache = returned[0], returned[-1]
+    first: Any = returned[0]
+    cache = returned[-1]
     form, outputs = "flat", list(returned[:-1])
     if len(outputs) == 1 and isinstance(first, several):
         form, outputs = type(first).__name__, list(first)
