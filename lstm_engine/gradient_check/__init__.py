@@ -8,8 +8,18 @@ first wrong step (`departure.py`). `functions.py` checks any forward and backwar
 from .check import gradcheck
 from .curve import error_curve
 from .functions import gradcheck_function
-from .report import Departure, Report, Row
+from .report import Departure, Lead, Report, Row
 from .scale import unit_scale
 from .subject import loss_along
 
-__all__ = ["Departure", "Report", "Row", "error_curve", "gradcheck", "gradcheck_function", "loss_along", "unit_scale"]
+__all__ = [
+    "Departure",
+    "Lead",
+    "Report",
+    "Row",
+    "error_curve",
+    "gradcheck",
+    "gradcheck_function",
+    "loss_along",
+    "unit_scale",
+]
