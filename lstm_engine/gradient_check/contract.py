@@ -147,10 +147,11 @@ def in_form(returned: Any, several: tuple[type, ...] = (tuple, list)) -> tuple[O
     first: Any = returned[0]
     cache = returned[-1]
     form, outputs = "flat", list(returned[:-1])
-    if len(outputs) == 1 and isinstance(first, several):
-        form, outputs = type(first).__name__, list(first)
-    elif len(outputs) == 1:
+    if len(outputs) == 1:
         form = "one"
+        for kind in several:
+            if isinstance(first, kind):
+                form, outputs = kind.__name__, [*first]
     if not outputs:
         raise TypeError(f"{CONTRACT}, got no outputs")
     return Outputs(outputs, form), cache
