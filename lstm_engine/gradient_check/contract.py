@@ -151,7 +151,7 @@ def in_form(returned: Any, several: tuple[type, ...] = (tuple, list)) -> tuple[O
         form = "one"
         for kind in several:
             if isinstance(first, kind):
-                form, outputs = kind.__name__, [*first]
+                form, outputs = kind.__name__, list(returned[0])
     if not outputs:
         raise TypeError(f"{CONTRACT}, got no outputs")
     return Outputs(outputs, form), cache
