@@ -217,7 +217,8 @@ def by_name(gradients: Any, inputs: Arguments) -> dict[str, Any]:
         return {name: found[name] for name in inputs.values if name in found}
     if not isinstance(gradients, (tuple, list)):
         gradients = (gradients,)
-    if len(gradients) == len(inputs.values):
+    nested = any(isinstance(g, (Mapping, list, tuple)) for g in gradients)
+    if len(gradients) == len(inputs.values) and not nested:
         return dict(zip(inputs.values, gradients, strict=True))
     if len(gradients) == len(inputs.arguments):
         top = {key: g for key, g in zip(inputs.arguments, gradients, strict=True) if g is not None}
