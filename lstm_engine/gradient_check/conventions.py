@@ -102,8 +102,8 @@ def argument_choices(forward: Callable[..., Any], names: list[str], cell: str) -
         for inner in dict_choices(keys_used(forward), cell):
             yield roles | {unknown[0]: inner}
     if (
-        len(unknown) == 1
-        and re.fullmatch(JOINED, unknown[0], re.I)
+        (len(unknown) == 1
+        and re.fullmatch(JOINED, unknown[0], re.I))
         or (not unknown and roles_of(weights, roles) in (["W"], ["W", "b"]))
     ):
         name = unknown[0] if unknown else weights[0]

@@ -21,8 +21,10 @@ from . import contract
 from .adapters import GATES, Layout
 from .contract import counted, listed, positional
 from .conventions import SIZES, Truth, cell_of, close, layouts, standard_inputs
-from .leads import find_lead
+from .leads import recognised_lead
 from .learner import Fault, NotWritten, array, call, copied, judging, unchanged
+from .pair import Calls, prepare
+from .recognise import recognise
 from .report import Lead
 from .source_lines import line_of
 from .verdict import NOT_REACHED, OPEN, PASSED, WRONG, Finding, Level, Verdict
@@ -77,7 +79,7 @@ def judged(levels: Sequence[tuple[int, str, Callable[[], Sequence[str] | None]]]
     return Verdict(states, finding, notes, hint)
 
 
-class Wrong(Exception):  # noqa: N818 -- the judge's finding on its way out
+class Wrong(Exception):
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.sentence)
         self.finding = finding
@@ -270,13 +272,28 @@ class Pair:
             return Finding(name, sentence, quantity)
         gates = "".join(self.layout.gates)
         place = line_of(quantity, self.backward, gates) if quantity else None
-        return Finding(name, sentence, quantity, region_in_words(lead.region), lead.equation, lead.sentence, place)
+        return Finding(name, sentence, quantity, region_in_words(lead.region), lead.equation, belongs(lead), place)
 
     def lead(self) -> Lead | None:
         """Where the mistake is, by experiments with the two functions; None if they say nothing."""
         steps = {} if self.layout.is_step else {"steps": 5}
         inputs = self.layout.laid_out(standard_inputs(self.layout, batch=self.batch, **steps))
-        return find_lead(Experiments(self, contract.named(inputs, self.forward)))
+        try:
+            pair = Calls(prepare(self.forward, self.backward, inputs, seed=0))
+        except (ValueError, TypeError):  # what the gradient check refuses
+            return None
+        form = recognise(pair.outputs, pair.values)
+        return recognised_lead(pair, form) if form else None
+
+
+def together(gradient: Any) -> Any:
+    """A list by step as one array; anything else as it is."""
+    if not isinstance(gradient, (list, tuple)):
+        return gradient
+    try:
+        return np.asarray(gradient)
+    except ValueError:  # of different shapes
+        return gradient
 
 
 class Outputs(NamedTuple):
@@ -286,30 +303,6 @@ class Outputs(NamedTuple):
     cache: Any
     as_tuple: bool  # backward((dh, dc), cache), not backward(dh, dc, cache)
     taken: int  # of how many outputs
-
-
-class Experiments:
-    """A pair with its arrays by name, none in a dict: what `find_lead` experiments with."""
-
-    def __init__(self, pair: Pair, arguments: contract.Arguments) -> None:
-        self.pair, self.arguments = pair, arguments
-        self.values = {
-            name: arguments.values[name] for name, role in pair.layout.roles.items() if isinstance(role, str)
-        }
-        self.taken = self.call(self.values).taken
-
-    def nested(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        every = self.arguments.values | dict(values)
-        return dict(zip(self.arguments.arguments, self.arguments.call_with(every), strict=True))
-
-    def call(self, values: Mapping[str, Any]) -> Outputs:
-        return self.pair.call_forward(self.nested(values))
-
-    def outputs(self, values: dict[str, Any]) -> list[Array]:
-        return [np.asarray(y, float) for y in self.call(values).values[: len(self.pair.layout.returns)]]
-
-    def gradients(self, values: dict[str, Any], upstream: list[Array]) -> dict[str, Array]:
-        return self.pair.call_backward(upstream, self.call(values), self.nested(values))
 
 
 def by_name(returned: Any, inputs: contract.Arguments, name: str) -> dict[str, Any]:
@@ -323,6 +316,10 @@ def by_name(returned: Any, inputs: contract.Arguments, name: str) -> dict[str, A
         raise Fault(
             f"{name} returns {counted(len(returned), 'value')}, expected {len(expected)}: {', '.join(expected)}."
         )
+    if isinstance(returned, dict):
+        returned = {key: together(g) for key, g in returned.items()}
+    else:
+        returned = tuple(together(g) for g in returned)
     try:
         return dict(contract.by_name(returned, inputs))
     except (ValueError, TypeError) as error:
@@ -411,6 +408,16 @@ REGIONS = {
     "upstream": "The mistake is in how the gradient from above is used.",
     "order of gradients": "The gradients are handed back in another order than the inputs.",
 }
+
+
+def belongs(lead: Lead) -> str:
+    """Hint 3: what the code computes, and what belongs there."""
+    if not (lead.certain and lead.instead):
+        return lead.sentence
+    states = [f"{s}' is the {s} of the step before" for s in "hc" if f"{s}'" in lead.equation.replace(f"δ{s}'", "")]
+    return f"Your gradients are exactly those of {lead.quantity} = {lead.instead}. {lead.equation} belongs there" + (
+        f"; {listed(states)}." if states else "."
+    )
 
 
 def region_in_words(region: str) -> str:

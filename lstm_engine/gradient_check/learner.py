@@ -18,11 +18,11 @@ from .contract import counted, type_of
 from .source_lines import Place
 
 
-class NotWritten(Exception):  # noqa: N818 -- a state, not an error
+class NotWritten(Exception):
     """The function's body is still the starter's."""
 
 
-class Fault(Exception):  # noqa: N818 -- a mistake of the learner's
+class Fault(Exception):
     """A mistake that needs no gradient to be seen: what came, what was expected."""
 
     def __init__(self, sentence: str, place: Place | None = None) -> None:
