@@ -15,9 +15,9 @@ import numpy as np
 
 from ..activations import Array
 from .equations import Blocks, Cell, Step, walk, walk_back, written
-from .recognise import SAME, Form, recognise
+from .recognise import Form
 from .report import Lead
-from .slips import BETWEEN, INSIDE, SUM, UPSTREAM, Slip, slips_of
+from .slips import BETWEEN, INSIDE, SUM, Slip, slips_of
 
 EQUAL = 1e-8  # relative to the largest element of a block: rounding is far below, another slip far above
 ROUNDS = 3  # as many slips at once are looked for
@@ -66,7 +66,9 @@ def equal(a: Array, b: Array) -> bool:
 # -- a recognised cell -------------------------------------------------------------------------------------------------
 
 
-def experiment(pair: Pair, form: Form, steps: int, batch: int, seed: int, scale: float = 1.0, only: int | None = None) -> Experiment | None:
+def experiment(
+    pair: Pair, form: Form, steps: int, batch: int, seed: int, scale: float = 1.0, only: int | None = None
+) -> Experiment | None:
     """One walk with random inputs and upstream gradients; None if the functions refuse it, or if backward gives NaN.
 
     only: the one output that gets an upstream gradient.
@@ -80,7 +82,9 @@ def experiment(pair: Pair, form: Form, steps: int, batch: int, seed: int, scale:
         named = {where[0] for where in form.outputs[: pair.taken] if where}
         up = {name: scale * rng.standard_normal(a.shape) * (name in named) for name, a in expected.items()}
         if only is not None:
-            up = {name: a * (form.outputs[only] is not None and form.outputs[only][0] == name) for name, a in up.items()}  # type: ignore[index]
+            up = {
+                name: a * (form.outputs[only] is not None and form.outputs[only][0] == name) for name, a in up.items()
+            }  # type: ignore[index]
         given = form.upstream(up, shown)
         given = [v if k < pair.taken else np.zeros(v.shape) for k, v in enumerate(given)]
         gradients = pair.gradients(values, given)
@@ -128,7 +132,7 @@ def several_slips(cell: Cell, done: Sequence[Experiment]) -> tuple[list[Slip], b
         before = [matched(cell, each, changed) for each in small]
         best, most = None, 0
         for slip in slips_of(cell.name):
-            if any(line in changed for line in slip.changed):
+            if any(line in changed for line in slip.changed) or "order" in slip.changed:
                 continue
             gained = 0
             for each, right in zip(small, before, strict=True):
@@ -240,7 +244,9 @@ def follows(form: Form, done: Sequence[Experiment], slips: Sequence[Slip]) -> tu
 def pair_lead(form: Form, done: Sequence[Experiment], slips: Sequence[Slip]) -> Lead:
     """Several slips that together explain everything; the first in the order of the backward pass leads."""
     order = list(form.cell.step)
-    slips = sorted(slips, key=lambda slip: min((order.index(line) for line in slip.changed if line in order), default=99))
+    slips = sorted(
+        slips, key=lambda slip: min((order.index(line) for line in slip.changed if line in order), default=99)
+    )
     first = slips[0]
     listed = "; ".join(f"{slip.quantity}: {slip.instead}" for slip in slips)
     equation = right_equation(form.cell, first.line)
@@ -277,19 +283,27 @@ def region_lead(form: Form, done: Sequence[Experiment]) -> Lead:
     return more_steps_lead(form, two)
 
 
-def one_step_lead(form: Form, done: Sequence[Experiment], bad: set[tuple[str, str]], shown: set[tuple[str, str]]) -> Lead:
+def one_step_lead(
+    form: Form, done: Sequence[Experiment], bad: set[tuple[str, str]], shown: set[tuple[str, str]]
+) -> Lead:
     """One step is wrong already: its rows name the gate, or what all wrong gates share."""
     cell = form.cell
     parameters = [kind for kind in cell.parameters if any(k == kind for k, _ in shown)]
     kinds_wrong = [kind for kind in parameters if any(k == kind for k, _ in bad)]
-    gates = [g for g in cell.gates if parameters and all((kind, g) in bad or (kind, g) not in shown for kind in parameters)]
+    gates = [
+        g for g in cell.gates if parameters and all((kind, g) in bad or (kind, g) not in shown for kind in parameters)
+    ]
     rows = "With one step, "
     if not gates and kinds_wrong:
         kind = kinds_wrong[0]
         line = f"δ{kind}"
         right = [k for k in parameters if k not in kinds_wrong]
-        sentence = f"{rows}the gradient of {kind} is wrong" + (f" and that of {', '.join(right)} right" if right else "")
-        return Lead(INSIDE, written(line), f"{sentence}: look at {right_equation(cell, line)}.", right_equation(cell, line))
+        sentence = f"{rows}the gradient of {kind} is wrong" + (
+            f" and that of {', '.join(right)} right" if right else ""
+        )
+        return Lead(
+            INSIDE, written(line), f"{sentence}: look at {right_equation(cell, line)}.", right_equation(cell, line)
+        )
     if not gates:
         for key, line in (("x", "δx"), ("c0", "δc_prev"), ("h0", "δh_prev")):
             if (key, "") in bad:
@@ -335,7 +349,9 @@ def more_steps_lead(form: Form, two: Experiment) -> Lead:
     head = f"One step is right and {n} are wrong: "
     if wrong and not states and (len(wrong) < len(parameters) or any(k in ("x", "h0") for k, _ in shown)):
         listed = ", ".join(f"δ{kind}" for kind in wrong)
-        return Lead(SUM, listed, f"{head}the states' gradients are right, so look at the sum over the steps in {listed}.")
+        return Lead(
+            SUM, listed, f"{head}the states' gradients are right, so look at the sum over the steps in {listed}."
+        )
     right_gates = {g for g in cell.gates if all((kind, g) not in bad for kind in parameters)}
     if cell.name == "LSTM" and right_gates == {"o"}:
         return Lead(BETWEEN, "δc'", f"{head}the gate o is right, so look at {cell.equation('δc_prev')}, and at how the step "
