@@ -1,8 +1,8 @@
 """Known slips of a backward pass, as rows: which lines of the equations are replaced, by what, and what to call it.
 
 Most rows are generated: in every product each factor is left out or replaced by each other value of its shape, in every sum
-each term is left out, doubled or has its sign turned. What no such rule makes (steps walked in the wrong order, clipping, gates
-stacked in another order) is listed by hand. A slip is certain when it computes a learner's wrong gradients to rounding.
+each term is left out, doubled or has its sign turned. What no such rule makes (steps walked in the wrong order, clipping,
+gates stacked in another order) is listed by hand. A slip is certain when it computes a learner's wrong gradients to rounding.
 """
 
 from __future__ import annotations
@@ -304,7 +304,7 @@ def carried_slips(cell: Cell) -> Iterator[Slip]:
             BETWEEN,
             f"{written(carry)} not added at step T - 2",
         )
-        yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(up, carry).replace(f' + {carry}', '', 1)})"},
+        yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f'{up} + ', '')})"},
                    UPSTREAM, f"only the upstream gradient of the last step is used, so δ{s} = {written(carry)} before it")  # fmt: skip
         yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f' + {carry}', '')})"}, BETWEEN,
                    f"{written(carry)} is not added")  # fmt: skip
