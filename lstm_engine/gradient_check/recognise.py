@@ -1,8 +1,8 @@
 """Recognises a standard cell in a caller's function: which of its inputs are x, W, U, b and the states, and how they lie.
 
-Names and shapes cut the search; what proves a form is that the equations of the cell give the function's own outputs, on inputs
-that are drawn at random. A form then translates both ways: random inputs in the caller's arrays, and the caller's gradients in
-blocks of the standard cell, `("W", "f") -> (D, H)`.
+Names and shapes cut the search; what proves a form is that the equations of the cell give the function's own outputs, on
+inputs that are drawn at random. A form then translates both ways: random inputs in the caller's arrays, and the caller's
+gradients in blocks of the standard cell, `("W", "f") -> (D, H)`.
 """
 
 from __future__ import annotations

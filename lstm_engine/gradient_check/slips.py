@@ -1,8 +1,8 @@
 """Known slips of a backward pass, as rows: which lines of the equations are replaced, by what, and what to call it.
 
 Most rows are generated: in every product each factor is left out or replaced by each other value of its shape, in every sum
-each term is left out, doubled or has its sign turned. What no such rule makes (steps walked in the wrong order, clipping, gates
-stacked in another order) is listed by hand. A slip is certain when it computes a learner's wrong gradients to rounding.
+each term is left out, doubled or has its sign turned. What no such rule makes (steps walked in the wrong order, clipping,
+gates stacked in another order) is listed by hand. A slip is certain when it computes a learner's wrong gradients to rounding.
 """
 
 from __future__ import annotations
@@ -13,11 +13,7 @@ from functools import cache
 from itertools import permutations
 from typing import NamedTuple
 
-from .equations import CELLS, Cell, written
-
-EQUAL = (
-    1e-8  # relative to the largest element of a block: what rounding cannot make, and no other slip comes as near to
-)
+from .equations import CELLS, Cell, compiled, written
 
 INSIDE, BETWEEN, SUM, UPSTREAM = "inside a step", "between steps", "sum over steps", "upstream"
 
@@ -179,7 +175,7 @@ def line_slips(cell: Cell) -> Iterator[Slip]:
             continue
         gate = line.removeprefix("δz_").removeprefix("δ")
         carried = [f"δ{s}_next" for s in cell.states]
-        if " + " in right:
+        if " + " in right or " @ " in right:
             variants = list(sum_variants(right, cell, [*deltas, *carried]))
         else:
             variants = list(product_variants(right, cell, gate, [*deltas, *carried]))
@@ -308,7 +304,7 @@ def carried_slips(cell: Cell) -> Iterator[Slip]:
             BETWEEN,
             f"{written(carry)} not added at step T - 2",
         )
-        yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(up, carry).replace(f' + {carry}', '', 1)})"},
+        yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f'{up} + ', '')})"},
                    UPSTREAM, f"only the upstream gradient of the last step is used, so δ{s} = {written(carry)} before it")  # fmt: skip
         yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f' + {carry}', '')})"}, BETWEEN,
                    f"{written(carry)} is not added")  # fmt: skip
@@ -398,4 +394,19 @@ def slips_of(name: str) -> tuple[Slip, ...]:
     """All known slips of the cell of this name."""
     cell = next(cell for cells in CELLS.values() for cell in cells if cell.name == name)
     rows = [*whole_slips(cell), *line_slips(cell), *parameter_slips(cell), *sum_slips(cell), *carried_slips(cell)]
-    return tuple(slip for slip in rows if any(text != cell.step.get(line) for line, text in slip.changed.items()))
+    return tuple(slip for slip in rows if changes_something(slip, cell) and computable(slip, cell))
+
+
+def changes_something(slip: Slip, cell: Cell) -> bool:
+    return any(text != cell.step.get(line) for line, text in slip.changed.items())
+
+
+def computable(slip: Slip, cell: Cell) -> bool:
+    """Whether every replaced line uses only what is computed before it."""
+    order = list(cell.step)
+    return all(
+        name not in order or order.index(name) < order.index(line)
+        for line, text in slip.changed.items()
+        if line in order
+        for name in compiled(text).co_names
+    )
