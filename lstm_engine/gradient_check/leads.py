@@ -16,14 +16,9 @@ import numpy as np
 from ..activations import Array
 from . import places
 from .equations import Blocks, Cell, Step, walk, walk_back, written
-<<<<<<< HEAD
-from .recognise import Form
-from .report import Lead
-=======
 from .pair import Calls, CheckedPair
 from .recognise import Form
 from .report import FAILED, Lead, Report
->>>>>>> wt-diagnose
 from .slips import BETWEEN, INSIDE, SUM, Slip, slips_of
 
 EQUAL = 1e-8  # relative to the largest element of a block: rounding is far below, another slip far above
@@ -85,11 +80,7 @@ def find_lead(calls: Calls, form: Form | None, pair: CheckedPair, report: Report
 
 
 def experiment(
-<<<<<<< HEAD
-    pair: Pair, form: Form, steps: int, batch: int, seed: int, scale: float = 1.0, only: int | None = None
-=======
     calls: Calls, form: Form, steps: int, batch: int, seed: int, scale: float = 1.0, only: int | None = None
->>>>>>> wt-diagnose
 ) -> Experiment | None:
     """One walk with random inputs and upstream gradients; None if the functions refuse it, or if backward gives NaN.
 
