@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from types import CodeType
 from typing import Any
 
@@ -60,7 +60,7 @@ NAMES = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=None)
+@cache
 def compiled(expression: str) -> CodeType:
     return compile(expression, expression, "eval")
 
@@ -110,7 +110,13 @@ def walk_back(
         for kind, line in cell.sums.items():  # (D, H), (H, H) or (H,) each
             code = compiled(changed.get(kind, line))
             for gate in cell.gates:
-                names = {"Σ": sums[kind[1:], gate], "δ": values[f"δ{kind[1:]}_{gate}"], "k": k, "T": T, "B": xs.shape[1]}
+                names = {
+                    "Σ": sums[kind[1:], gate],
+                    "δ": values[f"δ{kind[1:]}_{gate}"],
+                    "k": k,
+                    "T": T,
+                    "B": xs.shape[1],
+                }
                 sums[kind[1:], gate] = eval(code, NAMES, names)
         evaluate(cell.carry, values, changed)
     values["δxs"] = dx

@@ -9,29 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from ..activations import Array
+from . import places
 from .equations import Blocks, Cell, Step, walk, walk_back, written
-from .recognise import SAME, Form, recognise
-from .report import Lead
-from .slips import BETWEEN, INSIDE, SUM, UPSTREAM, Slip, slips_of
+from .pair import Calls, CheckedPair
+from .recognise import Form
+from .report import FAILED, Lead, Report
+from .slips import BETWEEN, INSIDE, SUM, Slip, slips_of
 
 EQUAL = 1e-8  # relative to the largest element of a block: rounding is far below, another slip far above
 ROUNDS = 3  # as many slips at once are looked for
-
-
-class Pair(Protocol):
-    """The caller's two functions, by names."""
-
-    values: dict[str, Any]  # the inputs
-    taken: int  # of the outputs, how many backward takes an upstream gradient for
-
-    def outputs(self, values: dict[str, Any]) -> list[Array]: ...
-
-    def gradients(self, values: dict[str, Any], upstream: list[Array]) -> dict[str, Array]: ...
 
 
 class Seen(NamedTuple):
@@ -63,27 +54,53 @@ def equal(a: Array, b: Array) -> bool:
     return bool(np.abs(a - b).max(initial=0.0) <= EQUAL * size + 1e-14)
 
 
+def find_lead(calls: Calls, form: Form | None, pair: CheckedPair, report: Report) -> Lead | None:
+    """Where the mistake is, as far as experiments show it; None if no row failed or nothing more can be said.
+
+    form is what `recognise.recognise` gives for these calls. What the caller's functions raise when they are called with other
+    numbers of steps is not raised.
+    """
+    failed = [name for name in pair.analytic if any(r.parameter == name and r.verdict == FAILED for r in report.rows)]
+    if not failed:
+        return None
+    if (lead := places.in_another_place(pair, report, failed)) is not None:
+        return lead
+    done = experiments(calls, form) if form is not None else []
+    wrong = any(each.wrong() for each in done)
+    if form is not None and wrong and (lead := recognised_lead(form, done)) is not None:
+        return lead
+    if (lead := places.constant(pair, report, failed) or places.clipped(report, failed)) is not None:
+        return lead
+    if form is not None and wrong:
+        return region_lead(form, done)
+    return None
+
+
 # -- a recognised cell -------------------------------------------------------------------------------------------------
 
 
-def experiment(pair: Pair, form: Form, steps: int, batch: int, seed: int, scale: float = 1.0, only: int | None = None) -> Experiment | None:
+def experiment(
+    calls: Calls, form: Form, steps: int, batch: int, seed: int, scale: float = 1.0, only: int | None = None
+) -> Experiment | None:
     """One walk with random inputs and upstream gradients; None if the functions refuse it, or if backward gives NaN.
 
     only: the one output that gets an upstream gradient.
     """
     rng = np.random.default_rng((seed, steps, batch))
-    values = form.draw(rng, pair.values, steps, batch)
+    values = form.draw(rng, calls.values, steps, batch)
     try:
-        shown = pair.outputs(values)
+        shown = calls.outputs(values)
         states = walk(form.cell, form.standard(values), form.forward)
         expected = form.expected(states)
-        named = {where[0] for where in form.outputs[: pair.taken] if where}
+        named = {where[0] for where in form.outputs[: calls.taken] if where}
         up = {name: scale * rng.standard_normal(a.shape) * (name in named) for name, a in expected.items()}
         if only is not None:
-            up = {name: a * (form.outputs[only] is not None and form.outputs[only][0] == name) for name, a in up.items()}  # type: ignore[index]
+            up = {
+                name: a * (form.outputs[only] is not None and form.outputs[only][0] == name) for name, a in up.items()
+            }  # type: ignore[index]
         given = form.upstream(up, shown)
-        given = [v if k < pair.taken else np.zeros(v.shape) for k, v in enumerate(given)]
-        gradients = pair.gradients(values, given)
+        given = [v if k < calls.taken else np.zeros(v.shape) for k, v in enumerate(given)]
+        gradients = calls.gradients(values, given)
         seen = [Seen(*each) for each in form.gradients(gradients)]
     except Exception:  # of the caller's functions: a fixed number of steps, say
         return None
@@ -91,16 +108,16 @@ def experiment(pair: Pair, form: Form, steps: int, batch: int, seed: int, scale:
     return Experiment(states, upstream, seen, walk_back(form.cell, states, upstream))
 
 
-def experiments(pair: Pair, form: Form) -> list[Experiment]:
+def experiments(calls: Calls, form: Form) -> list[Experiment]:
     """Walks of 1 to 3 steps, a larger one, one with large gradients, and one a single output's upstream gradient."""
     T, B = form.sizes["T"], form.sizes["B"]
-    done = [experiment(pair, form, steps, 2, seed=1) for steps in ([1] if form.is_step else [1, 2, 3])]
+    done = [experiment(calls, form, steps, 2, seed=1) for steps in ([1] if form.is_step else [1, 2, 3])]
     if not any(done):
-        done = [experiment(pair, form, T, B, seed=1)]
-    done += [experiment(pair, form, 4, 3, seed=2), experiment(pair, form, 2, 2, seed=3, scale=30.0)]
-    outputs = [k for k, where in enumerate(form.outputs[: pair.taken]) if where]
+        done = [experiment(calls, form, T, B, seed=1)]
+    done += [experiment(calls, form, 4, 3, seed=2), experiment(calls, form, 2, 2, seed=3, scale=30.0)]
+    outputs = [k for k, where in enumerate(form.outputs[: calls.taken]) if where]
     if len(outputs) > 1:
-        done += [experiment(pair, form, 2, 2, seed=4, only=k) for k in outputs]
+        done += [experiment(calls, form, 2, 2, seed=4, only=k) for k in outputs]
     return [each for each in done if each]
 
 
@@ -128,7 +145,7 @@ def several_slips(cell: Cell, done: Sequence[Experiment]) -> tuple[list[Slip], b
         before = [matched(cell, each, changed) for each in small]
         best, most = None, 0
         for slip in slips_of(cell.name):
-            if any(line in changed for line in slip.changed):
+            if any(line in changed for line in slip.changed) or "order" in slip.changed:
                 continue
             gained = 0
             for each, right in zip(small, before, strict=True):
@@ -148,19 +165,14 @@ def several_slips(cell: Cell, done: Sequence[Experiment]) -> tuple[list[Slip], b
     return taken, False
 
 
-def recognised_lead(pair: Pair, form: Form) -> Lead | None:
-    """The lead for a function whose cell is known. None if all experiments come out right."""
-    done = experiments(pair, form)
-    if not done or not any(each.wrong() for each in done):
-        return None
+def recognised_lead(form: Form, done: Sequence[Experiment]) -> Lead | None:
+    """The lead for a function whose cell is known, if known slips explain its gradients."""
     first = next(k for k, each in enumerate(done) if each.wrong())
     fits = single_slips(form.cell, [done[first], *done[:first], *done[first + 1 :]])
     if fits:
         return slip_lead(form, done, fits)
     taken, all_explained = several_slips(form.cell, done)
-    if all_explained:
-        return pair_lead(form, done, taken)
-    return region_lead(form, done)
+    return pair_lead(form, done, taken) if all_explained else None
 
 
 # -- sentences ---------------------------------------------------------------------------------------------------------
@@ -172,7 +184,7 @@ def right_equation(cell: Cell, line: str) -> str:
         return cell.equation(line)
     kind = line.removeprefix("δ")
     general = {
-        "W": "δW = Σ xᵀδz", "U": "δU = Σ h'ᵀδz", "b": "δb = Σ δz", "v": "δb' = Σ δz", "z": "δz, gate by gate in the order of W",
+        "W": "δW = Σ xᵀδz", "U": "δU = Σ h'ᵀδz", "b": "δb = Σ δz", "v": "δb' = Σ δz", "z": "δz, its gates in the order of W",
         "h0": "δh0 = δh' of step 0", "c0": "δc0 = δc' of step 0",
         "W, δU, δb": "δW = Σ xᵀδz, δU = Σ h'ᵀδz, δb = Σ δz", "W, δU": "δW = Σ xᵀδz, δU = Σ h'ᵀδz",
     }  # fmt: skip
@@ -240,7 +252,9 @@ def follows(form: Form, done: Sequence[Experiment], slips: Sequence[Slip]) -> tu
 def pair_lead(form: Form, done: Sequence[Experiment], slips: Sequence[Slip]) -> Lead:
     """Several slips that together explain everything; the first in the order of the backward pass leads."""
     order = list(form.cell.step)
-    slips = sorted(slips, key=lambda slip: min((order.index(line) for line in slip.changed if line in order), default=99))
+    slips = sorted(
+        slips, key=lambda slip: min((order.index(line) for line in slip.changed if line in order), default=99)
+    )
     first = slips[0]
     listed = "; ".join(f"{slip.quantity}: {slip.instead}" for slip in slips)
     equation = right_equation(form.cell, first.line)
@@ -268,8 +282,10 @@ def region_lead(form: Form, done: Sequence[Experiment]) -> Lead:
     one = done[0]
     if len(one.steps) > 1:
         names = ", ".join(dict.fromkeys(seen.name for seen in one.wrong()))
-        return Lead("", "", f"The gradients of {names} are wrong; the functions take no other number of steps, so that nothing "
-                    "shows whether the mistake lies inside a step.")  # fmt: skip
+        text = (
+            "the functions take no other number of steps, so that nothing shows whether the mistake lies inside a step"
+        )
+        return Lead("", "", f"The gradients of {names} are wrong; {text}.")
     bad, shown = wrong_keys(one)
     if bad:
         return one_step_lead(form, done, bad, shown)
@@ -277,25 +293,33 @@ def region_lead(form: Form, done: Sequence[Experiment]) -> Lead:
     return more_steps_lead(form, two)
 
 
-def one_step_lead(form: Form, done: Sequence[Experiment], bad: set[tuple[str, str]], shown: set[tuple[str, str]]) -> Lead:
+def one_step_lead(
+    form: Form, done: Sequence[Experiment], bad: set[tuple[str, str]], shown: set[tuple[str, str]]
+) -> Lead:
     """One step is wrong already: its rows name the gate, or what all wrong gates share."""
     cell = form.cell
     parameters = [kind for kind in cell.parameters if any(k == kind for k, _ in shown)]
     kinds_wrong = [kind for kind in parameters if any(k == kind for k, _ in bad)]
-    gates = [g for g in cell.gates if parameters and all((kind, g) in bad or (kind, g) not in shown for kind in parameters)]
+    gates = [
+        g for g in cell.gates if parameters and all((kind, g) in bad or (kind, g) not in shown for kind in parameters)
+    ]
     rows = "With one step, "
     if not gates and kinds_wrong:
         kind = kinds_wrong[0]
         line = f"δ{kind}"
         right = [k for k in parameters if k not in kinds_wrong]
-        sentence = f"{rows}the gradient of {kind} is wrong" + (f" and that of {', '.join(right)} right" if right else "")
-        return Lead(INSIDE, written(line), f"{sentence}: look at {right_equation(cell, line)}.", right_equation(cell, line))
+        sentence = f"{rows}the gradient of {kind} is wrong" + (
+            f" and that of {', '.join(right)} right" if right else ""
+        )
+        return Lead(
+            INSIDE, written(line), f"{sentence}: look at {right_equation(cell, line)}.", right_equation(cell, line)
+        )
     if not gates:
         for key, line in (("x", "δx"), ("c0", "δc_prev"), ("h0", "δh_prev")):
             if (key, "") in bad:
                 region = INSIDE if key == "x" else BETWEEN
-                return Lead(region, written(line), f"{rows}only the gradient of {where(form, key)} is wrong: look at {cell.equation(line)}.",
-                            cell.equation(line))  # fmt: skip
+                look = f"only the gradient of {where(form, key)} is wrong: look at {cell.equation(line)}."
+                return Lead(region, written(line), rows + look, cell.equation(line))
     if len(gates) == 1:
         gate = gates[0]
         lines = [line for line in (f"δ{gate}", f"δz_{gate}") if line in cell.step]
@@ -317,8 +341,8 @@ def shared_lead(form: Form, one: Experiment, gates: Sequence[str]) -> Lead:
     elif set(gates) == set(cell.gates):
         line, what = ("δz_h" if cell.gates == ("h",) else "δh"), "every gate is wrong"
     else:
-        return Lead(INSIDE, "δz", f"{rows}the gates {listed} are wrong and the others right: look at their δz, and at the order "
-                    "in which the gates are stacked.")  # fmt: skip
+        look = "look at their δz, and at the order in which the gates are stacked"
+        return Lead(INSIDE, "δz", f"{rows}the gates {listed} are wrong and the others right: {look}.")
     if line == "δh" and cell.name == "LSTM":
         return Lead(INSIDE, "", f"{rows}{what}: look at the equations inside a step, and at δh before the others.")
     return Lead(INSIDE, written(line), f"{rows}{what}: look at {cell.equation(line)}.", cell.equation(line))
@@ -335,10 +359,13 @@ def more_steps_lead(form: Form, two: Experiment) -> Lead:
     head = f"One step is right and {n} are wrong: "
     if wrong and not states and (len(wrong) < len(parameters) or any(k in ("x", "h0") for k, _ in shown)):
         listed = ", ".join(f"δ{kind}" for kind in wrong)
-        return Lead(SUM, listed, f"{head}the states' gradients are right, so look at the sum over the steps in {listed}.")
+        return Lead(
+            SUM, listed, f"{head}the states' gradients are right, so look at the sum over the steps in {listed}."
+        )
     right_gates = {g for g in cell.gates if all((kind, g) not in bad for kind in parameters)}
     if cell.name == "LSTM" and right_gates == {"o"}:
-        return Lead(BETWEEN, "δc'", f"{head}the gate o is right, so look at {cell.equation('δc_prev')}, and at how the step "
-                    "before takes it up.", cell.equation("δc_prev"))  # fmt: skip
-    return Lead(BETWEEN, "δh'", f"{head}look at what a step hands back, and at how the step before takes it up.") if "c" not in cell.states else Lead(
-        BETWEEN, "", f"{head}look at what a step hands back, δh' and δc', and at how the step before takes it up.")  # fmt: skip
+        look = f"the gate o is right, so look at {cell.equation('δc_prev')}, and at how the step before takes it up"
+        return Lead(BETWEEN, "δc'", f"{head}{look}.", cell.equation("δc_prev"))
+    carried = "δh' and δc'" if "c" in cell.states else "δh'"
+    look = f"look at what a step hands back, {carried}, and at how the step before takes it up"
+    return Lead(BETWEEN, "" if "c" in cell.states else "δh'", f"{head}{look}.")

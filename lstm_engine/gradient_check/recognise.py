@@ -1,8 +1,8 @@
 """Recognises a standard cell in a caller's function: which of its inputs are x, W, U, b and the states, and how they lie.
 
-Names and shapes cut the search; what proves a form is that the equations of the cell give the function's own outputs, on inputs
-that are drawn at random. A form then translates both ways: random inputs in the caller's arrays, and the caller's gradients in
-blocks of the standard cell, `("W", "f") -> (D, H)`.
+Names and shapes cut the search; what proves a form is that the equations of the cell give the function's own outputs, on
+inputs that are drawn at random. A form then translates both ways: random inputs in the caller's arrays, and the caller's
+gradients in blocks of the standard cell, `("W", "f") -> (D, H)`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,12 @@ from .equations import CELLS, Blocks, Cell, Step, walk
 SAME = 1e-9  # of the largest output: two ways to compute the same values differ by rounding alone
 HEAD = re.compile(r"y|out|dense|pred|logit|head|fc|soft|^V$|^dec|^v$")  # names of what comes after the cell
 FIRST = re.compile(r"^(x|xs|xt|x_t|X|inp|input|inputs|seq|sequence|sequences|data)$", re.IGNORECASE)
-HIDDEN = re.compile(r"^(h|a|s)(0|_?prev|prev_?h|_?init|_?t|_?in|_?old|_?0|)$|prev_?[ha]|^[ha]_?next|hidden|h_?0|h_?prev", re.IGNORECASE)
-CELL = re.compile(r"^c(0|_?prev|_?init|_?t|_?in|_?old|_?0|)$|prev_?[cs]|cell|c_?0|c_?prev|^[cs]_?prev|^s_?0|state", re.IGNORECASE)
+HIDDEN = re.compile(
+    r"^(h|a|s)(0|_?prev|prev_?h|_?init|_?t|_?in|_?old|_?0|)$|prev_?[ha]|^[ha]_?next|hidden|h_?0|h_?prev", re.IGNORECASE
+)
+CELL = re.compile(
+    r"^c(0|_?prev|_?init|_?t|_?in|_?old|_?0|)$|prev_?[cs]|cell|c_?0|c_?prev|^[cs]_?prev|^s_?0|state", re.IGNORECASE
+)
 
 Outputs = Callable[[dict[str, Any]], list[Array]]  # forward, by names, giving its outputs as arrays
 
@@ -70,7 +74,9 @@ class Form:
     states: Mapping[str, tuple[str, str]]  # "h0", "c0": name and layout of those that are inputs
     parts: Mapping[str, Part]
     sizes: Mapping[str, int]  # T, B, D, H
-    outputs: tuple[tuple[str, str] | None, ...] = ()  # of each output: "h", "c" of all steps or "h_T", "c_T", and its layout
+    outputs: tuple[
+        tuple[str, str] | None, ...
+    ] = ()  # of each output: "h", "c" of all steps or "h_T", "c_T", and its layout
     forward: Mapping[str, str] = field(default_factory=dict)  # lines of the cell's forward pass that are replaced
 
     @property
@@ -208,7 +214,9 @@ def state_choices(
         return name, by_shape[0] if (columns or len(by_shape) == 1) else by_shape[-1]
 
     cells = [name for name in fit if CELL.search(name) and not name.startswith(("b", "W", "w", "U"))]
-    hidden = [name for name in fit if HIDDEN.search(name) and name not in cells and not name.startswith(("b", "W", "w", "U"))]
+    hidden = [
+        name for name in fit if HIDDEN.search(name) and name not in cells and not name.startswith(("b", "W", "w", "U"))
+    ]
     if "c" not in cell.states:
         for name in (hidden or cells)[:1]:
             yield {"h0": where(name)}
@@ -293,9 +301,7 @@ def fused_choices(cell: Cell, left: Mapping[str, Array], D: int, H: int, turned:
     options = {name: kinds_of(a, G * H, D, H, turned, G) for name, a in left.items()}
     options = {name: found for name, found in options.items() if found}
     if "v" in cell.parameters:  # a second bias belongs to the recurrent product
-        options = {
-            name: found + [(("v",), (1,))] * (found == [(("b",), (1,))]) for name, found in options.items()
-        }
+        options = {name: found + [(("v",), (1,))] * (found == [(("b",), (1,))]) for name, found in options.items()}
     if len(options) > 6:
         return
     for chosen in product(*options.values()):

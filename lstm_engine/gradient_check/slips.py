@@ -1,24 +1,19 @@
 """Known slips of a backward pass, as rows: which lines of the equations are replaced, by what, and what to call it.
 
 Most rows are generated: in every product each factor is left out or replaced by each other value of its shape, in every sum
-each term is left out, doubled or has its sign turned. What no such rule makes (steps walked in the wrong order, clipping, gates
-stacked in another order) is listed by hand. A slip is certain when it computes a learner's wrong gradients to rounding.
+each term is left out, doubled or has its sign turned. What no such rule makes (steps walked in the wrong order, clipping,
+gates stacked in another order) is listed by hand. A slip is certain when it computes a learner's wrong gradients to rounding.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import permutations
 from typing import NamedTuple
 
-import numpy as np
-
-from ..activations import Array
-from .equations import CELLS, Blocks, Cell, Step, walk_back, written
-
-EQUAL = 1e-8  # relative to the largest element of a block: what rounding cannot make, and no other slip comes as near to
+from .equations import CELLS, Cell, compiled, written
 
 INSIDE, BETWEEN, SUM, UPSTREAM = "inside a step", "between steps", "sum over steps", "upstream"
 
@@ -69,8 +64,23 @@ def slopes(y: str, gate: str, cell: Cell) -> Iterator[str]:
     for name in ("σ1", "tanh1", "relu1"):
         yield from (f"{name}({v})" for v in (y, *others))
         yield from (f"{name}({inner})" for inner in (f"σ({y})", f"tanh({y})", f"σ(σ({y}))"))
-    yield from (y, f"(1 - {y})", f"{y} * (1 + {y})", f"(1 + {y} * {y})", f"(1 - tanh({z}))", f"({y} * {y})", f"σ1({y}) ** 2")
-    yield from (f"(1 - {y}) ** 2", f"tanh1({y}) ** 2", f"(1 - {z})", f"{z} * (1 - {z})", f"{y} * (1 - {y} * {y})", f"({y} * {y} - 1)")
+    yield from (
+        y,
+        f"(1 - {y})",
+        f"{y} * (1 + {y})",
+        f"(1 + {y} * {y})",
+        f"(1 - tanh({z}))",
+        f"({y} * {y})",
+        f"σ1({y}) ** 2",
+    )
+    yield from (
+        f"(1 - {y}) ** 2",
+        f"tanh1({y}) ** 2",
+        f"(1 - {z})",
+        f"{z} * (1 - {z})",
+        f"{y} * (1 - {y} * {y})",
+        f"({y} * {y} - 1)",
+    )
 
 
 def factor_variants(factor: str, cell: Cell, gate: str, deltas: Sequence[str]) -> Iterator[str]:
@@ -83,7 +93,14 @@ def factor_variants(factor: str, cell: Cell, gate: str, deltas: Sequence[str]) -
     else:
         value = factor.strip("()")
         yield from (v for v in values_of(cell) if v != factor)
-        yield from (f"(1 - {factor})", f"tanh({value})", f"tanh(tanh({value}))", f"σ({value})", f"{factor} * {factor}", f"(1 - {factor} * {factor})")
+        yield from (
+            f"(1 - {factor})",
+            f"tanh({value})",
+            f"tanh(tanh({value}))",
+            f"σ({value})",
+            f"{factor} * {factor}",
+            f"(1 - {factor} * {factor})",
+        )
         if " - " in value:
             yield f"({' - '.join(reversed(value.split(' - ')))})"
             yield f"({value.replace(' - ', ' + ')})"
@@ -158,7 +175,7 @@ def line_slips(cell: Cell) -> Iterator[Slip]:
             continue
         gate = line.removeprefix("δz_").removeprefix("δ")
         carried = [f"δ{s}_next" for s in cell.states]
-        if " + " in right:
+        if " + " in right or " @ " in right:
             variants = list(sum_variants(right, cell, [*deltas, *carried]))
         else:
             variants = list(product_variants(right, cell, gate, [*deltas, *carried]))
@@ -172,9 +189,7 @@ def line_slips(cell: Cell) -> Iterator[Slip]:
                 variants.append(right.replace(".T", ""))
         for wrong in dict.fromkeys(variants):
             yield Slip(line, {line: wrong}, region_of(line, right, wrong))
-        if not line.startswith("δz_") and line not in ("δx", "δh_prev", "δc_prev"):
-            deltas.append(line)
-        elif line.startswith("δz_"):
+        if (not line.startswith("δz_") and line not in ("δx", "δh_prev", "δc_prev")) or line.startswith("δz_"):
             deltas.append(line)
 
 
@@ -235,7 +250,9 @@ def parameter_variants(right: str, gate: str, inputs: list[str], cell: Cell) -> 
         yield f"{left}[:1].T @ {delta[0]}[:1]"
         yield f"{left}.T @ ({delta[0]} * h_prev)"
         if "r * h_prev" in left:
-            yield from (f"{other}.T @ {delta[0]}" for other in ("h_prev", "(z * h_prev)", "r", "h", "(r * h)", "(ĥ * h_prev)"))
+            yield from (
+                f"{other}.T @ {delta[0]}" for other in ("h_prev", "(z * h_prev)", "r", "h", "(r * h)", "(ĥ * h_prev)")
+            )
         if delta[0] == "δn":
             yield from (f"{left}.T @ {other}" for other in ("δz_ĥ", "(δz_ĥ * z)"))
     else:
@@ -274,13 +291,20 @@ def carried_slips(cell: Cell) -> Iterator[Slip]:
         carry, right, up = f"δ{s}_next", cell.step[f"δ{s}"], f"up_{s}[t]"
         nothing = f"0 * δ{s}_prev"
         yield Slip(f"δ{s}_prev", {carry: nothing}, BETWEEN, "nothing is handed back to the step before")
-        yield Slip(f"δ{s}_prev", {carry: f"δ{s}_prev + δ{s}_next"}, BETWEEN, f"{written(f'δ{s}_prev')} + {written(carry)}")
+        yield Slip(
+            f"δ{s}_prev", {carry: f"δ{s}_prev + δ{s}_next"}, BETWEEN, f"{written(f'δ{s}_prev')} + {written(carry)}"
+        )
         yield Slip(f"δ{s}_prev", {carry: f"δ{s}"}, BETWEEN, f"δ{s} itself")
         for other in cell.states:
             if other != s:
                 yield Slip(f"δ{s}_prev", {carry: f"δ{other}_prev"}, BETWEEN, written(f"δ{other}_prev"))
-        yield Slip(f"δ{s}", {f"δ{s}": right.replace(carry, f"{carry} * (k > 1)")}, BETWEEN, f"{written(carry)} not added at step T - 2")
-        yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(up, carry).replace(f' + {carry}', '', 1)})"},
+        yield Slip(
+            f"δ{s}",
+            {f"δ{s}": right.replace(carry, f"{carry} * (k > 1)")},
+            BETWEEN,
+            f"{written(carry)} not added at step T - 2",
+        )
+        yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f'{up} + ', '')})"},
                    UPSTREAM, f"only the upstream gradient of the last step is used, so δ{s} = {written(carry)} before it")  # fmt: skip
         yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f' + {carry}', '')})"}, BETWEEN,
                    f"{written(carry)} is not added")  # fmt: skip
@@ -304,11 +328,23 @@ def carried_slips(cell: Cell) -> Iterator[Slip]:
         yield Slip(f"δ{s}0", {f"d{s}0": f"δ{s}"}, BETWEEN, f"δ{s}0 = δ{s} of step 0, not {written(f'δ{s}_prev')}")
     if "c" in cell.states:
         right = cell.step["δc"]
-        yield Slip("δc", {"δc": right.replace("δc_next", "(δh_next if k == 0 else δc_next)")}, UPSTREAM, "the last h's upstream gradient for c's")
+        yield Slip(
+            "δc",
+            {"δc": right.replace("δc_next", "(δh_next if k == 0 else δc_next)")},
+            UPSTREAM,
+            "the last h's upstream gradient for c's",
+        )
     if "c" in cell.states:
-        yield Slip("δh0", {"dh0": "δc_next", "dc0": "δh_next"}, "order of gradients", "δh0 and δc0 stand in each other's place")
+        yield Slip(
+            "δh0", {"dh0": "δc_next", "dc0": "δh_next"}, "order of gradients", "δh0 and δc0 stand in each other's place"
+        )
     for s in cell.states:
-        yield Slip(f"δ{s}0", {f"d{s}0": f"δ{s}_next + up_{s}[0]"}, BETWEEN, f"the upstream gradient of step 0 is added to δ{s}0")
+        yield Slip(
+            f"δ{s}0",
+            {f"d{s}0": f"δ{s}_next + up_{s}[0]"},
+            BETWEEN,
+            f"the upstream gradient of step 0 is added to δ{s}0",
+        )
         yield Slip(f"δ{s}0", {f"d{s}0": f"δ{s}_next + δ{s}"}, BETWEEN, f"δ{s} of step 0 is added to δ{s}0")
     yield Slip("δx", {"dx": "δxs[::-1]"}, SUM, "the steps of δx stand in the reverse order")
     yield Slip("δx", {"dx": "np.roll(δxs, 1, 0)"}, SUM, "δx stands one step too late")
@@ -346,14 +382,31 @@ def whole_slips(cell: Cell) -> Iterator[Slip]:
         for kinds in [(k,) for k in cell.parameters] + [cell.parameters, ("W", "U")]:
             changed = {f"δ{k}_{a}": steps[f"δ{k}_{b}"] for k in kinds for a, b in moved}
             line = f"δ{kinds[0]}" if len(kinds) == 1 else "δW, δU" + ", δb" * (len(kinds) > 2)
-            yield Slip(line, changed, INSIDE, f"the parts of {', '.join(a for a, _ in moved)} stand in each other's place")
+            yield Slip(
+                line, changed, INSIDE, f"the parts of {', '.join(a for a, _ in moved)} stand in each other's place"
+            )
     for bound in ("0.1", "0.5", "1", "3", "5", "10"):
         yield Slip("δW, δU, δb", {"clip": bound}, "clipping", f"the gradients are clipped to ±{bound}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def slips_of(name: str) -> tuple[Slip, ...]:
     """All known slips of the cell of this name."""
     cell = next(cell for cells in CELLS.values() for cell in cells if cell.name == name)
     rows = [*whole_slips(cell), *line_slips(cell), *parameter_slips(cell), *sum_slips(cell), *carried_slips(cell)]
-    return tuple(slip for slip in rows if any(text != cell.step.get(line) for line, text in slip.changed.items()))
+    return tuple(slip for slip in rows if changes_something(slip, cell) and computable(slip, cell))
+
+
+def changes_something(slip: Slip, cell: Cell) -> bool:
+    return any(text != cell.step.get(line) for line, text in slip.changed.items())
+
+
+def computable(slip: Slip, cell: Cell) -> bool:
+    """Whether every replaced line uses only what is computed before it."""
+    order = list(cell.step)
+    return all(
+        name not in order or order.index(name) < order.index(line)
+        for line, text in slip.changed.items()
+        if line in order
+        for name in compiled(text).co_names
+    )
