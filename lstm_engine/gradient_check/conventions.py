@@ -23,6 +23,7 @@ from ..cells.simple_rnn import simple_rnn_backward, simple_rnn_forward
 from . import contract
 from .adapters import GATES, Layout
 from .contract import positional
+from .learner import Fault
 
 SAME = 1e-8  # of the largest value: two ways to write the same equations differ by rounding alone
 SIZES = {"steps": 3, "batch": 2, "features": 5, "units": 4}  # all different, so that no axis passes for another
@@ -56,7 +57,7 @@ def cell_of(forward: Callable[..., Any]) -> str:
 
 
 def layouts(forward: Callable[..., Any], cell: str, step: bool) -> list[Layout]:
-    """Every layout that the names of the arguments admit, the likeliest first. ValueError if they say too little."""
+    """Every layout that the names of the arguments admit, the likeliest first. Fault if they say too little."""
     names = [p.name for p in positional(forward) if p.default is p.empty]
     columns = any(re.search(r"xt$|^a_?(prev|0)|^W(xh|hh|ax|aa)$", n) for n in names)
     first = "db" if columns or any(re.fullmatch(DICTS, n, re.I) for n in names) else "bd"
@@ -74,7 +75,7 @@ def layouts(forward: Callable[..., Any], cell: str, step: bool) -> list[Layout]:
                     Layout(arguments, x=x, gates=gates, weights=weights, bias=bias, returns=returns, cell=cell)
                 )
     if not found:
-        raise ValueError(
+        raise Fault(
             f"{forward.__name__}({', '.join(names)}): the names do not say which argument is x, h, c, W, U or b. Use names as in "
             "a starter (lstm-engine assignment new DIR), or give layout= (lstm_engine.gradient_check.adapters.Layout)"
         )
@@ -99,12 +100,13 @@ def argument_choices(forward: Callable[..., Any], names: list[str], cell: str) -
     weights = [name for name, role in roles.items() if role in ("W", "U", "b")]
     unknown = [name for name, role in roles.items() if role is None]
     if len(unknown) == 1 and re.fullmatch(DICTS, unknown[0], re.I) and not weights:
-        for inner in dict_choices(keys_used(forward), cell):
-            yield roles | {unknown[0]: inner}
-    if (
-        (len(unknown) == 1
-        and re.fullmatch(JOINED, unknown[0], re.I))
-        or (not unknown and roles_of(weights, roles) in (["W"], ["W", "b"]))
+        described = set(re.findall(r"\b[WUb]_?\w{1,2}\b", inspect.getdoc(forward) or ""))
+        for keys in (keys_used(forward), described):  # of a body that is not finished, the docstring says more
+            if inner := list(dict_choices(keys, cell)):
+                yield from (roles | {unknown[0]: each} for each in inner)
+                break
+    if (len(unknown) == 1 and re.fullmatch(JOINED, unknown[0], re.I)) or (
+        not unknown and roles_of(weights, roles) in (["W"], ["W", "b"])
     ):
         name = unknown[0] if unknown else weights[0]
         kinds = ["UW", "WU"] if "b" in roles.values() else ["bWU", "bUW", "WUb", "UWb"]

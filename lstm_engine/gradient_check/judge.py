@@ -10,6 +10,7 @@ is recognised, `learner.py` for what can go wrong in a call.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -21,13 +22,12 @@ from . import contract
 from .adapters import GATES, Layout
 from .contract import counted, listed, positional
 from .conventions import SIZES, Truth, cell_of, close, layouts, standard_inputs
-from .leads import recognised_lead
-from .learner import Fault, NotWritten, array, call, copied, judging, unchanged
-from .pair import Calls, prepare
-from .recognise import recognise
+from .functions import gradcheck_function
+from .learner import Fault, NotWritten, array, call, copied, judging, refuse_unwritten, unchanged
 from .report import Lead
 from .source_lines import line_of
-from .verdict import NOT_REACHED, OPEN, PASSED, WRONG, Finding, Level, Verdict
+from .training_judge import judge_adam, judge_training
+from .verdict import NOT_REACHED, OPEN, PASSED, WRONG, Finding, Level, Verdict, Wrong
 
 Function = Callable[..., Any]
 WRONG_GRADIENT = 1e-7  # of the gradient's norm: rounding is a million times smaller, a mistake at unit scale far larger
@@ -79,10 +79,66 @@ def judged(levels: Sequence[tuple[int, str, Callable[[], Sequence[str] | None]]]
     return Verdict(states, finding, notes, hint)
 
 
-class Wrong(Exception):
-    def __init__(self, finding: Finding) -> None:
-        super().__init__(finding.sentence)
-        self.finding = finding
+def check_adam(adam_step: Function, *, hint: int = 0) -> Verdict:
+    """Judges adam_step(w, dw, m, v, t, learning_rate, beta_1, beta_2, epsilon) -> w, m, v beside the engine's Adam."""
+    return judged([(4, NAMES[3], lambda: judge_adam(adam_step))], hint)
+
+
+def check_training(
+    train: Function, forward: Function, backward: Function, *, like: str | None = None, hint: int = 0
+) -> Verdict:
+    """Judges train(batches, parameters, learning_rate) -> losses in 20 steps beside a model of the engine.
+
+    forward and backward are the walk that train uses: they say which convention the batches have.
+    """
+    return judged([(5, NAMES[4], lambda: training(train, forward, backward, like))], hint)
+
+
+def training(train: Function, forward: Function, backward: Function, like: str | None) -> list[str]:
+    pair = Pair.of(forward, backward, like or cell_of(forward), False, None)
+    return judge_training(train, pair.layout, one_sequence=pair.batch == 1)
+
+
+def check_all(functions: Mapping[str, Function], *, hint: int = 0) -> Verdict:
+    """Judges all functions of a starter, by name, up to the first level that does not pass.
+
+    The cell is the one whose name the functions have: lstm_step_forward, gru_forward, ... Fault-like findings name a function
+    that is missing.
+    """
+    names = [name for name in functions if re.fullmatch(r"(lstm|gru|rnn)_(step_|cell_)?(forward|backward)", name)]
+    levels: list[tuple[int, str, Callable[[], Sequence[str] | None]]] = []
+    if names or "adam_step" not in functions:
+        cell = names[0].partition("_")[0] if names else "lstm"
+        kind = "cell" if any("_cell_" in name for name in names) else "step"
+        step = [f"{cell}_{kind}_forward", f"{cell}_{kind}_backward"]
+        walk = [f"{cell}_forward", f"{cell}_backward"]
+        one_step_alone = any(name in functions for name in step) or not any(name in functions for name in walk)
+
+        def pair(of: list[str]) -> Pair:
+            return Pair.of(needed(functions, of[0]), needed(functions, of[1]), cell, of is step, None)
+
+        levels = [
+            (1, NAMES[0], lambda: pair(step if one_step_alone else walk).judge(steps=1)),
+            (2, NAMES[1], lambda: pair(walk).judge()),
+            (3, NAMES[2], lambda: pair(walk).edges()),
+        ]
+    levels.append((4, NAMES[3], lambda: judge_adam(needed(functions, "adam_step"))))
+    if names:
+        levels.append(
+            (
+                5,
+                NAMES[4],
+                lambda: training(needed(functions, "train"), *(needed(functions, name) for name in walk), cell),
+            )
+        )
+    return judged(levels, hint)
+
+
+def needed(functions: Mapping[str, Function], name: str) -> Function:
+    """The function of this name; Fault if there is none."""
+    if name not in functions:
+        raise Fault(f"There is no function {name}: the starter has it (lstm-engine assignment new DIR writes one).")
+    return functions[name]
 
 
 # -- a pair of functions -----------------------------------------------------------------------------------------------
@@ -101,6 +157,7 @@ class Pair:
     @classmethod
     def of(cls, forward: Function, backward: Function, cell: str, is_step: bool, layout: Layout | None) -> Pair:
         """The pair, with its convention. NotWritten or Fault if forward cannot be called in any."""
+        refuse_unwritten(forward)
         options = [layout] if layout else layouts(forward, cell, is_step)
         # Karpathy's columns are one sequence: their gradients are not summed over a batch
         batch = 1 if any(p.name == "hprev" for p in positional(forward)) else SIZES["batch"]
@@ -279,11 +336,9 @@ class Pair:
         steps = {} if self.layout.is_step else {"steps": 5}
         inputs = self.layout.laid_out(standard_inputs(self.layout, batch=self.batch, **steps))
         try:
-            pair = Calls(prepare(self.forward, self.backward, inputs, seed=0))
+            return gradcheck_function(self.forward, self.backward, inputs).lead
         except (ValueError, TypeError):  # what the gradient check refuses
             return None
-        form = recognise(pair.outputs, pair.values)
-        return recognised_lead(pair, form) if form else None
 
 
 def together(gradient: Any) -> Any:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import linecache
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,6 +41,19 @@ def judging(function: Callable[..., Any]) -> Iterator[None]:
     except Fault as fault:
         fault.function = fault.function or function.__name__
         raise
+
+
+def refuse_unwritten(function: Callable[..., Any]) -> None:
+    """NotWritten if the function's body is the starter's, or empty: seen without calling it."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return
+    body = tree.body[0].body if isinstance(tree.body[0], ast.FunctionDef) else [tree]
+    body = [line for line in body if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))]
+    written = [line for line in body if not isinstance(line, ast.Pass)]
+    if not written or (isinstance(written[0], ast.Raise) and "NotImplemented" in ast.unparse(written[0])):
+        raise NotWritten(function.__name__)
 
 
 def call(function: Callable[..., Any], *arguments: Any) -> Any:

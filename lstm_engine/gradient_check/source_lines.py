@@ -119,7 +119,10 @@ def short(text: str) -> str:
 def score(quantity: str, statement: Statement, gates: str) -> int:
     """How well a statement fits as the place of this quantity: 2 and more is a place."""
     name, value = statement.name, statement.value
-    if re.fullmatch(r"(np\.|numpy\.)?(zeros|zeroslike|empty|emptylike)\(.*\)|0|0\.0|none|\{\}|\[(none)?\].*|\{.*:.*(zeros|copy)\(.*", value):
+    if re.fullmatch(
+        r"(np\.|numpy\.)?(zeros|zeroslike|empty|emptylike)\(.*\)|0|0\.0|none|\{\}|\[(none)?\].*|\{.*:.*(zeros|copy)\(.*",
+        value,
+    ):
         return 0  # where it is born, not where it is computed
     kind, _, gate = quantity.removeprefix("δ").partition("_")
     if kind in ("z", "a") and gate and not (kind == "z" and "r" in gates and gate not in gates):

@@ -49,6 +49,14 @@ class Finding:
         ]
 
 
+class Wrong(Exception):  # noqa: N818 -- a finding on its way to the verdict
+    """What a level raises when the learner's functions do not pass it."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.sentence)
+        self.finding = finding
+
+
 @dataclass
 class Verdict:
     """The judge's answer. `ok` if everything that was asked for passed."""
