@@ -17,6 +17,7 @@ from .adapters import Layout
 from .axes import GateNames, gates_of, gates_of_form, time_axes_of, time_axis_of_form
 from .compare import Progress, Settings, compare, settings
 from .contract import BackwardFunction, ForwardFunction, Inputs
+from .leads import find_lead
 from .pair import Calls, CheckedPair, prepare
 from .recognise import recognise
 from .report import FAILED, Report
@@ -95,9 +96,13 @@ def gradcheck_function(
             *step, pair.step_inputs, method=method, elements=elements, tol=tol, h=h, seed=seed, gates=step_gates(pair)
         )
     failed = {row.parameter for row in report.rows if row.verdict == FAILED}
-    report.notes += [notes.by_step(pair, name, axis, how) for name, axis in pair.time_axis.items() if name in failed]
-    if failed:
+    if report.failed:
+        report.lead = find_lead(Calls(pair), pair.form, pair, report) or (report.step and report.step.lead)
         report.notes += notes.suggestions(pair)
+    by_step = [
+        notes.by_step(pair, name, axis, how, report.lead) for name, axis in pair.time_axis.items() if name in failed
+    ]
+    report.notes += by_step
     return report
 
 

@@ -257,7 +257,7 @@ def test_a_recognised_cell_needs_no_gates_and_settles_their_axis_and_order():
     assert gates_failed(None, D=16, turned=("Wx", "Wh"), scale=1.0) == f_alone
     assert gates_failed({"Wx": ("i", "f", "o", "g")}, D=16, turned=("Wx", "Wh"), scale=1.0) >= {("Wx", "f")}
     assert gates_failed({}, scale=1.0) == {("Wx", ""), ("Wh", ""), ("b", "")}
-    with pytest.raises(ValueError, match="names the parts of Wx i f g o, but .* gates stand in the order i f o g"):
+    with pytest.raises(ValueError, match=r"names the parts of Wx i f g o, but .* gates stand in the order i f o g"):
         gates_failed({"Wx": GATES}, scale=1.0)
 
 
