@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-import lstm_engine as le
+from lstm_engine.gradient_check import judge
 
 LONG = 12  # of larger arrays a sentence shows the shape
 PATIENCE_S = 20.0  # for one call of an answer; the longest right one takes a second
@@ -109,18 +109,24 @@ def check(
 
 def judged(forward: Callable[..., Any], backward: Callable[..., Any], exercise: tuple[int, int]) -> Check:
     """The judge of assignments (`le.assignment.check`) on the walks of an LSTM; its hints come before the lesson's."""
-    verdict, trouble = _call(lambda: le.assignment.check(forward, backward, like="lstm"), (), 10 * PATIENCE_S)
-    if trouble:
-        return Check("wrong", f"`{backward.__name__}` {trouble}", _help(*exercise))
-    state = "right" if verdict.ok else "open" if verdict.open else "wrong"
-    hints = [text for text in (verdict.finding.hints if verdict.finding else []) if text]
+    open_yet = Check("open", f"Not answered yet. {inspect.getdoc(backward) or ''}".strip(), _help(*exercise))
+
+    def verdict() -> Any:
+        x, W, U, b, h, c = (np.ones(shape) for shape in ((1, 1, 1), (1, 4), (1, 4), (4,), (1, 1), (1, 1)))
+        walked = forward(x, W, U, b, h, c)
+        if walked is None or backward(np.ones((1, 1, 1)), walked[1]) is None:
+            return None
+        return judge.check(forward, backward, like="lstm")
+
+    outcome, trouble = _call(verdict, (), 10 * PATIENCE_S)
+    if outcome is None:
+        return Check("wrong", f"`{backward.__name__}` {trouble}", _help(*exercise)) if trouble else open_yet
+    if outcome.open:
+        return open_yet
+    hints = [text for text in (outcome.finding.hints if outcome.finding else []) if text]
     leads = tuple((f"Where to look, {n}", f"<p>{escape(text)}</p>") for n, text in enumerate(hints, 1))
-    text = "\n\n".join(part for part in verdict.said() if not part.startswith("Hint "))
-    return Check(
-        state,
-        f"Not answered yet. {inspect.getdoc(backward) or ''}" if state == "open" else text,
-        leads + _help(*exercise),
-    )
+    text = "\n\n".join(part for part in outcome.said() if not part.startswith("Hint "))
+    return Check("right" if outcome.ok else "wrong", text, leads + _help(*exercise))
 
 
 def _difference(result: Any, right: np.ndarray, rtol: float) -> str:

@@ -15,6 +15,7 @@ import lstm_engine as le
 from features.dataset import Scaler
 from features.recipes import TUTORIAL, as_frames, with_index
 from features.synth import RATE, draw_speaker, speak
+from lstm_engine.backend import one_thread
 
 UNITS = 12
 NAMES = ("kernel", "recurrent_kernel", "bias")  # W, U, b
@@ -37,13 +38,13 @@ class Voices(NamedTuple):
     unseen_y: np.ndarray
 
 
-def voices(speakers: int = 4, clips: int = 5) -> Voices:
-    """Synthetic voices: so many women and as many men in each part, with so many clips of two seconds each."""
+def voices(speakers: int = 4, clips: int = 3) -> Voices:
+    """Synthetic voices: so many women and as many men in each part, with so many clips of 1.5 s each."""
     rows = []
     for k in range(4 * speakers):
         sex, rng = ("female", "male")[k % 2], np.random.default_rng([10, k])
         speaker = draw_speaker(sex, f"{sex} {k}", rng)
-        rows += [TUTORIAL.measure(speak(speaker, 2.0, rng), RATE)[0] for _ in range(clips)]  # (111,) each
+        rows += [TUTORIAL.measure(speak(speaker, 1.5, rng), RATE)[0] for _ in range(clips)]  # (111,) each
     table = with_index(np.array(rows))  # (N, 112)
     half, y = len(rows) // 2, (np.arange(len(rows)) // clips % 2)[:, None].astype(float)
     x = as_frames(Scaler.fit(table[:half])(table))
@@ -74,6 +75,7 @@ class Learned(NamedTuple):
     p: np.ndarray  # (N, 1)
 
 
+@one_thread()
 def engine(data: Voices, steps: int) -> Learned:
     """Trained by the engine."""
     network = model()

@@ -144,6 +144,6 @@ def test_misconceptions_are_wrong(lesson, tales):
         answer_1=lambda p, temperature: p ** (1 / temperature),
         answer_2=lambda t, window: (t + 1, min(t + 1, window)),
         answer_3=lambda n, streams, window: n.reshape(-1, streams, window),
-        **{name: tales[name] for name in ("model", "curves", "written", "compared")},  # not trained again
+        **{name: tales[name] for name in ("learner", "model", "curves", "written", "compared")},  # not trained again
     )
     assert [answered[f"check_{n}"].state for n in (1, 2, 3)] == ["wrong", "wrong", "wrong"]
