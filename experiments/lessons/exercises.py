@@ -37,7 +37,10 @@ class Check:
         import marimo as mo
 
         kind = {"open": "neutral", "right": "success", "wrong": "danger"}[self.state]
-        folded = [f"<details><summary>{title}</summary>{content}</details>" for title, content in self.help]
+        plain = 'style="border:0;background:none;box-shadow:none;padding:0;margin:.2em 0"'
+        folded = [
+            f"<details {plain}><summary {plain}>{title}</summary>{content}</details>" for title, content in self.help
+        ]
         shown = mo.callout(mo.md(self.text), kind=kind).text + "".join(folded)
         return mo.Html(shown.replace("\n", "&#10;"))._mime_()  # type: ignore[no-any-return]
 

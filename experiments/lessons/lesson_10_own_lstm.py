@@ -63,6 +63,7 @@ def _():
         (h_new, c_new), _ = answered
         return np.stack([h_new, c_new])
 
+    one_step.__doc__ = answer_1.__doc__
     walks = [_drawn(0), _drawn(1, T=1, B=1), _drawn(2, D=6)]
     _cases = [(_x[0], _h, _c, _W, _U, _b) for _x, _W, _U, _b, _h, _c in walks]
     check_1 = exercises.check(one_step, *((_a, _states(*_a)) for _a in _cases), exercise=(10, 1))
@@ -89,6 +90,7 @@ def _(walks):
         outputs, _ = answered
         return outputs
 
+    walk_forward.__doc__ = answer_2.__doc__
     check_2 = exercises.check(walk_forward, *((tuple(_a), lstm_forward(*_a).h) for _a in walks), exercise=(10, 2))
     mo.md(f"""
     {mo.as_html(check_2)}
@@ -177,8 +179,8 @@ def _(data, engine, engine_seconds, walk):
     ## On voices, beside the engine
 
     {len(data.x)} clips of synthetic voices, {data.x.shape[1]} moments of {data.x.shape[2]} numbers each (lesson 6); the
-    network says male or female after the last moment. Both start from the same weights and see the same {STEPS} batches of
-    16. Only the LSTM differs; the last layer, the loss and Adam are the same.
+    network says male or female after the last moment. Both start from the same weights and see the same {STEPS} batches. Only
+    the LSTM differs; the last layer, the loss and Adam are the same.
 
     {drawing.table(("step", "loss, own", "loss, engine", "apart"), _rows)}
 

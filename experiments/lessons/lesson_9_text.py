@@ -219,6 +219,9 @@ def _(compared, model, tables):
 
     {drawing.table(_heads, _rows)}
 
+    *Look at* the last column: a network that never carried its state, used as it was trained, pays for every cut. Carry the
+    state while it reads, and most of the loss is gone. So the state is useful far beyond the steps that a gradient reached.
+
     What does a state know after a cut? Cut the held-out tales into pieces of {PIECE} letters and start each from zeros:
     """),
         drawing.lines(_curves, np.arange(1, PIECE + 1), x_title="letters since the cut", y_title="bits of the next letter"),
