@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.cli.shared import AsJson, app, out_console, print_columns, print_json, print_line
+from experiments.cli.shared import AsJson, app, print_json, print_line
 
 
 @app.command(
@@ -17,7 +17,7 @@ def lessons(
         str | None,
         typer.Argument(
             metavar="N|all",
-            help="The lesson to open, or all for a page that lists them. Without it the lessons are listed here.",
+            help="The lesson to open, or all for a page of all titles. Without it the titles are listed here.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for your own copies, in which you write your answers.")] = Path(
@@ -34,7 +34,7 @@ def lessons(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Eight interactive lessons, from one recurrent unit to your own voice. They run until Ctrl-C."""
+    """Eleven interactive lessons, from one recurrent unit to your own LSTM. They run until Ctrl-C."""
     from experiments.lessons import Lesson, files, opening
 
     known = {str(lesson.number): lesson for lesson in map(Lesson.read, files())}
@@ -48,15 +48,22 @@ def lessons(
     wanted = list(known.values()) if which == "all" else [known[which]]
     for copy in opening.copy(wanted, out, force):
         print_line(f"{copy} is as you left it (--force takes a fresh copy).")
-    code = opening.serve(out if which == "all" else out / wanted[0].file.name, read, browser)
+    place = out if which == "all" else out / wanted[0].file.name
+    try:
+        code = opening.serve(place, print_line, read, browser)
+    except KeyboardInterrupt:
+        code = 0
     raise typer.Exit(1 if code else 0)
 
 
 def _list(lessons: list, as_json: bool) -> None:
     """lessons without a number."""
     if as_json:
-        rows = [{"lesson": x.number, "title": x.title, "parts": x.parts, "file": str(x.file)} for x in lessons]
+        rows = [
+            {"lesson": x.number, "title": x.title, "line": x.line, "parts": x.parts, "file": str(x.file)}
+            for x in lessons
+        ]
         return print_json(rows)
-    rows = [(str(x.number), x.title, "; ".join(x.parts)) for x in lessons]
-    print_columns({"": "right", "lesson": "left", "what you will see": "left"}, rows)
-    out_console.print("Open one: lstm-engine lessons 1   or all: lstm-engine lessons all")
+    for lesson in lessons:
+        print_line(f"{lesson.number:>2} {lesson.title}\n   {lesson.line}")
+    print_line("Open one: lstm-engine lessons 1   or a page of all: lstm-engine lessons all")

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 COLOURS = ("#0072B2", "#B35A00", "#006B4F", "#8F3F71", "#000000", "#56B4E9")  # blue, orange, green, purple, black, sky
+WRITTEN = "white-space:pre-wrap;overflow-wrap:anywhere;font-family:ui-monospace,monospace;line-height:1.7;margin:1em 0"
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -63,7 +64,7 @@ def unrolled(x: Any, h: Any, w: float, u: float, steps: int = 6) -> str:
             text(at, 152, 14, f"x = {x[t]:.2f}"), text(at, 28, 12, f"step {t}"),
         ]  # fmt: skip
     return sideways(
-        f'<svg viewBox="0 0 {60 + 105 * steps} 165" style="width:100%" role="img" '
+        f'<svg viewBox="0 0 {60 + 105 * steps} 165" style="width:100%;background:white" role="img" '
         f'aria-label="The first {steps} steps of the unit">{"".join(parts)}</svg>',
         560,
     )
@@ -82,6 +83,34 @@ def sideways(html: str, width: int = 0) -> str:
     content = html.replace("\n", "&#10;")  # a line break would end the indented prose around it
     content = content.replace("<tr>", '<tr style="background:none">')  # a table's stripes would hide the shadow
     return f'<div tabindex="0" style="{style}"><div style="min-width:{width}px">{content}</div></div>'
+
+
+def coloured(text: str, values: Any) -> str:
+    """Each letter of the text on a colour for its value (T,): blue above 0, orange below, the largest the strongest.
+
+    A pointer over a letter shows its value.
+    """
+    values = np.asarray(values)
+    most = float(np.abs(values).max(initial=0.0)) or 1.0
+    letters = []
+    for letter, value in zip(text, values, strict=True):
+        rgb, shown = ("0,114,178" if value > 0 else "230,120,0"), "¶<br>" if letter == "\n" else escape(letter)
+        ground = f"rgba({rgb},{0.6 * abs(value) / most:.2f})"  # weak enough for dark and for light letters
+        letters.append(f'<span style="background:{ground}" title="{value:.2f}">{shown}</span>')
+    return f'<div style="{WRITTEN}">{"".join(letters)}</div>'
+
+
+def marked(text: str, strange: Sequence[tuple[int, int]]) -> str:
+    """A text with a dotted line under each (begin, end) of `strange`."""
+    parts, at = [], 0
+    for begin, end in strange:
+        parts += [
+            escape(text[at:begin]),
+            f'<u style="text-decoration:underline dotted 2px">{escape(text[begin:end])}</u>',
+        ]
+        at = end
+    written = "".join([*parts, escape(text[at:])]).replace("\n", "<br>")
+    return f'<div style="{WRITTEN}">{written}</div>'
 
 
 def printed(report: object) -> str:

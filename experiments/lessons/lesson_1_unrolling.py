@@ -196,7 +196,7 @@ def _():
         return engine(x[None, :, None])[0, 0]
 
     _cases = [(np.array([1.0, 0.0, 0.0]), 2.0, 0.5), (np.array([0.3, -1.0, 2.0, 0.7]), 1.5, -0.8)]
-    check_1 = exercises.check(answer_1, *((_a, _last_h(*_a)) for _a in _cases))
+    check_1 = exercises.check(answer_1, *((_a, _last_h(*_a)) for _a in _cases), exercise=(1, 1))
     mo.md(f"""
     {mo.as_html(check_1)}
 
@@ -218,7 +218,7 @@ def _():
         weights = answer_2()
         return None if weights is None else np.round(unroll([pulse] + 100 * [0.0], *weights)[-1])
 
-    check_2 = exercises.check(held, ((1.0,), 1.0), ((-1.0,), -1.0), ((0.0,), 0.0))
+    check_2 = exercises.check(held, ((1.0,), 1.0), ((-1.0,), -1.0), ((0.0,), 0.0), exercise=(1, 2))
     mo.md(f"""
     {mo.as_html(check_2)}
 
@@ -238,7 +238,7 @@ def answer_3(T, D, H):
 def _():
     _cases = [(5, 1, 1), (112, 1, 64), (266, 23, 10)]
     _counts = [le.Sequential([le.Input(_a[:2]), le.SimpleRNN(_a[2])]).count_params() for _a in _cases]
-    check_3 = exercises.check(answer_3, *zip(_cases, _counts, strict=True))
+    check_3 = exercises.check(answer_3, *zip(_cases, _counts, strict=True), exercise=(1, 3))
     check_3
     return (check_3,)
 

@@ -189,7 +189,7 @@ def resting(i, f, g, o, k):
 @app.cell(hide_code=True)
 def _():
     _cases = [(0.5, 0.9, 0.6, 3), (0.8, 0.5, -0.7, 12), (0.2, 0.99, 0.4, 200)]
-    check_1 = exercises.check(answer_1, *((a, resting(*a[:3], 0.5, a[3])[0]) for a in _cases))
+    check_1 = exercises.check(answer_1, *((a, resting(*a[:3], 0.5, a[3])[0]) for a in _cases), exercise=(2, 1))
     mo.md(f"""
     {mo.as_html(check_1)}
 
@@ -206,7 +206,7 @@ def answer_2(k):
 
 @app.cell(hide_code=True)
 def _():
-    check_2 = exercises.check(answer_2, *(((_k,), resting(1, 1, 1, 1, _k)) for _k in (1, 2, 10)))
+    check_2 = exercises.check(answer_2, *(((_k,), resting(1, 1, 1, 1, _k)) for _k in (1, 2, 10)), exercise=(2, 2))
     mo.md(f"""
     {mo.as_html(check_2)}
 
@@ -236,7 +236,7 @@ def _():
 
     _values, _twice = np.array([0.4, -0.9, 0.8, 1.0, -0.3, 0.55, -0.87, 0.9]), np.array([0, 1, 0, 0, 0, 1, 0, 0])
     _kept = [((_values, _s), np.round(np.tanh(_values[np.flatnonzero(_s)[-1]]), 1)) for _s in (_twice, _twice[::-1])]
-    check_3 = exercises.check(noted, *_kept)
+    check_3 = exercises.check(noted, *_kept, exercise=(2, 3))
     _curves = {"c of your cell": _notebook(_values, _twice), "tanh(value)": np.tanh(_values), "s": _twice}
     _caption = mo.md("Your cell (with weights and biases of 0 until you answer):")
     mo.vstack([check_3, _caption, drawing.lines(_curves, height=270)])

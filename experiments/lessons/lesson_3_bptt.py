@@ -215,7 +215,9 @@ def answer_1(dc, i, g, c_before):
 def _():
     _cases = [(1.0, 0.3, 0.8, 0.5), (-0.7, 0.9, -0.2, 1.5)]
     _moved = [(1 - i - 1e-20j) * c_before + (i + 1e-20j) * g for _, i, g, c_before in _cases]  # the complex step
-    check_1 = exercises.check(answer_1, *((a, a[0] * c.imag / 1e-20) for a, c in zip(_cases, _moved, strict=True)))
+    check_1 = exercises.check(
+        answer_1, *((a, a[0] * c.imag / 1e-20) for a, c in zip(_cases, _moved, strict=True)), exercise=(3, 1)
+    )
     mo.md(f"""
     {mo.as_html(check_1)}
 
@@ -243,7 +245,9 @@ def _(values):
         return (walk_back(dh, cache[1], 0.7)[1], x), backward(dh, cache)[1]
 
     handed_in_report = le.gradcheck_function(forward, handed_in, values)
-    check_2 = exercises.check(answer_2, *(_right(*np.random.default_rng(n).standard_normal((2, n))) for n in (3, 6)))
+    check_2 = exercises.check(
+        answer_2, *(_right(*np.random.default_rng(n).standard_normal((2, n))) for n in (3, 6)), exercise=(3, 2)
+    )
     mo.vstack([mo.Html(drawing.printed(handed_in_report)), check_2])
     return check_2, handed_in_report
 

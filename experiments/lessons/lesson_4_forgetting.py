@@ -187,7 +187,7 @@ def _():
             cell.weights[name][...] = 0.0
         return half_life(cell.trace(np.zeros((1, 3, WORDS)))["lstm"].f)[0]
 
-    check_1 = exercises.check(kept, ((1,), 1.0), ((10,), 10.0), ((250,), 250.0))
+    check_1 = exercises.check(kept, ((1,), 1.0), ((10,), 10.0), ((250,), 250.0), exercise=(4, 1))
     mo.md(f"""
     {mo.as_html(check_1)}
 
@@ -214,7 +214,7 @@ def _():
 
     _turned = np.linalg.qr(np.random.default_rng(0).standard_normal((3, 3)))[0]
     _cases = [np.array([[0.5, 2.0], [0.0, 0.8]]), _turned @ np.diag([0.3, -0.9, 0.6]) @ _turned.T]
-    check_2 = exercises.check(answer_2, *(((U,), _long_run(U)) for U in _cases), rtol=1e-6)
+    check_2 = exercises.check(answer_2, *(((U,), _long_run(U)) for U in _cases), rtol=1e-6, exercise=(4, 2))
     mo.md(f"""
     {mo.as_html(check_2)}
 
@@ -237,7 +237,7 @@ def _(split, x):
         inside, forget = unit.trace(x[:1])["lstm"], split_by_path(unit.layers[0], x[0]).forget[:, 0, 0]
         return (inside.f[0, :, 0],), forget / forget[-1]  # without the factor from the last c to h
 
-    check_3 = exercises.check(answer_3, _along(1.0), _along(4.0))
+    check_3 = exercises.check(answer_3, _along(1.0), _along(4.0), exercise=(4, 3))
     check_3
     return (check_3,)
 

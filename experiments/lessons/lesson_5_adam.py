@@ -229,7 +229,9 @@ def _():
 
     _cases = (0.9, 0.999), (0.9, 0.99), (0.5, 0.9), (0.99, 0.9)
     _ends = [engine_walk(Uncorrected(1.0, *betas, epsilon=0), np.array([2.0]))[0] for betas in _cases]
-    check_1 = exercises.check(answer_1, *((betas, 1 - end) for betas, end in zip(_cases, _ends, strict=True)))  # η is 1
+    check_1 = exercises.check(
+        answer_1, *((betas, 1 - end) for betas, end in zip(_cases, _ends, strict=True)), exercise=(5, 1)
+    )  # η is 1
     mo.vstack([exercises.heading(5), check_1])
     return (check_1,)
 
@@ -243,7 +245,9 @@ def answer_2(beta_1):
 @app.cell(hide_code=True)
 def _():
     _walks = {b: engine_walk(le.Adam(1.0, b, epsilon=0), np.resize([1.0, -1.0], 2000)) for b in (0.9, 0.5, 0.0, 0.98)}
-    check_2 = exercises.check(answer_2, *(((b,), abs(walk[-1] - walk[-2])) for b, walk in _walks.items()))
+    check_2 = exercises.check(
+        answer_2, *(((b,), abs(walk[-1] - walk[-2])) for b, walk in _walks.items()), exercise=(5, 2)
+    )
     check_2
     return (check_2,)
 

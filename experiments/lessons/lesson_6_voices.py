@@ -13,6 +13,7 @@ with app.setup(hide_code=True):
 
     import lstm_engine as le
     from experiments.lessons import drawing, exercises
+    from experiments.lessons.pace import cut
     from experiments.reports.scores import best_threshold
     from experiments.tutorial.task import sequences
     from features.dataset import Scaler, speaker_folds
@@ -134,7 +135,7 @@ def _(labels, rows, speakers):
 
 @app.cell(hide_code=True)
 def _():
-    epochs = mo.ui.slider(5, 40, 5, value=20, label="epochs", show_value=True)
+    epochs = mo.ui.slider(5, 40, 5, value=cut(20, 5), label="epochs", show_value=True)
     _text = mo.md(f"""
     ## Trained while you wait
 
@@ -150,7 +151,11 @@ def _():
 def _(by_speaker, curves, epochs, labels, rows):
     _how = {"(N, 112, 1) raw": ("steps", False), "(N, 11, 11) raw": ("frames", False)}
     _how |= {"(N, 11, 11) standardised": ("frames", True)}
-    readings = {name: curves(*how, labels, by_speaker, epochs.value) for name, how in _how.items()}
+    readings = {}
+    for _name, _reading in mo.status.progress_bar(
+        _how.items(), title="Three readings, three folds", remove_on_exit=True
+    ):
+        readings[_name] = curves(*_reading, labels, by_speaker, epochs.value)
     _pitch = [(best_threshold(rows[by_speaker != k, 0], labels[by_speaker != k]), k) for k in range(FOLDS)]
     by_pitch = np.mean([((rows[:, 0] < t) == labels)[by_speaker == k].mean() for t, k in _pitch])
     _parts = ("training", "unseen speakers")
@@ -192,8 +197,10 @@ def _(by_clip, by_speaker, curves, labels, speakers):
             y[np.isin(speakers, toss.choice(names, len(names) // 2, replace=False))] = 1
         return y
 
-    coins = [[curves("frames", True, tossed(k), fold, 30)[1][-1] for k in range(6)] for fold in (by_speaker, by_clip)]
-    coins = np.mean(coins, axis=1)  # the accuracy on the tested clips, over six tosses
+    coins = np.zeros(2)  # the accuracy on the tested clips, over six tosses
+    for _k in mo.status.progress_bar(range(cut(6, 1)), title="Six tosses", remove_on_exit=True):
+        _y = tossed(_k)
+        coins += [curves("frames", True, _y, fold, cut(30, 2))[1][-1] / cut(6, 1) for fold in (by_speaker, by_clip)]
     mo.md(f"""
     ## Why by speaker? Labels that mean nothing
 
@@ -221,7 +228,7 @@ def answer_1(step):
 def _():
     _step_at = as_frames(np.arange(1.0, 113)[None])[0]  # (11, 11): the step of moment m, coefficient k
     _cases = [((int(_step_at[m, k]),), (k, m)) for k, m in ((0, 0), (0, 10), (1, 0), (3, 2), (9, 10))]
-    check_1 = exercises.check(answer_1, *_cases)
+    check_1 = exercises.check(answer_1, *_cases, exercise=(6, 1))
     mo.vstack([exercises.heading(6), check_1])
     return (check_1,)
 
@@ -239,7 +246,7 @@ def _():
         return int(moved[::-1].argmax())
 
     _cases = [(reading, column) for reading in READINGS for column in (1, 2, 12, 13, 60, 111)]
-    check_2 = exercises.check(answer_2, *((case, remembered(*case)) for case in _cases))
+    check_2 = exercises.check(answer_2, *((case, remembered(*case)) for case in _cases), exercise=(6, 2))
     check_2
     return (check_2,)
 

@@ -39,11 +39,20 @@ def _():
 
 @app.cell
 def _():
-    trained = {name: {k: [learned(layer, [k], s) for s in SEEDS] for k in PHRASES} for name, layer in LAYERS.items()}
+    trained, _mixed = {name: {} for name in LAYERS}, {}
+    with mo.status.progress_bar(
+        total=len(LAYERS) * (len(PHRASES) + 1) * len(SEEDS), title="Networks", remove_on_exit=True
+    ) as _bar:
+
+        def _learned(layer, phrases, seeds):
+            return [(learned(layer, phrases, seed), _bar.update())[0] for seed in seeds]
+
+        for _name, _layer in LAYERS.items():
+            trained[_name] = {k: _learned(_layer, [k], SEEDS) for k in PHRASES}
+            _mixed[_name] = _learned(_layer, range(5), SEEDS[::-1])
     # by layer (3, seeds): the share of right verbs
     far = {name: np.array([[right(m, k) for m in of[k]] for k in PHRASES]) for name, of in trained.items()}
     # which SimpleRNNs fail depends on the processor's rounding; of equally good ones the last seed is shown
-    _mixed = {name: [learned(layer, range(5), s) for s in SEEDS[::-1]] for name, layer in LAYERS.items()}
     mixed = {name: max(models, key=lambda model: right(model, PHRASES[-1])) for name, models in _mixed.items()}
     return far, mixed, trained
 
@@ -206,7 +215,7 @@ def _(keeper, lstm):
             np.random.default_rng(_k).permutation(16),
         )
         _cases.append(((_c[:, :, _order],), int(np.flatnonzero(_order == keeper)[0])))
-    check_1 = exercises.check(answer_1, *_cases)
+    check_1 = exercises.check(answer_1, *_cases, exercise=(7, 1))
     mo.vstack([exercises.heading(7), check_1])
     return (check_1,)
 
@@ -237,7 +246,7 @@ def _(lstm):
         _cases.append(
             ((lstm.trace(_x)["lstm"].h[:, -1], lstm.weights["dense/kernel"][:, _columns].astype(float)), _apart)
         )
-    check_2 = exercises.check(answer_2, *_cases)
+    check_2 = exercises.check(answer_2, *_cases, exercise=(7, 2))
     check_2
     return (check_2,)
 

@@ -179,7 +179,7 @@ def _(man, woman):
         moves = analyses.by_ablation(NETWORK, FORWARD, MODEL.prepare(frames)[None], lambda p: logit(p).mean())
         return np.abs(moves).argmax()
 
-    check_1 = exercises.check(answer_1, *[((_x,), _heaviest(_x)) for _x in (man, woman)])
+    check_1 = exercises.check(answer_1, *[((_x,), _heaviest(_x)) for _x in (man, woman)], exercise=(8, 1))
     _next = mo.md("""
     **2. A vote that turns.** Each piece votes with its log-odds. Suppose that some pieces had said the opposite, equally
     surely. What is the smallest number that changes the answer?
@@ -200,7 +200,9 @@ def _(man, woman):
         left = abs(z.sum()) - 2 * np.cumsum(np.sort(z * np.sign(z.sum()))[::-1])
         return int((left < 0).argmax()) + 1
 
-    check_2 = exercises.check(answer_2, *[((_z,), _turning(_z)) for _z in map(MODEL.frame_log_odds, (man, woman))])
+    check_2 = exercises.check(
+        answer_2, *[((_z,), _turning(_z)) for _z in map(MODEL.frame_log_odds, (man, woman))], exercise=(8, 2)
+    )
     _next = mo.md("""
     **3. Where the answer tips.** By how many semitones must the pitch move until the network is undecided? What are the
     log-odds there? Halve the interval that contains this point, again and again.
@@ -222,7 +224,7 @@ def answer_3(frames, low, high):
 def _(man, woman):
     _man = (man, 0.0, 12.0), brentq(lambda n: log_odds(man, n), 0.0, 12.0)
     _woman = (woman, -12.0, 0.0), brentq(lambda n: log_odds(woman, n), -12.0, 0.0)
-    check_3 = exercises.check(answer_3, _man, _woman, rtol=1e-3)
+    check_3 = exercises.check(answer_3, _man, _woman, rtol=1e-3, exercise=(8, 3))
     check_3
     return (check_3,)
 

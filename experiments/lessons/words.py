@@ -1,10 +1,12 @@
 """For lesson 7: a small language whose verbs agree with a noun far back, and networks that predict its next word."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
 import lstm_engine as le
+from experiments.lessons.pace import cut
 from experiments.microscope.analyses import gradient_by_lag
 from lstm_engine.backend import one_thread
 
@@ -37,6 +39,7 @@ def one_hot(n: np.ndarray | list[int] | list[list[int]]) -> np.ndarray:
     return np.eye(len(WORDS), dtype=np.float32)[np.asarray(n)]
 
 
+@cache
 def drawn(seed: int, phrases: int, count: int, unseen: bool = False) -> np.ndarray:
     """(2, count, T): singular sentences, and the same in the plural."""
     rngs = [np.random.default_rng(seed) for _ in ENDS]
@@ -48,7 +51,7 @@ TESTS = {k: drawn(1, k, 60, unseen=True) for k in range(1, 9)}  # by phrases; no
 
 @one_thread()
 def learned(
-    layer: type[le.LSTM] | type[le.SimpleRNN], phrases: Sequence[int], seed: int, steps: int = 400
+    layer: type[le.LSTM] | type[le.SimpleRNN], phrases: Sequence[int], seed: int, steps: int = cut(400, 20)
 ) -> le.Sequential:
     """A network after `steps` batches of 32 sentences; each batch has one of these numbers of phrases."""
     rng, pool = np.random.default_rng(seed), {k: np.concatenate(drawn(0, k, 2000)) for k in phrases}

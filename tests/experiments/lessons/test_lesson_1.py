@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
+from experiments.lessons.solutions import lesson_1 as solution
+
 
 def at(w=1.0, u=0.9, b=0.0, signal="one pulse"):
     """The sliders moved."""
@@ -15,10 +17,7 @@ def at(w=1.0, u=0.9, b=0.0, signal="one pulse"):
 
 
 def test_each_input_counts_with_a_power_of_u(lesson):
-    def answer(x, w, u):
-        return sum(w * u ** (len(x) - 1 - t) * x_t for t, x_t in enumerate(x))
-
-    assert lesson(1, answer_1=answer)["check_1"].state == "right"
+    assert lesson(1, answer_1=solution.answer_1)["check_1"].state == "right"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +35,7 @@ def test_no_other_weighting_of_the_inputs_is_right(lesson, answer):
 @pytest.mark.parametrize(
     ("weights", "state"),
     [
-        ((2.0, 1.5, 0.0), "right"),  # |u| > 1: the tanh catches what would grow
+        (solution.answer_2(), "right"),  # |u| > 1: the tanh catches what would grow
         ((2.0, 0.9, 0.0), "wrong"),  # fades
         ((2.0, 1.0, 0.0), "wrong"),  # fades, too, if slowly
         ((2.0, 1.5, 0.8), "wrong"),  # holds something even if there was no pulse
@@ -50,7 +49,7 @@ def test_a_switch_listens_to_itself_more_than_it_forgets(lesson, weights, state)
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (lambda T, D, H: D * H + H * H + H, "right"),
+        (solution.answer_3, "right"),
         (lambda T, D, H: T * (D * H + H * H + H), "wrong"),  # every step has the same ones
         (lambda T, D, H: D * H + H + H, "wrong"),  # every unit hears every other
     ],

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from experiments.lessons.solutions import lesson_2 as solution
+
 
 def played(lesson, listen=0, x=(0.0, 1.0, *6 * [0.0]), step=2, **gates):
     """The lesson with its sliders moved."""
@@ -20,7 +22,7 @@ def played(lesson, listen=0, x=(0.0, 1.0, *6 * [0.0]), step=2, **gates):
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (lambda i, f, g, k: i * g * (1 - f**k) / (1 - f), "right"),
+        (solution.answer_1, "right"),
         (lambda i, f, g, k: i * g / (1 - f), "wrong"),  # where it ends, not where it is
         (lambda i, f, g, k: k * i * g * f, "wrong"),
         (lambda i, f, g, k: i * g * f**k, "wrong"),  # one pulse, not one at each step
@@ -33,7 +35,7 @@ def test_a_leaky_memory_is_a_geometric_series(lesson, answer, state):
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (lambda k: (k, np.tanh(k)), "right"),
+        (solution.answer_2, "right"),
         (lambda k: (1, np.tanh(1)), "wrong"),  # at f = 1 the cell has no ceiling
         (lambda k: (k, k), "wrong"),  # the output has
     ],
@@ -45,7 +47,7 @@ def test_open_gates_count(lesson, answer, state):
 @pytest.mark.parametrize(
     ("weights", "state"),
     [
-        ((10, -5, -10, 5), "right"),
+        (solution.answer_3(), "right"),
         ((10, -5, 0, 5), "wrong"),  # f stays open: notes add up
         ((10, -5, 10, -5), "wrong"),  # f opens with the signal: the note is forgotten at once after it
         ((-10, 5, 10, -5), "wrong"),  # notes everything but what it should

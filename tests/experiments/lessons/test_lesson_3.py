@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.lessons import way_back
+from experiments.lessons.solutions import lesson_3 as solution
 from lstm_engine.cells.lstm import lstm_backward
 
 
@@ -18,7 +19,7 @@ def at(w=1.2, u=0.7, y=-0.5):
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (lambda dc, i, g, c_before: dc * (g - c_before), "right"),
+        (solution.answer_1, "right"),
         (lambda dc, i, g, c_before: dc * g, "wrong"),  # i goes two ways
         (lambda dc, i, g, c_before: dc * (g + c_before), "wrong"),
     ],
@@ -30,7 +31,7 @@ def test_a_coupled_gate_goes_two_ways(lesson, answer, state):
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (lambda dz, x: (dz * x).sum(), "right"),
+        (solution.answer_2, "right"),
         (lambda dz, x: dz[-1] * x[-1], "wrong"),  # what was handed in
         (lambda dz, x: (dz * x).mean(), "wrong"),
     ],
@@ -78,7 +79,7 @@ def test_what_is_above_is_above_where_code_is_not_shown(read_lesson):
     before, after = read_lesson(3).split("Let it read")
     for name in ("forward", "walk_back", "backward"):
         assert f"\ndef {name}(" in f"\n{before.split('two terms:')[1].strip()}"
-    assert "def " not in after
+        assert f"def {name}(" not in after
 
 
 def test_our_own_functions_are_proved(lesson):

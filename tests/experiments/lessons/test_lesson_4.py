@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from experiments.lessons.solutions import lesson_4 as solution
+
 
 def at(lesson, ρ=None, activation="tanh", b_f=None, between=None):
     """The lesson with some sliders moved."""
@@ -17,7 +19,7 @@ def at(lesson, ρ=None, activation="tanh", b_f=None, between=None):
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (lambda k: -np.log(2 ** (1 / k) - 1), "right"),  # σ(b) = ½^(1/k)
+        (solution.answer_1, "right"),
         (lambda k: 0.5 ** (1 / k), "wrong"),  # the gate, not its bias
         (lambda k: np.log(k), "wrong"),
     ],
@@ -29,7 +31,7 @@ def test_the_bias_for_a_half_life(lesson, answer, state):
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (lambda U: np.abs(np.linalg.eigvals(U)).max(), "right"),
+        (solution.answer_2, "right"),
         (lambda U: np.linalg.norm(U, 2), "wrong"),  # the most that one step can do
         (lambda U: np.linalg.eigvals(U).max(), "wrong"),  # the largest, not the largest in size
         (lambda U: np.abs(U).max(), "wrong"),
@@ -42,7 +44,7 @@ def test_the_long_run_is_the_spectral_radius(lesson, answer, state):
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (lambda f: np.append(np.cumprod(f[:0:-1])[::-1], 1.0), "right"),
+        (solution.answer_3, "right"),
         (lambda f: np.cumprod(f[::-1])[::-1], "wrong"),  # c_t is behind its own gate f_t
         (lambda f: np.cumprod(f), "wrong"),
     ],

@@ -7,18 +7,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-
-def too_long(beta_1, beta_2):
-    return (1 - beta_1) / np.sqrt(1 - beta_2)  # m is 1 - β₁ of its due, √v the root of 1 - β₂
-
-
-def damped(beta_1):
-    return (1 - beta_1) / (1 + beta_1)  # m = -β₁m + 1 - β₁ goes to and fro between this and its negative
+from experiments.lessons.solutions import lesson_5 as solution
 
 
 @pytest.fixture(scope="module")
 def adam(lesson):
-    return lesson(5, answer_1=too_long, answer_2=damped)
+    return lesson(5, answer_1=solution.answer_1, answer_2=solution.answer_2)
 
 
 def test_adam_by_hand_is_the_engines_and_keras_s(adam):

@@ -13,6 +13,7 @@ from scipy.special import expit, logit
 pytest.importorskip("anywidget", reason='needs anywidget: pip install -e ".[lessons]"')
 
 from experiments.lessons import voice
+from experiments.lessons.solutions.lesson_8 import answer_1, answer_2, answer_3
 from experiments.lessons.voice import FORWARD, NETWORK, heard, log_odds, made_up
 from experiments.microscope.interventions import silence
 from experiments.voices.predict import predict
@@ -25,33 +26,13 @@ def without(frames, unit):
     return log_odds(frames, network=silence(NETWORK, FORWARD, unit))
 
 
-def heaviest(frames):
-    return max(range(32), key=lambda u: abs(without(frames, u) - log_odds(frames)))
-
-
-def turned(z):
-    sign, said = np.sign(z.sum()), sorted(z)
-    for count in range(1, len(z) + 1):
-        surest = said[-count:] if sign > 0 else said[:count]
-        if (z.sum() - 2 * sum(surest)) * sign < 0:
-            return count
-
-
-def halved(frames, low, high):
-    while high - low > 1e-5:
-        middle = (low + high) / 2
-        same = log_odds(frames, middle) * log_odds(frames, low) > 0
-        low, high = (middle, high) if same else (low, middle)
-    return low
-
-
 def test_the_right_answers_are_right_and_speak_of_the_voice_above(lesson):
-    defined = lesson(8, answer_1=heaviest, answer_2=turned, answer_3=halved)
+    defined = lesson(8, answer_1=answer_1, answer_2=answer_2, answer_3=answer_3)
     assert [defined[f"check_{n}"].state for n in (1, 2, 3)] == ["right", "right", "right"]
-    unit, tips = heaviest(defined["frames"]), halved(defined["frames"], -12, 12)
+    unit, tips = answer_1(defined["frames"]), answer_3(defined["frames"], -12, 12)
     assert f"leans most on unit {unit} of the forward half" in defined["yours"]
     assert f"It tips at {tips:+.1f} semitones" in defined["yours"]
-    assert f"if {turned(voice.MODEL.frame_log_odds(defined['frames']))} of its" in defined["yours"]
+    assert f"if {answer_2(voice.MODEL.frame_log_odds(defined['frames']))} of its" in defined["yours"]
     shown = re.search(r"srcdoc='(.*?)'", defined["frame"].text, re.DOTALL)[1]
     assert html.unescape(shown) == defined["microscope"]  # the page in its frame is the page
 
@@ -75,7 +56,7 @@ def test_fewer_pieces_never_turn_the_vote():
             for flip in itertools.product((0, 1), repeat=8)
             if (z * (1 - 2 * np.array(flip))).sum() * z.sum() < 0
         )
-        assert turned(z) == fewest
+        assert answer_2(z) == fewest
 
 
 @pytest.mark.parametrize(("sex", "f0"), [("male", 110.0), ("female", 230.0)])

@@ -1,5 +1,6 @@
 """`lstm-engine lessons`: what it lists, the copies that it makes and never takes back, and marimo that it starts."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from importlib import util
 from pathlib import Path
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM
 from time import sleep
 from urllib.error import URLError
 from urllib.request import HTTPCookieProcessor, build_opener
@@ -56,11 +58,12 @@ def test_a_title_is_without_its_number(tmp_path, title):
 def test_they_are_listed_with_what_one_will_see(lstm_engine):
     shown = lstm_engine("lessons")
     assert shown.code == 0
-    said = " ".join(shown.out.split())
     for lesson in LESSONS:
-        assert lesson.title
+        assert f"{lesson.number:>2} {lesson.title}\n   {lesson.line}\n" in shown.out
+        assert 20 < len(lesson.line) < 78  # one line of a terminal
         assert lesson.parts
-    assert re.search(r"8 Your voice What it says; Only the pitch; The microscope", said)
+    assert LESSONS[7].parts == ["What it says", "Only the pitch", "The microscope"]
+    assert [lesson.number for lesson in LESSONS] == list(range(1, len(LESSONS) + 1))
     told = json.loads(lstm_engine("lessons", "--json").out)
     assert [(own["lesson"], own["title"]) for own in told] == [(own.number, own.title) for own in LESSONS]
 
@@ -82,7 +85,8 @@ def test_settings_of_the_readers_own_stay(tmp_path):
     (tmp_path / "pyproject.toml").write_text("# mine")
     opening.copy(LESSONS, tmp_path)
     assert (tmp_path / "pyproject.toml").read_text() == "# mine"
-    assert sorted(p.name for p in tmp_path.glob("*.py")) == [lesson.file.name for lesson in LESSONS]
+    copied = [*(lesson.file.name for lesson in LESSONS), opening.START.name]
+    assert sorted(p.name for p in tmp_path.glob("*.py")) == sorted(copied)
 
 
 @pytest.mark.parametrize(
@@ -125,9 +129,28 @@ def fetched(address):
     raise TimeoutError(f"nobody answers at {address}")
 
 
+def group(pid):
+    """The processes of a group that run: zombies that nobody has waited for do not."""
+    rows = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            rows.append(stat.read_text().rpartition(")")[2].split())
+    return [row for row in rows if int(row[2]) == pid and row[0] != "Z"]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("arguments", "code_is_seen"), [(["1"], True), (["all", "--read"], False)])
-def test_marimo_serves_a_copy_at_the_address_that_is_said(marimo, tmp_path, arguments, code_is_seen):
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="counts processes in /proc")
+@pytest.mark.parametrize(
+    ("arguments", "code_is_seen", "signal", "code"),
+    [
+        (["1"], True, SIGTERM, 128 + SIGTERM),
+        (["all", "--read"], False, SIGINT, 0),
+        (["all"], True, SIGHUP, 128 + SIGHUP),
+    ],
+)
+def test_marimo_serves_a_copy_at_the_address_that_is_said_until_it_is_told_to_stop(
+    marimo, tmp_path, arguments, code_is_seen, signal, code
+):
     command = [sys.executable, "-m", "experiments.cli", "lessons", *arguments, "--no-browser"]
     environment = os.environ | {"PYTHONPATH": str(Path(lessons.__file__).parents[2]), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
@@ -138,10 +161,18 @@ def test_marimo_serves_a_copy_at_the_address_that_is_said(marimo, tmp_path, argu
             line = next(line for line in started.stdout if "http://" in line)
             address = re.search(r"http://\S+", line)[0]
             page = fetched(address)
+            (server,) = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
+            assert group(int(server))
+            started.send_signal(signal)
+            assert started.wait(30) == code
+            assert not group(int(server))  # marimo, and what it has started
         finally:
-            os.killpg(started.pid, 15)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(started.pid, SIGKILL)
     assert "marimo" in page
     assert ("edit" in re.search(r'"mode":\s*"(\w+)"', page)[1]) == code_is_seen
+    shown = re.search(r"<title>([^<]*)", page)[1]
+    assert shown == ("Lessons" if arguments[0] == "all" else "1 A unit that remembers")
     assert (tmp_path / "lessons" / LESSONS[0].file.name).read_bytes() == LESSONS[0].file.read_bytes()
 
 

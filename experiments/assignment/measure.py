@@ -1,0 +1,93 @@
+"""How good the judge is: planted mistakes found, the right quantity named, and false alarms on right solutions.
+
+python -m experiments.assignment.measure
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from experiments.assignment.mutants import MUTANTS, Mutant, module_of
+from lstm_engine.gradient_check import judge
+from lstm_engine.gradient_check.verdict import Verdict
+
+PAIRS = (
+    "step",
+    "cell",
+    "",
+)  # lstm_step_forward, lstm_cell_forward, lstm_forward: in the order in which they are written
+
+
+class Row(NamedTuple):
+    """One mistake: what the judge says of it."""
+
+    mutant: Mutant
+    verdict: Verdict
+
+    @property
+    def caught(self) -> bool:
+        return not self.verdict.ok
+
+    @property
+    def quantity(self) -> str:
+        return self.verdict.finding.quantity if self.verdict.finding else ""
+
+    @property
+    def named(self) -> bool:
+        """Whether the sentence names the right quantity."""
+        said = {part for part in re.split(r"[,\s]+| and ", self.quantity) if part}
+        return bool(said & set(self.mutant.quantities))
+
+    @property
+    def misled(self) -> bool:
+        return bool(self.quantity) and not self.named
+
+
+def pairs_of(module: ModuleType) -> Iterator[tuple[object, object]]:
+    """The forward and backward functions of a module, the step's first."""
+    for kind in PAIRS:
+        for cell in ("lstm", "gru", "rnn"):
+            name = "_".join(filter(None, (cell, kind)))
+            if hasattr(module, f"{name}_forward"):
+                yield getattr(module, f"{name}_forward"), getattr(module, f"{name}_backward")
+
+
+def judged(module: ModuleType) -> Verdict:
+    """The verdict on the first pair that does not pass, or on the last."""
+    verdict = None
+    for forward, backward in pairs_of(module):
+        verdict = judge.check(forward, backward, hint=3)  # type: ignore[arg-type]
+        if not verdict.ok:
+            break
+    assert verdict is not None
+    return verdict
+
+
+def measured(mutants: list[Mutant] = MUTANTS) -> list[Row]:
+    """What the judge says of every mistake."""
+    with tempfile.TemporaryDirectory() as folder:
+        return [
+            Row(mutant, judged(module_of(mutant.source(), Path(folder) / f"{mutant.solution}_{k}.py")))
+            for k, mutant in enumerate(mutants)
+        ]
+
+
+def main() -> None:
+    rows = measured()
+    for row in rows:
+        mark = "right" if row.named else "MISLED" if row.misled else "unnamed" if row.caught else "NOT FOUND"
+        print(f"{mark:9}  {row.mutant.solution:14}  {row.mutant.name}")
+        if mark != "right":
+            print(f"           {row.quantity or '-'} for {row.mutant.quantities}: {row.verdict.said()}")
+    n = len(rows)
+    found, named, misled = (sum(getattr(row, key) for row in rows) for key in ("caught", "named", "misled"))
+    print(f"\n{found} of {n} found, {named} named right ({named / n:.0%}), {misled} misled")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,479 @@
+"""le.assignment: judges recurrent networks that a learner wrote, level by level, and says what is wrong and where to look.
+
+    le.assignment.check(lstm_step_forward, lstm_step_backward)
+    le.assignment.check(lstm_forward, lstm_backward, hint=1)
+
+The engine's own forward and backward pass, proved by gradcheck, are what the values and gradients are compared with; so forward
+may be written in any way, without complex numbers. Open `verdict.py` for what comes back, `conventions.py` for how a convention
+is recognised, `learner.py` for what can go wrong in a call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..activations import Array
+from . import contract
+from .adapters import GATES, Layout
+from .contract import counted, listed, positional
+from .conventions import SIZES, Truth, cell_of, close, layouts, standard_inputs
+from .functions import gradcheck_function
+from .learner import Fault, NotWritten, array, call, copied, judging, refuse_unwritten, unchanged
+from .report import Lead
+from .source_lines import line_of
+from .training_judge import judge_adam, judge_training
+from .verdict import NOT_REACHED, OPEN, PASSED, WRONG, Finding, Level, Verdict, Wrong
+
+Function = Callable[..., Any]
+WRONG_GRADIENT = 1e-7  # of the gradient's norm: rounding is a million times smaller, a mistake at unit scale far larger
+NAMES = ("the step", "the walk", "whole sequences", "Adam", "training")
+LETTERS = {"h0": "h'", "c0": "c'"}  # what a step calls the states that it starts from
+
+
+def check(
+    forward: Function, backward: Function, *, like: str | None = None, layout: Layout | None = None, hint: int = 0
+) -> Verdict:
+    """Judges a forward and a backward function of an LSTM, GRU or simple RNN: of one step, or of all steps.
+
+    Their arguments and results may follow any of the usual conventions (time first or batch first, columns, four matrices or one,
+    dicts): it is recognised by the names of forward's arguments and by what forward computes. like: "lstm", "gru" or
+    "rnn", if the function's name does not say it. layout: the convention, if its names say too little. hint: 0 to 3.
+
+    A walk is judged with one step, with five, and at the edges: one step, one sequence, zero and large states.
+    """
+    cell = like or cell_of(forward)
+    if cell not in GATES:
+        raise ValueError(f"like must be one of {', '.join(GATES)}, got {cell!r}")
+    is_step = layout.is_step if layout else any(word in forward.__name__ for word in ("step", "cell", "unit"))
+    levels = [(1, NAMES[0], lambda pair: pair.judge(steps=1))]
+    if not is_step:
+        levels += [(2, NAMES[1], lambda pair: pair.judge()), (3, NAMES[2], lambda pair: pair.edges())]
+    return judged(
+        [(n, name, lambda act=act: act(Pair.of(forward, backward, cell, is_step, layout))) for n, name, act in levels],
+        hint,
+    )
+
+
+def judged(levels: Sequence[tuple[int, str, Callable[[], Sequence[str] | None]]], hint: int = 0) -> Verdict:
+    """Runs level after level up to the first that does not pass. A level returns notes, or raises Wrong, Fault or NotWritten."""
+    states: list[Level] = []
+    finding, notes = None, []
+    for number, name, act in levels:
+        state = NOT_REACHED
+        if finding is None:
+            try:
+                notes += [note for note in act() or () if note not in notes]
+                state = PASSED
+            except NotWritten as missing:
+                state, finding = OPEN, Finding(str(missing), f"{missing} is not written yet.")
+            except Fault as fault:
+                state, finding = WRONG, Finding(fault.function, fault.sentence, place=fault.place)
+            except Wrong as wrong:
+                state, finding = WRONG, wrong.finding
+        states.append(Level(number, name, state))
+    return Verdict(states, finding, notes, hint)
+
+
+def check_adam(adam_step: Function, *, hint: int = 0) -> Verdict:
+    """Judges adam_step(w, dw, m, v, t, learning_rate, beta_1, beta_2, epsilon) -> w, m, v beside the engine's Adam."""
+    return judged([(4, NAMES[3], lambda: judge_adam(adam_step))], hint)
+
+
+def check_training(
+    train: Function, forward: Function, backward: Function, *, like: str | None = None, hint: int = 0
+) -> Verdict:
+    """Judges train(batches, parameters, learning_rate) -> losses in 20 steps beside a model of the engine.
+
+    forward and backward are the walk that train uses: they say which convention the batches have.
+    """
+    return judged([(5, NAMES[4], lambda: training(train, forward, backward, like))], hint)
+
+
+def training(train: Function, forward: Function, backward: Function, like: str | None) -> list[str]:
+    pair = Pair.of(forward, backward, like or cell_of(forward), False, None)
+    return judge_training(train, pair.layout, one_sequence=pair.batch == 1)
+
+
+def check_all(functions: Mapping[str, Function], *, hint: int = 0) -> Verdict:
+    """Judges all functions of a starter, by name, up to the first level that does not pass.
+
+    The cell is the one whose name the functions have: lstm_step_forward, gru_forward, ... Fault-like findings name a function
+    that is missing.
+    """
+    names = [name for name in functions if re.fullmatch(r"(lstm|gru|rnn)_(step_|cell_)?(forward|backward)", name)]
+    levels: list[tuple[int, str, Callable[[], Sequence[str] | None]]] = []
+    if names or "adam_step" not in functions:
+        cell = names[0].partition("_")[0] if names else "lstm"
+        kind = "cell" if any("_cell_" in name for name in names) else "step"
+        step = [f"{cell}_{kind}_forward", f"{cell}_{kind}_backward"]
+        walk = [f"{cell}_forward", f"{cell}_backward"]
+        one_step_alone = any(name in functions for name in step) or not any(name in functions for name in walk)
+
+        def pair(of: list[str]) -> Pair:
+            return Pair.of(needed(functions, of[0]), needed(functions, of[1]), cell, of is step, None)
+
+        levels = [
+            (1, NAMES[0], lambda: pair(step if one_step_alone else walk).judge(steps=1)),
+            (2, NAMES[1], lambda: pair(walk).judge()),
+            (3, NAMES[2], lambda: pair(walk).edges()),
+        ]
+    levels.append((4, NAMES[3], lambda: judge_adam(needed(functions, "adam_step"))))
+    if names:
+        levels.append(
+            (
+                5,
+                NAMES[4],
+                lambda: training(needed(functions, "train"), *(needed(functions, name) for name in walk), cell),
+            )
+        )
+    return judged(levels, hint)
+
+
+def needed(functions: Mapping[str, Function], name: str) -> Function:
+    """The function of this name; Fault if there is none."""
+    if name not in functions:
+        raise Fault(f"There is no function {name}: the starter has it (lstm-engine assignment new DIR writes one).")
+    return functions[name]
+
+
+# -- a pair of functions -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Pair:
+    """A learner's forward and backward in a convention that has been recognised."""
+
+    forward: Function
+    backward: Function
+    layout: Layout
+    batch: int
+    notes: list[str]
+
+    @classmethod
+    def of(cls, forward: Function, backward: Function, cell: str, is_step: bool, layout: Layout | None) -> Pair:
+        """The pair, with its convention. NotWritten or Fault if forward cannot be called in any."""
+        refuse_unwritten(forward)
+        options = [layout] if layout else layouts(forward, cell, is_step)
+        # Karpathy's columns are one sequence: their gradients are not summed over a batch
+        batch = 1 if any(p.name == "hprev" for p in positional(forward)) else SIZES["batch"]
+        fallback: tuple[Layout, Any] | None = None
+        fault: Fault | None = None
+        for option in options:
+            pair = cls(forward, backward, option, batch, [])
+            try:
+                standard = standard_inputs(option, batch=batch)
+                outputs = pair.call_forward(option.laid_out(standard))
+                kinds = pair.kinds(outputs, Truth(option, standard))
+            except Fault as error:
+                fault = fault or error
+                continue
+            if kinds[0] == "h":
+                pair.layout = replace(option, returns=kinds)
+                if option.gates != options[0].gates:
+                    pair.notes.append(
+                        f"your gates stand in the order {' '.join(option.gates)}, which is judged as it is."
+                    )
+                return pair
+            if fallback is None and np.shape(outputs.values[0]) == np.shape(pair.theirs("h", Truth(option, standard))):
+                fallback = option, kinds
+        if fallback is None:
+            raise fault or Fault(f"{forward.__name__} does not return h in the shape that its x has: see the starter.")
+        option, kinds = fallback
+        return cls(forward, backward, replace(option, returns=("h", *kinds[1:])), batch, [])
+
+    # -- calling -------------------------------------------------------------------------------------------------------
+
+    def call_forward(self, arguments: dict[str, Any]) -> Outputs:
+        """forward's outputs. Fault where it stops, changes its arguments, or returns something else."""
+        with judging(self.forward):
+            name = self.forward.__name__
+            returned = unchanged(self.forward, arguments)
+            states = "h, c" if self.layout.is_step and self.layout.cell == "lstm" else "h"
+            expected = f"expected {states} and a cache"
+            if returned is None:
+                raise Fault(f"{name} returns None, {expected}. Does it end with return?")
+            if not isinstance(returned, tuple) or len(returned) < 2:
+                raise Fault(f"{name} returns {contract.type_of(returned)}, {expected}: return {states}, cache.")
+            *outputs, cache = returned
+            in_tuple = len(outputs) == 1 and isinstance(outputs[0], tuple)
+            outputs = list(outputs[0]) if in_tuple else outputs
+            arguments_of_backward = len([p for p in positional(self.backward) if p.default is p.empty])
+            as_tuple = in_tuple and arguments_of_backward == 2
+            taken = len(outputs) if as_tuple else max(1, min(len(outputs), arguments_of_backward - 1))
+            return Outputs(outputs, cache, as_tuple, taken)
+
+    def kinds(self, outputs: Outputs, truth: Truth) -> tuple[str | None, ...]:
+        """What each output is by its value, "h", "c", "hT" or "cT"; None if backward takes no gradient of it."""
+        kinds: list[str | None] = []
+        for k, y in enumerate(outputs.values):
+            left = [kind for kind in truth.outputs if kind not in kinds]
+            fit = [kind for kind in left if same(y, self.theirs(kind, truth))]
+            if k > 0 and not fit:  # a wrong value of the right shape
+                left = [kind for kind in left if kind not in ("h", "hT")]
+                fit = [kind for kind in left if np.shape(y) == np.shape(self.theirs(kind, truth))]
+            kinds.append(fit[0] if fit and k < outputs.taken else None)
+        return tuple(kinds)
+
+    def theirs(self, kind: str, truth: Truth) -> Any:
+        return self.layout.axes_as_theirs(kind, truth.outputs[kind])
+
+    def call_backward(self, upstream: Sequence[Any], outputs: Outputs, arguments: dict[str, Any]) -> dict[str, Array]:
+        """backward's gradients by the names of forward's arguments, each of the right shape; else Fault."""
+        inputs = contract.named(arguments, self.forward)
+        upstream = [copied(v) for v in upstream]
+        before = [copied(v) for v in upstream]
+        with judging(self.backward):
+            returned = call(
+                self.backward, *([tuple(upstream)] if outputs.as_tuple else upstream[: outputs.taken]), outputs.cache
+            )
+            if any(not same(a, b) for a, b in zip(upstream, before, strict=True)):
+                self.note(
+                    f"{self.backward.__name__} changes the upstream gradient in place: who calls it may still need it."
+                )
+            gradients = by_name(returned, inputs, self.backward.__name__)
+            for key, role in self.layout.roles.items():
+                if isinstance(role, str):
+                    what = f"{self.backward.__name__}: d{key}"
+                    if key not in gradients:
+                        raise Fault(
+                            f"{what} is missing: expected the gradient of every argument of {self.forward.__name__}."
+                        )
+                    gradients[key] = array(gradients[key], np.shape(inputs.values[key]), what)
+        return {key: gradients[key] for key, role in self.layout.roles.items() if isinstance(role, str)}
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    # -- judging -------------------------------------------------------------------------------------------------------
+
+    def judge(self, steps: int = 5, scale: float = 1.0, when: str = "", **sizes: int) -> list[str]:
+        """Compares values, then gradients, with the engine's at random inputs. Raises Wrong or Fault."""
+        standard = standard_inputs(self.layout, scale, steps=steps, **({"batch": self.batch} | sizes))
+        truth = Truth(self.layout, standard)
+        arguments = self.layout.laid_out(standard)
+        outputs = self.call_forward(arguments)
+        self.judge_values(outputs, truth, when)
+        rng = np.random.default_rng(1)
+        upstream = {kind: rng.standard_normal(truth.outputs[kind].shape) for kind in self.layout.returns if kind}
+        theirs = [
+            self.layout.axes_as_theirs(kind, upstream[kind]) if kind else np.zeros(np.shape(y))
+            for kind, y in zip(self.layout.returns, outputs.values, strict=True)
+        ]
+        gradients = self.layout.standard_gradients(self.call_backward(theirs, outputs, arguments))
+        ours = truth.gradients(upstream)
+        rows = row_errors(dict(zip(self.layout.standard_names, gradients, strict=True)), ours, self.layout)
+        wrong = [name for name, error in rows.items() if not error < (WRONG_GRADIENT if scale == 1 else 1e-4)]
+        if wrong:
+            raise Wrong(self.finding(wrong, list(rows), when))
+        return self.notes
+
+    def edges(self) -> list[str]:
+        """One step, one sequence, other sizes, and gates that are shut or open to the last bit."""
+        self.judge(steps=1, when="with one step, T = 1")
+        self.judge(batch=1, when="with one sequence in the batch")
+        self.judge(steps=12, units=7, features=2, when="with 12 steps, 7 units and 2 features")
+        standard = standard_inputs(self.layout, 1000.0, batch=self.batch)
+        outputs = self.call_forward(self.layout.laid_out(standard))
+        self.judge_values(outputs, Truth(self.layout, standard), "with W, U and b 1,000 times as large")
+        return self.notes
+
+    def judge_values(self, outputs: Outputs, truth: Truth, when: str) -> None:
+        """Raises Fault or Wrong unless every output of forward is the engine's."""
+        name = self.forward.__name__
+        for k, kind in enumerate(self.layout.returns):
+            if kind is None:
+                continue
+            letter = {"h": "h", "c": "c", "hT": "the last h", "cT": "the last c"}[kind]
+            expected = np.asarray(self.theirs(kind, truth))
+            with judging(self.forward):
+                y = array(outputs.values[k], expected.shape, f"{name}{when and ' ' + when}: {letter}")
+            if not close(y, expected):
+                raise Wrong(self.forward_finding(kind, y, truth, when))
+
+    def forward_finding(self, kind: str, y: Array, truth: Truth, when: str) -> Finding:
+        """What is wrong with forward."""
+        name, cell = self.forward.__name__, self.layout.cell
+        if when:
+            return Finding(
+                name, f"{name} {when}: h is not the engine's, though it is at the sizes of the level before.", "h"
+            )
+        if not self.layout.is_step and len(truth.outputs["h"]) > 1:
+            ours = self.layout.axes_as_ours(kind, y)
+            wrong = [t for t in range(len(ours)) if not close(ours[t], truth.outputs[kind][t])] if kind in "hc" else []
+            if wrong and wrong[0] > 0:
+                sentence = f"{name}: h is right at step 0 and wrong from step {wrong[0]} on."
+                return Finding(name, sentence, "h'", "Look at what goes from one step to the next.",
+                               "h' and c' of a step are h and c of the step before" if cell == "lstm" else "h' is h of the step before")  # fmt: skip
+        from .forwards import slip_of_forward
+
+        return slip_of_forward(self, truth)
+
+    def finding(self, wrong: list[str], every: list[str], when: str) -> Finding:
+        """The sentence about wrong rows, and what the lead says about them."""
+        name = self.backward.__name__
+        seen = rows_in_words(wrong, every)
+        if when:
+            return Finding(
+                name, f"{name} {when}: {seen}", "", "The gradients are right at the sizes of the level before."
+            )
+        lead = self.lead()
+        quantity = lead.quantity if lead else quantity_of(wrong, every)
+        sentence = f"{name}: {seen.removesuffix('.')}: look at {quantity}." if quantity else f"{name}: {seen}"
+        if lead is None:
+            return Finding(name, sentence, quantity)
+        gates = "".join(self.layout.gates)
+        place = line_of(quantity, self.backward, gates) if quantity else None
+        return Finding(name, sentence, quantity, region_in_words(lead.region), lead.equation, belongs(lead), place)
+
+    def lead(self) -> Lead | None:
+        """Where the mistake is, by experiments with the two functions; None if they say nothing."""
+        steps = {} if self.layout.is_step else {"steps": 5}
+        inputs = self.layout.laid_out(standard_inputs(self.layout, batch=self.batch, **steps))
+        try:
+            return gradcheck_function(self.forward, self.backward, inputs).lead
+        except (ValueError, TypeError):  # what the gradient check refuses
+            return None
+
+
+def together(gradient: Any) -> Any:
+    """A list by step as one array; anything else as it is."""
+    if not isinstance(gradient, (list, tuple)):
+        return gradient
+    try:
+        return np.asarray(gradient)
+    except ValueError:  # of different shapes
+        return gradient
+
+
+class Outputs(NamedTuple):
+    """What forward returned, and how backward takes the gradients of it."""
+
+    values: list[Any]
+    cache: Any
+    as_tuple: bool  # backward((dh, dc), cache), not backward(dh, dc, cache)
+    taken: int  # of how many outputs
+
+
+def by_name(returned: Any, inputs: contract.Arguments, name: str) -> dict[str, Any]:
+    """The gradients that backward returned, by the names of forward's arguments."""
+    expected = [f"d{key}" for key in inputs.arguments]
+    if returned is None:
+        raise Fault(f"{name} returns None, expected the gradients {', '.join(expected)}. Does it end with return?")
+    if not isinstance(returned, (tuple, list, dict)):
+        raise Fault(f"{name} returns {contract.type_of(returned)}, expected {', '.join(expected)}.")
+    if not isinstance(returned, dict) and len(returned) not in (len(expected), len(inputs.values)):
+        raise Fault(
+            f"{name} returns {counted(len(returned), 'value')}, expected {len(expected)}: {', '.join(expected)}."
+        )
+    if isinstance(returned, dict):
+        returned = {key: together(g) for key, g in returned.items()}
+    else:
+        returned = tuple(together(g) for g in returned)
+    try:
+        return dict(contract.by_name(returned, inputs))
+    except (ValueError, TypeError) as error:
+        raise Fault(f"{name}: {error}.") from error
+
+
+def same(y: Any, expected: Any) -> bool:
+    try:
+        return close(np.asarray(y, float), np.asarray(expected, float))
+    except (ValueError, TypeError):
+        return False
+
+
+def row_errors(gradients: Mapping[str, Array], truth: Mapping[str, Array], layout: Layout) -> dict[str, float]:
+    """By row, "x", "h'", "W_f", ...: how far a gradient is from the engine's, as a share of that one's norm."""
+    gates, errors = GATES[layout.cell], {}
+    for name, right in truth.items():
+        letters = gates if name in "WUb" and len(gates) > 1 else ""
+        pairs = [(LETTERS.get(name, name), gradients[name], right)]
+        if letters:
+            halves = (np.split(a, len(letters), axis=-1) for a in (gradients[name], right))
+            pairs = [
+                (f"{name}_{letter}", *both) for letter, both in zip(letters, zip(*halves, strict=True), strict=True)
+            ]
+        for row, g, r in pairs:
+            errors[row] = float(np.linalg.norm(g - r) / max(np.linalg.norm(r), 1e-12))
+    return errors
+
+
+# -- words -------------------------------------------------------------------------------------------------------------
+
+
+def gates_of(wrong: Sequence[str]) -> dict[str, set[str]]:
+    """The wrong rows by gate: {"f": {"W", "U", "b"}}."""
+    found: dict[str, set[str]] = {}
+    for row in wrong:
+        if "_" in row:
+            kind, gate = row.split("_")
+            found.setdefault(gate, set()).add(kind)
+    return found
+
+
+def rows_in_words(wrong: list[str], every: list[str]) -> str:
+    """Which rows are wrong, in a sentence: "only f's rows are wrong (x and h' follow)."."""
+    by_gate, right = gates_of(wrong), [row for row in every if row not in wrong]
+    whole = [gate for gate, kinds in by_gate.items() if kinds == {"W", "U", "b"}]
+    others = [row for row in wrong if "_" not in row]
+    if not right:
+        return "the gradients of all inputs are wrong."
+    if whole and len(whole) == len(by_gate) and len(by_gate) < len(gates_of(every)):
+        follow = (
+            f" ({listed(others)} {'follow' if len(others) > 1 else 'follows'} from {'it' if len(whole) == 1 else 'them'})"
+            if others
+            else ""
+        )
+        return f"only {listed([f'{gate}' for gate in whole])}'s rows are wrong{follow}."
+    if len(right) <= 3:
+        return f"the gradients of all inputs but {listed(right)} are wrong."
+    short = []
+    for kind in "WUb":
+        gates = [row.split("_")[1] for row in wrong if row.startswith(f"{kind}_")]
+        full = [row for row in every if row.startswith(f"{kind}_")]
+        short += [kind] if full and len(gates) == len(full) else [f"{kind}_{gate}" for gate in gates]
+    names = others + short
+    return f"only the gradient{'s' if len(names) > 1 else ''} of {listed(names)} {'are' if len(names) > 1 else 'is'} wrong."
+
+
+def quantity_of(wrong: list[str], every: list[str]) -> str:
+    """The first wrong quantity, by the rows of one step alone; "" where they do not say."""
+    by_gate = gates_of(wrong)
+    others = [row for row in wrong if "_" not in row]
+    if not by_gate:
+        return f"δ{others[0]}" if len(others) == 1 else ""
+    kinds = set().union(*by_gate.values())
+    if len(kinds) == 1 and not others:
+        return f"δ{kinds.pop()}" if len(by_gate) > 1 else f"δ{kinds.pop()}_{next(iter(by_gate))}"
+    if set(by_gate) == {"i", "f", "g"}:
+        return "δc"
+    return f"δ{next(iter(by_gate))}" if len(by_gate) == 1 else ""
+
+
+REGIONS = {
+    "inside a step": "The mistake is inside a step: in what a step computes from its own values.",
+    "between steps": "The mistake is between the steps: in what a step hands back to the step before, or how that one takes it up.",
+    "sum over steps": "The mistake is in the sum over the steps.",
+    "upstream": "The mistake is in how the gradient from above is used.",
+    "order of gradients": "The gradients are handed back in another order than the inputs.",
+}
+
+
+def belongs(lead: Lead) -> str:
+    """Hint 3: what the code computes, and what belongs there."""
+    if not (lead.certain and lead.instead):
+        return lead.sentence
+    states = [f"{s}' is the {s} of the step before" for s in "hc" if f"{s}'" in lead.equation.replace(f"δ{s}'", "")]
+    return f"Your gradients are exactly those of {lead.quantity} = {lead.instead}. {lead.equation} belongs there" + (
+        f"; {listed(states)}." if states else "."
+    )
+
+
+def region_in_words(region: str) -> str:
+    return REGIONS.get(region, f"Where to look: {region}.")
