@@ -68,7 +68,7 @@ def table_subjects(folder: str | Path) -> list[Subject]:
         subjects.append(
             Subject(
                 name, title,
-                held_out=f"{_clips_of(task.held_out.speakers)}; {len(task.train)} to learn from",
+                held_out=f"{len(task.held_out)} clips of {_people(task.held_out.speakers)}; {len(task.train)} to learn from",
                 threshold=(f"pitch below {hz:.0f} Hz", balanced_accuracy(task.held_out.labels, predicted)),
                 synthetic=synthetic,
                 made_from={"data": digest_of_files(files), "batch_size": BATCH_SIZE},
@@ -114,7 +114,7 @@ def frames_subject(folder: str | Path) -> Subject:
     trained = {name: value for name, value in asdict(settings).items() if name != "epochs"}  # which the study sets
     return Subject(
         "frames", "frames (not augmented)",
-        held_out=f"one of {FOLDS} folds of {_clips_of(clips.speakers)}, another with each seed",
+        held_out=f"one of {FOLDS} folds of {len(clips)} clips of {_people(clips.speakers)}, another with each seed",
         threshold=("F0 threshold", balanced_accuracy(clips.labels, predicted)),
         synthetic=(Path(folder) / "SYNTHETIC.txt").exists(),
         made_from={"data": digest_of_files([Path(folder) / MANIFEST]), "settings": trained},
@@ -136,7 +136,6 @@ def train_on_frames(
     clip_model.train(parts["train"], replace(settings, epochs=epochs), seed, after_epoch=ask)
 
 
-def _clips_of(speakers: np.ndarray) -> str:
-    """ "107 clips of 50 speakers", or "of unknown speakers". speakers: of each clip."""
-    people = "unknown speakers" if any(s is None for s in speakers) else counted(len(set(speakers)), "speaker")
-    return f"{counted(len(speakers), 'clip')} of {people}"
+def _people(speakers: np.ndarray) -> str:
+    """ "50 speakers", or "unknown speakers"."""
+    return "unknown speakers" if any(s is None for s in speakers) else counted(len(set(speakers)), "speaker")
