@@ -171,7 +171,9 @@ def heads(left: Mapping[str, Array], H: int, hs: Array, values: Mapping[str, Any
     for layer, activation, last in product(layers(left, H), ACTIVATIONS, (False, True)):
         head = replace(layer, activation=activation, last=last)
         if shown.size != 1:
-            yield head
+            rows = hs.shape[1] * (1 if last else hs.shape[0])  # B or T · B
+            if shown.size == rows * width(values[layer.V], layer.turned) and among(head.outputs(hs, values), shown):
+                yield head
             continue
         y = head.outputs(hs, values)
         for name, layout in target_choices(values, left, y.shape):
@@ -184,6 +186,11 @@ def heads(left: Mapping[str, Array], H: int, hs: Array, values: Mapping[str, Any
                         full / found.divided(dict(zip("TBK", y.shape, strict=True))) - float(shown.reshape(()))
                     ) <= SAME * abs(full):
                         yield found
+
+
+def among(computed: Array, shown: Array) -> bool:
+    """Whether the first computed number is among those shown: a quick no for most guesses."""
+    return bool(np.abs(shown - computed.flat[0]).min() <= SAME * max(abs(computed.flat[0]), 1e-3) * 10)
 
 
 def target_choices(
