@@ -13,8 +13,23 @@ from typing import Any
 import numpy as np
 
 from .source import Theirs
-from .standard import H, TARGETS, TOKENS, T, VOCABULARY, Case, by_gate, columns, from_columns, gates, hidden, inputs
-from .standard import one_hot, side_by_side, text_loss
+from .standard import (
+    TARGETS,
+    TOKENS,
+    VOCABULARY,
+    Case,
+    H,
+    T,
+    by_gate,
+    columns,
+    from_columns,
+    gates,
+    hidden,
+    inputs,
+    one_hot,
+    side_by_side,
+    text_loss,
+)
 
 Gradients = dict[str, Any]
 

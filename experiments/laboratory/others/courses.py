@@ -1,5 +1,6 @@
 """Adapters for solutions of two courses: CS231n (rows are sequences, four gates in one matrix) and Coursera's sequence models
-(columns are sequences, a matrix and a bias a gate, a dict of parameters, a list of caches)."""
+(columns are sequences, a matrix and a bias a gate, a dict of parameters, a list of caches).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +9,20 @@ from typing import Any
 import numpy as np
 
 from .source import Theirs
-from .standard import TOKENS, VOCABULARY, Case, columns, from_columns, gates, hidden, inputs, one_hot, reordered, restored, step
+from .standard import (
+    TOKENS,
+    VOCABULARY,
+    Case,
+    columns,
+    from_columns,
+    gates,
+    hidden,
+    inputs,
+    one_hot,
+    reordered,
+    restored,
+    step,
+)
 
 TIME = {"x": 0}
 
@@ -59,7 +73,9 @@ def rnn_gradients(gradients: dict[str, Any]) -> dict[str, Any]:
     return {"W": gradients["dWax"].T, "U": gradients["dWaa"].T, "b": np.ravel(gradients["dba"])}
 
 
-def coursera_step(theirs: Theirs, forward_name: str = "lstm_cell_forward", backward_name: str = "lstm_cell_backward") -> Case:
+def coursera_step(
+    theirs: Theirs, forward_name: str = "lstm_cell_forward", backward_name: str = "lstm_cell_backward"
+) -> Case:
     """One step of the LSTM: xt (n_x, m), a_prev and c_prev (n_a, m)."""
 
     def forward(x: Any, h: Any, c: Any, W: Any, U: Any, b: Any) -> Any:
@@ -91,9 +107,7 @@ def coursera_lstm(theirs: Theirs) -> Case:
         gradients = theirs.lstm_backward(dh.transpose(2, 1, 0), caches)
         return {"x": gradients["dx"].transpose(2, 1, 0), "h0": gradients["da0"].T} | lstm_gradients(gradients)
 
-    return Case(
-        forward, backward, inputs("lstm", "x W U b h0"), lambda **a: hidden("lstm", **a), gates("lstm"), TIME
-    )
+    return Case(forward, backward, inputs("lstm", "x W U b h0"), lambda **a: hidden("lstm", **a), gates("lstm"), TIME)
 
 
 def coursera_rnn(theirs: Theirs) -> Case:
@@ -126,9 +140,7 @@ def token_lstm(theirs: Theirs) -> Case:
         gradients = theirs.lstm_backwards(dh.transpose(2, 1, 0), caches)
         return {"h0": gradients["da0"].T} | lstm_gradients(gradients)
 
-    return Case(
-        forward, backward, token_inputs("lstm"), lambda **a: hidden("lstm", one_hot(), **a), gates("lstm")
-    )
+    return Case(forward, backward, token_inputs("lstm"), lambda **a: hidden("lstm", one_hot(), **a), gates("lstm"))
 
 
 def token_rnn(theirs: Theirs) -> Case:

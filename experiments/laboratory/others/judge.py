@@ -80,5 +80,7 @@ def disagreements(subject: Pass, found: Verdict) -> list[str]:
     if found.mended == WRONG:
         lines.append("wrong with its lines put right, too")
     if found.forward is not None and (found.forward > SAME) != bool(subject.forward):
-        lines.append(f"its forward differs from the engine's by {found.forward:.1e}, stated: {subject.forward or 'not at all'}")
+        lines.append(
+            f"its forward differs from the engine's by {found.forward:.1e}, stated: {subject.forward or 'not at all'}"
+        )
     return lines

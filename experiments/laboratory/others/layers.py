@@ -8,8 +8,21 @@ from typing import Any
 import numpy as np
 
 from .source import Theirs
-from .standard import GATES, Case, by_gate, columns, from_columns, gates, hidden, inputs, last, reordered, restored
-from .standard import side_by_side, step
+from .standard import (
+    GATES,
+    Case,
+    by_gate,
+    columns,
+    from_columns,
+    gates,
+    hidden,
+    inputs,
+    last,
+    reordered,
+    restored,
+    side_by_side,
+    step,
+)
 
 TIME = {"x": 0}
 
@@ -43,9 +56,7 @@ def nicodjimenez(theirs: Theirs) -> Case:
         pairs = {gate: (getattr(w, f"w{gate}_diff"), getattr(w, f"b{gate}_diff")) for gate in "ifgo"}
         return {"x": None} | from_columns(pairs, h_first=False)
 
-    return Case(
-        forward, backward, inputs("lstm", "x W U b", batch=1), lambda **a: hidden("lstm", **a), gates("lstm")
-    )
+    return Case(forward, backward, inputs("lstm", "x W U b", batch=1), lambda **a: hidden("lstm", **a), gates("lstm"))
 
 
 def hanbt_lstm(theirs: Theirs) -> Case:
@@ -80,6 +91,7 @@ def hanbt_lstm(theirs: Theirs) -> Case:
 
 def hanbt_rnn(theirs: Theirs) -> Case:
     """RecurrentLayer: no bias, a gradient of U alone, handed in as the gradient before the last activation."""
+
     def forward(x: Any, W: Any, U: Any) -> Any:
         theirs.numbers.hold(x, W, U)
         layer = made(theirs.RecurrentLayer, state_width=len(U), activator=theirs.TanhActivator(), U=W.T, W=U.T)
@@ -237,9 +249,7 @@ def epynn(theirs: Theirs, cell: str) -> Case:
     def backward(dh: Any, layer: Any) -> Any:
         dx = theirs[f"{cell}_backward"](layer, dh.swapaxes(0, 1)).swapaxes(0, 1)
         theirs[f"{cell}_compute_gradients"](layer)
-        found = {
-            k: side_by_side({gate: layer.g[f"d{k}{name}"] for gate, name in names.items()}, cell) for k in "UVb"
-        }
+        found = {k: side_by_side({gate: layer.g[f"d{k}{name}"] for gate, name in names.items()}, cell) for k in "UVb"}
         return {"x": dx, "W": found["U"], "U": found["V"], "b": found["b"][0]}
 
     return Case(forward, backward, inputs(cell, "x W U b"), lambda **a: hidden(cell, **a), gates(cell), TIME)

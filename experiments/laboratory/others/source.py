@@ -23,7 +23,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Mend:
-    """Our own statement in the place of a wrong one: lines first to last of a file, or of a notebook's code cells together."""
+    """Our own statement in the place of a wrong one: lines first to last of a file, or of a notebook's code."""
 
     path: str
     first: int

@@ -59,7 +59,7 @@ def inputs(cell: str, names: str, batch: int = B, seed: int = 0) -> Arrays:
 
 def gates(cell: str) -> dict[str, Any]:
     names = ("z", "r", "ĥ") if cell == "gru" else tuple(GATES[cell])
-    return {} if cell == "rnn" else {name: names for name in ("W", "U", "b")}
+    return {} if cell == "rnn" else dict.fromkeys(("W", "U", "b"), names)
 
 
 # -- layouts -----------------------------------------------------------------------------------------------------------
