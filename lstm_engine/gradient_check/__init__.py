@@ -2,9 +2,11 @@
 
 Begin with `check.py`. It makes one forward and backward pass (`subject.py`), refuses what would make the check wrong
 (`refusals.py`), differentiates the loss numerically (`numeric.py`), compares (`compare.py`, `report.py`) and looks for the
-first wrong step (`departure.py`). `functions.py` checks any forward and backward function.
+first wrong step (`departure.py`). `functions.py` checks any forward and backward function, which `contract.py` and
+`adapters.py` bring into one form.
 """
 
+from . import adapters
 from .check import gradcheck
 from .curve import error_curve
 from .functions import gradcheck_function
@@ -12,4 +14,6 @@ from .report import Departure, Report, Row
 from .scale import unit_scale
 from .subject import loss_along
 
-__all__ = ["Departure", "Report", "Row", "error_curve", "gradcheck", "gradcheck_function", "loss_along", "unit_scale"]
+__all__ = [
+    "Departure", "Report", "Row", "adapters", "error_curve", "gradcheck", "gradcheck_function", "loss_along", "unit_scale",
+]  # fmt: skip

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from ..activations import Array
+from .axes import Gates
 from .numeric import METHODS, ROUNDING, Function, best_step, noise, sweep, unit
 from .report import FAILED, NOT_EXERCISED, NOT_RESOLVED, PASSED, Report, Row, relative_errors
 
 ROUNDINGS = 30  # of the largest gradient's elements: two correct passes may differ by this much where terms cancel
+
+LEAST_WIDTH = 1e-7  # of an interval in which a kink is looked for: in a smaller one rounding is larger than the slopes
+NO_GATES = Gates(("",))
 
 Progress = Callable[[int, int], None]  # (done, total)
 
@@ -47,20 +51,20 @@ def compare(
     f: Function,
     point: dict[str, Array],
     analytic: dict[str, Array],
-    gates: dict[str, Sequence[str]],
+    gates: Mapping[str, Gates],
     how: Settings,
     progress: Progress | None = None,
 ) -> Report:
     """Compares every array of `analytic` with the derivative of f at `point`; f takes the arrays of point by name.
 
-    gates names equal parts on an array's last axis, each of which gets a row. how.seed draws the elements, equally many from
+    gates names equal parts of an array's axis, each of which gets a row. how.seed draws the elements, equally many from
     every gate; where not all elements are checked, a random direction through all of them is.
     """
     rng = np.random.default_rng(how.seed)
-    parts = {name: split(a.shape, gates.get(name, ("",))) for name, a in analytic.items()}
+    parts = {name: split(a.shape, gates.get(name, NO_GATES)) for name, a in analytic.items()}
     chosen = {
-        name: [choose(rng, where, how.elements, len(gates)) for where in gates.values()]
-        for name, gates in parts.items()
+        name: [choose(rng, where, how.elements, len(by_gate)) for where in by_gate.values()]
+        for name, by_gate in parts.items()
     }
     total = sum(len(indices) for by_gate in chosen.values() for indices in by_gate)
     done = 0
@@ -91,23 +95,60 @@ def compare(
             rows.append(row(name, gate, indices, a, numeric, where, direction, how.tolerance, floor))
         arrays[name] = (np.where(np.isnan(numeric), np.nan, a), numeric)
         steps[name] = h
-    return Report(rows, how.method, how.tolerance, steps, arrays, kinks(rows, how.method))
+    notes = kinks(f, point, rows, how.method, steps)
+    axes = {name: gates[name].axis for name in arrays if name in gates}
+    return Report(rows, how.method, how.tolerance, steps, arrays, notes, gate_axis=axes)
 
 
-def kinks(rows: list[Row], method: str) -> list[str]:
-    """A note on kinks, which can make a difference fail though the gradient is right."""
-    if method == "complex" or all(row.verdict != FAILED for row in rows):
+def kinks(f: Function, point: dict[str, Array], rows: list[Row], method: str, steps: dict[str, float]) -> list[str]:
+    """A note on a kink, which makes a difference fail though the gradient is right: where one is seen, not elsewhere.
+
+    At the worst element of every row that failed, the slopes to both sides are taken within the step h of the estimate. On a
+    smooth function they differ by h f'' and less; across a kink by as much as the estimate is off.
+    """
+    if method == "complex":
+        return []
+    seen: dict[str, str] = {}
+    for bad in (row for row in rows if row.verdict == FAILED and row.parameter not in seen):
+        v = np.zeros(point[bad.parameter].shape)
+        v[bad.worst_index] = 1.0
+        h = steps[bad.parameter]
+        if kink_within(f, point, bad.parameter, v, h, abs(bad.analytic - bad.numeric)):
+            seen[bad.parameter] = f"{bad.parameter} at {bad.worst_index}"
+    if not seen:
         return []
     return [
-        "A difference across a kink, of abs, relu or maximum, is wrong where the gradient is right: compare with other "
-        'values of step=, or with method="complex" where it serves.'
+        f"The loss has a kink, as of abs, relu or maximum, near {', '.join(seen.values())}: a difference across it is wrong "
+        "where the gradient is right. Give inputs farther from it, or a smaller step."
     ]
 
 
-def split(shape: tuple[int, ...], gates: Sequence[str]) -> dict[str, Array]:
+def kink_within(f: Function, point: dict[str, Array], name: str, v: Array, h: float, off: float) -> bool:
+    """Whether the slope along v changes suddenly between -h and h, by at least a third of `off`.
+
+    Halving finds the interval in which the slope changes most; a smooth change halves with it, a sudden one stays.
+    """
+
+    def value(at: float) -> float:
+        return float(np.real(f(point | {name: point[name] + at * v})))
+
+    left, width = -h, h
+    for _ in range(12):
+        if width < LEAST_WIDTH:
+            break
+        slopes = np.diff([value(left + k * width / 2) for k in range(5)]) / (width / 2)  # of four quarters
+        left, width = left + float(np.argmax(np.abs(np.diff(slopes)))) * width / 2, width / 2
+    ends = [value(left + k * width) for k in range(3)]
+    change = abs(ends[2] - 2 * ends[1] + ends[0]) / width
+    return bool(change > off / 3 + 4 * noise(ends[1], width))
+
+
+def split(shape: tuple[int, ...], gates: Gates) -> dict[str, Array]:
     """By gate, a bool array of this shape that is True at the gate's elements."""
-    column = np.arange(shape[-1]) * len(gates) // shape[-1]  # (K,): the gate that a column belongs to
-    return {gate: np.broadcast_to(column == k, shape) for k, gate in enumerate(gates)}
+    n = shape[gates.axis]
+    which = np.arange(n) * len(gates.labels) // n  # (n,): the gate that a place on the axis belongs to
+    along = np.moveaxis(np.broadcast_to(which, (*np.delete(shape, gates.axis), n)), -1, gates.axis)
+    return {gate: along == k for k, gate in enumerate(gates.labels)}
 
 
 def choose(rng: np.random.Generator, where: Array, elements: int | None, gates: int) -> list[tuple[int, ...]]:

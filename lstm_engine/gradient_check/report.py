@@ -80,14 +80,20 @@ class Report:
     arrays: dict[str, tuple[Array, Array]]  # by parameter: analytic and numeric, NaN where not checked
     notes: list[str] = field(default_factory=list)
     departure: Departure | None = None
+    gate_axis: dict[str, int] = field(
+        default_factory=dict
+    )  # by parameter: where its gates stand, if not on the last axis
+    why: str = ""  # why differences stand in for the complex step, where they do
+    zeros: list[str] = field(default_factory=list)  # inputs that are 0 throughout, whose terms are not exercised
+    step: Report | None = None  # of the function of one step, checked alone
 
     @property
     def ok(self) -> bool:
-        return all(row.verdict == PASSED for row in self.rows)
+        return all(row.verdict == PASSED for row in self.rows) and (self.step is None or self.step.ok)
 
     @property
     def failed(self) -> bool:
-        return any(row.verdict == FAILED for row in self.rows)
+        return any(row.verdict == FAILED for row in self.rows) or (self.step is not None and self.step.failed)
 
     @property
     def max_rel_error(self) -> float:
@@ -111,9 +117,12 @@ class Report:
         bad = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
         rows = f"{len(self.rows)} rows" if len(self.rows) > 1 else "1 row"
         name = {"complex": "complex step", "central": "central difference"}.get(self.method, "Richardson extrapolation")
-        if not bad:
-            return f"All {rows} passed: within {self.max_rel_error:.1e} of the {name} (tolerance {self.tol:.0e})."
-        return f"NOT proved: of {rows}, {bad} (against the {name}, tolerance {self.tol:.0e})."
+        why = f", since {self.why}" if self.why else ""
+        if bad:
+            return f"NOT proved: of {rows}, {bad} (against the {name}, tolerance {self.tol:.0e}{why})."
+        passed = f"All {rows}" if len(self.rows) > 1 else "The 1 row"
+        zeros = f" Not exercised: terms with {', '.join(self.zeros)}, all zeros." if self.zeros else ""
+        return f"{passed} passed: within {self.max_rel_error:.1e} of the {name} (tolerance {self.tol:.0e}{why}).{zeros}"
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the arrays, as JSON values."""
@@ -126,6 +135,7 @@ class Report:
             "rows": [asdict(row) | {"worst_index": list(row.worst_index)} for row in self.rows],
             "notes": self.notes,
             "departure": self.departure and asdict(self.departure),
+            "step": self.step and self.step.to_json(),
         }
 
     def to_csv(self, path: str | Path) -> None:
@@ -146,7 +156,8 @@ class Report:
         widths = [max(len(line[k]) for line in lines) for k in range(len(heads))]
         table = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]
         after = [self.verdict(), *([str(self.departure)] if self.departure else []), *self.notes]
-        return "\n".join([*table, *after])
+        alone = ["", "One step alone:", str(self.step)] if self.step else []
+        return "\n".join([*table, *after, *alone])
 
     def _repr_html_(self) -> str:
         from .pictures import report_html

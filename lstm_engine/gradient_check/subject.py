@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from ..backend import one_thread_pool
 from ..network import BackwardPass, Batch, ForwardPass, Network, States
 from ..trace import recurrent_layers
 from . import refusals
+from .axes import Gates
 from .numeric import Function
 
 
@@ -50,10 +51,10 @@ class Subject(NamedTuple):
         """The model's own gradients, by the names of `point`."""
         return as_float64(self.gradients.weights | {"x": self.gradients.x} | self.named(self.gradients.states))
 
-    def gates(self) -> dict[str, Sequence[str]]:
+    def gates(self) -> dict[str, Gates]:
         """By weight, the names of its gates, for recurrent layers with more than one gate."""
         gated = {name: part for name, part in self.twin.parts.items() if len(getattr(part, "gate_names", ())) > 1}
-        return {f"{name}/{weight}": part.gate_names for name, part in gated.items() for weight in part.weights}
+        return {f"{name}/{weight}": Gates(part.gate_names) for name, part in gated.items() for weight in part.weights}
 
     def state_names(self, layer_name: str) -> list[str]:
         """["lstm/h0", "lstm/c0"], in the order in which the layer takes its initial states."""
