@@ -10,10 +10,11 @@ from . import adapters
 from .check import gradcheck
 from .curve import error_curve
 from .functions import gradcheck_function
-from .report import Departure, Report, Row
+from .report import Departure, Lead, Report, Row
 from .scale import unit_scale
 from .subject import loss_along
 
 __all__ = [
-    "Departure", "Report", "Row", "adapters", "error_curve", "gradcheck", "gradcheck_function", "loss_along", "unit_scale",
+    "Departure", "Lead", "Report", "Row", "adapters", "error_curve", "gradcheck", "gradcheck_function", "loss_along",
+    "unit_scale",
 ]  # fmt: skip

@@ -147,10 +147,11 @@ def in_form(returned: Any, several: tuple[type, ...] = (tuple, list)) -> tuple[O
     first: Any = returned[0]
     cache = returned[-1]
     form, outputs = "flat", list(returned[:-1])
-    if len(outputs) == 1 and isinstance(first, several):
-        form, outputs = type(first).__name__, list(first)
-    elif len(outputs) == 1:
+    if len(outputs) == 1:
         form = "one"
+        for kind in several:
+            if isinstance(first, kind):
+                form, outputs = kind.__name__, list(returned[0])
     if not outputs:
         raise TypeError(f"{CONTRACT}, got no outputs")
     return Outputs(outputs, form), cache
@@ -216,7 +217,8 @@ def by_name(gradients: Any, inputs: Arguments) -> dict[str, Any]:
         return {name: found[name] for name in inputs.values if name in found}
     if not isinstance(gradients, (tuple, list)):
         gradients = (gradients,)
-    if len(gradients) == len(inputs.values):
+    nested = any(isinstance(g, (Mapping, list, tuple)) for g in gradients)
+    if len(gradients) == len(inputs.values) and not nested:
         return dict(zip(inputs.values, gradients, strict=True))
     if len(gradients) == len(inputs.arguments):
         top = {key: g for key, g in zip(inputs.arguments, gradients, strict=True) if g is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -73,6 +73,31 @@ class CheckedPair:
         _, cache = call(self.forward, self.inputs, shaped)
         v = self.upstream if upstream is None else upstream
         return gradients_of(self.backward(*self.taken.arguments(v, cache)), self.inputs)
+
+
+class Calls(NamedTuple):
+    """The two functions of a pair by names, for experiments at other inputs: `recognise.py` and `leads.py`."""
+
+    pair: CheckedPair
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The inputs."""
+        return self.pair.inputs.values
+
+    @property
+    def taken(self) -> int:
+        """For how many outputs, the first ones, backward takes an upstream gradient."""
+        return self.pair.taken.taken
+
+    def outputs(self, values: dict[str, Any]) -> list[Array]:
+        return call(self.pair.forward, self.pair.inputs, values)[0].arrays
+
+    def gradients(self, values: dict[str, Any], upstream: list[Array]) -> dict[str, Array]:
+        """In the shapes of the inputs `values`."""
+        inputs = self.pair.inputs._replace(values=self.pair.inputs.values | values)
+        _, cache = call(self.pair.forward, inputs)
+        return gradients_of(self.pair.backward(*self.pair.taken.arguments(upstream, cache)), inputs)
 
 
 def prepare(forward: ForwardFunction, backward: BackwardFunction, inputs: Inputs, seed: int) -> CheckedPair:

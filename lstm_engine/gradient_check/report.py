@@ -69,6 +69,24 @@ class Departure:
         return "\n  ".join([head, *filter(None, look)])
 
 
+@dataclass(frozen=True)
+class Lead:
+    """Where the mistake of a wrong backward pass is, as far as experiments with the two functions can tell."""
+
+    region: (
+        str  # "inside a step", "between steps", "sum over steps", "upstream", "last layer", "order of gradients", ...
+    )
+    quantity: str  # the first wrong one in the letters of `cells/`: "δf", "δc'", "δh'", "δU"; "" where it is not known
+    sentence: str  # for a person
+    equation: str = ""  # the right one: "δf = δc∘c'"
+    instead: str = ""  # what the code computes, where that is known: "δc∘c"
+    follows: tuple[str, ...] = ()  # inputs whose gradients are wrong only because of it
+    certain: bool = False  # the wrong gradients equal those of this slip to rounding
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
 @dataclass
 class Report:
     """The result of a gradient check. `ok` if every row passed; a row that was not exercised has not passed."""
@@ -80,11 +98,10 @@ class Report:
     arrays: dict[str, tuple[Array, Array]]  # by parameter: analytic and numeric, NaN where not checked
     notes: list[str] = field(default_factory=list)
     departure: Departure | None = None
-    gate_axis: dict[str, int] = field(
-        default_factory=dict
-    )  # by parameter: where its gates stand, if not on the last axis
+    lead: Lead | None = None
     why: str = ""  # why differences stand in for the complex step, where they do
     zeros: list[str] = field(default_factory=list)  # inputs that are 0 throughout, whose terms are not exercised
+    gate_axis: dict[str, int] = field(default_factory=dict)  # by parameter: the axis on which its gates stand
     step: Report | None = None  # of the function of one step, checked alone
 
     @property
@@ -135,6 +152,7 @@ class Report:
             "rows": [asdict(row) | {"worst_index": list(row.worst_index)} for row in self.rows],
             "notes": self.notes,
             "departure": self.departure and asdict(self.departure),
+            "lead": self.lead and asdict(self.lead),
             "step": self.step and self.step.to_json(),
         }
 
@@ -155,7 +173,7 @@ class Report:
         lines = [heads, *((r.parameter, r.gate, *r.errors_in_words().values(), r.verdict) for r in self.rows)]
         widths = [max(len(line[k]) for line in lines) for k in range(len(heads))]
         table = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines]
-        after = [self.verdict(), *([str(self.departure)] if self.departure else []), *self.notes]
+        after = [self.verdict(), *(str(place) for place in (self.departure, self.lead) if place), *self.notes]
         alone = ["", "One step alone:", str(self.step)] if self.step else []
         return "\n".join([*table, *after, *alone])
 

@@ -1,0 +1,412 @@
+"""Known slips of a backward pass, as rows: which lines of the equations are replaced, by what, and what to call it.
+
+Most rows are generated: in every product each factor is left out or replaced by each other value of its shape, in every sum
+each term is left out, doubled or has its sign turned. What no such rule makes (steps walked in the wrong order, clipping,
+gates stacked in another order) is listed by hand. A slip is certain when it computes a learner's wrong gradients to rounding.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import permutations
+from typing import NamedTuple
+
+from .equations import CELLS, Cell, compiled, written
+
+INSIDE, BETWEEN, SUM, UPSTREAM = "inside a step", "between steps", "sum over steps", "upstream"
+
+
+class Slip(NamedTuple):
+    """One mistake: the lines it replaces, and where a reader has to look."""
+
+    line: str  # the first line that is wrong, "δf"
+    changed: dict[str, str]
+    region: str
+    words: str = ""  # what is done instead, where the replaced line does not say it
+
+    @property
+    def quantity(self) -> str:
+        """In the field's letters; δU_i and its like, when they are wrong for all gates, are δU."""
+        return written(self.line)
+
+    @property
+    def instead(self) -> str:
+        return self.words or written(self.changed.get(self.line, next(iter(self.changed.values()))))
+
+
+# -- generated rows ----------------------------------------------------------------------------------------------------
+
+
+def split(expression: str, by: str) -> list[str]:
+    """The parts of an expression between `by`, at those places that lie in no brackets."""
+    parts, depth, start = [], 0, 0
+    for k, letter in enumerate(expression):
+        depth += (letter in "([") - (letter in ")]")
+        if depth == 0 and expression.startswith(by, k):
+            parts.append(expression[start:k])
+            start = k + len(by)
+    return [*parts, expression[start:]]
+
+
+def values_of(cell: Cell) -> list[str]:
+    """What a factor may be taken for: every value of a step of shape (B, H)."""
+    values = [name for name in cell.forward if not name.startswith("z_")]
+    values += [f"{s}_prev" for s in cell.states] + [f"z_{gate}" for gate in cell.gates]
+    return values + (["tanh(c_prev)"] if "c" in cell.states else [])
+
+
+def slopes(y: str, gate: str, cell: Cell) -> Iterator[str]:
+    """What stands in place of σ1(y) or tanh1(y)."""
+    others = [v for v in values_of(cell) if v != y]
+    z = "c" if y == "tanh_c" else f"z_{gate}"
+    for name in ("σ1", "tanh1", "relu1"):
+        yield from (f"{name}({v})" for v in (y, *others))
+        yield from (f"{name}({inner})" for inner in (f"σ({y})", f"tanh({y})", f"σ(σ({y}))"))
+    yield from (
+        y,
+        f"(1 - {y})",
+        f"{y} * (1 + {y})",
+        f"(1 + {y} * {y})",
+        f"(1 - tanh({z}))",
+        f"({y} * {y})",
+        f"σ1({y}) ** 2",
+    )
+    yield from (
+        f"(1 - {y}) ** 2",
+        f"tanh1({y}) ** 2",
+        f"(1 - {z})",
+        f"{z} * (1 - {z})",
+        f"{y} * (1 - {y} * {y})",
+        f"({y} * {y} - 1)",
+    )
+
+
+def factor_variants(factor: str, cell: Cell, gate: str, deltas: Sequence[str]) -> Iterator[str]:
+    """What stands in place of one factor; "" leaves it out."""
+    yield ""
+    if slope := re.fullmatch(r"(?:σ1|tanh1|relu1)\((\w+)\)", factor):
+        yield from (s for s in slopes(slope[1], gate, cell) if s != factor)
+    elif factor.startswith("δ"):
+        yield from (d for d in deltas if d != factor)
+    else:
+        value = factor.strip("()")
+        yield from (v for v in values_of(cell) if v != factor)
+        yield from (
+            f"(1 - {factor})",
+            f"tanh({value})",
+            f"tanh(tanh({value}))",
+            f"σ({value})",
+            f"{factor} * {factor}",
+            f"(1 - {factor} * {factor})",
+        )
+        if " - " in value:
+            yield f"({' - '.join(reversed(value.split(' - ')))})"
+            yield f"({value.replace(' - ', ' + ')})"
+            yield from (f"({part})" for part in value.split(" - ") if part != "1")
+        if value == "1 - z":
+            yield from ("z", "σ1(z)")
+
+
+def product_variants(product: str, cell: Cell, gate: str, deltas: Sequence[str]) -> Iterator[str]:
+    """A product with one factor changed, left out or added, or with the wrong sign."""
+    factors = split(product, " * ")
+    for k, factor in enumerate(factors):
+        for other in factor_variants(factor, cell, gate, deltas):
+            if rest := [*factors[:k], *([other] if other else []), *factors[k + 1 :]]:
+                yield " * ".join(rest)
+    yield from (f"{product} * {v}" for v in values_of(cell))
+    yield f"-{product}"
+
+
+def sum_variants(expression: str, cell: Cell, deltas: Sequence[str]) -> Iterator[str]:
+    """A sum with a term left out, doubled, turned round, or with a changed factor; two terms left out, and only one left."""
+    terms = split(expression, " + ")
+    for k, term in enumerate(terms):
+        before, after = terms[:k], terms[k + 1 :]
+        variants = [f"-{term}", f"2 * {term}"]
+        if " @ " in term:
+            variants += list(matrix_variants(term, cell))
+        elif " * " in term:
+            variants += list(product_variants(term, cell, "", deltas))
+        if len(terms) > 1:
+            yield " + ".join(before + after)
+        yield from (" + ".join([*before, v, *after]) for v in variants)
+    if len(terms) > 2:
+        yield from terms
+        for k, term in enumerate(terms):
+            yield from (" + ".join(t for t in terms if t not in (term, other)) for other in terms[k + 1 :])
+
+
+def matrix_variants(term: str, cell: Cell) -> Iterator[str]:
+    """δz_k U_kᵀ with U not transposed, with another gate's U or δz, or with δk, before its slope."""
+    delta, matrix = term.split(" @ ")
+    kind, gate = matrix.removesuffix(".T").split("_")
+    if kind == "U":
+        yield f"{delta} @ {kind}_{gate}"
+    for other in cell.gates:
+        if other != gate:
+            yield f"{delta} @ {kind}_{other}.T"
+            yield f"δz_{other} @ {matrix}"
+    if f"δ{gate}" in cell.step:
+        yield f"δ{gate} @ {matrix}"
+    if delta == "δn":
+        yield f"δz_ĥ @ {matrix}"
+    yield from (f"({delta} * {v}) @ {matrix}" for v in values_of(cell))
+
+
+def region_of(line: str, right: str, wrong: str) -> str:
+    """What was changed decides: a carried gradient lies between steps, however the line is called."""
+    if line.endswith("_prev"):
+        return BETWEEN
+    for piece, region in (("_next", BETWEEN), ("up_", UPSTREAM)):
+        if right.count(piece) != wrong.count(piece):
+            return region
+    return INSIDE
+
+
+def line_slips(cell: Cell) -> Iterator[Slip]:
+    """Every line of a step up to δx, changed in each way."""
+    deltas: list[str] = []
+    deep = deeper(cell)
+    for line, right in cell.step.items():
+        if re.match(r"δ[WUbv]_", line):
+            continue
+        gate = line.removeprefix("δz_").removeprefix("δ")
+        carried = [f"δ{s}_next" for s in cell.states]
+        if " + " in right or " @ " in right:
+            variants = list(sum_variants(right, cell, [*deltas, *carried]))
+        else:
+            variants = list(product_variants(right, cell, gate, [*deltas, *carried]))
+        for used, wrongs in deep.items():
+            if used != line and re.search(rf"\b{used}\b", right):
+                usable = [wrong for wrong in wrongs if "δh_prev" not in wrong or line == "δc_prev"]
+                variants += [re.sub(rf"\b{used}\b", f"({wrong})", right) for wrong in usable]
+        if line in ("δh_prev", "δx"):
+            variants += reordered(right, cell)
+            if line == "δh_prev":
+                variants.append(right.replace(".T", ""))
+        for wrong in dict.fromkeys(variants):
+            yield Slip(line, {line: wrong}, region_of(line, right, wrong))
+        if (not line.startswith("δz_") and line not in ("δx", "δh_prev", "δc_prev")) or line.startswith("δz_"):
+            deltas.append(line)
+
+
+def reordered(right: str, cell: Cell) -> list[str]:
+    """δz stacked in another order than W or U."""
+    texts = []
+    for order in permutations(cell.gates):
+        other = dict(zip(cell.gates, order, strict=True))
+        texts.append(re.sub(r"(\b[UW])_(\w)\.T", lambda m, other=other: f"{m[1]}_{other[m[2]]}.T", right))
+    return texts[1:]
+
+
+def deeper(cell: Cell) -> dict[str, list[str]]:
+    """For code that writes δc or δh out anew in every line that uses it: what may then be wrong in one of them alone."""
+    found: dict[str, list[str]] = {}
+    for line in ("δh", "δc"):
+        if line in cell.step:
+            found[line] = list(dict.fromkeys(sum_variants(cell.step[line], cell, [f"δ{s}_next" for s in cell.states])))
+    if "δc" in cell.step:
+        late = cell.step["δc"].replace("δh *", "δh_prev *")
+        found["δc"] += [late, "δc * f"]
+    return found
+
+
+# -- rows about parameters, sums, carried gradients ------------------------------------------------------------------------
+
+
+def parameter_slips(cell: Cell) -> Iterator[Slip]:
+    """δW, δU, δb of a step: for one gate and for all of them."""
+    states = [f"{s}" for s in cell.states] + (["c_prev", "tanh_c"] if "c" in cell.states else [])
+    inputs = {"W": ["xs[t - 1]", "xs[min(t + 1, T - 1)]", "xs[0]", "xs[T - 1]"],
+              "U": [*states, "hs[max(t - 1, 0)]", "hs[t - 1]", "hs[0]", "hs[T]", "hs[T - 1]"]}  # fmt: skip
+    for kind in cell.parameters:
+        by_gate: dict[str, dict[str, str]] = {}
+        for gate in cell.gates:
+            line = f"δ{kind}_{gate}"
+            right = cell.step[line]
+            wrong = dict(enumerate(parameter_variants(right, gate, inputs.get(kind, []), cell)))
+            for key, text in wrong.items():
+                if text != right:
+                    by_gate.setdefault(str(key), {})[line] = text
+                    yield Slip(line, {line: text}, INSIDE)
+        for changed in by_gate.values():
+            if len(changed) > 1:
+                yield Slip(f"δ{kind}", changed, INSIDE)
+
+
+def parameter_variants(right: str, gate: str, inputs: list[str], cell: Cell) -> Iterator[str]:
+    delta = re.search(r"δ\w+", right)
+    assert delta is not None
+    others = [f"δz_{k}" for k in cell.gates] + ([f"δ{gate}"] if f"δ{gate}" in cell.step else [])
+    yield from (right.replace(delta[0], other) for other in others)
+    yield from (f"{right} / B", f"-{right}", f"0 * {right}", f"2 * {right}", f"{right} * T")
+    if " @ " in right:
+        left, _ = right.split(".T @ ")
+        yield from (f"{other}.T @ {delta[0]}" for other in inputs if other != left)
+        yield f"{left}[-1:].T @ {delta[0]}[-1:]"
+        yield f"{left}[:1].T @ {delta[0]}[:1]"
+        yield f"{left}.T @ ({delta[0]} * h_prev)"
+        if "r * h_prev" in left:
+            yield from (
+                f"{other}.T @ {delta[0]}" for other in ("h_prev", "(z * h_prev)", "r", "h", "(r * h)", "(ĥ * h_prev)")
+            )
+        if delta[0] == "δn":
+            yield from (f"{left}.T @ {other}" for other in ("δz_ĥ", "(δz_ĥ * z)"))
+    else:
+        yield from (f"{delta[0]}.mean(0)", f"{delta[0]}[0]", f"{delta[0]}[-1]", f"{delta[0]}.sum() + 0 * {right}",
+                    f"{delta[0]}.mean() + 0 * {right}")  # fmt: skip
+
+
+def sum_slips(cell: Cell) -> Iterator[Slip]:
+    """The sums over the steps: of one kind of parameter, and of all."""
+    ways = {
+        "δ": "only step 0 is kept: each step overwrites the sum (`=` for `+=`)",
+        "Σ + δ * (k == 0)": "only the last step is kept",
+        "Σ + δ * (k > 0)": "the last step is left out",
+        "Σ + δ * (k < T - 1)": "step 0 is left out",
+        "Σ + δ * (k % 2 == 0)": "every second step is left out",
+        "Σ + δ / T": "a mean over the steps stands for the sum",
+        "Σ + δ / B": "a mean over the batch stands for the sum",
+        "Σ + δ / (T * B)": "a mean over steps and batch stands for the sum",
+        "Σ + δ + δ * (k == T - 1)": "step 0 is counted twice",
+        "Σ + δ + δ * (k == 0)": "the last step is counted twice",
+        "2 * Σ + δ": "the sum so far is added to itself at every step",
+        "Σ - δ": "the steps are subtracted",
+        "0 * (Σ + δ)": "nothing is added",
+    }  # fmt: skip
+    kinds = tuple(cell.sums)
+    for way, words in ways.items():
+        for chosen in [(kind,) for kind in kinds] + [kinds] + [("ΣW", "ΣU")]:
+            line = f"δ{chosen[0][1:]}" if len(chosen) == 1 else "δW, δU, δb" if "Σb" in chosen else "δW, δU"
+            region = INSIDE if "batch" in words or words.startswith("nothing") else SUM
+            yield Slip(line, dict.fromkeys(chosen, way), region, words)
+
+
+def carried_slips(cell: Cell) -> Iterator[Slip]:
+    """What goes from a step to the one before, into the walk and out of it."""
+    for s in cell.states:
+        carry, right, up = f"δ{s}_next", cell.step[f"δ{s}"], f"up_{s}[t]"
+        nothing = f"0 * δ{s}_prev"
+        yield Slip(f"δ{s}_prev", {carry: nothing}, BETWEEN, "nothing is handed back to the step before")
+        yield Slip(
+            f"δ{s}_prev", {carry: f"δ{s}_prev + δ{s}_next"}, BETWEEN, f"{written(f'δ{s}_prev')} + {written(carry)}"
+        )
+        yield Slip(f"δ{s}_prev", {carry: f"δ{s}"}, BETWEEN, f"δ{s} itself")
+        for other in cell.states:
+            if other != s:
+                yield Slip(f"δ{s}_prev", {carry: f"δ{other}_prev"}, BETWEEN, written(f"δ{other}_prev"))
+        yield Slip(
+            f"δ{s}",
+            {f"δ{s}": right.replace(carry, f"{carry} * (k > 1)")},
+            BETWEEN,
+            f"{written(carry)} not added at step T - 2",
+        )
+        yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f'{up} + ', '')})"},
+                   UPSTREAM, f"only the upstream gradient of the last step is used, so δ{s} = {written(carry)} before it")  # fmt: skip
+        yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f' + {carry}', '')})"}, BETWEEN,
+                   f"{written(carry)} is not added")  # fmt: skip
+        for wrong, words in ((f"up_{s}[T - 1]", "the last step's upstream gradient at every step"),
+                             (f"up_{s}[T - 1 - t]", "the upstream gradients in the reverse order of steps"),
+                             (f"up_{s}[t - 1]", "the upstream gradient of the step before"),
+                             (f"up_{s}[(t + 1) % T]", "the upstream gradient of the step after"),
+                             (f"up_{s}[min(t + 1, T - 1)]", "the upstream gradient of the step after"),
+                             (f"up_{s}[t] * (t + 1 < T)", "the last step's upstream gradient is left out"),
+                             (f"up_{s}[t] * (t > 0)", "the first step's upstream gradient is left out"),
+                             (f"up_{s}[t] * (k == 0)", "only the last step's upstream gradient"),
+                             (f"up_{s}[t:].sum(0)", "the sum of the upstream gradients from this step on"),
+                             (f"up_{s}[0]", "the first step's upstream gradient at every step"),
+                             (f"(up_{s}[t] / T)", "the upstream gradient divided by the number of steps"),
+                             (f"(up_{s}[t] / B)", "the upstream gradient divided by the size of the batch"),
+                             (f"(up_{s}[t] * 0)", f"the upstream gradient of {s} is ignored")):  # fmt: skip
+            yield Slip(f"δ{s}", {f"δ{s}": right.replace(up, wrong)}, UPSTREAM, words)
+        yield Slip(f"δ{s}", {f"δ{s}": right.replace(carry, f"{carry} * (k > 0)")}, UPSTREAM,
+                   f"the upstream gradient of the last {s} is ignored")  # fmt: skip
+        yield Slip(f"δ{s}0", {f"d{s}0": f"0 * δ{s}_next"}, BETWEEN, f"δ{s}0 is left 0")
+        yield Slip(f"δ{s}0", {f"d{s}0": f"δ{s}"}, BETWEEN, f"δ{s}0 = δ{s} of step 0, not {written(f'δ{s}_prev')}")
+    if "c" in cell.states:
+        right = cell.step["δc"]
+        yield Slip(
+            "δc",
+            {"δc": right.replace("δc_next", "(δh_next if k == 0 else δc_next)")},
+            UPSTREAM,
+            "the last h's upstream gradient for c's",
+        )
+    if "c" in cell.states:
+        yield Slip(
+            "δh0", {"dh0": "δc_next", "dc0": "δh_next"}, "order of gradients", "δh0 and δc0 stand in each other's place"
+        )
+    for s in cell.states:
+        yield Slip(
+            f"δ{s}0",
+            {f"d{s}0": f"δ{s}_next + up_{s}[0]"},
+            BETWEEN,
+            f"the upstream gradient of step 0 is added to δ{s}0",
+        )
+        yield Slip(f"δ{s}0", {f"d{s}0": f"δ{s}_next + δ{s}"}, BETWEEN, f"δ{s} of step 0 is added to δ{s}0")
+    yield Slip("δx", {"dx": "δxs[::-1]"}, SUM, "the steps of δx stand in the reverse order")
+    yield Slip("δx", {"dx": "np.roll(δxs, 1, 0)"}, SUM, "δx stands one step too late")
+    yield Slip("δx", {"dx": "np.roll(δxs, -1, 0)"}, SUM, "δx stands one step too early")
+    yield Slip("δx", {"dx": "δxs * (np.arange(T)[:, None, None] == 0)"}, SUM, "only step 0 of δx is kept")
+    yield Slip("δx", {"dx": "δxs[:1] + 0 * δxs"}, SUM, "step 0 of δx stands at every step")
+    yield Slip("δx", {"dx": "0 * δxs"}, INSIDE, "δx is left 0")
+    yield Slip("δh", {"order": "forwards"}, BETWEEN, "the steps are walked forwards, from the first to the last")
+    yield Slip("δh'", {"order": "not the first"}, SUM, "the walk ends before step 0: that step is left out")
+    for off, which in (("-1", "before"), ("1", "after")):
+        yield Slip("the cache", {"cache": off}, BETWEEN, f"a step uses the cache of the step {which} it")
+
+
+def stacked_in(expression: str, other: dict[str, str]) -> str:
+    """The expression with another gate's δz in place of each; δn, the candidate's on its way to U, moves as a whole."""
+    expression = expression.replace("δn", "δz_ĥ") if "ĥ" in other else expression
+    return re.sub(r"δz_(\w)", lambda m: f"δz_{other.get(m[1], m[1])}", expression)
+
+
+def whole_slips(cell: Cell) -> Iterator[Slip]:
+    """Gates in another order, and gradients clipped."""
+    gates = cell.gates
+    for order in permutations(gates):
+        moved = [(a, b) for a, b in zip(gates, order, strict=True) if a != b]
+        if not moved:
+            continue
+        stacked = f"δz stacked in the order {' '.join(order)}, where the gates lie in the order {' '.join(gates)}"
+        names = ", ".join(a for a, _ in moved)
+        steps, other = cell.step, dict(moved)
+        lines = [line for line in steps if re.match(r"δ[WUbv]_", line)] + ["δh_prev", "δx"]
+        yield Slip("δz", {line: stacked_in(steps[line], other) for line in lines}, INSIDE, stacked)
+        if "ĥ" not in gates:
+            swapped = {f"δz_{a}": steps[f"δz_{a}"].replace(f"δ{a} *", f"δ{b} *") for a, b in moved if f"δ{a}" in steps}
+            yield Slip("δz", swapped, INSIDE, f"the gates {names} have each other's δ")
+        for kinds in [(k,) for k in cell.parameters] + [cell.parameters, ("W", "U")]:
+            changed = {f"δ{k}_{a}": steps[f"δ{k}_{b}"] for k in kinds for a, b in moved}
+            line = f"δ{kinds[0]}" if len(kinds) == 1 else "δW, δU" + ", δb" * (len(kinds) > 2)
+            yield Slip(
+                line, changed, INSIDE, f"the parts of {', '.join(a for a, _ in moved)} stand in each other's place"
+            )
+    for bound in ("0.1", "0.5", "1", "3", "5", "10"):
+        yield Slip("δW, δU, δb", {"clip": bound}, "clipping", f"the gradients are clipped to ±{bound}")
+
+
+@cache
+def slips_of(name: str) -> tuple[Slip, ...]:
+    """All known slips of the cell of this name."""
+    cell = next(cell for cells in CELLS.values() for cell in cells if cell.name == name)
+    rows = [*whole_slips(cell), *line_slips(cell), *parameter_slips(cell), *sum_slips(cell), *carried_slips(cell)]
+    return tuple(slip for slip in rows if changes_something(slip, cell) and computable(slip, cell))
+
+
+def changes_something(slip: Slip, cell: Cell) -> bool:
+    return any(text != cell.step.get(line) for line, text in slip.changed.items())
+
+
+def computable(slip: Slip, cell: Cell) -> bool:
+    """Whether every replaced line uses only what is computed before it."""
+    order = list(cell.step)
+    return all(
+        name not in order or order.index(name) < order.index(line)
+        for line, text in slip.changed.items()
+        if line in order
+        for name in compiled(text).co_names
+    )
