@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..activations import Array
+
+if TYPE_CHECKING:
+    from .recognise import Form
 
 GateNames = Mapping[str, Any]  # {"W": ("i", "f", "g", "o")} or {"W": (("i", "f", "g", "o"), 0)}
 
@@ -17,11 +20,12 @@ class Gates(NamedTuple):
     axis: int = -1
 
 
-def gates_of(point: Mapping[str, Array], named: GateNames) -> dict[str, Gates]:
+def gates_of(point: Mapping[str, Array], named: GateNames, known: Mapping[str, Gates]) -> dict[str, Gates]:
     """The gates of every array with their axis. ValueError where no axis divides by them, or more than one may be theirs.
 
-    The arrays of one cell have an axis of the same length 4H for their gates. So a bias (4H,), or a recurrent matrix beside
-    an input matrix, often settles which axis of the others it is. Where it does not, the axis must be given.
+    known: those of a recognised cell, which settle the axis. Elsewhere the arrays of one cell have an axis of the same length
+    4H for their gates, so that a bias (4H,), or a recurrent matrix beside an input matrix, often settles which axis of the
+    others it is. Where nothing does, the axis must be given.
     """
     refuse_unknown(named, point)
     settled: dict[str, Gates] = {}
@@ -35,6 +39,9 @@ def gates_of(point: Mapping[str, Array], named: GateNames) -> dict[str, Gates]:
         if not divides or (axis is not None and axis % len(shape) not in divides):
             which = "no axis of it divides" if axis is None else f"axis {axis} does not divide"
             raise ValueError(f"{name} has shape {shape}: {which} into {len(labels)} equal gates")
+        if axis is None and name in known and len(known[name].labels) == len(labels):
+            refuse_another_order(name, labels, known[name].labels)
+            axis = known[name].axis
         possible[name] = divides if axis is None else [axis % len(shape)]
         settled[name] = Gates(labels)
     for name, (labels, _) in settled.items():
@@ -53,6 +60,33 @@ def gates_of(point: Mapping[str, Array], named: GateNames) -> dict[str, Gates]:
             )
         settled[name] = Gates(labels, axes[0])
     return settled
+
+
+def refuse_another_order(name: str, labels: Sequence[str], known: Sequence[str]) -> None:
+    if sorted(labels) == sorted(known) and list(labels) != list(known):
+        raise ValueError(
+            f"gates names the parts of {name} {' '.join(labels)}, but forward computes an LSTM or GRU whose gates stand in "
+            f"the order {' '.join(known)}"
+        )
+
+
+def gates_of_form(form: Form, point: Mapping[str, Array]) -> dict[str, Gates]:
+    """The gates of a recognised cell; none if a gate has no part in the outputs, as f at the first step with c = 0."""
+    if form.sizes["T"] < 2 and len(form.states) < len(form.cell.states):
+        return {}
+    gates = {}
+    for name, part in form.parts.items():
+        shape = point[name].shape if name in point else ()
+        if len(part.gates) > 1 and shape:
+            column = len(shape) == 2 and shape[1] == 1
+            gates[name] = Gates(part.gates, 0 if len(shape) == 3 or column or (len(shape) == 2 and part.turned) else -1)
+    return {name: by for name, by in gates.items() if point[name].shape[by.axis] % len(by.labels) == 0}
+
+
+def time_axis_of_form(form: Form, point: Mapping[str, Array]) -> dict[str, int]:
+    """The time axis of a recognised cell, if it has at least 3 steps."""
+    name, axes = form.x
+    return {name: axes.index("T")} if "T" in axes and name in point and form.sizes["T"] >= 3 else {}
 
 
 def with_axis(parts: Any) -> tuple[Sequence[str], int | None]:

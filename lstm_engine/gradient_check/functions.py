@@ -14,10 +14,12 @@ import numpy as np
 
 from . import notes
 from .adapters import Layout
-from .axes import GateNames, gates_of, time_axes_of
+from .axes import GateNames, gates_of, gates_of_form, time_axes_of, time_axis_of_form
 from .compare import Progress, Settings, compare, settings
 from .contract import BackwardFunction, ForwardFunction, Inputs
-from .pair import CheckedPair, prepare
+from .leads import find_lead
+from .pair import Calls, CheckedPair, prepare
+from .recognise import recognise
 from .report import FAILED, Report
 from .step import step_inputs_of
 from .unfit import NotAnalytic, refuse_not_analytic
@@ -54,12 +56,13 @@ def gradcheck_function(
     arrays are passed unchanged. Classes, lists by step, and functions that give loss and gradients at once: `adapters`.
 
     inputs is a dict by name, in the order in which forward takes them; a dict inside is a dict of parameters. In a tuple they
-    get the names of forward's parameters. layout, an `adapters.Layout`, says which array is which: then gates and time axis
-    are known, and without inputs it makes them.
+    get the names of forward's parameters. layout, an `adapters.Layout`, says which array is which; without inputs it makes
+    them.
 
     gates={"W": ("i", "f", "g", "o")} names equal parts of an axis, which get a row each; where the shapes do not tell which
     axis, {"W": (("i", "f", "g", "o"), 0)} does. time_axis={"x": 0} names the axis of an input that counts steps, at least 3:
-    when its row fails, `report.notes` say at which step its gradient departs, from the last one back.
+    when its row fails, `report.notes` say at which step its gradient departs, from the last one back. Both are left out where
+    forward is recognised as an LSTM, GRU or simple RNN, or layout is given; {} says that there are none.
 
     step=(step_forward, step_backward) are the two functions of one step, which are checked alone as well: `report.step`.
     step_inputs are what step_forward takes; left out, they are made from the inputs by their names. like="lstm", "gru" or
@@ -80,9 +83,7 @@ def gradcheck_function(
         inputs = layout.inputs(seed=seed)
     pair = prepare(forward, backward, inputs, seed)
     pair.like, pair.layout, pair.step = like, layout, step
-    named_gates = {**(layout.gate_rows if layout else {}), **(gates or {})}
-    named_axis = {**(layout.time_axis if layout else {}), **(time_axis or {})}
-    pair.gates, pair.time_axis = gates_of(pair.point, named_gates), time_axes_of(pair.point, named_axis)
+    find_axes(pair, gates, time_axis)
     rng = np.random.default_rng((seed, 2))
     how, why = chosen(pair, how, method, rng, tol, h)
     report = compare(pair.value, pair.point, pair.analytic, pair.gates, how, progress)
@@ -95,10 +96,28 @@ def gradcheck_function(
             *step, pair.step_inputs, method=method, elements=elements, tol=tol, h=h, seed=seed, gates=step_gates(pair)
         )
     failed = {row.parameter for row in report.rows if row.verdict == FAILED}
-    report.notes += [notes.by_step(pair, name, axis, how) for name, axis in pair.time_axis.items() if name in failed]
-    if failed:
+    if report.failed:
+        report.lead = find_lead(Calls(pair), pair.form, pair, report) or (report.step and report.step.lead)
         report.notes += notes.suggestions(pair)
+    by_step = [
+        notes.by_step(pair, name, axis, how, report.lead) for name, axis in pair.time_axis.items() if name in failed
+    ]
+    report.notes += by_step
     return report
+
+
+def find_axes(pair: CheckedPair, gates: GateNames | None, time_axis: Mapping[str, int] | None) -> None:
+    """The gates and time axes of the pair: as the caller names them, else the layout's, else a recognised cell's."""
+    pair.form = recognise(Calls(pair).outputs, pair.inputs.values)
+    known = gates_of_form(pair.form, pair.point) if pair.form else {}
+    if gates is None:
+        gates = (
+            pair.layout.gate_rows if pair.layout else {name: (tuple(by.labels), by.axis) for name, by in known.items()}
+        )
+    if time_axis is None:
+        by_form = time_axis_of_form(pair.form, pair.point) if pair.form else {}
+        time_axis = pair.layout.time_axis if pair.layout else by_form
+    pair.gates, pair.time_axis = gates_of(pair.point, gates, known), time_axes_of(pair.point, time_axis)
 
 
 def refuse_options(step: Any, like: str | None) -> None:

@@ -11,7 +11,7 @@ from .axes import Gates
 from .compare import Settings, compare
 from .contract import listed, type_of
 from .pair import CheckedPair
-from .report import FAILED, Report
+from .report import FAILED, Lead, Report
 
 LINEAR = 1e-6  # with less curvature than that, a wrong term of it stays below the tolerance
 STACKED = {4: ('("i", "f", "g", "o")', "4H"), 3: ('("z", "r", "h")', "3H")}  # by the number of gates
@@ -115,16 +115,15 @@ def wrong_steps(pair: CheckedPair, name: str, axis: int, how: Settings) -> tuple
     return [int(row.gate) for row in rows if row.verdict == FAILED], len(steps)
 
 
-def by_step(pair: CheckedPair, name: str, axis: int, how: Settings) -> str:
-    """At which steps the gradient of this input is wrong, in a sentence."""
+def by_step(pair: CheckedPair, name: str, axis: int, how: Settings, lead: Lead | None) -> str:
+    """At which steps the gradient of this input is wrong, in a sentence; what to look at, where no lead says it."""
     wrong, steps = wrong_steps(pair, name, axis, how)
     end = steps - 1
     if not wrong:
         return f"The gradient of {name} is off by too little at any one step to say where."
     if wrong[-1] == end:
-        return f"The gradient of {name} is wrong at the last step, {end}, already: look at the equations inside a step."
+        look = ": look at the equations inside a step" if lead is None else ""
+        return f"The gradient of {name} is wrong at the last step, {end}, already{look}."
     right = f"step {end}" if wrong[-1] == end - 1 else f"steps {end} to {wrong[-1] + 1}"
-    return (
-        f"The gradient of {name}, from the last step back, is right at {right} and first departs at step {wrong[-1]}: "
-        "look at what a step passes back to the one before."
-    )
+    look = ": look at what a step passes back to the one before" if lead is None else ""
+    return f"The gradient of {name}, from the last step back, is right at {right} and first departs at step {wrong[-1]}{look}."

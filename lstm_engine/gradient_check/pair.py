@@ -30,6 +30,7 @@ from .unfit import refuse_other_floats, refuse_random
 if TYPE_CHECKING:
     from .adapters import Layout
     from .axes import Gates
+    from .recognise import Form
 
 
 @dataclass
@@ -50,6 +51,7 @@ class CheckedPair:
     step_inputs: Inputs | None = None
     like: str | None = None
     layout: Layout | None = None
+    form: Form | None = None  # forward as a recognised cell
 
     @property
     def point(self) -> dict[str, Array]:

@@ -210,15 +210,19 @@ def lstm_inputs(D=8):
     return CS231N_STEP.inputs(features=D, units=4)
 
 
-def gates_failed(gates, D=8, turned=()):
-    """The rows that fail for a step whose gradients of f alone are wrong; turned: weights that are handed in as (4H, D)."""
+def gates_failed(gates, D=8, turned=(), scale=2.0):
+    """The rows that fail for a step whose gradients of f alone are wrong; turned: weights that are handed in as (4H, D).
+
+    With its outputs scaled the step is no LSTM that could be recognised.
+    """
     inputs = {name: a.T if name in turned else a for name, a in lstm_inputs(D).items()}
 
     def forward(*values):
-        return c.step_forward(*(a.T if n in turned else a for n, a in zip(inputs, values, strict=True)))
+        h, c_new, cache = c.step_forward(*(a.T if n in turned else a for n, a in zip(inputs, values, strict=True)))
+        return scale * h, c_new, cache
 
     def backward(dh, dc, cache):
-        gradients = dict(zip(inputs, c.step_backward(dh, dc, cache), strict=True))
+        gradients = dict(zip(inputs, c.step_backward(scale * dh, dc, cache), strict=True))
         gradients |= {
             name: g * np.repeat([1, 2, 1, 1], 4) for name, g in gradients.items() if name in ("Wx", "Wh", "b")
         }
@@ -245,6 +249,28 @@ def test_gates_that_nothing_settles_are_asked_for():
     with pytest.raises(ValueError, match=r"its 4 gates may stand on axis 0 \(of length 8\) or 1 \(of length 16\)"):
         gates_failed({"Wx": ("i", "f", "o", "g")})
     assert gates_failed({"Wx": (("i", "f", "o", "g"), 1)}) == {("Wx", "f"), ("Wh", ""), ("b", "")}
+
+
+def test_a_recognised_cell_needs_no_gates_and_settles_their_axis_and_order():
+    f_alone = {(name, "f") for name in ("Wx", "Wh", "b")}
+    assert gates_failed(None, D=16, scale=1.0) == f_alone
+    assert gates_failed(None, D=16, turned=("Wx", "Wh"), scale=1.0) == f_alone
+    assert gates_failed({"Wx": ("i", "f", "o", "g")}, D=16, turned=("Wx", "Wh"), scale=1.0) >= {("Wx", "f")}
+    assert gates_failed({}, scale=1.0) == {("Wx", ""), ("Wh", ""), ("b", "")}
+    with pytest.raises(ValueError, match=r"names the parts of Wx i f g o, but .* gates stand in the order i f o g"):
+        gates_failed({"Wx": GATES}, scale=1.0)
+
+
+def test_a_recognised_walk_needs_no_time_axis():
+    def backward(dh, caches):
+        dx, dh0, dWx, dWh, db = c.backward_nt(dh, caches)
+        dx[:, :2] *= 2
+        return dx, dh0, dWx, dWh, db
+
+    report = le.gradcheck_function(c.forward_nt, backward, CS231N.inputs())
+    assert "right at steps 4 to 2 and first departs at step 1" in str(report.notes)
+    assert failed(report) == {"x"}
+    assert ("Wx", "f") in {(row.parameter, row.gate) for row in report.rows}
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,8 @@ def test_a_cell_state_that_skips_the_forget_gate_departs_one_step_before_the_las
     report = check(inputs, Wrong, method=method, h=h)
     assert ("x", "") in failed(report)
     note = report.notes[-1]
-    assert "right at step 4 and first departs at step 3: look at what a step passes back" in note
+    assert "right at step 4 and first departs at step 3." in note
+    assert report.lead.quantity == "δc'"
 
 
 def test_a_forget_gate_that_looks_at_its_own_step_departs_at_the_last(inputs):
@@ -133,7 +134,8 @@ def test_a_forget_gate_that_looks_at_its_own_step_departs_at_the_last(inputs):
 
     report = check(inputs, Wrong)
     assert failed(report) > {("W", "f"), ("b", "f")}
-    assert "wrong at the last step, 4, already: look at the equations inside a step" in report.notes[0]
+    assert "wrong at the last step, 4, already." in report.notes[0]
+    assert report.lead.quantity == "δf"
 
 
 def test_only_the_gate_that_is_wrong_fails_where_nothing_mixes_them(inputs):
