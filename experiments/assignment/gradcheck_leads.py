@@ -1,7 +1,7 @@
 """What `gradcheck_function` alone says of wrong backward passes: reported ones, and public ones of which there are clones.
 
-`python -m experiments.assignment.gradcheck_leads [PATH]` prints a line a pass and the figures. PATH: the folder with clones of
-`experiments.laboratory.others`. The call is bare: the two functions and their inputs, no gates, no time axis, no cell.
+`python -m experiments.assignment.gradcheck_leads [PATH]` prints a line a pass and the figures. PATH: a folder with clones, as
+for `experiments.laboratory.others`. The call is bare: the two functions and their inputs, no gates, no time axis, no cell.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ import numpy as np
 import typer
 
 import lstm_engine as le
+from experiments.laboratory.others.passes import PASSES, Pass
+from experiments.laboratory.others.report import REPOSITORIES, SECONDS, clone_of
+from experiments.laboratory.others.source import Theirs
 
 from .mutants import COURSERA, CS231N, KARPATHY, RNN, RNN_COLUMNS, RNN_DICTS, ROWS, module_of, solution_source
 from .reported import REPORTED
@@ -42,7 +45,7 @@ class Said(NamedTuple):
     @property
     def right(self) -> bool:
         """Right region and first wrong term."""
-        return self.region in self.regions and self.quantity in self.quantities
+        return self.region in self.regions and any(q in self.quantities for q in self.quantity.split(", "))
 
     @property
     def misled(self) -> bool:
@@ -75,7 +78,9 @@ def call(solution: str, m: ModuleType, features: int = D) -> Call:
         parameters = {"Wax": W1.T, "Waa": U1.T, "ba": b1[:, None]}
         return m.rnn_forward, columns(m.rnn_backward), {"x": x.transpose(2, 1, 0), "a0": h0.T, "parameters": parameters}
     if solution == RNN_DICTS:
-        return lists(m, {"xs": x.swapaxes(1, 2)[:, :, :1], "Wxh": W1.T, "Whh": U1.T, "bh": b1[:, None], "hprev": h0.T[:, :1]})
+        return lists(
+            m, {"xs": x.swapaxes(1, 2)[:, :, :1], "Wxh": W1.T, "Whh": U1.T, "bh": b1[:, None], "hprev": h0.T[:, :1]}
+        )
     assert solution == COURSERA
     matrices = np.split(np.hstack([U.T, W.T]), 4)
     parameters = dict(zip(("Wi", "Wf", "Wc", "Wo"), matrices, strict=True))
@@ -142,3 +147,74 @@ def false_alarms() -> list[str]:
                 if not report.ok or report.lead:
                     wrong.append(f"{solution}, {features} features: {report.verdict()} {report.lead}")
     return wrong
+
+
+def of_clones(folder: Path) -> list[Said]:
+    """The wrong public passes of which there are clones, each repository in a process of its own."""
+    results = []
+    for repository in REPOSITORIES:
+        if (clone := clone_of(repository, folder)) is None or not wrong_passes(repository):
+            continue
+        command = [sys.executable, "-m", "experiments.assignment.gradcheck_leads", str(clone), "--of", repository]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
+        results += [Said(*values) for values in json.loads(done.stdout)]
+    return results
+
+
+def wrong_passes(repository: str) -> list[Pass]:
+    return [subject for subject in PASSES if subject.repository == repository and subject.finding]
+
+
+def of_clone(clone: Path, repository: str) -> list[Said]:
+    """The wrong passes of one repository; this runs its code."""
+    results = []
+    for subject in wrong_passes(repository):
+        assert subject.adapter is not None
+        assert subject.finding is not None
+        case = subject.adapter(Theirs(clone, subject.commit, subject.files))
+        report = le.gradcheck_function(case.forward, case.backward, case.inputs)
+        name = f"{repository}, {subject.name}"
+        results.append(said(name, report, subject.finding.regions, subject.finding.quantities))
+    return results
+
+
+def line(result: Said) -> str:
+    mark = "right" if result.right else "MISLED" if result.misled else "not located"
+    mark = mark if result.found else "NOT FOUND"
+    return f"{mark:<12} {result.name}: {result.region} {result.quantity}  {result.sentence}"
+
+
+def figures(results: list[Said], alarms: list[str]) -> str:
+    share = sum(r.right for r in results) / len(results)
+    return (
+        f"{len(results)} wrong passes: {sum(r.found for r in results)} found, {sum(r.right for r in results)} with the right "
+        f"region and first wrong term ({share:.0%}), {sum(r.misled for r in results)} misled; {len(alarms)} false alarms."
+    )
+
+
+def main(
+    path: Annotated[
+        Path | None, typer.Argument(help="A folder with clones, as for experiments.laboratory.others.")
+    ] = None,
+    of: Annotated[str, typer.Option(hidden=True, help="OWNER/NAME: PATH is its clone; prints JSON.")] = "",
+) -> None:
+    """What `gradcheck_function` alone says of reported mistakes and, with PATH, of wrong public passes.
+
+    Exit code 1 when it finds one of them right, points to a wrong region, or finds a right solution wrong.
+    Example: python -m experiments.assignment.gradcheck_leads ~/clones
+    """
+    if of:
+        assert path is not None
+        typer.echo(json.dumps(of_clone(path, of)))
+        return
+    alarms, results = false_alarms(), of_reported()
+    if path is not None:
+        results += of_clones(path)
+    for result in results:
+        typer.echo(line(result))
+    typer.echo(figures(results, alarms))
+    raise typer.Exit(int(any(not r.found or r.misled for r in results) or bool(alarms)))
+
+
+if __name__ == "__main__":
+    typer.run(main)

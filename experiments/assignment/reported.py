@@ -93,7 +93,8 @@ REPORTED = [
     reported(
         f"{GITHUB}/ddbourgin/numpy-ml/issues/42", "the slope of f is taken with o's bias", COURSERA, CELL,
         "dft = dc * c_prev * ft * (1 - ft)",
-        'fo = sigmoid(parameters["Wf"] @ concat + parameters["bo"])\n    dft = dc * c_prev * fo * (1 - fo)', "δf δz_f", INSIDE,
+        'fo = sigmoid(parameters["Wf"] @ concat + parameters["bo"])\n    dft = dc * c_prev * fo * (1 - fo)',
+        "δf δz_f", INSIDE,
     ),
     reported(
         f"{GITHUB}/ddbourgin/numpy-ml/issues/42", "the slope of i is taken with o's bias", COURSERA, CELL,
@@ -117,7 +118,7 @@ REPORTED = [
     ),
     reported(
         f"{GITHUB}/sagarnildass/andrew_ng_deep_learning/issues/1", "da_prev is never taken up", COURSERA, WALK,
-        "lstm_cell_backward(da[:, :, t] + da_prev, dc_prev, caches[t])", "lstm_cell_backward(da[:, :, t], dc_prev, caches[t])",
+        "da[:, :, t] + da_prev, dc_prev", "da[:, :, t], dc_prev",
         "δh' δh", BETWEEN,
     ),
     reported(

@@ -14,12 +14,9 @@ import numpy as np
 
 from .source import Theirs
 from .standard import (
-    TARGETS,
-    TOKENS,
     VOCABULARY,
     Case,
     H,
-    T,
     by_gate,
     columns,
     from_columns,
@@ -37,15 +34,17 @@ Gradients = dict[str, Any]
 def text_case(cell: str, both: Callable[..., tuple[Any, Gradients]], numbers: Any) -> Case:
     """A case from a function that gives the loss and, by our names, its gradients."""
 
-    def forward(W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
+    def forward(tokens: Any, targets: Any, W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
         numbers.hold(W, U, b, V, d)
-        loss, gradients = both(W, U, b, V, d)
+        loss, gradients = both(tokens.tolist(), targets.tolist(), W, U, b, V, d)
         return np.squeeze(loss), gradients
 
     def backward(dloss: Any, gradients: Gradients) -> Gradients:
-        return {name: dloss * gradients[name] for name in ("W", "U", "b", "V", "d")}
+        of_weights = {name: dloss * gradients[name] for name in ("W", "U", "b", "V", "d")}
+        return {"tokens": None, "targets": None} | of_weights
 
-    return Case(forward, backward, inputs(cell, "W U b V d"), partial(text_loss, cell), gates(cell))
+    arguments = inputs(cell, "tokens targets W U b V d")
+    return Case(forward, backward, arguments, partial(text_loss, cell), gates(cell))
 
 
 def column(a: Any) -> Any:
@@ -65,9 +64,9 @@ def rnn_gradients(dW: Any, dU: Any, dV: Any, db: Any, dd: Any) -> Gradients:
 
 
 def eliben_rnn(theirs: Theirs) -> Case:
-    def both(*weights: Any) -> Any:
+    def both(tokens: Any, targets: Any, *weights: Any) -> Any:
         theirs.update(rnn_names(*weights, names="Wxh Whh Why bh by"), vocab_size=VOCABULARY)
-        loss, *gradients, _ = theirs.lossFun(TOKENS, TARGETS, np.zeros((H, 1)))
+        loss, *gradients, _ = theirs.lossFun(tokens, targets, np.zeros((H, 1)))
         return loss, rnn_gradients(*gradients)
 
     return text_case("rnn", both, theirs.numbers)
@@ -76,11 +75,11 @@ def eliben_rnn(theirs: Theirs) -> Case:
 def eliben_lstm(theirs: Theirs) -> Case:
     names = {"f": "f", "i": "i", "g": "cc", "o": "o"}  # in the order of the gradients
 
-    def both(W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
+    def both(tokens: Any, targets: Any, W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
         for gate, (matrix, bias) in columns(W, U, b, h_first=False).items():
             theirs.update({f"W{names[gate]}": matrix, f"b{names[gate]}": bias})
         theirs.update(Wy=V.T, by=column(d), V=VOCABULARY)
-        loss, *gradients, _, _ = theirs.lossFun(TOKENS, TARGETS, np.zeros((H, 1)), np.zeros((H, 1)))
+        loss, *gradients, _, _ = theirs.lossFun(tokens, targets, np.zeros((H, 1)), np.zeros((H, 1)))
         pairs = [(gradients[k], gradients[k + 1]) for k in range(0, 10, 2)]
         of_cell = from_columns(dict(zip(names, pairs[:4], strict=True)), h_first=False)
         return loss, of_cell | {"V": pairs[4][0].T, "d": np.ravel(pairs[4][1])}
@@ -89,11 +88,11 @@ def eliben_lstm(theirs: Theirs) -> Case:
 
 
 def jy_yoon(theirs: Theirs) -> Case:
-    def both(*weights: Any) -> Any:
+    def both(tokens: Any, targets: Any, *weights: Any) -> Any:
         theirs.update(rnn_names(*weights, names="W_xh W_hh W_hy b_h b_y"), num_chars=VOCABULARY)
-        loss, ps, hs, xs = theirs.forwardprop(TOKENS, TARGETS, np.zeros((H, 1)))
-        theirs["targets"] = TARGETS  # backprop reads it from a global variable
-        return loss, rnn_gradients(*theirs.backprop(ps, TOKENS, hs, xs))
+        loss, ps, hs, xs = theirs.forwardprop(tokens, targets, np.zeros((H, 1)))
+        theirs["targets"] = targets  # backprop reads it from a global variable
+        return loss, rnn_gradients(*theirs.backprop(ps, tokens, hs, xs))
 
     return text_case("rnn", both, theirs.numbers)
 
@@ -101,12 +100,12 @@ def jy_yoon(theirs: Theirs) -> Case:
 def javaidnabi31(theirs: Theirs) -> Case:
     theirs["zero_init"] = lambda rows, columns: theirs.numbers.zeros((rows, columns))  # the notebook uses it undefined
 
-    def both(*weights: Any) -> Any:
+    def both(tokens: Any, targets: Any, *weights: Any) -> Any:
         network = object.__new__(theirs.RNN)
-        vars(network).update(rnn_names(*weights, names="U W V b c"), vocab_size=VOCABULARY, seq_length=T)
-        xs, hs, ps = network.forward(TOKENS, np.zeros((H, 1)))
-        dU, dW, dV, db, dc = network.backward(xs, hs, ps, TARGETS)
-        return network.loss(ps, TARGETS), rnn_gradients(dU, dW, dV, db, dc)
+        vars(network).update(rnn_names(*weights, names="U W V b c"), vocab_size=VOCABULARY, seq_length=len(tokens))
+        xs, hs, ps = network.forward(tokens, np.zeros((H, 1)))
+        dU, dW, dV, db, dc = network.backward(xs, hs, ps, targets)
+        return network.loss(ps, targets), rnn_gradients(dU, dW, dV, db, dc)
 
     return text_case("rnn", both, theirs.numbers)
 
@@ -114,10 +113,10 @@ def javaidnabi31(theirs: Theirs) -> Case:
 def dinosaurs(theirs: Theirs) -> Case:
     """The course's utils for its second notebook: rnn_forward and rnn_backward on tokens, the loss inside."""
 
-    def both(*weights: Any) -> Any:
+    def both(tokens: Any, targets: Any, *weights: Any) -> Any:
         parameters = rnn_names(*weights, names="Wax Waa Wya b by")
-        loss, cache = theirs.rnn_forward(TOKENS, TARGETS, np.zeros((H, 1)), parameters, VOCABULARY)
-        gradients, _ = theirs.rnn_backward(TOKENS, TARGETS, parameters, cache)
+        loss, cache = theirs.rnn_forward(tokens, targets, np.zeros((H, 1)), parameters, VOCABULARY)
+        gradients, _ = theirs.rnn_backward(tokens, targets, parameters, cache)
         return loss, rnn_gradients(*(gradients[f"d{name}"] for name in parameters))
 
     return text_case("rnn", both, theirs.numbers)
@@ -126,13 +125,13 @@ def dinosaurs(theirs: Theirs) -> Case:
 def erikvdplas(theirs: Theirs) -> Case:
     """A GRU with the reset before the product: gates z r h, a matrix for x and one for h' each."""
 
-    def both(W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
+    def both(tokens: Any, targets: Any, W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
         for gate in "zrh":
             named = {f"W{gate}": by_gate(W, "gru")[gate].T, f"U{gate}": by_gate(U, "gru")[gate].T}
             theirs.update(named | {f"b{gate}": column(by_gate(b, "gru")[gate])})
         theirs.update(Wy=V.T, by=column(d), vocab_size=VOCABULARY)
         loss, dWy, dWh, dWr, dWz, dUh, dUr, dUz, dby, dbh, dbr, dbz, _ = theirs.lossFun(
-            TOKENS, TARGETS, np.zeros((H, 1))
+            tokens, targets, np.zeros((H, 1))
         )
         return loss, {
             "W": side_by_side({"z": dWz.T, "r": dWr.T, "h": dWh.T}, "gru"),
@@ -148,25 +147,25 @@ def erikvdplas(theirs: Theirs) -> Case:
 # -- nicklashansen's exercise and CaptainE's solution of it ------------------------------------------------------------
 
 
-def cross_entropy(probabilities: Any) -> Any:
+def cross_entropy(probabilities: Any, targets: Any) -> Any:
     """In nats; their own loss is a mean over the vocabulary too, which their gradient is not."""
-    return -sum(np.log(p[target, 0]) for p, target in zip(probabilities, TARGETS, strict=True))
+    return -sum(np.log(p[target, 0]) for p, target in zip(probabilities, targets, strict=True))
 
 
-def ab_inputs() -> tuple[Any, Any]:
+def ab_inputs(tokens: Any, targets: Any) -> tuple[Any, Any]:
     """Tokens and targets one-hot, (T, VOCABULARY, 1)."""
-    return one_hot().swapaxes(1, 2), np.eye(VOCABULARY)[TARGETS][:, :, None]
+    return one_hot(tokens)[:, :, None], one_hot(targets)[:, :, None]
 
 
 def ab_rnn(theirs: Theirs) -> Case:
     theirs["clip_gradient_norm"] = lambda gradients: gradients
 
-    def both(W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
-        x, y = ab_inputs()
+    def both(tokens: Any, targets: Any, W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
+        x, y = ab_inputs(tokens, targets)
         parameters = W.T, U.T, V.T, column(b), column(d)
         outputs, states = theirs.forward_pass(x, np.zeros((H, 1)), parameters)
         _, gradients = theirs.backward_pass(x, outputs, states, y, parameters)
-        return cross_entropy(outputs), rnn_gradients(*gradients)
+        return cross_entropy(outputs, targets), rnn_gradients(*gradients)
 
     return text_case("rnn", both, theirs.numbers)
 
@@ -174,14 +173,14 @@ def ab_rnn(theirs: Theirs) -> Case:
 def ab_lstm(theirs: Theirs) -> Case:
     theirs.update(clip_gradient_norm=lambda gradients: gradients, hidden_size=H)
 
-    def both(W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
-        x, y = ab_inputs()
+    def both(tokens: Any, targets: Any, W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
+        x, y = ab_inputs(tokens, targets)
         matrices, biases = zip(*(columns(W, U, b)[gate] for gate in "figo"), strict=True)
         parameters = *matrices, V.T, *biases, column(d)
         *states, outputs = theirs.forward(x, theirs.numbers.zeros((H, 1)), theirs.numbers.zeros((H, 1)), parameters)
         _, gradients = theirs.backward(*states, outputs, y, parameters)
         of_cell = from_columns({gate: (gradients[k], gradients[5 + k]) for k, gate in enumerate("figo")})
-        return cross_entropy(outputs), of_cell | {"V": gradients[4].T, "d": np.ravel(gradients[9])}
+        return cross_entropy(outputs, targets), of_cell | {"V": gradients[4].T, "d": np.ravel(gradients[9])}
 
     return text_case("lstm", both, theirs.numbers)
 
@@ -192,32 +191,29 @@ TARGET = 1.0  # the one label, after the last word
 
 
 def numpy_tutorial(theirs: Theirs) -> Case:
-    """One label from the last h: a = σ(hV + d), loss -log a. The words' vectors come from a dict, here by step."""
+    """One label from the last h: a = σ(hV + d), loss -log a. The words' vectors come come from a dict, here by step."""
     names = {"f": "f", "i": "i", "g": "cm", "o": "o"}
 
-    def forward(W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
-        theirs.numbers.hold(W, U, b, V, d)
-        words = np.random.default_rng(1).standard_normal((T, len(W), 1))
-        theirs.update(emb_matrix=dict(enumerate(words)), rng=np.random.default_rng(2), target=TARGET)
+    def forward(x: Any, W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
+        theirs.numbers.hold(x, W, U, b, V, d)
+        theirs.update(emb_matrix=dict(enumerate(x[:, :, None])), rng=np.random.default_rng(2), target=TARGET)
         parameters = {"W2": V.T, "b2": column(d)}
         for gate, (matrix, bias) in columns(W, U, b).items():
             parameters |= {f"W{names[gate]}": matrix, f"b{names[gate]}": bias}
-        caches = theirs.forward_prop(list(range(T)), parameters, len(W))
-        return -np.log(caches["fc_values"][0]["a2"][0, 0]), (caches, parameters, len(W))
+        caches = theirs.forward_prop(list(range(len(x))), parameters, len(W))
+        return -np.log(caches["fc_values"][0]["a2"][0, 0]), (caches, parameters, x.shape)
 
     def backward(dloss: Any, cache: Any) -> Gradients:
-        caches, parameters, features = cache
-        found = theirs.backprop(TARGET, caches, H, features, T, parameters)
+        caches, parameters, (steps, features) = cache
+        found = theirs.backprop(TARGET, caches, H, features, steps, parameters)
         of_cell = from_columns({gate: (found[f"dW{name}"], found[f"db{name}"]) for gate, name in names.items()})
         gradients = of_cell | {"V": found["dW2"].T, "d": np.atleast_1d(found["db2"])}
-        return {name: dloss * g for name, g in gradients.items()}
+        return {"x": None} | {name: dloss * g for name, g in gradients.items()}
 
-    def reference(W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
-        words = np.random.default_rng(1).standard_normal((T, len(W), 1))
-        z = hidden("lstm", words.swapaxes(1, 2), W, U, b)[-1] @ V + d
-        return np.log1p(np.exp(-z))[0, 0]
+    def reference(x: Any, W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
+        return np.log1p(np.exp(-(hidden("lstm", x, W, U, b)[-1] @ V + d)))[0]
 
-    drawn = inputs("lstm", "W U b V d")
+    drawn = inputs("lstm", "x W U b", batch=0) | inputs("lstm", "V d")
     arguments = drawn | {"V": drawn["V"][:, :1], "d": drawn["d"][:1]}
     method = "central"  # their sigmoid takes np.abs, through which complex numbers do not pass
     return Case(forward, backward, arguments, reference, gates("lstm"), method=method)

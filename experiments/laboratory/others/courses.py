@@ -4,25 +4,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .source import Theirs
-from .standard import (
-    TOKENS,
-    VOCABULARY,
-    Case,
-    columns,
-    from_columns,
-    gates,
-    hidden,
-    inputs,
-    one_hot,
-    reordered,
-    restored,
-    step,
-)
+from .standard import Case, columns, from_columns, gates, hidden, inputs, one_hot, reordered, restored, step
 
 TIME = {"x": 0}
 
@@ -131,37 +119,40 @@ def coursera_rnn(theirs: Theirs) -> Case:
 def token_lstm(theirs: Theirs) -> Case:
     """lstm_forward and lstm_backwards on tokens: one sequence, no gradient of x."""
 
-    def forward(W: Any, U: Any, b: Any, h0: Any) -> Any:
+    def forward(tokens: Any, W: Any, U: Any, b: Any, h0: Any) -> Any:
         theirs.numbers.hold(W, U, b, h0)
-        a, _, caches = theirs.lstm_forward(np.array(TOKENS), h0.T, lstm_parameters(W, U, b))
+        a, _, caches = theirs.lstm_forward(tokens, h0.T, lstm_parameters(W, U, b))
         return a.transpose(2, 1, 0), caches
 
     def backward(dh: Any, caches: Any) -> Any:
         gradients = theirs.lstm_backwards(dh.transpose(2, 1, 0), caches)
-        return {"h0": gradients["da0"].T} | lstm_gradients(gradients)
+        return {"tokens": None, "h0": gradients["da0"].T} | lstm_gradients(gradients)
 
-    return Case(forward, backward, token_inputs("lstm"), lambda **a: hidden("lstm", one_hot(), **a), gates("lstm"))
+    return Case(forward, backward, token_inputs("lstm"), partial(token_hidden, "lstm"), gates("lstm"))
 
 
 def token_rnn(theirs: Theirs) -> Case:
     """rnn_forward and rnn_backward on tokens: the states come as a dict by step, without a gradient of h0."""
 
-    def forward(W: Any, U: Any, b: Any, h0: Any) -> Any:
+    def forward(tokens: Any, W: Any, U: Any, b: Any, h0: Any) -> Any:
         theirs.numbers.hold(W, U, b, h0)
         parameters = rnn_parameters(W, U, b)
-        a, x, logits, z = theirs.rnn_forward(TOKENS, h0.T, parameters)
-        return np.stack([a[t].T for t in range(len(TOKENS))]), (parameters, (a, x, logits, z))
+        a, x, logits, z = theirs.rnn_forward(tokens, h0.T, parameters)
+        return np.stack([a[t].T for t in range(len(tokens))]), (parameters, (a, x, logits, z))
 
     def backward(dh: Any, cache: Any) -> Any:
         parameters, states = cache
         gradients, _ = theirs.rnn_backward(dh.transpose(2, 1, 0), parameters, states)
-        return rnn_gradients(gradients) | {"h0": None}
+        return {"tokens": None, "h0": None} | rnn_gradients(gradients)
 
-    return Case(forward, backward, token_inputs("rnn"), lambda **a: hidden("rnn", one_hot(), **a))
+    return Case(forward, backward, token_inputs("rnn"), partial(token_hidden, "rnn"))
 
 
 def token_inputs(cell: str) -> dict[str, Any]:
-    """Weights for tokens, and h0, of one sequence."""
-    drawn = inputs(cell, "W U b V h0", batch=1)  # V only says that there are characters instead of features
-    assert len(drawn["W"]) == VOCABULARY
+    """Tokens, weights for them, and h0, of one sequence."""
+    drawn = inputs(cell, "tokens W U b V h0", batch=1)  # V says that there are characters instead of features
     return {name: a for name, a in drawn.items() if name != "V"}
+
+
+def token_hidden(cell: str, tokens: Any, **weights: Any) -> Any:
+    return hidden(cell, one_hot(tokens)[:, None], **weights)

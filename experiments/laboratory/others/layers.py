@@ -46,17 +46,17 @@ def nicodjimenez(theirs: Theirs) -> Case:
             vars(weights).update({f"w{gate}": matrix, f"b{gate}": bias[:, 0]})
             vars(weights).update({f"w{gate}_diff": np.zeros(matrix.shape), f"b{gate}_diff": np.zeros(units)})
         network = theirs.LstmNetwork(weights)
-        for x_t in x[:, 0]:
+        for x_t in x:
             network.x_list_add(x_t)
-        return np.stack([node.state.h for node in network.lstm_node_list])[:, None], network
+        return np.stack([node.state.h for node in network.lstm_node_list]), network
 
     def backward(dh: Any, network: Any) -> Any:
-        network.y_list_is(dh[:, 0], loss_layer)
+        network.y_list_is(dh, loss_layer)
         w = network.lstm_param
         pairs = {gate: (getattr(w, f"w{gate}_diff"), getattr(w, f"b{gate}_diff")) for gate in "ifgo"}
         return {"x": None} | from_columns(pairs, h_first=False)
 
-    return Case(forward, backward, inputs("lstm", "x W U b", batch=1), lambda **a: hidden("lstm", **a), gates("lstm"))
+    return Case(forward, backward, inputs("lstm", "x W U b", batch=0), lambda **a: hidden("lstm", **a), gates("lstm"))
 
 
 def hanbt_lstm(theirs: Theirs) -> Case:
@@ -71,13 +71,13 @@ def hanbt_lstm(theirs: Theirs) -> Case:
             arrays = [by_gate(W)[gate].T, by_gate(U)[gate].T, by_gate(b)[gate][:, None]]
             vars(layer).update(zip((f"W{k}x", f"W{k}h", f"b{k}"), arrays, strict=True))
         layer.reset_state()
-        layer.every_x = [x_t[:, None] for x_t in x[:, 0]]  # their backward is handed the last x alone: for the mend
+        layer.every_x = [x_t[:, None] for x_t in x]  # their backward is handed the last x alone: for the mend
         for x_t in layer.every_x:
             layer.forward(x_t)
-        return layer.h_list[-1].T, layer
+        return layer.h_list[-1][:, 0], layer
 
     def backward(dh: Any, layer: Any) -> Any:
-        layer.backward(layer.every_x[-1], dh.T, None)
+        layer.backward(layer.every_x[-1], dh[:, None], None)
         found = vars(layer)
         return {
             "x": None,
@@ -86,7 +86,7 @@ def hanbt_lstm(theirs: Theirs) -> Case:
             "b": side_by_side({gate: found[f"b{k}_grad"][:, 0] for gate, k in names.items()}),
         }
 
-    return Case(forward, backward, inputs("lstm", "x W U b", batch=1), last("lstm"), gates("lstm"))
+    return Case(forward, backward, inputs("lstm", "x W U b", batch=0), last("lstm"), gates("lstm"))
 
 
 def hanbt_rnn(theirs: Theirs) -> Case:
@@ -96,18 +96,18 @@ def hanbt_rnn(theirs: Theirs) -> Case:
         theirs.numbers.hold(x, W, U)
         layer = made(theirs.RecurrentLayer, state_width=len(U), activator=theirs.TanhActivator(), U=W.T, W=U.T)
         layer.reset_state()
-        for x_t in x[:, 0]:
+        for x_t in x:
             layer.forward(x_t[:, None])
-        return layer.state_list[-1].T, layer
+        return layer.state_list[-1][:, 0], layer
 
     def backward(dh: Any, layer: Any) -> Any:
-        layer.backward(dh.T * (1 - layer.state_list[-1] ** 2), layer.activator)
+        layer.backward(dh[:, None] * (1 - layer.state_list[-1] ** 2), layer.activator)
         return {"x": None, "W": None, "U": layer.gradient.T}
 
     def reference(x: Any, W: Any, U: Any) -> Any:
         return hidden("rnn", x, W, U, np.zeros(len(U)))[-1]
 
-    return Case(forward, backward, inputs("rnn", "x W U", batch=1), reference)
+    return Case(forward, backward, inputs("rnn", "x W U", batch=0), reference)
 
 
 def llsourcell(theirs: Theirs) -> Case:

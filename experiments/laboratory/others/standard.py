@@ -21,8 +21,8 @@ Arrays = dict[str, Any]
 GATES = {"lstm": "ifgo", "gru": "zrh", "rnn": "h"}
 T, B, D, H = 5, 2, 3, 4  # D is no multiple of 4, and no two are equal but where a layout asks for it
 VOCABULARY = 4
-TOKENS = [2, 0, 3, 1, 2]  # every character occurs
-TARGETS = [1, 3, 0, 2, 1]
+TOKENS = np.array([2, 0, 3, 1, 2])  # every character occurs
+TARGETS = np.array([1, 3, 0, 2, 1])
 
 
 @dataclass
@@ -39,14 +39,15 @@ class Case:
 
 
 def inputs(cell: str, names: str, batch: int = B, seed: int = 0) -> Arrays:
-    """Weights and inputs by name, at unit scale: "x W U b h0 c0", "V d" of the output layer, "h c" of a step.
+    """Weights and inputs by name, at unit scale: "x W U b h0 c0", "V d" behind it, "h c" of a step, "tokens targets".
 
-    Biases are N(0, 1), kernels N(0, 1/rows), so that every term of a gradient counts and no gate is saturated.
+    Biases are N(0, 1), kernels N(0, 1/rows), so that every term of a gradient counts and no gate is saturated. batch=0 leaves
+    the axis of sequences out: x (T, D).
     """
     rng, n = np.random.default_rng(seed), len(GATES[cell])
     features = VOCABULARY if "V" in names.split() else D
     shapes = {
-        "x": (batch, D) if "h" in names.split() else (T, batch, D),
+        "x": (batch, D) if "h" in names.split() else (T, batch, D) if batch else (T, D),
         "W": (features, n * H),
         "U": (H, n * H),
         "b": (n * H,),
@@ -54,7 +55,8 @@ def inputs(cell: str, names: str, batch: int = B, seed: int = 0) -> Arrays:
         "d": (VOCABULARY,),
     }
     drawn = {name: rng.standard_normal(shapes.get(name, (batch, H))) for name in names.split()}
-    return {name: a / np.sqrt(len(a)) if name in ("W", "U", "V") else a for name, a in drawn.items()}
+    scaled = {name: a / np.sqrt(len(a)) if name in ("W", "U", "V") else a for name, a in drawn.items()}
+    return scaled | {name: a for name, a in (("tokens", TOKENS), ("targets", TARGETS)) if name in scaled}
 
 
 def gates(cell: str) -> dict[str, Any]:
@@ -111,7 +113,9 @@ def from_columns(gradients: dict[str, tuple[Any, Any]], h_first: bool = True, ce
 
 
 def hidden(cell: str, x: Any, W: Any, U: Any, b: Any, h0: Any = None, c0: Any = None) -> Any:
-    """The engine's h of every step (T, B, H); states that are not given are 0."""
+    """The engine's h of every step (T, B, H), or (T, H) for one sequence x (T, D); states that are not given are 0."""
+    if x.ndim == 2:
+        return hidden(cell, x[:, None], W, U, b, h0, c0)[:, 0]
     zeros = np.zeros((x.shape[1], len(U)))
     h0, c0 = (zeros if state is None else state for state in (h0, c0))
     if cell == "lstm":
@@ -130,12 +134,12 @@ def step(x: Any, h: Any, c: Any, W: Any, U: Any, b: Any) -> tuple[Any, Any]:
     return tape.h[0], tape.c[0]
 
 
-def one_hot() -> Any:
-    """The tokens as (T, 1, VOCABULARY)."""
-    return np.eye(VOCABULARY)[TOKENS][:, None]
+def one_hot(tokens: Any) -> Any:
+    """(T, VOCABULARY)"""
+    return np.eye(VOCABULARY)[tokens]
 
 
-def text_loss(cell: str, W: Any, U: Any, b: Any, V: Any, d: Any, h0: Any = None, c0: Any = None) -> Any:
+def text_loss(cell: str, tokens: Any, targets: Any, W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
     """The engine's loss of a character model: Σ -log softmax(hV + d) at the targets, in nats."""
-    logits = hidden(cell, one_hot(), W, U, b, h0, c0)[:, 0] @ V + d  # (T, VOCABULARY)
-    return (np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(TARGETS)), TARGETS]).sum()
+    logits = hidden(cell, one_hot(tokens), W, U, b) @ V + d  # (T, VOCABULARY)
+    return (np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(targets)), targets]).sum()
