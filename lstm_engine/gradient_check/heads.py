@@ -40,11 +40,13 @@ LOSSES: dict[str, Callable[[Array, Array], Any]] = {  # of y and the targets
     "cross-entropy": lambda y, t: -(t * np.log(y)).sum(),
     "binary cross-entropy": lambda y, t: -(t * np.log(y) + (1 - t) * np.log(1 - y)).sum(),
     "squares": lambda y, t: ((y - t) ** 2).sum(),
+    "-log y": lambda y, t: -np.log(y).sum(),
 }
 LOSS_SLOPES: dict[str, Callable[[Array, Array], Array]] = {
     "cross-entropy": lambda y, t: -t / y,
     "binary cross-entropy": lambda y, t: -t / y + (1 - t) / (1 - y),
     "squares": lambda y, t: 2 * (y - t),
+    "-log y": lambda y, t: -1 / y,
 }
 LOSS_OF = {
     "softmax": ("cross-entropy", "squares"),
@@ -64,7 +66,7 @@ class Head:
     activation: str = ""
     last: bool = False  # on the last h alone
     loss: str = ""
-    target: tuple[str, str] = ("", "")  # name and layout
+    target: tuple[str, str] = ("", "")  # name and layout; no name where the target is fixed inside, as for -log y
     divisor: str = ""  # of the loss: letters of the axes over which it is a mean, and "2" for half of it
 
     def logits(self, hs: Array, values: Mapping[str, Any]) -> Array:
@@ -90,8 +92,11 @@ class Head:
         """δh (T, B, H) and the blocks ("V", ""), ("by", ""). dy: the upstream gradient of y (T, B, K), or of the loss."""
         y = self.outputs(hs, values)
         if self.loss:
-            t = targets(values[self.target[0]], self.target[1], y.shape)
-            dy = dy * LOSS_SLOPES[self.loss](y, t) / self.divided(dict(zip("TBK", y.shape, strict=True)))
+            dy = (
+                dy
+                * LOSS_SLOPES[self.loss](y, self.targets(values, y))
+                / self.divided(dict(zip("TBK", y.shape, strict=True)))
+            )
         dz = SLOPES[self.activation](y, dy)  # (T, B, K)
         V = values[self.V].T if self.turned else values[self.V]  # (H, K)
         seen = hs[-1:] if self.last else hs
@@ -102,7 +107,7 @@ class Head:
     def draw(self, rng: np.random.Generator, values: Mapping[str, Any], T: int, B: int) -> dict[str, Any]:
         """New parameters and targets; the targets are classes where they are whole numbers or rows of one 1."""
         drawn = {name: 0.7 * rng.standard_normal(np.shape(values[name])) for name in (self.V, self.bias) if name}
-        if not self.loss:
+        if not self.target[0]:
             return drawn
         name, layout = self.target
         K = width(values[self.V], self.turned)
@@ -176,10 +181,14 @@ def heads(left: Mapping[str, Array], H: int, hs: Array, values: Mapping[str, Any
                 yield head
             continue
         y = head.outputs(hs, values)
+        if activation == "sigmoid" and abs(-np.log(y).sum() - float(shown.reshape(()))) <= SAME * abs(np.log(y).sum()):
+            yield replace(head, loss="-log y")
         for name, layout in target_choices(values, left, y.shape):
             for loss in LOSS_OF[activation]:
                 with np.errstate(all="ignore"):
                     full = LOSSES[loss](y, targets(values[name], layout, y.shape))
+                if not np.isfinite(full):
+                    continue
                 for divisor in ("", "T", "B", "TB", "K", "BK", "TK", "TBK", "2", "2B", "2T", "2TB", "2K"):
                     found = replace(head, loss=loss, target=(name, layout), divisor=divisor)
                     if abs(

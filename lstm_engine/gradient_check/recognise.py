@@ -52,6 +52,16 @@ class Part(NamedTuple):
                 found.append(((kind, gate), block[0] if kind in "bv" else block))
         return found
 
+    def without(self, kind: str, a: Array) -> Array:
+        """The array with 0 in the blocks of this kind."""
+        if a.ndim == 3 or self.kinds == (kind,):
+            return np.zeros_like(a) if self.kinds == (kind,) else a
+        a = a.copy()
+        for (k, _), block in self.blocks(a):  # views of a
+            if k == kind:
+                block[...] = 0.0
+        return a
+
 
 def to_standard(a: Array, layout: str, axes: str) -> Array:
     """An array whose axes are those of `layout`, "BTF", with the axes `axes`, "TBF"; an axis that it lacks has length 1."""
@@ -342,11 +352,14 @@ def fused_choices(cell: Cell, left: Mapping[str, Array], D: int, H: int, turned:
     options = {name: found for name, found in options.items() if found}
     if "v" in cell.parameters:  # a second bias belongs to the recurrent product
         options = {name: found + [(("v",), (1,))] * (found == [(("b",), (1,))]) for name, found in options.items()}
-    if len(options) > 6:
+    matrices = sum(found[0][0][0] not in ("b", "v") for found in options.values())
+    unused: Kinds = ((), ())  # what belongs to a layer after the cell
+    choices = [found + [unused] * (found[0][0] == ("b",) or matrices > 2) for found in options.values()]
+    if len(choices) > 7:
         return
-    for chosen in product(*options.values()):
+    for chosen in product(*choices):
         if complete([k for kinds, _ in chosen for k in kinds], cell):
-            yield dict(zip(options, chosen, strict=True))
+            yield {name: kinds for name, kinds in zip(options, chosen, strict=True) if kinds != unused}
 
 
 def separate_choices(
