@@ -84,9 +84,12 @@ class Head:
     def loss_value(self, hs: Array, values: Mapping[str, Any]) -> float:
         y = self.outputs(hs, values)
         sizes = dict(zip("TBK", y.shape, strict=True))
-        return float(
-            LOSSES[self.loss](y, targets(values[self.target[0]], self.target[1], y.shape)) / self.divided(sizes)
-        )
+        return float(LOSSES[self.loss](y, self.targets(values, y)) / self.divided(sizes))
+
+    def targets(self, values: Mapping[str, Any], y: Array) -> Array:
+        """The targets in the shape of y."""
+        name, layout = self.target
+        return targets(values[name], layout, y.shape) if name else np.ones_like(y)
 
     def back(self, hs: Array, values: Mapping[str, Any], dy: Array | float) -> tuple[Array, Blocks]:
         """δh (T, B, H) and the blocks ("V", ""), ("by", ""). dy: the upstream gradient of y (T, B, K), or of the loss."""
