@@ -97,7 +97,9 @@ def gradcheck_function(
         )
     failed = {row.parameter for row in report.rows if row.verdict == FAILED}
     if report.failed:
-        report.lead = find_lead(Calls(pair), pair.form, pair, report) or (report.step and report.step.lead)
+        report.lead = find_lead(Calls(pair), pair.form, pair, report)
+        if report.lead is None and report.step is not None:
+            report.lead = report.step.lead
         report.notes += notes.suggestions(pair)
     by_step = [
         notes.by_step(pair, name, axis, how, report.lead) for name, axis in pair.time_axis.items() if name in failed
