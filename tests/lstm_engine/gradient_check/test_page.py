@@ -38,7 +38,7 @@ class Page(HTMLParser):
             self.rects.append((attrs["class"], int(attrs["width"])))
 
     def handle_data(self, data):
-        if self.inside[-1] == "style":
+        if not self.inside or self.inside[-1] == "style":
             return
         self.text += data
         if self.inside[-1] in ("td", "th"):
