@@ -57,8 +57,8 @@ def equal(a: Array, b: Array) -> bool:
 def find_lead(calls: Calls, form: Form | None, pair: CheckedPair, report: Report) -> Lead | None:
     """Where the mistake is, as far as experiments show it; None if no row failed or nothing more can be said.
 
-    form is what `recognise.recognise` gives for these calls. What the caller's functions raise when they are called with other
-    numbers of steps is not raised.
+    form is what `recognise.recognise` gives for these calls. What the caller's functions raise when they are called with
+    other numbers of steps is not raised.
     """
     failed = [name for name in pair.analytic if any(r.parameter == name and r.verdict == FAILED for r in report.rows)]
     if not failed:
@@ -67,6 +67,8 @@ def find_lead(calls: Calls, form: Form | None, pair: CheckedPair, report: Report
         return lead
     done = experiments(calls, form) if form is not None else []
     wrong = any(each.wrong() for each in done)
+    if form is not None and form.head and wrong and (lead := head_lead(form, done)) is not None:
+        return lead
     if form is not None and wrong and (lead := recognised_lead(form, done)) is not None:
         return lead
     if (lead := places.constant(pair, report, failed) or places.clipped(report, failed)) is not None:
@@ -91,21 +93,30 @@ def experiment(
     try:
         shown = calls.outputs(values)
         states = walk(form.cell, form.standard(values), form.forward)
-        expected = form.expected(states)
-        named = {where[0] for where in form.outputs[: calls.taken] if where}
-        up = {name: scale * rng.standard_normal(a.shape) * (name in named) for name, a in expected.items()}
-        if only is not None:
-            up = {
-                name: a * (form.outputs[only] is not None and form.outputs[only][0] == name) for name, a in up.items()
-            }  # type: ignore[index]
-        given = form.upstream(up, shown)
-        given = [v if k < calls.taken else np.zeros(v.shape) for k, v in enumerate(given)]
+        up = upstream_of(form, form.expected(states, values), rng, scale, calls.taken, only)
+        given = form.upstream(up, shown)[: calls.taken]
         gradients = calls.gradients(values, given)
         seen = [Seen(*each) for each in form.gradients(gradients)]
     except Exception:  # of the caller's functions: a fixed number of steps, say
         return None
     upstream = {f"up_{s}": up[s] for s in form.cell.states} | {f"end_{s}": up[f"{s}_T"] for s in form.cell.states}
-    return Experiment(states, upstream, seen, walk_back(form.cell, states, upstream))
+    after: Blocks = {}
+    if form.head:
+        y = up["loss"] if form.head.loss else up["y_T"][None] if form.head.last else up["y"]
+        dh, after = form.head.back(np.array([step["h"] for step in states]), values, y)
+        upstream["up_h"] = upstream["up_h"] + dh
+    return Experiment(states, upstream, seen, walk_back(form.cell, states, upstream) | after)
+
+
+def upstream_of(
+    form: Form, expected: dict[str, Array], rng: np.random.Generator, scale: float, taken: int, only: int | None
+) -> dict[str, Array]:
+    """Random upstream gradients of those outputs that backward takes one for; 0 of all others. Of a loss inside it is 1."""
+    if taken == 0:
+        return {name: np.ones(a.shape) if name == "loss" else np.zeros(a.shape) for name, a in expected.items()}
+    outputs = form.outputs[:taken] if only is None else form.outputs[only : only + 1]
+    named = {where[0] for where in outputs if where}
+    return {name: scale * rng.standard_normal(a.shape) * (name in named) for name, a in expected.items()}
 
 
 def experiments(calls: Calls, form: Form) -> list[Experiment]:
@@ -125,7 +136,7 @@ def matched(cell: Cell, each: Experiment, changed: Mapping[str, str]) -> list[bo
     """Which of the caller's blocks the equations give with these lines replaced."""
     with np.errstate(all="ignore"):
         computed = walk_back(cell, each.steps, each.upstream, changed)
-    return [equal(seen.gradient, computed[seen.key]) for seen in each.seen]
+    return [equal(seen.gradient, computed.get(seen.key, each.right[seen.key])) for seen in each.seen]
 
 
 def single_slips(cell: Cell, done: Sequence[Experiment]) -> list[Slip]:
@@ -267,6 +278,37 @@ def pair_lead(form: Form, done: Sequence[Experiment], slips: Sequence[Slip]) -> 
         follows=follows(form, done, slips),
         certain=True,
     )
+
+
+# -- the layer after the cell ------------------------------------------------------------------------------------------
+
+
+def head_lead(form: Form, done: Sequence[Experiment]) -> Lead | None:
+    """The lead if the gradients of the layer after the cell are wrong; all that lies below follows."""
+    head = form.head
+    assert head is not None
+    wrong = [seen.name for each in done for seen in each.wrong()]
+    shown = {seen.name for each in done for seen in each.seen}
+    mine = [name for name in (head.V, head.bias) if name in wrong]
+    if not mine:
+        return None
+    below = tuple(name for name in dict.fromkeys(wrong) if name not in mine)
+    h = "h of the last step" if head.last else "h"
+    equations = f"δ{head.V} = Σ hᵀδy and δ{head.bias or 'b'} = Σ δy, with {h}"
+    if not below and len(mine) < len({head.V, head.bias} & shown):
+        name = mine[0]
+        return Lead("last layer", f"δ{name}", f"Only the gradient of {name}, in the layer after the cell, is wrong: "
+                    f"look at {equations}.", equations)  # fmt: skip
+    if not below:
+        return Lead("last layer", f"δ{head.V}", f"Only the gradients of the layer after the cell are wrong: {equations}.",
+                    equations)  # fmt: skip
+    after = (
+        f"of the {head.loss} through {head.activation or 'no activation'}"
+        if head.loss
+        else f"through {head.activation}"
+    )
+    return Lead("last layer", "δy", f"The gradients of {' and '.join(mine)}, after the cell, are wrong already: look at δy, "
+                f"the gradient {after}.", follows=below)  # fmt: skip
 
 
 # -- no known slip: what the rows show ---------------------------------------------------------------------------------

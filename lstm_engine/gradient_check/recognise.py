@@ -8,8 +8,8 @@ gradients in blocks of the standard cell, `("W", "f") -> (D, H)`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import permutations, product
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from ..activations import Array
 from .equations import CELLS, Blocks, Cell, Step, walk
+from .heads import Head, heads, is_whole
 
 SAME = 1e-9  # of the largest output: two ways to compute the same values differ by rounding alone
 HEAD = re.compile(r"y|out|dense|pred|logit|head|fc|soft|^V$|^dec|^v$")  # names of what comes after the cell
@@ -78,6 +79,7 @@ class Form:
         tuple[str, str] | None, ...
     ] = ()  # of each output: "h", "c" of all steps or "h_T", "c_T", and its layout
     forward: Mapping[str, str] = field(default_factory=dict)  # lines of the cell's forward pass that are replaced
+    head: Head | None = None
 
     @property
     def is_step(self) -> bool:
@@ -86,7 +88,7 @@ class Form:
     def standard(self, values: Mapping[str, Any]) -> Blocks:
         """The caller's arrays in blocks of the cell; what it lacks is 0."""
         name, layout = self.x
-        x = to_standard(values[name], layout, "TBF")  # (T, B, D)
+        x = to_standard(one_hot(values[name], self.sizes["D"]), layout, "TBF")  # (T, B, D)
         blocks: Blocks = {("x", ""): x}
         for part_name, part in self.parts.items():
             for key, block in part.blocks(values[part_name]):
@@ -110,6 +112,10 @@ class Form:
                 seen.append((name, ("x", ""), to_standard(g, self.x[1], "TBF")))
             elif name in self.parts:
                 seen += [(name, key, block) for key, block in self.parts[name].blocks(g)]
+            elif self.head and name == self.head.V:
+                seen.append((name, ("V", ""), g.T if self.head.turned else g))
+            elif self.head and name == self.head.bias:
+                seen.append((name, ("by", ""), g.reshape(-1)))
             else:
                 seen += [
                     (name, (state, ""), to_standard(g, layout, "BF"))
@@ -124,80 +130,114 @@ class Form:
         T = 1 if self.is_step else steps
         B = batch if "B" in self.x[1] else 1
         D, H = self.sizes["D"], self.sizes["H"]
-        drawn[self.x[0]] = to_caller(rng.standard_normal((T, B, D)), self.x[1], "TBF")
+        name, layout = self.x
+        if is_whole(values[name]):
+            indices = to_caller(rng.integers(0, D, (T, B, 1)), layout.replace("F", ""), "TBF")
+            drawn[name] = [int(n) for n in indices] if isinstance(values[name], list) else indices
+        else:
+            drawn[name] = to_caller(rng.standard_normal((T, B, D)), layout, "TBF")
         for name, layout in self.states.values():
             drawn[name] = to_caller(rng.standard_normal((B, H)), layout, "BF")
         for name in self.parts:
             shape = np.shape(values[name])
             drawn[name] = rng.standard_normal(shape) / np.sqrt(max(1, min(shape)) if len(shape) > 1 else 1)
-        return drawn
+        return drawn | (self.head.draw(rng, values, T, B) if self.head else {})
 
-    def expected(self, steps: Sequence[Step]) -> dict[str, Array]:
-        """What the outputs may be: h and c of all steps (T, B, H) and of the last (B, H)."""
+    def expected(self, steps: Sequence[Step], values: Mapping[str, Any]) -> dict[str, Array]:
+        """What the outputs may be: h, c and y of all steps (T, B, H) and of the last (B, H), and the loss."""
         found = {s: np.array([step[s] for step in steps]) for s in self.cell.states}
-        return found | {f"{s}_T": steps[-1][s] for s in self.cell.states}
+        found |= {f"{s}_T": steps[-1][s] for s in self.cell.states}
+        if self.head and self.head.loss:
+            found["loss"] = np.array(self.head.loss_value(found["h"], values))
+        elif self.head:
+            y = self.head.outputs(found["h"], values)
+            found["y_T" if self.head.last else "y"] = y[-1] if self.head.last else y
+        return found
 
     def upstream(self, up: Mapping[str, Array], like: Sequence[Array]) -> list[Array]:
         """The caller's upstream gradients; those of outputs that are not h or c are 0. up has "h", "c", "h_T", "c_T"."""
         return [
-            np.zeros(y.shape) if where is None else to_caller(up[where[0]], where[1], axes_of(where[0]))
+            np.zeros(y.shape)
+            if where is None
+            else up["loss"].reshape(y.shape)
+            if where[0] == "loss"
+            else to_caller(up[where[0]], where[1], axes_of(where[0]))
             for where, y in zip(self.outputs, like, strict=True)
         ]
 
 
 def axes_of(output: str) -> str:
-    return "BF" if output.endswith("_T") else "TBF"
+    return "" if output == "loss" else "BF" if output.endswith("_T") else "TBF"
+
+
+def one_hot(a: Any, D: int) -> Array:
+    """x (..., D); whole numbers are the indices of its one 1."""
+    a = np.asarray(a)
+    return np.eye(D)[a] if a.dtype.kind in "iu" else a
 
 
 # -- the search --------------------------------------------------------------------------------------------------------
 
+INDICES = {1: ("T", "B"), 2: ("TB", "BT")}
 LAYOUTS = {3: ("TBF", "BTF", "FBT", "TFB", "FTB", "BFT"), 2: ("TF", "BF", "FB", "FT"), 1: ("F", "T")}
 
 
 def recognise(
-    outputs: Outputs, values: Mapping[str, Any], cells: Sequence[Cell] | None = None, seed: int = 0,
-    changed: Sequence[Mapping[str, str]] = ({},),
+    outputs: Outputs, values: Mapping[str, Any], names: Collection[str], cells: Sequence[Cell] | None = None,
+    changed: Sequence[Mapping[str, str]] = ({},), seed: int = 0,
 ) -> Form | None:  # fmt: skip
-    """The form of the function, or None. changed: replacements of forward lines to try, none at first."""
+    """The form of the function, or None. names are the inputs that have a gradient: they are replaced by random numbers.
+
+    changed: replacements of the cell's forward lines to try.
+    """
     floats = {name: a for name, a in values.items() if isinstance(a, np.ndarray) and a.dtype == float and a.ndim}
     rng = np.random.default_rng((seed, 7))
-    drawn = dict(values) | {name: rng.standard_normal(a.shape) * 0.8 for name, a in floats.items()}
+    random = [name for name in floats if name in names or FIRST.match(name)]
+    drawn = dict(values) | {name: rng.standard_normal(floats[name].shape) * 0.8 for name in random}
     try:
         shown = outputs(drawn)
     except Exception:  # of the caller's function, which may refuse these inputs
         return None
     cells = cells or [cell for several in CELLS.values() for cell in several]
-    for x in inputs_first(floats):
-        for layout in LAYOUTS.get(floats[x].ndim, ()):
-            for cell in cells:
-                for form in forms(cell, x, layout, floats, shown):
-                    for lines in changed:
-                        if (proved := prove(form, drawn, shown, lines)) is not None:
-                            return proved
+    for x, layout in x_choices(values, floats):
+        for cell in cells:
+            for form in forms(cell, (x, layout), values, floats, shown):
+                for lines in changed:
+                    if (proved := prove(form, drawn, floats, shown, lines)) is not None:
+                        return proved
     return None
 
 
-def inputs_first(floats: Mapping[str, Array]) -> list[str]:
-    """The inputs that may be x, the likeliest first."""
-    by_name = [name for name in floats if FIRST.match(name)]
-    return by_name[:1] or list(floats)[:2]
+def x_choices(values: Mapping[str, Any], floats: Mapping[str, Array]) -> Iterator[tuple[str, str]]:
+    """The inputs that may be x, the likeliest first, with their layouts; whole numbers lack the axis of features."""
+    whole = [name for name, a in values.items() if isinstance(a, (list, np.ndarray)) and is_whole(a)]
+    by_name = [name for name in (*floats, *whole) if FIRST.match(name)]
+    for name in by_name[:1] or [*whole[:1], *list(floats)[:2]]:
+        if name in floats:
+            yield from ((name, layout) for layout in LAYOUTS.get(floats[name].ndim, ()))
+        else:
+            yield from ((name, f"{layout}F") for layout in INDICES.get(np.ndim(values[name]), ()))
 
 
-def forms(cell: Cell, x: str, layout: str, floats: Mapping[str, Array], shown: Sequence[Array]) -> Iterator[Form]:
+def forms(
+    cell: Cell, x: tuple[str, str], values: Mapping[str, Any], floats: Mapping[str, Array], shown: Sequence[Array]
+) -> Iterator[Form]:
     """Every form that the shapes admit."""
-    axes = dict(zip(layout, floats[x].shape, strict=True))
-    T, B, D = (axes.get(k, 1) for k in "TBF")
+    name, layout = x
+    others = {other: a for other, a in floats.items() if other != name}
+    axes = dict(zip(layout, np.shape(values[name]), strict=False))
+    T, B = axes.get("T", 1), axes.get("B", 1)
     columns = "B" in layout and layout.index("F") < layout.index("B")
-    others = {name: a for name, a in floats.items() if name != x}
-    widths = {n for y in shown for n in y.shape} | {n for a in others.values() for n in a.shape}
-    for H in sorted(widths):
-        if not any(H in y.shape for y in shown):
-            continue
-        for states in state_choices(cell, others, H, B, layout, columns):
-            taken = {name for name, _ in states.values()}
-            left = {name: a for name, a in others.items() if name not in taken and not HEAD.search(name)}
-            for parts in part_choices(cell, left, D, H):
-                yield Form(cell, (x, layout), states, parts, {"T": T, "B": B, "D": D, "H": H})
+    loss = all(y.size == 1 for y in shown)
+    widths = {n for a in others.values() for n in a.shape if n > 1 or not loss}
+    widths |= {n for y in shown for n in y.shape}
+    for D in [axes["F"]] if "F" in axes else sorted(widths) if is_whole(values[name]) else [1]:
+        for H in sorted(widths):
+            for states in state_choices(cell, others, H, B, layout, columns):
+                taken = {state for state, _ in states.values()}
+                left = {k: a for k, a in others.items() if k not in taken and not HEAD.search(k)}
+                for parts in part_choices(cell, left, D, H):
+                    yield Form(cell, x, states, parts, {"T": T, "B": B, "D": D, "H": H})
 
 
 def state_choices(
@@ -354,24 +394,56 @@ def by_letter(names: list[str]) -> list[str]:
 # -- the proof ---------------------------------------------------------------------------------------------------------
 
 
-def prove(form: Form, values: Mapping[str, Any], shown: Sequence[Array], changed: Mapping[str, str]) -> Form | None:
+def prove(
+    form: Form,
+    values: Mapping[str, Any],
+    floats: Mapping[str, Array],
+    shown: Sequence[Array],
+    changed: Mapping[str, str],
+) -> Form | None:
     """The form with its outputs, if its equations give at least one of the outputs that the function shows."""
     try:
         steps = walk(form.cell, form.standard(values), changed)
     except ValueError:  # shapes that do not fit
         return None
-    expected = form.expected(steps)
+    form = replace(form, forward=dict(changed))
     columns = "B" in form.x[1] and form.x[1].index("F") < form.x[1].index("B")
-    found = tuple(place(y, expected, form.x[1], columns) for y in shown)
-    if not any(found) or not any(where and where[0].startswith("h") for where in found):
+    outputs = tuple(place(y, form.expected(steps, values), form.x[1], columns) for y in shown)
+    if None in outputs and (proved := with_head(form, values, floats, shown, steps, columns)) is not None:
+        return proved
+    if not any(where and where[0].startswith("h") for where in outputs):
         return None
-    return Form(form.cell, form.x, form.states, form.parts, form.sizes, found, dict(changed))
+    return replace(form, outputs=outputs)
+
+
+def with_head(
+    form: Form, values: Mapping[str, Any], floats: Mapping[str, Array], shown: Sequence[Array], steps: list[Step],
+    columns: bool,
+) -> Form | None:  # fmt: skip
+    """The form with a layer after the cell that gives one of the outputs."""
+    used = {form.x[0], *form.parts, *(name for name, _ in form.states.values())}
+    left = {name: a for name, a in floats.items() if name not in used}
+    hs = np.array([step["h"] for step in steps])  # (T, B, H)
+    for y in shown:
+        for head in heads(left, form.sizes["H"], hs, values, y):
+            proved = replace(form, head=head)
+            expected = proved.expected(steps, values)
+            outputs = tuple(place(output, expected, form.x[1], columns) for output in shown)
+            if any(where and where[0] in ("y", "y_T", "loss") for where in outputs):
+                return replace(proved, outputs=outputs)
+    return None
 
 
 def place(y: Array, expected: Mapping[str, Array], layout: str, columns: bool) -> tuple[str, str] | None:
     """Which of the expected values an output is, and how it lies."""
     for name, a in expected.items():
         axes = axes_of(name)
+        if not axes or y.size == 1:
+            if y.size == a.size and abs(float(y.reshape(())) - float(a.reshape(()))) <= SAME * max(
+                abs(float(a.reshape(()))), 1e-3
+            ):
+                return name, ""
+            continue
         layouts = [layout] if axes == "TBF" and "T" in layout else []
         layouts += [k for k in LAYOUTS.get(y.ndim, ()) if ("T" in k) == (axes == "TBF") and k not in layouts]
         for k in layouts:
