@@ -17,7 +17,7 @@ from .adapters import Layout, by_step, kind_of_steps
 from .axes import GateNames, gates_of, gates_of_form, time_axes_of, time_axis_of_form
 from .compare import Progress, Settings, compare, settings
 from .contract import BackwardFunction, ForwardFunction, Inputs
-from .leads import find_lead
+from .leads import find_lead, forward_note
 from .pair import Calls, CheckedPair, prepare
 from .recognise import recognise
 from .report import FAILED, Report
@@ -92,6 +92,8 @@ def gradcheck_function(
         )
     if report.failed:
         find_mistake(pair, report, how)
+    if note := forward_note(pair.form, like):
+        report.notes.append(note)
     return report
 
 
@@ -123,7 +125,7 @@ def prepared(
 
 def find_axes(pair: CheckedPair, gates: GateNames | None, time_axis: Mapping[str, int] | None) -> None:
     """The gates and time axes of the pair: as the caller names them, else the layout's, else a recognised cell's."""
-    pair.form = recognise(Calls(pair).outputs, pair.inputs.values, list(pair.analytic))
+    pair.form = recognise(Calls(pair).outputs, pair.inputs.values, pair.analytic, pair.like)
     known = gates_of_form(pair.form, pair.point) if pair.form else {}
     if gates is None:
         gates = (
