@@ -24,7 +24,7 @@ Blocks = dict[tuple[str, str], Array]  # ("W", "i") -> (D, H), ("x", "") -> (T, 
 Step = dict[str, Any]  # the names of one step and their values
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cell:
     """One cell: its lines, in the order in which they are evaluated."""
 
@@ -108,8 +108,12 @@ def walk_back(
         values |= {"t": t, "k": k}
         evaluate(cell.step, values, changed)
         dx[t] = values["δx"]
-        for kind, line in cell.sums.items():  # (D, H), (H, H) or (H,) each
-            code = compiled(changed.get(kind, line))
+        for kind in cell.sums:  # (D, H), (H, H) or (H,) each
+            if kind not in changed:
+                for gate in cell.gates:
+                    sums[kind[1:], gate] = sums[kind[1:], gate] + values[f"δ{kind[1:]}_{gate}"]
+                continue
+            code = compiled(changed[kind])
             for gate in cell.gates:
                 names = {
                     "Σ": sums[kind[1:], gate],

@@ -19,7 +19,7 @@ from .equations import Blocks, Cell, Step, walk, walk_back, written
 from .pair import Calls, CheckedPair
 from .recognise import Form
 from .report import FAILED, Lead, Report
-from .slips import BETWEEN, INSIDE, SUM, Slip, slips_of
+from .slips import BETWEEN, INSIDE, SUM, Slip, reaches, slips_of
 from .sweep import swept_lead
 
 EQUAL = 1e-8  # relative to the largest element of a block: rounding is far below, another slip far above
@@ -169,9 +169,17 @@ def matched(cell: Cell, each: Experiment, changed: Mapping[str, str]) -> list[bo
     return [equal(seen.gradient, computed.get(seen.key, each.right[seen.key])) for seen in each.seen]
 
 
+def blocks_wrong(each: Experiment) -> set[str]:
+    """The wrong blocks by the names that `slips.reaches` gives them."""
+    return {f"{kind}_{gate}" if gate else kind for kind, gate in (seen.key for seen in each.wrong())}
+
+
 def single_slips(cell: Cell, done: Sequence[Experiment]) -> list[Slip]:
-    """The slips that give all the caller's gradients in all experiments."""
+    """The slips that give all the caller's gradients in all experiments, those with the fewest changed lines first."""
     left = list(slips_of(cell.name))
+    for each in done:
+        wrong, one_step = blocks_wrong(each), len(each.steps) == 1
+        left = [slip for slip in left if wrong <= reaches(slip, cell, one_step)]
     for each in done:
         left = [slip for slip in left if all(matched(cell, each, slip.changed))]
     return sorted(left, key=lambda slip: len(slip.changed))
@@ -179,24 +187,10 @@ def single_slips(cell: Cell, done: Sequence[Experiment]) -> list[Slip]:
 
 def several_slips(cell: Cell, done: Sequence[Experiment]) -> tuple[list[Slip], bool]:
     """Slips that together come nearest, one after the other, each making right what was wrong and breaking nothing."""
-    small = done[:2]
     changed: dict[str, str] = {}
     taken: list[Slip] = []
     for _ in range(ROUNDS):
-        before = [matched(cell, each, changed) for each in small]
-        best, most = None, 0
-        for slip in slips_of(cell.name):
-            if any(line in changed for line in slip.changed) or "order" in slip.changed:
-                continue
-            gained = 0
-            for each, right in zip(small, before, strict=True):
-                after = matched(cell, each, changed | slip.changed)
-                if any(a and not b for a, b in zip(right, after, strict=True)):
-                    break
-                gained += sum(after) - sum(right)
-            else:
-                if gained > most:
-                    best, most = slip, gained
+        best = nearest_slip(cell, done[:2], changed)
         if best is None:
             break
         taken.append(best)
@@ -206,10 +200,38 @@ def several_slips(cell: Cell, done: Sequence[Experiment]) -> tuple[list[Slip], b
     return taken, False
 
 
+def nearest_slip(cell: Cell, small: Sequence[Experiment], changed: dict[str, str]) -> Slip | None:
+    """The slip that, beside those in `changed`, makes most blocks right and none wrong."""
+    before = [matched(cell, each, changed) for each in small]
+    left = [
+        {
+            f"{kind}_{gate}" if gate else kind
+            for (_, (kind, gate), _), ok in zip(each.seen, right, strict=True)
+            if not ok
+        }
+        for each, right in zip(small, before, strict=True)
+    ]
+    best, most = None, 0
+    for slip in slips_of(cell.name):
+        if any(line in changed for line in slip.changed) or "order" in slip.changed:
+            continue
+        if not any(wrong & reaches(slip, cell, len(each.steps) == 1) for each, wrong in zip(small, left, strict=True)):
+            continue
+        gained = 0
+        for each, right in zip(small, before, strict=True):
+            after = matched(cell, each, changed | slip.changed)
+            if any(a and not b for a, b in zip(right, after, strict=True)):
+                break
+            gained += sum(after) - sum(right)
+        else:
+            if gained > most:
+                best, most = slip, gained
+    return best
+
+
 def recognised_lead(form: Form, done: Sequence[Experiment]) -> Lead | None:
     """The lead for a function whose cell is known, if known slips explain its gradients."""
-    first = next(k for k, each in enumerate(done) if each.wrong())
-    fits = single_slips(form.cell, [done[first], *done[:first], *done[first + 1 :]])
+    fits = single_slips(form.cell, done)
     if fits:
         return slip_lead(form, done, fits)
     taken, all_explained = several_slips(form.cell, done)

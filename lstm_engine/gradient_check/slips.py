@@ -424,3 +424,44 @@ def computable(slip: Slip, cell: Cell) -> bool:
         if line in order
         for name in compiled(text).co_names
     )
+
+
+# -- what a slip can reach ---------------------------------------------------------------------------------------------
+
+
+@cache
+def users(cell: Cell) -> dict[str, frozenset[str]]:
+    """By line, the lines and blocks that use it directly; a block is named "W_i", "x" or "h0"."""
+    found: dict[str, set[str]] = {}
+    for line, text in (cell.step | cell.carry).items():
+        for name in compiled(text).co_names:
+            found.setdefault(name, set()).add(line)
+    for kind in cell.parameters:
+        for gate in cell.gates:
+            found.setdefault(f"δ{kind}_{gate}", set()).add(f"{kind}_{gate}")
+            found.setdefault(f"Σ{kind}", set()).add(f"{kind}_{gate}")
+    for s in cell.states:
+        found.setdefault(f"δ{s}_next", set()).add(f"{s}0")
+        found[f"d{s}0"] = {f"{s}0"}
+    found["δx"] = found["dx"] = {"x"}
+    return {line: frozenset(names) for line, names in found.items()}
+
+
+@cache
+def reached(cell: Cell, line: str, one_step: bool) -> frozenset[str]:
+    """The blocks that a change of the line can change; in one step nothing comes from the step after."""
+    if line in ("order", "cache", "clip"):
+        return frozenset(name for names in users(cell).values() for name in names)
+    seen, left = set(), [line]
+    while left:
+        name = left.pop()
+        for user in users(cell).get(name, ()):
+            if user not in seen and not (one_step and name.endswith("_next") and not user.endswith("0")):
+                seen.add(user)
+                left.append(user)
+    return frozenset(seen)
+
+
+def reaches(slip: Slip, cell: Cell, one_step: bool) -> frozenset[str]:
+    """The blocks that a slip can change."""
+    return frozenset().union(*(reached(cell, line, one_step) for line in slip.changed))
