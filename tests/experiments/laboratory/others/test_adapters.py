@@ -1,12 +1,13 @@
 """The adapters, with stand-ins of the public interfaces that are right, or wrong in one place."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from experiments.assignment.mutants import solution_source
 from experiments.laboratory.others import characters, courses, layers
-from experiments.laboratory.others.judge import disagreements, judge
+from experiments.laboratory.others.judge import Verdict, disagreements, judge
 from experiments.laboratory.others.passes import PROVED, STEPS, UNJUDGED, WRONG, Finding
 from experiments.laboratory.others.source import Mend
 
@@ -121,22 +122,16 @@ def test_a_wrong_line_fails_its_rows_and_is_proved_with_our_line_there(subject):
     assert verdict.places == [f"lstm.py:{pass_.finding.mends[0].first}"]
 
 
-def test_a_mend_that_does_not_mend_is_said(subject):
-    pass_, clone = wrong_slope(subject, "dft = dc * c_prev * ft")
-    found = judge(pass_, clone)
-    assert "wrong with its lines put right, too" in disagreements(pass_, found)
-
-
-def test_another_size_than_stated_is_said(subject):
-    pass_, clone = wrong_slope(subject, "dft = dc * c_prev * ft * (1 - ft)", error=0.001)
-    [line] = disagreements(pass_, judge(pass_, clone))
-    assert line.endswith("stated: 0.001")
-
-
-def test_a_wrong_pass_that_is_stated_to_be_right_is_said(subject):
-    text = COURSERA.replace("dc_prev = dc * ft", "dc_prev = dc")
-    pass_, clone = subject({"lstm.py": text}, COURSERA_NAMES, courses.coursera_step)
-    assert disagreements(pass_, judge(pass_, clone)) == ["wrong, stated: proved"]
+def test_whatever_a_clone_says_otherwise_is_said(subject):
+    pass_, _ = wrong_slope(subject, "dft = 0", error=0.5)
+    right, wrong = Verdict(PROVED), Verdict(WRONG, error=0.5, mended=PROVED)
+    assert disagreements(pass_, wrong) == []
+    assert disagreements(pass_, replace(wrong, error=0.6)) == ["off by 0.6, stated: 0.5"]
+    assert disagreements(pass_, replace(wrong, mended=WRONG)) == ["wrong with its lines put right, too"]
+    assert disagreements(pass_, right) == ["proved, stated: wrong"]
+    assert disagreements(replace(pass_, finding=None), wrong) == ["wrong, stated: proved"]
+    [line] = disagreements(replace(pass_, finding=None, forward="without tanh(c)"), replace(right, forward=0.0))
+    assert line.endswith("stated: without tanh(c)")
 
 
 def test_a_consistent_backward_of_another_forward_is_proved_and_the_forward_is_said(subject):

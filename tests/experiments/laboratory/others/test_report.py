@@ -24,7 +24,8 @@ def clone(repository, monkeypatch):
     folder, commit = repository({"layers.py": CS231N})
     files = {"layers.py": (*STEPS["lstm"], "sigmoid")}
     only = Pass("somebody/lstm", commit, "lstm", "lstm_backward", files, partial(courses.cs231n, cell="lstm"))
-    monkeypatch.setattr(report, "PASSES", [only])
+    other = Pass("nobody/gru", "0" * 40, "gru", "gru_backward", {}, None)
+    monkeypatch.setattr(report, "PASSES", [only, other])
     monkeypatch.setattr(report, "REPOSITORIES", ("somebody/lstm", "nobody/gru"))
     monkeypatch.setattr(process, "PASSES", [only])
     return folder
