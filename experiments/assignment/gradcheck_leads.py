@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, NamedTuple
@@ -24,7 +24,7 @@ from experiments.laboratory.others.report import REPOSITORIES, SECONDS, clone_of
 from experiments.laboratory.others.source import Theirs
 
 from .mutants import COURSERA, CS231N, KARPATHY, RNN, RNN_COLUMNS, RNN_DICTS, ROWS, module_of, solution_source
-from .reported import REPORTED
+from .reported import REPORTED, Reported
 
 T, B, D, H = 5, 2, 3, 4
 SQUARE = "h' gets the part of the weights that belongs to x"  # its shapes fit only where D = H
@@ -124,11 +124,11 @@ def said(name: str, report: Any, regions: tuple[str, ...], quantities: tuple[str
     return Said(name, report.failed, region, quantity, sentence, regions, quantities)
 
 
-def of_reported() -> list[Said]:
-    """The reported mistakes, one after the other."""
+def of_reported(rows: Sequence[Reported] = REPORTED) -> list[Said]:
+    """Reported mistakes, one after the other."""
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        for n, row in enumerate(REPORTED):
+        for n, row in enumerate(rows):
             m = module_of(row.mutant.source(), Path(folder) / f"reported_{n}.py")
             features = H if row.mutant.name == SQUARE else D
             report = le.gradcheck_function(*call(row.mutant.solution, m, features))

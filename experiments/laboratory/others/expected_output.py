@@ -43,7 +43,7 @@ def printed(clone: Path, notebook: Printed) -> dict[str, Any]:
     command = ["git", "-C", str(clone), "show", f"{notebook.commit}:{notebook.path}"]
     cells = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["cells"]
     texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
-    text = [t for t in texts if "Expected Output" in t and '"da0"' in t and '"dWf"' in t][-1]
+    text = next((t for t in reversed(texts) if "Expected Output" in t and '"da0"' in t and '"dWf"' in t), "")
     number = r"-?\d+\.\d+(?:e-?\d+)?"
     found = re.findall(rf'gradients\["(\w+)"\]((?:\[\d\])+)\D*?\s*\[?\s*({number}(?:\s+{number})*)', text)
     return {name + at: np.array(values.split(), float) for name, at, values in found}
