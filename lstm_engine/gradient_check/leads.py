@@ -243,11 +243,15 @@ def recognised_lead(form: Form, done: Sequence[Experiment]) -> Lead | None:
 
 def right_equation(cell: Cell, line: str) -> str:
     """The equation of a line; of all gates together with k for the gate."""
+    if line == "δn":
+        return "δ(h'U_ĥ + b'_ĥ) = δz_ĥ∘r"
+    if line.startswith("δz_") and ", " in line:
+        return "δz, its gates in the order of W"
     if line in cell.step:
         return cell.equation(line)
     kind = line.removeprefix("δ")
     general = {
-        "W": "δW = Σ xᵀδz", "U": "δU = Σ h'ᵀδz", "b": "δb = Σ δz", "v": "δb' = Σ δz", "z": "δz, its gates in the order of W",
+        "W": "δW = Σ xᵀδz", "U": "δU = Σ h'ᵀδz", "b": "δb = Σ δz", "v": "δb' = Σ δz", 
         "h0": "δh0 = δh' of step 0", "c0": "δc0 = δc' of step 0",
         "W, δU, δb": "δW = Σ xᵀδz, δU = Σ h'ᵀδz, δb = Σ δz", "W, δU": "δW = Σ xᵀδz, δU = Σ h'ᵀδz",
     }  # fmt: skip
@@ -436,6 +440,9 @@ def shared_lead(form: Form, bad: set[tuple[str, str]], shown: set[tuple[str, str
     if "c" in cell.states and set(gates) == {"i", "f", "g"} and not carried_right:
         text = f"the gates i, f and g are wrong and o is right: look at {cell.equation('δc')}"
         return Lead(INSIDE, "δc", f"{head}{text}.", cell.equation("δc"))
+    if set(gates) == {"r", "ĥ"}:
+        equations = f"{cell.equation('δĥ')} and {cell.equation('δz_ĥ')}"
+        return Lead(INSIDE, "δĥ", f"{head}r and ĥ are wrong, and δr is made of δz_ĥ: look at {equations}.", equations)
     if "c" in cell.states and carried_right:
         text = f"the gates {listed} are wrong, and the gradient of {form.states['c0'][0]} is right, so δc is: look at each δz"
         return Lead(INSIDE, "δz", f"{head}{text}, its factors and its slope.")

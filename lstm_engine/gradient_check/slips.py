@@ -29,11 +29,15 @@ class Slip(NamedTuple):
     @property
     def quantity(self) -> str:
         """In the field's letters; δU_i and its like, when they are wrong for all gates, are δU."""
-        return written(self.line)
+        return "δh', δU_ĥ" if self.line == "δn" else written(self.line)
 
     @property
     def instead(self) -> str:
-        return self.words or written(self.changed.get(self.line, next(iter(self.changed.values()))))
+        """What stands in the code; of a line of all gates without the gate."""
+        if self.words:
+            return self.words
+        text = written(self.changed.get(self.line, next(iter(self.changed.values()))))
+        return text if "_" in self.line else re.sub(r"(δz|δ?[WUb])_\w", r"\1", text)
 
 
 # -- generated rows ----------------------------------------------------------------------------------------------------
@@ -112,7 +116,10 @@ def factor_variants(factor: str, cell: Cell, gate: str, deltas: Sequence[str]) -
         if " - " in value:
             yield f"({' - '.join(reversed(value.split(' - ')))})"
             yield f"({value.replace(' - ', ' + ')})"
-            yield from (f"({part})" for part in value.split(" - ") if part != "1")
+            left, right = value.split(" - ")
+            yield from (f"({v} - {right})" for v in values_of(cell) if v != left and left != "1")
+            yield from (f"({left} - {v})" for v in values_of(cell) if v != right)
+            yield from (f"({part})" for part in (left, right) if part != "1")
         if value == "1 - z":
             yield from ("z", "σ1(z)")
 
@@ -389,10 +396,11 @@ def whole_slips(cell: Cell) -> Iterator[Slip]:
         names = ", ".join(a for a, _ in moved)
         steps, other = cell.step, dict(moved)
         lines = [line for line in steps if re.match(r"δ[WUbv]_", line)] + ["δh_prev", "δx"]
-        yield Slip("δz", {line: stacked_in(steps[line], other) for line in lines}, INSIDE, stacked)
+        moved_z = ", ".join(f"δz_{a}" for a, _ in moved)
+        yield Slip(moved_z, {line: stacked_in(steps[line], other) for line in lines}, INSIDE, stacked)
         if "ĥ" not in gates:
             swapped = {f"δz_{a}": steps[f"δz_{a}"].replace(f"δ{a} *", f"δ{b} *") for a, b in moved if f"δ{a}" in steps}
-            yield Slip("δz", swapped, INSIDE, f"the gates {names} have each other's δ")
+            yield Slip(moved_z, swapped, INSIDE, f"the gates {names} have each other's δ")
         for kinds in [(k,) for k in cell.parameters] + [cell.parameters, ("W", "U")]:
             changed = {f"δ{k}_{a}": steps[f"δ{k}_{b}"] for k in kinds for a, b in moved}
             line = f"δ{kinds[0]}" if len(kinds) == 1 else "δW, δU" + ", δb" * (len(kinds) > 2)

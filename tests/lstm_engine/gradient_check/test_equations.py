@@ -1,4 +1,4 @@
-"""The equations of the cells as lines: equal to the engine's pairs; each variant's backward is the derivative of its forward."""
+"""The equations of the cells as lines: they equal the engine's pairs; a variant's backward is its forward's derivative."""
 
 import numpy as np
 import pytest
