@@ -28,7 +28,8 @@ PLACES = {  # by the quantity at which the engine's own search says that a pass 
     "gate i": "δi δz_i δz", "gate f": "δf δz_f δz", "gate g": "δg δz_g δz", "gate o": "δo δz_o δz",
     "gate z": "δz δz_z", "gate r": "δr δz_r δs δz", "gate candidate": "δĥ δz_ĥ", "gate h": "δz",
     "c": "δc δc'", "h": "δh δh'",
-    "h0": "δh0 δh'", "c0": "δc0 δc'", "kernel": "δW", "recurrent_kernel": "δU δU_ĥ", "bias": "δb δb' δb'_ĥ", "x": "δx", "": "δc",
+    "h0": "δh0 δh'", "c0": "δc0 δc'", "kernel": "δW", "recurrent_kernel": "δU δU_ĥ", "bias": "δb δb' δb'_ĥ",
+    "x": "δx", "": "δc",
 }  # fmt: skip
 
 INSIDE, BETWEEN, SUM = "inside a step", "between steps", "sum over steps"

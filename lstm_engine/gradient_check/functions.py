@@ -99,9 +99,8 @@ def gradcheck_function(
 
 def find_mistake(pair: CheckedPair, report: Report, how: Settings) -> None:
     """Adds to a failed report where the mistake is."""
-    report.lead = find_lead(Calls(pair), pair.form, pair, report)
-    if report.lead is None and report.step is not None:
-        report.lead = report.step.lead
+    of_step = report.step.lead if report.step else None  # a mistake in the step makes the walk wrong too
+    report.lead = of_step or find_lead(Calls(pair), pair.form, pair, report)
     failed = {row.parameter for row in report.rows if row.verdict == FAILED}
     steps = [
         notes.by_step(pair, name, axis, how, report.lead) for name, axis in pair.time_axis.items() if name in failed

@@ -291,9 +291,10 @@ def place(slip: Slip) -> str:
 
 def only_wrong(form: Form, done: Sequence[Experiment]) -> str:
     """Which gates' rows fail after one step, where this says something."""
-    names = list(dict.fromkeys(seen.name for seen in done[0].wrong()))
-    shown = list(dict.fromkeys(seen.name for seen in done[0].seen))
-    if not names or len(names) == len(shown) or len(names) > 4:
+    one = done[0]
+    names = list(dict.fromkeys(seen.name for seen in one.wrong()))
+    shown = {seen.name for seen in one.seen if np.any(seen.gradient) or np.any(one.right[seen.key])}
+    if len(one.steps) > 1 or not names or len(names) == len(shown) or len(names) > 4:
         return ""
     return f"After one step only {', '.join(names)} {'is' if len(names) == 1 else 'are'} wrong: "
 
