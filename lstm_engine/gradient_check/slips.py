@@ -13,7 +13,7 @@ from functools import cache
 from itertools import permutations
 from typing import NamedTuple
 
-from .equations import CELLS, Cell, compiled, written
+from .equations import CELLS, VARIANTS, Cell, compiled, written
 
 INSIDE, BETWEEN, SUM, UPSTREAM = "inside a step", "between steps", "sum over steps", "upstream"
 
@@ -29,11 +29,15 @@ class Slip(NamedTuple):
     @property
     def quantity(self) -> str:
         """In the field's letters; δU_i and its like, when they are wrong for all gates, are δU."""
-        return written(self.line)
+        return "δh', δU_ĥ" if self.line == "δn" else written(self.line)
 
     @property
     def instead(self) -> str:
-        return self.words or written(self.changed.get(self.line, next(iter(self.changed.values()))))
+        """What stands in the code; of a line of all gates without the gate."""
+        if self.words:
+            return self.words
+        text = written(self.changed.get(self.line, next(iter(self.changed.values()))))
+        return text if "_" in self.line else re.sub(r"(δz|δ?[WUb])_\w", r"\1", text)
 
 
 # -- generated rows ----------------------------------------------------------------------------------------------------
@@ -57,12 +61,18 @@ def values_of(cell: Cell) -> list[str]:
     return values + (["tanh(c_prev)"] if "c" in cell.states else [])
 
 
+def other_steps(name: str) -> tuple[str, str]:
+    """A value of the step before and of the step after."""
+    return f"steps[max(t - 1, 0)]['{name}']", f"steps[min(t + 1, T - 1)]['{name}']"
+
+
 def slopes(y: str, gate: str, cell: Cell) -> Iterator[str]:
     """What stands in place of σ1(y) or tanh1(y)."""
     others = [v for v in values_of(cell) if v != y]
     z = "c" if y == "tanh_c" else f"z_{gate}"
+    yield from (f"(1 / {name}({y}))" for name in ("σ1", "tanh1"))
     for name in ("σ1", "tanh1", "relu1"):
-        yield from (f"{name}({v})" for v in (y, *others))
+        yield from (f"{name}({v})" for v in (y, *others, *other_steps(y)))
         yield from (f"{name}({inner})" for inner in (f"σ({y})", f"tanh({y})", f"σ(σ({y}))"))
     yield from (
         y,
@@ -93,6 +103,8 @@ def factor_variants(factor: str, cell: Cell, gate: str, deltas: Sequence[str]) -
     else:
         value = factor.strip("()")
         yield from (v for v in values_of(cell) if v != factor)
+        if value.isidentifier():
+            yield from other_steps(value)
         yield from (
             f"(1 - {factor})",
             f"tanh({value})",
@@ -104,7 +116,10 @@ def factor_variants(factor: str, cell: Cell, gate: str, deltas: Sequence[str]) -
         if " - " in value:
             yield f"({' - '.join(reversed(value.split(' - ')))})"
             yield f"({value.replace(' - ', ' + ')})"
-            yield from (f"({part})" for part in value.split(" - ") if part != "1")
+            left, right = value.split(" - ")
+            yield from (f"({v} - {right})" for v in values_of(cell) if v != left and left != "1")
+            yield from (f"({left} - {v})" for v in values_of(cell) if v != right)
+            yield from (f"({part})" for part in (left, right) if part != "1")
         if value == "1 - z":
             yield from ("z", "σ1(z)")
 
@@ -145,6 +160,7 @@ def matrix_variants(term: str, cell: Cell) -> Iterator[str]:
     kind, gate = matrix.removesuffix(".T").split("_")
     if kind == "U":
         yield f"{delta} @ {kind}_{gate}"
+    yield f"{delta} @ {'W' if kind == 'U' else 'U'}_{gate}.T"  # where D = H
     for other in cell.gates:
         if other != gate:
             yield f"{delta} @ {kind}_{other}.T"
@@ -187,6 +203,8 @@ def line_slips(cell: Cell) -> Iterator[Slip]:
             variants += reordered(right, cell)
             if line == "δh_prev":
                 variants.append(right.replace(".T", ""))
+            here, there = ("U", "W") if line == "δh_prev" else ("W", "U")
+            variants.append(re.sub(rf"\b{here}_", f"{there}_", right))  # where D = H
         for wrong in dict.fromkeys(variants):
             yield Slip(line, {line: wrong}, region_of(line, right, wrong))
         if (not line.startswith("δz_") and line not in ("δx", "δh_prev", "δc_prev")) or line.startswith("δz_"):
@@ -198,7 +216,10 @@ def reordered(right: str, cell: Cell) -> list[str]:
     texts = []
     for order in permutations(cell.gates):
         other = dict(zip(cell.gates, order, strict=True))
-        texts.append(re.sub(r"(\b[UW])_(\w)\.T", lambda m, other=other: f"{m[1]}_{other[m[2]]}.T", right))
+        text = right
+        for gate in cell.gates:
+            text = re.sub(rf"\b([UW])_{gate}\.T", rf"\1_<{other[gate]}>.T", text)
+        texts.append(re.sub(r"<(\w)>", r"\1", text))
     return texts[1:]
 
 
@@ -304,8 +325,8 @@ def carried_slips(cell: Cell) -> Iterator[Slip]:
             BETWEEN,
             f"{written(carry)} not added at step T - 2",
         )
-        yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f'{up} + ', '')})"},
-                   UPSTREAM, f"only the upstream gradient of the last step is used, so δ{s} = {written(carry)} before it")  # fmt: skip
+        alone = f"({right}) if k == 0 else ({right.replace(f'{up} + ', '')})"
+        yield Slip(f"δ{s}", {f"δ{s}": alone}, UPSTREAM, "only the upstream gradient of the last step is used")
         yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f' + {carry}', '')})"}, BETWEEN,
                    f"{written(carry)} is not added")  # fmt: skip
         for wrong, words in ((f"up_{s}[T - 1]", "the last step's upstream gradient at every step"),
@@ -375,10 +396,11 @@ def whole_slips(cell: Cell) -> Iterator[Slip]:
         names = ", ".join(a for a, _ in moved)
         steps, other = cell.step, dict(moved)
         lines = [line for line in steps if re.match(r"δ[WUbv]_", line)] + ["δh_prev", "δx"]
-        yield Slip("δz", {line: stacked_in(steps[line], other) for line in lines}, INSIDE, stacked)
+        moved_z = ", ".join(f"δz_{a}" for a, _ in moved)
+        yield Slip(moved_z, {line: stacked_in(steps[line], other) for line in lines}, INSIDE, stacked)
         if "ĥ" not in gates:
             swapped = {f"δz_{a}": steps[f"δz_{a}"].replace(f"δ{a} *", f"δ{b} *") for a, b in moved if f"δ{a}" in steps}
-            yield Slip("δz", swapped, INSIDE, f"the gates {names} have each other's δ")
+            yield Slip(moved_z, swapped, INSIDE, f"the gates {names} have each other's δ")
         for kinds in [(k,) for k in cell.parameters] + [cell.parameters, ("W", "U")]:
             changed = {f"δ{k}_{a}": steps[f"δ{k}_{b}"] for k in kinds for a, b in moved}
             line = f"δ{kinds[0]}" if len(kinds) == 1 else "δW, δU" + ", δb" * (len(kinds) > 2)
@@ -392,7 +414,7 @@ def whole_slips(cell: Cell) -> Iterator[Slip]:
 @cache
 def slips_of(name: str) -> tuple[Slip, ...]:
     """All known slips of the cell of this name."""
-    cell = next(cell for cells in CELLS.values() for cell in cells if cell.name == name)
+    cell = next(cell for cells in (*CELLS.values(), *VARIANTS.values()) for cell in cells if cell.name == name)
     rows = [*whole_slips(cell), *line_slips(cell), *parameter_slips(cell), *sum_slips(cell), *carried_slips(cell)]
     return tuple(slip for slip in rows if changes_something(slip, cell) and computable(slip, cell))
 
@@ -410,3 +432,44 @@ def computable(slip: Slip, cell: Cell) -> bool:
         if line in order
         for name in compiled(text).co_names
     )
+
+
+# -- what a slip can reach ---------------------------------------------------------------------------------------------
+
+
+@cache
+def users(cell: Cell) -> dict[str, frozenset[str]]:
+    """By line, the lines and blocks that use it directly; a block is named "W_i", "x" or "h0"."""
+    found: dict[str, set[str]] = {}
+    for line, text in (cell.step | cell.carry).items():
+        for name in compiled(text).co_names:
+            found.setdefault(name, set()).add(line)
+    for kind in cell.parameters:
+        for gate in cell.gates:
+            found.setdefault(f"δ{kind}_{gate}", set()).add(f"{kind}_{gate}")
+            found.setdefault(f"Σ{kind}", set()).add(f"{kind}_{gate}")
+    for s in cell.states:
+        found.setdefault(f"δ{s}_next", set()).add(f"{s}0")
+        found[f"d{s}0"] = {f"{s}0"}
+    found["δx"] = found["dx"] = {"x"}
+    return {line: frozenset(names) for line, names in found.items()}
+
+
+@cache
+def reached(cell: Cell, line: str, one_step: bool) -> frozenset[str]:
+    """The blocks that a change of the line can change; in one step nothing comes from the step after."""
+    if line in ("order", "cache", "clip"):
+        return frozenset(name for names in users(cell).values() for name in names)
+    seen, left = set(), [line]
+    while left:
+        name = left.pop()
+        for user in users(cell).get(name, ()):
+            if user not in seen and not (one_step and name.endswith("_next") and not user.endswith("0")):
+                seen.add(user)
+                left.append(user)
+    return frozenset(seen)
+
+
+def reaches(slip: Slip, cell: Cell, one_step: bool) -> frozenset[str]:
+    """The blocks that a slip can change."""
+    return frozenset().union(*(reached(cell, line, one_step) for line in slip.changed))
