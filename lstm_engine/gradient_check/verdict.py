@@ -7,7 +7,7 @@ line and what belongs there. No hint holds the solution's code.
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .source_lines import Place
@@ -111,17 +111,19 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, all hints included, as JSON values."""
-        finding = self.finding and {
-            "function": self.finding.function,
-            "sentence": self.finding.sentence,
-            "quantity": self.finding.quantity,
-            "hints": self.finding.hints,
-            "place": self.finding.place and self.finding.place._asdict(),
-        }
         return {
             "ok": self.ok,
             "reached": self.reached,
-            "levels": [{"level": x.number, "name": x.name, "state": x.state} for x in self.levels],
-            "finding": finding,
+            "levels": [asdict(level) for level in self.levels],
+            "finding": self.finding and asdict(self.finding) | {"place": self.finding.place and self.finding.place._asdict()},
             "notes": self.notes,
         }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any], hint: int = 0) -> Verdict:
+        """The verdict that `to_json` wrote."""
+        finding = value["finding"]
+        if finding is not None:
+            place = finding["place"] and Place(**finding["place"])
+            finding = Finding(**finding | {"place": place})
+        return cls([Level(**level) for level in value["levels"]], finding, list(value["notes"]), hint)
