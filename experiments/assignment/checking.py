@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import json
 import os
@@ -77,10 +78,8 @@ def run(file: Path, result: Path, limits: Limits) -> dict[str, Any]:
 def end(process: subprocess.Popen[bytes]) -> None:
     """Ends the child and whatever it started."""
     if hasattr(os, "killpg"):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     else:
         process.kill()
     process.wait()
@@ -115,7 +114,7 @@ def no_verdict(file: Path, trace: Path, code: int | None, limits: Limits) -> Ver
     text = trace.read_text(encoding="utf-8", errors="replace") if trace.exists() else ""
     if found := re.search(rf'File "{re.escape(str(file))}", line (\d+) in (\S+)', text):
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-        number, function = int(found[1]), found[2]
+        number, function = int(found[1]), found[2].replace("<module>", "")
         place = Place(str(file), number, lines[number - 1].strip() if number <= len(lines) else "")
     if text or code is None:
         sentence = f"{function or file.name} was still running after {limits.seconds} s: does a loop never end?"
@@ -125,7 +124,7 @@ def no_verdict(file: Path, trace: Path, code: int | None, limits: Limits) -> Ver
         sentence = f"{file.name} crashed Python ({signal.Signals(-code).name})."
     else:
         sentence = f"{file.name} ended Python with exit code {code} before the judge was done."
-    return Verdict([Level(0, "the file", WRONG)], Finding(function.removeprefix("<module>"), sentence, place=place))
+    return Verdict([Level(0, "the file", WRONG)], Finding(function, sentence, place=place))
 
 
 def in_their_file(value: dict[str, Any], ours: str, theirs: str) -> dict[str, Any]:

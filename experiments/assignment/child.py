@@ -58,7 +58,9 @@ def imported(file: Path) -> ModuleType:
     except SystemExit as error:
         raise learner.Fault(f"{file.name} ends itself with exit() when it is read: leave that out.") from error
     except ModuleNotFoundError as error:
-        raise learner.Fault(f"{file.name} imports {error.name}, which is not here: NumPy is all that is needed.") from error
+        raise learner.Fault(
+            f"{file.name} imports {error.name}, which is not here: NumPy is all that is needed."
+        ) from error
     except Exception as error:
         steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename == str(file)]
         place = Place(str(file), steps[-1].lineno or 0, steps[-1].line or "") if steps else None
