@@ -6,7 +6,7 @@ of these a function has is found by comparing values, as for the cell itself (`r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -24,19 +24,24 @@ def softmax(z: Array) -> Array:
     return e / e.sum(axis=-1, keepdims=True)
 
 
-ACTIVATIONS = {"softmax": softmax, "": lambda z: z, "sigmoid": sigmoid, "tanh": np.tanh}
-SLOPES = {  # δz from y and δy
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "softmax": softmax,
+    "": lambda z: z,
+    "sigmoid": sigmoid,
+    "tanh": np.tanh,
+}
+SLOPES: dict[str, Callable[[Array, Any], Array]] = {  # δz from y and δy
     "softmax": lambda y, dy: y * (dy - (dy * y).sum(axis=-1, keepdims=True)),
     "": lambda y, dy: dy,
     "sigmoid": lambda y, dy: dy * y * (1 - y),
     "tanh": lambda y, dy: dy * (1 - y * y),
 }
-LOSSES = {  # of y and the targets
+LOSSES: dict[str, Callable[[Array, Array], Any]] = {  # of y and the targets
     "cross-entropy": lambda y, t: -(t * np.log(y)).sum(),
     "binary cross-entropy": lambda y, t: -(t * np.log(y) + (1 - t) * np.log(1 - y)).sum(),
     "squares": lambda y, t: ((y - t) ** 2).sum(),
 }
-LOSS_SLOPES = {
+LOSS_SLOPES: dict[str, Callable[[Array, Array], Array]] = {
     "cross-entropy": lambda y, t: -t / y,
     "binary cross-entropy": lambda y, t: -t / y + (1 - t) / (1 - y),
     "squares": lambda y, t: 2 * (y - t),

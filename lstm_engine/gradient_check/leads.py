@@ -63,7 +63,8 @@ def find_lead(calls: Calls, form: Form | None, pair: CheckedPair, report: Report
     failed = [name for name in pair.analytic if any(r.parameter == name and r.verdict == FAILED for r in report.rows)]
     if not failed:
         return None
-    if (lead := places.in_another_place(pair, report, failed)) is not None:
+    of_values = (places.in_another_place, places.clipped, places.constant_of_all)
+    if (lead := next(filter(None, (look(pair, report, failed) for look in of_values)), None)) is not None:
         return lead
     done = experiments(calls, form) if form is not None else []
     wrong = any(each.wrong() for each in done)
@@ -71,11 +72,29 @@ def find_lead(calls: Calls, form: Form | None, pair: CheckedPair, report: Report
         return lead
     if form is not None and wrong and (lead := recognised_lead(form, done)) is not None:
         return lead
-    if (lead := places.constant(pair, report, failed) or places.clipped(report, failed)) is not None:
+    if (lead := places.constant(pair, report, failed)) is not None:
         return lead
     if form is not None and wrong:
         return region_lead(form, done)
     return None
+
+
+LIKE = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a simple RNN"}
+
+
+def forward_note(form: Form | None, like: str | None) -> str | None:
+    """How the forward pass differs from the cell that it is meant to be, or None.
+
+    like: the cell that the caller names. form: what `recognise` gives, with the same `like`.
+    """
+    if form is not None:
+        return f"forward is not {form.cell.article}'s: {form.cell.differs}." if form.cell.differs else None
+    if like is None:
+        return None
+    return (
+        f"forward does not give the values of {LIKE[like]}, in whatever way its arrays lie: either it computes something "
+        "else, or the arrays lie in a way that is not known; layout= says how they do."
+    )
 
 
 # -- a recognised cell -------------------------------------------------------------------------------------------------
@@ -92,7 +111,7 @@ def experiment(
     values = form.draw(rng, calls.values, steps, batch)
     try:
         shown = calls.outputs(values)
-        states = walk(form.cell, form.standard(values), form.forward)
+        states = walk(form.cell, form.standard(values))
         up = upstream_of(form, form.expected(states, values), rng, scale, calls.taken, only)
         given = form.upstream(up, shown)[: calls.taken]
         gradients = calls.gradients(values, given)

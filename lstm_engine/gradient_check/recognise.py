@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import permutations, product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..activations import Array
-from .equations import CELLS, Blocks, Cell, Step, walk
+from .equations import CELLS, VARIANTS, Blocks, Cell, Step, walk
 from .heads import Head, heads, is_whole
 
 SAME = 1e-9  # of the largest output: two ways to compute the same values differ by rounding alone
@@ -78,7 +78,6 @@ class Form:
     outputs: tuple[
         tuple[str, str] | None, ...
     ] = ()  # of each output: "h", "c" of all steps or "h_T", "c_T", and its layout
-    forward: Mapping[str, str] = field(default_factory=dict)  # lines of the cell's forward pass that are replaced
     head: Head | None = None
 
     @property
@@ -183,12 +182,11 @@ LAYOUTS = {3: ("TBF", "BTF", "FBT", "TFB", "FTB", "BFT"), 2: ("TF", "BF", "FB", 
 
 
 def recognise(
-    outputs: Outputs, values: Mapping[str, Any], names: Collection[str], cells: Sequence[Cell] | None = None,
-    changed: Sequence[Mapping[str, str]] = ({},), seed: int = 0,
-) -> Form | None:  # fmt: skip
+    outputs: Outputs, values: Mapping[str, Any], names: Collection[str], like: str | None = None, seed: int = 0
+) -> Form | None:
     """The form of the function, or None. names are the inputs that have a gradient: they are replaced by random numbers.
 
-    changed: replacements of the cell's forward lines to try.
+    All cells are tried, or that of `like`; then cells that differ in one line, whose `differs` says in which.
     """
     floats = {name: a for name, a in values.items() if isinstance(a, np.ndarray) and a.dtype == float and a.ndim}
     rng = np.random.default_rng((seed, 7))
@@ -198,12 +196,12 @@ def recognise(
         shown = outputs(drawn)
     except Exception:  # of the caller's function, which may refuse these inputs
         return None
-    cells = cells or [cell for several in CELLS.values() for cell in several]
-    for x, layout in x_choices(values, floats):
-        for cell in cells:
-            for form in forms(cell, (x, layout), values, floats, shown):
-                for lines in changed:
-                    if (proved := prove(form, drawn, floats, shown, lines)) is not None:
+    families = [like] if like else list(CELLS)
+    for cells in (CELLS, VARIANTS):
+        for cell in (cell for family in families for cell in cells[family]):
+            for x in x_choices(values, floats):
+                for form in forms(cell, x, values, floats, shown):
+                    if (proved := prove(form, drawn, floats, shown)) is not None:
                         return proved
     return None
 
@@ -359,9 +357,10 @@ def separate_choices(
         if found := kinds_of(a, H, D, H, turned, G):
             classes.setdefault(tuple(found), []).append(name)
     groups: list[tuple[list[str], list[Kinds]]] = []
-    for found, names in classes.items():
+    for options, names in classes.items():
+        found = list(options)
         if len(names) == G:
-            groups.append((by_letter(names), list(found)))
+            groups.append((by_letter(names), found))
         elif len(names) == 2 * G:
             recurrent = [name for name in names if re.match(r"U|R|[Wwb]_?h|[Ww]h|.*h[hifcogzrn]$|u", name)]
             if len(recurrent) != G:
@@ -371,7 +370,7 @@ def separate_choices(
                 second: Kinds = (("v" if "v" in cell.parameters else "b",), (1,))
                 groups += [(by_letter(first), [found[0]]), (by_letter(recurrent), [second])]
             else:
-                groups += [(by_letter(first), list(found)), (by_letter(recurrent), list(found))]
+                groups += [(by_letter(first), found), (by_letter(recurrent), found)]
         else:
             return
     for chosen in product(*(found for _, found in groups)):
@@ -394,19 +393,12 @@ def by_letter(names: list[str]) -> list[str]:
 # -- the proof ---------------------------------------------------------------------------------------------------------
 
 
-def prove(
-    form: Form,
-    values: Mapping[str, Any],
-    floats: Mapping[str, Array],
-    shown: Sequence[Array],
-    changed: Mapping[str, str],
-) -> Form | None:
+def prove(form: Form, values: Mapping[str, Any], floats: Mapping[str, Array], shown: Sequence[Array]) -> Form | None:
     """The form with its outputs, if its equations give at least one of the outputs that the function shows."""
     try:
-        steps = walk(form.cell, form.standard(values), changed)
+        steps = walk(form.cell, form.standard(values))
     except ValueError:  # shapes that do not fit
         return None
-    form = replace(form, forward=dict(changed))
     columns = "B" in form.x[1] and form.x[1].index("F") < form.x[1].index("B")
     outputs = tuple(place(y, form.expected(steps, values), form.x[1], columns) for y in shown)
     if None in outputs and (proved := with_head(form, values, floats, shown, steps, columns)) is not None:

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import permutations
 from typing import NamedTuple
 
-from .equations import CELLS, Cell, compiled, written
+from .equations import CELLS, VARIANTS, Cell, compiled, written
 
 INSIDE, BETWEEN, SUM, UPSTREAM = "inside a step", "between steps", "sum over steps", "upstream"
 
@@ -198,7 +198,10 @@ def reordered(right: str, cell: Cell) -> list[str]:
     texts = []
     for order in permutations(cell.gates):
         other = dict(zip(cell.gates, order, strict=True))
-        texts.append(re.sub(r"(\b[UW])_(\w)\.T", lambda m, other=other: f"{m[1]}_{other[m[2]]}.T", right))
+        text = right
+        for gate in cell.gates:
+            text = re.sub(rf"\b([UW])_{gate}\.T", rf"\1_<{other[gate]}>.T", text)
+        texts.append(re.sub(r"<(\w)>", r"\1", text))
     return texts[1:]
 
 
@@ -304,8 +307,8 @@ def carried_slips(cell: Cell) -> Iterator[Slip]:
             BETWEEN,
             f"{written(carry)} not added at step T - 2",
         )
-        yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f'{up} + ', '')})"},
-                   UPSTREAM, f"only the upstream gradient of the last step is used, so δ{s} = {written(carry)} before it")  # fmt: skip
+        alone = f"({right}) if k == 0 else ({right.replace(f'{up} + ', '')})"
+        yield Slip(f"δ{s}", {f"δ{s}": alone}, UPSTREAM, "only the upstream gradient of the last step is used")
         yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f' + {carry}', '')})"}, BETWEEN,
                    f"{written(carry)} is not added")  # fmt: skip
         for wrong, words in ((f"up_{s}[T - 1]", "the last step's upstream gradient at every step"),
@@ -392,7 +395,7 @@ def whole_slips(cell: Cell) -> Iterator[Slip]:
 @cache
 def slips_of(name: str) -> tuple[Slip, ...]:
     """All known slips of the cell of this name."""
-    cell = next(cell for cells in CELLS.values() for cell in cells if cell.name == name)
+    cell = next(cell for cells in (*CELLS.values(), *VARIANTS.values()) for cell in cells if cell.name == name)
     rows = [*whole_slips(cell), *line_slips(cell), *parameter_slips(cell), *sum_slips(cell), *carried_slips(cell)]
     return tuple(slip for slip in rows if changes_something(slip, cell) and computable(slip, cell))
 
