@@ -17,7 +17,7 @@ from .adapters import Layout
 from .axes import GateNames, gates_of, gates_of_form, time_axes_of, time_axis_of_form
 from .compare import Progress, Settings, compare, settings
 from .contract import BackwardFunction, ForwardFunction, Inputs
-from .leads import find_lead, forward_note
+from .leads import find_lead
 from .pair import Calls, CheckedPair, prepare
 from .recognise import recognise
 from .report import FAILED, Report
@@ -97,20 +97,20 @@ def gradcheck_function(
         )
     failed = {row.parameter for row in report.rows if row.verdict == FAILED}
     if report.failed:
-        report.lead = find_lead(Calls(pair), pair.form, pair, report) or (report.step.lead if report.step else None)
+        report.lead = find_lead(Calls(pair), pair.form, pair, report)
+        if report.lead is None and report.step is not None:
+            report.lead = report.step.lead
         report.notes += notes.suggestions(pair)
     by_step = [
         notes.by_step(pair, name, axis, how, report.lead) for name, axis in pair.time_axis.items() if name in failed
     ]
     report.notes += by_step
-    if note := forward_note(pair.form, like):
-        report.notes.append(note)
     return report
 
 
 def find_axes(pair: CheckedPair, gates: GateNames | None, time_axis: Mapping[str, int] | None) -> None:
     """The gates and time axes of the pair: as the caller names them, else the layout's, else a recognised cell's."""
-    pair.form = recognise(Calls(pair).outputs, pair.inputs.values, pair.analytic, pair.like)
+    pair.form = recognise(Calls(pair).outputs, pair.inputs.values)
     known = gates_of_form(pair.form, pair.point) if pair.form else {}
     if gates is None:
         gates = (
