@@ -22,16 +22,20 @@ from . import contract
 from .adapters import GATES, Layout
 from .contract import counted, listed, positional
 from .conventions import SIZES, Truth, cell_of, close, layouts, standard_inputs
+from .equations import CELLS
 from .functions import gradcheck_function
 from .learner import Fault, NotWritten, array, call, copied, judging, refuse_unwritten, unchanged
+from .recognise import recognise
 from .report import Lead
-from .source_lines import line_of
+from .source_lines import line_of, line_of_value
 from .training_judge import judge_adam, judge_training
 from .verdict import NOT_REACHED, OPEN, PASSED, WRONG, Finding, Level, Verdict, Wrong
+from .wrong_rows import belongs, letter_of, quantity_of, region_in_words, rows_in_words
 
 Function = Callable[..., Any]
 WRONG_GRADIENT = 1e-7  # of the gradient's norm: rounding is a million times smaller, a mistake at unit scale far larger
 NAMES = ("the step", "the walk", "whole sequences", "Adam", "training")
+OUTPUTS = {"h": "h", "c": "c", "hT": "the last h", "cT": "the last c"}
 LETTERS = {"h0": "h'", "c0": "c'"}  # what a step calls the states that it starts from
 
 
@@ -289,14 +293,14 @@ class Pair:
         for k, kind in enumerate(self.layout.returns):
             if kind is None:
                 continue
-            letter = {"h": "h", "c": "c", "hT": "the last h", "cT": "the last c"}[kind]
+            letter = OUTPUTS[kind]
             expected = np.asarray(self.theirs(kind, truth))
             with judging(self.forward):
                 y = array(outputs.values[k], expected.shape, f"{name}{when and ' ' + when}: {letter}")
             if not close(y, expected):
-                raise Wrong(self.forward_finding(kind, y, truth, when))
+                raise Wrong(self.forward_finding(kind, outputs, truth, when))
 
-    def forward_finding(self, kind: str, y: Array, truth: Truth, when: str) -> Finding:
+    def forward_finding(self, kind: str, outputs: Outputs, truth: Truth, when: str) -> Finding:
         """What is wrong with forward."""
         name, cell = self.forward.__name__, self.layout.cell
         if when:
@@ -304,15 +308,47 @@ class Pair:
                 name, f"{name} {when}: h is not the engine's, though it is at the sizes of the level before.", "h"
             )
         if not self.layout.is_step and len(truth.outputs["h"]) > 1:
-            ours = self.layout.axes_as_ours(kind, y)
+            ours = self.layout.axes_as_ours(kind, outputs.values[self.layout.returns.index(kind)])
             wrong = [t for t in range(len(ours)) if not close(ours[t], truth.outputs[kind][t])] if kind in "hc" else []
             if wrong and wrong[0] > 0:
                 sentence = f"{name}: h is right at step 0 and wrong from step {wrong[0]} on."
                 return Finding(name, sentence, "h'", "Look at what goes from one step to the next.",
                                "h' and c' of a step are h and c of the step before" if cell == "lstm" else "h' is h of the step before")  # fmt: skip
-        from .forwards import slip_of_forward
+        wrong = self.wrong_outputs(outputs, truth)
+        seen = f"{name}: {listed(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong"
+        equations = CELLS[cell][0]
+        if differs := self.forward_differs():
+            letter = letter_of(differs)
+            equation = equations.equation(letter) if letter in equations.forward else ""
+            return Finding(
+                name, f"{seen}: look at {letter}.", letter, "One equation of the forward pass is not the cell's.", equation,
+                f"Your values are exactly those of this slip: {differs}.", line_of_value(letter, self.forward),
+            )  # fmt: skip
+        shown = "   ".join(
+            equations.equation(line) for line in equations.forward if not line.startswith(("z_", "tanh_"))
+        )
+        return Finding(
+            name, f"{seen}.", "", "More than one equation differs, or an array lies otherwise than asked.", shown
+        )
 
-        return slip_of_forward(self, truth)
+    def wrong_outputs(self, outputs: Outputs, truth: Truth) -> list[str]:
+        """The outputs that are not the engine's, in letters."""
+        pairs = zip(self.layout.returns, outputs.values, strict=False)
+        return [OUTPUTS[kind] for kind, y in pairs if kind and not same(y, self.theirs(kind, truth))]
+
+    def forward_differs(self) -> str:
+        """The one equation in which forward differs from the cell's, "h = o∘c, without tanh(c)"; "" where that cannot be told."""
+        inputs = self.layout.laid_out(standard_inputs(self.layout, batch=self.batch))
+        arguments = contract.named(inputs, self.forward)
+        floats = {name: arguments.values[name] for name, role in self.layout.roles.items() if isinstance(role, str)}
+
+        def outputs(values: dict[str, Any]) -> list[Array]:
+            nested = arguments.call_with(arguments.values | values)
+            seen = self.call_forward(dict(zip(arguments.arguments, nested, strict=True)))
+            return [np.asarray(y, float) for y in seen.values]
+
+        form = recognise(outputs, floats, list(floats), self.layout.cell)
+        return form.cell.differs if form else ""
 
     def finding(self, wrong: list[str], every: list[str], when: str) -> Finding:
         """The sentence about wrong rows, and what the lead says about them."""
@@ -402,78 +438,3 @@ def row_errors(gradients: Mapping[str, Array], truth: Mapping[str, Array], layou
         for row, g, r in pairs:
             errors[row] = float(np.linalg.norm(g - r) / max(np.linalg.norm(r), 1e-12))
     return errors
-
-
-# -- words -------------------------------------------------------------------------------------------------------------
-
-
-def gates_of(wrong: Sequence[str]) -> dict[str, set[str]]:
-    """The wrong rows by gate: {"f": {"W", "U", "b"}}."""
-    found: dict[str, set[str]] = {}
-    for row in wrong:
-        if "_" in row:
-            kind, gate = row.split("_")
-            found.setdefault(gate, set()).add(kind)
-    return found
-
-
-def rows_in_words(wrong: list[str], every: list[str]) -> str:
-    """Which rows are wrong, in a sentence: "only f's rows are wrong (x and h' follow)."."""
-    by_gate, right = gates_of(wrong), [row for row in every if row not in wrong]
-    whole = [gate for gate, kinds in by_gate.items() if kinds == {"W", "U", "b"}]
-    others = [row for row in wrong if "_" not in row]
-    if not right:
-        return "the gradients of all inputs are wrong."
-    if whole and len(whole) == len(by_gate) and len(by_gate) < len(gates_of(every)):
-        follow = (
-            f" ({listed(others)} {'follow' if len(others) > 1 else 'follows'} from {'it' if len(whole) == 1 else 'them'})"
-            if others
-            else ""
-        )
-        return f"only {listed([f'{gate}' for gate in whole])}'s rows are wrong{follow}."
-    if len(right) <= 3:
-        return f"the gradients of all inputs but {listed(right)} are wrong."
-    short = []
-    for kind in "WUb":
-        gates = [row.split("_")[1] for row in wrong if row.startswith(f"{kind}_")]
-        full = [row for row in every if row.startswith(f"{kind}_")]
-        short += [kind] if full and len(gates) == len(full) else [f"{kind}_{gate}" for gate in gates]
-    names = others + short
-    return f"only the gradient{'s' if len(names) > 1 else ''} of {listed(names)} {'are' if len(names) > 1 else 'is'} wrong."
-
-
-def quantity_of(wrong: list[str], every: list[str]) -> str:
-    """The first wrong quantity, by the rows of one step alone; "" where they do not say."""
-    by_gate = gates_of(wrong)
-    others = [row for row in wrong if "_" not in row]
-    if not by_gate:
-        return f"δ{others[0]}" if len(others) == 1 else ""
-    kinds = set().union(*by_gate.values())
-    if len(kinds) == 1 and not others:
-        return f"δ{kinds.pop()}" if len(by_gate) > 1 else f"δ{kinds.pop()}_{next(iter(by_gate))}"
-    if set(by_gate) == {"i", "f", "g"}:
-        return "δc"
-    return f"δ{next(iter(by_gate))}" if len(by_gate) == 1 else ""
-
-
-REGIONS = {
-    "inside a step": "The mistake is inside a step: in what a step computes from its own values.",
-    "between steps": "The mistake is between the steps: in what a step hands back to the step before, or how that one takes it up.",
-    "sum over steps": "The mistake is in the sum over the steps.",
-    "upstream": "The mistake is in how the gradient from above is used.",
-    "order of gradients": "The gradients are handed back in another order than the inputs.",
-}
-
-
-def belongs(lead: Lead) -> str:
-    """Hint 3: what the code computes, and what belongs there."""
-    if not (lead.certain and lead.instead):
-        return lead.sentence
-    states = [f"{s}' is the {s} of the step before" for s in "hc" if f"{s}'" in lead.equation.replace(f"δ{s}'", "")]
-    return f"Your gradients are exactly those of {lead.quantity} = {lead.instead}. {lead.equation} belongs there" + (
-        f"; {listed(states)}." if states else "."
-    )
-
-
-def region_in_words(region: str) -> str:
-    return REGIONS.get(region, f"Where to look: {region}.")
