@@ -110,7 +110,7 @@ def gradcheck_function(
 
 def find_axes(pair: CheckedPair, gates: GateNames | None, time_axis: Mapping[str, int] | None) -> None:
     """The gates and time axes of the pair: as the caller names them, else the layout's, else a recognised cell's."""
-    pair.form = recognise(Calls(pair).outputs, pair.inputs.values)
+    pair.form = recognise(Calls(pair).outputs, pair.inputs.values, list(pair.analytic))
     known = gates_of_form(pair.form, pair.point) if pair.form else {}
     if gates is None:
         gates = (
