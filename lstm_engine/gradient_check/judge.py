@@ -3,9 +3,9 @@
     le.assignment.check(lstm_step_forward, lstm_step_backward)
     le.assignment.check(lstm_forward, lstm_backward, hint=1)
 
-The engine's own forward and backward pass, proved by gradcheck, are what the values and gradients are compared with; so forward
-may be written in any way, without complex numbers. Open `verdict.py` for what comes back, `conventions.py` for how a convention
-is recognised, `learner.py` for what can go wrong in a call.
+The engine's own forward and backward pass, proved by gradcheck, are what the values and gradients are compared with; so
+forward may be written in any way, without complex numbers. Open `verdict.py` for what comes back, `conventions.py` for how a
+convention is recognised, `learner.py` for what can go wrong in a call.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from .verdict import NOT_REACHED, OPEN, PASSED, WRONG, Finding, Level, Verdict, 
 from .wrong_rows import belongs, letter_of, quantity_of, region_in_words, rows_in_words
 
 Function = Callable[..., Any]
+Todo = tuple[int, str, Callable[[], Sequence[str]]]  # a level: number, name, and what it runs, which gives notes
 WRONG_GRADIENT = 1e-7  # of the gradient's norm: rounding is a million times smaller, a mistake at unit scale far larger
 NAMES = ("the step", "the walk", "whole sequences", "Adam", "training")
 OUTPUTS = {"h": "h", "c": "c", "hT": "the last h", "cT": "the last c"}
@@ -44,8 +45,8 @@ def check(
 ) -> Verdict:
     """Judges a forward and a backward function of an LSTM, GRU or simple RNN: of one step, or of all steps.
 
-    Their arguments and results may follow any of the usual conventions (time first or batch first, columns, four matrices or one,
-    dicts): it is recognised by the names of forward's arguments and by what forward computes. like: "lstm", "gru" or
+    Their arguments and results may follow any of the usual conventions (time first or batch first, columns, four matrices or
+    one, dicts): it is recognised by the names of forward's arguments and by what forward computes. like: "lstm", "gru" or
     "rnn", if the function's name does not say it. layout: the convention, if its names say too little. hint: 0 to 3.
 
     A walk is judged with one step, with five, and at the edges: one step, one sequence, zero and large states.
@@ -54,24 +55,25 @@ def check(
     if cell not in GATES:
         raise ValueError(f"like must be one of {', '.join(GATES)}, got {cell!r}")
     is_step = layout.is_step if layout else any(word in forward.__name__ for word in ("step", "cell", "unit"))
-    levels = [(1, NAMES[0], lambda pair: pair.judge(steps=1))]
+
+    def pair() -> Pair:
+        return Pair.of(forward, backward, cell, is_step, layout)
+
+    levels: list[Todo] = [(1, NAMES[0], lambda: pair().judge(steps=1))]
     if not is_step:
-        levels += [(2, NAMES[1], lambda pair: pair.judge()), (3, NAMES[2], lambda pair: pair.edges())]
-    return judged(
-        [(n, name, lambda act=act: act(Pair.of(forward, backward, cell, is_step, layout))) for n, name, act in levels],
-        hint,
-    )
+        levels += [(2, NAMES[1], lambda: pair().judge()), (3, NAMES[2], lambda: pair().edges())]
+    return judged(levels, hint)
 
 
-def judged(levels: Sequence[tuple[int, str, Callable[[], Sequence[str] | None]]], hint: int = 0) -> Verdict:
-    """Runs level after level up to the first that does not pass. A level returns notes, or raises Wrong, Fault or NotWritten."""
+def judged(levels: Sequence[Todo], hint: int = 0) -> Verdict:
+    """Runs the levels up to the first that does not pass: a level returns notes, or raises Wrong, Fault or NotWritten."""
     states: list[Level] = []
     finding, notes = None, []
     for number, name, act in levels:
         state = NOT_REACHED
         if finding is None:
             try:
-                notes += [note for note in act() or () if note not in notes]
+                notes += [note for note in act() if note not in notes]
                 state = PASSED
             except NotWritten as missing:
                 state, finding = OPEN, Finding(str(missing), f"{missing} is not written yet.")
@@ -95,11 +97,12 @@ def check_training(
 
     forward and backward are the walk that train uses: they say which convention the batches have.
     """
-    return judged([(5, NAMES[4], lambda: training(train, forward, backward, like))], hint)
+    cell = like or cell_of(forward)
+    return judged([(5, NAMES[4], lambda: training(train, Pair.of(forward, backward, cell, False, None)))], hint)
 
 
-def training(train: Function, forward: Function, backward: Function, like: str | None) -> list[str]:
-    pair = Pair.of(forward, backward, like or cell_of(forward), False, None)
+def training(train: Function, pair: Pair) -> list[str]:
+    refuse_unwritten(train)
     return judge_training(train, pair.layout, one_sequence=pair.batch == 1)
 
 
@@ -110,7 +113,7 @@ def check_all(functions: Mapping[str, Function], *, hint: int = 0) -> Verdict:
     that is missing.
     """
     names = [name for name in functions if re.fullmatch(r"(lstm|gru|rnn)_(step_|cell_)?(forward|backward)", name)]
-    levels: list[tuple[int, str, Callable[[], Sequence[str] | None]]] = []
+    levels: list[Todo] = []
     if names or "adam_step" not in functions:
         cell = names[0].partition("_")[0] if names else "lstm"
         kind = "cell" if any("_cell_" in name for name in names) else "step"
@@ -128,13 +131,7 @@ def check_all(functions: Mapping[str, Function], *, hint: int = 0) -> Verdict:
         ]
     levels.append((4, NAMES[3], lambda: judge_adam(needed(functions, "adam_step"))))
     if names:
-        levels.append(
-            (
-                5,
-                NAMES[4],
-                lambda: training(needed(functions, "train"), *(needed(functions, name) for name in walk), cell),
-            )
-        )
+        levels.append((5, NAMES[4], lambda: training(needed(functions, "train"), pair(walk))))
     return judged(levels, hint)
 
 
@@ -271,7 +268,8 @@ class Pair:
         ]
         gradients = self.layout.standard_gradients(self.call_backward(theirs, outputs, arguments))
         ours = truth.gradients(upstream)
-        rows = row_errors(dict(zip(self.layout.standard_names, gradients, strict=True)), ours, self.layout)
+        named = {name: g for name, g in zip(self.layout.standard_names, gradients, strict=True) if g is not None}
+        rows = row_errors(named, ours, self.layout)
         wrong = [name for name, error in rows.items() if not error < (WRONG_GRADIENT if scale == 1 else 1e-4)]
         if wrong:
             raise Wrong(self.finding(wrong, list(rows), when))
@@ -312,10 +310,14 @@ class Pair:
             wrong = [t for t in range(len(ours)) if not close(ours[t], truth.outputs[kind][t])] if kind in "hc" else []
             if wrong and wrong[0] > 0:
                 sentence = f"{name}: h is right at step 0 and wrong from step {wrong[0]} on."
-                return Finding(name, sentence, "h'", "Look at what goes from one step to the next.",
-                               "h' and c' of a step are h and c of the step before" if cell == "lstm" else "h' is h of the step before")  # fmt: skip
-        wrong = self.wrong_outputs(outputs, truth)
-        seen = f"{name}: {listed(wrong)} {'is' if len(wrong) == 1 else 'are'} wrong"
+                equation = "h' of a step is h of the step before" + ", c' is c" * (cell == "lstm")
+                return Finding(name, sentence, "h'", "Look at what goes from one step to the next.", equation)
+        if not self.layout.is_step and self.right_from_zero():
+            sentence = f"{name}: h is right when the first states are 0, and wrong when they are not."
+            equation = "h' of step 0 is h0" + ", c' is c0" * (cell == "lstm")
+            return Finding(name, sentence, "h0", "Look at where the states of the first step come from.", equation)
+        bad = self.wrong_outputs(outputs, truth)
+        seen = f"{name}: {listed(bad)} {'is' if len(bad) == 1 else 'are'} wrong"
         equations = CELLS[cell][0]
         if differs := self.forward_differs():
             letter = letter_of(differs)
@@ -331,13 +333,19 @@ class Pair:
             name, f"{seen}.", "", "More than one equation differs, or an array lies otherwise than asked.", shown
         )
 
+    def right_from_zero(self) -> bool:
+        """Whether forward gives the engine's values when the first states are 0."""
+        inputs = standard_inputs(self.layout, steps=3, batch=self.batch)
+        inputs = {name: a * (name not in ("h0", "c0")) for name, a in inputs.items()}
+        return not self.wrong_outputs(self.call_forward(self.layout.laid_out(inputs)), Truth(self.layout, inputs))
+
     def wrong_outputs(self, outputs: Outputs, truth: Truth) -> list[str]:
         """The outputs that are not the engine's, in letters."""
         pairs = zip(self.layout.returns, outputs.values, strict=False)
         return [OUTPUTS[kind] for kind, y in pairs if kind and not same(y, self.theirs(kind, truth))]
 
     def forward_differs(self) -> str:
-        """The one equation in which forward differs from the cell's, "h = o∘c, without tanh(c)"; "" where that cannot be told."""
+        """The one equation that is not the cell's, "h = o∘c, without tanh(c)"; "" where that cannot be told."""
         inputs = self.layout.laid_out(standard_inputs(self.layout, batch=self.batch))
         arguments = contract.named(inputs, self.forward)
         floats = {name: arguments.values[name] for name, role in self.layout.roles.items() if isinstance(role, str)}
@@ -360,6 +368,8 @@ class Pair:
             )
         lead = self.lead()
         quantity = lead.quantity if lead else quantity_of(wrong, every)
+        if lead and lead.region == "order of gradients":
+            quantity = ", ".join(f"δ{row}" for row in wrong)
         sentence = f"{name}: {seen.removesuffix('.')}: look at {quantity}." if quantity else f"{name}: {seen}"
         if lead is None:
             return Finding(name, sentence, quantity)
@@ -429,12 +439,12 @@ def row_errors(gradients: Mapping[str, Array], truth: Mapping[str, Array], layou
     gates, errors = GATES[layout.cell], {}
     for name, right in truth.items():
         letters = gates if name in "WUb" and len(gates) > 1 else ""
-        pairs = [(LETTERS.get(name, name), gradients[name], right)]
+        pairs = [(LETTERS.get(name, name) if layout.is_step else name, gradients[name], right)]
         if letters:
             halves = (np.split(a, len(letters), axis=-1) for a in (gradients[name], right))
             pairs = [
                 (f"{name}_{letter}", *both) for letter, both in zip(letters, zip(*halves, strict=True), strict=True)
             ]
         for row, g, r in pairs:
-            errors[row] = float(np.linalg.norm(g - r) / max(np.linalg.norm(r), 1e-12))
+            errors[row] = float(np.linalg.norm(g - r) / max(float(np.linalg.norm(r)), 1e-12))
     return errors

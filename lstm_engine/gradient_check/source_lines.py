@@ -98,7 +98,8 @@ def line_of_value(letter: str, function: Callable[..., Any]) -> Place | None:
 
 def statements(tree: ast.AST) -> Iterator[Statement]:
     """Every assignment in the order of the lines: tuples taken apart, dict entries and what is returned included."""
-    for node in sorted((n for n in ast.walk(tree) if hasattr(n, "lineno")), key=lambda n: (n.lineno, n.col_offset)):
+    nodes = [n for n in ast.walk(tree) if isinstance(n, (ast.stmt, ast.Dict))]
+    for node in sorted(nodes, key=lambda n: (n.lineno, n.col_offset)):
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 yield from assigned(target, node.value, node.lineno)

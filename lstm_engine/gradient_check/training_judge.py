@@ -22,7 +22,6 @@ from .adapters import Layout
 from .conventions import Truth, close, standard_inputs
 from .equations import evaluate
 from .learner import Fault, array, call, copied, judging, parts, unchanged
-from .source_lines import line_of
 from .verdict import Finding, Wrong
 
 Function = Callable[..., Any]
@@ -98,8 +97,8 @@ def judge_adam(adam_step: Function) -> list[str]:
         return []
     if same_steps(theirs, w, gradients, {}):
         return [
-            f"{adam_step.__name__} adds ε to √v̂, as algorithm 1 of the paper does; the engine and Keras add it to √v before the "
-            "correction. Both are Adam."
+            f"{adam_step.__name__} adds ε to √v̂, as algorithm 1 of the paper does; the engine and Keras add it to √v before "
+            "the correction. Both are Adam."
         ]
     raise Wrong(adam_finding(adam_step, theirs, w, gradients))
 
@@ -138,8 +137,10 @@ def adam_finding(
         keras = {"w": slip.wrong if slip.line == "w" else KERAS_FORM}
         if any(same_steps(theirs, w, gradients, {slip.line: slip.wrong} | form) for form in ({}, keras)):
             letter = {"m_hat": "m̂", "v_hat": "v̂"}.get(slip.line, slip.line)
-            return Finding(name, f"{name}: look at {letter}.", letter, region_of(slip.line), ADAM_EQUATIONS[slip.line],
-                           f"Your numbers are exactly those of this slip: {slip.words}.", line_of(letter, adam_step))  # fmt: skip
+            belongs = f"Your numbers are exactly those of this slip: {slip.words}."
+            return Finding(
+                name, f"{name}: look at {letter}.", letter, region_of(slip.line), ADAM_EQUATIONS[slip.line], belongs
+            )
     for k, step in enumerate(theirs):
         right = {"m": np.zeros_like(w), "v": np.zeros_like(w)}
         for dw in gradients[: k + 1]:
@@ -218,10 +219,10 @@ def call_unchanged(train: Function, batches: Any, parameters: dict[str, Any], ra
     before = copied(parameters)
     returned = call(train, copied(batches), parameters, rate)
     for key, a in before.items():
-        if not np.array_equal(a, parameters.get(key)):
+        if not np.array_equal(a, np.asarray(parameters.get(key))):
             raise Fault(
-                f'{train.__name__} changes parameters["{key}"] of its caller: work on a copy, parameters = dict(parameters), and '
-                "give each entry a new array"
+                f'{train.__name__} changes parameters["{key}"] of its caller: work on a copy, '
+                "parameters = dict(parameters), and give each entry a new array."
             )
     return returned
 
@@ -241,12 +242,13 @@ def in_convention(work: Task) -> tuple[dict[str, Any], list[tuple[Any, Array]]]:
 
 
 def engine_losses(work: Task, keras: bool) -> Array:
-    """The losses of the engine's own model, each from before its step. keras: ε where Keras has it, else algorithm 1's place."""
+    """The losses of the engine's own model, each from before its step. keras: ε where Keras has it, else as algorithm 1."""
     units = len(work.weights["U"])
     layer = {"lstm": LSTM, "gru": GRU, "rnn": SimpleRNN}[work.layout.cell]
-    options = {"reset_after": False} if layer is GRU else {}
-    model = Sequential([layer(units, **options), Dense(1)], dtype="float64", backend="numpy")
-    model.build((None, work.batches[0][0].shape[2]))
+    recurrent = GRU(units, reset_after=False) if layer is GRU else layer(units)
+    model = Sequential([recurrent, Dense(1)], dtype="float64", backend="numpy")
+    T, _, D = work.batches[0][0].shape
+    model.build((T, D))
     model.set_weights([work.weights[name] for name in ("W", "U", "b", "V", "d")])
     optimizer = Adam(work.rate)
     model.compile(loss="mse", optimizer=optimizer)
@@ -263,14 +265,22 @@ def training_finding(train: Function, losses: Array, work: Task) -> Finding:
     right = own_losses(work, "")
     for slip in TRAIN_SLIPS:
         if close(losses, own_losses(work, slip.wrong), EQUAL):
-            return Finding(name, f"{name}: the loss departs from batch {first_apart(losses, right)} on: look at {slip.line}.", slip.line,
-                           "The forward pass and the loss are right; what the step is made of is not.", "",
-                           f"Your losses are exactly those of this slip: {slip.words}.")  # fmt: skip
+            return Finding(
+                name,
+                f"{name}: the losses depart from batch {first_apart(losses, right)} on: look at {slip.line}.",
+                slip.line,
+                "The forward pass and the loss are right; what the step is made of is not.",
+                belongs=f"Your losses are exactly those of this slip: {slip.words}.",
+            )
     at = first_apart(losses, right)
     if at == 1:
-        sentence = f"{name}: the first loss is {losses[0]:.6g}, expected {right[0]:.6g}: nothing is trained yet, so look at p and the loss."
+        sentence = f"{name}: the first loss is {losses[0]:.6g}, expected {right[0]:.6g}: look at p and the loss."
         return Finding(
-            name, sentence, "the loss", "The forward pass in train, or the loss, is wrong.", "loss = mean((p - y)²)"
+            name,
+            sentence,
+            "the loss",
+            "Nothing is trained yet: the forward pass in train, or the loss, is wrong.",
+            "loss = mean((p - y)²)",
         )
     sentence = f"{name}: the losses are right up to batch {at - 1} and differ from batch {at} on"
     size = float(np.abs(losses - right).max() / np.abs(right).max())

@@ -1,7 +1,7 @@
 """What the judge says of a learner's functions: the levels that passed, and of the first that did not, what is wrong.
 
-A sentence says which rows are wrong; hint 1 says in which region the mistake lies, hint 2 gives the right equation, hint 3 the
-line and what belongs there. No hint holds the solution's code.
+A sentence says which rows are wrong; hint 1 says in which region the mistake lies, hint 2 gives the right equation, hint 3
+the line and what belongs there. No hint holds the solution's code.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Finding:
         ]
 
 
-class Wrong(Exception):  # noqa: N818 -- a finding on its way to the verdict
+class Wrong(Exception):
     """What a level raises when the learner's functions do not pass it."""
 
     def __init__(self, finding: Finding) -> None:
@@ -115,7 +115,8 @@ class Verdict:
             "ok": self.ok,
             "reached": self.reached,
             "levels": [asdict(level) for level in self.levels],
-            "finding": self.finding and asdict(self.finding) | {"place": self.finding.place and self.finding.place._asdict()},
+            "finding": self.finding
+            and asdict(self.finding) | {"place": self.finding.place and self.finding.place._asdict()},
             "notes": self.notes,
         }
 

@@ -60,7 +60,7 @@ def quantity_of(wrong: list[str], every: list[str]) -> str:
 
 REGIONS = {
     "inside a step": "The mistake is inside a step: in what a step computes from its own values.",
-    "between steps": "The mistake is between the steps: in what a step hands back to the step before, or how that one takes it up.",
+    "between steps": "The mistake is between the steps: in what one hands back, or how the one before takes it up.",
     "sum over steps": "The mistake is in the sum over the steps.",
     "upstream": "The mistake is in how the gradient from above is used.",
     "order of gradients": "The gradients are handed back in another order than the inputs.",
@@ -69,7 +69,8 @@ REGIONS = {
 
 def belongs(lead: Lead) -> str:
     """Hint 3: what the code computes, and what belongs there."""
-    if not (lead.certain and lead.instead):
+    words = set(re.findall(r"[A-Za-z]{4,}", lead.instead)) - {"upstream", "tanh"}
+    if not (lead.certain and lead.instead) or words:
         return lead.sentence
     states = [f"{s}' is the {s} of the step before" for s in "hc" if f"{s}'" in lead.equation.replace(f"δ{s}'", "")]
     return f"Your gradients are exactly those of {lead.quantity} = {lead.instead}. {lead.equation} belongs there" + (
