@@ -16,14 +16,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lstm_engine.gradient_check.source_lines import Place
 from lstm_engine.gradient_check.verdict import WRONG, Finding, Level, Verdict
 
 HOUSE = Path(__file__).parents[2]
 SUFFIXES = (".py", ".ipynb")
+LONGEST = 4 * 2**20  # bytes of a file that is read
 NAMESPACES = ("unshare", "--user", "--map-root-user", "--net", "--pid", "--fork", "--kill-child")
 
 
@@ -39,16 +41,18 @@ def check_file(path: str | Path, hint: int = 0, limits: Limits = Limits()) -> Ve
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path} is not a .py file or a notebook: give the file that you write into")
+    if path.exists() and (not path.is_file() or path.stat().st_size > LONGEST):
+        raise ValueError(f"{path} is no plain file of at most {LONGEST // 2**20} MiB")
     source = path.read_text(encoding="utf-8", errors="replace")
-    with tempfile.TemporaryDirectory(prefix="assignment-") as folder:
+    with tempfile.TemporaryDirectory(prefix="assignment-", ignore_cleanup_errors=True) as folder:
         file = Path(folder) / f"{path.stem}.py"
         file.write_text(code_of(source, path) if path.suffix == ".ipynb" else source, encoding="utf-8")
-        value = run(file, Path(folder) / "verdict.json", limits)
-        return Verdict.from_json(in_their_file(value, str(file), str(path)), hint)
+        verdict = in_their_file(run(file, Path(folder) / "verdict.json", limits), str(file), str(path))
+        return replace(verdict, hint=hint)
 
 
-def run(file: Path, result: Path, limits: Limits) -> dict[str, Any]:
-    """The child's verdict as JSON values, or one that says why there is none."""
+def run(file: Path, result: Path, limits: Limits) -> Verdict:
+    """The child's verdict, or one that says why there is none."""
     kept = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "VIRTUAL_ENV")
     environment = {name: os.environ[name] for name in kept if name in os.environ} | {
         "PYTHONPATH": os.pathsep.join([str(HOUSE), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
@@ -68,11 +72,16 @@ def run(file: Path, result: Path, limits: Limits) -> dict[str, Any]:
         finally:
             end(process)
     try:
-        value = json.loads(result.read_text(encoding="utf-8"))
-        Verdict.from_json(value)
-        return dict(value)
-    except (OSError, ValueError, KeyError, TypeError):
-        return no_verdict(file, result.with_suffix(".trace"), code, limits).to_json()
+        return Verdict.from_json(json.loads(text_of(result)))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return no_verdict(file, text_of(result.with_suffix(".trace")), code, limits)
+
+
+def text_of(file: Path) -> str:
+    """A file of the child's; "" unless it is a plain file of a reasonable size: the learner's code may write it too."""
+    if file.is_symlink() or not file.is_file() or file.stat().st_size > LONGEST:
+        return ""
+    return file.read_text(encoding="utf-8", errors="replace")
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
@@ -108,15 +117,14 @@ def missing_limits() -> list[str]:
     return missing
 
 
-def no_verdict(file: Path, trace: Path, code: int | None, limits: Limits) -> Verdict:
+def no_verdict(file: Path, trace: str, code: int | None, limits: Limits) -> Verdict:
     """What is said of a file whose process came to no end, or to a bad one."""
     place, function = None, ""
-    text = trace.read_text(encoding="utf-8", errors="replace") if trace.exists() else ""
-    if found := re.search(rf'File "{re.escape(str(file))}", line (\d+) in (\S+)', text):
+    if found := re.search(rf'File "{re.escape(str(file))}", line (\d+) in (\S+)', trace):
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
         number, function = int(found[1]), found[2].replace("<module>", "")
         place = Place(str(file), number, lines[number - 1].strip() if number <= len(lines) else "")
-    if text or code is None:
+    if trace or code is None:
         sentence = f"{function or file.name} was still running after {limits.seconds} s: does a loop never end?"
     elif code in (-9, 137):
         sentence = f"{file.name} was ended by the system: does it need more than {limits.mebibytes:,} MiB of memory?"
@@ -127,12 +135,12 @@ def no_verdict(file: Path, trace: Path, code: int | None, limits: Limits) -> Ver
     return Verdict([Level(0, "the file", WRONG)], Finding(function, sentence, place=place))
 
 
-def in_their_file(value: dict[str, Any], ours: str, theirs: str) -> dict[str, Any]:
+def in_their_file(verdict: Verdict, ours: str, theirs: str) -> Verdict:
     """The verdict with the learner's own path in place of the copy's."""
-    finding = value["finding"]
-    if finding is not None and finding["place"] and finding["place"]["file"] == ours:
-        finding["place"]["file"] = theirs
-    return value
+    finding = verdict.finding
+    if finding is None or finding.place is None or finding.place.file != ours:
+        return verdict
+    return replace(verdict, finding=replace(finding, place=finding.place._replace(file=theirs)))
 
 
 def code_of(notebook: str, path: Path) -> str:

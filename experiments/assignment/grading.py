@@ -57,7 +57,7 @@ def submissions(folder: Path) -> list[tuple[str, Path | None]]:
         if path.is_dir():
             files = sorted(f for f in path.rglob("*") if f.suffix in SUFFIXES and f.is_file() and not f.is_symlink())
             rows.append((path.name, max(files, key=likely, default=None)))
-        elif path.suffix in SUFFIXES:
+        elif path.suffix in SUFFIXES and path.is_file():
             rows.append((path.stem, path))
     if not rows:
         raise ValueError(f"{folder} holds no .py file, no notebook and no student's folder")
@@ -110,7 +110,7 @@ def graded(student: str, file: Path | None, limits: Limits) -> Grade:
     start = time.perf_counter()
     try:
         verdict = check_file(file, limits=limits)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # whatever it is, the others are graded
         return Grade(student, file.name, 0, 0, NO_FILE, "", "", str(error), "", time.perf_counter() - start)
     return row_of(student, file, verdict, time.perf_counter() - start)
 

@@ -114,7 +114,7 @@ class Verdict:
         return {
             "ok": self.ok,
             "reached": self.reached,
-            "levels": [asdict(level) for level in self.levels],
+            "levels": [{"level": x.number, "name": x.name, "state": x.state} for x in self.levels],
             "finding": self.finding
             and asdict(self.finding) | {"place": self.finding.place and self.finding.place._asdict()},
             "notes": self.notes,
@@ -122,9 +122,16 @@ class Verdict:
 
     @classmethod
     def from_json(cls, value: dict[str, Any], hint: int = 0) -> Verdict:
-        """The verdict that `to_json` wrote."""
-        finding = value["finding"]
-        if finding is not None:
-            place = finding["place"] and Place(**finding["place"])
-            finding = Finding(**finding | {"place": place})
-        return cls([Level(**level) for level in value["levels"]], finding, list(value["notes"]), hint)
+        """The verdict that `to_json` wrote. ValueError, TypeError or KeyError for anything else."""
+        finding = value["finding"] and dict(value["finding"])
+        if finding:
+            place = finding.pop("place")
+            texts = {key: str(text) for key, text in finding.items()}
+            finding = Finding(
+                **texts, place=place and Place(str(place["file"]), int(place["line"]), str(place["text"]))
+            )
+        levels = [
+            Level(int(x["level"]), str(x["name"]), x["state"] if x["state"] in MARKS else WRONG)
+            for x in value["levels"]
+        ]
+        return cls(levels, finding, [str(note) for note in value["notes"]], hint)
