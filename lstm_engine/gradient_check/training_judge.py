@@ -61,7 +61,6 @@ ADAM_SLIPS = [
     Slip("m", "beta_2 * m + (1 - beta_2) * dw", "β₂ stands for β₁"),
     Slip("v", "beta_2 * v + dw**2", "dw² enters v without the factor 1 - β₂"),
     Slip("v", "beta_2 * v + (1 - beta_2) * dw", "dw is not squared"),
-    Slip("v", "beta_2 * v + (1 - beta_2) * np.abs(dw)", "|dw| stands for dw²"),
     Slip("v", "(1 - beta_2) * v + beta_2 * dw**2", "β₂ and 1 - β₂ are exchanged"),
     Slip("v", "beta_1 * v + (1 - beta_1) * dw**2", "β₁ stands for β₂"),
     Slip("v", "beta_2 * v + ((1 - beta_2) * dw)**2", "1 - β₂ is squared too"),
@@ -86,7 +85,18 @@ def judge_adam(adam_step: Function) -> list[str]:
     """Three steps of a learner's Adam beside the engine's. Notes; Wrong or Fault if they differ."""
     rng = np.random.default_rng(2)
     w = rng.standard_normal((3, 4))
-    gradients = [rng.standard_normal((3, 4)) for _ in range(3)]
+    signed = [rng.standard_normal((3, 4)) for _ in range(3)]
+    judge_steps(adam_step, w, [np.abs(dw) for dw in signed])  # a v that is not squared stays above 0
+    try:
+        return judge_steps(adam_step, w, signed)
+    except (Wrong, Fault):
+        name = adam_step.__name__
+        sentence = f"{name} is right for gradients above 0 and wrong for those below."
+        raise Wrong(Finding(name, sentence, "dw", "Look at the sign of dw.")) from None
+
+
+def judge_steps(adam_step: Function, w: Array, gradients: Sequence[Array]) -> list[str]:
+    """As many steps as there are gradients."""
     with judging(adam_step):
         theirs = list(steps_of(adam_step, w, gradients))
     engine = np.array(w)
