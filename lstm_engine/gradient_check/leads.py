@@ -20,6 +20,7 @@ from .pair import Calls, CheckedPair
 from .recognise import Form
 from .report import FAILED, Lead, Report
 from .slips import BETWEEN, INSIDE, SUM, Slip, slips_of
+from .sweep import swept_lead
 
 EQUAL = 1e-8  # relative to the largest element of a block: rounding is far below, another slip far above
 ROUNDS = 3  # as many slips at once are looked for
@@ -76,7 +77,7 @@ def find_lead(calls: Calls, form: Form | None, pair: CheckedPair, report: Report
         return lead
     if form is not None and wrong:
         return region_lead(form, done)
-    return None
+    return swept_lead(calls, pair)
 
 
 LIKE = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a simple RNN"}

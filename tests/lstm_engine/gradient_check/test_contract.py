@@ -76,7 +76,14 @@ def test_lists_by_step_and_outputs_by_step():
               "bh": np.ones((4, 1)), "hprev": rng.standard_normal((4, 2))}  # fmt: skip
     report = check(c.rnn_forward, c.rnn_backward, inputs)
     assert report.ok, report
-    assert [row.parameter for row in report.rows][:4] == ["xs[0]", "xs[1]", "xs[2]", "Wxh"]
+    assert [row.parameter for row in report.rows][:2] == ["xs", "Wxh"]
+
+
+def test_a_list_of_parameters_of_several_shapes():
+    report = check(lambda x, p: affine(x, *p), lambda dy, k: (lambda x, *p: (x, p))(*affine_backward(dy, k)),
+                   {"x": X, "p": [W, B]})  # fmt: skip
+    assert report.ok
+    assert [row.parameter for row in report.rows] == ["x", "p[0]", "p[1]"]
 
 
 # -- upstream gradients, in what form backward takes them --------------------------------------------------------------
