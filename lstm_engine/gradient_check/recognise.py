@@ -17,7 +17,7 @@ import numpy as np
 
 from ..activations import Array
 from .equations import CELLS, VARIANTS, Blocks, Cell, Step, walk
-from .heads import Head, heads, is_whole
+from .heads import Head, among, heads, is_whole
 
 SAME = 1e-9  # of the largest output: two ways to compute the same values differ by rounding alone
 HEAD = re.compile(r"y|out|dense|pred|logit|head|fc|soft|^V$|^dec|^v$")  # names of what comes after the cell
@@ -51,6 +51,16 @@ class Part(NamedTuple):
             for gate, block in zip(self.gates, np.split(rows, len(self.gates), axis=1), strict=True):
                 found.append(((kind, gate), block[0] if kind in "bv" else block))
         return found
+
+    def without(self, kind: str, a: Array) -> Array:
+        """The array with 0 in the blocks of this kind."""
+        if a.ndim == 3 or self.kinds == (kind,):
+            return np.zeros_like(a) if self.kinds == (kind,) else a
+        a = a.copy()
+        for (k, _), block in self.blocks(a):  # views of a
+            if k == kind:
+                block[...] = 0.0
+        return a
 
 
 def to_standard(a: Array, layout: str, axes: str) -> Array:
@@ -231,6 +241,8 @@ def forms(
     widths |= {n for y in shown for n in y.shape}
     for D in [axes["F"]] if "F" in axes else sorted(widths) if is_whole(values[name]) else [1]:
         for H in sorted(widths):
+            if not any(y.size in (1, T * B * H, B * H) for y in shown) and not any(map(HEAD.search, others)):
+                continue
             for states in state_choices(cell, others, H, B, layout, columns):
                 taken = {state for state, _ in states.values()}
                 left = {k: a for k, a in others.items() if k not in taken and not HEAD.search(k)}
@@ -261,10 +273,10 @@ def state_choices(
     else:
         if hidden and cells:
             yield {"h0": where(hidden[0]), "c0": where(cells[0])}
+            return
         named = [name for name in fit if name in hidden or name in cells]
         for a, b in permutations(named, 2):
-            if not (hidden and cells and (a, b) == (hidden[0], cells[0])):
-                yield {"h0": where(a), "c0": where(b)}
+            yield {"h0": where(a), "c0": where(b)}
         for name in named:
             yield {"h0": where(name)}
             yield {"c0": where(name)}
@@ -340,11 +352,14 @@ def fused_choices(cell: Cell, left: Mapping[str, Array], D: int, H: int, turned:
     options = {name: found for name, found in options.items() if found}
     if "v" in cell.parameters:  # a second bias belongs to the recurrent product
         options = {name: found + [(("v",), (1,))] * (found == [(("b",), (1,))]) for name, found in options.items()}
-    if len(options) > 6:
+    matrices = sum(found[0][0][0] not in ("b", "v") for found in options.values())
+    unused: Kinds = ((), ())  # what belongs to a layer after the cell
+    choices = [found + [unused] * (found[0][0] == ("b",) or matrices > 2) for found in options.values()]
+    if len(choices) > 7:
         return
-    for chosen in product(*options.values()):
+    for chosen in product(*choices):
         if complete([k for kinds, _ in chosen for k in kinds], cell):
-            yield dict(zip(options, chosen, strict=True))
+            yield {name: kinds for name, kinds in zip(options, chosen, strict=True) if kinds != unused}
 
 
 def separate_choices(
@@ -435,6 +450,8 @@ def place(y: Array, expected: Mapping[str, Array], layout: str, columns: bool) -
                 abs(float(a.reshape(()))), 1e-3
             ):
                 return name, ""
+            continue
+        if y.size != a.size or not among(a, y):
             continue
         layouts = [layout] if axes == "TBF" and "T" in layout else []
         layouts += [k for k in LAYOUTS.get(y.ndim, ()) if ("T" in k) == (axes == "TBF") and k not in layouts]

@@ -61,6 +61,7 @@ def slopes(y: str, gate: str, cell: Cell) -> Iterator[str]:
     """What stands in place of σ1(y) or tanh1(y)."""
     others = [v for v in values_of(cell) if v != y]
     z = "c" if y == "tanh_c" else f"z_{gate}"
+    yield from (f"(1 / {name}({y}))" for name in ("σ1", "tanh1"))
     for name in ("σ1", "tanh1", "relu1"):
         yield from (f"{name}({v})" for v in (y, *others))
         yield from (f"{name}({inner})" for inner in (f"σ({y})", f"tanh({y})", f"σ(σ({y}))"))
@@ -187,6 +188,8 @@ def line_slips(cell: Cell) -> Iterator[Slip]:
             variants += reordered(right, cell)
             if line == "δh_prev":
                 variants.append(right.replace(".T", ""))
+            here, there = ("U", "W") if line == "δh_prev" else ("W", "U")
+            variants.append(re.sub(rf"\b{here}_", f"{there}_", right))  # where D = H
         for wrong in dict.fromkeys(variants):
             yield Slip(line, {line: wrong}, region_of(line, right, wrong))
         if (not line.startswith("δz_") and line not in ("δx", "δh_prev", "δc_prev")) or line.startswith("δz_"):
