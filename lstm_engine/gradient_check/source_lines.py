@@ -81,9 +81,12 @@ def line_of(quantity: str, function: Callable[..., Any], gates: str = "ifgo") ->
 def line_of_value(letter: str, function: Callable[..., Any]) -> Place | None:
     """The line of a forward function that computes h, c, or the gate of this letter, or None."""
     kind = letter.removeprefix("z_")
-    names = {"h": r"(h|a)(new|next|t|\[t\])?|next(h|a)", "c": r"c(new|next|t|\[t\])?|nextc"}.get(
-        kind, GATE_NAMES.get(kind, kind)
-    )
+    names = {"h": r"(h|a)(new|next|t|\[t\])?|next(h|a)", "c": r"c(new|next|t|\[t\])?|nextc"}
+    return line_assigning(names.get(kind, GATE_NAMES.get(kind, kind)), function)
+
+
+def line_assigning(names: str, function: Callable[..., Any]) -> Place | None:
+    """The first line that computes a variable whose name, without underscores, is one of `names`, or None."""
     try:
         lines, first = inspect.getsourcelines(function)
         tree = ast.parse(textwrap.dedent("".join(lines)))
@@ -91,7 +94,7 @@ def line_of_value(letter: str, function: Callable[..., Any]) -> Place | None:
     except (OSError, TypeError, SyntaxError):
         return None
     for statement in statements(tree):
-        if re.fullmatch(names, statement.name) and re.search(r"[*@(]", statement.value):
+        if re.fullmatch(names, statement.name) and re.search(r"[-+*/@(]", statement.value):
             return Place(file, first + statement.line - 1, lines[statement.line - 1].strip())
     return None
 

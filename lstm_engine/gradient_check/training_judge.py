@@ -22,6 +22,7 @@ from .adapters import Layout
 from .conventions import Truth, close, standard_inputs
 from .equations import evaluate
 from .learner import Fault, array, call, copied, judging, parts, unchanged
+from .source_lines import line_assigning
 from .verdict import Finding, Wrong
 
 Function = Callable[..., Any]
@@ -52,6 +53,13 @@ ADAM_EQUATIONS = {
     "m_hat": "m̂ = m / (1 - β₁ᵗ)",
     "v_hat": "v̂ = v / (1 - β₂ᵗ)",
     "w": "w = w - η·m̂ / (√v̂ + ε)",
+}
+NAMES_OF = {
+    "m": "m|mt|mnew|nextm",
+    "v": "v|vt|vnew|nextv",
+    "m_hat": "m(hat|corr|corrected|unbias|c|t|b)",
+    "v_hat": "v(hat|corr|corrected|unbias|c|t|b)",
+    "w": "w|wnew|nextw|step|update",
 }
 KERAS_FORM = "w - rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (np.sqrt(v) + epsilon)"
 ADAM_SLIPS = [
@@ -148,8 +156,15 @@ def adam_finding(
         if any(same_steps(theirs, w, gradients, {slip.line: slip.wrong} | form) for form in ({}, keras)):
             letter = {"m_hat": "m̂", "v_hat": "v̂"}.get(slip.line, slip.line)
             belongs = f"Your numbers are exactly those of this slip: {slip.words}."
+            place = line_assigning(NAMES_OF[slip.line], adam_step)
             return Finding(
-                name, f"{name}: look at {letter}.", letter, region_of(slip.line), ADAM_EQUATIONS[slip.line], belongs
+                name,
+                f"{name}: look at {letter}.",
+                letter,
+                region_of(slip.line),
+                ADAM_EQUATIONS[slip.line],
+                belongs,
+                place,
             )
     for k, step in enumerate(theirs):
         right = {"m": np.zeros_like(w), "v": np.zeros_like(w)}
