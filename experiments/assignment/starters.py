@@ -40,9 +40,7 @@ def new(folder: str | Path, topic: str = "lstm", convention: str = "rows", noteb
     suffix = ".ipynb" if notebook else ".py"
     contents = {folder / f"{t}{suffix}": starter(t, convention if t == "lstm" else "rows") for t in topics}
     if there := [str(path) for path in contents if path.exists()]:
-        raise FileExistsError(
-            f"{', '.join(there)} exists and may hold your work: choose another folder, or move it away"
-        )
+        raise FileExistsError(f"already there, perhaps with your work: {', '.join(there)}. Choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in contents.items():
         write_atomically(path, (as_notebook(text) if notebook else text).encode())

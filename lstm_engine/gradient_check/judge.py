@@ -370,12 +370,16 @@ class Pair:
         quantity = lead.quantity if lead else quantity_of(wrong, every)
         if lead and lead.region == "order of gradients":
             quantity = ", ".join(f"δ{row}" for row in wrong)
+        if self.layout.is_step:  # a step has no first state of its own
+            quantity = ", ".join(part for part in quantity.split(", ") if not part.endswith("0"))
         sentence = f"{name}: {seen.removesuffix('.')}: look at {quantity}." if quantity else f"{name}: {seen}"
         if lead is None:
             return Finding(name, sentence, quantity)
         gates = "".join(self.layout.gates)
-        place = line_of(quantity, self.backward, gates) if quantity else None
-        return Finding(name, sentence, quantity, region_in_words(lead.region), lead.equation, belongs(lead), place)
+        place = line_of(quantity.split(", ")[0], self.backward, gates) if quantity else None
+        return Finding(
+            name, sentence, quantity, region_in_words(lead.region), lead.equation, belongs(lead, quantity), place
+        )
 
     def lead(self) -> Lead | None:
         """Where the mistake is, by experiments with the two functions; None if they say nothing."""

@@ -67,15 +67,15 @@ REGIONS = {
 }
 
 
-def belongs(lead: Lead) -> str:
-    """Hint 3: what the code computes, and what belongs there."""
+def belongs(lead: Lead, quantity: str) -> str:
+    """Hint 3: what the code computes as this quantity, and what belongs there."""
     words = set(re.findall(r"[A-Za-z]{4,}", lead.instead)) - {"upstream", "tanh"}
     if not (lead.certain and lead.instead) or words:
         return re.sub(r"^Look at [^.]*\. (?=\S)", "", lead.sentence)  # hint 2 gives the equation
     states = [f"{s}' is the {s} of the step before" for s in "hc" if f"{s}'" in lead.equation.replace(f"δ{s}'", "")]
     if "₊₁" in lead.equation + lead.instead:
         states.append("₊₁ marks what comes from the step after")
-    return f"Your gradients are exactly those of {lead.quantity} = {lead.instead}. {lead.equation} belongs there" + (
+    return f"Your gradients are exactly those of {quantity} = {lead.instead}. {lead.equation} belongs there" + (
         f"; {listed(states)}." if states else "."
     )
 
