@@ -43,7 +43,7 @@ class Row(NamedTuple):
     def named(self) -> bool:
         """Whether the sentence names the right quantity."""
         said = {part for part in re.split(r"[,\s]+| and ", self.quantity) if part}
-        return bool(said & set(self.mutant.quantities))
+        return bool(said & set(self.mutant.quantities)) and self.quantity in self.verdict.said()[0]
 
     @property
     def misled(self) -> bool:

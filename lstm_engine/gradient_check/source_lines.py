@@ -85,8 +85,11 @@ def line_of_value(letter: str, function: Callable[..., Any]) -> Place | None:
     return line_assigning(names.get(kind, GATE_NAMES.get(kind, kind)), function)
 
 
-def line_assigning(names: str, function: Callable[..., Any]) -> Place | None:
-    """The first line that computes a variable whose name, without underscores, is one of `names`, or None."""
+def line_assigning(names: str, function: Callable[..., Any], computed: bool = True) -> Place | None:
+    """The first line that sets a variable whose name, without underscores, is one of `names`, or None.
+
+    computed: only lines with an operation on the right, which leaves out where a tuple is taken apart.
+    """
     try:
         lines, first = inspect.getsourcelines(function)
         tree = ast.parse(textwrap.dedent("".join(lines)))
@@ -94,7 +97,7 @@ def line_assigning(names: str, function: Callable[..., Any]) -> Place | None:
     except (OSError, TypeError, SyntaxError):
         return None
     for statement in statements(tree):
-        if re.fullmatch(names, statement.name) and re.search(r"[-+*/@(]", statement.value):
+        if re.fullmatch(names, statement.name) and (not computed or re.search(r"[-+*/@(]", statement.value)):
             return Place(file, first + statement.line - 1, lines[statement.line - 1].strip())
     return None
 

@@ -156,7 +156,7 @@ def adam_finding(
         if any(same_steps(theirs, w, gradients, {slip.line: slip.wrong} | form) for form in ({}, keras)):
             letter = {"m_hat": "m̂", "v_hat": "v̂"}.get(slip.line, slip.line)
             belongs = f"Your numbers are exactly those of this slip: {slip.words}."
-            place = line_assigning(NAMES_OF[slip.line], adam_step)
+            place = line_assigning(NAMES_OF[slip.line], adam_step, computed=False)
             return Finding(
                 name,
                 f"{name}: look at {letter}.",

@@ -73,6 +73,8 @@ def belongs(lead: Lead, quantity: str) -> str:
     if not (lead.certain and lead.instead) or words:
         return re.sub(r"^Look at [^.]*\. (?=\S)", "", lead.sentence)  # hint 2 gives the equation
     states = [f"{s}' is the {s} of the step before" for s in "hc" if f"{s}'" in lead.equation.replace(f"δ{s}'", "")]
+    if "δs" in lead.equation:
+        states.append("δs is the gradient of r∘h'")
     if "₊₁" in lead.equation + lead.instead:
         states.append("₊₁ marks what comes from the step after")
     return f"Your gradients are exactly those of {quantity} = {lead.instead}. {lead.equation} belongs there" + (
