@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -38,6 +39,11 @@ class Row(NamedTuple):
     @property
     def quantity(self) -> str:
         return self.verdict.finding.quantity if self.verdict.finding else ""
+
+    @property
+    def region(self) -> str:
+        """Where the mistake lies, as hint 1 says it."""
+        return (self.verdict.finding.region if self.verdict.finding else "") or "no hint"
 
     @property
     def named(self) -> bool:
@@ -103,6 +109,8 @@ def main() -> None:
     n = len(rows)
     found, named, misled = (sum(getattr(row, key) for row in rows) for key in ("caught", "named", "misled"))
     print(f"\n{found} of {n} found, {named} named right ({named / n:.0%}), {misled} misled")
+    for region, count in Counter(row.region for row in rows).most_common():
+        print(f"{count:4}  {region}")
     passes, alarms = false_alarms()
     print(f"{passes} right passes, {len(alarms)} false alarms", *alarms, sep="\n")
 
