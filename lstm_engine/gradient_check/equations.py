@@ -295,6 +295,8 @@ VARIANTS = {"lstm": tuple(lstm_variants()), "gru": tuple(gru_variants()), "rnn":
 
 INNER = r"\(((?:[^()]|\([^()]*\))*)\)"
 WRITTEN = (
+    (r"steps\[max\(t - 1, 0\)\]\['(\w+)'\]", r"\1(t-1)"),
+    (r"steps\[min\(t \+ 1, T - 1\)\]\['(\w+)'\]", r"\1(t+1)"),
     (r"tanh1\(tanh_c\)", "(1 - tanh²(c))"),
     (rf"σ1{INNER}", r"\1∘(1 - \1)"),
     (rf"tanh1{INNER}", r"(1 - \1²)"),

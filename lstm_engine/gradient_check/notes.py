@@ -49,10 +49,10 @@ def zeros(pair: CheckedPair) -> list[str]:
 def of_zeros(names: Sequence[str]) -> list[str]:
     if not names:
         return []
-    be, its = ("is", "it") if len(names) == 1 else ("are", "they")
+    one = len(names) == 1
     return [
-        f"{listed(names)} {be} 0 in every element: a term that is multiplied by {its.replace('they', 'them')} is not "
-        "exercised, and a mistake in it passes or shows elsewhere. Give random numbers of size 1."
+        f"{listed(names)} {'is' if one else 'are'} 0 in every element: terms that contain {'it' if one else 'them'} are not "
+        "exercised, and a mistake in them passes. Give random numbers of size 1."
     ]
 
 

@@ -57,13 +57,18 @@ def values_of(cell: Cell) -> list[str]:
     return values + (["tanh(c_prev)"] if "c" in cell.states else [])
 
 
+def other_steps(name: str) -> tuple[str, str]:
+    """A value of the step before and of the step after."""
+    return f"steps[max(t - 1, 0)]['{name}']", f"steps[min(t + 1, T - 1)]['{name}']"
+
+
 def slopes(y: str, gate: str, cell: Cell) -> Iterator[str]:
     """What stands in place of σ1(y) or tanh1(y)."""
     others = [v for v in values_of(cell) if v != y]
     z = "c" if y == "tanh_c" else f"z_{gate}"
     yield from (f"(1 / {name}({y}))" for name in ("σ1", "tanh1"))
     for name in ("σ1", "tanh1", "relu1"):
-        yield from (f"{name}({v})" for v in (y, *others))
+        yield from (f"{name}({v})" for v in (y, *others, *other_steps(y)))
         yield from (f"{name}({inner})" for inner in (f"σ({y})", f"tanh({y})", f"σ(σ({y}))"))
     yield from (
         y,
@@ -94,6 +99,8 @@ def factor_variants(factor: str, cell: Cell, gate: str, deltas: Sequence[str]) -
     else:
         value = factor.strip("()")
         yield from (v for v in values_of(cell) if v != factor)
+        if value.isidentifier():
+            yield from other_steps(value)
         yield from (
             f"(1 - {factor})",
             f"tanh({value})",
@@ -146,6 +153,7 @@ def matrix_variants(term: str, cell: Cell) -> Iterator[str]:
     kind, gate = matrix.removesuffix(".T").split("_")
     if kind == "U":
         yield f"{delta} @ {kind}_{gate}"
+    yield f"{delta} @ {'W' if kind == 'U' else 'U'}_{gate}.T"  # where D = H
     for other in cell.gates:
         if other != gate:
             yield f"{delta} @ {kind}_{other}.T"

@@ -1,7 +1,7 @@
 """Where the mistake is in a function that is no known cell: its number of steps is swept, and its outputs one at a time.
 
-A mistake inside a step is wrong with one step already; one in what a step hands back, or in the sum over the steps, shows with
-the second. No gradient of x is needed for that. Which rows fail at first names a gate or a parameter.
+A mistake inside a step is wrong with one step already; one in what a step hands back, or in the sum over the steps, shows
+with the second. No gradient of x is needed for that. Which rows fail at first names a gate or a parameter.
 """
 
 from __future__ import annotations
@@ -209,6 +209,7 @@ def one_output_lead(calls: Calls, pair: CheckedPair, rng: np.random.Generator) -
     right = [k for k, result in enumerate(results) if not result.wrong and result.right]
     if len(wrong) != 1 or len(right) != len(results) - 1:
         return None
-    listed = ", ".join(map(str, right))
-    return Lead(UPSTREAM, "", f"With an upstream gradient on output {listed} alone every row is right, on output {wrong[0]} "
-                f"alone {len(results[wrong[0]].wrong)} are wrong: look at how backward takes up that of output {wrong[0]}.")  # fmt: skip
+    good, bad = ", ".join(map(str, right)), wrong[0]
+    rows = len(results[bad].wrong)
+    text = f"an upstream gradient on output {good} alone gives right rows, on output {bad} alone {rows} wrong ones"
+    return Lead(UPSTREAM, "", f"{text[0].upper()}{text[1:]}: look at how backward takes up that of output {bad}.")
