@@ -24,6 +24,7 @@ from lstm_engine.gradient_check.verdict import OPEN, PASSED, WRONG, Verdict
 
 FORMULA = "=+-@\t\r"  # a cell that begins with one of these is run by a spreadsheet
 NO_FILE = "no file"
+SHORT = 18  # letters of a cell that is not broken over lines
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def as_page(grades: list[Grade]) -> str:
         )
         for row in grades
     ]
-    parts = [page.paragraph(summary(grades), "lead")]
+    parts = [STYLE, page.paragraph(summary(grades), "lead")]
     parts += [page.paragraph(f"On this system {text}.", "note") for text in missing_limits()]
     counts: dict[str, int] = {}
     for row in grades:
@@ -196,7 +197,26 @@ def as_page(grades: list[Grade]) -> str:
     return page.page("An assignment's grades", parts, footer("lstm-engine assignment grade"))
 
 
+STYLE = """<style>
+ .grades th, .grades td { text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+ .grades td.short { white-space: nowrap; }
+ @media (max-width: 42rem) {
+  .grades thead { display: none; } .grades tr { display: block; padding: .5rem 0; border-bottom: 1px solid currentColor; }
+  .grades td { display: block; border: 0; padding: .1rem 0; } .grades td:empty { display: none; }
+  .grades td:not(:first-child)::before { content: attr(data-head) ": "; opacity: .75; }
+ }
+</style>"""
+
+
 def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A table of texts; on a narrow screen each row is a block with the heads in front of its cells."""
     head = "".join(f"<th>{html.escape(text)}</th>" for text in heads)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(text)}</td>" for text in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table class="text"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    body = "".join(f"<tr>{''.join(map(cell, heads, row))}</tr>" for row in rows)
+    return (
+        f'<div class="scroll"><table class="grades"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
+
+
+def cell(head: str, text: str) -> str:
+    short = ' class="short"' if len(text) < SHORT else ""
+    return f'<td data-head="{html.escape(head)}"{short}>{html.escape(text)}</td>'
