@@ -199,7 +199,7 @@ def as_page(grades: list[Grade]) -> str:
 
 STYLE = """<style>
  .grades th, .grades td { text-align: left; vertical-align: top; overflow-wrap: anywhere; }
- .grades td.short { white-space: nowrap; }
+ .grades td { white-space: normal; } .grades td.short { white-space: nowrap; }
  @media (max-width: 42rem) {
   .grades thead { display: none; } .grades tr { display: block; padding: .5rem 0; border-bottom: 1px solid currentColor; }
   .grades td { display: block; border: 0; padding: .1rem 0; } .grades td:empty { display: none; }

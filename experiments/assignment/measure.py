@@ -41,11 +41,6 @@ class Row(NamedTuple):
         return self.verdict.finding.quantity if self.verdict.finding else ""
 
     @property
-    def region(self) -> str:
-        """Where the mistake lies, as hint 1 says it."""
-        return (self.verdict.finding.region if self.verdict.finding else "") or "no hint"
-
-    @property
     def named(self) -> bool:
         """Whether the sentence names the right quantity."""
         said = {part for part in re.split(r"[,\s]+| and ", self.quantity) if part}
@@ -99,6 +94,32 @@ def false_alarms() -> tuple[int, list[str]]:
     return passes, alarms
 
 
+def place_of(mutant: Mutant) -> str:
+    """Where a planted mistake lies, in words."""
+    named = set(mutant.quantities)
+    if any(q.startswith("δz_") for q in named) or named & {"δi", "δf", "δg", "δo", "δz"}:
+        return "one gate's gradient, or its σ' or tanh'"
+    if mutant.function in (
+        "lstm_step_backward",
+        "lstm_cell_backward",
+        "gru_step_backward",
+        "rnn_step_backward",
+        "rnn_cell_backward",
+    ):
+        return (
+            "δc of a step"
+            if "δc" in named
+            else "δc' or δh' of a step"
+            if named & {"δc'", "δh'"}
+            else "δW, δU, δb or δx of a step"
+        )
+    return (
+        "a sum over the steps: = for +="
+        if "overwritten" in mutant.name
+        else "what goes from step to step, and the first states"
+    )
+
+
 def main() -> None:
     rows = measured()
     for row in rows:
@@ -109,8 +130,8 @@ def main() -> None:
     n = len(rows)
     found, named, misled = (sum(getattr(row, key) for row in rows) for key in ("caught", "named", "misled"))
     print(f"\n{found} of {n} found, {named} named right ({named / n:.0%}), {misled} misled")
-    for region, count in Counter(row.region for row in rows).most_common():
-        print(f"{count:4}  {region}")
+    for place, count in Counter(map(place_of, MUTANTS)).most_common():
+        print(f"{count:4}  {place}")
     passes, alarms = false_alarms()
     print(f"{passes} right passes, {len(alarms)} false alarms", *alarms, sep="\n")
 
