@@ -4,6 +4,9 @@ Begin with `check.py`. It makes one forward and backward pass (`subject.py`), re
 (`refusals.py`), differentiates the loss numerically (`numeric.py`), compares (`compare.py`, `report.py`) and looks for the
 first wrong step (`departure.py`). `functions.py` checks any forward and backward function, which `contract.py` and
 `adapters.py` bring into one form.
+
+Where a function is wrong: `leads.py`. It recognises the cell (`recognise.py`, `heads.py`), tries known slips (`slips.py`) in
+its equations (`equations.py`), and sweeps any other function over its steps (`sweep.py`, `places.py`).
 """
 
 from . import adapters

@@ -44,6 +44,7 @@ def gradcheck_function(
     tol: float | None = None,
     h: float | None = None,
     seed: int = 0,
+    locate: bool = True,
     progress: Progress | None = None,
 ) -> Report:
     """Proves that backward is the derivative of forward at these inputs, for every input that has a gradient.
@@ -69,7 +70,8 @@ def gradcheck_function(
     "rnn" compares forward with that cell's equations.
 
     method="auto" takes the complex step and, where complex numbers do not pass through forward, Richardson's differences; the
-    verdict says so and why. h is the step size of differences; seed draws v too; the rest is as in `gradcheck`.
+    verdict says so and why. h is the step size of differences; seed draws v too; the rest is as in `gradcheck`. Of a check
+    that failed, report.lead says where the mistake is as far as that can be told; locate=False does not look for it.
 
     TypeError or ValueError for functions that break this contract. ValueError for what would make the check wrong: floats
     that are not float64; a forward that changes its inputs in place, returns other outputs when called again, or NaN; and
@@ -88,9 +90,17 @@ def gradcheck_function(
     if step is not None:
         pair.step_inputs = step_inputs_of(pair, step[0]) if step_inputs is None else step_inputs
         report.step = gradcheck_function(
-            *step, pair.step_inputs, method=method, elements=elements, tol=tol, h=h, seed=seed, gates=step_gates(pair)
+            *step,
+            pair.step_inputs,
+            method=method,
+            elements=elements,
+            tol=tol,
+            h=h,
+            seed=seed,
+            gates=step_gates(pair),
+            locate=locate,
         )
-    if report.failed:
+    if report.failed and locate:
         find_mistake(pair, report, how)
     if note := forward_note(pair.form, like):
         report.notes.append(note)

@@ -262,7 +262,7 @@ def slip_lead(form: Form, done: Sequence[Experiment], fits: Sequence[Slip]) -> L
     """What a slip that explains everything says."""
     slip = fits[0]
     equation = right_equation(form.cell, slip.line)
-    sentence = f"{only_wrong(form, done)}look at {equation or slip.quantity}. {computes(slip)}"
+    sentence = f"{only_wrong(done, follows(form, done, [slip]))}look at {equation or slip.quantity}. {computes(slip)}"
     other = next((other for other in fits if place(other) != place(slip)), None)
     if other is not None:
         sentence += f" The same gradients come of {other.quantity}: {other.instead}."
@@ -289,14 +289,28 @@ def place(slip: Slip) -> str:
     return slip.line.replace("δz_", "δ")
 
 
-def only_wrong(form: Form, done: Sequence[Experiment]) -> str:
-    """Which gates' rows fail after one step, where this says something."""
+def only_wrong(done: Sequence[Experiment], following: Sequence[str]) -> str:
+    """Which gradients are wrong after one step, where this says something, and which of them only follow."""
     one = done[0]
     names = list(dict.fromkeys(seen.name for seen in one.wrong()))
     shown = {seen.name for seen in one.seen if np.any(seen.gradient) or np.any(one.right[seen.key])}
-    if len(one.steps) > 1 or not names or len(names) == len(shown) or len(names) > 4:
+    if len(one.steps) > 1 or not names or len(names) == len(shown) or len(names) > 5:
         return ""
-    return f"After one step only {', '.join(names)} {'is' if len(names) == 1 else 'are'} wrong: "
+    first = [name for name in names if name not in following]
+    labels = ", ".join(with_gates(one, name) for name in (first or names))
+    are = "is" if len(first or names) == 1 else "are"
+    if not first or len(first) == len(names):
+        return f"After one step only {labels} {are} wrong: "
+    rest = ", ".join(name for name in names if name in following)
+    return f"After one step {labels} {are} wrong, and what follows from it, {rest}: "
+
+
+def with_gates(one: Experiment, name: str) -> str:
+    """The input's name, with its wrong gates where others of it are right: "W (f)"."""
+    wrong = [seen.key[1] for seen in one.wrong() if seen.name == name]
+    every = [seen.key[1] for seen in one.seen if seen.name == name]
+    gates = list(dict.fromkeys(wrong))
+    return f"{name} ({', '.join(gates)})" if len(gates) < len(set(every)) else name
 
 
 def follows(form: Form, done: Sequence[Experiment], slips: Sequence[Slip]) -> tuple[str, ...]:

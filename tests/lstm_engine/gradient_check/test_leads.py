@@ -53,8 +53,9 @@ def test_a_known_slip_is_named_exactly(name, inputs, old, new, quantity, region)
 def test_what_stands_instead_and_what_follows_from_it_are_named():
     found = lead(c.step_forward, planted("step_backward", ("dc * prev_c * f", "dc * c * f")), STEP)
     assert found.sentence == (
-        "Look at δf = δc∘c'. Your gradients are exactly those of δf = δc∘c."
-    )  # every array holds all gates
+        "After one step Wx (f), Wh (f), b (f) are wrong, and what follows from it, x, prev_h: look at δf = δc∘c'. "
+        "Your gradients are exactly those of δf = δc∘c."
+    )
     assert found.follows == ("x", "prev_h")
 
 
