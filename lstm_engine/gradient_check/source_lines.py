@@ -233,14 +233,10 @@ def of_state(kind: str, name: str, value: str, how: str) -> int:
     if kind == "c":
         return (3 if re.fullmatch(TOTAL_C, name) else 0) + (1 if tanh and re.fullmatch(TOTAL_C, name) else 0)
     if kind == "c'":
-        points = (
-            3
-            if re.fullmatch(CARRIED_C, name)
-            else 1
-            if re.fullmatch(TOTAL_C, name) and not tanh and how != "entry"
-            else 0
-        )
-        return points and points + forget
+        if re.fullmatch(CARRIED_C, name):
+            return 3 + forget
+        made_of_total = re.search(r"\bdc\w*|\bdnextc", value) and not tanh and how != "entry"
+        return 2 + forget if re.fullmatch(TOTAL_C, name) and made_of_total else 0
     if kind == "h'":
         product = "@" in value or "dot(" in value or "matmul" in value
         if re.fullmatch(CARRIED_H, name):

@@ -123,13 +123,12 @@ class Verdict:
     @classmethod
     def from_json(cls, value: dict[str, Any], hint: int = 0) -> Verdict:
         """The verdict that `to_json` wrote. ValueError, TypeError or KeyError for anything else."""
-        finding = value["finding"] and dict(value["finding"])
-        if finding:
-            place = finding.pop("place")
-            texts = {key: str(text) for key, text in finding.items()}
-            finding = Finding(
-                **texts, place=place and Place(str(place["file"]), int(place["line"]), str(place["text"]))
-            )
+        finding = None
+        if value["finding"] is not None:
+            texts = dict(value["finding"])
+            at = texts.pop("place")
+            place = at and Place(str(at["file"]), int(at["line"]), str(at["text"]))
+            finding = Finding(**{key: str(text) for key, text in texts.items()}, place=place)
         levels = [
             Level(int(x["level"]), str(x["name"]), x["state"] if x["state"] in MARKS else WRONG)
             for x in value["levels"]
