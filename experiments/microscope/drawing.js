@@ -302,7 +302,7 @@ class Plot {
     const tall = (this.drawn.height - TOP - BOTTOM) / this.rows;
     mark.style.top = `${TOP + (className === "row-mark" ? row + .5 : row) * tall}px`;
     mark.style.setProperty("--tall", `${tall}px`);
-    mark.textContent = label;
+    if (label) mark.replaceChildren(make("span", { textContent: label }));
   }
 
   share(event) {                                     // how far along the time axis, 0 to 1
