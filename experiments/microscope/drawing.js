@@ -107,7 +107,7 @@ function drawAxes(g, box, X, Y, xaxis, yaxis) {      // returns the boxes of the
   g.lineWidth = 1;
   const rule = (x0, y0, x1, y1) => { g.beginPath(); g.moveTo(x0, y0); g.lineTo(x1, y1); g.stroke(); };
   for (const [v, label] of ticksOf(yaxis, Y, box.bottom - box.top)) {
-    const y = Y.at(v), wide = g.measureText(label).width, place = [box.left - 7 - wide, box.left - 7, y - size / 2, y + size / 2];
+    const y = Y.at(v), wide = g.measureText(label).width, place = [box.left - 5 - wide, box.left - 5, y - size / 2, y + size / 2];
     if (y < box.top - 1 || y > box.bottom + 1) continue;
     g.strokeStyle = ink("grid");
     if (!yaxis.nogrid) rule(box.left, Math.round(y) + .5, box.right, Math.round(y) + .5);
@@ -115,7 +115,7 @@ function drawAxes(g, box, X, Y, xaxis, yaxis) {      // returns the boxes of the
     drawn.push(place);
     g.fillStyle = yaxis.colours?.get(v) ?? ink("soft");
     g.textAlign = "right";
-    g.fillText(label, box.left - 7, y);
+    g.fillText(label, box.left - 5, y);
   }
   for (const [v, label] of ticksOf({ nticks: Math.max(4, Math.min(12, (box.right - box.left) / 70)), ...xaxis }, X, box.right - box.left)) {
     const x = X.at(v), wide = g.measureText(label).width, left = Math.max(0, Math.min(width - wide, x - wide / 2)), y = box.bottom + 8 + size / 2;
@@ -302,7 +302,7 @@ class Plot {
     const tall = (this.drawn.height - TOP - BOTTOM) / this.rows;
     mark.style.top = `${TOP + (className === "row-mark" ? row + .5 : row) * tall}px`;
     mark.style.setProperty("--tall", `${tall}px`);
-    mark.textContent = label;
+    if (label) mark.replaceChildren(make("span", { textContent: label }));
   }
 
   share(event) {                                     // how far along the time axis, 0 to 1

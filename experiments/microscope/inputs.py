@@ -1,7 +1,8 @@
 """The sequences for a page of the microscope, with the names of what they hold: from arrays, or from a file.
 
-A model says in its metadata how its input and output are called: `characters`, a string whose k-th character is column k of a
-one-hot input and class k of the output; `columns`, the names of the input's columns; `classes`, the names of the output's.
+A model says in its metadata how its input and output are called: `characters`, a string whose k-th character is column k of
+a one-hot input and class k of the output, or `words`, a list of words with the same meaning; `columns`, the names of the
+input's columns; `classes`, the names of the output's.
 """
 
 from collections import Counter
@@ -21,7 +22,8 @@ TABLES, ARRAYS = {".csv": ",", ".tsv": "\t"}, (".npz", ".npy")
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".webm", ".m4a")
 NO_CHARACTERS = (
     "this model's metadata has no characters, so the columns of its input cannot be told from a text: save it with "
-    'model.save(path, metadata={"characters": "abc ..."}), where character k belongs to column k of the one-hot input'
+    'model.save(path, metadata={"characters": "abc ..."}), where character k belongs to column k of the one-hot input, or '
+    'with a list of words, {"words": ["the", ...]}'
 )
 
 
@@ -80,10 +82,11 @@ def labels_of(
     model: le.Sequential, x: list[np.ndarray], columns: Sequence[str] | None, kind: str | None
 ) -> tuple[list[str], str]:
     """The names of the D columns or symbols, and how the input is drawn."""
-    D, characters = x[0].shape[1], model.metadata.get("characters")
+    D, known = x[0].shape[1], vocabulary(model)
     one_hot = D > 2 and all(bool(np.isin(a, (0, 1)).all() and (a.sum(axis=1) == 1).all()) for a in x)
-    if columns is None and isinstance(characters, str) and len(characters) == D and one_hot and kind in (None, "text"):
-        return list(characters), "text"
+    fits = columns is None and len(known) == D and one_hot
+    if fits and kind in (None, "text", "symbols"):
+        return known, kind or ("text" if "characters" in model.metadata else "symbols")
     if kind == "text":
         raise ValueError(NO_CHARACTERS)
     names = list(columns if columns is not None else model.metadata.get("columns") or [])
@@ -93,24 +96,32 @@ def labels_of(
     return names, kind or ("symbols" if one_hot else "columns" if D <= LINES else "map")
 
 
-def encoded(model: le.Sequential, text: str, y: Any = None) -> tuple[np.ndarray, Any]:
-    """A text as one-hot (1, T, K), and the next characters as targets if the model answers at each step with K numbers.
+def vocabulary(model: le.Sequential) -> list[str]:
+    """The characters or words of the model's metadata; none if it has neither."""
+    return [str(symbol) for symbol in model.metadata.get("characters") or model.metadata.get("words") or []]
 
-    ValueError for a model without characters in its metadata, and for characters that it does not know.
+
+def encoded(model: le.Sequential, text: str, y: Any = None) -> tuple[np.ndarray, Any]:
+    """A text as one-hot (1, T, K), and what comes next as targets if the model answers at each step with K numbers.
+
+    ValueError for a model without characters or words in its metadata, and for those that it does not know.
     """
-    known = model.metadata.get("characters")
-    if not isinstance(known, str) or not known:
+    known = vocabulary(model)
+    if not known:
         raise ValueError(NO_CHARACTERS)
-    if unknown := Counter(ch for ch in text if ch not in known):
-        listed = ", ".join(f"{ch!r} ({n} times)" for ch, n in unknown.most_common(6))
-        lower = " Its lower-case form would do." if all(ch in known for ch in text.lower()) else ""
-        raise ValueError(f"the text has characters that the model does not know: {listed}. It knows {known!r}.{lower}")
-    if not text:
+    what = "characters" if "characters" in model.metadata else "words"
+    symbols = list(text) if what == "characters" else text.split()
+    if unknown := Counter(symbol for symbol in symbols if symbol not in known):
+        listed = ", ".join(f"{symbol!r} ({n} times)" for symbol, n in unknown.most_common(6))
+        lower = " Its lower-case form would do." if all(symbol.lower() in known for symbol in symbols) else ""
+        listing = repr("".join(known)) if what == "characters" else f"{len(known)} words"
+        raise ValueError(f"the text has {what} that the model does not know: {listed}. It knows {listing}.{lower}")
+    if not symbols:
         raise ValueError("the text is empty")
-    numbers = np.array([known.index(ch) for ch in text])  # (T,)
+    numbers = np.array([known.index(symbol) for symbol in symbols])  # (T,)
     X = np.eye(len(known))[numbers][None]
     shape = model.predict(X[:, :1], verbose=0).shape if y is None and _any_length(model) else ()
-    if y is None and model.loss is not None and shape[1:] == (1, len(known)) and len(text) > 1:
+    if y is None and model.loss is not None and shape[1:] == (1, len(known)) and len(numbers) > 1:
         ahead = numbers[1:]
         return X[:, :-1], (ahead if model.loss.sparse else np.eye(len(known))[ahead])[None]
     return X, y
@@ -233,5 +244,5 @@ def _any_length(model: le.Sequential) -> bool:
 
 
 def _classes(model: le.Sequential, classes: Sequence[str] | None) -> list[str]:
-    names = classes if classes is not None else model.metadata.get("classes") or model.metadata.get("characters") or []
+    names = classes if classes is not None else model.metadata.get("classes") or vocabulary(model)
     return [str(n) for n in names]

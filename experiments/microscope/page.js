@@ -271,7 +271,7 @@ function drawUnit() {
 function markRows() {
   for (const name of L.shown) {
     plots[`map-${name}`].markRow("row-mark", order.indexOf(unit));
-    plots[`map-${name}`].markRow("row-hover", pointed === null ? null : order.indexOf(pointed), `unit ${pointed} `);
+    plots[`map-${name}`].markRow("row-hover", pointed === null ? null : order.indexOf(pointed), `unit ${pointed}`);
   }
 }
 

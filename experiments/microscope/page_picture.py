@@ -15,8 +15,8 @@ from PIL import Image
 from experiments.microscope.page_speed import chromium
 
 SCROLL = """(element) => {
-  const above = element.compareDocumentPosition(document.getElementById("players")) & 2;  // the bar that stays on the screen
-  scrollTo(0, scrollY + element.getBoundingClientRect().top - 8 - (above ? document.getElementById("players").offsetHeight : 0));
+  const bar = document.getElementById("players"), above = element.compareDocumentPosition(bar) & 2;  // it stays on the screen
+  scrollTo(0, scrollY + element.getBoundingClientRect().top - 8 - (above ? bar.offsetHeight : 0));
 }"""
 
 

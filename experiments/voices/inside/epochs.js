@@ -120,7 +120,7 @@ for (const [name, plot] of Object.entries(plots)) {
       pointer.hidden = !found;
       if (found) pointer.style.setProperty("--at", found.share);
     }
-    for (const name of SHOWN) plots[`map-${name}`].markRow("row-hover", found?.u === undefined ? null : now.order.indexOf(found.u), `unit ${found?.u} `);
+    for (const name of SHOWN) plots[`map-${name}`].markRow("row-hover", found?.u === undefined ? null : now.order.indexOf(found.u), `unit ${found?.u}`);
     readout();
   };
   plot.element.addEventListener("pointermove", (event) => hover(place(event)));

@@ -141,7 +141,7 @@ function readout() {
   const lines = readings.map((text, k) => (several ? `${sides[k].letter}  ` : "") + text);
   if (pointed?.plot === "difference" && pointed.unit !== null) lines.push(differenceAt(pointed.unit));
   const under = pointed?.unit == null ? [] : sides.map((side) => side.sentence(chosen(), pointed.unit, (side.clip.hover ?? side.clip.frame) - side.first));
-  readOut([...lines, ...under.filter(Boolean).map((words, k) => (several ? `${sides[k].letter}  ` : "") + words)].join("\n"));
+  readOut([...lines, ...under.map((words, k) => words && (several ? `${sides[k].letter}  ` : "") + words).filter(Boolean)].join("\n"));
   if (clips.every((clip) => clip.hover === null)) for (const clip of clips) clip.player.time.setAttribute("aria-valuetext", readings.filter((_, k) => sides[k].clip === clip).join(", "));
 }
 

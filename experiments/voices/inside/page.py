@@ -87,7 +87,7 @@ def _answer(look: Look, name: str) -> str:
     why = f" {j.why[:1].upper()}{j.why[1:]}." if j.label == "uncertain" else ""
     male = round(j.probability or 0.0, 3)  # never None: a clip with speech has a probability
     answer = f"{j.label}: the probability of male is {male:.3f}, of female {1 - male:.3f}."
-    facts = f"{look.heard.extent}, of which {j.voice_s:.1f} s have a pitch, with a median of {j.f0_hz:.0f} Hz.{why}"
+    facts = f"{look.heard.extent}, of which {j.voice_s:.1f}\u00a0s have a pitch, with a median of {j.f0_hz:.0f}\u00a0Hz.{why}"
     side = f'<span class="side-name">{html.escape(name)}</span><br>' if name else ""
     return f'<p class="lead">{side}<strong>{html.escape(answer)}</strong> {html.escape(facts)}</p>'
 

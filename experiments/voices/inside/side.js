@@ -85,7 +85,7 @@ class Side {
     for (const name of SHOWN) {
       const map = this.plots[`map-${name}`], row = pointed === null ? -1 : this.order.indexOf(pointed);
       map.markRow("row-mark", this.has(unit) ? this.order.indexOf(unit) : null);
-      map.markRow("row-hover", row < 0 ? null : row, `unit ${pointed} `);
+      map.markRow("row-hover", row < 0 ? null : row, `unit ${pointed}`);
     }
   }
 

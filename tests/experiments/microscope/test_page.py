@@ -127,6 +127,18 @@ def test_steps_can_be_chosen(reader):
     )
 
 
+def test_a_model_of_words_reads_a_text_word_by_word():
+    words = ["the", "gate", "opens", "closes"]
+    layers = le.SimpleRNN(3, return_sequences=True), le.Dense(4, activation="softmax")
+    model = network(*layers, features=4, loss="categorical_crossentropy", words=words)
+    stored = data(inspect_page(model, "the gate opens\nthe gate closes"))
+    assert (stored["kind"], stored["labels"], stored["classes"]) == ("symbols", words, words)
+    np.testing.assert_array_equal(value(stored["sequences"][0]["arrays"]["x"]), [0, 1, 2, 0, 1])
+    np.testing.assert_array_equal(value(stored["sequences"][0]["arrays"]["right"]), [1, 2, 0, 1, 3])
+    with pytest.raises(ValueError, match=r"words that the model does not know: 'door' \(1 times\)\. It knows 4 words"):
+        inspect_page(model, "the door opens")
+
+
 def test_it_is_a_name_of_the_package():
     assert experiments.inspect_page is inspect_page
     with pytest.raises(AttributeError, match="has no attribute 'inspect_pages'"):

@@ -163,10 +163,12 @@ def test_pointing_at_one_network_reads_both(networks, seen, seen_earlier):
     page.locator("#map-f-B").scroll_into_view_if_needed()
     at = {"x": networks.x("map-f-B", frame * 0.02 / 3.0), "y": 4 + 3.5 / 8 * (150 - 30)}
     page.locator("#map-f-B").hover(position=at)
-    for line, own in zip(page.inner_text("#readout").splitlines(), (seen_earlier, seen), strict=True):
-        value = own.directions["forward"].values["f"][40, 3]
+    lines = page.inner_text("#readout").splitlines()
+    for line, sentence, seen_by in zip(lines[:2], lines[2:], (seen_earlier, seen), strict=True):
+        value = seen_by.directions["forward"].values["f"][40, 3]
         assert "unit 3: " in line
         assert f"f {value:.2f}" in line
+        assert f"Unit 3 keeps {100 * value:.0f}" in sentence
 
 
 def test_both_answers_stand_in_one_picture(networks, seen, seen_earlier):
