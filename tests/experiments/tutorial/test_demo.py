@@ -98,7 +98,10 @@ def test_the_page_holds_the_numbers_and_the_pictures(made):
     assert f"reaches a balanced accuracy of {result['pitch_baseline_held_out']:.3f}" in page
     for r in result["readings"].values():
         low, high = r["test"]["interval_95"]
-        assert f"balanced accuracy {r['test']['balanced_accuracy']:.3f} (95\u00a0% interval {low:.3f} to {high:.3f})" in page
+        assert (
+            f"balanced accuracy {r['test']['balanced_accuracy']:.3f} (95\u00a0% interval {low:.3f} to {high:.3f})"
+            in page
+        )
         assert f"<td>{r['final']['engine']['train']:.3f}</td>" in page
         assert r["reference"] in page
     assert len(re.findall(r"same answer for 100\.0% of the held-out clips", page)) == 2
