@@ -20,7 +20,7 @@ WIDER = """() => innerWidth >= document.documentElement.scrollWidth ? [] : [...d
     .filter((e) => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 3)
     .map((e) => e.tagName.toLowerCase() + (e.id && "#" + e.id) + " " + (e.textContent || "").trim().slice(0, 40))"""
 BROKEN = r"""() => {
-    const number = /[-+−]?\d[\d.,:]*(?:e[-+−]?\d+)?(?:[ \u00a0\u202f](?:%|ms|s|Hz|kHz|dB|MiB|GiB|MB|GB)(?![\p{L}\d]))?/gu;
+    const number = /(?<![\w.-])[-+−]?\d[\d.,:]*(?:e[-+−]?\d+)?(?:[ \u00a0\u202f](?:%|ms|s|k?Hz|dB|[MG]i?B)(?![\p{L}\d]))?/gu;
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     const range = document.createRange(), broken = [];
     for (let node; (node = walker.nextNode());) {
