@@ -1,7 +1,10 @@
 """lstm-engine: an LSTM by hand in NumPy, with a compiled twin, beside Keras name for name.
 
-`import lstm_engine as le`; start with `le.Sequential`. To read the engine, begin at `cells/lstm.py`.
+`import lstm_engine as le`; start with `le.Sequential`. To read the engine, begin at `cells/lstm.py`. `le.assignment` judges a
+network that you wrote yourself; it is imported when it is first used.
 """
+
+from typing import Any
 
 from . import callbacks, gradient_check, initializers, metrics, optimizers, regularizers, schedules
 from .callbacks import (
@@ -32,3 +35,11 @@ __all__ = [
     "gradcheck_function", "gradient_check", "initializers", "load", "metrics", "optimizers", "regularizers",
     "schedules",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name == "assignment":
+        from .gradient_check import judge
+
+        return judge
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

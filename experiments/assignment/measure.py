@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from experiments.assignment.mutants import MUTANTS, Mutant, module_of
+from experiments.assignment.variants import VARIANTS
 from lstm_engine.gradient_check import judge
 from lstm_engine.gradient_check.verdict import Verdict
 
+Function = Callable[..., Any]
 PAIRS = (
     "step",
     "cell",
@@ -38,17 +41,22 @@ class Row(NamedTuple):
         return self.verdict.finding.quantity if self.verdict.finding else ""
 
     @property
+    def region(self) -> str:
+        """Where the mistake lies, as hint 1 says it."""
+        return (self.verdict.finding.region if self.verdict.finding else "") or "no hint"
+
+    @property
     def named(self) -> bool:
         """Whether the sentence names the right quantity."""
         said = {part for part in re.split(r"[,\s]+| and ", self.quantity) if part}
-        return bool(said & set(self.mutant.quantities))
+        return bool(said & set(self.mutant.quantities)) and self.quantity in self.verdict.said()[0]
 
     @property
     def misled(self) -> bool:
         return bool(self.quantity) and not self.named
 
 
-def pairs_of(module: ModuleType) -> Iterator[tuple[object, object]]:
+def pairs_of(module: ModuleType) -> Iterator[tuple[Function, Function]]:
     """The forward and backward functions of a module, the step's first."""
     for kind in PAIRS:
         for cell in ("lstm", "gru", "rnn"):
@@ -61,7 +69,7 @@ def judged(module: ModuleType) -> Verdict:
     """The verdict on the first pair that does not pass, or on the last."""
     verdict = None
     for forward, backward in pairs_of(module):
-        verdict = judge.check(forward, backward, hint=3)  # type: ignore[arg-type]
+        verdict = judge.check(forward, backward, hint=3)
         if not verdict.ok:
             break
     assert verdict is not None
@@ -77,6 +85,20 @@ def measured(mutants: list[Mutant] = MUTANTS) -> list[Row]:
         ]
 
 
+def false_alarms() -> tuple[int, list[str]]:
+    """How many pairs of functions there are in the right solutions, and what the judge says against any of them."""
+    passes, alarms = 0, []
+    with tempfile.TemporaryDirectory() as folder:
+        for k, variant in enumerate(VARIANTS):
+            module = module_of(variant.source(), Path(folder) / f"right_{k}.py")
+            for forward, backward in pairs_of(module):
+                passes += 1
+                verdict = judge.check(forward, backward, hint=3)
+                if not verdict.ok:
+                    alarms.append(f"{variant.solution}, {variant.name}: {' '.join(verdict.said())}")
+    return passes, alarms
+
+
 def main() -> None:
     rows = measured()
     for row in rows:
@@ -87,6 +109,10 @@ def main() -> None:
     n = len(rows)
     found, named, misled = (sum(getattr(row, key) for row in rows) for key in ("caught", "named", "misled"))
     print(f"\n{found} of {n} found, {named} named right ({named / n:.0%}), {misled} misled")
+    for region, count in Counter(row.region for row in rows).most_common():
+        print(f"{count:4}  {region}")
+    passes, alarms = false_alarms()
+    print(f"{passes} right passes, {len(alarms)} false alarms", *alarms, sep="\n")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from lstm_engine.files import write_atomically
 SOLUTIONS = Path(__file__).parent / "solutions"
 TOPICS = ("lstm", "gru", "rnn", "adam")
 CONVENTIONS = ("rows", "cs231n", "coursera", "karpathy")  # of the LSTM; the other topics have rows
+WALKS = ("lstm_forward", "gru_forward", "rnn_forward")
 READY = ("sigmoid",)  # functions that the starter gives
 ORDER = (
     "Write the functions in this order, and after each: lstm-engine assignment check {name}\n"
@@ -39,9 +40,7 @@ def new(folder: str | Path, topic: str = "lstm", convention: str = "rows", noteb
     suffix = ".ipynb" if notebook else ".py"
     contents = {folder / f"{t}{suffix}": starter(t, convention if t == "lstm" else "rows") for t in topics}
     if there := [str(path) for path in contents if path.exists()]:
-        raise FileExistsError(
-            f"{', '.join(there)} exists and may hold your work: choose another folder, or move it away"
-        )
+        raise FileExistsError(f"already there, perhaps with your work: {', '.join(there)}. Choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in contents.items():
         write_atomically(path, (as_notebook(text) if notebook else text).encode())
@@ -81,6 +80,18 @@ def functions(topic: str, convention: str = "rows") -> dict[str, str]:
     return {node.name: ast.get_source_segment(source, node) or "" for node in nodes}
 
 
+def solved(function: str, source: str) -> str:
+    """The solution of a function in the convention of a learner's file: of the starter whose functions have its arguments."""
+    best, most = "", -1
+    for topic in TOPICS:
+        for convention in CONVENTIONS if topic == "lstm" else ("rows",):
+            texts = functions(topic, convention)
+            shared = sum(text.splitlines()[0] in source for text in texts.values())
+            if function in texts and shared > most:
+                best, most = texts[function], shared
+    return best
+
+
 def read(name: str) -> str:
     return (SOLUTIONS / f"{name}.py").read_text(encoding="utf-8")
 
@@ -97,6 +108,7 @@ def as_notebook(source: str) -> str:
     cells = [text_cell(prose.strip('"')), code_cell(imports.strip() + "\n\nimport lstm_engine as le")]
     cells[0]["source"] = re.sub(r"and after each: .*", "and run the check below each pair.", str(cells[0]["source"]))
     names = [str(re.match(r"def (\w+)", part)[1]) for part in rest]  # type: ignore[index]
+    walk = next((name.removesuffix("_forward") for name in names if name in WALKS), "")
     for name, part in zip(names, rest, strict=True):
         cells.append(code_cell(part.rstrip()))
         pair = name.replace("_backward", "_forward")
@@ -105,7 +117,7 @@ def as_notebook(source: str) -> str:
         elif name == "adam_step":
             cells.append(code_cell("le.assignment.check_adam(adam_step)"))
         elif name == "train":
-            cells.append(code_cell("le.assignment.check_training(train)"))
+            cells.append(code_cell(f"le.assignment.check_training(train, {walk}_forward, {walk}_backward)"))
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     book = {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
     for k, cell in enumerate(cells):

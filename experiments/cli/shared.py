@@ -54,6 +54,14 @@ studies = _App(
     rich_markup_mode="rich",
 )
 app.add_typer(studies, name="study", rich_help_panel="Training")
+assignments = _App(
+    cls=_Group,
+    help="Write an LSTM, a GRU or Adam yourself and have it judged.",
+    epilog="Example: lstm-engine assignment new mine, then: lstm-engine assignment check mine/lstm.py",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+app.add_typer(assignments, name="assignment", rich_help_panel="Lessons")
 out_console, err_console = Console(highlight=False), Console(stderr=True, highlight=False)
 
 

@@ -11,7 +11,8 @@ from experiments.reports.pictures import inline, png
 from experiments.reports.run import Run, footer
 from lstm_engine.gradient_check import Report
 from lstm_engine.gradient_check.curve import Curve
-from lstm_engine.gradient_check.pictures import error_curve, finding, heat_map, readable
+from lstm_engine.gradient_check.pictures import error_curve, heat_map
+from lstm_engine.gradient_check.planes import finding, readable
 from lstm_engine.gradient_check.report import FAILED
 
 

@@ -199,7 +199,7 @@ class Layout:
 
     def axes_as_ours(self, kind: str, a: Any) -> Array:
         axes = self.axes_of(kind)
-        a = together(a).transpose([axes.index(k) for k in "tbd" if k in axes])
+        a = np.asarray(together(a)).transpose([axes.index(k) for k in "tbd" if k in axes])
         return a if "b" in axes else a[..., None, :]
 
     def standard_gradients(self, gradients: Mapping[str, Any]) -> tuple[Array | None, ...]:
@@ -291,26 +291,53 @@ class Adapted(NamedTuple):
     inputs: Inputs
 
 
-def by_step(forward: ForwardFunction, backward: BackwardFunction, *, x: int = 0, steps: str = "list") -> Functions:
-    """Functions that take x, and give outputs and the gradient of x, as a list or a dict by step, as arrays (T, ...).
+def by_step(forward: ForwardFunction, backward: BackwardFunction, inputs: Inputs) -> Adapted:
+    """Functions that take and give lists or dicts by step, with arrays (T, ...) in their place.
 
-    forward(xs, ...) -> (hs, cache) and backward(dhs, cache) -> (dxs, ...), x being the number of the argument xs. A dict has
-    the keys 0 to T - 1; other keys, as hs[-1] for the first state, are left out.
+    xs is a list of T arrays of one shape, or a dict with the keys 0 to T - 1; in a dict other keys, as hs[-1] for the first
+    state, are left out. gradcheck_function calls this itself where an input is one.
     """
+    named = inputs if isinstance(inputs, Mapping) else dict(enumerate(inputs))
+    kinds = {k: kind for k, value in enumerate(named.values()) if (kind := kind_of_steps(value))}
 
-    def forward_of_arrays(*inputs: Any) -> tuple[Array, Any]:
-        arguments = list(inputs)
-        arguments[x] = apart(inputs[x], steps)
-        hs, cache = forward(*arguments)
-        return together(hs), cache
+    def forward_of_arrays(*arguments: Any) -> tuple[Any, Any]:
+        theirs = [apart(a, kinds[k]) if k in kinds else a for k, a in enumerate(arguments)]
+        outputs, cache = contract.in_form(forward(*theirs), (tuple,))
+        arrays = tuple(together(y) for y in outputs.values)
+        return (arrays[0] if outputs.form == "one" else arrays), (cache, outputs)
 
-    def backward_of_arrays(dh: Array, cache: Any) -> Any:
-        gradients = backward(apart(dh, steps), cache)
+    def backward_of_arrays(doutputs: Any, kept: Any) -> Any:
+        cache, outputs = kept
+        upstream = [
+            apart(d, kind) if (kind := kind_of_steps(y)) else d
+            for d, y in zip([doutputs] if outputs.form == "one" else doutputs, outputs.values, strict=True)
+        ]
+        gradients = backward(*contract.upstream_form(backward, outputs).arguments(upstream, cache))
         if isinstance(gradients, Mapping):
             return {name: together(g) for name, g in gradients.items()}
-        return tuple(None if g is None else together(g) for g in gradients)
+        return tuple(together(g) for g in gradients) if isinstance(gradients, (tuple, list)) else gradients
 
-    return forward_of_arrays, backward_of_arrays
+    return Adapted(forward_of_arrays, backward_of_arrays, with_arrays(inputs))
+
+
+def with_arrays(inputs: Inputs) -> Inputs:
+    """The inputs, with an array (T, ...) in the place of every list and dict by step."""
+    if isinstance(inputs, Mapping):
+        return {name: together(value) for name, value in inputs.items()}
+    return tuple(together(value) for value in inputs)
+
+
+def kind_of_steps(value: Any) -> str:
+    """ "list" or "dict" for arrays by step, "" for anything else."""
+    if isinstance(value, Mapping):
+        steps = [a for key, a in value.items() if isinstance(key, int) and key >= 0]
+        kind = "dict" if steps and all(isinstance(key, int) for key in value) else ""
+    else:
+        steps, kind = (list(value), "list") if isinstance(value, (list, tuple)) and value else ([], "")
+    one_shape = (
+        all(contract.is_float(a) or np.iscomplexobj(a) for a in steps) and len({np.shape(a) for a in steps}) == 1
+    )
+    return kind if one_shape and np.ndim(steps[0]) else ""
 
 
 def apart(a: Array, steps: str) -> Any:
@@ -319,9 +346,11 @@ def apart(a: Array, steps: str) -> Any:
     return dict(enumerate(each)) if steps == "dict" else each
 
 
-def together(steps: Any) -> Array:
-    """A list or a dict by step as an array (T, ...); an array as it is."""
-    return np.asarray([steps[t] for t in range(sum(t >= 0 for t in steps))] if isinstance(steps, Mapping) else steps)
+def together(steps: Any) -> Any:
+    """A list or a dict by step as an array (T, ...); anything else as it is."""
+    if not kind_of_steps(steps):
+        return steps
+    return np.array([steps[t] for t in range(sum(t >= 0 for t in steps))] if isinstance(steps, Mapping) else steps)
 
 
 def stateful(

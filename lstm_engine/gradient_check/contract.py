@@ -63,21 +63,27 @@ class Outputs(NamedTuple):
 
 
 def named(inputs: Inputs, forward: ForwardFunction) -> Arguments:
-    """The inputs by name. Names that forward's parameters have too must come in the order of the parameters."""
-    if not isinstance(inputs, (Mapping, list, tuple)) or not inputs:
-        raise TypeError(f'inputs must be a dict by name, {{"x": x, "W": W}}, or a tuple (x, W), got {type_of(inputs)}')
-    names = [p.name for p in positional(forward)]
-    if not isinstance(inputs, Mapping):
-        if len(names) < len(inputs):
-            names = [f"x{k}" for k in range(len(inputs))]
-        inputs = dict(zip(names, inputs, strict=False))
-    elif any(names.index(a) > names.index(b) for a, b in pairwise(name for name in inputs if name in names)):
-        raise ValueError(f"forward takes {', '.join(names)}, in this order, but inputs come as {', '.join(inputs)}")
+    """The inputs by name; those in dicts have names of their own."""
+    inputs = nested(inputs, forward)
     leaves = dict(walk(inputs))
     short = {path: written(path[-1 - trailing_numbers(path) :]) for path in leaves}
     counts = Counter(short.values())
     name_of = {path: name if counts[name] == 1 else written(path) for path, name in short.items()}
     return Arguments({name_of[path]: value for path, value in leaves.items()}, name_of, inputs)
+
+
+def nested(inputs: Inputs, forward: ForwardFunction) -> Mapping[str, Any]:
+    """The inputs as a dict. Names that forward's parameters have too must come in the order of the parameters."""
+    if not isinstance(inputs, (Mapping, list, tuple)) or not inputs:
+        raise TypeError(f'inputs must be a dict by name, {{"x": x, "W": W}}, or a tuple (x, W), got {type_of(inputs)}')
+    names = [p.name for p in positional(forward)]
+    if isinstance(inputs, Mapping):
+        if any(names.index(a) > names.index(b) for a, b in pairwise(name for name in inputs if name in names)):
+            raise ValueError(f"forward takes {', '.join(names)}, in this order, but inputs come as {', '.join(inputs)}")
+        return inputs
+    if len(names) < len(inputs):
+        names = [f"x{k}" for k in range(len(inputs))]
+    return dict(zip(names, inputs, strict=False))
 
 
 def walk(nested: Any, above: Path = ()) -> Iterator[tuple[Path, Any]]:

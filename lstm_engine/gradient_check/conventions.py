@@ -76,8 +76,8 @@ def layouts(forward: Callable[..., Any], cell: str, step: bool) -> list[Layout]:
                 )
     if not found:
         raise Fault(
-            f"{forward.__name__}({', '.join(names)}): the names do not say which argument is x, h, c, W, U or b. Use names as in "
-            "a starter (lstm-engine assignment new DIR), or give layout= (lstm_engine.gradient_check.adapters.Layout)"
+            f"{forward.__name__}({', '.join(names)}): the names do not say which argument is x, h, c, W, U or b. Use "
+            "names as in a starter (lstm-engine assignment new DIR), or give layout= (a Layout of gradient_check.adapters)."
         )
     return found
 

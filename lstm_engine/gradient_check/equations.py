@@ -9,8 +9,8 @@ Arrays are time-major, and every gate has its own blocks: x (T, B, D), W_i (D, H
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import CodeType
 from typing import Any
@@ -38,6 +38,7 @@ class Cell:
     carry: Lines = field(repr=False)  # what the step before takes up
     sums: Lines = field(repr=False)  # Σ of the steps so far, with this step's δ
     end: Lines = field(repr=False)  # the gradients handed back: dx, dh0, dc0
+    differs: str = ""  # how a variant differs from the cell: "h = o∘c, without tanh(c)"
 
     def equation(self, name: str) -> str:
         """The right equation of a quantity, as a reader writes it: "δf = δc∘c'"."""
@@ -129,12 +130,14 @@ def walk_back(
 # -- the cells ---------------------------------------------------------------------------------------------------------
 
 
-def shared_lines(states: tuple[str, ...]) -> dict[str, Lines]:
-    """The lines that all cells share: what a step takes up from the one after, and what the walk hands back."""
-    return {
-        "carry": {f"δ{s}_next": f"δ{s}_prev" for s in states},
-        "end": {"dx": "δxs"} | {f"d{s}0": f"δ{s}_next" for s in states},
-    }
+def carried(states: tuple[str, ...]) -> Lines:
+    """What a step takes up from the one after it."""
+    return {f"δ{s}_next": f"δ{s}_prev" for s in states}
+
+
+def handed_back(states: tuple[str, ...]) -> Lines:
+    """What the walk hands back: δx of all steps, and the gradients of the first states."""
+    return {"dx": "δxs"} | {f"d{s}0": f"δ{s}_next" for s in states}
 
 
 def parameter_lines(kinds: Lines, gates: tuple[str, ...]) -> Lines:
@@ -167,7 +170,7 @@ def lstm() -> Cell:
     }  # fmt: skip
     step |= parameter_lines(PLAIN, gates)
     return Cell("LSTM", "an LSTM", gates, states, ("W", "U", "b"), forward, step=step, sums=SUMS,
-                **shared_lines(states))  # fmt: skip
+                carry=carried(states), end=handed_back(states))  # fmt: skip
 
 
 def gru(reset_after: bool, keeps: str) -> Cell:
@@ -204,7 +207,7 @@ def gru(reset_after: bool, keeps: str) -> Cell:
         step["δU_ĥ"] = "(r * h_prev).T @ δz_ĥ"
     name = "GRU" + " with the reset before the product" * (not reset_after) + f", h = {keeps}∘h' + {takes}∘ĥ"
     return Cell(name, "a GRU", gates, states, parameters, forward, step=step, sums=sums,
-                **shared_lines(states))  # fmt: skip
+                carry=carried(states), end=handed_back(states))  # fmt: skip
 
 
 def rnn(activation: str) -> Cell:
@@ -213,8 +216,8 @@ def rnn(activation: str) -> Cell:
     step = {"δh": "up_h[t] + δh_next", "δz_h": f"δh * {activation}1(h)"}
     step |= {"δh_prev": "δz_h @ U_h.T", "δx": "δz_h @ W_h.T"} | parameter_lines(PLAIN, gates)
     name = "simple RNN" if activation == "tanh" else f"simple RNN with {activation}"
-    return Cell(name, f"a {name}", gates, states, ("W", "U", "b"), forward, step=step, sums=SUMS,
-                **shared_lines(states))  # fmt: skip
+    return Cell(name, "a simple RNN", gates, states, ("W", "U", "b"), forward, step=step, sums=SUMS,
+                carry=carried(states), end=handed_back(states))  # fmt: skip
 
 
 CELLS = {
@@ -224,10 +227,76 @@ CELLS = {
 }
 
 
+# -- forward passes that are nearly one of them ------------------------------------------------------------------------
+
+
+def variant(cell: Cell, differs: str, forward: Lines, backward: Lines) -> Cell:
+    """The cell with replaced lines, and the backward lines that are right for them."""
+    return replace(cell, name=f"{cell.name}, {differs}", differs=differs, forward=cell.forward | forward,
+                   step=cell.step | backward)  # fmt: skip
+
+
+def lstm_variants() -> Iterator[Cell]:
+    """An LSTM with one line of its forward pass changed, as people leave something out or take another function."""
+    cell = CELLS["lstm"][0]
+    up = "up_c[t] + δc_next"
+    rows: list[tuple[str, Lines, Lines]] = [
+        ("h = o∘c, without tanh(c)", {"h": "o * c"}, {"δo": "δh * c", "δc": f"{up} + δh * o"}),
+        ("h = tanh(c), without o", {"h": "tanh_c"}, {"δo": "0 * δh", "δc": f"{up} + δh * tanh1(tanh_c)"}),
+        ("h = o∘σ(c), not o∘tanh(c)", {"tanh_c": "σ(c)"}, {"δc": f"{up} + δh * o * σ1(tanh_c)"}),
+        ("g = σ(z_g), not tanh(z_g)", {"g": "σ(z_g)"}, {"δz_g": "δg * σ1(g)"}),
+        ("g = z_g, without tanh", {"g": "1.0 * z_g"}, {"δz_g": "1.0 * δg"}),
+        ("g = relu(z_g), not tanh(z_g)", {"g": "relu(z_g)"}, {"δz_g": "δg * relu1(g)"}),
+        ("relu stands for both tanh", {"g": "relu(z_g)", "tanh_c": "relu(c)"},
+         {"δz_g": "δg * relu1(g)", "δc": f"{up} + δh * o * relu1(tanh_c)"}),
+        ("c = f∘c' + g, without i", {"c": "f * c_prev + g"}, {"δi": "0 * δc", "δg": "1.0 * δc"}),
+        ("c = c' + i∘g, without f", {"c": "c_prev + i * g"}, {"δf": "0 * δc", "δc_prev": "1.0 * δc"}),
+        ("c = i∘g, without f∘c'", {"c": "i * g"}, {"δf": "0 * δc", "δc_prev": "0 * δc"}),
+        ("c = f∘c' + (1 - f)∘g: i and f are coupled", {"c": "f * c_prev + (1 - f) * g"},
+         {"δi": "0 * δc", "δf": "δc * (c_prev - g)", "δg": "δc * (1 - f)"}),
+        ("c = f∘h' + i∘g, with h' for c'", {"c": "f * h_prev + i * g"},
+         {"δf": "δc * h_prev", "δc_prev": "0 * δc", "δh_prev": f"{cell.step['δh_prev']} + δc * f"}),
+        ("1 is added to z_f inside", {"z_f": cell.forward["z_f"] + " + 1"}, {}),
+        ("the biases are not added", {f"z_{k}": cell.forward[f"z_{k}"].replace(f" + b_{k}", "") for k in cell.gates},
+         {f"δb_{k}": f"0 * δz_{k}.sum(0)" for k in cell.gates}),
+        ("o = tanh(z_o), not σ(z_o)", {"o": "tanh(z_o)"}, {"δz_o": "δo * tanh1(o)"}),
+        ("i = tanh(z_i), not σ(z_i)", {"i": "tanh(z_i)"}, {"δz_i": "δi * tanh1(i)"}),
+        ("f = tanh(z_f), not σ(z_f)", {"f": "tanh(z_f)"}, {"δz_f": "δf * tanh1(f)"}),
+    ]  # fmt: skip
+    rows += [
+        (f"z_{k} lacks h'U_{k}", {f"z_{k}": f"x @ W_{k} + b_{k}"},
+         {f"δU_{k}": f"0 * (h_prev.T @ δz_{k})", "δh_prev": cell.step["δh_prev"].replace(f"δz_{k}", f"0 * δz_{k}")})
+        for k in cell.gates
+    ]  # fmt: skip
+    return (variant(cell, *row) for row in rows)
+
+
+def gru_variants() -> Iterator[Cell]:
+    """A GRU without its reset gate, or with another function for the candidate."""
+    for cell in CELLS["gru"]:
+        yield variant(cell, "ĥ = relu(z_ĥ), not tanh(z_ĥ)", {"ĥ": "relu(z_ĥ)"}, {"δz_ĥ": "δĥ * relu1(ĥ)"})
+        yield variant(cell, "ĥ = σ(z_ĥ), not tanh(z_ĥ)", {"ĥ": "σ(z_ĥ)"}, {"δz_ĥ": "δĥ * σ1(ĥ)"})
+        if "v" not in cell.parameters:
+            back = cell.step["δh_prev"].replace("δs * r", "1.0 * δs")
+            yield variant(cell, "ĥ does not use r", {"z_ĥ": "x @ W_ĥ + b_ĥ + h_prev @ U_ĥ"},
+                          {"δr": "0 * δs", "δh_prev": back, "δU_ĥ": "h_prev.T @ δz_ĥ"})  # fmt: skip
+
+
+def rnn_variants() -> Iterator[Cell]:
+    """A simple RNN without an activation."""
+    cell = CELLS["rnn"][0]
+    yield variant(cell, "h = z, without tanh", {"h": "1.0 * z_h"}, {"δz_h": "1.0 * δh"})
+
+
+VARIANTS = {"lstm": tuple(lstm_variants()), "gru": tuple(gru_variants()), "rnn": tuple(rnn_variants())}
+
+
 # -- as a reader writes it ---------------------------------------------------------------------------------------------
 
 INNER = r"\(((?:[^()]|\([^()]*\))*)\)"
 WRITTEN = (
+    (r"steps\[max\(t - 1, 0\)\]\['(\w+)'\]", r"\1(t-1)"),
+    (r"steps\[min\(t \+ 1, T - 1\)\]\['(\w+)'\]", r"\1(t+1)"),
     (r"tanh1\(tanh_c\)", "(1 - tanh²(c))"),
     (rf"σ1{INNER}", r"\1∘(1 - \1)"),
     (rf"tanh1{INNER}", r"(1 - \1²)"),

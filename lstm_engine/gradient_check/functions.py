@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from . import notes
-from .adapters import Layout
+from . import contract, notes
+from .adapters import Layout, by_step, kind_of_steps
 from .axes import GateNames, gates_of, gates_of_form, time_axes_of, time_axis_of_form
 from .compare import Progress, Settings, compare, settings
 from .contract import BackwardFunction, ForwardFunction, Inputs
-from .leads import find_lead
+from .leads import find_lead, forward_note
 from .pair import Calls, CheckedPair, prepare
 from .recognise import recognise
 from .report import FAILED, Report
@@ -77,38 +77,55 @@ def gradcheck_function(
     """
     refuse_options(step, like)
     how = settings("complex" if method == "auto" else method, h, tol, elements, seed)
-    if inputs is None:
-        if layout is None:
-            raise TypeError("inputs are missing: a dict by name, or layout= to make them")
-        inputs = layout.inputs(seed=seed)
-    pair = prepare(forward, backward, inputs, seed)
+    pair = prepared(forward, backward, inputs, layout, seed)
     pair.like, pair.layout, pair.step = like, layout, step
     find_axes(pair, gates, time_axis)
     rng = np.random.default_rng((seed, 2))
     how, why = chosen(pair, how, method, rng, tol, h)
     report = compare(pair.value, pair.point, pair.analytic, pair.gates, how, progress)
     report.why, report.zeros = why, notes.zeros(pair)
-    report.notes += pair.notes + notes.linear(pair, rng) + notes.of_zeros(report.zeros) + notes.unused(report)
-    report.notes += notes.unchecked(pair)
+    report.notes += pair.notes + notes.of_pair(pair, report, rng)
     if step is not None:
         pair.step_inputs = step_inputs_of(pair, step[0]) if step_inputs is None else step_inputs
         report.step = gradcheck_function(
             *step, pair.step_inputs, method=method, elements=elements, tol=tol, h=h, seed=seed, gates=step_gates(pair)
         )
-    failed = {row.parameter for row in report.rows if row.verdict == FAILED}
     if report.failed:
-        report.lead = find_lead(Calls(pair), pair.form, pair, report) or (report.step and report.step.lead)
-        report.notes += notes.suggestions(pair)
-    by_step = [
+        find_mistake(pair, report, how)
+    if note := forward_note(pair.form, like):
+        report.notes.append(note)
+    return report
+
+
+def find_mistake(pair: CheckedPair, report: Report, how: Settings) -> None:
+    """Adds to a failed report where the mistake is."""
+    report.lead = find_lead(Calls(pair), pair.form, pair, report)
+    if report.lead is None and report.step is not None:
+        report.lead = report.step.lead
+    failed = {row.parameter for row in report.rows if row.verdict == FAILED}
+    steps = [
         notes.by_step(pair, name, axis, how, report.lead) for name, axis in pair.time_axis.items() if name in failed
     ]
-    report.notes += by_step
-    return report
+    report.notes += notes.suggestions(pair) + steps
+
+
+def prepared(
+    forward: ForwardFunction, backward: BackwardFunction, inputs: Inputs | None, layout: Layout | None, seed: int
+) -> CheckedPair:
+    """The pair at its inputs; lists and dicts by step are arrays in it."""
+    if inputs is None:
+        if layout is None:
+            raise TypeError("inputs are missing: a dict by name, or layout= to make them")
+        inputs = layout.inputs(seed=seed)
+    inputs = contract.nested(inputs, forward)
+    if any(map(kind_of_steps, inputs.values())):
+        forward, backward, inputs = by_step(forward, backward, inputs)
+    return prepare(forward, backward, inputs, seed)
 
 
 def find_axes(pair: CheckedPair, gates: GateNames | None, time_axis: Mapping[str, int] | None) -> None:
     """The gates and time axes of the pair: as the caller names them, else the layout's, else a recognised cell's."""
-    pair.form = recognise(Calls(pair).outputs, pair.inputs.values)
+    pair.form = recognise(Calls(pair).outputs, pair.inputs.values, pair.analytic, pair.like)
     known = gates_of_form(pair.form, pair.point) if pair.form else {}
     if gates is None:
         gates = (

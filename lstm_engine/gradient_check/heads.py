@@ -6,7 +6,7 @@ of these a function has is found by comparing values, as for the cell itself (`r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -24,22 +24,29 @@ def softmax(z: Array) -> Array:
     return e / e.sum(axis=-1, keepdims=True)
 
 
-ACTIVATIONS = {"softmax": softmax, "": lambda z: z, "sigmoid": sigmoid, "tanh": np.tanh}
-SLOPES = {  # δz from y and δy
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "softmax": softmax,
+    "": lambda z: z,
+    "sigmoid": sigmoid,
+    "tanh": np.tanh,
+}
+SLOPES: dict[str, Callable[[Array, Any], Array]] = {  # δz from y and δy
     "softmax": lambda y, dy: y * (dy - (dy * y).sum(axis=-1, keepdims=True)),
     "": lambda y, dy: dy,
     "sigmoid": lambda y, dy: dy * y * (1 - y),
     "tanh": lambda y, dy: dy * (1 - y * y),
 }
-LOSSES = {  # of y and the targets
+LOSSES: dict[str, Callable[[Array, Array], Any]] = {  # of y and the targets
     "cross-entropy": lambda y, t: -(t * np.log(y)).sum(),
     "binary cross-entropy": lambda y, t: -(t * np.log(y) + (1 - t) * np.log(1 - y)).sum(),
     "squares": lambda y, t: ((y - t) ** 2).sum(),
+    "-log y": lambda y, t: -np.log(y).sum(),
 }
-LOSS_SLOPES = {
+LOSS_SLOPES: dict[str, Callable[[Array, Array], Array]] = {
     "cross-entropy": lambda y, t: -t / y,
     "binary cross-entropy": lambda y, t: -t / y + (1 - t) / (1 - y),
     "squares": lambda y, t: 2 * (y - t),
+    "-log y": lambda y, t: -1 / y,
 }
 LOSS_OF = {
     "softmax": ("cross-entropy", "squares"),
@@ -59,7 +66,7 @@ class Head:
     activation: str = ""
     last: bool = False  # on the last h alone
     loss: str = ""
-    target: tuple[str, str] = ("", "")  # name and layout
+    target: tuple[str, str] = ("", "")  # name and layout; no name where the target is fixed inside, as for -log y
     divisor: str = ""  # of the loss: letters of the axes over which it is a mean, and "2" for half of it
 
     def logits(self, hs: Array, values: Mapping[str, Any]) -> Array:
@@ -77,16 +84,22 @@ class Head:
     def loss_value(self, hs: Array, values: Mapping[str, Any]) -> float:
         y = self.outputs(hs, values)
         sizes = dict(zip("TBK", y.shape, strict=True))
-        return float(
-            LOSSES[self.loss](y, targets(values[self.target[0]], self.target[1], y.shape)) / self.divided(sizes)
-        )
+        return float(LOSSES[self.loss](y, self.targets(values, y)) / self.divided(sizes))
+
+    def targets(self, values: Mapping[str, Any], y: Array) -> Array:
+        """The targets in the shape of y."""
+        name, layout = self.target
+        return targets(values[name], layout, y.shape) if name else np.ones_like(y)
 
     def back(self, hs: Array, values: Mapping[str, Any], dy: Array | float) -> tuple[Array, Blocks]:
         """δh (T, B, H) and the blocks ("V", ""), ("by", ""). dy: the upstream gradient of y (T, B, K), or of the loss."""
         y = self.outputs(hs, values)
         if self.loss:
-            t = targets(values[self.target[0]], self.target[1], y.shape)
-            dy = dy * LOSS_SLOPES[self.loss](y, t) / self.divided(dict(zip("TBK", y.shape, strict=True)))
+            dy = (
+                dy
+                * LOSS_SLOPES[self.loss](y, self.targets(values, y))
+                / self.divided(dict(zip("TBK", y.shape, strict=True)))
+            )
         dz = SLOPES[self.activation](y, dy)  # (T, B, K)
         V = values[self.V].T if self.turned else values[self.V]  # (H, K)
         seen = hs[-1:] if self.last else hs
@@ -97,7 +110,7 @@ class Head:
     def draw(self, rng: np.random.Generator, values: Mapping[str, Any], T: int, B: int) -> dict[str, Any]:
         """New parameters and targets; the targets are classes where they are whole numbers or rows of one 1."""
         drawn = {name: 0.7 * rng.standard_normal(np.shape(values[name])) for name in (self.V, self.bias) if name}
-        if not self.loss:
+        if not self.target[0]:
             return drawn
         name, layout = self.target
         K = width(values[self.V], self.turned)
@@ -166,19 +179,30 @@ def heads(left: Mapping[str, Array], H: int, hs: Array, values: Mapping[str, Any
     for layer, activation, last in product(layers(left, H), ACTIVATIONS, (False, True)):
         head = replace(layer, activation=activation, last=last)
         if shown.size != 1:
-            yield head
+            rows = hs.shape[1] * (1 if last else hs.shape[0])  # B or T · B
+            if shown.size == rows * width(values[layer.V], layer.turned) and among(head.outputs(hs, values), shown):
+                yield head
             continue
         y = head.outputs(hs, values)
+        if activation == "sigmoid" and abs(-np.log(y).sum() - float(shown.reshape(()))) <= SAME * abs(np.log(y).sum()):
+            yield replace(head, loss="-log y")
         for name, layout in target_choices(values, left, y.shape):
             for loss in LOSS_OF[activation]:
                 with np.errstate(all="ignore"):
                     full = LOSSES[loss](y, targets(values[name], layout, y.shape))
+                if not np.isfinite(full):
+                    continue
                 for divisor in ("", "T", "B", "TB", "K", "BK", "TK", "TBK", "2", "2B", "2T", "2TB", "2K"):
                     found = replace(head, loss=loss, target=(name, layout), divisor=divisor)
                     if abs(
                         full / found.divided(dict(zip("TBK", y.shape, strict=True))) - float(shown.reshape(()))
                     ) <= SAME * abs(full):
                         yield found
+
+
+def among(computed: Array, shown: Array) -> bool:
+    """Whether the first computed number is among those shown: a quick no for most guesses."""
+    return bool(np.abs(shown - computed.flat[0]).min() <= SAME * max(abs(computed.flat[0]), 1e-3) * 10)
 
 
 def target_choices(

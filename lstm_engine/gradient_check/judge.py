@@ -3,9 +3,9 @@
     le.assignment.check(lstm_step_forward, lstm_step_backward)
     le.assignment.check(lstm_forward, lstm_backward, hint=1)
 
-The engine's own forward and backward pass, proved by gradcheck, are what the values and gradients are compared with; so forward
-may be written in any way, without complex numbers. Open `verdict.py` for what comes back, `conventions.py` for how a convention
-is recognised, `learner.py` for what can go wrong in a call.
+The engine's own forward and backward pass, proved by gradcheck, are what the values and gradients are compared with; so
+forward may be written in any way, without complex numbers. Open `verdict.py` for what comes back, `conventions.py` for how a
+convention is recognised, `learner.py` for what can go wrong in a call.
 """
 
 from __future__ import annotations
@@ -22,16 +22,21 @@ from . import contract
 from .adapters import GATES, Layout
 from .contract import counted, listed, positional
 from .conventions import SIZES, Truth, cell_of, close, layouts, standard_inputs
+from .equations import CELLS
 from .functions import gradcheck_function
 from .learner import Fault, NotWritten, array, call, copied, judging, refuse_unwritten, unchanged
+from .recognise import recognise
 from .report import Lead
-from .source_lines import line_of
+from .source_lines import line_of, line_of_value
 from .training_judge import judge_adam, judge_training
 from .verdict import NOT_REACHED, OPEN, PASSED, WRONG, Finding, Level, Verdict, Wrong
+from .wrong_rows import belongs, letter_of, quantity_of, region_in_words, rows_in_words
 
 Function = Callable[..., Any]
+Todo = tuple[int, str, Callable[[], Sequence[str]]]  # a level: number, name, and what it runs, which gives notes
 WRONG_GRADIENT = 1e-7  # of the gradient's norm: rounding is a million times smaller, a mistake at unit scale far larger
 NAMES = ("the step", "the walk", "whole sequences", "Adam", "training")
+OUTPUTS = {"h": "h", "c": "c", "hT": "the last h", "cT": "the last c"}
 LETTERS = {"h0": "h'", "c0": "c'"}  # what a step calls the states that it starts from
 
 
@@ -40,8 +45,8 @@ def check(
 ) -> Verdict:
     """Judges a forward and a backward function of an LSTM, GRU or simple RNN: of one step, or of all steps.
 
-    Their arguments and results may follow any of the usual conventions (time first or batch first, columns, four matrices or one,
-    dicts): it is recognised by the names of forward's arguments and by what forward computes. like: "lstm", "gru" or
+    Their arguments and results may follow any of the usual conventions (time first or batch first, columns, four matrices or
+    one, dicts): it is recognised by the names of forward's arguments and by what forward computes. like: "lstm", "gru" or
     "rnn", if the function's name does not say it. layout: the convention, if its names say too little. hint: 0 to 3.
 
     A walk is judged with one step, with five, and at the edges: one step, one sequence, zero and large states.
@@ -50,24 +55,25 @@ def check(
     if cell not in GATES:
         raise ValueError(f"like must be one of {', '.join(GATES)}, got {cell!r}")
     is_step = layout.is_step if layout else any(word in forward.__name__ for word in ("step", "cell", "unit"))
-    levels = [(1, NAMES[0], lambda pair: pair.judge(steps=1))]
+
+    def pair() -> Pair:
+        return Pair.of(forward, backward, cell, is_step, layout)
+
+    levels: list[Todo] = [(1, NAMES[0], lambda: pair().judge(steps=1))]
     if not is_step:
-        levels += [(2, NAMES[1], lambda pair: pair.judge()), (3, NAMES[2], lambda pair: pair.edges())]
-    return judged(
-        [(n, name, lambda act=act: act(Pair.of(forward, backward, cell, is_step, layout))) for n, name, act in levels],
-        hint,
-    )
+        levels += [(2, NAMES[1], lambda: pair().judge()), (3, NAMES[2], lambda: pair().edges())]
+    return judged(levels, hint)
 
 
-def judged(levels: Sequence[tuple[int, str, Callable[[], Sequence[str] | None]]], hint: int = 0) -> Verdict:
-    """Runs level after level up to the first that does not pass. A level returns notes, or raises Wrong, Fault or NotWritten."""
+def judged(levels: Sequence[Todo], hint: int = 0) -> Verdict:
+    """Runs the levels up to the first that does not pass: a level returns notes, or raises Wrong, Fault or NotWritten."""
     states: list[Level] = []
     finding, notes = None, []
     for number, name, act in levels:
         state = NOT_REACHED
         if finding is None:
             try:
-                notes += [note for note in act() or () if note not in notes]
+                notes += [note for note in act() if note not in notes]
                 state = PASSED
             except NotWritten as missing:
                 state, finding = OPEN, Finding(str(missing), f"{missing} is not written yet.")
@@ -91,11 +97,12 @@ def check_training(
 
     forward and backward are the walk that train uses: they say which convention the batches have.
     """
-    return judged([(5, NAMES[4], lambda: training(train, forward, backward, like))], hint)
+    cell = like or cell_of(forward)
+    return judged([(5, NAMES[4], lambda: training(train, Pair.of(forward, backward, cell, False, None)))], hint)
 
 
-def training(train: Function, forward: Function, backward: Function, like: str | None) -> list[str]:
-    pair = Pair.of(forward, backward, like or cell_of(forward), False, None)
+def training(train: Function, pair: Pair) -> list[str]:
+    refuse_unwritten(train)
     return judge_training(train, pair.layout, one_sequence=pair.batch == 1)
 
 
@@ -106,7 +113,7 @@ def check_all(functions: Mapping[str, Function], *, hint: int = 0) -> Verdict:
     that is missing.
     """
     names = [name for name in functions if re.fullmatch(r"(lstm|gru|rnn)_(step_|cell_)?(forward|backward)", name)]
-    levels: list[tuple[int, str, Callable[[], Sequence[str] | None]]] = []
+    levels: list[Todo] = []
     if names or "adam_step" not in functions:
         cell = names[0].partition("_")[0] if names else "lstm"
         kind = "cell" if any("_cell_" in name for name in names) else "step"
@@ -124,13 +131,7 @@ def check_all(functions: Mapping[str, Function], *, hint: int = 0) -> Verdict:
         ]
     levels.append((4, NAMES[3], lambda: judge_adam(needed(functions, "adam_step"))))
     if names:
-        levels.append(
-            (
-                5,
-                NAMES[4],
-                lambda: training(needed(functions, "train"), *(needed(functions, name) for name in walk), cell),
-            )
-        )
+        levels.append((5, NAMES[4], lambda: training(needed(functions, "train"), pair(walk))))
     return judged(levels, hint)
 
 
@@ -267,7 +268,8 @@ class Pair:
         ]
         gradients = self.layout.standard_gradients(self.call_backward(theirs, outputs, arguments))
         ours = truth.gradients(upstream)
-        rows = row_errors(dict(zip(self.layout.standard_names, gradients, strict=True)), ours, self.layout)
+        named = {name: g for name, g in zip(self.layout.standard_names, gradients, strict=True) if g is not None}
+        rows = row_errors(named, ours, self.layout)
         wrong = [name for name, error in rows.items() if not error < (WRONG_GRADIENT if scale == 1 else 1e-4)]
         if wrong:
             raise Wrong(self.finding(wrong, list(rows), when))
@@ -289,14 +291,14 @@ class Pair:
         for k, kind in enumerate(self.layout.returns):
             if kind is None:
                 continue
-            letter = {"h": "h", "c": "c", "hT": "the last h", "cT": "the last c"}[kind]
+            letter = OUTPUTS[kind]
             expected = np.asarray(self.theirs(kind, truth))
             with judging(self.forward):
                 y = array(outputs.values[k], expected.shape, f"{name}{when and ' ' + when}: {letter}")
             if not close(y, expected):
-                raise Wrong(self.forward_finding(kind, y, truth, when))
+                raise Wrong(self.forward_finding(kind, outputs, truth, when))
 
-    def forward_finding(self, kind: str, y: Array, truth: Truth, when: str) -> Finding:
+    def forward_finding(self, kind: str, outputs: Outputs, truth: Truth, when: str) -> Finding:
         """What is wrong with forward."""
         name, cell = self.forward.__name__, self.layout.cell
         if when:
@@ -304,15 +306,57 @@ class Pair:
                 name, f"{name} {when}: h is not the engine's, though it is at the sizes of the level before.", "h"
             )
         if not self.layout.is_step and len(truth.outputs["h"]) > 1:
-            ours = self.layout.axes_as_ours(kind, y)
+            ours = self.layout.axes_as_ours(kind, outputs.values[self.layout.returns.index(kind)])
             wrong = [t for t in range(len(ours)) if not close(ours[t], truth.outputs[kind][t])] if kind in "hc" else []
             if wrong and wrong[0] > 0:
                 sentence = f"{name}: h is right at step 0 and wrong from step {wrong[0]} on."
-                return Finding(name, sentence, "h'", "Look at what goes from one step to the next.",
-                               "h' and c' of a step are h and c of the step before" if cell == "lstm" else "h' is h of the step before")  # fmt: skip
-        from .forwards import slip_of_forward
+                equation = "h' of a step is h of the step before" + ", c' is c" * (cell == "lstm")
+                return Finding(name, sentence, "h'", "Look at what goes from one step to the next.", equation)
+        if not self.layout.is_step and self.right_from_zero():
+            sentence = f"{name}: h is right when the first states are 0, and wrong when they are not."
+            equation = "h' of step 0 is h0" + ", c' is c0" * (cell == "lstm")
+            return Finding(name, sentence, "h0", "Look at where the states of the first step come from.", equation)
+        bad = self.wrong_outputs(outputs, truth)
+        seen = f"{name}: {listed(bad)} {'is' if len(bad) == 1 else 'are'} wrong"
+        equations = CELLS[cell][0]
+        if differs := self.forward_differs():
+            letter = letter_of(differs)
+            equation = equations.equation(letter) if letter in equations.forward else ""
+            return Finding(
+                name, f"{seen}: look at {letter}.", letter, "One equation of the forward pass is not the cell's.", equation,
+                f"Your values are exactly those of this slip: {differs}.", line_of_value(letter, self.forward),
+            )  # fmt: skip
+        shown = "   ".join(
+            equations.equation(line) for line in equations.forward if not line.startswith(("z_", "tanh_"))
+        )
+        return Finding(
+            name, f"{seen}.", "", "More than one equation differs, or an array lies otherwise than asked.", shown
+        )
 
-        return slip_of_forward(self, truth)
+    def right_from_zero(self) -> bool:
+        """Whether forward gives the engine's values when the first states are 0."""
+        inputs = standard_inputs(self.layout, steps=3, batch=self.batch)
+        inputs = {name: a * (name not in ("h0", "c0")) for name, a in inputs.items()}
+        return not self.wrong_outputs(self.call_forward(self.layout.laid_out(inputs)), Truth(self.layout, inputs))
+
+    def wrong_outputs(self, outputs: Outputs, truth: Truth) -> list[str]:
+        """The outputs that are not the engine's, in letters."""
+        pairs = zip(self.layout.returns, outputs.values, strict=False)
+        return [OUTPUTS[kind] for kind, y in pairs if kind and not same(y, self.theirs(kind, truth))]
+
+    def forward_differs(self) -> str:
+        """The one equation that is not the cell's, "h = o∘c, without tanh(c)"; "" where that cannot be told."""
+        inputs = self.layout.laid_out(standard_inputs(self.layout, batch=self.batch))
+        arguments = contract.named(inputs, self.forward)
+        floats = {name: arguments.values[name] for name, role in self.layout.roles.items() if isinstance(role, str)}
+
+        def outputs(values: dict[str, Any]) -> list[Array]:
+            nested = arguments.call_with(arguments.values | values)
+            seen = self.call_forward(dict(zip(arguments.arguments, nested, strict=True)))
+            return [np.asarray(y, float) for y in seen.values]
+
+        form = recognise(outputs, floats, list(floats), self.layout.cell)
+        return form.cell.differs if form else ""
 
     def finding(self, wrong: list[str], every: list[str], when: str) -> Finding:
         """The sentence about wrong rows, and what the lead says about them."""
@@ -324,17 +368,24 @@ class Pair:
             )
         lead = self.lead()
         quantity = lead.quantity if lead else quantity_of(wrong, every)
+        if lead and lead.region == "order of gradients":
+            quantity = ", ".join(f"δ{row}" for row in wrong)
+        if self.layout.is_step:  # a step has no first state of its own
+            quantity = ", ".join(part for part in quantity.split(", ") if not part.endswith("0"))
         sentence = f"{name}: {seen.removesuffix('.')}: look at {quantity}." if quantity else f"{name}: {seen}"
         if lead is None:
             return Finding(name, sentence, quantity)
         gates = "".join(self.layout.gates)
-        place = line_of(quantity, self.backward, gates) if quantity else None
-        return Finding(name, sentence, quantity, region_in_words(lead.region), lead.equation, belongs(lead), place)
+        place = line_of(quantity.split(", ")[0], self.backward, gates) if quantity else None
+        return Finding(
+            name, sentence, quantity, region_in_words(lead.region), lead.equation, belongs(lead, quantity), place
+        )
 
     def lead(self) -> Lead | None:
         """Where the mistake is, by experiments with the two functions; None if they say nothing."""
-        steps = {} if self.layout.is_step else {"steps": 5}
-        inputs = self.layout.laid_out(standard_inputs(self.layout, batch=self.batch, **steps))
+        standard = standard_inputs(self.layout, batch=self.batch, **({} if self.layout.is_step else {"steps": 5}))
+        by_step = isinstance(self.call_forward(self.layout.laid_out(standard)).values[0], list)
+        inputs = replace(self.layout, steps="list" if by_step else "array").laid_out(standard)
         try:
             return gradcheck_function(self.forward, self.backward, inputs).lead
         except (ValueError, TypeError):  # what the gradient check refuses
@@ -393,87 +444,12 @@ def row_errors(gradients: Mapping[str, Array], truth: Mapping[str, Array], layou
     gates, errors = GATES[layout.cell], {}
     for name, right in truth.items():
         letters = gates if name in "WUb" and len(gates) > 1 else ""
-        pairs = [(LETTERS.get(name, name), gradients[name], right)]
+        pairs = [(LETTERS.get(name, name) if layout.is_step else name, gradients[name], right)]
         if letters:
             halves = (np.split(a, len(letters), axis=-1) for a in (gradients[name], right))
             pairs = [
                 (f"{name}_{letter}", *both) for letter, both in zip(letters, zip(*halves, strict=True), strict=True)
             ]
         for row, g, r in pairs:
-            errors[row] = float(np.linalg.norm(g - r) / max(np.linalg.norm(r), 1e-12))
+            errors[row] = float(np.linalg.norm(g - r) / max(float(np.linalg.norm(r)), 1e-12))
     return errors
-
-
-# -- words -------------------------------------------------------------------------------------------------------------
-
-
-def gates_of(wrong: Sequence[str]) -> dict[str, set[str]]:
-    """The wrong rows by gate: {"f": {"W", "U", "b"}}."""
-    found: dict[str, set[str]] = {}
-    for row in wrong:
-        if "_" in row:
-            kind, gate = row.split("_")
-            found.setdefault(gate, set()).add(kind)
-    return found
-
-
-def rows_in_words(wrong: list[str], every: list[str]) -> str:
-    """Which rows are wrong, in a sentence: "only f's rows are wrong (x and h' follow)."."""
-    by_gate, right = gates_of(wrong), [row for row in every if row not in wrong]
-    whole = [gate for gate, kinds in by_gate.items() if kinds == {"W", "U", "b"}]
-    others = [row for row in wrong if "_" not in row]
-    if not right:
-        return "the gradients of all inputs are wrong."
-    if whole and len(whole) == len(by_gate) and len(by_gate) < len(gates_of(every)):
-        follow = (
-            f" ({listed(others)} {'follow' if len(others) > 1 else 'follows'} from {'it' if len(whole) == 1 else 'them'})"
-            if others
-            else ""
-        )
-        return f"only {listed([f'{gate}' for gate in whole])}'s rows are wrong{follow}."
-    if len(right) <= 3:
-        return f"the gradients of all inputs but {listed(right)} are wrong."
-    short = []
-    for kind in "WUb":
-        gates = [row.split("_")[1] for row in wrong if row.startswith(f"{kind}_")]
-        full = [row for row in every if row.startswith(f"{kind}_")]
-        short += [kind] if full and len(gates) == len(full) else [f"{kind}_{gate}" for gate in gates]
-    names = others + short
-    return f"only the gradient{'s' if len(names) > 1 else ''} of {listed(names)} {'are' if len(names) > 1 else 'is'} wrong."
-
-
-def quantity_of(wrong: list[str], every: list[str]) -> str:
-    """The first wrong quantity, by the rows of one step alone; "" where they do not say."""
-    by_gate = gates_of(wrong)
-    others = [row for row in wrong if "_" not in row]
-    if not by_gate:
-        return f"δ{others[0]}" if len(others) == 1 else ""
-    kinds = set().union(*by_gate.values())
-    if len(kinds) == 1 and not others:
-        return f"δ{kinds.pop()}" if len(by_gate) > 1 else f"δ{kinds.pop()}_{next(iter(by_gate))}"
-    if set(by_gate) == {"i", "f", "g"}:
-        return "δc"
-    return f"δ{next(iter(by_gate))}" if len(by_gate) == 1 else ""
-
-
-REGIONS = {
-    "inside a step": "The mistake is inside a step: in what a step computes from its own values.",
-    "between steps": "The mistake is between the steps: in what a step hands back to the step before, or how that one takes it up.",
-    "sum over steps": "The mistake is in the sum over the steps.",
-    "upstream": "The mistake is in how the gradient from above is used.",
-    "order of gradients": "The gradients are handed back in another order than the inputs.",
-}
-
-
-def belongs(lead: Lead) -> str:
-    """Hint 3: what the code computes, and what belongs there."""
-    if not (lead.certain and lead.instead):
-        return lead.sentence
-    states = [f"{s}' is the {s} of the step before" for s in "hc" if f"{s}'" in lead.equation.replace(f"δ{s}'", "")]
-    return f"Your gradients are exactly those of {lead.quantity} = {lead.instead}. {lead.equation} belongs there" + (
-        f"; {listed(states)}." if states else "."
-    )
-
-
-def region_in_words(region: str) -> str:
-    return REGIONS.get(region, f"Where to look: {region}.")

@@ -20,6 +20,7 @@ from .pair import Calls, CheckedPair
 from .recognise import Form
 from .report import FAILED, Lead, Report
 from .slips import BETWEEN, INSIDE, SUM, Slip, slips_of
+from .sweep import swept_lead
 
 EQUAL = 1e-8  # relative to the largest element of a block: rounding is far below, another slip far above
 ROUNDS = 3  # as many slips at once are looked for
@@ -63,7 +64,8 @@ def find_lead(calls: Calls, form: Form | None, pair: CheckedPair, report: Report
     failed = [name for name in pair.analytic if any(r.parameter == name and r.verdict == FAILED for r in report.rows)]
     if not failed:
         return None
-    if (lead := places.in_another_place(pair, report, failed)) is not None:
+    of_values = (places.in_another_place, places.clipped, places.constant_of_all)
+    if (lead := next(filter(None, (look(pair, report, failed) for look in of_values)), None)) is not None:
         return lead
     done = experiments(calls, form) if form is not None else []
     wrong = any(each.wrong() for each in done)
@@ -71,28 +73,48 @@ def find_lead(calls: Calls, form: Form | None, pair: CheckedPair, report: Report
         return lead
     if form is not None and wrong and (lead := recognised_lead(form, done)) is not None:
         return lead
-    if (lead := places.constant(pair, report, failed) or places.clipped(report, failed)) is not None:
+    if (lead := places.constant(pair, report, failed)) is not None:
         return lead
     if form is not None and wrong:
-        return region_lead(form, done)
-    return None
+        return region_lead(calls, form, done)
+    return swept_lead(calls, pair)
+
+
+LIKE = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a simple RNN"}
+
+
+def forward_note(form: Form | None, like: str | None) -> str | None:
+    """How the forward pass differs from the cell that it is meant to be, or None.
+
+    like: the cell that the caller names. form: what `recognise` gives, with the same `like`.
+    """
+    if form is not None:
+        return f"forward is not {form.cell.article}'s: {form.cell.differs}." if form.cell.differs else None
+    if like is None:
+        return None
+    return (
+        f"forward does not give the values of {LIKE[like]}, in whatever way its arrays lie: either it computes something "
+        "else, or the arrays lie in a way that is not known; layout= says how they do."
+    )
 
 
 # -- a recognised cell -------------------------------------------------------------------------------------------------
 
 
 def experiment(
-    calls: Calls, form: Form, steps: int, batch: int, seed: int, scale: float = 1.0, only: int | None = None
-) -> Experiment | None:
+    calls: Calls, form: Form, steps: int, batch: int, seed: int, scale: float = 1.0, only: int | None = None,
+    without: str = "",
+) -> Experiment | None:  # fmt: skip
     """One walk with random inputs and upstream gradients; None if the functions refuse it, or if backward gives NaN.
 
-    only: the one output that gets an upstream gradient.
+    only: the one output that gets an upstream gradient. without: a kind of parameter that is 0, "U".
     """
     rng = np.random.default_rng((seed, steps, batch))
     values = form.draw(rng, calls.values, steps, batch)
+    values |= {name: part.without(without, values[name]) for name, part in form.parts.items() if without in part.kinds}
     try:
         shown = calls.outputs(values)
-        states = walk(form.cell, form.standard(values), form.forward)
+        states = walk(form.cell, form.standard(values))
         up = upstream_of(form, form.expected(states, values), rng, scale, calls.taken, only)
         given = form.upstream(up, shown)[: calls.taken]
         gradients = calls.gradients(values, given)
@@ -122,20 +144,28 @@ def upstream_of(
 def experiments(calls: Calls, form: Form) -> list[Experiment]:
     """Walks of 1 to 3 steps, a larger one, one with large gradients, and one a single output's upstream gradient."""
     T, B = form.sizes["T"], form.sizes["B"]
-    done = [experiment(calls, form, steps, 2, seed=1) for steps in ([1] if form.is_step else [1, 2, 3])]
+    steps = [1] if form.is_step else [1, 2, 3]
+    batch = next((size for size in (2, B) if experiment(calls, form, steps[-1], size, seed=1)), B)
+    done = [experiment(calls, form, n, batch, seed=1) for n in steps]
+    done += [
+        experiment(calls, form, 4, batch + (batch > 1), seed=2),
+        experiment(calls, form, 2, batch, seed=3, scale=30.0),
+    ]
     if not any(done):
         done = [experiment(calls, form, T, B, seed=1)]
-    done += [experiment(calls, form, 4, 3, seed=2), experiment(calls, form, 2, 2, seed=3, scale=30.0)]
     outputs = [k for k, where in enumerate(form.outputs[: calls.taken]) if where]
     if len(outputs) > 1:
-        done += [experiment(calls, form, 2, 2, seed=4, only=k) for k in outputs]
+        done += [experiment(calls, form, 2, batch, seed=4, only=k) for k in outputs]
     return [each for each in done if each]
 
 
 def matched(cell: Cell, each: Experiment, changed: Mapping[str, str]) -> list[bool]:
     """Which of the caller's blocks the equations give with these lines replaced."""
-    with np.errstate(all="ignore"):
-        computed = walk_back(cell, each.steps, each.upstream, changed)
+    try:
+        with np.errstate(all="ignore"):
+            computed = walk_back(cell, each.steps, each.upstream, changed)
+    except ValueError:  # a slip whose shapes fit only where D = H
+        return [False] * len(each.seen)
     return [equal(seen.gradient, computed.get(seen.key, each.right[seen.key])) for seen in each.seen]
 
 
@@ -144,7 +174,7 @@ def single_slips(cell: Cell, done: Sequence[Experiment]) -> list[Slip]:
     left = list(slips_of(cell.name))
     for each in done:
         left = [slip for slip in left if all(matched(cell, each, slip.changed))]
-    return sorted(left, key=lambda slip: (len(slip.changed), not slip.line.endswith("_prev")))
+    return sorted(left, key=lambda slip: len(slip.changed))
 
 
 def several_slips(cell: Cell, done: Sequence[Experiment]) -> tuple[list[Slip], bool]:
@@ -207,13 +237,12 @@ def slip_lead(form: Form, done: Sequence[Experiment], fits: Sequence[Slip]) -> L
     slip = fits[0]
     equation = right_equation(form.cell, slip.line)
     sentence = f"{only_wrong(form, done)}look at {equation or slip.quantity}. {computes(slip)}"
-    others = {place(other) for other in fits} - {place(slip)}
-    if others:
-        other = next(other for other in fits if place(other) in others)
+    other = next((other for other in fits if place(other) != place(slip)), None)
+    if other is not None:
         sentence += f" The same gradients come of {other.quantity}: {other.instead}."
     return Lead(
         region=slip.region,
-        quantity=slip.quantity,
+        quantity=slip.quantity if other is None else f"{slip.quantity}, {other.quantity}",
         sentence=sentence[0].upper() + sentence[1:] if sentence[0] in "lo" else sentence,
         equation=equation,
         instead=slip.instead,
@@ -284,42 +313,49 @@ def pair_lead(form: Form, done: Sequence[Experiment], slips: Sequence[Slip]) -> 
 
 
 def head_lead(form: Form, done: Sequence[Experiment]) -> Lead | None:
-    """The lead if the gradients of the layer after the cell are wrong; all that lies below follows."""
+    """The lead if the gradients of the layer after the cell are wrong: V (H, K) and its bias."""
     head = form.head
     assert head is not None
-    wrong = [seen.name for each in done for seen in each.wrong()]
+    wrong = list(dict.fromkeys(seen.name for each in done for seen in each.wrong()))
     shown = {seen.name for each in done for seen in each.seen}
-    mine = [name for name in (head.V, head.bias) if name in wrong]
-    if not mine:
-        return None
-    below = tuple(name for name in dict.fromkeys(wrong) if name not in mine)
-    h = "h of the last step" if head.last else "h"
-    equations = f"δ{head.V} = Σ hᵀδy and δ{head.bias or 'b'} = Σ δy, with {h}"
-    if not below and len(mine) < len({head.V, head.bias} & shown):
-        name = mine[0]
-        return Lead("last layer", f"δ{name}", f"Only the gradient of {name}, in the layer after the cell, is wrong: "
-                    f"look at {equations}.", equations)  # fmt: skip
-    if not below:
-        return Lead("last layer", f"δ{head.V}", f"Only the gradients of the layer after the cell are wrong: {equations}.",
-                    equations)  # fmt: skip
-    after = (
-        f"of the {head.loss} through {head.activation or 'no activation'}"
-        if head.loss
-        else f"through {head.activation}"
-    )
-    return Lead("last layer", "δy", f"The gradients of {' and '.join(mine)}, after the cell, are wrong already: look at δy, "
-                f"the gradient {after}.", follows=below)  # fmt: skip
+    below = tuple(name for name in wrong if name not in (head.V, head.bias))
+    h = "h of the last step" if head.last else "h of the same step"
+    of_V, of_bias = f"δ{head.V} = Σ hᵀδy, with the {h}", f"δ{head.bias} = Σ δy"
+    if head.bias in wrong and (head.V in wrong or head.V not in shown):
+        activation = head.activation or "no activation"
+        which = f"of the {head.loss} through {activation}" if head.loss else f"through {activation}"
+        return Lead("last layer", "δy", f"The gradients of the layer after the cell, {head.V} and {head.bias}, are wrong "
+                    f"already: look at δy, the gradient {which}.", follows=(head.V, head.bias, *below))  # fmt: skip
+    if head.bias in wrong:
+        text = f"The gradient of {head.bias}, after the cell, is wrong, and that of {head.V} right: look at {of_bias}."
+        return Lead("last layer", f"δ{head.bias}", text, of_bias)
+    if head.V in wrong and (head.bias in shown or not below):
+        right = f", and that of {head.bias} right" if head.bias in shown else ""
+        text = f"The gradient of {head.V}, after the cell, is wrong{right}: look at {of_V}."
+        return Lead("last layer", f"δ{head.V}", text, of_V)
+    if head.V in wrong:
+        return Lead(
+            "last layer", "", f"The gradient of {head.V}, after the cell, is wrong already: look at {of_V}, and at δy."
+        )
+    return None
 
 
 # -- no known slip: what the rows show ---------------------------------------------------------------------------------
 
 
 def wrong_keys(each: Experiment) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-    """The blocks that are wrong, and all blocks."""
-    return {seen.key for seen in each.wrong()}, {seen.key for seen in each.seen}
+    """The blocks that are wrong, and all that are exercised: a block of zeros on both sides says nothing."""
+    shown = {seen.key for seen in each.seen if np.any(seen.gradient) or np.any(each.right[seen.key])}
+    return {seen.key for seen in each.wrong()}, shown
 
 
-def region_lead(form: Form, done: Sequence[Experiment]) -> Lead:
+def wrong_gates(cell: Cell, bad: set[tuple[str, str]], shown: set[tuple[str, str]]) -> list[str]:
+    """The gates all of whose exercised blocks are wrong."""
+    by_gate = {gate: {key for key in shown if key[1] == gate and key[0] in cell.parameters} for gate in cell.gates}
+    return [gate for gate, keys in by_gate.items() if keys and keys <= bad]
+
+
+def region_lead(calls: Calls, form: Form, done: Sequence[Experiment]) -> Lead:
     """Region, and the quantity where the rows name it, of a mistake that is no known slip."""
     one = done[0]
     if len(one.steps) > 1:
@@ -330,84 +366,94 @@ def region_lead(form: Form, done: Sequence[Experiment]) -> Lead:
         return Lead("", "", f"The gradients of {names} are wrong; {text}.")
     bad, shown = wrong_keys(one)
     if bad:
-        return one_step_lead(form, done, bad, shown)
-    two = next(each for each in done if each.wrong())
-    return more_steps_lead(form, two)
+        return one_step_lead(form, bad, shown)
+    return more_steps_lead(calls, form, next(each for each in done if each.wrong()))
 
 
-def one_step_lead(
-    form: Form, done: Sequence[Experiment], bad: set[tuple[str, str]], shown: set[tuple[str, str]]
-) -> Lead:
+def gate_lead(cell: Cell, gate: str, head: str) -> Lead:
+    """One gate alone is wrong."""
+    lines = [line for line in (f"δ{gate}", f"δz_{gate}") if line in cell.step]
+    if cell.gates == ("h",):
+        lines = ["δz_h"]
+    equations = " and ".join(cell.equation(line) for line in lines)
+    which = f"only the gate {gate} is wrong: " if len(cell.gates) > 1 else ""
+    return Lead(INSIDE, written(lines[0]), f"{head}{which}look at {equations}.", equations)
+
+
+def one_step_lead(form: Form, bad: set[tuple[str, str]], shown: set[tuple[str, str]]) -> Lead:
     """One step is wrong already: its rows name the gate, or what all wrong gates share."""
-    cell = form.cell
-    parameters = [kind for kind in cell.parameters if any(k == kind for k, _ in shown)]
-    kinds_wrong = [kind for kind in parameters if any(k == kind for k, _ in bad)]
-    gates = [
-        g for g in cell.gates if parameters and all((kind, g) in bad or (kind, g) not in shown for kind in parameters)
-    ]
-    rows = "With one step, "
-    if not gates and kinds_wrong:
-        kind = kinds_wrong[0]
-        line = f"δ{kind}"
-        right = [k for k in parameters if k not in kinds_wrong]
-        sentence = f"{rows}the gradient of {kind} is wrong" + (
-            f" and that of {', '.join(right)} right" if right else ""
-        )
-        return Lead(
-            INSIDE, written(line), f"{sentence}: look at {right_equation(cell, line)}.", right_equation(cell, line)
-        )
-    if not gates:
-        for key, line in (("x", "δx"), ("c0", "δc_prev"), ("h0", "δh_prev")):
-            if (key, "") in bad:
-                region = INSIDE if key == "x" else BETWEEN
-                look = f"only the gradient of {where(form, key)} is wrong: look at {cell.equation(line)}."
-                return Lead(region, written(line), rows + look, cell.equation(line))
+    cell, head = form.cell, "With one step, "
+    gates = wrong_gates(cell, bad, shown)
+    kinds = [kind for kind in cell.parameters if any(k == kind for k, _ in bad)]
     if len(gates) == 1:
-        gate = gates[0]
-        lines = [line for line in (f"δ{gate}", f"δz_{gate}") if line in cell.step]
-        equations = " and ".join(cell.equation(line) for line in lines)
-        return Lead(INSIDE, written(lines[0]), f"{rows}only the gate {gate} is wrong: look at {equations}.", equations)
-    return shared_lead(form, done[0], gates)
+        return gate_lead(cell, gates[0], head)
+    if gates:
+        return shared_lead(form, bad, shown, gates)
+    if kinds:
+        line = f"δ{kinds[0]}"
+        equation = right_equation(cell, line)
+        names = ", ".join(name for name, part in form.parts.items() if kinds[0] in part.kinds)
+        return Lead(INSIDE, ", ".join(f"δ{kind}" for kind in kinds),
+                    f"{head}the gradient of {names} is wrong and δz right: look at {equation}.", equation)  # fmt: skip
+    key, line = next(
+        (key, line) for key, line in (("x", "δx"), ("c0", "δc_prev"), ("h0", "δh_prev")) if (key, "") in bad
+    )
+    name = form.x[0] if key == "x" else form.states[key][0]
+    look = f"only the gradient of {name} is wrong: look at {cell.equation(line)}"
+    return Lead(INSIDE if key == "x" else BETWEEN, written(line), f"{head}{look}.", cell.equation(line))
 
 
-def where(form: Form, key: str) -> str:
-    return form.x[0] if key == "x" else form.states.get(key, (key, ""))[0]
+def shared_lead(form: Form, bad: set[tuple[str, str]], shown: set[tuple[str, str]], gates: Sequence[str]) -> Lead:
+    """Several gates are wrong after one step: δh or δc, which they share, or the δz of each.
 
-
-def shared_lead(form: Form, one: Experiment, gates: Sequence[str]) -> Lead:
-    """Several gates are wrong: what they share is wrong if all are off by the same factors."""
-    cell, rows = form.cell, "With one step, "
+    A right c' = δc∘f shows that δc is right, and δh with it.
+    """
+    cell, head = form.cell, "With one step, "
     listed = ", ".join(gates)
-    if cell.name == "LSTM" and set(gates) == {"i", "f", "g"}:
-        line, what = "δc", "the gates i, f and g are wrong and o is right"
-    elif set(gates) == set(cell.gates):
-        line, what = ("δz_h" if cell.gates == ("h",) else "δh"), "every gate is wrong"
-    else:
-        look = "look at their δz, and at the order in which the gates are stacked"
-        return Lead(INSIDE, "δz", f"{rows}the gates {listed} are wrong and the others right: {look}.")
-    if line == "δh" and cell.name == "LSTM":
-        return Lead(INSIDE, "", f"{rows}{what}: look at the equations inside a step, and at δh before the others.")
-    return Lead(INSIDE, written(line), f"{rows}{what}: look at {cell.equation(line)}.", cell.equation(line))
+    carried_right = ("c0", "") in shown - bad
+    if "c" in cell.states and set(gates) == {"i", "f", "g"} and not carried_right:
+        text = f"the gates i, f and g are wrong and o is right: look at {cell.equation('δc')}"
+        return Lead(INSIDE, "δc", f"{head}{text}.", cell.equation("δc"))
+    if "c" in cell.states and carried_right:
+        text = f"the gates {listed} are wrong, and the gradient of {form.states['c0'][0]} is right, so δc is: look at each δz"
+        return Lead(INSIDE, "δz", f"{head}{text}, its factors and its slope.")
+    if set(gates) == set(cell.gates):
+        return Lead(INSIDE, "", f"{head}every gate is wrong: look at δh and at the equations inside a step.")
+    return Lead(INSIDE, "", f"{head}the gates {listed} are wrong and the others right: look at their δ, and at the order in "
+                "which the gates are stacked.")  # fmt: skip
 
 
-def more_steps_lead(form: Form, two: Experiment) -> Lead:
-    """One step is right and more are wrong: the sum over the steps, or what a step hands back and how the next takes it."""
+def more_steps_lead(calls: Calls, form: Form, two: Experiment) -> Lead:
+    """One step is right and more are wrong: the sum over the steps, what a step hands back, or a term with h' or c'.
+
+    With U = 0 nothing flows back through h'. What is wrong then lies in a gate or in what c hands back.
+    """
     cell = form.cell
     bad, shown = wrong_keys(two)
-    n = len(two.steps)
     parameters = [kind for kind in cell.parameters if any(k == kind for k, _ in shown)]
     wrong = [kind for kind in parameters if any(k == kind for k, _ in bad)]
-    states = [key for key in ("x", "h0", "c0") if (key, "") in bad]
-    head = f"One step is right and {n} are wrong: "
-    if wrong and not states and (len(wrong) < len(parameters) or any(k in ("x", "h0") for k, _ in shown)):
+    states = {"x", "h0", "c0"}
+    head = f"One step is right and {len(two.steps)} are wrong"
+    if wrong and not any(k in states for k, _ in bad) and (len(wrong) < len(parameters) or ("x", "") in shown):
         listed = ", ".join(f"δ{kind}" for kind in wrong)
         return Lead(
-            SUM, listed, f"{head}the states' gradients are right, so look at the sum over the steps in {listed}."
+            SUM, listed, f"{head}, in the gradients of parameters alone: look at the sum over the steps in {listed}."
         )
-    right_gates = {g for g in cell.gates if all((kind, g) not in bad for kind in parameters)}
-    if cell.name == "LSTM" and right_gates == {"o"}:
-        look = f"the gate o is right, so look at {cell.equation('δc_prev')}, and at how the step before takes it up"
-        return Lead(BETWEEN, "δc'", f"{head}{look}.", cell.equation("δc_prev"))
+    apart = experiment(calls, form, len(two.steps), two.steps[0]["x"].shape[0], seed=6, without="U")
+    if apart is None:
+        return Lead(BETWEEN, "", f"{head}: look at what a step hands back, and at how the step before takes it up.")
+    bad, shown = wrong_keys(apart)
+    bad, shown = ({key for key in keys if key[0] not in ("U", "h0")} for keys in (bad, shown))
+    gates = wrong_gates(cell, bad, shown)
+    if len(gates) == 1 and len(cell.gates) > 1:
+        return gate_lead(cell, gates[0], f"{head}. With U = 0, so that nothing comes back through h', ")
+    if gates and "c" in cell.states and "o" not in gates:
+        look = f"look at {cell.equation('δc_prev')}, and at how the step before takes it up"
+        return Lead(BETWEEN, "δc'", f"{head}, also with U = 0: {look}.", cell.equation("δc_prev"))
+    if not bad:
+        look = f"look at {cell.equation('δh_prev')}, and at how the step before takes it up"
+        return Lead(BETWEEN, "δh'", f"{head}, and with U = 0 right: {look}.", cell.equation("δh_prev"))
     carried = "δh' and δc'" if "c" in cell.states else "δh'"
-    look = f"look at what a step hands back, {carried}, and at how the step before takes it up"
-    return Lead(BETWEEN, "" if "c" in cell.states else "δh'", f"{head}{look}.")
+    return Lead(
+        BETWEEN, "", f"{head}: look at what a step hands back, {carried}, and at how the step before takes it up."
+    )

@@ -49,8 +49,11 @@ def refuse_unwritten(function: Callable[..., Any]) -> None:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
         return
-    body = tree.body[0].body if isinstance(tree.body[0], ast.FunctionDef) else [tree]
-    body = [line for line in body if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))]
+    if not isinstance(tree.body[0], ast.FunctionDef):
+        return
+    body = [
+        line for line in tree.body[0].body if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
+    ]
     written = [line for line in body if not isinstance(line, ast.Pass)]
     if not written or (isinstance(written[0], ast.Raise) and "NotImplemented" in ast.unparse(written[0])):
         raise NotWritten(function.__name__)

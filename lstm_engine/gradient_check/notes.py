@@ -17,6 +17,11 @@ LINEAR = 1e-6  # with less curvature than that, a wrong term of it stays below t
 STACKED = {4: ('("i", "f", "g", "o")', "4H"), 3: ('("z", "r", "h")', "3H")}  # by the number of gates
 
 
+def of_pair(pair: CheckedPair, report: Report, rng: np.random.Generator) -> list[str]:
+    """What the check does not prove, and what is odd about the functions."""
+    return linear(pair, rng) + of_zeros(report.zeros) + unused(report) + unchecked(pair)
+
+
 def linear(pair: CheckedPair, rng: np.random.Generator) -> list[str]:
     """A note if a change of all inputs by a tenth shows no curvature: there the derivative of tanh is 1."""
     point = pair.point
@@ -44,10 +49,10 @@ def zeros(pair: CheckedPair) -> list[str]:
 def of_zeros(names: Sequence[str]) -> list[str]:
     if not names:
         return []
-    be, its = ("is", "it") if len(names) == 1 else ("are", "they")
+    one = len(names) == 1
     return [
-        f"{listed(names)} {be} 0 in every element: a term that is multiplied by {its.replace('they', 'them')} is not "
-        "exercised, and a mistake in it passes or shows elsewhere. Give random numbers of size 1."
+        f"{listed(names)} {'is' if one else 'are'} 0 in every element: terms that contain {'it' if one else 'them'} are not "
+        "exercised, and a mistake in them passes. Give random numbers of size 1."
     ]
 
 
@@ -126,4 +131,5 @@ def by_step(pair: CheckedPair, name: str, axis: int, how: Settings, lead: Lead |
         return f"The gradient of {name} is wrong at the last step, {end}, already{look}."
     right = f"step {end}" if wrong[-1] == end - 1 else f"steps {end} to {wrong[-1] + 1}"
     look = ": look at what a step passes back to the one before" if lead is None else ""
-    return f"The gradient of {name}, from the last step back, is right at {right} and first departs at step {wrong[-1]}{look}."
+    departs = f"is right at {right} and first departs at step {wrong[-1]}"
+    return f"The gradient of {name}, from the last step back, {departs}{look}."

@@ -1,16 +1,15 @@
-"""Pictures of a gradient check: a heat map per parameter, the error of differences by their step, and a page for notebooks.
+"""Pictures of a gradient check for files: a heat map per parameter, and the error of differences by their step.
 
 Only this module imports matplotlib, and it is imported when a picture is drawn. The colours suit colour-blind readers: blue
-passes, orange fails, and hatched elements were not checked.
+passes, orange fails, and hatched elements were not checked. The page of a report (`page.py`) draws its maps itself.
 """
 
 from __future__ import annotations
 
 import base64
-import html
 import io
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
@@ -18,21 +17,19 @@ from matplotlib.figure import Figure
 
 from ..activations import Array
 from .numeric import ROUNDING
-from .report import FAILED, NOT_EXERCISED
+from .planes import EXACT, LARGEST, NO_NUMBER, Plane, finding, plane_of, pooled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
 
     from .curve import Curve
-    from .report import Report, Row
+    from .report import Report
 
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"  # Okabe & Ito's, for colour-blind readers too
 # Two halves that meet at the tolerance and share no shade: light to full blue, pale to full orange. Black: not a number.
 HALVES = [(0.0, "#dceaf6"), (0.5, "#5b9bc9"), (0.5, "#ffd591"), (1.0, "#c84a00")]
 ERRORS = LinearSegmentedColormap.from_list("errors", HALVES).with_extremes(over="black")
-EXACT, LARGEST, NO_NUMBER = -17.0, 0.31, 1.0  # log10 of an error as drawn: of 0, of 2 (opposite signs), and of NaN
-FINEST = 160  # cells per side; where there are more elements, one cell stands for several
 STYLES = {
     "central": ("central difference", BLUE, "o", 4),
     "richardson": ("Richardson extrapolation", GREEN, "s", 4),
@@ -43,23 +40,13 @@ STYLES = {
 # -- a heat map --------------------------------------------------------------------------------------------------------
 
 
-class Layout(NamedTuple):
-    """A parameter on a plane: groups of rows and of columns, separated by white lines, and the labels of the axes."""
-
-    errors: Array  # (groups of rows, rows, groups of columns, columns)
-    row_groups: list[str]
-    column_groups: list[str]
-    rows: str
-    columns: str
-
-
 def heat_map(report: Report, parameter: str) -> Figure:
     """The relative error of every element of a parameter that was checked, in colours that change at the tolerance.
 
     Weights as they are, (D, 4H) with their gates side by side; a bias with a line per gate; x (N, T, D) with the steps from
     left to right and the features of each sample one below the other. KeyError for a parameter that was not checked.
     """
-    plane = layout(report, parameter)
+    plane = plane_of(report, parameter)
     RG, R, CG, C = plane.errors.shape
     cells, down, across = pooled(plane.errors)
     inches = float(np.clip(0.06 * RG * R, 0.3 * min(RG, 12), 4.0))
@@ -85,7 +72,7 @@ def heat_map(report: Report, parameter: str) -> Figure:
     return fig
 
 
-def caption(plane: Layout, cells: Array) -> str:
+def caption(plane: Plane, cells: Array) -> str:
     """Below the heat map: what to look for in it."""
     look = "a gate, a row or a column that is orange throughout points at one term."
     if plane.columns == "step":
@@ -98,56 +85,7 @@ def caption(plane: Layout, cells: Array) -> str:
     return f"Orange fails the tolerance: {look}{black}{hatched}"
 
 
-def layout(report: Report, parameter: str) -> Layout:
-    """The axes on which a parameter is shown."""
-    errors = log_errors(report, parameter)
-    rows = rows_of(report, parameter)
-    gates = [named_verdict(row) for row in rows] if len(rows) > 1 else [""]
-    K, G = errors.shape[-1], len(gates)
-    of_a_model = any("/" in row.parameter for row in report.rows)
-    name = parameter.rsplit("/", 1)[-1]
-    if errors.ndim == 1:
-        return Layout(errors.reshape(G, 1, 1, K // G), gates, [""], "", "unit" if of_a_model else "element")
-    if errors.ndim == 3 and G == 1 and of_a_model:
-        N, T, D = errors.shape
-        features = errors.transpose(0, 2, 1).reshape(N, D, 1, T)
-        return Layout(features, [f"sample {n}" for n in range(N)], [""], "", "step")
-    grid = errors.reshape(1, -1, G, K // G)
-    if not of_a_model:
-        return Layout(grid, [""], gates, "all axes but the last", "last axis")
-    if name == "bias":  # the two of a GRU
-        return Layout(grid.reshape(2, 1, G, K // G), ["of x W", "of h' U"], gates, "", "unit")
-    names = {"kernel": ("input", "unit"), "recurrent_kernel": ("unit of h'", "unit"), "x": ("sample", "feature")}
-    return Layout(grid, [""], gates, *names.get(name, ("sample", "unit")))
-
-
-def log_errors(report: Report, parameter: str) -> Array:
-    """log10 of the relative errors in the parameter's shape: NaN where not checked, NO_NUMBER where the gradient is NaN."""
-    analytic, numeric = report.arrays[parameter]
-    errors = np.log10(np.maximum(report.relative_errors(parameter), 10.0**EXACT))
-    return np.where(np.isnan(analytic) & ~np.isnan(numeric), NO_NUMBER, errors)
-
-
-def pooled(errors: Array) -> tuple[Array, Array, Array]:
-    """The worst element of each block, for a grid with more than FINEST cells per side; and the edges down and across.
-
-    No block crosses the border of a group.
-    """
-    RG, R, CG, C = errors.shape
-    if RG > FINEST:  # too many groups to see
-        errors = errors.reshape(1, RG * R, CG, C)
-        RG, R = 1, RG * R
-    down, across = (-(-n // max(1, FINEST // groups)) for groups, n in ((RG, R), (CG, C)))  # a block's size, rounded up
-    worst = np.fmax.reduceat(np.fmax.reduceat(errors, np.arange(0, R, down), axis=1), np.arange(0, C, across), axis=3)
-    cells = worst.reshape(RG * worst.shape[1], CG * worst.shape[3])
-    return cells, edges(RG, R, down), edges(CG, C, across)
-
-
-def edges(groups: int, n: int, block: int) -> Array:
-    return np.append((np.arange(groups)[:, None] * n + np.arange(0, n, block)).reshape(-1), groups * n)
-
-
-def label_axes(ax: Axes, plane: Layout) -> None:
+def label_axes(ax: Axes, plane: Plane) -> None:
     RG, R, CG, C = plane.errors.shape
     ax.set(xlabel=plane.columns, ylabel=plane.rows)
     ax.tick_params(labelsize=8)
@@ -187,19 +125,6 @@ def label_colours(fig: Figure, ax: Axes, mesh: ScalarMappable, tol: float, heigh
     bar.set_ticks(list(words), labels=list(words.values()))
     bar.ax.tick_params(labelsize=8)
     bar.ax.axhline(at, color="black", lw=1.5)
-
-
-def rows_of(report: Report, parameter: str) -> list[Row]:
-    return [row for row in report.rows if row.parameter == parameter]
-
-
-def named_verdict(row: Row) -> str:
-    """ "f: FAILED": the word beside the colour."""
-    return f"{row.gate}: {word(row.verdict)}" if row.gate else word(row.verdict)
-
-
-def word(verdict: str) -> str:
-    return verdict.upper() if verdict == FAILED else verdict
 
 
 # -- the error curve ---------------------------------------------------------------------------------------------------
@@ -248,73 +173,6 @@ def slopes(ax: Axes, curve: Curve) -> None:
         at = int(np.argmin(np.abs(np.log10(h) + 2)))
         ax.plot(h, curve.errors["central"][at] * (h / h[at]) ** 2, color=GREY, lw=0.9, ls=":", gid="truncation")
         write("truncation: h²", (h[at], curve.errors["central"][at]), (10, 4))
-
-
-# -- a page ------------------------------------------------------------------------------------------------------------
-
-
-def report_html(report: Report) -> str:
-    """HTML for notebooks: the verdict, where the backward pass first goes wrong, every row, and the heat maps.
-
-    The maps of parameters that failed are open, the others are folded.
-    """
-    sign, colour = ("✗", ORANGE) if report.failed else ("✓", BLUE) if report.ok else ("?", GREY)
-    parts = [
-        f'<p style="border-left: 6px solid {colour}; padding: .3em .8em"><b style="color: {colour}">{sign}</b> '
-        f"<b>{html.escape(report.verdict())}</b></p>"
-    ]
-    if report.departure:
-        first, *look = str(report.departure).splitlines()
-        lines = "<br>".join(html.escape(line.strip()) for line in look)
-        parts.append(f'<p><b>{html.escape(first)}</b><br><span style="font-family: monospace">{lines}</span></p>')
-    parts += [f"<p>{html.escape(note)}</p>" for note in report.notes]
-    parts.append(table(report))
-    for parameter in report.arrays:
-        failed = any(row.verdict == FAILED for row in rows_of(report, parameter))
-        summary = html.escape(finding(report, parameter))
-        picture = image(heat_map(report, parameter), summary)
-        parts.append(f"<details{' open' if failed else ''}><summary>{summary}</summary>{picture}</details>")
-    return f"<div>{''.join(parts)}</div>"
-
-
-def finding(report: Report, parameter: str) -> str:
-    """A parameter's result in a line: the verdicts of its rows, and the largest of their errors."""
-    rows = rows_of(report, parameter)
-    failed = [row.gate for row in rows if row.verdict == FAILED]
-    outcome = ", ".join(sorted({word(row.verdict) for row in rows}))
-    if any(failed):
-        outcome = f"FAILED in {', '.join(failed)}"
-    if all(row.verdict == NOT_EXERCISED for row in rows):
-        return f"{parameter}: {outcome}"
-    errors = [e for row in rows for e in (row.norm_rel_error, row.direction_error) if e is not None]
-    return f"{parameter}: {outcome}, norm-wise error {np.max(errors):.1e}"  # NaN where there is one
-
-
-def readable(report: Report) -> list[dict[str, str]]:
-    """The rows of a table for people, by column."""
-    return [
-        {
-            "parameter": row.parameter,
-            "gate": row.gate,
-            **row.errors_in_words(),
-            "worst at": str(list(row.worst_index)),
-            "analytic": f"{row.analytic:.6g}",
-            "numeric": f"{row.numeric:.6g}",
-            "verdict": word(row.verdict),
-        }
-        for row in report.rows
-    ]
-
-
-def table(report: Report) -> str:
-    """An HTML table of all rows; those that failed are bold on orange."""
-    rows = readable(report)
-    lines = []
-    for row in rows:
-        style = ' style="font-weight: bold; background: #ffe3d0; color: #222"' if row["verdict"] == word(FAILED) else ""
-        lines.append(f"<tr{style}>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row.values()) + "</tr>")
-    heads = "".join(f"<th>{head}</th>" for head in rows[0])
-    return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
 
 
 def image(fig: Figure, alt: str) -> str:

@@ -61,6 +61,11 @@ def constant(pair: CheckedPair, report: Report, failed: Sequence[str]) -> Lead |
                 instead=f"{k:.6g} times the right gradient")  # fmt: skip
 
 
+def constant_of_all(pair: CheckedPair, report: Report, failed: Sequence[str]) -> Lead | None:
+    """Every gradient of several is one constant times the right one."""
+    return constant(pair, report, failed) if len(failed) == len(pair.analytic) > 1 else None
+
+
 def lengths(pair: CheckedPair) -> dict[int, str]:
     """The lengths of the inputs' axes above 1, each with an input that has it."""
     return {n: name for name, a in pair.inputs.values.items() for n in np.shape(a) if n > 1}
@@ -87,7 +92,7 @@ def why(k: float, pair: CheckedPair, every: bool) -> str:
     return ""
 
 
-def clipped(report: Report, failed: Sequence[str]) -> Lead | None:
+def clipped(pair: CheckedPair, report: Report, failed: Sequence[str]) -> Lead | None:
     """All wrong elements have one size, the right ones are larger, and all others are right."""
     bounds: list[float] = []
     for name in failed:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import permutations, product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..activations import Array
-from .equations import CELLS, Blocks, Cell, Step, walk
-from .heads import Head, heads, is_whole
+from .equations import CELLS, VARIANTS, Blocks, Cell, Step, walk
+from .heads import Head, among, heads, is_whole
 
 SAME = 1e-9  # of the largest output: two ways to compute the same values differ by rounding alone
 HEAD = re.compile(r"y|out|dense|pred|logit|head|fc|soft|^V$|^dec|^v$")  # names of what comes after the cell
@@ -52,6 +52,16 @@ class Part(NamedTuple):
                 found.append(((kind, gate), block[0] if kind in "bv" else block))
         return found
 
+    def without(self, kind: str, a: Array) -> Array:
+        """The array with 0 in the blocks of this kind."""
+        if a.ndim == 3 or self.kinds == (kind,):
+            return np.zeros_like(a) if self.kinds == (kind,) else a
+        a = a.copy()
+        for (k, _), block in self.blocks(a):  # views of a
+            if k == kind:
+                block[...] = 0.0
+        return a
+
 
 def to_standard(a: Array, layout: str, axes: str) -> Array:
     """An array whose axes are those of `layout`, "BTF", with the axes `axes`, "TBF"; an axis that it lacks has length 1."""
@@ -78,7 +88,6 @@ class Form:
     outputs: tuple[
         tuple[str, str] | None, ...
     ] = ()  # of each output: "h", "c" of all steps or "h_T", "c_T", and its layout
-    forward: Mapping[str, str] = field(default_factory=dict)  # lines of the cell's forward pass that are replaced
     head: Head | None = None
 
     @property
@@ -183,12 +192,11 @@ LAYOUTS = {3: ("TBF", "BTF", "FBT", "TFB", "FTB", "BFT"), 2: ("TF", "BF", "FB", 
 
 
 def recognise(
-    outputs: Outputs, values: Mapping[str, Any], names: Collection[str], cells: Sequence[Cell] | None = None,
-    changed: Sequence[Mapping[str, str]] = ({},), seed: int = 0,
-) -> Form | None:  # fmt: skip
+    outputs: Outputs, values: Mapping[str, Any], names: Collection[str], like: str | None = None, seed: int = 0
+) -> Form | None:
     """The form of the function, or None. names are the inputs that have a gradient: they are replaced by random numbers.
 
-    changed: replacements of the cell's forward lines to try.
+    All cells are tried, or that of `like`; then cells that differ in one line, whose `differs` says in which.
     """
     floats = {name: a for name, a in values.items() if isinstance(a, np.ndarray) and a.dtype == float and a.ndim}
     rng = np.random.default_rng((seed, 7))
@@ -198,12 +206,12 @@ def recognise(
         shown = outputs(drawn)
     except Exception:  # of the caller's function, which may refuse these inputs
         return None
-    cells = cells or [cell for several in CELLS.values() for cell in several]
-    for x, layout in x_choices(values, floats):
-        for cell in cells:
-            for form in forms(cell, (x, layout), values, floats, shown):
-                for lines in changed:
-                    if (proved := prove(form, drawn, floats, shown, lines)) is not None:
+    families = [like] if like else list(CELLS)
+    for cells in (CELLS, VARIANTS):
+        for cell in (cell for family in families for cell in cells[family]):
+            for x in x_choices(values, floats):
+                for form in forms(cell, x, values, floats, shown):
+                    if (proved := prove(form, drawn, floats, shown)) is not None:
                         return proved
     return None
 
@@ -233,6 +241,8 @@ def forms(
     widths |= {n for y in shown for n in y.shape}
     for D in [axes["F"]] if "F" in axes else sorted(widths) if is_whole(values[name]) else [1]:
         for H in sorted(widths):
+            if not any(y.size in (1, T * B * H, B * H) for y in shown) and not any(map(HEAD.search, others)):
+                continue
             for states in state_choices(cell, others, H, B, layout, columns):
                 taken = {state for state, _ in states.values()}
                 left = {k: a for k, a in others.items() if k not in taken and not HEAD.search(k)}
@@ -263,10 +273,10 @@ def state_choices(
     else:
         if hidden and cells:
             yield {"h0": where(hidden[0]), "c0": where(cells[0])}
+            return
         named = [name for name in fit if name in hidden or name in cells]
         for a, b in permutations(named, 2):
-            if not (hidden and cells and (a, b) == (hidden[0], cells[0])):
-                yield {"h0": where(a), "c0": where(b)}
+            yield {"h0": where(a), "c0": where(b)}
         for name in named:
             yield {"h0": where(name)}
             yield {"c0": where(name)}
@@ -342,11 +352,14 @@ def fused_choices(cell: Cell, left: Mapping[str, Array], D: int, H: int, turned:
     options = {name: found for name, found in options.items() if found}
     if "v" in cell.parameters:  # a second bias belongs to the recurrent product
         options = {name: found + [(("v",), (1,))] * (found == [(("b",), (1,))]) for name, found in options.items()}
-    if len(options) > 6:
+    matrices = sum(found[0][0][0] not in ("b", "v") for found in options.values())
+    unused: Kinds = ((), ())  # what belongs to a layer after the cell
+    choices = [found + [unused] * (found[0][0] == ("b",) or matrices > 2) for found in options.values()]
+    if len(choices) > 7:
         return
-    for chosen in product(*options.values()):
+    for chosen in product(*choices):
         if complete([k for kinds, _ in chosen for k in kinds], cell):
-            yield dict(zip(options, chosen, strict=True))
+            yield {name: kinds for name, kinds in zip(options, chosen, strict=True) if kinds != unused}
 
 
 def separate_choices(
@@ -359,9 +372,10 @@ def separate_choices(
         if found := kinds_of(a, H, D, H, turned, G):
             classes.setdefault(tuple(found), []).append(name)
     groups: list[tuple[list[str], list[Kinds]]] = []
-    for found, names in classes.items():
+    for options, names in classes.items():
+        found = list(options)
         if len(names) == G:
-            groups.append((by_letter(names), list(found)))
+            groups.append((by_letter(names), found))
         elif len(names) == 2 * G:
             recurrent = [name for name in names if re.match(r"U|R|[Wwb]_?h|[Ww]h|.*h[hifcogzrn]$|u", name)]
             if len(recurrent) != G:
@@ -371,7 +385,7 @@ def separate_choices(
                 second: Kinds = (("v" if "v" in cell.parameters else "b",), (1,))
                 groups += [(by_letter(first), [found[0]]), (by_letter(recurrent), [second])]
             else:
-                groups += [(by_letter(first), list(found)), (by_letter(recurrent), list(found))]
+                groups += [(by_letter(first), found), (by_letter(recurrent), found)]
         else:
             return
     for chosen in product(*(found for _, found in groups)):
@@ -394,19 +408,12 @@ def by_letter(names: list[str]) -> list[str]:
 # -- the proof ---------------------------------------------------------------------------------------------------------
 
 
-def prove(
-    form: Form,
-    values: Mapping[str, Any],
-    floats: Mapping[str, Array],
-    shown: Sequence[Array],
-    changed: Mapping[str, str],
-) -> Form | None:
+def prove(form: Form, values: Mapping[str, Any], floats: Mapping[str, Array], shown: Sequence[Array]) -> Form | None:
     """The form with its outputs, if its equations give at least one of the outputs that the function shows."""
     try:
-        steps = walk(form.cell, form.standard(values), changed)
+        steps = walk(form.cell, form.standard(values))
     except ValueError:  # shapes that do not fit
         return None
-    form = replace(form, forward=dict(changed))
     columns = "B" in form.x[1] and form.x[1].index("F") < form.x[1].index("B")
     outputs = tuple(place(y, form.expected(steps, values), form.x[1], columns) for y in shown)
     if None in outputs and (proved := with_head(form, values, floats, shown, steps, columns)) is not None:
@@ -443,6 +450,8 @@ def place(y: Array, expected: Mapping[str, Array], layout: str, columns: bool) -
                 abs(float(a.reshape(()))), 1e-3
             ):
                 return name, ""
+            continue
+        if y.size != a.size or not among(a, y):
             continue
         layouts = [layout] if axes == "TBF" and "T" in layout else []
         layouts += [k for k in LAYOUTS.get(y.ndim, ()) if ("T" in k) == (axes == "TBF") and k not in layouts]

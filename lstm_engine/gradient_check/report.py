@@ -134,12 +134,13 @@ class Report:
         bad = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
         rows = f"{len(self.rows)} rows" if len(self.rows) > 1 else "1 row"
         name = {"complex": "complex step", "central": "central difference"}.get(self.method, "Richardson extrapolation")
-        why = f", since {self.why}" if self.why else ""
+        against = f"the {name} (tolerance {self.tol:.0e})"
+        why = f" Not of the complex step: {self.why}." if self.why else ""
         if bad:
-            return f"NOT proved: of {rows}, {bad} (against the {name}, tolerance {self.tol:.0e}{why})."
+            return f"NOT proved: of {rows}, {bad} (against the {name}, tolerance {self.tol:.0e}).{why}"
         passed = f"All {rows}" if len(self.rows) > 1 else "The 1 row"
         zeros = f" Not exercised: terms with {', '.join(self.zeros)}, all zeros." if self.zeros else ""
-        return f"{passed} passed: within {self.max_rel_error:.1e} of the {name} (tolerance {self.tol:.0e}{why}).{zeros}"
+        return f"{passed} passed: within {self.max_rel_error:.1e} of {against}.{why}{zeros}"
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the arrays, as JSON values."""
@@ -177,10 +178,16 @@ class Report:
         alone = ["", "One step alone:", str(self.step)] if self.step else []
         return "\n".join([*table, *after, *alone])
 
-    def _repr_html_(self) -> str:
-        from .pictures import report_html
+    def save(self, path: str | Path, title: str = "Gradient check") -> None:
+        """Writes the report as a page, one HTML file that needs nothing else."""
+        from .page import page
 
-        return report_html(self)
+        write_atomically(Path(path), page(self, title).encode())
+
+    def _repr_html_(self) -> str:
+        from .page import fragment
+
+        return fragment(self)
 
 
 def relative_errors(analytic: Array, numeric: Array) -> Array:

@@ -13,7 +13,7 @@ from functools import cache
 from itertools import permutations
 from typing import NamedTuple
 
-from .equations import CELLS, Cell, compiled, written
+from .equations import CELLS, VARIANTS, Cell, compiled, written
 
 INSIDE, BETWEEN, SUM, UPSTREAM = "inside a step", "between steps", "sum over steps", "upstream"
 
@@ -57,12 +57,18 @@ def values_of(cell: Cell) -> list[str]:
     return values + (["tanh(c_prev)"] if "c" in cell.states else [])
 
 
+def other_steps(name: str) -> tuple[str, str]:
+    """A value of the step before and of the step after."""
+    return f"steps[max(t - 1, 0)]['{name}']", f"steps[min(t + 1, T - 1)]['{name}']"
+
+
 def slopes(y: str, gate: str, cell: Cell) -> Iterator[str]:
     """What stands in place of σ1(y) or tanh1(y)."""
     others = [v for v in values_of(cell) if v != y]
     z = "c" if y == "tanh_c" else f"z_{gate}"
+    yield from (f"(1 / {name}({y}))" for name in ("σ1", "tanh1"))
     for name in ("σ1", "tanh1", "relu1"):
-        yield from (f"{name}({v})" for v in (y, *others))
+        yield from (f"{name}({v})" for v in (y, *others, *other_steps(y)))
         yield from (f"{name}({inner})" for inner in (f"σ({y})", f"tanh({y})", f"σ(σ({y}))"))
     yield from (
         y,
@@ -93,6 +99,8 @@ def factor_variants(factor: str, cell: Cell, gate: str, deltas: Sequence[str]) -
     else:
         value = factor.strip("()")
         yield from (v for v in values_of(cell) if v != factor)
+        if value.isidentifier():
+            yield from other_steps(value)
         yield from (
             f"(1 - {factor})",
             f"tanh({value})",
@@ -145,6 +153,7 @@ def matrix_variants(term: str, cell: Cell) -> Iterator[str]:
     kind, gate = matrix.removesuffix(".T").split("_")
     if kind == "U":
         yield f"{delta} @ {kind}_{gate}"
+    yield f"{delta} @ {'W' if kind == 'U' else 'U'}_{gate}.T"  # where D = H
     for other in cell.gates:
         if other != gate:
             yield f"{delta} @ {kind}_{other}.T"
@@ -187,6 +196,8 @@ def line_slips(cell: Cell) -> Iterator[Slip]:
             variants += reordered(right, cell)
             if line == "δh_prev":
                 variants.append(right.replace(".T", ""))
+            here, there = ("U", "W") if line == "δh_prev" else ("W", "U")
+            variants.append(re.sub(rf"\b{here}_", f"{there}_", right))  # where D = H
         for wrong in dict.fromkeys(variants):
             yield Slip(line, {line: wrong}, region_of(line, right, wrong))
         if (not line.startswith("δz_") and line not in ("δx", "δh_prev", "δc_prev")) or line.startswith("δz_"):
@@ -198,7 +209,10 @@ def reordered(right: str, cell: Cell) -> list[str]:
     texts = []
     for order in permutations(cell.gates):
         other = dict(zip(cell.gates, order, strict=True))
-        texts.append(re.sub(r"(\b[UW])_(\w)\.T", lambda m, other=other: f"{m[1]}_{other[m[2]]}.T", right))
+        text = right
+        for gate in cell.gates:
+            text = re.sub(rf"\b([UW])_{gate}\.T", rf"\1_<{other[gate]}>.T", text)
+        texts.append(re.sub(r"<(\w)>", r"\1", text))
     return texts[1:]
 
 
@@ -304,8 +318,8 @@ def carried_slips(cell: Cell) -> Iterator[Slip]:
             BETWEEN,
             f"{written(carry)} not added at step T - 2",
         )
-        yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f'{up} + ', '')})"},
-                   UPSTREAM, f"only the upstream gradient of the last step is used, so δ{s} = {written(carry)} before it")  # fmt: skip
+        alone = f"({right}) if k == 0 else ({right.replace(f'{up} + ', '')})"
+        yield Slip(f"δ{s}", {f"δ{s}": alone}, UPSTREAM, "only the upstream gradient of the last step is used")
         yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f' + {carry}', '')})"}, BETWEEN,
                    f"{written(carry)} is not added")  # fmt: skip
         for wrong, words in ((f"up_{s}[T - 1]", "the last step's upstream gradient at every step"),
@@ -392,7 +406,7 @@ def whole_slips(cell: Cell) -> Iterator[Slip]:
 @cache
 def slips_of(name: str) -> tuple[Slip, ...]:
     """All known slips of the cell of this name."""
-    cell = next(cell for cells in CELLS.values() for cell in cells if cell.name == name)
+    cell = next(cell for cells in (*CELLS.values(), *VARIANTS.values()) for cell in cells if cell.name == name)
     rows = [*whole_slips(cell), *line_slips(cell), *parameter_slips(cell), *sum_slips(cell), *carried_slips(cell)]
     return tuple(slip for slip in rows if changes_something(slip, cell) and computable(slip, cell))
 

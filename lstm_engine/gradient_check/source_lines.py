@@ -78,9 +78,34 @@ def line_of(quantity: str, function: Callable[..., Any], gates: str = "ifgo") ->
     return Place(file, first + line - 1, lines[line - 1].strip())
 
 
+def line_of_value(letter: str, function: Callable[..., Any]) -> Place | None:
+    """The line of a forward function that computes h, c, or the gate of this letter, or None."""
+    kind = letter.removeprefix("z_")
+    names = {"h": r"(h|a)(new|next|t|\[t\])?|next(h|a)", "c": r"c(new|next|t|\[t\])?|nextc"}
+    return line_assigning(names.get(kind, GATE_NAMES.get(kind, kind)), function)
+
+
+def line_assigning(names: str, function: Callable[..., Any], computed: bool = True) -> Place | None:
+    """The first line that sets a variable whose name, without underscores, is one of `names`, or None.
+
+    computed: only lines with an operation on the right, which leaves out where a tuple is taken apart.
+    """
+    try:
+        lines, first = inspect.getsourcelines(function)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+        file = inspect.getsourcefile(function) or ""
+    except (OSError, TypeError, SyntaxError):
+        return None
+    for statement in statements(tree):
+        if re.fullmatch(names, statement.name) and (not computed or re.search(r"[-+*/@(]", statement.value)):
+            return Place(file, first + statement.line - 1, lines[statement.line - 1].strip())
+    return None
+
+
 def statements(tree: ast.AST) -> Iterator[Statement]:
     """Every assignment in the order of the lines: tuples taken apart, dict entries and what is returned included."""
-    for node in sorted((n for n in ast.walk(tree) if hasattr(n, "lineno")), key=lambda n: (n.lineno, n.col_offset)):
+    nodes = [n for n in ast.walk(tree) if isinstance(n, (ast.stmt, ast.Dict))]
+    for node in sorted(nodes, key=lambda n: (n.lineno, n.col_offset)):
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 yield from assigned(target, node.value, node.lineno)

@@ -22,7 +22,7 @@ from .adapters import Layout
 from .conventions import Truth, close, standard_inputs
 from .equations import evaluate
 from .learner import Fault, array, call, copied, judging, parts, unchanged
-from .source_lines import line_of
+from .source_lines import line_assigning
 from .verdict import Finding, Wrong
 
 Function = Callable[..., Any]
@@ -54,6 +54,13 @@ ADAM_EQUATIONS = {
     "v_hat": "v̂ = v / (1 - β₂ᵗ)",
     "w": "w = w - η·m̂ / (√v̂ + ε)",
 }
+NAMES_OF = {
+    "m": "m|mt|mnew|nextm",
+    "v": "v|vt|vnew|nextv",
+    "m_hat": "m(hat|corr|corrected|unbias|c|t|b)",
+    "v_hat": "v(hat|corr|corrected|unbias|c|t|b)",
+    "w": "w|wnew|nextw|step|update",
+}
 KERAS_FORM = "w - rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t) * m / (np.sqrt(v) + epsilon)"
 ADAM_SLIPS = [
     Slip("m", "beta_1 * m + dw", "dw enters m without the factor 1 - β₁"),
@@ -62,7 +69,6 @@ ADAM_SLIPS = [
     Slip("m", "beta_2 * m + (1 - beta_2) * dw", "β₂ stands for β₁"),
     Slip("v", "beta_2 * v + dw**2", "dw² enters v without the factor 1 - β₂"),
     Slip("v", "beta_2 * v + (1 - beta_2) * dw", "dw is not squared"),
-    Slip("v", "beta_2 * v + (1 - beta_2) * np.abs(dw)", "|dw| stands for dw²"),
     Slip("v", "(1 - beta_2) * v + beta_2 * dw**2", "β₂ and 1 - β₂ are exchanged"),
     Slip("v", "beta_1 * v + (1 - beta_1) * dw**2", "β₁ stands for β₂"),
     Slip("v", "beta_2 * v + ((1 - beta_2) * dw)**2", "1 - β₂ is squared too"),
@@ -87,7 +93,18 @@ def judge_adam(adam_step: Function) -> list[str]:
     """Three steps of a learner's Adam beside the engine's. Notes; Wrong or Fault if they differ."""
     rng = np.random.default_rng(2)
     w = rng.standard_normal((3, 4))
-    gradients = [rng.standard_normal((3, 4)) for _ in range(3)]
+    signed = [rng.standard_normal((3, 4)) for _ in range(3)]
+    judge_steps(adam_step, w, [np.abs(dw) for dw in signed])  # a v that is not squared stays above 0
+    try:
+        return judge_steps(adam_step, w, signed)
+    except (Wrong, Fault):
+        name = adam_step.__name__
+        sentence = f"{name} is right for gradients above 0 and wrong for those below."
+        raise Wrong(Finding(name, sentence, "dw", "Look at the sign of dw.")) from None
+
+
+def judge_steps(adam_step: Function, w: Array, gradients: Sequence[Array]) -> list[str]:
+    """As many steps as there are gradients."""
     with judging(adam_step):
         theirs = list(steps_of(adam_step, w, gradients))
     engine = np.array(w)
@@ -98,8 +115,8 @@ def judge_adam(adam_step: Function) -> list[str]:
         return []
     if same_steps(theirs, w, gradients, {}):
         return [
-            f"{adam_step.__name__} adds ε to √v̂, as algorithm 1 of the paper does; the engine and Keras add it to √v before the "
-            "correction. Both are Adam."
+            f"{adam_step.__name__} adds ε to √v̂, as algorithm 1 of the paper does; the engine and Keras add it to √v before "
+            "the correction. Both are Adam."
         ]
     raise Wrong(adam_finding(adam_step, theirs, w, gradients))
 
@@ -138,8 +155,17 @@ def adam_finding(
         keras = {"w": slip.wrong if slip.line == "w" else KERAS_FORM}
         if any(same_steps(theirs, w, gradients, {slip.line: slip.wrong} | form) for form in ({}, keras)):
             letter = {"m_hat": "m̂", "v_hat": "v̂"}.get(slip.line, slip.line)
-            return Finding(name, f"{name}: look at {letter}.", letter, region_of(slip.line), ADAM_EQUATIONS[slip.line],
-                           f"Your numbers are exactly those of this slip: {slip.words}.", line_of(letter, adam_step))  # fmt: skip
+            belongs = f"Your numbers are exactly those of this slip: {slip.words}."
+            place = line_assigning(NAMES_OF[slip.line], adam_step, computed=False)
+            return Finding(
+                name,
+                f"{name}: look at {letter}.",
+                letter,
+                region_of(slip.line),
+                ADAM_EQUATIONS[slip.line],
+                belongs,
+                place,
+            )
     for k, step in enumerate(theirs):
         right = {"m": np.zeros_like(w), "v": np.zeros_like(w)}
         for dw in gradients[: k + 1]:
@@ -218,10 +244,10 @@ def call_unchanged(train: Function, batches: Any, parameters: dict[str, Any], ra
     before = copied(parameters)
     returned = call(train, copied(batches), parameters, rate)
     for key, a in before.items():
-        if not np.array_equal(a, parameters.get(key)):
+        if not np.array_equal(a, np.asarray(parameters.get(key))):
             raise Fault(
-                f'{train.__name__} changes parameters["{key}"] of its caller: work on a copy, parameters = dict(parameters), and '
-                "give each entry a new array"
+                f'{train.__name__} changes parameters["{key}"] of its caller: work on a copy, '
+                "parameters = dict(parameters), and give each entry a new array."
             )
     return returned
 
@@ -241,12 +267,13 @@ def in_convention(work: Task) -> tuple[dict[str, Any], list[tuple[Any, Array]]]:
 
 
 def engine_losses(work: Task, keras: bool) -> Array:
-    """The losses of the engine's own model, each from before its step. keras: ε where Keras has it, else algorithm 1's place."""
+    """The losses of the engine's own model, each from before its step. keras: ε where Keras has it, else as algorithm 1."""
     units = len(work.weights["U"])
     layer = {"lstm": LSTM, "gru": GRU, "rnn": SimpleRNN}[work.layout.cell]
-    options = {"reset_after": False} if layer is GRU else {}
-    model = Sequential([layer(units, **options), Dense(1)], dtype="float64", backend="numpy")
-    model.build((None, work.batches[0][0].shape[2]))
+    recurrent = GRU(units, reset_after=False) if layer is GRU else layer(units)
+    model = Sequential([recurrent, Dense(1)], dtype="float64", backend="numpy")
+    T, _, D = work.batches[0][0].shape
+    model.build((T, D))
     model.set_weights([work.weights[name] for name in ("W", "U", "b", "V", "d")])
     optimizer = Adam(work.rate)
     model.compile(loss="mse", optimizer=optimizer)
@@ -263,14 +290,22 @@ def training_finding(train: Function, losses: Array, work: Task) -> Finding:
     right = own_losses(work, "")
     for slip in TRAIN_SLIPS:
         if close(losses, own_losses(work, slip.wrong), EQUAL):
-            return Finding(name, f"{name}: the loss departs from batch {first_apart(losses, right)} on: look at {slip.line}.", slip.line,
-                           "The forward pass and the loss are right; what the step is made of is not.", "",
-                           f"Your losses are exactly those of this slip: {slip.words}.")  # fmt: skip
+            return Finding(
+                name,
+                f"{name}: the losses depart from batch {first_apart(losses, right)} on: look at {slip.line}.",
+                slip.line,
+                "The forward pass and the loss are right; what the step is made of is not.",
+                belongs=f"Your losses are exactly those of this slip: {slip.words}.",
+            )
     at = first_apart(losses, right)
     if at == 1:
-        sentence = f"{name}: the first loss is {losses[0]:.6g}, expected {right[0]:.6g}: nothing is trained yet, so look at p and the loss."
+        sentence = f"{name}: the first loss is {losses[0]:.6g}, expected {right[0]:.6g}: look at p and the loss."
         return Finding(
-            name, sentence, "the loss", "The forward pass in train, or the loss, is wrong.", "loss = mean((p - y)²)"
+            name,
+            sentence,
+            "the loss",
+            "Nothing is trained yet: the forward pass in train, or the loss, is wrong.",
+            "loss = mean((p - y)²)",
         )
     sentence = f"{name}: the losses are right up to batch {at - 1} and differ from batch {at} on"
     size = float(np.abs(losses - right).max() / np.abs(right).max())

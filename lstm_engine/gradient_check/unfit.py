@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 import warnings
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,13 @@ CENTRAL = (
     "which holds real numbers alone (dtype=x.dtype helps); np.abs, np.linalg.norm, .real, .conj(); astype(float), float() "
     "and the math module; scipy.special.expit (0.5 * (1 + np.tanh(z / 2)) lets them pass)"
 )
+
+
+def reason(error: Exception) -> str:
+    """Why complex numbers do not pass, in a few words."""
+    if isinstance(error, np.exceptions.ComplexWarning):
+        return "forward fills an array of real numbers, which dtype=x.dtype in np.zeros helps"
+    return "forward calls what takes no complex numbers"
 
 
 class NotAnalytic(ValueError):
@@ -66,11 +74,9 @@ def refuse_not_analytic(pair: CheckedPair, point: dict[str, Array], rng: np.rand
         except Exception as error:  # of any kind: with real inputs there was none
             at = traceback.extract_tb(error.__traceback__)[-1]
             line = f"line {at.lineno}" + f", {at.line}" * bool(at.line)
-            real_array = isinstance(error, np.exceptions.ComplexWarning)
-            what = "puts what it computes into an array of real numbers" if real_array else "takes no complex numbers"
             raise NotAnalytic(
                 f"forward cannot take complex inputs ({type(error).__name__}: {error}; {line})",
-                f"forward {what} ({line})",
+                f"{reason(error)} ({shorten(line, 70)})",
             ) from error
     if not any(np.iscomplexobj(y) for y in outputs):
         raise NotAnalytic("forward gives real outputs for complex inputs", "forward drops the imaginary part")

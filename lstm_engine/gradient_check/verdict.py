@@ -1,13 +1,13 @@
 """What the judge says of a learner's functions: the levels that passed, and of the first that did not, what is wrong.
 
-A sentence says which rows are wrong; hint 1 says in which region the mistake lies, hint 2 gives the right equation, hint 3 the
-line and what belongs there. No hint holds the solution's code.
+A sentence says which rows are wrong; hint 1 says in which region the mistake lies, hint 2 gives the right equation, hint 3
+the line and what belongs there. No hint holds the solution's code.
 """
 
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .source_lines import Place
@@ -49,7 +49,7 @@ class Finding:
         ]
 
 
-class Wrong(Exception):  # noqa: N818 -- a finding on its way to the verdict
+class Wrong(Exception):
     """What a level raises when the learner's functions do not pass it."""
 
     def __init__(self, finding: Finding) -> None:
@@ -111,17 +111,27 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, all hints included, as JSON values."""
-        finding = self.finding and {
-            "function": self.finding.function,
-            "sentence": self.finding.sentence,
-            "quantity": self.finding.quantity,
-            "hints": self.finding.hints,
-            "place": self.finding.place and self.finding.place._asdict(),
-        }
         return {
             "ok": self.ok,
             "reached": self.reached,
             "levels": [{"level": x.number, "name": x.name, "state": x.state} for x in self.levels],
-            "finding": finding,
+            "finding": self.finding
+            and asdict(self.finding) | {"place": self.finding.place and self.finding.place._asdict()},
             "notes": self.notes,
         }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any], hint: int = 0) -> Verdict:
+        """The verdict that `to_json` wrote. ValueError, TypeError or KeyError for anything else."""
+        finding = value["finding"] and dict(value["finding"])
+        if finding:
+            place = finding.pop("place")
+            texts = {key: str(text) for key, text in finding.items()}
+            finding = Finding(
+                **texts, place=place and Place(str(place["file"]), int(place["line"]), str(place["text"]))
+            )
+        levels = [
+            Level(int(x["level"]), str(x["name"]), x["state"] if x["state"] in MARKS else WRONG)
+            for x in value["levels"]
+        ]
+        return cls(levels, finding, [str(note) for note in value["notes"]], hint)

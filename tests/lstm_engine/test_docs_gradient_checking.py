@@ -76,7 +76,7 @@ def test_the_page_prints_what_it_says(tmp_path, monkeypatch):
         with contextlib.redirect_stdout(now):
             exec(compile(code, cell, "exec"), names)
         assert difference(printed, now.getvalue()) is None, f"{code}\nprints\n{now.getvalue()}"
-    assert [p.name for p in tmp_path.iterdir()] == ["curve.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["curve.png", "report.html"]
     assert len(RUN) > 10
 
 

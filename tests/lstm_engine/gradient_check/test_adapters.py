@@ -108,9 +108,9 @@ def test_a_layout_that_is_none(arguments, options, message):
 
 
 def test_lists_by_step_become_arrays():
-    forward, backward = adapters.by_step(c.rnn_forward, c.rnn_backward)
-    inputs = Layout(COLUMNS.arguments, x="tdb", weights="hd", bias="h1", gates="h", cell="rnn").inputs()
-    report = le.gradcheck_function(forward, backward, inputs, time_axis={"xs": 0})
+    forward, backward, inputs = adapters.by_step(c.rnn_forward, c.rnn_backward, COLUMNS.inputs())
+    assert inputs["xs"].shape == (5, 3, 2)
+    report = le.gradcheck_function(forward, backward, inputs)
     assert report.ok
     assert [row.parameter for row in report.rows] == ["xs", "Wxh", "Whh", "bh", "hprev"]
 

@@ -76,7 +76,14 @@ def test_lists_by_step_and_outputs_by_step():
               "bh": np.ones((4, 1)), "hprev": rng.standard_normal((4, 2))}  # fmt: skip
     report = check(c.rnn_forward, c.rnn_backward, inputs)
     assert report.ok, report
-    assert [row.parameter for row in report.rows][:4] == ["xs[0]", "xs[1]", "xs[2]", "Wxh"]
+    assert [row.parameter for row in report.rows][:2] == ["xs", "Wxh"]
+
+
+def test_a_list_of_parameters_of_several_shapes():
+    report = check(lambda x, p: affine(x, *p), lambda dy, k: (lambda x, *p: (x, p))(*affine_backward(dy, k)),
+                   {"x": X, "p": [W, B]})  # fmt: skip
+    assert report.ok
+    assert [row.parameter for row in report.rows] == ["x", "p[0]", "p[1]"]
 
 
 # -- upstream gradients, in what form backward takes them --------------------------------------------------------------
@@ -148,10 +155,10 @@ def test_a_gradient_may_be_missing_from_a_dict_only_where_nothing_depends_on_it(
 
 
 def test_zeros_are_named_and_passed_says_so():
-    """A backward that forgets h'U passes where U... is multiplied by zeros: the factor must not be 0."""
+    """What is 0 on both sides is not exercised; what is added as 0 passes, and the verdict says what that proves."""
     report = check(lambda x, s: (x * s, (x, s)), lambda dy, cache: (dy * cache[1], dy * cache[0]), {"x": X, "s": X * 0})
     assert report.zeros == ["s"]
-    assert "s is 0 in every element: a term that is multiplied by it is not exercised" in str(report.notes)
+    assert "s is 0 in every element: terms that contain it are not exercised, and a mistake in them passes" in str(report.notes)
     hidden = check(lambda x, b: (x + b, None), lambda dy, _: (dy, dy), {"x": X, "b": 0 * X})
     assert hidden.verdict().endswith("Not exercised: terms with b, all zeros.")
 

@@ -2,13 +2,12 @@
 
 import subprocess
 import sys
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 import lstm_engine as le
-from lstm_engine.gradient_check import error_curve, pictures, unit_scale
+from lstm_engine.gradient_check import error_curve, pictures, planes, unit_scale
 from lstm_engine.gradient_check.report import FAILED, PASSED, Report, Row
 
 N, T, D, H = 3, 5, 2, 3
@@ -179,8 +178,8 @@ def test_a_lone_wrong_element_of_a_large_weight_is_still_seen(at, every):
     fig = pictures.heat_map(report, "lstm/kernel")
     ((row, column),) = np.argwhere(colours(fig)[0])
     across, down = mesh_of(fig).get_coordinates()[0, :, 0], mesh_of(fig).get_coordinates()[:, 0, 1]
-    assert len(down) - 1 <= pictures.FINEST
-    assert len(across) - 1 <= pictures.FINEST
+    assert len(down) - 1 <= planes.FINEST
+    assert len(across) - 1 <= planes.FINEST
     assert down[row] <= at[0] < down[row + 1]
     assert across[column] <= at[1] < across[column + 1]
     assert {0, 300, 600, 900, 1200} <= set(across)
@@ -305,87 +304,6 @@ def test_the_picture_holds_the_curve_its_best_steps_and_its_two_slopes(curve):
     scatter = np.log10(curve.errors["central"][right] / lines["rounding"].get_ydata()[right])
     assert abs(np.median(scatter)) < 1  # the rounding of the loss is some roundings of 1.1e-16, or a part of one
     assert "complex step" in pictures.error_curve(curve).get_supxlabel()
-
-
-# -- the page ----------------------------------------------------------------------------------------------------------
-
-
-class Page(HTMLParser):
-    """What a reader sees: cells by row, the titles of what is open and of what is folded, alternative texts, all text."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.rows, self.open, self.folded, self.alts, self.text, self.tags, self.inside = [], [], [], [], "", [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.inside.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-        if tag == "details":
-            self.into = self.open if "open" in dict(attrs) else self.folded
-        if tag == "img":
-            self.alts.append(dict(attrs)["alt"])
-
-    def handle_data(self, data):
-        self.text += data
-        if self.inside[-1] in ("td", "th"):
-            self.rows[-1][-1] += data
-        if self.inside[-1] == "summary":
-            self.into.append(data.split(":")[0])
-
-
-def test_the_page_shows_the_verdict_in_words_and_every_row(check):
-    report = check(nothing)
-    page = Page(report._repr_html_())
-    assert page.text.startswith(f"✓ {report.verdict()}")
-    assert [row[:2] for row in page.rows[1:]] == [[row.parameter, row.gate] for row in report.rows]
-    assert {row[-1] for row in page.rows[1:]} == {PASSED}
-    assert page.folded == list(report.arrays)
-    assert page.open == []
-    assert len(page.alts) == len(report.arrays)
-
-
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """For questions about a page's text: each picture is its alternative text, and nothing is drawn."""
-    monkeypatch.setattr(pictures, "heat_map", lambda report, parameter: None)
-    monkeypatch.setattr(pictures, "image", lambda figure, alt: f'<img alt="{alt}">')
-
-
-def test_the_page_of_a_failed_check_opens_at_what_failed(check, no_pictures):
-    def spoil(grads):
-        grads.b[H : 2 * H] *= -1
-
-    report = check(spoil)
-    page = Page(report._repr_html_())
-    assert page.text.startswith(f"✗ {report.verdict()}")
-    for line in str(report.departure).splitlines():
-        assert line.strip() in page.text
-    assert page.open == ["lstm/bias"]
-    assert page.folded == [parameter for parameter in report.arrays if parameter != "lstm/bias"]
-    assert [row[1] for row in page.rows if row[-1] == "FAILED"] == ["f"]
-
-
-def test_what_was_not_exercised_is_not_called_proved(batch, no_pictures):
-    model = network(le.LSTM(H, return_sequences=True), le.Dense(2))
-    model.weights["dense/kernel"][...] = 0.0
-    page = Page(le.gradcheck(model, *batch)._repr_html_())
-    assert page.text.startswith("? NOT proved: of 17 rows, 15 not exercised")
-    assert "lstm/kernel: not exercised" in page.alts
-
-
-def test_names_and_notes_are_escaped(no_pictures):
-    report = one_row('<script>alert("x")</script>', np.ones(3), np.ones(3), gate="<u>")
-    report.notes.append("1 < 2 & <i>so</i>")
-    page = Page(report._repr_html_())
-    assert not {"script", "i", "u"} & set(page.tags)
-    assert page.rows[1][:2] == ['<script>alert("x")</script>', "<u>"]
-    assert "1 < 2 & <i>so</i>" in page.text
-    assert page.alts[0].startswith('<script>alert("x")</script>: passed')
 
 
 def test_a_check_without_pictures_imports_no_matplotlib():
