@@ -44,7 +44,7 @@ def write_bench(run: Run, result: dict[str, Any], command: str) -> Path:
     machine = result["machine"]
     parts = [
         page.paragraph(bench_sentence(result), "lead"),
-        *(page.paragraph(note, "note") for note in notes(result)),
+        *(page.paragraph(f"{note[0].upper()}{note[1:]}.", "note") for note in notes(result)),
         *(page.paragraph(words) for words in agreement(result)),
         page.paragraph(READING),
         page.paragraph(
@@ -245,7 +245,8 @@ def bench_sentence(result: dict[str, Any]) -> str:
             e["sides"][name]["engine_ratio"]["median"] for e in entries if (name := e.get(peer, peer)) in e["sides"]
         ]
         if shares:
-            parts.append(f"{min(shares):.2f} to {max(shares):.2f} of {words} time")
+            ends = dict.fromkeys(f"{share:.2f}" for share in (min(shares), max(shares)))
+            parts.append(f"{' to '.join(ends)} of {words} time")
     if not parts:
         return f"Measured: {', '.join(section.heading.lower() for section in sections(result))}."
     return f"Over {counted(len(entries), 'shape')} a training step of the {ENGINE} takes {' and '.join(parts)}."

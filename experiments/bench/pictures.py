@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 from experiments.bench.run import BASE, SIZES
 from experiments.bench.sides import ENGINE, SIDES, title
 from experiments.bench.task import shape_words
-from experiments.reports.pictures import BLUE, GREY, ORANGE, figure
+from experiments.reports.pictures import BLUE, GREY, ORANGE, figure, legend_below
 
 COLOURS = {
     ENGINE: BLUE, "torch": ORANGE, "keras-jax": "#009E73", "keras-tensorflow": "#CC79A7", "keras-torch": "#E69F00",
@@ -45,7 +45,7 @@ def ratios(entries: Sequence[dict[str, Any]], heading: str) -> Figure:
     ax.set_ylabel("T, D, H, B")
     ax.set(xlabel="engine's time / peer's time (left of the line the engine is faster)", title=heading)
     plain_numbers(ax.xaxis)
-    ax.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    legend_below(fig)
     return fig
 
 
@@ -65,7 +65,7 @@ def growth(result: dict[str, Any]) -> Figure:
         plain_numbers(ax.yaxis)
         ax.set_xticks(SIZES[axis], map(str, SIZES[axis]))
         ax.minorticks_off()
-        ax.legend(fontsize=7.5)
+        ax.legend(fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False)
     seen = [side["ms"]["median"] for e in result["entries"] for side in e["sides"].values()]
     for ax in axes:
         ax.set_ylim(min(seen) / 1.5, max(seen) * 1.5)
@@ -100,5 +100,5 @@ def roofline(entries: Sequence[dict[str, Any]]) -> Figure:
     )
     plain_numbers(ax.xaxis)
     plain_numbers(ax.yaxis)
-    ax.legend(fontsize=8, loc="lower right")
+    legend_below(fig)
     return fig

@@ -9,6 +9,7 @@ with app.setup(hide_code=True):
 
     import lstm_engine as le
     from experiments.lessons import drawing, exercises
+    from experiments.microscope import cell
 
     T, GATES = 8, "ifgo"
     PRESETS = {  # what W and U are, for i f g o
@@ -95,31 +96,29 @@ def _(gates, inputs, listen):
 
 
 @app.cell(hide_code=True)
-def _(U, W, at, b, traces, x):
-    _t, _now = at.value, {name: values[at.value] for name, values in traces.items()}
-    _c, _h = (traces["c"][_t - 1], traces["h"][_t - 1]) if _t else (0.0, 0.0)
+def _(U, W, at, b, inside, traces, x):
+    _t = at.value
+    values = cell.values_at(inside, _t, unit=0) | {"unit": None}
     equations = []
     for _n, _k in enumerate(GATES):
-        _z = rf"({W[_n]:g} \cdot {x[_t]:.1f} {U[_n]:+g} \cdot {_h:.2f} {b[_n]:+.2f})"
-        equations.append(rf"{_k} &= \{'tanh' if _k == 'g' else 'sigma'}{_z} = {_now[_k]:.2f}")
-    equations += [
-        rf"c &= {_now['f']:.2f} \cdot {_c:.2f} + {_now['i']:.2f} \cdot {_now['g']:.2f} = \mathbf{{{_now['c']:.2f}}}",
-        rf"h &= {_now['o']:.2f} \cdot \tanh({_now['c']:.2f}) = \mathbf{{{_now['h']:.2f}}}",
-    ]
+        _z = rf"({W[_n]:g} \cdot {x[_t]:.1f} {U[_n]:+g} \cdot {values['h_prev']:.2f} {b[_n]:+.2f})"
+        equations.append(rf"{_k} &= \{'tanh' if _k == 'g' else 'sigma'}{_z} = {values[_k]:.2f}")
     _lines = r" \\ ".join(equations)
     _figures = [drawing.lines({k: traces[k] for k in names}, height=270) for names in ("ifo", "gch")]
     _figures[0].update_yaxes(range=[-0.03, 1.03])
     for _figure in _figures:
         _figure.add_vline(_t, line_dash="dot", line_color="grey")
     mo.vstack([
-        mo.md(f"**Step {_t} in numbers**: the equations with their values. Read the line of $c$ first: what is kept, plus "
-              "what is written."),
+        mo.md(f"**Step {_t} in numbers.** A wire is as wide as its value: blue above 0, orange below. Read the line of $c$ "
+              "at the top first: what is kept, plus what is written."),
+        mo.Html(cell.cell_figure("lstm", values)),
+        mo.md("The gates with their weights:"),
         mo.md(rf"$$\begin{{aligned}} {_lines} \end{{aligned}}$$").style({"overflow-x": "auto"}),
         mo.md("**All six values over time.** The dotted line marks your step. Above: the gates. Below: the candidate, the "
               "memory and the output."),
         *_figures,
     ])  # fmt: skip
-    return (equations,)
+    return equations, values
 
 
 @app.cell(hide_code=True)
@@ -228,9 +227,9 @@ def answer_3():
 def _():
     def _notebook(values, signals):
         w_i, b_i, w_f, b_f = answer_3() or (0, 0, 0, 0)
-        cell = le.Sequential([le.Input((None, 2)), le.LSTM(1)], dtype="float64", backend="numpy")
-        cell.set_weights([[[0, 0, 1, 0], [w_i, w_f, 0, 0]], np.zeros((1, 4)), [b_i, b_f, 0, 0]])
-        return cell.trace(np.stack([values, signals], axis=-1)[None])["lstm"].c[0, :, 0]
+        unit = le.Sequential([le.Input((None, 2)), le.LSTM(1)], dtype="float64", backend="numpy")
+        unit.set_weights([[[0, 0, 1, 0], [w_i, w_f, 0, 0]], np.zeros((1, 4)), [b_i, b_f, 0, 0]])
+        return unit.trace(np.stack([values, signals], axis=-1)[None])["lstm"].c[0, :, 0]
 
     def noted(values, signals):
         return None if answer_3() is None else np.round(_notebook(values, signals)[-1], 1)

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from experiments.microscope.watching import HIGH, LOW
 from experiments.reports import page
-from experiments.reports.pictures import BLUE, GREY, ORANGE, inline
+from experiments.reports.pictures import BLUE, GREY, ORANGE, inline, legend_below
 
 GREEN, PURPLE, BLACK = "#006B4F", "#8F3F71", "#000000"
 STYLES = {  # i f o g c h as on the page of `inspect`; z and r are a GRU's gates
@@ -55,10 +55,9 @@ def by_layer(table: pd.DataFrame, column: str, title: str, drawing: Drawing) -> 
         drawing(ax, table[table["layer"] == layer])
         ax.set_title(layer, fontsize=10)
         _dress(ax)
-    handles = {name: line for ax in fig.axes for line, name in zip(*ax.get_legend_handles_labels(), strict=True)}
-    fig.legend(handles.values(), handles.keys(), fontsize=8, loc="outside right center")
+        ax.set_xlabel("epoch")
+    legend_below(fig)
     fig.suptitle(title, fontsize=11)
-    fig.supxlabel("epoch", fontsize=10)
     return fig
 
 
@@ -75,7 +74,7 @@ def saturation(ax: Axes, table: pd.DataFrame) -> None:
     for gate, rows in _quantities(table, "mean"):
         _line(ax, rows["epoch"], rows["high"], STYLES[gate], gate)
         _line(ax, rows["epoch"], -rows["low"], STYLES[gate])
-    ax.set(ylim=(-1.05, 1.05), ylabel=f"below {LOW:g}    above {HIGH:g}")
+    ax.set(ylim=(-1.05, 1.05), ylabel=f"← below {LOW:g} · above {HIGH:g} →")
     ax.set_yticks([-1, -0.5, 0, 0.5, 1], ["1", "0.5", "0", "0.5", "1"])
 
 
@@ -113,7 +112,7 @@ def of_network(table: pd.DataFrame, title: str, drawing: Drawing) -> Figure:
     drawing(ax, table)
     ax.set_xlabel("epoch")
     fig.suptitle(title, fontsize=11)
-    ax.legend(fontsize=8, loc="best")
+    legend_below(fig)
     _dress(ax)
     return fig
 

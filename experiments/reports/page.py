@@ -1,26 +1,17 @@
 """A report: one self-contained HTML page of headings, paragraphs, tables and pictures."""
 
 import html
+import re
 from collections.abc import Sequence
+from importlib import resources
 
 import pandas as pd
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
+<title>{name}</title>
 <style>
- body {{ font: 16px/1.55 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
- body {{ color: #222; background: #fff; }}
- h1 {{ font-size: 1.7rem; margin-bottom: .3rem; }} h2 {{ font-size: 1.2rem; margin-top: 2.2rem; }}
- .lead {{ font-size: 1.05rem; }} .note {{ background: #fff4d6; border-left: 4px solid #d9a400; padding: .5rem .8rem; }}
- .scroll {{ overflow-x: auto; }} table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .88rem; }}
- th, td {{ padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #ddd; }} th {{ background: #f5f5f5; }}
- td:first-child, th:first-child {{ text-align: left; }} img {{ max-width: 100%; height: auto; }}
- figure {{ margin: .8rem 0; }} figcaption {{ font-size: .85rem; color: #555; }}
- .row {{ display: flex; flex-wrap: wrap; column-gap: 1.5rem; }} .row figure {{ flex: 1 1 22rem; }}
- summary {{ cursor: pointer; margin-top: 1rem; }}
- code {{ background: #f3f3f3; padding: .1rem .3rem; }} footer {{ margin-top: 3rem; color: #666; font-size: .85rem; }}
-</style></head><body>
+{style}</style></head><body>
 <h1>{title}</h1>
 {body}
 <footer>{footer}</footer>
@@ -28,9 +19,17 @@ PAGE = """<!doctype html>
 """
 
 
+UNIT = re.compile(r"(?<=\d) (?=(?:%|ms|s|min|h|Hz|kHz|dB|KB|MB|GB|KiB|MiB|GiB|GFLOP|GFLOP/s|GB/s|ns|µs|px)(?!\w))")
+
+EXPONENT = re.compile(r"\d[\d.]*e[-+]\d+")  # a browser breaks a line after its hyphen
+
+
 def page(title: str, parts: Sequence[str], footer: str) -> str:
     """The whole page, from parts that the functions below make."""
-    return PAGE.format(title=html.escape(title), body="\n".join(parts), footer=html.escape(footer))
+    style = resources.files("experiments.reports").joinpath("page.css").read_text(encoding="utf-8")
+    return PAGE.format(
+        name=html.escape(title), title=unbroken(title), style=style, body="\n".join(parts), footer=unbroken(footer)
+    )
 
 
 def counted(n: int, noun: str, plural: str = "") -> str:
@@ -38,13 +37,18 @@ def counted(n: int, noun: str, plural: str = "") -> str:
     return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
 
 
+def unbroken(text: str) -> str:
+    """Text for HTML, in which a number and its unit stay on one line."""
+    return EXPONENT.sub(r'<span class="number">\g<0></span>', UNIT.sub("\u00a0", html.escape(text)))
+
+
 def heading(text: str) -> str:
-    return f"<h2>{html.escape(text)}</h2>"
+    return f"<h2>{unbroken(text)}</h2>"
 
 
 def paragraph(text: str, kind: str = "") -> str:
     """kind: "", "lead" (the answer in a sentence) or "note" (what the reader must know)."""
-    return f'<p class="{kind}">{html.escape(text)}</p>'
+    return f'<p class="{kind}">{unbroken(text)}</p>'
 
 
 def link(address: str, text: str) -> str:
@@ -59,7 +63,7 @@ def row(*parts: str) -> str:
 
 def folded(title: str, part: str) -> str:
     """A part that opens when its title is clicked."""
-    return f"<details><summary>{html.escape(title)}</summary>{part}</details>"
+    return f"<details><summary>{unbroken(title)}</summary>{part}</details>"
 
 
 def table(frame: pd.DataFrame, formats: dict[str, str] | None = None) -> str:
@@ -67,4 +71,8 @@ def table(frame: pd.DataFrame, formats: dict[str, str] | None = None) -> str:
     shown = frame.copy()
     for column, form in (formats or {}).items():
         shown[column] = [form.format(value) for value in shown[column]]
-    return f'<div class="scroll">{shown.to_html(border=0, index_names=False)}</div>'
+    cells = shown.to_html(border=0, index_names=False)
+    cells = re.sub(r"<td>(?=[^<]{48})", '<td class="words">', UNIT.sub("\u00a0", cells))
+    head, body = cells.split("<tbody>")
+    body = re.sub(r"<th>(?=[^<]{32})", '<th class="words">', body)
+    return f'<div class="scroll" tabindex="0" role="group" aria-label="Table">{head}<tbody>{body}</div>'

@@ -23,9 +23,8 @@ def panels(rows: int, columns: int, size: tuple[float, float], **shared: Any) ->
 
 def drawn(run: Run, name: str, figure: Figure, caption: str) -> str:
     """Writes the PNG file of this name; returns the part of the page that shows it."""
-    png = pictures.png(figure)
-    run.write(name, png)
-    return pictures.inline(png, caption)
+    run.write(name, pictures.png(figure))
+    return pictures.inline(figure, caption)
 
 
 def finish(

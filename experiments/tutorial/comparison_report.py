@@ -69,8 +69,9 @@ def comparison_sentence(comparisons: list[Comparison]) -> str:
     agree = np.mean([c.agreement["held_out"] for c in comparisons])
     ours, theirs = (np.mean([c.scores[s]["balanced_accuracy"] for c in comparisons]) for s in ("engine", "reference"))
     seeds = f", mean of {len(comparisons)} seeds" if len(comparisons) > 1 else ""
+    epochs = page.counted(len(comparisons[0].rows), "epoch")
     return (
-        f"After {len(comparisons[0].rows)} epochs the two give the same answer for {agree:.1%} of the held-out clips; "
+        f"After {epochs} the two give the same answer for {agree:.1%} of the held-out clips; "
         f"their balanced accuracy is {ours:.3f} (engine) and {theirs:.3f} ({comparisons[0].reference}){seeds}."
     )
 

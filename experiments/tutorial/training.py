@@ -124,7 +124,7 @@ def scores(model: le.Sequential, task: VoiceTask, voices: Voices) -> dict[str, A
 def paragraph_on(result: dict[str, Any]) -> str:
     """The result in a sentence."""
     low, high = result["interval_95"]
-    people = f" of {result['speakers']} speakers" if result["speakers"] else " (speakers unknown)"
+    people = f" of {page.counted(result['speakers'], 'speaker')}" if result["speakers"] else " (speakers unknown)"
     baseline = result["pitch_baseline"]
     return page.paragraph(
         f"On {result['clips']} held-out clips{people} the balanced accuracy is {result['balanced_accuracy']:.3f} "

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.reports import page
-from experiments.reports.pictures import BLUE, GREY, ORANGE, by_sex, figure, inline
+from experiments.reports.pictures import BLUE, GREY, ORANGE, by_sex, figure, inline, legend_below
 from experiments.reports.run import Run, footer
 
 COLOURS = {"male": BLUE, "female": ORANGE}
@@ -78,10 +78,10 @@ def write(
 def sentence(result: dict[str, Any]) -> str:
     """The result: balanced accuracy with its interval, and the difference from each baseline."""
     (name, model), *baselines = result["sides"].items()
-    people = f" of {result['speakers']:,} speakers" if result["speakers"] else ""
+    people = f" of {page.counted(result['speakers'], 'speaker')}" if result["speakers"] else ""
     by_speaker = f" and {_with_interval(model['by_speaker'])} by speaker" if "by_speaker" in model else ""
     text = (
-        f"On {result['clips']:,} clips{people} ({result['hours']:.2f} h) the {name}'s balanced accuracy is "
+        f"On {page.counted(result['clips'], 'clip')}{people} ({result['hours']:.2f} h) the {name}'s balanced accuracy is "
         f"{_with_interval(model['by_clip'], words='95 % interval ')} by clip{by_speaker}."
     )
     for other, side in baselines:
@@ -184,7 +184,7 @@ def reliability_picture(result: dict[str, Any]) -> Figure:
     ax.errorbar(bins["p"], bins["male"], bars, color=BLUE, marker="o", ms=5, lw=1, ls="", capsize=3, label="clips")
     ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="probability of male", ylabel="share that is male")
     ax.set_title(f"reliability at temperature {result['temperature']:.2f}")
-    ax.legend(fontsize=8, loc="upper left")
+    legend_below(fig)
     return fig
 
 
@@ -205,7 +205,7 @@ def against_f0(rows: pd.DataFrame, f0_hz: float) -> Figure:
     ax.set_xticks(ticks, [str(hz) for hz in ticks])
     ax.minorticks_off()
     ax.set(xlabel="median F0 (Hz)", ylabel="log-odds of male")
-    ax.legend(fontsize=8)
+    legend_below(fig)
     return fig
 
 

@@ -202,5 +202,5 @@ def picture(subjects: Sequence[Subject], table: pd.DataFrame) -> Figure:
         ax.set(xlabel="epoch", title=subject.title, xlim=(1, table["epoch"].max()), ylim=(lowest - 0.02, 1.01))
         ax.xaxis.get_major_locator().set_params(integer=True)
     axes[0].set_ylabel("balanced accuracy")
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
+    pictures.legend_below(fig, axes[0])
     return fig

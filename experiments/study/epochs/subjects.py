@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.reports.page import counted
 from experiments.reports.scores import balanced_accuracy
 from experiments.study.seeds import digest_of_files
 from experiments.tutorial.task import VoiceTask, batches, read_task, recipe_of, voice_model
@@ -137,4 +138,4 @@ def train_on_frames(
 
 def _people(speakers: np.ndarray) -> str:
     """ "50 speakers", or "unknown speakers"."""
-    return "unknown speakers" if any(s is None for s in speakers) else f"{len(set(speakers))} speakers"
+    return "unknown speakers" if any(s is None for s in speakers) else counted(len(set(speakers)), "speaker")

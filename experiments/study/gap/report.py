@@ -33,10 +33,10 @@ QUICK = (
     "A quick run: two gaps, one seed, and two cells unless others are named. Without --quick all of them are trained."
 )
 PICTURE = (
-    "Left: accuracy on the test speakers against the length of the silence; a point is a seed, a line goes through the "
-    "means, with 95 % intervals over speakers; dotted: chance. Middle: how much of the loss's gradient at the decision "
+    "First panel: accuracy on the test speakers against the length of the silence; a point is a seed, a line goes through the "
+    "means, with 95 % intervals over speakers; dotted: chance. Second: how much of the loss's gradient at the decision "
     "arrives at the word's last frame before training (of c in an LSTM, of h in the others; the mean power of ten); "
-    "below the dotted line float32 loses precision. Right: the word reversed or cut, without silence. A cross, and * in "
+    "below the dotted line float32 loses precision. Third: the word reversed or cut, without silence. A cross, and * in "
     "the tables: with none of the rates did the cell learn the task; longer gaps were not tried."
 )
 SPREAD = (
@@ -246,7 +246,7 @@ def picture(numbers: dict[str, Any]) -> Figure:
         ax.set_xlabel("frames of silence before the question")
     arriving.axhline(FLOAT32, color=pictures.GREY, ls=":", lw=1)
     arriving.set(title="gradient that arrives at the word, $\\log_{10}$", ylim=(-60, 3))
-    arriving.legend(fontsize=7.5, loc="lower left", handlelength=3.5)
+    pictures.legend_below(fig, arriving)
     for ax in (by_gap, altered):
         ax.axhline(CHANCE, color=pictures.GREY, ls=":", lw=1)
         ax.set_ylim(0, 1)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from experiments.reports import page, pictures
 from experiments.reports.run import Run
@@ -213,6 +214,7 @@ def picture(rows: Sequence[Row]) -> Figure:
         ax.axvline(setup.paper.sequences, color=pictures.GREY, ls=":", lw=1.4)
         title = f"{setup.experiment}: {_title(setup)}" + (", cell of 1997" if cell == "1997" else "")
         ax.set(xscale="log", title=fill(title, TITLE), xlabel="sequences", ylim=(0, None))
+        ax.xaxis.set_minor_formatter(NullFormatter())  # powers of ten are enough
         ax.title.set_fontsize(9)
     for ax in axes[len(rows) :]:
         ax.set_visible(False)

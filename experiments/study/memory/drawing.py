@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from experiments.reports.pictures import BLUE, GREY, ORANGE
+from experiments.reports.pictures import BLUE, GREY, ORANGE, legend_below
 from experiments.study.finish import panels
 from experiments.study.memory import beside_keras
 from experiments.study.memory.settings import CELLS, TITLES, Point
@@ -50,7 +49,7 @@ def success(results: Results, limit: int) -> Figure:
         needed.yaxis.set_minor_locator(NullLocator())
     axes[0, 0].set_ylabel("share of seeds that solved it")
     axes[1, 0].set_ylabel("sequences needed (cross: not solved)")
-    _legend(fig, axes[0, 0], cells)
+    legend_below(fig, axes[0, 0])
     return fig
 
 
@@ -70,7 +69,7 @@ def curves(shown: Results) -> Figure:
         ax.xaxis.set_major_locator(MaxNLocator(4))
         ax.xaxis.set_major_formatter("{x:,.0f}")
     axes[0, 0].set_ylabel("mean absolute error")
-    _legend(fig, axes[0, 0], cells)
+    legend_below(fig, axes[0, 0])
     return fig
 
 
@@ -92,7 +91,7 @@ def gradients(by_cell: Mapping[str, Sequence[Result]]) -> Figure:
             ax.set(yscale="log")
         column[0].set_title(CELLS[cell].name, fontsize=10)
         column[1].set_xlabel("k, steps before the end")
-        column[0].legend(fontsize=7.5, loc="lower left")
+        column[1].legend(fontsize=7.5, loc="upper center", bbox_to_anchor=(0.5, -0.28), frameon=False)
     axes[0, 0].set_ylabel("before training")
     axes[1, 0].set_ylabel("after training")
     return fig
@@ -134,7 +133,7 @@ def reach(results: Results) -> Figure:
             ax.plot(x, y, ls="", ms=4, alpha=0.7, label=CELLS[cell].name, **LOOKS[cell])
         ax.set(title=TITLES[task], xscale="log", xlabel="gradient left at the first steps", yticks=[0, 1])
         ax.set_yticklabels(["not", "solved"])
-    _legend(fig, axes[0, 0], cells)
+    legend_below(fig, axes[0, 0])
     return fig
 
 
@@ -159,7 +158,7 @@ def beside(sides: Mapping[str, Sequence[Result]]) -> Figure:
     title = f"{TITLES[beside_keras.POINT.task]}, lag {beside_keras.POINT.lag}"
     needed.set(xlabel="seed", ylabel="sequences needed", ylim=(0, None), title=title)
     needed.xaxis.get_major_locator().set_params(integer=True)
-    needed.legend(fontsize=8)
+    legend_below(fig, needed)
     curve.set(xlabel="sequences", ylabel="mean absolute error", ylim=(0, None), title="learning curves of all seeds")
     return fig
 
@@ -176,7 +175,3 @@ def _names(results: Results) -> tuple[list[str], list[str], list[int]]:
 def _width(tasks: list[str]) -> float:
     """Inches: a panel for each task, and at least what the names of all cells need."""
     return max(3.4 * len(tasks), 10.2)
-
-
-def _legend(fig: Figure, ax: Axes, cells: list[str]) -> None:
-    fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=len(cells), frameon=False)

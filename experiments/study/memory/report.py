@@ -53,7 +53,7 @@ REACH = (
 )
 KERAS = (
     "The engine; Keras with the same initial weights, batches and Adam; and as a control the engine with the rows of "
-    "each batch in reverse order, which changes only how sums are rounded. Left: the sequences that each seed needed. "
+    "each batch in reverse order, which changes only how sums are rounded. First panel: the sequences that each seed needed. "
     "Look whether Keras is further from the engine than the control is."
 )
 QUICK = (

@@ -94,7 +94,7 @@ def test_the_command_writes_and_shows_it(result, lstm_engine, tmp_path, monkeypa
         "bench.json", "config.json", "inference.png", "report.html", "roofline.png", "train.png"
     }  # fmt: skip
     assert json.loads((tmp_path / "bench.json").read_text())["train"][0]["flops"] == result["train"][0]["flops"]
-    assert (tmp_path / "report.html").read_text().count("data:image/png;base64,") == 3
+    assert (tmp_path / "report.html").read_text().count('src="data:image/svg+xml;base64,') == 3
     assert "A training step: engine's time / peer's time" in " ".join(shown.out.split())
     assert "all sides gave the same losses and predictions" in shown.out
     assert json.loads(lstm_engine("bench", "--json", "--force", "--out", tmp_path).out)["rounds"] == 2

@@ -9,6 +9,7 @@ import pytest
 
 import lstm_engine as le
 from experiments.laboratory.report import worst, write_check
+from experiments.reports.page import paragraph
 from experiments.reports.run import Run
 from lstm_engine.gradient_check import error_curve, unit_scale
 
@@ -95,7 +96,7 @@ def test_the_folder_holds_the_rows_a_heat_map_a_parameter_and_the_curve(proof):
 def test_the_page_of_a_proof_has_the_verdict_every_row_and_folded_maps(proof):
     report, page = proof[0], proof[1].read_text()
     assert "<h1>Gradient check: LSTM &lt;8&gt; &amp; Dense</h1>" in page
-    assert f'<p class="lead">{report.verdict()}</p>' in page
+    assert paragraph(report.verdict(), "lead") in page
     assert page.count("<td>passed</td>") == len(report.rows)
     assert page.count("<details>") == len(PARAMETERS)
     assert page.count("<img") == len(PARAMETERS) + 1  # and the curve

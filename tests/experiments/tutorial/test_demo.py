@@ -94,7 +94,7 @@ def test_its_models_predict_and_give_the_figures_again(made, reading, shape):
 def test_the_page_holds_the_numbers_and_the_pictures(made):
     folder, result, _ = made
     page = (folder / "report.html").read_text()
-    assert page.count('src="data:image/png;base64,') == 7
+    assert page.count('src="data:image/svg+xml;base64,') == 7
     assert f"reaches a balanced accuracy of {result['pitch_baseline_held_out']:.3f}" in page
     for r in result["readings"].values():
         low, high = r["test"]["interval_95"]

@@ -42,7 +42,7 @@ def test_a_run_leaves_its_model_history_settings_pictures_and_page(trained):
     assert config["versions"]["numpy"] == np.__version__
     page = (trained.folder / "report.html").read_text()
     assert f"balanced accuracy is {trained.result['balanced_accuracy']:.3f}" in page
-    assert page.count('src="data:image/png;base64,') == 2 + 7  # seven from inside, epoch by epoch
+    assert page.count('src="data:image/svg+xml;base64,') == 2 + 7  # seven from inside, epoch by epoch
     assert "forget gate that rises" in page
 
 

@@ -6,4 +6,5 @@ import pytest
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports without their pictures, for tests about something else: rendering takes most of a short run's time."""
-    monkeypatch.setattr("experiments.reports.pictures.png", lambda figure: b"\x89PNG")
+    for form in ("png", "svg"):
+        monkeypatch.setattr(f"experiments.reports.pictures.{form}", lambda figure: b"picture")

@@ -167,8 +167,8 @@ def test_the_run_holds_a_page_and_tables_that_agree(eight, tmp_path):
     page = (tmp_path / "report.html").read_text()
     assert "2 clips &lt;failed&gt;." in page
     assert all(f"<th>{name}</th>" in page for name in ("LSTM", "F0", "3.wav", "1.wav", "5.wav", "B"))
-    assert page.count('src="data:image/png;base64,') == 3
-    assert "high-pitched for a male label: 198 Hz" in page
+    assert page.count('src="data:image/svg+xml;base64,') == 3
+    assert "high-pitched for a male label: 198\u00a0Hz" in page
     assert "abstain on 2 of 8 clips: 1 with too little voice, 1 with a probability between 0.35 and 0.65" in page
 
 

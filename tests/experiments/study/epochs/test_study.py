@@ -268,7 +268,7 @@ def test_frames_by_another_recipe_are_refused(corpus, tmp_path):
 def test_the_page_has_the_answer_the_picture_and_the_warning_of_choosing(made):
     page, result = (made / "report.html").read_text(), json.loads((made / "epochs.json").read_text())
     assert result["words"] in page
-    assert "data:image/png;base64" in page
+    assert "data:image/svg+xml;base64" in page
     assert "would be chosen on those speakers" in page
     for title in ("(N, 112, 1) raw", "(N, 11, 11) standardised", "frames (not augmented)"):
         assert f"<h2>{title}</h2>" in page

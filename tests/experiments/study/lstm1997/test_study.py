@@ -167,7 +167,7 @@ def test_the_study_writes_its_table_page_and_numbers(small, tmp_path):
     assert ". And with no seed within its limit: 6a (temporal order, 2 symbols, T = 20, 0 of 2)" in page
     assert "<th>sequences, of those that solved it</th>" in page
     assert "<th>wrong of 30, of those that solved it</th>" in page
-    assert "2 of 2 (34 to 100 %)" in page  # Wilson's interval
+    assert "2 of 2 (34 to 100\u00a0%)" in page  # Wilson's interval
     assert "quick run" not in page
     assert "chrono initialisation" in page
     assert "Made by: lstm-engine study lstm1997 --experiment 4 --experiment 6a --seeds 2. " in page

@@ -83,7 +83,7 @@ def test_the_study_writes_its_table_page_pictures_and_numbers(small, tmp_path):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     page = (tmp_path / "report.html").read_text()
     assert "at most 32 of the 32 most recent sequences wrong" in page
-    assert "2 of 2 (34 to 100 %)" in page  # Wilson's interval
+    assert "2 of 2 (34 to 100\u00a0%)" in page  # Wilson's interval
     assert "Made by: lstm-engine study memory --task recall --cell rnn --cell peephole --seeds 2. " in page
     assert "quick run" not in page
 
