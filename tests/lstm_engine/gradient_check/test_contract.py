@@ -158,7 +158,9 @@ def test_zeros_are_named_and_passed_says_so():
     """What is 0 on both sides is not exercised; what is added as 0 passes, and the verdict says what that proves."""
     report = check(lambda x, s: (x * s, (x, s)), lambda dy, cache: (dy * cache[1], dy * cache[0]), {"x": X, "s": X * 0})
     assert report.zeros == ["s"]
-    assert "s is 0 in every element: terms that contain it are not exercised, and a mistake in them passes" in str(report.notes)
+    assert "s is 0 in every element: terms that contain it are not exercised, and a mistake in them passes" in str(
+        report.notes
+    )
     hidden = check(lambda x, b: (x + b, None), lambda dy, _: (dy, dy), {"x": X, "b": 0 * X})
     assert hidden.verdict().endswith("Not exercised: terms with b, all zeros.")
 
