@@ -12,7 +12,7 @@ with app.setup(hide_code=True):
 @app.cell(hide_code=True)
 def _():
     _rows = [
-        f'<p><a href="?file={lesson.file.name}" target="_blank"><strong>{lesson.number} {lesson.title}</strong></a>'
+        f'<p><a href="?file={lesson.file.name}" target="_blank" style="text-decoration:underline"><strong>{lesson.number} {lesson.title}</strong></a>'
         f"<br>{lesson.line}</p>"
         for lesson in map(Lesson.read, files())
     ]
