@@ -182,7 +182,8 @@ def _(data, engine, walk):
     {drawing.table(("step", "loss, own", "loss, engine", "apart"), _rows)}
 
     {_same} The largest distance in {STEPS} steps is {apart.max():.0e}. On {len(data.unseen_x)} clips of people whom neither
-    has heard, the own gets {_right["own"]:.0%} right and the engine {_right["engine"]:.0%}.
+    has heard, the network by hand gets {_right["own"]:.0%} right and the
+    engine's {_right["engine"]:.0%}.
     """),
         drawing.lines({"own": learned.losses, "engine": engine.losses}, x_title="training step", y_title="loss"),
         mo.md("""
