@@ -5,6 +5,7 @@ Links to other files of the repository lead to their pages, or become plain text
 """
 
 import html
+import itertools
 import os
 import posixpath
 import re
@@ -24,6 +25,7 @@ from mkdocs.plugins import get_plugin_logger
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+import lstm_engine as le
 from experiments import lessons
 from features.synth import RATE, draw_speaker, speak
 
@@ -60,6 +62,7 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
         files.append(File.generated(config, uri, abs_src_path=str(HOUSE / source)))
     log.info("The microscope looks at a synthetic voice")
     files.append(File.generated(config, "inspect.html", content=look()))
+    compile_kernels()
     log.info(f"Running {len(LESSONS)} lessons")
     with ThreadPoolExecutor(2) as two_at_a_time:
         pages = list(two_at_a_time.map(run, LESSONS))
@@ -68,6 +71,18 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
         uri = f"lessons/{LESSONS[n].file.stem}.html"
         files.append(File.generated(config, uri, content=with_bar(page, around(n))))
         sidebar.append({name(LESSONS[n]): uri})
+
+
+def compile_kernels() -> None:
+    """Runs each cell once: a page would show the notice that its kernels are being compiled."""
+    log.info("Compiling the kernels, where this machine has not done so yet")
+    x, y = np.zeros((2, 3, 1)), np.zeros((2, 1))
+    for layer, dtype in itertools.product((le.LSTM, le.GRU, le.SimpleRNN), ("float32", "float64")):
+        model = le.Sequential([layer(2), le.Dense(1)], dtype=dtype)
+        model.compile("adam", "mse")
+        model.train_on_batch(x, y)
+        model.predict(x, verbose=0)
+        model.stream().step(np.zeros((1, 1)))
 
 
 def look() -> str:

@@ -4,8 +4,6 @@ __generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="10 Your own LSTM")
 
 with app.setup(hide_code=True):
-    import time
-
     import marimo as mo
     import numpy as np
 
@@ -32,9 +30,11 @@ def _():
 
     **1. One step.**
 
-    $$z = xW + hU + b, \qquad i, f, o = \sigma(z_i), \sigma(z_f), \sigma(z_o), \qquad g = \tanh(z_g)$$
+    $$z = xW + hU + b$$
 
-    $$c_{{new}} = f\,c + i\,g, \qquad h_{{new}} = o\,\tanh(c_{{new}})$$
+    $$i, f, o = \sigma(z_i), \sigma(z_f), \sigma(z_o), \quad g = \tanh(z_g)$$
+
+    $$c_{{new}} = f\,c + i\,g, \quad h_{{new}} = o\,\tanh(c_{{new}})$$
     """)
     return
 
@@ -98,8 +98,9 @@ def _(walks):
     **3. The walk back.** `doutputs` (T, B, H) is the gradient of the loss with respect to the h of every step, as the layer
     above hands it down; `cache` is what `answer_2` returned. From the last step to the first, with the equations of lesson 3:
 
-    $$\\delta c = \\delta h\\,o\\,(1 - \\tanh^2 c) + \\delta c'_{{after}}, \\qquad \\delta i = \\delta c\\,g,\\quad
-    \\delta f = \\delta c\\,c',\\quad \\delta g = \\delta c\\,i,\\quad \\delta o = \\delta h\\,\\tanh c$$
+    $$\\delta c = \\delta h\\,o\\,(1 - \\tanh^2 c) + \\delta c'_{{after}}, \\quad \\delta o = \\delta h\\,\\tanh c$$
+
+    $$\\delta i = \\delta c\\,g,\\quad \\delta f = \\delta c\\,c',\\quad \\delta g = \\delta c\\,i$$
 
     The judge first tries one step, then all; it names the first quantity that is wrong, and its hints name the line.
     """)
@@ -155,21 +156,17 @@ def _(check_1, check_2, check_3, path):
 @app.cell(hide_code=True)
 def _():
     data = own.voices()
-    _began = time.perf_counter()
     engine = own.engine(data, STEPS)
-    engine_seconds = time.perf_counter() - _began
-    return data, engine, engine_seconds
+    return data, engine
 
 
 @app.cell(hide_code=True)
-def _(data, engine, engine_seconds, walk):
-    _began = time.perf_counter()
+def _(data, engine, walk):
     try:
         with mo.status.spinner(f"Training {walk.whose} ..."):
             learned = own.by_hand(walk, data, STEPS)
     except Exception as _error:  # a learner's code may do anything
         mo.stop(True, mo.callout(f"The training stopped with {type(_error).__name__}: {_error}", kind="warn"))
-    own_seconds = time.perf_counter() - _began
     apart = np.abs(learned.losses - engine.losses)  # (steps,)
     _right = {name: np.mean((p > 0.5) == data.unseen_y) for name, p in {"own": learned.p, "engine": engine.p}.items()}
     _rows = [(n, float(learned.losses[n]), float(engine.losses[n]), f"{apart[n]:.0e}") for n in (0, 1, 2, STEPS - 1)]
@@ -185,8 +182,8 @@ def _(data, engine, engine_seconds, walk):
     {drawing.table(("step", "loss, own", "loss, engine", "apart"), _rows)}
 
     {_same} The largest distance in {STEPS} steps is {apart.max():.0e}. On {len(data.unseen_x)} clips of people whom neither
-    has heard, the one gets {_right["own"]:.0%} right and the other {_right["engine"]:.0%}.
-    The training took {own_seconds:.2f} s with {walk.whose.split(",")[0]} and {engine_seconds:.2f} s with the engine.
+    has heard, the network by hand gets {_right["own"]:.0%} right and the
+    engine's {_right["engine"]:.0%}.
     """),
         drawing.lines({"own": learned.losses, "engine": engine.losses}, x_title="training step", y_title="loss"),
         mo.md("""

@@ -197,7 +197,9 @@ def averaged(z, k):
 
 @app.cell(hide_code=True)
 def _():
-    check_1 = exercises.check(answer_1, *(((z, k), averaged(z, k)) for z, k in ((0.5, 3), (0.9, 10), (0.98, 200))))
+    check_1 = exercises.check(
+        answer_1, *(((z, k), averaged(z, k)) for z, k in ((0.5, 3), (0.9, 10), (0.98, 200))), exercise=(11, 1)
+    )
     mo.md(f"""
     {mo.as_html(check_1)}
 
@@ -217,7 +219,7 @@ def answer_2(D, H):
 def _():
     _sizes = [(1, 1), (23, 32), (5, 64)]
     _counts = [le.Sequential([le.Input((None, _d)), le.GRU(_h)]).count_params() for _d, _h in _sizes]
-    check_2 = exercises.check(answer_2, *zip(_sizes, _counts, strict=True))
+    check_2 = exercises.check(answer_2, *zip(_sizes, _counts, strict=True), exercise=(11, 2))
     mo.md(f"""
     {mo.as_html(check_2)}
 
@@ -242,7 +244,7 @@ def _(both, one):
         return _forward.predict(x[None])[0]
 
     _sounds = [np.random.default_rng(seed).normal(size=(_t, 1)) for seed, _t in ((0, 4), (1, 9))]
-    check_3 = exercises.check(answer_3, *(((read, _x), both.predict(_x[None])[0]) for _x in _sounds))
+    check_3 = exercises.check(answer_3, *(((read, _x), both.predict(_x[None])[0]) for _x in _sounds), exercise=(11, 3))
     check_3
     return (check_3,)
 

@@ -25,8 +25,8 @@ from features.whole_files import replace_file
 
 START = FOLDER / "start.py"  # the page of all titles
 NEEDED = ("marimo", "plotly", "anywidget")
-SETTINGS = """# For marimo: a lesson that is opened runs at once, instead of waiting for a press on its run button; dark where the
-# browser is dark.
+SETTINGS = """# For marimo: a lesson that is opened runs at once, instead of waiting for a press on its run button.
+# It is dark where the browser is dark.
 [tool.marimo.runtime]
 auto_instantiate = true
 

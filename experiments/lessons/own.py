@@ -6,6 +6,7 @@ The pair: forward(x, W, U, b, h0, c0) -> (outputs, cache) and backward(doutputs,
 
 import importlib.util
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +39,7 @@ class Voices(NamedTuple):
     unseen_y: np.ndarray
 
 
+@cache
 def voices(speakers: int = 4, clips: int = 3) -> Voices:
     """Synthetic voices: so many women and as many men in each part, with so many clips of 1.5 s each."""
     rows = []

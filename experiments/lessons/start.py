@@ -11,11 +11,10 @@ with app.setup(hide_code=True):
 
 @app.cell(hide_code=True)
 def _():
-    _rows = [
-        f'<p><a href="?file={lesson.file.name}" target="_blank"><strong>{lesson.number} {lesson.title}</strong></a>'
-        f"<br>{lesson.line}</p>"
-        for lesson in map(Lesson.read, files())
-    ]
+    _rows = []
+    for _lesson in map(Lesson.read, files()):
+        _link = f'<a href="?file={_lesson.file.name}" target="_blank" style="text-decoration:underline">'
+        _rows.append(f"<p>{_link}<strong>{_lesson.number} {_lesson.title}</strong></a><br>{_lesson.line}</p>")
     mo.vstack([mo.md("# Lessons\n\nEach opens in a tab of its own. Begin with the first."), mo.Html("".join(_rows))])
     return
 

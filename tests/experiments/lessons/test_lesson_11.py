@@ -5,6 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from experiments.lessons.solutions import lesson_11 as solution
+
 X = [0.3, -1.0, 0.7, 1.0, 0.0, -0.4, 0.9, 0.1]
 
 
@@ -22,7 +24,7 @@ def played(lesson, variant=0, listen=1, step=3, **rest):
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (lambda z, k: 1 - z**k, "right"),
+        (solution.answer_1, "right"),
         (lambda z, k: z**k, "wrong"),  # what is left of the start
         (lambda z, k: 1 - (1 - z) ** k, "wrong"),  # z taken for the share that is written
     ],
@@ -34,7 +36,7 @@ def test_a_constant_candidate_is_approached_by_powers_of_z(lesson, answer, state
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (lambda D, H: 3 * (D * H + H * H + 2 * H), "right"),
+        (solution.answer_2, "right"),
         (lambda D, H: 3 * (D * H + H * H + H), "wrong"),  # one bias: the variant before the product
         (lambda D, H: 4 * (D * H + H * H + H), "wrong"),  # an LSTM
     ],
@@ -46,7 +48,7 @@ def test_the_weights_are_counted_with_both_biases(lesson, answer, state):
 @pytest.mark.parametrize(
     ("answer", "state"),
     [
-        (lambda read, x: np.concatenate([read(x), read(x[::-1])[::-1]], axis=1), "right"),
+        (solution.answer_3, "right"),
         (lambda read, x: np.concatenate([read(x), read(x[::-1])], axis=1), "wrong"),  # left in the order it was read
         (lambda read, x: np.concatenate([read(x), read(x)[::-1]], axis=1), "wrong"),  # turned, and never read backwards
     ],
