@@ -69,10 +69,8 @@ def judged(repository: str, folder: Path) -> Judged:
 def judge_all(folder: Path, tell: Callable[[str], None] = lambda line: None) -> list[Judged]:
     """Every repository that has a clone, or is missing. tell gets each line as soon as it is known.
 
-    FileNotFoundError when the folder is not there; a folder that is one clone is judged alone.
+    A folder that is one clone is judged alone.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not there: name a folder with clones, or one clone")
     alone = [repository for repository in REPOSITORIES if clone_of(repository, folder) == folder]
     every = []
     for repository in alone or REPOSITORIES:
