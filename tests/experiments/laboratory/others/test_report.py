@@ -111,7 +111,7 @@ def test_the_page_shows_verdicts_and_missing_clones(clone, in_process, tmp_path)
     written = report.write_page(report.judge_all(clone.parent), Run(tmp_path / "run"))
     html = written.read_text()
     assert "1 backward pass: 1 proved, 0 wrong" in html
-    assert "No clone of nobody/gru" in html
+    assert "No clone: git clone https://github.com/nobody/gru" in html
     assert json.loads((tmp_path / "run" / "passes.json").read_text())["counts"]["proved"] == 1
 
 
