@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from experiments.reports.page import counted
 from experiments.reports.run import Run, to_json
 
 from .report import as_json, judge_all, write_page
@@ -22,6 +23,8 @@ def main(
     Example: python -m experiments.laboratory.others ~/clones --out runs/others
     """
     try:
+        if not path.is_dir():
+            raise FileNotFoundError(f"{path} is not there: name a folder with clones, or one clone")
         run = Run(out, force) if out else None
         every = judge_all(path, (lambda line: None) if json else typer.echo)
     except (OSError, RuntimeError) as error:
@@ -33,9 +36,9 @@ def main(
     else:
         counts = ", ".join(f"{n} {verdict}" for verdict, n in result["counts"].items())
         stated = "as docs/others.md says" if result["ok"] else "NOT all as docs/others.md says"
-        typer.echo(
-            f"{len(result['passes'])} passes: {counts}; {stated}. {len(result['missing'])} repositories missing."
-        )
+        passes = counted(len(result["passes"]), "pass", "passes")
+        missing = counted(len(result["missing"]), "repository", "repositories")
+        typer.echo(f"{passes}: {counts}; {stated}. {missing} missing.")
     if run is not None:
         typer.echo(f"Report: {write_page(every, run)}", err=json)
     raise typer.Exit(0 if result["ok"] else 1 if result["passes"] else 2)

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from experiments.reports import page
 from experiments.reports.run import Run, footer
 
-from .passes import PASSES, UNJUDGED
+from .passes import PASSES, PROVED, UNJUDGED, WRONG
 
 SECONDS = 120  # for all passes of a repository, which take about two
+VERDICTS = (PROVED, WRONG, UNJUDGED)
 REPOSITORIES = tuple(dict.fromkeys(subject.repository for subject in PASSES))
 
 
@@ -69,10 +68,8 @@ def judged(repository: str, folder: Path) -> Judged:
 def judge_all(folder: Path, tell: Callable[[str], None] = lambda line: None) -> list[Judged]:
     """Every repository that has a clone, or is missing. tell gets each line as soon as it is known.
 
-    FileNotFoundError when the folder is not there; a folder that is one clone is judged alone.
+    A folder that is one clone is judged alone.
     """
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not there: name a folder with clones, or one clone")
     alone = [repository for repository in REPOSITORIES if clone_of(repository, folder) == folder]
     every = []
     for repository in alone or REPOSITORIES:
@@ -117,22 +114,19 @@ def as_json(every: list[Judged]) -> dict[str, Any]:
     }
 
 
-VERDICTS = ("proved", "wrong", "cannot be judged")
-
-
 def write_page(every: list[Judged], run: Run) -> Path:
     """The verdicts as one page, and as passes.json beside it."""
     run.write_json("passes.json", as_json(every))
     counts = as_json(every)["counts"]
     lead = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
-    rows = [
-        {"repository": one.repository, "cell": r["cell"].upper(), "pass": r["name"], "commit": r["commit"][:7]}
-        | {"verdict": r["verdict"], "what the check says": in_words(r)}
-        for one in every
-        for r in one.results
-    ]
-    parts = [page.paragraph(f"{page.counted(len(rows), 'backward pass', 'backward passes')}: {lead}.", "lead")]
-    parts += [page.table(pd.DataFrame(rows).set_index("repository"))] if rows else []
-    parts += [page.paragraph(f"No clone of {one.repository}: {one.missing}", "note") for one in every if one.missing]
+    passes = page.counted(sum(len(one.results) for one in every), "backward pass", "backward passes")
+    parts = [page.paragraph(f"{passes}: {lead}.", "lead")]
+    for one in every:
+        parts.append(page.heading(one.repository))
+        if one.missing:
+            parts.append(page.paragraph(f"No clone: {one.missing}"))
+        for r in one.results:
+            words = f"{r['cell'].upper()}, {r['name']} at {r['commit'][:7]}: {r['verdict']}; {in_words(r)}."
+            parts.append(page.paragraph(words, "note" if r["verdict"] == WRONG else ""))
     command = "python -m experiments.laboratory.others"
     return run.write("report.html", page.page("Public LSTMs, checked", parts, footer(command)))

@@ -69,8 +69,7 @@ def test_every_pass_has_a_line_and_a_missing_clone_the_command_that_gets_it(clon
     assert re.search(r"^proved +LSTM somebody/lstm  lstm_backward: all 14 rows within \de-1\d$", shown.output, re.M)
     assert f"git clone https://github.com/nobody/gru {clone.parent / 'nobody+gru'}" in shown.output
     assert (
-        "1 passes: 1 proved, 0 wrong, 0 cannot be judged; as docs/others.md says. 1 repositories missing."
-        in shown.output
+        "1 pass: 1 proved, 0 wrong, 0 cannot be judged; as docs/others.md says. 1 repository missing." in shown.output
     )
     assert shown.exit_code == 0
 
@@ -95,7 +94,13 @@ def test_a_folder_without_clones_ends_in_2(tmp_path):
     shown = run(empty)
     assert shown.output.count("missing  ") == len(report.REPOSITORIES)
     assert shown.exit_code == 2
-    assert run(tmp_path / "nowhere").exit_code == 2
+
+
+def test_a_path_that_is_not_there_ends_in_2_and_leaves_no_folder(tmp_path):
+    shown = run(tmp_path / "nowhere", "--out", tmp_path / "page")
+    assert "is not there: name a folder with clones" in shown.stderr
+    assert shown.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_code_runs_in_a_process_of_its_own(clone):
@@ -106,7 +111,7 @@ def test_the_page_shows_verdicts_and_missing_clones(clone, in_process, tmp_path)
     written = report.write_page(report.judge_all(clone.parent), Run(tmp_path / "run"))
     html = written.read_text()
     assert "1 backward pass: 1 proved, 0 wrong" in html
-    assert "No clone of nobody/gru" in html
+    assert "No clone: git clone https://github.com/nobody/gru" in html
     assert json.loads((tmp_path / "run" / "passes.json").read_text())["counts"]["proved"] == 1
 
 
