@@ -77,7 +77,7 @@ GATES = dict.fromkeys("WUb", ("i", "f", "g", "o"))
 
 
 def check(inputs, slip=Slip, **options):
-    options = {"gates": GATES, "time_axis": {"x": 0}} | options
+    options = {"gates": GATES, "time_axis": {"x": 0}, "locate": False} | options
     return le.gradcheck_function(lstm_forward, lambda d, cache: lstm_backward(d, cache, slip), inputs, **options)
 
 
@@ -121,7 +121,7 @@ def test_a_cell_state_that_skips_the_forget_gate_departs_one_step_before_the_las
     class Wrong(Slip):
         carried_c = staticmethod(lambda dc, f: dc)
 
-    report = check(inputs, Wrong, method=method, h=h)
+    report = check(inputs, Wrong, method=method, h=h, locate=True, elements=20)
     assert ("x", "") in failed(report)
     note = report.notes[-1]
     assert "right at step 4 and first departs at step 3." in note
@@ -132,7 +132,7 @@ def test_a_forget_gate_that_looks_at_its_own_step_departs_at_the_last(inputs):
     class Wrong(Slip):
         forget = staticmethod(lambda dc, c_prev, c: dc * c)
 
-    report = check(inputs, Wrong)
+    report = check(inputs, Wrong, locate=True)
     assert failed(report) > {("W", "f"), ("b", "f")}
     assert "wrong at the last step, 4, already." in report.notes[0]
     assert report.lead.quantity == "δf"
