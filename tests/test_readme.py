@@ -1,5 +1,6 @@
 """The README and docs/: the Python runs; commands, options, modules and files exist; the equations are the engine's."""
 
+import ast
 import importlib
 import importlib.util
 import inspect
@@ -155,11 +156,11 @@ def test_targets_extras_and_modules_that_a_page_names_exist(page):
 def test_names_that_a_page_imports_exist(page):
     """Also in blocks that no test runs, because they train for long or need the reader's data."""
     for code in blocks(page, "python"):
-        for module, names in re.findall(
-            r"^from ((?:lstm_engine|features|experiments)[\w.]*) import (.+)$", code, flags=re.M
-        ):
-            for name in names.split(", "):
-                assert hasattr(importlib.import_module(module), name) or importlib.util.find_spec(f"{module}.{name}")
+        for imported in (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)):
+            module = imported.module
+            if module.partition(".")[0] in ("lstm_engine", "features", "experiments"):
+                for name in (alias.name for alias in imported.names):
+                    assert hasattr(importlib.import_module(module), name) or importlib.util.find_spec(f"{module}.{name}")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
