@@ -17,6 +17,7 @@ import typer
 
 import lstm_engine as le
 from lstm_engine.gradient_check import judge
+from lstm_engine.gradient_check.wrong_rows import REGIONS
 
 from .mutants import module_of
 
@@ -50,7 +51,9 @@ class Mistake(NamedTuple):
         body = source[start : end if end > 0 else None]
         for old, new in zip(self.old.split(" && "), self.new.split(" && "), strict=True):
             if (n := body.count(old)) != 1:
-                raise ValueError(f"{self.name!r}: {old!r} must stand exactly once in {self.of}_backward, found {n} times")
+                raise ValueError(
+                    f"{self.name!r}: {old!r} must stand exactly once in {self.of}_backward, found {n} times"
+                )
             body = body.replace(old, new)
         return source[:start] + body + (source[end:] if end > 0 else "")
 
@@ -81,7 +84,7 @@ MISTAKES = [
     mistake("δx is divided by the batch", BATCH, "dz @ Wx.T", "dz @ Wx.T / len(x)", INSIDE, "δx"),
     mistake("tanh' of g is 1 - g", BATCH, "(1 - g**2)", "(1 - g)", INSIDE, "δg δz_g"),
     mistake("all is divided by T", BATCH, "return dx, dh_next, dc_next, dWx, dWh, db",
-            "return [a / T for a in (dx, dh_next, dc_next, dWx, dWh, db)]", f"{UPSTREAM} | constant factor | factor", ""),
+            "return [a / T for a in (dx, dh_next, dc_next, dWx, dWh, db)]", f"{UPSTREAM} | a constant factor", ""),
     mistake("δz is clipped at every step", BATCH, "dWx += x_t.T", "dz = np.clip(dz, -0.1, 0.1); dWx += x_t.T", INSIDE,
             "δz"),
     mistake("f and o are swapped in δz", BATCH, "[dzo, dzf, dzi, dzg]", "[dzf, dzo, dzi, dzg]", INSIDE, "δz_f δz_o δz"),
@@ -105,7 +108,7 @@ MISTAKES = [
     mistake("δV takes h'", TEXT, "dV += h.T", "dV += h_prev.T", LAST, "δV"),
     mistake("dh_next is never used", TEXT, "dy @ V.T + dh_next", "dy @ V.T", BETWEEN, "δh δh'"),
     mistake("σ' of f is missing", TEXT, "df * f * (1 - f)", "df", INSIDE, "δf δz_f"),
-    mistake("the mean of the loss is forgotten", TEXT, "dy /= T * B", "pass", f"{LAST} | {UPSTREAM} | constant factor", ""),
+    mistake("the mean of the loss is forgotten", TEXT, "dy /= T * B", "pass", f"{LAST} | {UPSTREAM} | a constant factor", ""),
     mistake("equal letters of a batch overwrite each other", TEXT, "np.add.at(dW, ids[t], dz)", "dW[ids[t]] += dz",
             f"{SUM} | {INSIDE}", "δW"),
     mistake("δd is the last step's", TEXT, "dd += dy", "dd = dy", f"{LAST} | {SUM}", "δd"),
@@ -138,7 +141,7 @@ MISTAKES = [
             "δh' δh"),
     mistake("tanh' multiplies the upstream alone", PLAIN, "(dout[:, t] + carry) * (1 - h * h)",
             "dout[:, t] * (1 - h * h) + carry", f"{BETWEEN} | {INSIDE}", "δz δh δh'"),
-    mistake("the 2 of the square is forgotten", VALUE, "2 * (out", "(out", f"{LAST} | {UPSTREAM} | constant factor", ""),
+    mistake("the 2 of the square is forgotten", VALUE, "2 * (out", "(out", f"{LAST} | {UPSTREAM} | a constant factor", ""),
     mistake("δWhy takes the first h", VALUE, "hs[-1].T", "hs[1].T", LAST, "δWhy δV"),
     mistake("the loss reaches every step", VALUE, "dh = dz @ Whh.T", "dh = dz @ Whh.T + dout @ Why.T",
             f"{UPSTREAM} | {BETWEEN}", "δh"),
@@ -150,7 +153,7 @@ MISTAKES = [
             "ds = dz[:, : 3 * i.shape[1]] @ W[:, : 3 * i.shape[1]].T", f"{INSIDE} | {BETWEEN}", "δx δh'"),
     mistake("σ' of f is f²", STEP, "f * (1 - f)", "f * f", INSIDE, "δf δz_f"),
     mistake("the batch's mean of the labels is forgotten", LABEL, "dy = dy / B", "pass",
-            f"{LAST} | {UPSTREAM} | constant factor", ""),
+            f"{LAST} | {UPSTREAM} | a constant factor", ""),
     mistake("1 is not taken off at the label", LABEL, "labels] -= 1", "labels] -= 0", f"{LAST} | {UPSTREAM}",
             "δy δlogits δV δd δh"),
     mistake("dc starts at 1", LABEL, "dc_next = np.zeros_like(dh)", "dc_next = np.ones_like(dh)",
@@ -240,7 +243,8 @@ def by_judge(of: Mistake, forward: Callable[..., Any], backward: Callable[..., A
     finding = verdict.finding
     if finding is None:
         return Answer(of, False, "", "", "")
-    return Answer(of, True, finding.region, finding.quantity, " / ".join(verdict.said()))
+    region = next((key for key, words in REGIONS.items() if words == finding.region), finding.region)
+    return Answer(of, True, region, finding.quantity, " / ".join(verdict.said()))
 
 
 def answers(check: Callable[..., Answer], mistakes: list[Mistake]) -> list[Answer]:
@@ -252,15 +256,14 @@ def answers(check: Callable[..., Answer], mistakes: list[Mistake]) -> list[Answe
         return rows
 
 
-def figures(rows: list[Answer], regions: bool) -> str:
+def figures(rows: list[Answer]) -> str:
     counts = {
         "found": sum(row.found for row in rows),
+        "in the right region": sum(row.right_region for row in rows),
         "the first wrong term named": sum(row.right_term for row in rows),
         "misled": sum(row.misled for row in rows),
         "silent": sum(row.silent for row in rows),
     }
-    if regions:
-        counts["in the right region"] = sum(row.right_region for row in rows)
     return f"{len(rows)} mistakes: " + ", ".join(f"{n} {what}" for what, n in counts.items())
 
 
@@ -274,9 +277,11 @@ def main() -> None:
     for title, rows in (("gradcheck_function", by_check), ("le.assignment.check", judged)):
         typer.echo(f"\n{title}")
         for row in rows:
-            typer.echo(f"{row.mark:<10} {row.mistake.of}: {row.mistake.name}: [{row.region}] {row.quantity}: {row.sentence}")
-    typer.echo(f"gradcheck_function: {figures(by_check, True)}")
-    typer.echo(f"le.assignment.check: {figures(judged, False)}")
+            typer.echo(
+                f"{row.mark:<10} {row.mistake.of}: {row.mistake.name}: [{row.region}] {row.quantity}: {row.sentence}"
+            )
+    typer.echo(f"gradcheck_function: {figures(by_check)}")
+    typer.echo(f"le.assignment.check: {figures(judged)}")
     raise typer.Exit(int(any(not row.found or row.misled for row in by_check + judged)))
 
 

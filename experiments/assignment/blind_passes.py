@@ -17,7 +17,7 @@ def σ(z: Any) -> Any:
 
 def lstm_batch_forward(x, h0, c0, Wx, Wh, b):
     """Batch first, x (B, T, D), the gates o f i g side by side."""
-    B, T, _ = x.shape
+    T = x.shape[1]
     H = h0.shape[1]
     h, c, hs, cache = h0, c0, [], []
     for t in range(T):
@@ -75,7 +75,7 @@ def lstm_dict_backward(dhs, cache):
     caches, params, H = cache
     grads = {"d" + k: np.zeros_like(v) for k, v in params.items()}
     dxs, dh_next, dc_next = [], 0, 0
-    for dh, (s, c_prev, c, f, i, g, o) in zip(dhs[::-1], caches[::-1]):
+    for dh, (s, c_prev, c, f, i, g, o) in zip(dhs[::-1], caches[::-1], strict=True):
         dh = dh + dh_next
         dc = dc_next + dh * o * (1 - np.tanh(c) ** 2)
         dzo = dh * np.tanh(c) * o * (1 - o)

@@ -37,7 +37,7 @@ class Slip(NamedTuple):
         if self.words:
             return self.words
         text = written(self.changed.get(self.line, next(iter(self.changed.values()))))
-        return text if "_" in self.line else re.sub(r"(δz|δ?[WUb])_\w", r"\1", text)
+        return text if "_" in self.line or self.line == "δx" else re.sub(r"(δz|δ?[WUb])_\w", r"\1", text)
 
 
 # -- generated rows ----------------------------------------------------------------------------------------------------

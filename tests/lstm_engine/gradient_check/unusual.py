@@ -121,9 +121,7 @@ def normed(x, h, c, W, U, b, γ):
 def normed_back(dh, dc, cache, W, U, b, γ):
     x, h, c, i, f, o, g, new, z, scale = cache
     dc = dc + dh * o * (1 - np.tanh(new) ** 2)
-    da = np.hstack(
-        [dc * g * i * (1 - i), dc * c * f * (1 - f), dh * np.tanh(new) * o * (1 - o), dc * i * (1 - g * g)]
-    )
+    da = np.hstack([dc * g * i * (1 - i), dc * c * f * (1 - f), dh * np.tanh(new) * o * (1 - o), dc * i * (1 - g * g)])
     dn = da * γ
     dz = scale * dn - z * scale**3 * (dn * z).mean(1, keepdims=True)
     return dz @ W.T, dz @ U.T, dc * f, x.T @ dz, h.T @ dz, dz.sum(0), (da * z * scale).sum(0)
