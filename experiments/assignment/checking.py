@@ -43,7 +43,7 @@ def check_file(path: str | Path, hint: int = 0, limits: Limits = Limits()) -> Ve
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path} is not a .py file or a notebook: give the file that you write into")
     if not path.exists():
-        raise ValueError(f"there is no file {path}: lstm-engine assignment new DIR writes one to begin with")
+        raise FileNotFoundError(f"there is no file {path}: lstm-engine assignment new DIR writes one to begin with")
     if not path.is_file() or path.stat().st_size > LONGEST:
         raise ValueError(f"{path} is no plain file of at most {LONGEST // 2**20} MiB")
     raw = readable(path)

@@ -8,7 +8,7 @@ gradients is the mistake. Elsewhere the number of steps is swept. What the exper
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -52,8 +52,8 @@ def equal(a: Array, b: Array) -> bool:
     """To rounding. NaN equals nothing."""
     if a.shape != np.shape(b):
         return False
-    size = max(np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0))
-    return bool(np.abs(a - b).max(initial=0.0) <= EQUAL * size + 1e-14)
+    off = np.abs(a - b).max(initial=0.0)
+    return bool(off <= 1e-14 or off <= EQUAL * max(np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0)) + 1e-14)
 
 
 def find_lead(calls: Calls, form: Form | None, pair: CheckedPair, report: Report) -> Lead | None:
@@ -84,22 +84,22 @@ def find_lead(calls: Calls, form: Form | None, pair: CheckedPair, report: Report
 LIKE = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a simple RNN"}
 
 
-def forward_note(form: Form | None, like: str | None) -> str | None:
-    """How the forward pass differs from the cell that it is meant to be, or None.
+def forward_note(form: Form | None, like: str | None) -> list[str]:
+    """How the forward pass differs from the cell that it is meant to be: one note, or none.
 
     like: the cell that the caller names. form: what `recognise` gives, with the same `like`.
     """
     if form is not None:
         cell = form.cell
         what = f"that of a known variant of {cell.article}" if cell.known else f"not {cell.article}'s"
-        return f"forward is {what}: {cell.differs}." if cell.differs else None
+        return [f"forward is {what}: {cell.differs}."] if cell.differs else []
     if like is None:
-        return None
-    return (
+        return []
+    return [
         f"forward does not give the values of {LIKE[like]}, in whatever way its arrays lie: it computes something else, or "
         "a variant (a mask, peepholes, a projection, normalization, the steps in reverse), or the arrays lie in a way that "
         "is not known; layout= says how they do."
-    )
+    ]
 
 
 # -- a recognised cell -------------------------------------------------------------------------------------------------
@@ -163,14 +163,14 @@ def experiments(calls: Calls, form: Form) -> list[Experiment]:
     return [each for each in done if each]
 
 
-def matched(cell: Cell, each: Experiment, changed: Mapping[str, str]) -> list[bool]:
-    """Which of the caller's blocks the equations give with these lines replaced."""
+def matched(cell: Cell, each: Experiment, changed: Mapping[str, str]) -> Iterator[bool]:
+    """Block by block, whether the equations with these lines replaced give the caller's; few callers want them all."""
     try:
         with np.errstate(all="ignore"):
             computed = walk_back(cell, each.steps, each.upstream, changed)
     except ValueError:  # a slip whose shapes fit only where D = H
-        return [False] * len(each.seen)
-    return [equal(seen.gradient, computed.get(seen.key, each.right[seen.key])) for seen in each.seen]
+        computed = {key: np.full(a.shape, np.nan) for key, a in each.right.items()}
+    return (equal(seen.gradient, computed.get(seen.key, each.right[seen.key])) for seen in each.seen)
 
 
 def blocks_wrong(each: Experiment) -> set[str]:
@@ -206,7 +206,7 @@ def several_slips(cell: Cell, done: Sequence[Experiment]) -> tuple[list[Slip], b
 
 def nearest_slip(cell: Cell, small: Sequence[Experiment], changed: dict[str, str]) -> Slip | None:
     """The slip that, beside those in `changed`, makes most blocks right and none wrong."""
-    before = [matched(cell, each, changed) for each in small]
+    before = [list(matched(cell, each, changed)) for each in small]
     left = [
         {
             f"{kind}_{gate}" if gate else kind
@@ -223,10 +223,13 @@ def nearest_slip(cell: Cell, small: Sequence[Experiment], changed: dict[str, str
             continue
         gained = 0
         for each, right in zip(small, before, strict=True):
-            after = matched(cell, each, changed | slip.changed)
-            if any(a and not b for a, b in zip(right, after, strict=True)):
-                break
-            gained += sum(after) - sum(right)
+            for is_right, was_right in zip(matched(cell, each, changed | slip.changed), right, strict=True):
+                if was_right and not is_right:
+                    break
+                gained += is_right - was_right
+            else:
+                continue
+            break
         else:
             if gained > most:
                 best, most = slip, gained
