@@ -8,7 +8,6 @@ from experiments.assignment.blind import MISTAKES, inputs_of
 
 from . import unusual
 
-
 HEAVY = ("stacked", "normed", "peepholes", "hard gates")  # no cell is found, after a long search
 NAMES = [pytest.param(name, marks=[pytest.mark.slow] * (name in HEAVY)) for name in unusual.PASSES]
 
