@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import functools
+import importlib.util
 import json
 import os
 import re
@@ -41,14 +42,29 @@ def check_file(path: str | Path, hint: int = 0, limits: Limits = Limits()) -> Ve
     path = Path(path)
     if path.suffix not in SUFFIXES:
         raise ValueError(f"{path} is not a .py file or a notebook: give the file that you write into")
-    if path.exists() and (not path.is_file() or path.stat().st_size > LONGEST):
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}: lstm-engine assignment new DIR writes one to begin with")
+    if not path.is_file() or path.stat().st_size > LONGEST:
         raise ValueError(f"{path} is no plain file of at most {LONGEST // 2**20} MiB")
-    source = path.read_text(encoding="utf-8", errors="replace")
+    raw = readable(path)
     with tempfile.TemporaryDirectory(prefix="assignment-", ignore_cleanup_errors=True) as folder:
-        file = Path(folder) / f"{path.stem}.py"
-        file.write_text(code_of(source, path) if path.suffix == ".ipynb" else source, encoding="utf-8")
+        file = (
+            Path(folder) / "handed_in" / f"{path.stem}.py"
+        )  # apart: Python imports what lies where it starts, a string.py too
+        file.parent.mkdir()
+        file.write_bytes(code_of(raw.decode(errors="replace"), path).encode() if path.suffix == ".ipynb" else raw)
         verdict = in_their_file(run(file, Path(folder) / "verdict.json", limits), str(file), str(path))
         return replace(verdict, hint=hint)
+
+
+def readable(path: Path) -> bytes:
+    """The file's bytes; where Python could not decode them, with a mark in place of each letter that is not UTF-8."""
+    raw = path.read_bytes()
+    try:
+        importlib.util.decode_source(raw)
+    except (SyntaxError, UnicodeDecodeError):
+        return raw.decode(errors="replace").encode()
+    return raw
 
 
 def run(file: Path, result: Path, limits: Limits) -> Verdict:
@@ -62,7 +78,7 @@ def run(file: Path, result: Path, limits: Limits) -> Verdict:
     }  # fmt: skip
     command = [sys.executable, "-m", "experiments.assignment.child", str(file), str(result), *map(str, limits)]
     with subprocess.Popen(
-        [*namespaces(), *command], cwd=file.parent, env=environment, stdin=subprocess.DEVNULL,
+        [*namespaces(), *command], cwd=result.parent, env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     ) as process:  # fmt: skip
         try:
@@ -122,7 +138,7 @@ def no_verdict(file: Path, trace: str, code: int | None, limits: Limits) -> Verd
     place, function = None, ""
     if found := re.search(rf'File "{re.escape(str(file))}", line (\d+) in (\S+)', trace):
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-        number, function = int(found[1]), found[2].replace("<module>", "")
+        number, function = int(found[1]), "" if found[2].startswith("<") else found[2]
         place = Place(str(file), number, lines[number - 1].strip() if number <= len(lines) else "")
     if trace or code is None:
         sentence = f"{function or file.name} was still running after {limits.seconds} s: does a loop never end?"

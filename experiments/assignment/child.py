@@ -59,7 +59,7 @@ def imported(file: Path) -> ModuleType:
         raise learner.Fault(f"{file.name} ends itself with exit() when it is read: leave that out.") from error
     except ModuleNotFoundError as error:
         raise learner.Fault(
-            f"{file.name} imports {error.name}, which is not here: NumPy is all that is needed."
+            f"{file.name} imports {error.name}, which is not here: NumPy is all that is needed, and this one file is read."
         ) from error
     except Exception as error:
         steps = [step for step in traceback.extract_tb(error.__traceback__) if step.filename == str(file)]

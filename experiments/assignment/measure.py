@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from experiments.assignment.mutants import MUTANTS, Mutant, module_of
-from experiments.assignment.variants import VARIANTS
+from experiments.assignment.variants import VARIANTS, Variant
 from lstm_engine.gradient_check import judge
 from lstm_engine.gradient_check.verdict import Verdict
 
@@ -80,11 +80,11 @@ def measured(mutants: list[Mutant] = MUTANTS) -> list[Row]:
         ]
 
 
-def false_alarms() -> tuple[int, list[str]]:
-    """How many pairs of functions there are in the right solutions, and what the judge says against any of them."""
+def false_alarms(variants: Sequence[Variant] = VARIANTS) -> tuple[int, list[str]]:
+    """How many pairs of functions there are in right solutions, and what the judge says against any of them."""
     passes, alarms = 0, []
     with tempfile.TemporaryDirectory() as folder:
-        for k, variant in enumerate(VARIANTS):
+        for k, variant in enumerate(variants):
             module = module_of(variant.source(), Path(folder) / f"right_{k}.py")
             for forward, backward in pairs_of(module):
                 passes += 1

@@ -5,8 +5,13 @@ Begin with `check.py`. It makes one forward and backward pass (`subject.py`), re
 first wrong step (`departure.py`). `functions.py` checks any forward and backward function, which `contract.py` and
 `adapters.py` bring into one form.
 
-Where a function is wrong: `leads.py`. It recognises the cell (`recognise.py`, `heads.py`), tries known slips (`slips.py`) in
-its equations (`equations.py`), and sweeps any other function over its steps (`sweep.py`, `places.py`).
+Where a function is wrong: `leads.py`. It looks at the gradients alone (`places.py`), recognises the cell (`recognise.py`,
+`heads.py`), tries known slips (`slips.py`) in its equations (`equations.py`), and sweeps any other function over its steps
+(`sweep.py`).
+
+What a learner is told: `judge.py`, which is `le.assignment`. It finds the convention (`conventions.py`), calls the learner's
+functions (`learner.py`), and makes a sentence (`wrong_rows.py`, `source_lines.py`, `verdict.py`) of what is wrong. Adam and
+training are judged in `training_judge.py`.
 """
 
 from . import adapters

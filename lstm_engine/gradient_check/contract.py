@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..activations import Array
+from ..checks import counted
 
 Path = tuple[Any, ...]  # keys: names in a dict, numbers in a list or in a dict by step
 Inputs = Mapping[str, Any] | Sequence[Any]
@@ -255,11 +256,6 @@ def is_float(a: Any) -> bool:
 
 def type_of(a: Any) -> str:
     return f"{a.dtype} of shape {a.shape}" if isinstance(a, (np.ndarray, np.generic)) else type(a).__name__
-
-
-def counted(n: int, noun: str) -> str:
-    """ "1 row", "2 rows"."""
-    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def listed(names: Sequence[str]) -> str:

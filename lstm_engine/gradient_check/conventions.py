@@ -12,7 +12,7 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from itertools import permutations, product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,7 +77,8 @@ def layouts(forward: Callable[..., Any], cell: str, step: bool) -> list[Layout]:
     if not found:
         raise Fault(
             f"{forward.__name__}({', '.join(names)}): the names do not say which argument is x, h, c, W, U or b. Use "
-            "names as in a starter (lstm-engine assignment new DIR), or give layout= (a Layout of gradient_check.adapters)."
+            "names as in a starter (lstm-engine assignment new DIR), or give layout= (a Layout of gradient_check.adapters); "
+            "gradcheck_function needs no names."
         )
     return found
 
@@ -99,6 +100,10 @@ def argument_choices(forward: Callable[..., Any], names: list[str], cell: str) -
         roles[name] = role
     weights = [name for name, role in roles.items() if role in ("W", "U", "b")]
     unknown = [name for name, role in roles.items() if role is None]
+    by_gate = {name for name, role in roles.items() if role not in ("x", "h0", "c0")}
+    for each in dict_choices(by_gate, cell) if unknown else ():  # Wf, Uf, bf, ... one by one
+        if set(each) == by_gate:
+            yield roles | each
     if len(unknown) == 1 and re.fullmatch(DICTS, unknown[0], re.I) and not weights:
         described = set(re.findall(r"\b[WUb]_?\w{1,2}\b", inspect.getdoc(forward) or ""))
         for keys in (keys_used(forward), described):  # of a body that is not finished, the docstring says more
@@ -178,16 +183,36 @@ PAIRS = {
 }
 
 
+class Variant(NamedTuple):
+    """A GRU's form: papers and libraries choose one of two in each of two places."""
+
+    turned: bool = False  # h = (1 - z)∘h' + z∘ĥ: the engine's GRU with the sign of z's pre-activation turned
+    after: bool = False  # the reset is applied after the product: r∘(h'U_ĥ)
+
+    def __str__(self) -> str:
+        h = "h = (1 - z)∘h' + z∘ĥ" if self.turned else "h = z∘h' + (1 - z)∘ĥ"
+        return f"{h}, the reset {'after' if self.after else 'before'} the product with U_ĥ"
+
+    def turn(self, a: Array) -> Array:
+        """A parameter, or its gradient, (..., 3H) in the order z r ĥ, from this variant to the engine's or back."""
+        return np.concatenate([-a[..., : a.shape[-1] // 3], a[..., a.shape[-1] // 3 :]], axis=-1) if self.turned else a
+
+
+PLAIN = Variant()
+VARIANTS = {"gru": [Variant(turned, after) for after in (False, True) for turned in (False, True)]}
+
+
 class Truth:
     """The engine's outputs and gradients at standard inputs."""
 
-    def __init__(self, layout: Layout, standard: Mapping[str, Array]) -> None:
-        self.layout, self.standard = layout, dict(standard)
+    def __init__(self, layout: Layout, standard: Mapping[str, Array], variant: Variant = PLAIN) -> None:
+        self.layout, self.standard, self.variant = layout, dict(standard), variant
         x = standard["x"][None] if layout.is_step else standard["x"]  # (T, B, D)
         start = np.zeros((x.shape[1], standard["U"].shape[0]))  # (B, H)
         states = [standard.get(name, start) for name in (("h0", "c0") if layout.cell == "lstm" else ("h0",))]
         forward, self.backward = PAIRS[layout.cell]
-        weights = (standard["W"], standard["U"], standard["b"])
+        W, U, b = (variant.turn(standard[name]) for name in "WUb")
+        weights = (W, U, np.stack([b, np.zeros_like(b)]) if variant.after else b)
         self.tape: Any = forward(x, *weights, *states)  # type: ignore[operator]
         h, c = self.tape.h, self.tape.c_states[1:] if layout.cell == "lstm" else self.tape.h
         self.outputs = {"h": h, "c": c, "hT": h[-1], "cT": c[-1]}
@@ -202,7 +227,8 @@ class Truth:
         if self.layout.cell == "lstm":
             last["dc_T"] = upstream.get("c") if step else upstream.get("cT")
         g = self.backward(self.tape, dh[None] if step and dh is not None else dh, **last)  # type: ignore[operator]
-        every = {"x": g.x[0] if step else g.x, "W": g.W, "U": g.U, "b": g.b, "h0": g.h0, "c0": getattr(g, "c0", None)}
+        W, U, b = (self.variant.turn(a) for a in (g.W, g.U, g.b[0] if self.variant.after else g.b))
+        every = {"x": g.x[0] if step else g.x, "W": W, "U": U, "b": b, "h0": g.h0, "c0": getattr(g, "c0", None)}
         return {name: every[name] for name in self.standard}
 
 

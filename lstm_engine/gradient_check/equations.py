@@ -39,6 +39,7 @@ class Cell:
     sums: Lines = field(repr=False)  # Σ of the steps so far, with this step's δ
     end: Lines = field(repr=False)  # the gradients handed back: dx, dh0, dc0
     differs: str = ""  # how a variant differs from the cell: "h = o∘c, without tanh(c)"
+    known: bool = False  # the variant is one that people choose, and no slip
 
     def equation(self, name: str) -> str:
         """The right equation of a quantity, as a reader writes it: "δf = δc∘c'"."""
@@ -234,10 +235,13 @@ CELLS = {
 # -- forward passes that are nearly one of them ------------------------------------------------------------------------
 
 
+CHOSEN = re.compile(r"relu|are coupled|1 is added|biases are not|does not use r")  # papers and libraries offer these
+
+
 def variant(cell: Cell, differs: str, forward: Lines, backward: Lines) -> Cell:
     """The cell with replaced lines, and the backward lines that are right for them."""
-    return replace(cell, name=f"{cell.name}, {differs}", differs=differs, forward=cell.forward | forward,
-                   step=cell.step | backward)  # fmt: skip
+    return replace(cell, name=f"{cell.name}, {differs}", differs=differs, known=bool(CHOSEN.search(differs)),
+                   forward=cell.forward | forward, step=cell.step | backward)  # fmt: skip
 
 
 def lstm_variants() -> Iterator[Cell]:

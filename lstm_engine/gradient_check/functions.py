@@ -51,60 +51,61 @@ def gradcheck_function(
 
     forward(*inputs) returns (outputs, cache): outputs is one float64 array or a tuple of them, of any shapes; cache is
     whatever backward needs. (h, c, cache) is fine too. backward(doutputs, cache) gets the upstream gradient in the form of
-    the outputs, or, if it takes so many arguments, one by one, backward(dh, dc, cache). Where forward returns a loss, one
-    number, it may be backward(cache). It returns one gradient an input, of the input's shape: in the order of the inputs, or
-    a dict by their names, W or dW. None stands for an input without one: labels, options, a mask. Inputs that are no float
-    arrays are passed unchanged. Classes, lists by step, and functions that give loss and gradients at once: `adapters`.
+    the outputs, or one by one, backward(dh, dc, cache). Where forward returns a loss, one number, it may be backward(cache).
+    It returns one gradient an input, of the input's shape: in the order of the inputs, or a dict by their names, W or dW.
+    None stands for an input without one: labels, options, a mask. Inputs that are no float arrays are passed unchanged.
+    Classes, lists by step, and functions that give loss and gradients at once: `adapters`.
 
-    inputs is a dict by name, in the order in which forward takes them; a dict inside is a dict of parameters. In a tuple they
-    get the names of forward's parameters. layout, an `adapters.Layout`, says which array is which; without inputs it makes
-    them.
+    inputs is a dict by name, in the order in which forward takes them; a dict inside is a dict of parameters. A tuple takes
+    the names of forward's parameters. layout, an `adapters.Layout`, says which array is which, and makes missing inputs.
 
     gates={"W": ("i", "f", "g", "o")} names equal parts of an axis, which get a row each; where the shapes do not tell which
-    axis, {"W": (("i", "f", "g", "o"), 0)} does. time_axis={"x": 0} names the axis of an input that counts steps, at least 3:
-    when its row fails, `report.notes` say at which step its gradient departs, from the last one back. Both are left out where
-    forward is recognised as an LSTM, GRU or simple RNN, or layout is given; {} says that there are none.
+    axis, {"W": (("i", "f", "g", "o"), 0)} does. time_axis={"x": 0} names the axis that counts steps, at least 3: when its row
+    fails, `report.notes` say at which step it departs, from the last one back. Both are known where forward is recognised as
+    an LSTM, GRU or simple RNN, or layout is given; {} says that there are none.
 
     step=(step_forward, step_backward) are the two functions of one step, which are checked alone as well: `report.step`.
     step_inputs are what step_forward takes; left out, they are made from the inputs by their names. like="lstm", "gru" or
     "rnn" compares forward with that cell's equations.
 
-    method="auto" takes the complex step and, where complex numbers do not pass through forward, Richardson's differences; the
-    verdict says so and why. h is the step size of differences; seed draws v too; the rest is as in `gradcheck`. Of a check
-    that failed, report.lead says where the mistake is as far as that can be told; locate=False does not look for it.
+    method="auto" takes the complex step and, where complex numbers do not pass, Richardson's differences, and says why. h is
+    the step size of differences; seed draws v too; the rest is as in `gradcheck`. Of a check that failed, report.lead says
+    where the mistake is as far as that can be told; locate=False does not look for it.
 
-    TypeError or ValueError for functions that break this contract. ValueError for what would make the check wrong: floats
-    that are not float64; a forward that changes its inputs in place, returns other outputs when called again, or NaN; and
-    with method="complex" a forward through which complex numbers do not pass.
+    TypeError or ValueError for functions that break this contract. ValueError for what would make the check wrong: other
+    floats than float64; a forward that changes its inputs, returns other outputs when called again, or NaN; and with
+    method="complex" one through which complex numbers do not pass.
     """
     refuse_options(step, like)
     how = settings("complex" if method == "auto" else method, h, tol, elements, seed)
     pair = prepared(forward, backward, inputs, layout, seed)
     pair.like, pair.layout, pair.step = like, layout, step
     find_axes(pair, gates, time_axis)
-    rng = np.random.default_rng((seed, 2))
+    report, how = compared(pair, how, method, tol, h, progress)
+    options = {"method": method, "elements": elements, "tol": tol, "h": h, "seed": seed, "locate": locate}
+    report.step = checked_step(pair, step, step_inputs, options) if step else None
+    if report.failed and locate:
+        find_mistake(pair, report, how)
+    report.notes += forward_note(pair.form, like)
+    return report
+
+
+def compared(
+    pair: CheckedPair, how: Settings, method: str, tol: float | None, h: float | None, progress: Progress | None
+) -> tuple[Report, Settings]:
+    """The rows and what one sees beside them, and the settings that were taken in the end."""
+    rng = np.random.default_rng((how.seed, 2))
     how, why = chosen(pair, how, method, rng, tol, h)
     report = compare(pair.value, pair.point, pair.analytic, pair.gates, how, progress)
     report.why, report.zeros = why, notes.zeros(pair)
     report.notes += pair.notes + notes.of_pair(pair, report, rng)
-    if step is not None:
-        pair.step_inputs = step_inputs_of(pair, step[0]) if step_inputs is None else step_inputs
-        report.step = gradcheck_function(
-            *step,
-            pair.step_inputs,
-            method=method,
-            elements=elements,
-            tol=tol,
-            h=h,
-            seed=seed,
-            gates=step_gates(pair),
-            locate=locate,
-        )
-    if report.failed and locate:
-        find_mistake(pair, report, how)
-    if note := forward_note(pair.form, like):
-        report.notes.append(note)
-    return report
+    return report, how
+
+
+def checked_step(pair: CheckedPair, step: Step, inputs: Inputs | None, options: Mapping[str, Any]) -> Report:
+    """The report on the two functions of one step, with the options of the walk's check."""
+    pair.step_inputs = step_inputs_of(pair, step[0]) if inputs is None else inputs
+    return gradcheck_function(*step, pair.step_inputs, gates=step_gates(pair), **options)
 
 
 def find_mistake(pair: CheckedPair, report: Report, how: Settings) -> None:

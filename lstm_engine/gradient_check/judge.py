@@ -18,11 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..activations import Array
+from ..checks import counted
 from . import contract
 from .adapters import GATES, Layout
-from .contract import counted, listed, positional
-from .conventions import SIZES, Truth, cell_of, close, layouts, standard_inputs
-from .equations import CELLS
+from .contract import listed, positional
+from .conventions import PLAIN, SIZES, VARIANTS, Truth, Variant, cell_of, close, layouts, standard_inputs
+from .equations import CELLS, Cell
 from .functions import gradcheck_function
 from .learner import Fault, NotWritten, array, call, copied, judging, refuse_unwritten, unchanged
 from .recognise import recognise
@@ -103,6 +104,10 @@ def check_training(
 
 def training(train: Function, pair: Pair) -> list[str]:
     refuse_unwritten(train)
+    if pair.variant != PLAIN:
+        raise Fault(
+            f"{train.__name__} is judged beside the GRU of the starter, {PLAIN}. Your walk is the variant {pair.variant}."
+        )
     return judge_training(train, pair.layout, one_sequence=pair.batch == 1)
 
 
@@ -154,6 +159,7 @@ class Pair:
     layout: Layout
     batch: int
     notes: list[str]
+    variant: Variant = PLAIN  # of a GRU
 
     @classmethod
     def of(cls, forward: Function, backward: Function, cell: str, is_step: bool, layout: Layout | None) -> Pair:
@@ -169,23 +175,31 @@ class Pair:
             try:
                 standard = standard_inputs(option, batch=batch)
                 outputs = pair.call_forward(option.laid_out(standard))
-                kinds = pair.kinds(outputs, Truth(option, standard))
             except Fault as error:
                 fault = fault or error
                 continue
+            for pair.variant in VARIANTS.get(cell, [PLAIN]):
+                kinds = pair.kinds(outputs, pair.truth(standard))
+                if kinds[0] == "h":
+                    break
             if kinds[0] == "h":
                 pair.layout = replace(option, returns=kinds)
+                if pair.variant != PLAIN:
+                    pair.notes.append(f"your GRU is the variant {pair.variant}, which is judged as it is.")
                 if option.gates != options[0].gates:
                     pair.notes.append(
                         f"your gates stand in the order {' '.join(option.gates)}, which is judged as it is."
                     )
                 return pair
-            if fallback is None and np.shape(outputs.values[0]) == np.shape(pair.theirs("h", Truth(option, standard))):
+            if fallback is None and np.shape(outputs.values[0]) == np.shape(pair.theirs("h", pair.truth(standard))):
                 fallback = option, kinds
         if fallback is None:
             raise fault or Fault(f"{forward.__name__} does not return h in the shape that its x has: see the starter.")
         option, kinds = fallback
         return cls(forward, backward, replace(option, returns=("h", *kinds[1:])), batch, [])
+
+    def truth(self, standard: Mapping[str, Array]) -> Truth:
+        return Truth(self.layout, standard, self.variant)
 
     # -- calling -------------------------------------------------------------------------------------------------------
 
@@ -256,7 +270,7 @@ class Pair:
     def judge(self, steps: int = 5, scale: float = 1.0, when: str = "", **sizes: int) -> list[str]:
         """Compares values, then gradients, with the engine's at random inputs. Raises Wrong or Fault."""
         standard = standard_inputs(self.layout, scale, steps=steps, **({"batch": self.batch} | sizes))
-        truth = Truth(self.layout, standard)
+        truth = self.truth(standard)
         arguments = self.layout.laid_out(standard)
         outputs = self.call_forward(arguments)
         self.judge_values(outputs, truth, when)
@@ -282,7 +296,7 @@ class Pair:
         self.judge(steps=12, units=7, features=2, when="with 12 steps, 7 units and 2 features")
         standard = standard_inputs(self.layout, 1000.0, batch=self.batch)
         outputs = self.call_forward(self.layout.laid_out(standard))
-        self.judge_values(outputs, Truth(self.layout, standard), "with W, U and b 1,000 times as large")
+        self.judge_values(outputs, self.truth(standard), "with W, U and b 1,000 times as large")
         return self.notes
 
     def judge_values(self, outputs: Outputs, truth: Truth, when: str) -> None:
@@ -319,12 +333,14 @@ class Pair:
         bad = self.wrong_outputs(outputs, truth)
         seen = f"{name}: {listed(bad)} {'is' if len(bad) == 1 else 'are'} wrong"
         equations = CELLS[cell][0]
-        if differs := self.forward_differs():
+        cell_of_forward = self.cell_of_forward()
+        if cell_of_forward and (differs := cell_of_forward.differs):
             letter = letter_of(differs)
+            what = "a known variant, which is not what is asked for" if cell_of_forward.known else "this slip"
             equation = equations.equation(letter) if letter in equations.forward else ""
             return Finding(
                 name, f"{seen}: look at {letter}.", letter, "One equation of the forward pass is not the cell's.", equation,
-                f"Your values are exactly those of this slip: {differs}.", line_of_value(letter, self.forward),
+                f"Your values are exactly those of {what}: {differs}.", line_of_value(letter, self.forward),
             )  # fmt: skip
         shown = "   ".join(
             equations.equation(line) for line in equations.forward if not line.startswith(("z_", "tanh_"))
@@ -337,15 +353,15 @@ class Pair:
         """Whether forward gives the engine's values when the first states are 0."""
         inputs = standard_inputs(self.layout, steps=3, batch=self.batch)
         inputs = {name: a * (name not in ("h0", "c0")) for name, a in inputs.items()}
-        return not self.wrong_outputs(self.call_forward(self.layout.laid_out(inputs)), Truth(self.layout, inputs))
+        return not self.wrong_outputs(self.call_forward(self.layout.laid_out(inputs)), self.truth(inputs))
 
     def wrong_outputs(self, outputs: Outputs, truth: Truth) -> list[str]:
         """The outputs that are not the engine's, in letters."""
         pairs = zip(self.layout.returns, outputs.values, strict=False)
         return [OUTPUTS[kind] for kind, y in pairs if kind and not same(y, self.theirs(kind, truth))]
 
-    def forward_differs(self) -> str:
-        """The one equation that is not the cell's, "h = o∘c, without tanh(c)"; "" where that cannot be told."""
+    def cell_of_forward(self) -> Cell | None:
+        """The cell that forward computes, which differs from the one that is asked for; None where that cannot be told."""
         inputs = self.layout.laid_out(standard_inputs(self.layout, batch=self.batch))
         arguments = contract.named(inputs, self.forward)
         floats = {name: arguments.values[name] for name, role in self.layout.roles.items() if isinstance(role, str)}
@@ -356,7 +372,7 @@ class Pair:
             return [np.asarray(y, float) for y in seen.values]
 
         form = recognise(outputs, floats, list(floats), self.layout.cell)
-        return form.cell.differs if form else ""
+        return form.cell if form else None
 
     def finding(self, wrong: list[str], every: list[str], when: str) -> Finding:
         """The sentence about wrong rows, and what the lead says about them."""
@@ -386,10 +402,7 @@ class Pair:
         standard = standard_inputs(self.layout, batch=self.batch, **({} if self.layout.is_step else {"steps": 5}))
         by_step = isinstance(self.call_forward(self.layout.laid_out(standard)).values[0], list)
         inputs = replace(self.layout, steps="list" if by_step else "array").laid_out(standard)
-        try:
-            return gradcheck_function(self.forward, self.backward, inputs).lead
-        except (ValueError, TypeError):  # what the gradient check refuses
-            return None
+        return gradcheck_function(self.forward, self.backward, inputs).lead
 
 
 def together(gradient: Any) -> Any:

@@ -7,7 +7,8 @@ gradients is the mistake. Elsewhere the number of steps is swept. What the exper
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from .equations import Blocks, Cell, Step, walk, walk_back, written
 from .pair import Calls, CheckedPair
 from .recognise import Form
 from .report import FAILED, Lead, Report
-from .slips import BETWEEN, INSIDE, SUM, Slip, reaches, slips_of
+from .slips import BETWEEN, INSIDE, SUM, UPSTREAM, Slip, reaches, slips_of
 from .sweep import swept_lead
 
 EQUAL = 1e-8  # relative to the largest element of a block: rounding is far below, another slip far above
@@ -51,8 +52,8 @@ def equal(a: Array, b: Array) -> bool:
     """To rounding. NaN equals nothing."""
     if a.shape != np.shape(b):
         return False
-    size = max(np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0))
-    return bool(np.abs(a - b).max(initial=0.0) <= EQUAL * size + 1e-14)
+    off = np.abs(a - b).max(initial=0.0)
+    return bool(off <= 1e-14 or off <= EQUAL * max(np.abs(a).max(initial=0.0), np.abs(b).max(initial=0.0)) + 1e-14)
 
 
 def find_lead(calls: Calls, form: Form | None, pair: CheckedPair, report: Report) -> Lead | None:
@@ -83,19 +84,22 @@ def find_lead(calls: Calls, form: Form | None, pair: CheckedPair, report: Report
 LIKE = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a simple RNN"}
 
 
-def forward_note(form: Form | None, like: str | None) -> str | None:
-    """How the forward pass differs from the cell that it is meant to be, or None.
+def forward_note(form: Form | None, like: str | None) -> list[str]:
+    """How the forward pass differs from the cell that it is meant to be: one note, or none.
 
     like: the cell that the caller names. form: what `recognise` gives, with the same `like`.
     """
     if form is not None:
-        return f"forward is not {form.cell.article}'s: {form.cell.differs}." if form.cell.differs else None
+        cell = form.cell
+        what = f"that of a known variant of {cell.article}" if cell.known else f"not {cell.article}'s"
+        return [f"forward is {what}: {cell.differs}."] if cell.differs else []
     if like is None:
-        return None
-    return (
-        f"forward does not give the values of {LIKE[like]}, in whatever way its arrays lie: either it computes something "
-        "else, or the arrays lie in a way that is not known; layout= says how they do."
-    )
+        return []
+    return [
+        f"forward does not give the values of {LIKE[like]}, in whatever way its arrays lie: it computes something else, or "
+        "a variant (a mask, peepholes, a projection, normalization, the steps in reverse), or the arrays lie in a way that "
+        "is not known; layout= says how they do."
+    ]
 
 
 # -- a recognised cell -------------------------------------------------------------------------------------------------
@@ -159,14 +163,14 @@ def experiments(calls: Calls, form: Form) -> list[Experiment]:
     return [each for each in done if each]
 
 
-def matched(cell: Cell, each: Experiment, changed: Mapping[str, str]) -> list[bool]:
-    """Which of the caller's blocks the equations give with these lines replaced."""
+def matched(cell: Cell, each: Experiment, changed: Mapping[str, str]) -> Iterator[bool]:
+    """Block by block, whether the equations with these lines replaced give the caller's; few callers want them all."""
     try:
         with np.errstate(all="ignore"):
             computed = walk_back(cell, each.steps, each.upstream, changed)
     except ValueError:  # a slip whose shapes fit only where D = H
-        return [False] * len(each.seen)
-    return [equal(seen.gradient, computed.get(seen.key, each.right[seen.key])) for seen in each.seen]
+        computed = {key: np.full(a.shape, np.nan) for key, a in each.right.items()}
+    return (equal(seen.gradient, computed.get(seen.key, each.right[seen.key])) for seen in each.seen)
 
 
 def blocks_wrong(each: Experiment) -> set[str]:
@@ -202,7 +206,7 @@ def several_slips(cell: Cell, done: Sequence[Experiment]) -> tuple[list[Slip], b
 
 def nearest_slip(cell: Cell, small: Sequence[Experiment], changed: dict[str, str]) -> Slip | None:
     """The slip that, beside those in `changed`, makes most blocks right and none wrong."""
-    before = [matched(cell, each, changed) for each in small]
+    before = [list(matched(cell, each, changed)) for each in small]
     left = [
         {
             f"{kind}_{gate}" if gate else kind
@@ -219,10 +223,13 @@ def nearest_slip(cell: Cell, small: Sequence[Experiment], changed: dict[str, str
             continue
         gained = 0
         for each, right in zip(small, before, strict=True):
-            after = matched(cell, each, changed | slip.changed)
-            if any(a and not b for a, b in zip(right, after, strict=True)):
-                break
-            gained += sum(after) - sum(right)
+            for is_right, was_right in zip(matched(cell, each, changed | slip.changed), right, strict=True):
+                if was_right and not is_right:
+                    break
+                gained += is_right - was_right
+            else:
+                continue
+            break
         else:
             if gained > most:
                 best, most = slip, gained
@@ -260,21 +267,28 @@ def right_equation(cell: Cell, line: str) -> str:
 
 def slip_lead(form: Form, done: Sequence[Experiment], fits: Sequence[Slip]) -> Lead:
     """What a slip that explains everything says."""
-    slip = fits[0]
+    slip, say = fits[0], in_a_step if form.is_step else str
     equation = right_equation(form.cell, slip.line)
     sentence = f"{only_wrong(done, follows(form, done, [slip]))}look at {equation or slip.quantity}. {computes(slip)}"
     other = next((other for other in fits if place(other) != place(slip)), None)
     if other is not None:
         sentence += f" The same gradients come of {other.quantity}: {other.instead}."
+    ignored = form.is_step and slip.region == BETWEEN and slip.line in ("δh", "δc")
     return Lead(
-        region=slip.region,
+        region=UPSTREAM if ignored else slip.region,
         quantity=slip.quantity if other is None else f"{slip.quantity}, {other.quantity}",
-        sentence=sentence[0].upper() + sentence[1:] if sentence[0] in "lo" else sentence,
-        equation=equation,
-        instead=slip.instead,
+        sentence=say(sentence[0].upper() + sentence[1:] if sentence[0] in "lo" else sentence),
+        equation=say(equation),
+        instead=say(slip.instead),
         follows=follows(form, done, [slip]),
         certain=True,
     )
+
+
+def in_a_step(text: str) -> str:
+    """An equation as one step alone has it: what comes from the step after is the upstream gradient, dh or dc."""
+    text = re.sub(r"(?:upstream \+ )?δ([hc])'₊₁", r"d\1", text)
+    return re.sub(r"= upstream(?=$|[.;])", "= 0", text.replace("= upstream + ", "= "))
 
 
 def computes(slip: Slip) -> str:
@@ -451,17 +465,18 @@ def shared_lead(form: Form, bad: set[tuple[str, str]], shown: set[tuple[str, str
     """
     cell, head = form.cell, "With one step, "
     listed = ", ".join(gates)
+    exercised = {gate for kind, gate in shown if kind in cell.parameters}  # without f where c' is 0
     carried_right = ("c0", "") in shown - bad
-    if "c" in cell.states and set(gates) == {"i", "f", "g"} and not carried_right:
-        text = f"the gates i, f and g are wrong and o is right: look at {cell.equation('δc')}"
-        return Lead(INSIDE, "δc", f"{head}{text}.", cell.equation("δc"))
+    if "c" in cell.states and set(gates) == exercised - {"o"} and "o" in exercised and not carried_right:
+        text = f"the gates {listed} are wrong and o is right: look at {cell.equation('δc')}"
+        return Lead(INSIDE, "δc", f"{head}{text}, and at what it begins with at the last step.", cell.equation("δc"))
     if set(gates) == {"r", "ĥ"}:
         equations = f"{cell.equation('δĥ')} and {cell.equation('δz_ĥ')}"
         return Lead(INSIDE, "δĥ", f"{head}r and ĥ are wrong, and δr is made of δz_ĥ: look at {equations}.", equations)
     if "c" in cell.states and carried_right:
         text = f"the gates {listed} are wrong, and the gradient of {form.states['c0'][0]} is right, so δc is: look at each δz"
         return Lead(INSIDE, "δz", f"{head}{text}, its factors and its slope.")
-    if set(gates) == set(cell.gates):
+    if set(gates) == exercised:
         return Lead(INSIDE, "", f"{head}every gate is wrong: look at δh and at the equations inside a step.")
     return Lead(INSIDE, "", f"{head}the gates {listed} are wrong and the others right: look at their δ, and at the order in "
                 "which the gates are stacked.")  # fmt: skip

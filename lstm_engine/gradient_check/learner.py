@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from .contract import counted, type_of
+from ..checks import counted
+from .contract import type_of
 from .source_lines import Place
 
 

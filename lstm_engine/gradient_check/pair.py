@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..activations import Array
+from ..checks import counted
 from .contract import (
     Arguments,
     BackwardFunction,
@@ -19,7 +20,6 @@ from .contract import (
     Upstream,
     by_name,
     call,
-    counted,
     is_float,
     named,
     type_of,

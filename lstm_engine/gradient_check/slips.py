@@ -37,7 +37,7 @@ class Slip(NamedTuple):
         if self.words:
             return self.words
         text = written(self.changed.get(self.line, next(iter(self.changed.values()))))
-        return text if "_" in self.line else re.sub(r"(δz|δ?[WUb])_\w", r"\1", text)
+        return text if "_" in self.line or self.line == "δx" else re.sub(r"(δz|δ?[WUb])_\w", r"\1", text)
 
 
 # -- generated rows ----------------------------------------------------------------------------------------------------
@@ -307,28 +307,29 @@ def sum_slips(cell: Cell) -> Iterator[Slip]:
 
 
 def carried_slips(cell: Cell) -> Iterator[Slip]:
-    """What goes from a step to the one before, into the walk and out of it."""
+    """What a step hands to the one before, and how that one takes it up."""
     for s in cell.states:
-        carry, right, up = f"δ{s}_next", cell.step[f"δ{s}"], f"up_{s}[t]"
-        nothing = f"0 * δ{s}_prev"
-        yield Slip(f"δ{s}_prev", {carry: nothing}, BETWEEN, "nothing is handed back to the step before")
-        yield Slip(
-            f"δ{s}_prev", {carry: f"δ{s}_prev + δ{s}_next"}, BETWEEN, f"{written(f'δ{s}_prev')} + {written(carry)}"
-        )
-        yield Slip(f"δ{s}_prev", {carry: f"δ{s}"}, BETWEEN, f"δ{s} itself")
+        carry, right = f"δ{s}_next", cell.step[f"δ{s}"]
+        handed, taken = f"δ{s}_prev", f"δ{s}"
+        nothing = f"0 * {handed}"
+        yield Slip(handed, {carry: nothing}, BETWEEN, "nothing is handed back to the step before")
+        yield Slip(handed, {carry: f"{handed} + {carry}"}, BETWEEN, f"{written(handed)} + {written(carry)}")
+        yield Slip(handed, {carry: taken}, BETWEEN, f"{taken} itself")
         for other in cell.states:
             if other != s:
-                yield Slip(f"δ{s}_prev", {carry: f"δ{other}_prev"}, BETWEEN, written(f"δ{other}_prev"))
-        yield Slip(
-            f"δ{s}",
-            {f"δ{s}": right.replace(carry, f"{carry} * (k > 1)")},
-            BETWEEN,
-            f"{written(carry)} not added at step T - 2",
-        )
+                yield Slip(handed, {carry: f"δ{other}_prev"}, BETWEEN, written(f"δ{other}_prev"))
+        late = right.replace(carry, f"{carry} * (k > 1)")
+        yield Slip(taken, {taken: late}, BETWEEN, f"{written(carry)} not added at step T - 2")
+        never = f"({right}) if k == 0 else ({right.replace(f' + {carry}', '')})"
+        yield Slip(taken, {taken: never}, BETWEEN, f"{written(carry)} is not added")
+
+
+def upstream_slips(cell: Cell) -> Iterator[Slip]:
+    """How the upstream gradients, of every step and of the last states, are taken up."""
+    for s in cell.states:
+        carry, right, up = f"δ{s}_next", cell.step[f"δ{s}"], f"up_{s}[t]"
         alone = f"({right}) if k == 0 else ({right.replace(f'{up} + ', '')})"
         yield Slip(f"δ{s}", {f"δ{s}": alone}, UPSTREAM, "only the upstream gradient of the last step is used")
-        yield Slip(f"δ{s}", {f"δ{s}": f"({right}) if k == 0 else ({right.replace(f' + {carry}', '')})"}, BETWEEN,
-                   f"{written(carry)} is not added")  # fmt: skip
         for wrong, words in ((f"up_{s}[T - 1]", "the last step's upstream gradient at every step"),
                              (f"up_{s}[T - 1 - t]", "the upstream gradients in the reverse order of steps"),
                              (f"up_{s}[t - 1]", "the upstream gradient of the step before"),
@@ -343,30 +344,31 @@ def carried_slips(cell: Cell) -> Iterator[Slip]:
                              (f"(up_{s}[t] / B)", "the upstream gradient divided by the size of the batch"),
                              (f"(up_{s}[t] * 0)", f"the upstream gradient of {s} is ignored")):  # fmt: skip
             yield Slip(f"δ{s}", {f"δ{s}": right.replace(up, wrong)}, UPSTREAM, words)
-        yield Slip(f"δ{s}", {f"δ{s}": right.replace(carry, f"{carry} * (k > 0)")}, UPSTREAM,
-                   f"the upstream gradient of the last {s} is ignored")  # fmt: skip
-        yield Slip(f"δ{s}0", {f"d{s}0": f"0 * δ{s}_next"}, BETWEEN, f"δ{s}0 is left 0")
-        yield Slip(f"δ{s}0", {f"d{s}0": f"δ{s}"}, BETWEEN, f"δ{s}0 = δ{s} of step 0, not {written(f'δ{s}_prev')}")
+        last = right.replace(carry, f"{carry} * (k > 0)")
+        yield Slip(f"δ{s}", {f"δ{s}": last}, UPSTREAM, f"the upstream gradient of the last {s} is ignored")
     if "c" in cell.states:
-        right = cell.step["δc"]
-        yield Slip(
-            "δc",
-            {"δc": right.replace("δc_next", "(δh_next if k == 0 else δc_next)")},
-            UPSTREAM,
-            "the last h's upstream gradient for c's",
-        )
-    if "c" in cell.states:
-        yield Slip(
-            "δh0", {"dh0": "δc_next", "dc0": "δh_next"}, "order of gradients", "δh0 and δc0 stand in each other's place"
-        )
+        swapped = cell.step["δc"].replace("δc_next", "(δh_next if k == 0 else δc_next)")
+        yield Slip("δc", {"δc": swapped}, UPSTREAM, "the last h's upstream gradient for c's")
+
+
+def first_state_slips(cell: Cell) -> Iterator[Slip]:
+    """The gradients of the first states."""
     for s in cell.states:
-        yield Slip(
-            f"δ{s}0",
-            {f"d{s}0": f"δ{s}_next + up_{s}[0]"},
-            BETWEEN,
-            f"the upstream gradient of step 0 is added to δ{s}0",
-        )
-        yield Slip(f"δ{s}0", {f"d{s}0": f"δ{s}_next + δ{s}"}, BETWEEN, f"δ{s} of step 0 is added to δ{s}0")
+        line, end, right = f"δ{s}0", f"d{s}0", f"δ{s}_next"
+        yield Slip(line, {end: f"0 * {right}"}, BETWEEN, f"{line} is left 0")
+        yield Slip(line, {end: f"δ{s}"}, BETWEEN, f"{line} = δ{s} of step 0, not {written(f'δ{s}_prev')}")
+    if "c" in cell.states:
+        exchanged = {"dh0": "δc_next", "dc0": "δh_next"}
+        yield Slip("δh0", exchanged, "order of gradients", "δh0 and δc0 stand in each other's place")
+    for s in cell.states:
+        line, end, right = f"δ{s}0", f"d{s}0", f"δ{s}_next"
+        up = f"the upstream gradient of step 0 is added to {line}"
+        yield Slip(line, {end: f"{right} + up_{s}[0]"}, BETWEEN, up)
+        yield Slip(line, {end: f"{right} + δ{s}"}, BETWEEN, f"δ{s} of step 0 is added to {line}")
+
+
+def walk_slips() -> Iterator[Slip]:
+    """The steps of δx, and the order in which a walk goes."""
     yield Slip("δx", {"dx": "δxs[::-1]"}, SUM, "the steps of δx stand in the reverse order")
     yield Slip("δx", {"dx": "np.roll(δxs, 1, 0)"}, SUM, "δx stands one step too late")
     yield Slip("δx", {"dx": "np.roll(δxs, -1, 0)"}, SUM, "δx stands one step too early")
@@ -415,7 +417,8 @@ def whole_slips(cell: Cell) -> Iterator[Slip]:
 def slips_of(name: str) -> tuple[Slip, ...]:
     """All known slips of the cell of this name."""
     cell = next(cell for cells in (*CELLS.values(), *VARIANTS.values()) for cell in cells if cell.name == name)
-    rows = [*whole_slips(cell), *line_slips(cell), *parameter_slips(cell), *sum_slips(cell), *carried_slips(cell)]
+    kinds = (whole_slips, line_slips, parameter_slips, sum_slips, carried_slips, upstream_slips, first_state_slips)
+    rows = [slip for kind in kinds for slip in kind(cell)] + list(walk_slips())
     return tuple(slip for slip in rows if changes_something(slip, cell) and computable(slip, cell))
 
 

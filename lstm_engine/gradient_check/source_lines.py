@@ -153,7 +153,7 @@ def score(quantity: str, statement: Statement, gates: str) -> int:
     if kind in ("z", "a") and gate and not (kind == "z" and "r" in gates and gate not in gates):
         return of_gate(gate, statement, gates, before=True)
     if kind == "z" and "z" not in gates:
-        return 3 if re.fullmatch(STACKED + "|dhraw|dtanh|dtanhraw|dhrec", name) else 0
+        return 3 if name != "dg" and re.fullmatch(STACKED + "|dhraw|dtanh|dtanhraw|dhrec", name) else 0
     if len(kind) == 1 and kind in gates and kind != "h":
         return of_gate(kind, statement, gates, before=False)
     if kind in ("n", "ĥ"):

@@ -64,6 +64,8 @@ REGIONS = {
     "sum over steps": "The mistake is in the sum over the steps.",
     "upstream": "The mistake is in how the gradient from above is used.",
     "order of gradients": "The gradients are handed back in another order than the inputs.",
+    "a constant factor": "The gradients that are wrong are the right ones times one constant factor.",
+    "clipping": "The gradients are clipped inside the backward pass.",
 }
 
 

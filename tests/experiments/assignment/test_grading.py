@@ -157,3 +157,10 @@ def test_check_gives_hints_a_solution_and_json(tmp_path):
     value = json.loads(command("check", str(file), "--json").stdout)
     assert value["finding"]["quantity"] == "δc'"
     assert value["reached"] == 0
+
+
+def test_a_file_may_be_called_as_a_module_of_python_and_have_a_coding_of_its_own(tmp_path):
+    file = tmp_path / "string.py"
+    file.write_bytes("# -*- coding: latin-1 -*-\nassert len('Müller') == 6\n".encode("latin-1"))
+    verdict = check_file(file)
+    assert verdict.finding.sentence.startswith("There is no function lstm_step_forward")

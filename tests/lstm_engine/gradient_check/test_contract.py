@@ -241,8 +241,7 @@ def gates_failed(gates, D=8, turned=(), scale=2.0):
     return {(row.parameter, row.gate) for row in report.rows if row.verdict == FAILED}
 
 
-@pytest.mark.parametrize("turned", [(), ("Wx",), ("Wx", "Wh")])
-@pytest.mark.parametrize("D", [3, 8, 16])
+@pytest.mark.parametrize(("D", "turned"), [(3, ("Wx",)), (8, ()), (8, ("Wx", "Wh")), (16, ("Wx",))])
 def test_gates_are_found_on_either_axis(D, turned):
     """D = 8 divides by 4 too: the bias settles it. With D = 16 = 4H nothing does."""
     gates = dict.fromkeys(("Wx", "Wh", "b"), ("i", "f", "o", "g"))
