@@ -64,7 +64,7 @@ def unrolled(x: Any, h: Any, w: float, u: float, steps: int = 6) -> str:
             text(at, 152, 14, f"x = {x[t]:.2f}"), text(at, 28, 12, f"step {t}"),
         ]  # fmt: skip
     return sideways(
-        f'<svg viewBox="0 0 {60 + 105 * steps} 165" style="width:100%;background:white" role="img" '
+        f'<svg class="on-white" viewBox="0 0 {60 + 105 * steps} 165" style="width:100%;background:white" role="img" '
         f'aria-label="The first {steps} steps of the unit">{"".join(parts)}</svg>',
         560,
     )

@@ -18,6 +18,8 @@ import numpy as np
 
 from lstm_engine.gradient_check import judge
 
+# Pictures are drawn for white paper; in the dark they are turned over, and keep their hues.
+IN_THE_DARK = ".dark :is(marimo-plotly, svg.on-white) {filter: invert(.9) hue-rotate(180deg)}"
 LONG = 12  # of larger arrays a sentence shows the shape
 PATIENCE_S = 20.0  # for one call of an answer; the longest right one takes a second
 
@@ -59,7 +61,7 @@ def heading(lesson: int) -> Any:
             f"Each asks for a function, and this page is only for reading. `lstm-engine lessons {lesson}`, without `--read`, "
             "opens the lesson where you can write it, and checks your answer against the engine."
         )
-    return _block(f"## Exercises\n\n{how}")
+    return _block(f"<style>{IN_THE_DARK}</style>\n\n## Exercises\n\n{how}")
 
 
 def source(*functions: Callable[..., Any]) -> Any:

@@ -98,9 +98,9 @@ def _(walks):
     **3. The walk back.** `doutputs` (T, B, H) is the gradient of the loss with respect to the h of every step, as the layer
     above hands it down; `cache` is what `answer_2` returned. From the last step to the first, with the equations of lesson 3:
 
-    $$\\delta c = \\delta h\\,o\\,(1 - \\tanh^2 c) + \\delta c'_{{after}}, \\quad \\delta o = \\delta h\\,\\tanh c$$
+    $$\\delta c = \\delta h\\,o\\,(1 - \\tanh^2 c) + \\delta c'_{{after}}$$
 
-    $$\\delta i = \\delta c\\,g,\\quad \\delta f = \\delta c\\,c',\\quad \\delta g = \\delta c\\,i$$
+    $$\\delta i = \\delta c\\,g,\\quad \\delta f = \\delta c\\,c',\\quad \\delta g = \\delta c\\,i,\\quad \\delta o = \\delta h\\,\\tanh c$$
 
     The judge first tries one step, then all; it names the first quantity that is wrong, and its hints name the line.
     """)

@@ -232,7 +232,8 @@ def _():
     check_1 = exercises.check(
         answer_1, *((betas, 1 - end) for betas, end in zip(_cases, _ends, strict=True)), exercise=(5, 1)
     )  # η is 1
-    mo.vstack([exercises.heading(5), check_1])
+    _text = mo.md("**1. Without the correction.** m and v begin at 0. How much longer would the first step be?")
+    mo.vstack([exercises.heading(5), _text, check_1])
     return (check_1,)
 
 
@@ -248,7 +249,7 @@ def _():
     check_2 = exercises.check(
         answer_2, *(((b,), abs(walk[-1] - walk[-2])) for b, walk in _walks.items()), exercise=(5, 2)
     )
-    check_2
+    mo.vstack([mo.md("**2. A gradient that turns round** at every step: how long do Adam's steps become?"), check_2])
     return (check_2,)
 
 

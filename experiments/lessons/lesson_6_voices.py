@@ -229,7 +229,10 @@ def _():
     _step_at = as_frames(np.arange(1.0, 113)[None])[0]  # (11, 11): the step of moment m, coefficient k
     _cases = [((int(_step_at[m, k]),), (k, m)) for k, m in ((0, 0), (0, 10), (1, 0), (3, 2), (9, 10))]
     check_1 = exercises.check(answer_1, *_cases, exercise=(6, 1))
-    mo.vstack([exercises.heading(6), check_1])
+    _text = mo.md(
+        "**1. Which number is it?** The tutorial's reading has one number a step. Where does it stand in the map?"
+    )
+    mo.vstack([exercises.heading(6), _text, check_1])
     return (check_1,)
 
 
@@ -247,7 +250,7 @@ def _():
 
     _cases = [(reading, column) for reading in READINGS for column in (1, 2, 12, 13, 60, 111)]
     check_2 = exercises.check(answer_2, *((case, remembered(*case)) for case in _cases), exercise=(6, 2))
-    check_2
+    mo.vstack([mo.md("**2. How long to remember?** From the last step that shows a column to the answer."), check_2])
     return (check_2,)
 
 

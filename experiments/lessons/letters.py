@@ -80,10 +80,11 @@ class Learner:
         for _ in range(self.epochs):
             self.network.reset_states()
             losses = []
-            for x, y in zip(self.x, self.y, strict=True):
-                if not self.carried:
-                    self.network.reset_states()
-                losses.append(np.ravel(self.network.train_on_batch(one_hot(x), y))[0])
+            with one_thread():  # of batches this small a second one mostly waits
+                for x, y in zip(self.x, self.y, strict=True):
+                    if not self.carried:
+                        self.network.reset_states()
+                    losses.append(np.ravel(self.network.train_on_batch(one_hot(x), y))[0])
             yield float(np.mean(losses) / np.log(2))
 
     def reader(self) -> le.Sequential:
@@ -94,7 +95,6 @@ class Learner:
         return reader
 
 
-@one_thread()
 def small(window: int, carried: bool, epochs: int, seed: int = 0) -> le.Sequential:
     """A reader of one layer with 64 units, for comparisons that need several trainings."""
     learner = Learner(64, 1, window, carried, epochs, dropout=0.2, seed=seed)

@@ -50,7 +50,7 @@ def lstm() -> tuple[int, str]:
         node("tanh", show, 144, 29),
         number("f*c_prev", (f + (i + g) // 2) // 2, top - 13),
         number("i*g", (i + g) // 2 + 12, 127, "start"),
-        number("tanh_c", show + 12, 194, "start"),
+        number("tanh_c", show - 10, 192, "end"),
     ]  # fmt: skip
     return 400, box(84, 36, 472, 326) + "".join(wires + parts)
 

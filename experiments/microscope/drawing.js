@@ -4,7 +4,7 @@ const make = (tag, set = {}) => Object.assign(document.createElement(tag), set);
 const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();   // a colour of page.css
 const css = (name) => parseFloat(ink(name.slice(2)));
 const say = (v, digits = 2) => (Number.isFinite(v) ? v.toFixed(digits).replace(/^-(?=[0.]*$)/, "").replace("-", "−") : "–");
-const small = (v) => (v && Math.abs(v) < .001 ? v.toExponential(1).replaceAll("-", "−") : say(v, 3));
+const small = (v) => (v && Number.isFinite(v) && (Math.abs(v) < .001 || Math.abs(v) >= 1e5) ? v.toExponential(Math.abs(v) < 1 ? 1 : 3).replace("+", "").replaceAll("-", "−") : say(v, 3));
 const MAP = 150, TOP = 4, BOTTOM = 26;               // pixels: a map's least height, and the margins of every picture
 const mapHeight = (rows) => Math.max(MAP, Math.min(360, 3 * rows + TOP + BOTTOM));
 const DARK = matchMedia("(prefers-color-scheme: dark)");

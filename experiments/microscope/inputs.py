@@ -71,6 +71,8 @@ def sequences(
     _check(model, x, part, {n: len(rows[n]) for n in chosen})
     targets = None if y is None else [_cut(np.asarray(y[n]), len(rows[n]), part) for n in chosen]
     masks = None if mask is None else [np.asarray(mask if single else mask[n], bool)[part] for n in chosen]
+    for k, n in enumerate(chosen):
+        _check_numbers(n, x[k], None if masks is None else masks[k], None if targets is None else targets[k])
     labels, found = labels_of(model, x, columns, kind)
     return Sequences(
         x, targets, masks, [name or "the sequence" if len(rows) == 1 else f"sample {n}" for n in chosen],
@@ -89,6 +91,10 @@ def labels_of(
         return known, kind or ("text" if "characters" in model.metadata else "symbols")
     if kind == "text":
         raise ValueError(NO_CHARACTERS)
+    if kind == "symbols" and not one_hot:
+        raise ValueError(
+            "symbols are one-hot rows, with a single 1 each, and X has others: draw it as columns or as a map"
+        )
     names = list(columns if columns is not None else model.metadata.get("columns") or [])
     if names and len(names) != D:
         raise ValueError(f"X has {D} columns, and {len(names)} names came: {', '.join(map(str, names))}")
@@ -174,9 +180,18 @@ def _table(path: Path, separator: str, model: le.Sequential, columns: Any, targe
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, sep=separator)
-    except (ValueError, UnicodeDecodeError) as error:
+        with path.open(encoding="utf-8-sig") as file:
+            head = file.readline()
+        separator = (
+            ";" if ";" in head and separator not in head else separator
+        )  # as spreadsheets write where 0,5 is a half
+        table = pd.read_csv(path, sep=separator, encoding="utf-8-sig", skipinitialspace=True)
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text in UTF-8: save it as CSV in UTF-8") from None
+    except ValueError as error:
         raise ValueError(f"{path} cannot be read as a table: {error}") from None
+    if not len(table):
+        raise ValueError(f"{path} has no rows below its names: a row is a step")
     there = ", ".join(map(str, table.columns))
     wanted = list(columns or model.metadata.get("columns") or [c for c in table.columns if c != target])
     if absent := [c for c in [*wanted, *([target] if target else [])] if c not in table.columns]:
@@ -191,7 +206,10 @@ def _table(path: Path, separator: str, model: le.Sequential, columns: Any, targe
     for name in numbers:
         if not pd.api.types.is_numeric_dtype(numbers[name]) or numbers[name].isna().any():
             bad = pd.to_numeric(numbers[name], errors="coerce").isna().idxmax()
-            raise ValueError(f"{path}: column {name} has {table[name][bad]!r} in row {bad + 2}, which is no number")
+            cell = table[name][bad]
+            what = "nothing" if pd.isna(cell) else f"{str(cell)!r}, which is no number,"
+            point = ": write 0.5, with a point" if "," in str(cell) else ""
+            raise ValueError(f"{path}: column {name} has {what} in row {bad + 2}{point}")
     y = None if target is None else numbers[[target]].to_numpy(float)[None]  # (1, T, 1)
     if y is not None and model.predict(numbers[wanted].to_numpy(float)[None, :1], verbose=0).ndim == 2:
         y = y[:, -1]  # one answer for the sequence: the last row's target
@@ -237,6 +255,15 @@ def _check(model: le.Sequential, x: list[np.ndarray], part: slice, lengths: dict
         if expected is not None and (expected[-1] != a.shape[1] or expected[0] not in (None, len(a))):
             shape = ", ".join("any number of steps" if m is None else str(m) for m in expected)
             raise ValueError(f"the model expects sequences of shape ({shape}), and sample {n} has {a.shape}")
+
+
+def _check_numbers(n: int, x: np.ndarray, mask: np.ndarray | None, y: np.ndarray | None) -> None:
+    if mask is not None and not mask.any():
+        raise ValueError(f"sample {n} has no step that exists: all the steps chosen are masked")
+    for name, a in (("X", x), ("y", y)):
+        if a is not None and a.dtype.kind == "f" and not np.isfinite(a).all():
+            where = ", ".join(str(k) for k in np.argwhere(~np.isfinite(a))[0])
+            raise ValueError(f"{name} has NaN or infinity in sample {n}, first at [{where}]: the page needs numbers")
 
 
 def _any_length(model: le.Sequential) -> bool:

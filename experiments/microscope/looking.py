@@ -77,6 +77,10 @@ def look(
     """
     names = layer_names(model)
     X, on = np.asarray(x)[None], None if mask is None else np.asarray(mask, bool)[None]
+    if y is not None and model.loss is None:
+        raise ValueError(
+            "a target y needs the model's loss, and it has none: compile it before it is saved, or leave y out"
+        )
     trace = model.trace(X, None if y is None else np.asarray(y)[None], mask=on)
     each_step = trace.p.ndim == 3
     target = None if y is None else _targets(model, y, trace.p.shape)

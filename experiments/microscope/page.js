@@ -342,7 +342,7 @@ function chooseSequence() {
   const layers = Object.keys(S.layers), before = $("layer").value;
   $("layer").replaceChildren(...layers.map((name) => new Option(name, name, false, name === before)));
   $("layer-choice").hidden = layers.length < 2;
-  $("sequence-facts").textContent = `${S.steps} steps${S.mask ? `, of which ${S.mask.filter(Boolean).length} exist` : ""}${S.loss === null ? "." : `, loss ${small(S.loss)}.`}`;
+  $("sequence-facts").textContent = `${S.steps} step${S.steps === 1 ? "" : "s"}${S.mask ? `, of which ${S.mask.filter(Boolean).length} exist` : ""}${S.loss === null ? "." : `, loss ${small(S.loss)}.`}`;
   $("rests-title").textContent = S.A.rests.shape[0] > 1 ? "Which steps the answer at the line depends on" : "Which steps the answer depends on";
   $("rests-note").textContent = `Look for the peaks: the input at these steps influences the ${S.A.loss ? "loss of the answer" : "answer"} most (the norm of its derivative, relative to the largest).`;
   chooseLayer(false);

@@ -175,6 +175,10 @@ def test_a_page_is_saved_whole_and_never_over_another(text_page, tmp_path):
         ({"y": [[0.0]] * 2}, "X has 3 samples and y 2"),
         ({"X": "wind"}, r'no characters.*metadata=\{"characters"'),
         ({"kind": "text"}, "no characters"),
+        ({"kind": "symbols"}, "symbols are one-hot rows"),
+        ({"X": np.full((1, 4, 2), np.inf)}, r"X has NaN or infinity in sample 0, first at \[0, 0\]"),
+        ({"y": np.full((3, 9, 1), np.nan)}, "y has NaN or infinity in sample 0"),
+        ({"mask": np.zeros((3, 9))}, "sample 0 has no step that exists"),
     ],
 )
 def test_what_does_not_fit_is_refused(stacked, numbers, arguments, said):
@@ -211,6 +215,10 @@ def files(tmp_path, reader, stacked, numbers):
     np.savetxt(tmp_path / "x.csv", table, delimiter=",", header="later,wind,rain", comments="")
     (tmp_path / "words.csv").write_text("wind,rain\n1,2\n3,much\n", encoding="utf-8")
     (tmp_path / "other.csv").write_text("wind,snow\n1,2\n", encoding="utf-8")
+    (tmp_path / "sheet.csv").write_text("\ufefflater; wind; rain\n1;0.5;1\n0;2;3\n", encoding="utf-8")
+    (tmp_path / "comma.csv").write_text("wind;rain\n0,5;1\n", encoding="utf-8")
+    (tmp_path / "hole.csv").write_text("wind,rain\n1,2\n3,\n", encoding="utf-8")
+    (tmp_path / "names.csv").write_text("wind,rain\n", encoding="utf-8")
     return tmp_path
 
 
@@ -220,6 +228,7 @@ def files(tmp_path, reader, stacked, numbers):
         ("reader", "story.txt", (), "text", len(TEXT) - 1),
         ("stacked", "x.npz", ("--sample", 1), "columns", 9),
         ("stacked", "x.csv", ("--target", "later", "--steps", "2:8"), "columns", 6),
+        ("stacked", "sheet.csv", ("--target", "later"), "columns", 2),  # as a spreadsheet writes it
     ],
 )
 def test_the_command_reads_texts_arrays_and_tables(lstm_engine, files, model, file, options, kind, steps):
@@ -245,7 +254,16 @@ def test_lengths_in_a_file_become_a_mask(files, stacked):
     [
         ("--model {d}/reader.safetensors --data {d}/none.txt", "none.txt: there is no such file"),
         ("--model {d}/stacked.safetensors --data {d}/story.txt", "metadata has no characters"),
-        ("--model {d}/stacked.safetensors --data {d}/words.csv", "column rain has 'much' in row 3, which is no number"),
+        (
+            "--model {d}/stacked.safetensors --data {d}/words.csv",
+            "column rain has 'much', which is no number, in row 3",
+        ),
+        (
+            "--model {d}/stacked.safetensors --data {d}/comma.csv",
+            "wind has '0,5', which is no number, in row 2: write 0.5",
+        ),
+        ("--model {d}/stacked.safetensors --data {d}/hole.csv", "column rain has nothing in row 3"),
+        ("--model {d}/stacked.safetensors --data {d}/names.csv", "has no rows below its names"),
         ("--model {d}/stacked.safetensors --data {d}/other.csv", "has no column 'rain'; its columns: wind, snow"),
         ("--model {d}/reader.safetensors --data {d}/x.csv", "the model reads 7 columns, and"),
         (
