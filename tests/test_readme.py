@@ -160,7 +160,9 @@ def test_names_that_a_page_imports_exist(page):
             module = imported.module
             if module.partition(".")[0] in ("lstm_engine", "features", "experiments"):
                 for name in (alias.name for alias in imported.names):
-                    assert hasattr(importlib.import_module(module), name) or importlib.util.find_spec(f"{module}.{name}")
+                    assert hasattr(importlib.import_module(module), name) or importlib.util.find_spec(
+                        f"{module}.{name}"
+                    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
