@@ -171,7 +171,11 @@ def of_clone(clone: Path, repository: str) -> tuple[list[Said], list[Said]]:
         assert subject.adapter is not None
         case = subject.adapter(Theirs(clone, subject.commit, subject.files, slips))
         report = le.gradcheck_function(case.forward, case.backward, case.inputs)
-        return said(": ".join([f"{repository}, {subject.name}", *(slip.code for slip in slips)]), report, *allowed)
+        return said(
+            ": ".join([f"{repository}, {subject.name}", *(slip.code or f"no line {slip.first}" for slip in slips)]),
+            report,
+            *allowed,
+        )
 
     wrong = [(p, p.finding) for p in PASSES if p.repository == repository and p.finding]
     return (

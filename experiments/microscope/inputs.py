@@ -71,10 +71,10 @@ def sequences(
     _check(model, x, part, {n: len(rows[n]) for n in chosen})
     targets = None if y is None else [_cut(np.asarray(y[n]), len(rows[n]), part) for n in chosen]
     masks = None if mask is None else [np.asarray(mask if single else mask[n], bool)[part] for n in chosen]
-    labels, found = labels_of(model, x, columns, kind)
+    labels, drawn_as = labels_of(model, x, columns, kind)
     return Sequences(
         x, targets, masks, [name or "the sequence" if len(rows) == 1 else f"sample {n}" for n in chosen],
-        part.start or 0, found, labels, _classes(model, classes),
+        part.start or 0, drawn_as, labels, _classes(model, classes),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""A picture of a page of `inspect`, for the documentation: what a browser window of a given size shows of it.
+"""A picture of a page, for the documentation: what a browser window of a given size shows of it.
 
     python -m experiments.microscope.page_picture page.html picture.png --at "#map-i" --unit 21 --step 57
 
@@ -15,13 +15,14 @@ from PIL import Image
 from experiments.microscope.page_speed import chromium
 
 SCROLL = """(element) => {
-  const bar = document.getElementById("players"), above = element.compareDocumentPosition(bar) & 2;  // it stays on the screen
+  const bar = document.getElementById("players");  // it stays on the screen
+  const above = bar && element.compareDocumentPosition(bar) & 2;
   scrollTo(0, scrollY + element.getBoundingClientRect().top - 8 - (above ? bar.offsetHeight : 0));
 }"""
 
 
 def main(
-    page: Annotated[Path, typer.Argument(help="A page that inspect wrote.")],
+    page: Annotated[Path, typer.Argument(help="The HTML file; --right and --unit are for those of inspect.")],
     picture: Annotated[Path, typer.Argument(help="The PNG to write.")],
     width: Annotated[int, typer.Option(help="Of the window, in pixels.")] = 1000,
     height: Annotated[int, typer.Option(help="Of the window, in pixels.")] = 760,
