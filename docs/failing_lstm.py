@@ -1,7 +1,6 @@
 """An LSTM with one mistake, and the page of its gradient check, for a picture in these documents.
 
 python docs/failing_lstm.py runs/failing_lstm.html
-python -m experiments.microscope.page_picture runs/failing_lstm.html docs/pictures/gradient_report.png --width 900 --height 600
 """
 
 import sys
@@ -32,10 +31,10 @@ def backward(dhs, cache):
     steps, W, U, b = cache
     dx, dW, dU, db = [], np.zeros_like(W), np.zeros_like(U), np.zeros_like(b)
     dh = dc = np.zeros_like(steps[0][1])
-    for dh_t, (x, h_prev, c_prev, i, f, g, o, c) in zip(dhs[::-1], steps[::-1], strict=True):  # noqa: B007
+    for dh_t, (x, h_prev, _, i, f, g, o, c) in zip(dhs[::-1], steps[::-1], strict=True):
         dh = dh + dh_t
         dc = dc + dh * o * (1 - np.tanh(c) ** 2)
-        df = dc * c  # the mistake: c_prev belongs here
+        df = dc * c  # the mistake: c of the step before belongs here
         dz_i, dz_f, dz_g, dz_o = (
             dc * g * i * (1 - i),
             df * f * (1 - f),

@@ -37,7 +37,10 @@ class Limits(NamedTuple):
     mebibytes: int = 2048
 
 
-def check_file(path: str | Path, hint: int = 0, limits: Limits = Limits()) -> Verdict:  # noqa: B008 -- a constant
+LIMITS = Limits()
+
+
+def check_file(path: str | Path, hint: int = 0, limits: Limits = LIMITS) -> Verdict:
     """The verdict on a .py file or a Jupyter notebook. ValueError or OSError if there is no such file to judge."""
     path = Path(path)
     if path.suffix not in SUFFIXES:
@@ -136,9 +139,9 @@ def missing_limits() -> list[str]:
 def no_verdict(file: Path, trace: str, code: int | None, limits: Limits) -> Verdict:
     """What is said of a file whose process came to no end, or to a bad one."""
     place, function = None, ""
-    if found := re.search(rf'File "{re.escape(str(file))}", line (\d+) in (\S+)', trace):
+    if stopped := re.search(rf'File "{re.escape(str(file))}", line (\d+) in (\S+)', trace):
         lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-        number, function = int(found[1]), "" if found[2].startswith("<") else found[2]
+        number, function = int(stopped[1]), "" if stopped[2].startswith("<") else stopped[2]
         place = Place(str(file), number, lines[number - 1].strip() if number <= len(lines) else "")
     if trace or code is None:
         sentence = f"{function or file.name} was still running after {limits.seconds} s: does a loop never end?"

@@ -1,4 +1,4 @@
-"""What `gradcheck_function` alone says of wrong backward passes: reported ones, and public ones of which there are clones.
+"""What `gradcheck_function` alone says of wrong backward passes: reported, public, and planted in right public ones.
 
 `python -m experiments.assignment.gradcheck_leads [PATH]` prints a line a pass and the figures. PATH: a folder with clones, as
 for `experiments.laboratory.others`. The call is bare: the two functions and their inputs, no gates, no time axis, no cell.
@@ -21,10 +21,12 @@ import typer
 import lstm_engine as le
 from experiments.laboratory.others.passes import PASSES, Pass
 from experiments.laboratory.others.report import REPOSITORIES, SECONDS, clone_of
-from experiments.laboratory.others.source import Theirs
+from experiments.laboratory.others.source import Mend, Theirs
+from experiments.reports.page import counted
 
 from .mutants import COURSERA, CS231N, KARPATHY, RNN, RNN_COLUMNS, RNN_DICTS, ROWS, module_of, solution_source
 from .reported import REPORTED, Reported
+from .slips_in_public import PLANTED
 
 T, B, D, H = 5, 2, 3, 4
 SQUARE = "h' gets the part of the weights that belongs to x"  # its shapes fit only where D = H
@@ -149,33 +151,37 @@ def false_alarms() -> list[str]:
     return wrong
 
 
-def of_clones(folder: Path) -> list[Said]:
-    """The wrong public passes of which there are clones, each repository in a process of its own."""
-    results = []
+def of_clones(folder: Path) -> tuple[list[Said], list[Said]]:
+    """The wrong public passes of which there are clones, and the slips planted in right ones; a process a repository."""
+    wrong, planted = [], []
     for repository in REPOSITORIES:
-        if (clone := clone_of(repository, folder)) is None or not wrong_passes(repository):
+        if (clone := clone_of(repository, folder)) is None:
             continue
         command = [sys.executable, "-m", "experiments.assignment.gradcheck_leads", str(clone), "--of", repository]
         done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
-        results += [Said(*values) for values in json.loads(done.stdout)]
-    return results
+        for results, rows in zip((wrong, planted), json.loads(done.stdout), strict=True):
+            results += [Said(*values) for values in rows]
+    return wrong, planted
 
 
-def wrong_passes(repository: str) -> list[Pass]:
-    return [subject for subject in PASSES if subject.repository == repository and subject.finding]
+def of_clone(clone: Path, repository: str) -> tuple[list[Said], list[Said]]:
+    """The wrong passes of one repository, and its right ones with slips of ours; this runs its code."""
 
-
-def of_clone(clone: Path, repository: str) -> list[Said]:
-    """The wrong passes of one repository; this runs its code."""
-    results = []
-    for subject in wrong_passes(repository):
+    def said_of(subject: Pass, slips: Sequence[Mend], *allowed: tuple[str, ...]) -> Said:
         assert subject.adapter is not None
-        assert subject.finding is not None
-        case = subject.adapter(Theirs(clone, subject.commit, subject.files))
+        case = subject.adapter(Theirs(clone, subject.commit, subject.files, slips))
         report = le.gradcheck_function(case.forward, case.backward, case.inputs)
-        name = f"{repository}, {subject.name}"
-        results.append(said(name, report, subject.finding.regions, subject.finding.quantities))
-    return results
+        return said(
+            ": ".join([f"{repository}, {subject.name}", *(slip.code or f"no line {slip.first}" for slip in slips)]),
+            report,
+            *allowed,
+        )
+
+    wrong = [(p, p.finding) for p in PASSES if p.repository == repository and p.finding]
+    return (
+        [said_of(subject, (), finding.regions, finding.quantities) for subject, finding in wrong],
+        [said_of(p.subject, [p.slip], p.regions, p.quantities) for p in PLANTED if p.repository == repository],
+    )
 
 
 def line(result: Said) -> str:
@@ -184,11 +190,11 @@ def line(result: Said) -> str:
     return f"{mark:<12} {result.name}: {result.region} {result.quantity}  {result.sentence}"
 
 
-def figures(results: list[Said], alarms: list[str]) -> str:
+def figures(results: list[Said], what: str = "wrong passes") -> str:
     share = sum(r.right for r in results) / len(results)
     return (
-        f"{len(results)} wrong passes: {sum(r.found for r in results)} found, {sum(r.right for r in results)} with the right "
-        f"region and first wrong term ({share:.0%}), {sum(r.misled for r in results)} misled; {len(alarms)} false alarms."
+        f"{len(results)} {what}: {sum(r.found for r in results)} found, {sum(r.right for r in results)} with the right "
+        f"region and first wrong term ({share:.0%}), {sum(r.misled for r in results)} misled."
     )
 
 
@@ -198,7 +204,7 @@ def main(
     ] = None,
     of: Annotated[str, typer.Option(hidden=True, help="OWNER/NAME: PATH is its clone; prints JSON.")] = "",
 ) -> None:
-    """What `gradcheck_function` alone says of reported mistakes and, with PATH, of wrong public passes.
+    """What `gradcheck_function` alone says of reported mistakes and, with PATH, of public and planted ones.
 
     Exit code 1 when it finds one of them right, points to a wrong region, or finds a right solution wrong.
     Example: python -m experiments.assignment.gradcheck_leads ~/clones
@@ -207,13 +213,16 @@ def main(
         assert path is not None
         typer.echo(json.dumps(of_clone(path, of)))
         return
-    alarms, results = false_alarms(), of_reported()
+    alarms, results, planted = false_alarms(), of_reported(), []
     if path is not None:
-        results += of_clones(path)
-    for result in results:
+        public, planted = of_clones(path)
+        results += public
+    for result in results + planted:
         typer.echo(line(result))
-    typer.echo(figures(results, alarms))
-    raise typer.Exit(int(any(not r.found or r.misled for r in results) or bool(alarms)))
+    typer.echo(f"{figures(results)} {counted(len(alarms), 'false alarm')}.")
+    if planted:
+        typer.echo(figures(planted, "slips planted in right public passes"))
+    raise typer.Exit(int(any(not r.found or r.misled for r in results + planted) or bool(alarms)))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.assignment.checking import SUFFIXES, Limits, check_file, missing_limits
+from experiments.assignment.checking import LIMITS, SUFFIXES, Limits, check_file, missing_limits
 from experiments.reports import page
 from experiments.reports.run import Run, footer
 from lstm_engine.gradient_check.verdict import OPEN, PASSED, WRONG, Verdict
@@ -76,7 +76,7 @@ def likely(file: Path) -> tuple[int, bool]:
 def grade(
     folder: str | Path,
     run: Run | None = None,
-    limits: Limits = Limits(),  # noqa: B008 -- a constant
+    limits: Limits = LIMITS,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Grade]:

@@ -157,9 +157,10 @@ def train(
         ("watch", "keep_epochs"),
         "can go with frames only, as features --recipe frames writes them, not with tables",
     )
+    from experiments.cli import durations
     from experiments.tutorial.training import train_on_tables
 
-    with stages() as stage:
+    with stages(takes=durations.of_tables(data, epochs, reading)) as stage:
         result = train_on_tables(
             data, out, reading, scale, units, epochs, batch_size, learning_rate, seed, force, stage("Training")
         )
@@ -171,9 +172,11 @@ def train(
 
 def _train_frames(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
     """train on frames: a bidirectional LSTM, its baselines beside it."""
+    from experiments.cli import durations
+    from experiments.voices.clip_model import Settings
     from experiments.voices.training import train as run
 
-    with stages() as stage:
+    with stages(takes=durations.of_frames(data, settings.get("epochs", Settings().epochs))) as stage:
         result = run(data, out, seed, force, stage("Training"), **settings)
     if as_json:
         return print_json(result)
@@ -197,14 +200,20 @@ def _show_evaluation(result: dict[str, Any], notes: list[str]) -> None:
 
 def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
     """train --task digits: the published training speakers, and the published test speakers once."""
+    from experiments.cli import durations
+    from experiments.digits.network import LABELS, RECIPES
     from experiments.digits.page import digits_sentence
-    from experiments.digits.training import train_on_digits
+    from experiments.digits.training import TRAINING_CLIPS, train_on_digits
 
-    with stages() as stage:
+    target = settings["target"]
+    targets = LABELS if target == "both" else [target]
+    epochs = settings.get("epochs", RECIPES["digit"].epochs)
+    takes = durations.of_digits(targets, TRAINING_CLIPS, epochs, settings.get("compare", False))
+    with stages(takes=takes) as stage:
         result = train_on_digits(data, out, **settings, seed=seed, force=force, stage=stage)
     if as_json:
         return print_json(result)
-    for one in result.values() if settings["target"] == "both" else [result]:
+    for one in result.values() if target == "both" else [result]:
         print_line(f"{digits_sentence(one)}\nReport: {Path(one['run']) / 'report.html'}")
 
 
@@ -270,12 +279,14 @@ def evaluate(
 
         result = run(model, data, part or "held-out")
         return print_json(result) if as_json else print_scores(result["part"], result)
+    from experiments.cli import durations
     from experiments.voices import clip_model, cross_corpus
     from experiments.voices.pretrained import SHIPPED
 
     voice = clip_model.load(model or SHIPPED)
     say = (lambda text: None) if as_json else print_line
-    with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn()) as stage:
+    takes = durations.of_corpus(corpus, kind, part or "all", "frames", jobs)
+    with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn(), takes=takes) as stage:
         result, failed = cross_corpus.evaluate_corpus(
             voice, voice.network.metadata, corpus, out, kind, part or "all", speakers_of, allow_known, jobs, force,
             stage("Measuring"), say,
@@ -316,6 +327,7 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """The engine beside Keras: same initial weights, same batches. With --steps, exit 1 when they differ too much."""
+    from experiments.cli import durations
     from experiments.reports import machine
     from experiments.reports.run import Run
     from experiments.tutorial import comparison_report
@@ -334,7 +346,7 @@ def compare(
     if steps is not None:
         return _compare_steps(run, task, settings, steps, tol, as_json)
     comparisons, load_before = [], machine.load()
-    with stages() as stage:
+    with stages(takes=durations.of_tables(data, epochs, reading, seeds, keras=True)) as stage:
         for k in range(seed, seed + seeds):
             progress = stage(f"Training, seed {k}")
             comparison, model = run_epochs(task, epochs, units, batch_size, learning_rate, dtype, k, control, progress)

@@ -29,11 +29,9 @@ DIGITS = typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz an
 
 @contextmanager
 def kept_when_stopped(takes: str = "", quick: bool = False) -> Iterator[Stage]:
-    """The progress of a study; Ctrl-C ends it in a line. takes: how long it takes with the defaults, on two quiet cores."""
+    """The progress of a study; Ctrl-C ends it in a line. takes: how long the whole study takes, on two quiet cores."""
     try:
-        with stages(
-            takes="about a minute with --quick" if quick else takes and f"{takes} from the start, with the defaults"
-        ) as stage:
+        with stages(takes="about a minute with --quick" if quick else takes and f"{takes} from the start") as stage:
             yield stage
     except KeyboardInterrupt:
         err_console.print("stopped: finished trainings are kept, and the same command continues with the others")
@@ -65,10 +63,11 @@ def study_epochs(
 
     Each finished training is kept: after a stop, the same command continues.
     """
+    from experiments.cli import durations
     from experiments.study.epochs import study
     from experiments.study.epochs.report import TABLE_TITLE, frame
 
-    with kept_when_stopped() as stage:
+    with kept_when_stopped(durations.of_epochs_study(tables, frames, epochs, seeds)) as stage:
         result = study.study(out, tables, frames, epochs, seeds, force, stage, err_console.print)
     show(result, TABLE_TITLE, frame, out, as_json)
 
@@ -100,7 +99,7 @@ def study_lstm1997(
     from experiments.study.lstm1997.report import TABLE_TITLE, narrow
     from experiments.study.lstm1997.study import study
 
-    with kept_when_stopped("about 2 minutes", quick) as stage:
+    with kept_when_stopped("about 2 minutes with the defaults", quick) as stage:
         result = study(out, tuple(experiment or ()), seeds, cell, quick, jobs, forget_bias, force, stage)
     show(result, TABLE_TITLE, narrow, out, as_json)
 
@@ -146,13 +145,13 @@ def study_memory(
         if quick or keras:
             raise ValueError("--tune only searches learning rates: leave --quick and --keras out")
         out = out or Path("runs/memory_rates")
-        with kept_when_stopped("about 14 minutes") as stage:
+        with kept_when_stopped("about 14 minutes with the defaults") as stage:
             table = search(out, tuple(task or ()), tuple(cell or ()), jobs=jobs, force=force, stage=stage)
         if as_json:
             return print_json(table)
         return out_console.print(f"Rates: {out / 'rates.csv'}", soft_wrap=True)
     out = out or Path("runs/memory")
-    with kept_when_stopped("about 9 minutes", quick) as stage:
+    with kept_when_stopped("about 9 minutes with the defaults", quick) as stage:
         result = study(out, task or (), cell or (), seeds, quick, keras, jobs, force, stage=stage)
     show(result, TABLE_TITLE, longest, out, as_json)
 
@@ -177,7 +176,7 @@ def study_variants(
     from experiments.study.variants.report import narrow, table_title
     from experiments.study.variants.study import study
 
-    with kept_when_stopped("about 14 minutes (with --digits)", quick) as stage:
+    with kept_when_stopped("about 14 minutes with the defaults and --digits", quick) as stage:
         result = study(out, digits, seeds, quick, jobs, force, stage)
     show(result, table_title(result), narrow, out, as_json)
 
@@ -210,6 +209,6 @@ def study_gap(
     from experiments.study.gap.report import TABLE_TITLE, narrow
     from experiments.study.gap.study import study
 
-    with kept_when_stopped("about 20 minutes", quick) as stage:
+    with kept_when_stopped("about 20 minutes with the defaults", quick) as stage:
         result = study(digits, out, seeds, tuple(cell or ()), silence, quick, jobs, force, stage)
     show(result, TABLE_TITLE, narrow, out, as_json)

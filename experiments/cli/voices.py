@@ -86,6 +86,7 @@ def features(
     """
     from time import perf_counter
 
+    from experiments.cli import durations
     from experiments.voices.measure import chosen_recipe, measure, source_of
 
     settings = {"recipe": chosen_recipe(recipe, pitch, deltas, variants), "variants": variants, "jobs": jobs}
@@ -94,7 +95,9 @@ def features(
     if source.summary and not as_json:
         print_line(source.summary)
     began = perf_counter()
-    with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn()) as stage:
+    takes = durations.of_sound(source.clips, recipe, pitch, 1 + variants, jobs)
+    columns = MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn()
+    with stages(*columns, takes=takes and f"{takes} from the start") as stage:
         result = measure(source, out, progress=stage("Extracting features"), **settings)
     took = perf_counter() - began
     if as_json:

@@ -36,6 +36,7 @@ from features.dataset import Scaler
 from features.digits import Digits, published_split, read_digits
 from lstm_engine.samples import Samples
 
+TRAINING_CLIPS = 6600  # of the published training speakers
 Batches = list[np.ndarray]
 Predict = Callable[[list[np.ndarray]], Any]
 

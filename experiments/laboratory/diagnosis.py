@@ -138,7 +138,7 @@ def pair_of(function: str) -> tuple[Callable[..., Any], Callable[..., Any], Inpu
     return one_state, one_state_back, weights(gates)
 
 
-def asked(mutant: Mutant, listed: bool, region: str, quantities: str) -> Answer:
+def answer_on(mutant: Mutant, listed: bool, region: str, quantities: str) -> Answer:
     """The mistake is planted and the check called bare. Of the GRU both variants are tried: a mistake may be in one alone."""
     forward, backward, inputs = pair_of(mutant.function)
     variants = [inputs]
@@ -152,8 +152,8 @@ def asked(mutant: Mutant, listed: bool, region: str, quantities: str) -> Answer:
 
 def answers() -> list[Answer]:
     listed = [m for m in GRADIENT_MUTANTS if m.function in (LSTM, GRU, RNN) and "mask" not in m.name]
-    return [asked(m, True, "", PLACES[m.departs]) for m in listed] + [
-        asked(row.mutant, False, row.region, row.quantities) for row in UNLISTED
+    return [answer_on(m, True, "", PLACES[m.departs]) for m in listed] + [
+        answer_on(row.mutant, False, row.region, row.quantities) for row in UNLISTED
     ]
 
 

@@ -165,7 +165,7 @@ def write(model: le.Sequential, beginning: str, count: int, temperature: float, 
 
 def strange_words(text: str) -> list[tuple[int, int]]:
     """Where the words begin and end that are not in the training text."""
-    return [found.span() for found in re.finditer(r"[A-Za-z]+", text) if found[0] not in WORDS]
+    return [word.span() for word in re.finditer(r"[A-Za-z]+", text) if word[0] not in WORDS]
 
 
 def known(text: str) -> float:

@@ -16,19 +16,9 @@ from typing import Any
 import numpy as np
 
 from experiments.reports.run import footer
+from lstm_engine.trace_pictures import TITLES
 
 SHARED = ("drawing", "timeline", "keys")
-MAPS = {
-    "i": "i, input gate",
-    "f": "f, forget gate",
-    "g": "g, candidate",
-    "o": "o, output gate",
-    "c": "c, cell",
-    "z": "z, update gate",
-    "r": "r, reset gate",
-    "candidate": "ĥ, candidate",
-    "h": "h, output",
-}
 LEVELS = 65_534  # of 16 bits; one more stands for "no value"
 
 
@@ -56,9 +46,9 @@ def assembled(template: str, scripts: Sequence[str], data: dict[str, Any], comma
 
 def map_of(name: str, note: str) -> str:
     """The place of a map of all units."""
-    return f'''<section class="maps"><h3>{MAPS[name]} <span id="scale-{name}" class="scale"></span></h3>
+    return f'''<section class="maps"><h3>{TITLES[name]} <span id="scale-{name}" class="scale"></span></h3>
  <p class="value-note">{note}</p>
- <div class="plots" data-plot="map-{name}" data-label="{MAPS[name]} of every unit over time"></div></section>'''
+ <div class="plots" data-plot="map-{name}" data-label="{TITLES[name]} of every unit over time"></div></section>'''
 
 
 def packed(a: np.ndarray) -> dict[str, Any]:

@@ -73,10 +73,10 @@ def sequences(
     masks = None if mask is None else [np.asarray(mask if single else mask[n], bool)[part] for n in chosen]
     for k, n in enumerate(chosen):
         _check_numbers(n, x[k], None if masks is None else masks[k], None if targets is None else targets[k])
-    labels, found = labels_of(model, x, columns, kind)
+    labels, drawn_as = labels_of(model, x, columns, kind)
     return Sequences(
         x, targets, masks, [name or "the sequence" if len(rows) == 1 else f"sample {n}" for n in chosen],
-        part.start or 0, found, labels, _classes(model, classes),
+        part.start or 0, drawn_as, labels, _classes(model, classes),
     )  # fmt: skip
 
 

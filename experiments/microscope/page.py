@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 import lstm_engine as le
-from experiments.microscope.assembling import MAPS, as_float16, assembled, beside, check_place, in_16_bits, packed
+from experiments.microscope.assembling import as_float16, assembled, beside, check_place, in_16_bits, packed
 from experiments.microscope.cell import cell_script
 from experiments.microscope.inputs import Sequences, read, sequences
 from experiments.microscope.looking import KEEPS, SHOWN, Layer, Seen, look
 from experiments.reports.page import counted
 from lstm_engine.files import write_atomically
+from lstm_engine.trace_pictures import TITLES
 
 PACKAGE = "experiments.microscope"
 TOP = 5  # the most probable classes that are listed at each step
@@ -117,7 +118,7 @@ def _text(model: le.Sequential, chosen: Sequences, looks: list[Seen], name: str)
     title = f"Inside the network while it reads {name or chosen.names[0]}"
     maps = dict.fromkeys(k for layer in looks[0].layers.values() for k in SHOWN[_kind(layer)])
     return assembled(
-        beside(PACKAGE, "page.html").replace("@@MAPS@@", "\n".join(f"@@{k}: {NOTES[k]}@@" for k in MAPS if k in maps)),
+        beside(PACKAGE, "page.html").replace("@@MAPS@@", "\n".join(f"@@{k}: {NOTES[k]}@@" for k in TITLES if k in maps)),
         [cell_script(*dict.fromkeys(layer.cell for layer in looks[0].layers.values())), beside(PACKAGE, "page.js")],
         numbers, "lstm-engine inspect --data",
         TITLE=html.escape(title),

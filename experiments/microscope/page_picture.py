@@ -15,13 +15,14 @@ from PIL import Image
 from experiments.microscope.page_speed import chromium
 
 SCROLL = """(element) => {
-  const bar = document.getElementById("players"), above = bar && element.compareDocumentPosition(bar) & 2;  // it stays on the screen
+  const bar = document.getElementById("players");  // it stays on the screen
+  const above = bar && element.compareDocumentPosition(bar) & 2;
   scrollTo(0, scrollY + element.getBoundingClientRect().top - 8 - (above ? bar.offsetHeight : 0));
 }"""
 
 
 def main(
-    page: Annotated[Path, typer.Argument(help="An HTML file.")],
+    page: Annotated[Path, typer.Argument(help="The HTML file; --right and --unit are for those of inspect.")],
     picture: Annotated[Path, typer.Argument(help="The PNG to write.")],
     width: Annotated[int, typer.Option(help="Of the window, in pixels.")] = 1000,
     height: Annotated[int, typer.Option(help="Of the window, in pixels.")] = 760,

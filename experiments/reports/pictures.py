@@ -106,6 +106,8 @@ def by_sex(values: Sequence[float], labels: Sequence[int], threshold: float, xla
 def legend_below(fig: Figure, *axes: Axes, columns: int = 0) -> None:
     """One legend for these axes (by default all), below them, so that it covers no data; a label that several have once."""
     handles = {n: h for ax in axes or fig.axes for h, n in zip(*ax.get_legend_handles_labels(), strict=True)}
+    if not handles:
+        return
     fig.legend(
         handles.values(), handles.keys(), loc="outside lower center", frameon=False, fontsize=8.5,
         ncols=columns or max(1, min(len(handles), int(13 * fig.get_figwidth() / (6 + max(map(len, handles)))))),

@@ -212,8 +212,8 @@ def of_weights(kind: str, gate: str, statement: Statement) -> int:
     if gate:  # one gate's: dWf, dUf, dbf; a matrix on [h', x] is W and U in one
         gate = {"ĥ": "n"}.get(gate, gate)
         letters = GATE_NAMES.get(gate, gate).replace("(", "(c|", gate in "gn")
-        own = {"W": "w|wx|wx", "U": "u|wh|r", "b": "b"}[kind]
-        if re.fullmatch(rf"d({own}){letters}", statement.name):
+        names = {"W": "w|wx|wx", "U": "u|wh|r", "b": "b"}[kind]
+        if re.fullmatch(rf"d({names}){letters}", statement.name):
             return 4
         if kind == "U" and re.fullmatch(rf"dw{letters}", statement.name):
             return 3

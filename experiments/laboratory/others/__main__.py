@@ -8,7 +8,7 @@ import typer
 from experiments.reports.page import counted
 from experiments.reports.run import Run, to_json
 
-from .report import as_json, judge_all, write_page
+from .report import as_json, judge_all, summary, write_page
 
 
 def main(
@@ -34,11 +34,9 @@ def main(
     if json:
         typer.echo(to_json(result))
     else:
-        counts = ", ".join(f"{n} {verdict}" for verdict, n in result["counts"].items())
         stated = "as docs/others.md says" if result["ok"] else "NOT all as docs/others.md says"
-        passes = counted(len(result["passes"]), "pass", "passes")
         missing = counted(len(result["missing"]), "repository", "repositories")
-        typer.echo(f"{passes}: {counts}; {stated}. {missing} missing.")
+        typer.echo(f"{summary(every)}; {stated}. {missing} missing.")
     if run is not None:
         typer.echo(f"Report: {write_page(every, run)}", err=json)
     raise typer.Exit(0 if result["ok"] else 1 if result["passes"] else 2)

@@ -191,7 +191,7 @@ TARGET = 1.0  # the one label, after the last word
 
 
 def numpy_tutorial(theirs: Theirs) -> Case:
-    """One label from the last h: a = σ(hV + d), loss -log a. The words' vectors come come from a dict, here by step."""
+    """One label from the last h: a = σ(hV + d), loss -log a. The words' vectors come from a dict, here by step."""
     names = {"f": "f", "i": "i", "g": "cm", "o": "o"}
 
     def forward(x: Any, W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:
@@ -205,9 +205,11 @@ def numpy_tutorial(theirs: Theirs) -> Case:
 
     def backward(dloss: Any, cache: Any) -> Gradients:
         caches, parameters, (steps, features) = cache
-        found = theirs.backprop(TARGET, caches, H, features, steps, parameters)
-        of_cell = from_columns({gate: (found[f"dW{name}"], found[f"db{name}"]) for gate, name in names.items()})
-        gradients = of_cell | {"V": found["dW2"].T, "d": np.atleast_1d(found["db2"])}
+        of_parameters = theirs.backprop(TARGET, caches, H, features, steps, parameters)
+        of_cell = from_columns(
+            {gate: (of_parameters[f"dW{name}"], of_parameters[f"db{name}"]) for gate, name in names.items()}
+        )
+        gradients = of_cell | {"V": of_parameters["dW2"].T, "d": np.atleast_1d(of_parameters["db2"])}
         return {"x": None} | {name: dloss * g for name, g in gradients.items()}
 
     def reference(x: Any, W: Any, U: Any, b: Any, V: Any, d: Any) -> Any:

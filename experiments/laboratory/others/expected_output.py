@@ -45,8 +45,8 @@ def printed(clone: Path, notebook: Printed) -> dict[str, Any]:
     texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
     text = next((t for t in reversed(texts) if "Expected Output" in t and '"da0"' in t and '"dWf"' in t), "")
     number = r"-?\d+\.\d+(?:e-?\d+)?"
-    found = re.findall(rf'gradients\["(\w+)"\]((?:\[\d\])+)\D*?\s*\[?\s*({number}(?:\s+{number})*)', text)
-    return {name + at: np.array(values.split(), float) for name, at, values in found}
+    entries = re.findall(rf'gradients\["(\w+)"\]((?:\[\d\])+)\D*?\s*\[?\s*({number}(?:\s+{number})*)', text)
+    return {name + at: np.array(values.split(), float) for name, at, values in entries}
 
 
 def gradients(kind: str) -> dict[str, Any]:

@@ -29,7 +29,6 @@ class Verdict:
     mended: str = ""  # the verdict with the mends; "" where there are none
     forward: float | None = None  # largest difference from the engine's forward, of its largest output
     places: list[str] = field(default_factory=list)  # of the lines that the mends replace
-    said: list[str] = field(default_factory=list)  # gradcheck_function's lead and notes
     why: str = ""  # why it cannot be judged
 
 
@@ -61,26 +60,24 @@ def judge(subject: Pass, clone: Path) -> Verdict:
     except Exception as error:  # whatever their code raises
         return Verdict(UNJUDGED, why=f"{type(error).__name__}: {error}".splitlines()[0])
     failed = [f"{row.parameter} {row.gate}".strip() for row in report.rows if row.verdict == FAILED]
-    lead = getattr(report, "lead", None)
     result = Verdict(PROVED if report.ok else WRONG, report.max_rel_error, failed, len(report.rows), forward=forward)
-    result.said = ([lead.sentence] if lead else []) + report.notes
     if subject.finding:
         result.mended = PROVED if check(subject, clone, mended=True)[0].ok else WRONG
         result.places = [place(clone, subject.commit, mend.path, mend.first) for mend in subject.finding.mends]
     return result
 
 
-def disagreements(subject: Pass, found: Verdict) -> list[str]:
+def disagreements(subject: Pass, verdict: Verdict) -> list[str]:
     """Where a clone says something else than docs/others.md; empty when all is as stated."""
     lines = []
-    if found.verdict != subject.expected:
-        lines.append(f"{found.verdict}, stated: {subject.expected}")
-    elif subject.finding and not np.isclose(found.error, subject.finding.error, rtol=0.02):
-        lines.append(f"off by {found.error:.3g}, stated: {subject.finding.error:.3g}")
-    if found.mended == WRONG:
+    if verdict.verdict != subject.expected:
+        lines.append(f"{verdict.verdict}, stated: {subject.expected}")
+    elif subject.finding and not np.isclose(verdict.error, subject.finding.error, rtol=0.02):
+        lines.append(f"off by {verdict.error:.3g}, stated: {subject.finding.error:.3g}")
+    if verdict.mended == WRONG:
         lines.append("wrong with its lines put right, too")
-    if found.forward is not None and (found.forward > SAME) != bool(subject.forward):
+    if verdict.forward is not None and (verdict.forward > SAME) != bool(subject.forward):
         lines.append(
-            f"its forward differs from the engine's by {found.forward:.1e}, stated: {subject.forward or 'not at all'}"
+            f"its forward differs from the engine's by {verdict.forward:.1e}, stated: {subject.forward or 'not at all'}"
         )
     return lines

@@ -78,12 +78,12 @@ def hanbt_lstm(theirs: Theirs) -> Case:
 
     def backward(dh: Any, layer: Any) -> Any:
         layer.backward(layer.every_x[-1], dh[:, None], None)
-        found = vars(layer)
+        attributes = vars(layer)
         return {
             "x": None,
-            "W": side_by_side({gate: found[f"W{k}x_grad"].T for gate, k in names.items()}),
-            "U": side_by_side({gate: found[f"W{k}h_grad"].T for gate, k in names.items()}),
-            "b": side_by_side({gate: found[f"b{k}_grad"][:, 0] for gate, k in names.items()}),
+            "W": side_by_side({gate: attributes[f"W{k}x_grad"].T for gate, k in names.items()}),
+            "U": side_by_side({gate: attributes[f"W{k}h_grad"].T for gate, k in names.items()}),
+            "b": side_by_side({gate: attributes[f"b{k}_grad"][:, 0] for gate, k in names.items()}),
         }
 
     return Case(forward, backward, inputs("lstm", "x W U b", batch=0), last("lstm"), gates("lstm"))
@@ -171,8 +171,8 @@ def numpy_ml_lstm(theirs: Theirs) -> Case:
 
     def backward(dh: Any, cell: Any) -> Any:
         dx = [cell.backward(dh_t) for dh_t in dh[::-1]][::-1]
-        found = cell.gradients
-        pairs = {gate: (found[f"W{name}"].T, found[f"b{name}"]) for gate, name in names.items()}
+        gradients = cell.gradients
+        pairs = {gate: (gradients[f"W{name}"].T, gradients[f"b{name}"]) for gate, name in names.items()}
         return {"x": np.stack(dx)} | from_columns(pairs)
 
     return Case(forward, backward, inputs("lstm", "x W U b"), lambda **a: hidden("lstm", **a), gates("lstm"), TIME)
@@ -190,8 +190,13 @@ def numpy_ml_rnn(theirs: Theirs) -> Case:
 
     def backward(dh: Any, cell: Any) -> Any:
         dx = [cell.backward(dh_t) for dh_t in dh[::-1]][::-1]
-        found = cell.gradients
-        return {"x": np.stack(dx), "W": found["Wax"], "U": found["Waa"], "b": (found["ba"] + found["bx"])[:, 0] / 2}
+        gradients = cell.gradients
+        return {
+            "x": np.stack(dx),
+            "W": gradients["Wax"],
+            "U": gradients["Waa"],
+            "b": (gradients["ba"] + gradients["bx"])[:, 0] / 2,
+        }
 
     return Case(forward, backward, inputs("rnn", "x W U b"), lambda **a: hidden("rnn", **a), {}, TIME)
 
@@ -249,8 +254,10 @@ def epynn(theirs: Theirs, cell: str) -> Case:
     def backward(dh: Any, layer: Any) -> Any:
         dx = theirs[f"{cell}_backward"](layer, dh.swapaxes(0, 1)).swapaxes(0, 1)
         theirs[f"{cell}_compute_gradients"](layer)
-        found = {k: side_by_side({gate: layer.g[f"d{k}{name}"] for gate, name in names.items()}, cell) for k in "UVb"}
-        return {"x": dx, "W": found["U"], "U": found["V"], "b": found["b"][0]}
+        gradients = {
+            k: side_by_side({gate: layer.g[f"d{k}{name}"] for gate, name in names.items()}, cell) for k in "UVb"
+        }
+        return {"x": dx, "W": gradients["U"], "U": gradients["V"], "b": gradients["b"][0]}
 
     return Case(forward, backward, inputs(cell, "x W U b"), lambda **a: hidden(cell, **a), gates(cell), TIME)
 

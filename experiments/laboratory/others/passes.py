@@ -75,13 +75,13 @@ def coursera(repository: str, commit: str, path: str, utils: str = "", **lstm: F
     activations = {utils: ("sigmoid", "softmax")}
     step = ("lstm_cell_forward", "lstm_cell_backward")
     rnn = ("rnn_cell_forward", "rnn_forward", "rnn_cell_backward", "rnn_backward")
-    found, cannot = (lstm.get(k) for k in ("finding", "cannot"))
+    finding, cannot = (lstm.get(k) for k in ("finding", "cannot"))
     return [
         Pass(repository, commit, "rnn", "rnn_backward", activations | {path: rnn}, courses.coursera_rnn),
         Pass(repository, commit, "lstm", "lstm_cell_backward", activations | {path: step}, courses.coursera_step),
         Pass(
             repository, commit, "lstm", "lstm_backward", activations | {path: (*step, "lstm_forward", "lstm_backward")},
-            courses.coursera_lstm, found, cannot or "",
+            courses.coursera_lstm, finding, cannot or "",
         ),
     ]  # fmt: skip
 
@@ -393,6 +393,7 @@ PASSES: list[Pass] = [
     *CLASSES,
 ]
 
+PRINTED_NUMBERS = 'the "Expected Output" of lstm_backward'
 V3 = f"{STEP_BY_STEP}/Building+a+Recurrent+Neural+Network+-+Step+by+Step+-+v3.ipynb"
 PRINTED = [
     Printed("Kulbear/deep-learning-coursera", "997fdb2e2db67acd45d29ae418212463a54be06d", KULBEAR),

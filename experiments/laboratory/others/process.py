@@ -9,7 +9,7 @@ from typing import Any
 
 from .expected_output import DIGITS, compare
 from .judge import disagreements, judge
-from .passes import PASSES, PRINTED, PROVED, WRONG, Pass, Printed
+from .passes import PASSES, PRINTED, PRINTED_NUMBERS, PROVED, WRONG, Pass, Printed
 
 
 def of_pass(subject: Pass, clone: Path) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def of_printed(notebook: Printed, clone: Path) -> dict[str, Any]:
     explained = max(comparison.from_alone, comparison.from_printed) <= DIGITS
     return {
         "cell": "lstm",
-        "name": 'the "Expected Output" of lstm_backward',
+        "name": PRINTED_NUMBERS,
         "commit": notebook.commit,
         "unlike": "",
         "equation": "δh = dh + δh' of the step after, δc likewise; δb_i = Σ δz_i",
@@ -46,7 +46,6 @@ def of_printed(notebook: Printed, clone: Path) -> dict[str, Any]:
         "mended": "",
         "forward": None,
         "places": [f"{notebook.path}, below lstm_backward"],
-        "said": [],
         "why": "",
         "disagreements": []
         if wrong and explained
@@ -62,5 +61,5 @@ def main(clone: Path, repository: str) -> list[dict[str, Any]]:
 
 if __name__ == "__main__":
     with redirect_stdout(sys.stderr):  # their code may print
-        found = main(Path(sys.argv[1]), sys.argv[2])
-    print(json.dumps(found))
+        results = main(Path(sys.argv[1]), sys.argv[2])
+    print(json.dumps(results))

@@ -13,7 +13,7 @@ from typing import Any
 from experiments.reports import page
 from experiments.reports.run import Run, footer
 
-from .passes import PASSES, PROVED, UNJUDGED, WRONG
+from .passes import PASSES, PRINTED_NUMBERS, PROVED, UNJUDGED, WRONG
 
 SECONDS = 120  # for all passes of a repository, which take about two
 VERDICTS = (PROVED, WRONG, UNJUDGED)
@@ -61,7 +61,8 @@ def judged(repository: str, folder: Path) -> Judged:
     except subprocess.TimeoutExpired:
         raise RuntimeError(f"{repository}: its passes took more than {SECONDS} s") from None
     if done.returncode:
-        raise RuntimeError(f"{repository}: {done.stderr.strip().splitlines()[-1]}")
+        why = done.stderr.strip().splitlines()[-1:] or [f"its process ended with exit code {done.returncode}"]
+        raise RuntimeError(f"{repository}: {why[0]}")
     return Judged(repository, json.loads(done.stdout))
 
 
@@ -101,7 +102,16 @@ def in_words(result: dict[str, Any]) -> str:
         f" and {len(result['places']) - 1} more" if result["places"][1:] else ""
     )
     mended = f"; {result['mended']} with our line there" if result["mended"] else ""
-    return f"{rows}: {result['equation']}, has {result['instead']}; {places}{mended}"
+    return f"{rows}; right: {result['equation']}; there: {result['instead']}; {places}{mended}"
+
+
+def summary(every: list[Judged]) -> str:
+    """ "47 verdicts, 3 of them on printed numbers: 26 proved, 17 wrong, 4 cannot be judged"."""
+    results = [result for one in every for result in one.results]
+    printed = sum(result["name"] == PRINTED_NUMBERS for result in results)
+    of_these = f", {printed} of them on printed numbers" if printed else ""
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in as_json(every)["counts"].items())
+    return f"{page.counted(len(results), 'verdict')}{of_these}: {counts}"
 
 
 def as_json(every: list[Judged]) -> dict[str, Any]:
@@ -117,10 +127,7 @@ def as_json(every: list[Judged]) -> dict[str, Any]:
 def write_page(every: list[Judged], run: Run) -> Path:
     """The verdicts as one page, and as passes.json beside it."""
     run.write_json("passes.json", as_json(every))
-    counts = as_json(every)["counts"]
-    lead = ", ".join(f"{n} {verdict}" for verdict, n in counts.items())
-    passes = page.counted(sum(len(one.results) for one in every), "backward pass", "backward passes")
-    parts = [page.paragraph(f"{passes}: {lead}.", "lead")]
+    parts = [page.paragraph(f"{summary(every)}.", "lead")]
     for one in every:
         parts.append(page.heading(one.repository))
         if one.missing:

@@ -1,6 +1,6 @@
 """A picture of the gates through a training, for documents: the forget gate and the cell at some epochs, side by side.
 
-    python -m experiments.voices.inside.epochs_picture runs/gates/epochs voice.wav out.png --epoch 0 --epoch 5 --epoch 20
+    python -m experiments.voices.inside.epochs_picture runs/gates/epochs voice.wav out.png --epoch 0 --epoch 20
 
 For the models that `lstm-engine train --keep-epochs` writes; `train --watch` makes the page on which they move.
 """
@@ -22,6 +22,7 @@ from features.recipes import recipe_from
 from features.speech import FRAME_S
 from lstm_engine.files import write_atomically
 
+EPOCHS = [0, 2, 10, 40]  # of the 40 that train takes
 SHOWN = {  # of the forward direction: the name, and its colours, few of them so that the file is small
     "f": ("forget gate f", {"cmap": colormaps["viridis"].resampled(20), "vmin": 0, "vmax": 1}),
     "c": ("cell state c", {"cmap": colormaps["RdBu_r"].resampled(21)}),
@@ -67,7 +68,7 @@ def main(
     folder: Annotated[Path, typer.Argument(help="The folder `epochs` of a training with --keep-epochs or --watch.")],
     voice: Annotated[Path, typer.Argument(help="The recording that the networks hear.")],
     out: Annotated[Path, typer.Argument(help="The PNG to write.")],
-    epoch: Annotated[list[int], typer.Option(help="An epoch to show; may be repeated.")],
+    epoch: Annotated[list[int], typer.Option(help="An epoch to show; may be repeated.")] = EPOCHS,
 ) -> None:
     """Draws the forget gate and the cell state at several epochs of a training, on one recording."""
     try:

@@ -6,6 +6,8 @@ import lstm_engine as le
 from experiments.assignment.gradcheck_leads import SQUARE, H, Said, call, false_alarms, figures, of_reported
 from experiments.assignment.mutants import module_of
 from experiments.assignment.reported import REPORTED
+from experiments.assignment.slips_in_public import PLANTED
+from experiments.laboratory.others.passes import PROVED
 
 
 def test_enough_mistakes_each_with_its_source_and_its_place():
@@ -36,9 +38,14 @@ def test_a_lead_counts_when_region_and_quantity_are_among_the_right_ones():
         (False, True),
         (False, False),
     ]
-    assert "4 found, 1 with the right region and first wrong term (25%), 1 misled; 0 false alarms" in figures(
-        [right, other_term, misled, silent], []
+    assert figures([right, other_term, misled, silent]) == (
+        "4 wrong passes: 4 found, 1 with the right region and first wrong term (25%), 1 misled."
     )
+
+
+def test_each_planted_slip_belongs_to_one_right_public_pass():
+    assert len({(row.repository, row.slip) for row in PLANTED}) == len(PLANTED) == 24
+    assert {row.subject.expected for row in PLANTED} == {PROVED}
 
 
 @pytest.mark.slow

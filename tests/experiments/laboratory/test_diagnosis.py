@@ -2,13 +2,13 @@
 
 import pytest
 
-from experiments.laboratory.diagnosis import UNLISTED, Answer, asked, figures
+from experiments.laboratory.diagnosis import UNLISTED, Answer, answer_on, figures
 from lstm_engine.gradient_check.report import Lead
 
 
 def test_a_mistake_that_no_table_lists_is_placed_without_certainty():
     row = next(row for row in UNLISTED if row.mutant.name == "δU takes tanh(h')")
-    answer = asked(row.mutant, False, row.region, row.quantities)
+    answer = answer_on(row.mutant, False, row.region, row.quantities)
     assert answer.found
     assert answer.right
     assert not answer.lead.certain

@@ -103,3 +103,9 @@ def test_long_words_in_a_table_may_be_broken_and_numbers_may_not():
     assert "<td>1,024</td>" in html
     assert '<td class="words">a reason' in html
     assert 'tabindex="0"' in html  # the box scrolls by the keyboard too
+
+
+def test_a_picture_without_labels_gets_no_legend():
+    fig, _ = pictures.figure(1)
+    pictures.legend_below(fig)
+    assert fig.legends == []

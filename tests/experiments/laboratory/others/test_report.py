@@ -69,7 +69,8 @@ def test_every_pass_has_a_line_and_a_missing_clone_the_command_that_gets_it(clon
     assert re.search(r"^proved +LSTM somebody/lstm  lstm_backward: all 14 rows within \de-1\d$", shown.output, re.M)
     assert f"git clone https://github.com/nobody/gru {clone.parent / 'nobody+gru'}" in shown.output
     assert (
-        "1 pass: 1 proved, 0 wrong, 0 cannot be judged; as docs/others.md says. 1 repository missing." in shown.output
+        "1 verdict: 1 proved, 0 wrong, 0 cannot be judged; as docs/others.md says. 1 repository missing."
+        in shown.output
     )
     assert shown.exit_code == 0
 
@@ -110,7 +111,7 @@ def test_the_code_runs_in_a_process_of_its_own(clone):
 def test_the_page_shows_verdicts_and_missing_clones(clone, in_process, tmp_path):
     written = report.write_page(report.judge_all(clone.parent), Run(tmp_path / "run"))
     html = written.read_text()
-    assert "1 backward pass: 1 proved, 0 wrong" in html
+    assert "1 verdict: 1 proved, 0 wrong" in html
     assert "No clone: git clone https://github.com/nobody/gru" in html
     assert json.loads((tmp_path / "run" / "passes.json").read_text())["counts"]["proved"] == 1
 
