@@ -155,14 +155,8 @@ def test_targets_extras_and_modules_that_a_page_names_exist(page):
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_names_that_a_page_imports_exist(page):
     """Also in blocks that no test runs, because they train for long or need the reader's data."""
-<<<<<<< HEAD
-    for code in blocks(page, "python"):
-        if re.match(r"# \w+ in \S+\.py\n", code):  # lines that are quoted from a file
-            continue
-=======
     quoted = re.compile(r"# \w+ in [\w/]+\.py\n")  # lines out of a function, which are no program
     for code in (code for code in blocks(page, "python") if not quoted.match(code)):
->>>>>>> wt-r1
         for imported in (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)):
             module = imported.module
             if module.partition(".")[0] in ("lstm_engine", "features", "experiments"):
