@@ -15,7 +15,8 @@ from PIL import Image
 from experiments.microscope.page_speed import chromium
 
 SCROLL = """(element) => {
-  const bar = document.getElementById("players"), above = bar && element.compareDocumentPosition(bar) & 2;  // it stays on the screen
+  const bar = document.getElementById("players");  // it stays on the screen
+  const above = bar && element.compareDocumentPosition(bar) & 2;
   scrollTo(0, scrollY + element.getBoundingClientRect().top - 8 - (above ? bar.offsetHeight : 0));
 }"""
 
