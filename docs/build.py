@@ -37,7 +37,7 @@ PROSE = {
 }
 LESSONS = [lessons.Lesson.read(file) for file in lessons.files()]
 PAGES = PROSE | {lesson.file.relative_to(HOUSE).as_posix(): f"lessons/{lesson.file.stem}.html" for lesson in LESSONS}
-LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
+LINK = re.compile(r"\[((?:!\[[^\]]*\]\([^)\s]*\)|[^\]])*)\]\(([^)#\s]+)(#[^)\s]*)?\)")  # its text may be a picture
 FRONT_END = re.compile(r"https://cdn\.jsdelivr\.net/npm/@marimo-team/frontend@[^/]+/dist")
 MATHJAX = re.compile(r"https://cdn\.jsdelivr\.net/npm/mathjax-full@[\w./-]+")
 FROM_DISK = """<script>if (location.protocol === "file:") document.write(
@@ -149,9 +149,10 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
     def on_the_site(link_as_written: re.Match[str]) -> str:
         text, target, anchor = link_as_written.groups(default="")
+        text = LINK.sub(on_the_site, text)
         path = posixpath.normpath(posixpath.join(folder, target))
         if not (HOUSE / path).exists():
-            return link_as_written[0]  # an address, or code; mkdocs warns if it is a link that leads nowhere
+            return f"[{text}]({target}{anchor})"  # an address, or code; mkdocs warns if it is a link that leads nowhere
         uri = PAGES.get(path) or path.removeprefix("docs/")
         if not files.get_file_from_path(uri):
             return f"{text} (`{path}`)"

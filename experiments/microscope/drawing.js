@@ -29,7 +29,7 @@ function colourTable(stops) {                        // 256 colours: [r, g, b, r
 }
 
 function showScale(scale, most, signed) {            // beside a map's title
-  const whole = most === 1, digits = most < .01 ? most.toExponential(0) : say(most, whole ? 0 : 2);
+  const whole = most === 1, digits = most < .01 ? most.toExponential(0).replace("-", "−") : say(most, whole ? 0 : 2);
   scale.classList.toggle("signed", signed);
   scale.textContent = !signed ? "0 to 1" : whole ? "−1 to 1" : `−${digits} to ${digits}: 99 % of the values; the others have the colour of the nearest end`;
 }

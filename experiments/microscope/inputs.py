@@ -98,8 +98,9 @@ def labels_of(
     names = list(columns if columns is not None else model.metadata.get("columns") or [])
     if names and len(names) != D:
         raise ValueError(f"X has {D} columns, and {len(names)} names came: {', '.join(map(str, names))}")
-    names = [str(n) for n in names] or [str(n) for n in range(D)]
-    return names, kind or ("symbols" if one_hot else "columns" if D <= LINES else "map")
+    kind = kind or ("symbols" if one_hot else "columns" if D <= LINES else "map")
+    letter = "x" if kind == "columns" else ""  # beside its value a bare number would be taken for one
+    return [str(n) for n in names] or [f"{letter}{n}" for n in range(D)], kind
 
 
 def vocabulary(model: le.Sequential) -> list[str]:
