@@ -100,7 +100,9 @@ def _(walks):
 
     $$\\delta c = \\delta h\\,o\\,(1 - \\tanh^2 c) + \\delta c'_{{after}}$$
 
-    $$\\delta o = \\delta h\\,\\tanh c,\\quad \\delta i = \\delta c\\,g,\\quad \\delta f = \\delta c\\,c',\\quad \\delta g = \\delta c\\,i$$
+    $$\\delta o = \\delta h\\,\\tanh c$$
+
+    $$\\delta i = \\delta c\\,g,\\quad \\delta f = \\delta c\\,c',\\quad \\delta g = \\delta c\\,i$$
 
     The judge first tries one step, then all; it names the first quantity that is wrong, and its hints name the line.
     """)
