@@ -1,6 +1,7 @@
 """An LSTM with one mistake, and the page of its gradient check, for a picture in these documents.
 
-python docs/failing_lstm.py runs/failing_lstm.html
+python docs/failing_lstm.py runs/failing.html
+python -m experiments.microscope.page_picture runs/failing.html docs/pictures/gradient_report.png --width 900 --height 600
 """
 
 import sys

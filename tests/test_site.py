@@ -10,6 +10,7 @@ import sys
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -53,6 +54,17 @@ def test_a_lesson_that_had_to_compile_kernels_is_run_again_so_that_its_page_does
     monkeypatch.setattr(build, "written", lambda *command: runs.pop(0))
     assert build.run(build.LESSONS[0]) == "a figure"
     assert build.run(build.LESSONS[1]) == "never asked for"  # one run is enough where the kernels lie on disk
+
+
+def test_a_link_around_a_picture_leads_to_its_page_and_the_picture_is_found():
+    pytest.importorskip("mkdocs")
+    spec = importlib.util.spec_from_file_location("build_of_the_site", HOUSE / "docs" / "build.py")
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    page = SimpleNamespace(file=SimpleNamespace(abs_src_path=HOUSE / "README.md", src_uri="index.md"), meta={})
+    files = SimpleNamespace(get_file_from_path=lambda uri: (HOUSE / "docs" / uri).exists())
+    written = "[![A cell](docs/pictures/cell_lstm.svg)](docs/microscope.md)"
+    assert build.on_page_markdown(written, page, None, files) == "[![A cell](pictures/cell_lstm.svg)](microscope.md)"
 
 
 class Links(HTMLParser):
