@@ -25,6 +25,12 @@ def lesson(marimo):
 
 
 @pytest.fixture
+def lesson_run_anew(marimo):
+    """lesson_run_anew(n): the definitions of lesson n after a run of its own, for a test that changes what the lesson meets."""
+    return lambda n: _app(n).run()[1]
+
+
+@pytest.fixture
 def read_lesson(marimo, monkeypatch):
     """read_lesson(n): the text of lesson n where it is read as a page without code."""
     monkeypatch.setattr(marimo, "app_meta", lambda: SimpleNamespace(mode="run"))

@@ -22,9 +22,9 @@ def test_adam_by_hand_is_the_engines_and_keras_s(adam):
         assert adam["keras_apart"] <= 80 * np.finfo(float).eps
 
 
-def test_without_keras_the_lesson_runs_and_says_so(lesson, monkeypatch):
+def test_without_keras_the_lesson_runs_and_says_so(lesson_run_anew, monkeypatch):
     monkeypatch.setitem(sys.modules, "keras", None)  # an import then says that it is not there
-    without = lesson(5)
+    without = lesson_run_anew(5)
     assert without["keras_apart"] is None
     assert without["engine_apart"] is not None
 
