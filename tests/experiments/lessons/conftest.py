@@ -26,7 +26,7 @@ def lesson(marimo):
 
 @pytest.fixture
 def lesson_run_anew(marimo):
-    """lesson_run_anew(n): the definitions of lesson n after a run of its own, for a test that changes what the lesson meets."""
+    """lesson_run_anew(n): the definitions of lesson n after a new run, for a test that changes what it meets."""
     return lambda n: _app(n).run()[1]
 
 
