@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..activations import Array
+from ..activations import Array, sigmoid
 
 Lines = dict[str, str]
 Blocks = dict[tuple[str, str], Array]  # ("W", "i") -> (D, H), ("x", "") -> (T, B, D), ("h0", "") -> (B, H)
@@ -50,10 +50,6 @@ class Cell:
 
 
 # -- evaluating --------------------------------------------------------------------------------------------------------
-
-
-def sigmoid(z: Array) -> Array:
-    return 0.5 + 0.5 * np.tanh(0.5 * z)
 
 
 NAMES = {

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..activations import Array
-from .equations import Blocks, sigmoid
+from ..activations import Array, sigmoid
+from .equations import Blocks
 
 SAME = 1e-9
 
