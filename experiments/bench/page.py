@@ -215,7 +215,7 @@ def notes(result: Entry) -> list[str]:
     lines += busy(result["machine"]["load_before"], result["machine"]["cores"], SUFFER)
     if unsteady := [e for e in entries if e["sgemm_gflops"]["high"] > 1.3 * e["sgemm_gflops"]["low"]]:
         lines.append(
-            f"the machine's speed changed by more than 30 % at {len(unsteady)} of {counted(len(entries), 'shape')}: other "
+            f"The machine's speed changed by more than 30 % at {len(unsteady)} of {counted(len(entries), 'shape')}: other "
             "programs ran at the same time, and ratios near 1 are uncertain"
         )
     return lines

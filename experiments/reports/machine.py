@@ -17,4 +17,4 @@ def busy(load_before: float | None, cores: int | None, what: str) -> list[str]:
     if load_before is None or load_before <= BUSY:
         return []
     on = f" on {counted(cores, 'core')}" if cores else ""
-    return [f"other programs were running when this began (load {load_before:.1f}{on}). {what}"]
+    return [f"Other programs were running when this began (load {load_before:.1f}{on}). {what}"]

@@ -102,7 +102,7 @@ def test_the_page_of_a_comparison_holds_its_numbers(compared, task, tmp_path):
     assert f"same answer for {comparison.agreement['held_out']:.1%} of the held-out clips" in page
     assert comparison.reference in page
     assert "synthetic" in page
-    assert "other programs were running when this began (load 3.1 on " in page
+    assert "Other programs were running when this began (load 3.1 on " in page
     assert "synthetic" not in "".join(
         comparison_report.section(Run(tmp_path, force=True), task, [comparison], synthetic=False)
     )
