@@ -10,7 +10,7 @@ import numpy as np
 from . import initializers, regularizers
 from .activations import ACTIVATIONS, Array, canonical_name
 from .checks import Shape, positive_int, require_sequences, share
-from .layers import Backward, Forward, Layer, dropout_mask
+from .layer import Backward, Forward, Layer, dropout_mask
 
 
 class Dense(Layer):

@@ -19,7 +19,7 @@ from .activations import Array
 from .backend import one_thread_pool
 from .callbacks import Callback, History, Listeners, Logs, ProgressBar, check_callback, progress_line
 from .checks import Shape, counted, positive_int
-from .layers import Layer
+from .layer import Layer
 from .metrics import Scores
 from .network import NOT_BUILT, Batch, Network
 from .samples import Data, Samples

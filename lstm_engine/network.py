@@ -23,7 +23,7 @@ from .activations import Array
 from .backend import BACKENDS
 from .checks import Shape
 from .keras_names import snake
-from .layers import LAYERS, Layer, fill
+from .layer import LAYERS, Layer, fill
 from .metrics import Metric, get_all
 from .samples import Data, Samples
 from .wrappers import as_config, from_config

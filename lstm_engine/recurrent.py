@@ -15,7 +15,7 @@ from . import initializers, regularizers
 from .activations import Array, canonical_name
 from .backend import Kernels, Pair, compiled, resolve
 from .checks import Shape, check_mask, counted, positive_int, require_sequences, share
-from .layers import Backward, Layer, dropout_mask, time_major
+from .layer import Backward, Layer, dropout_mask, time_major
 
 DEFAULT_ACTIVATIONS = {"activation": "tanh", "recurrent_activation": "sigmoid"}  # those of the kernels
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .activations import Array
-from .layers import Layer
+from .layer import Layer
 
 
 class Stream:

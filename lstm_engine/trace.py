@@ -15,7 +15,7 @@ import numpy as np
 
 from .activations import Array
 from .files import write_atomically
-from .layers import time_major
+from .layer import time_major
 from .network import Batch, Network
 from .recurrent import Recurrent, RecurrentTape, Upstream
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from .activations import Array
 from .checks import Shape, require_sequences
-from .layers import LAYERS, Backward, Forward, Layer
+from .layer import LAYERS, Backward, Forward, Layer
 from .recurrent import Recurrent, Upstream
 from .regularizers import L1L2
 

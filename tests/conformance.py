@@ -22,7 +22,7 @@ import numpy as np
 import lstm_engine as le
 from experiments.beside_keras.twins import import_keras
 from lstm_engine.interchange import from_onnx_tensors
-from lstm_engine.layers import Layer
+from lstm_engine.layer import Layer
 
 PAGE = Path(__file__).parents[1] / "docs" / "conformance.md"
 CELLS = {"LSTM": le.LSTM, "GRU": le.GRU, "RNN": le.SimpleRNN}  # by their names in ONNX

@@ -11,7 +11,7 @@ import numpy as np
 import lstm_engine as le
 from experiments.study.tasks import Sequences, Task
 from lstm_engine.backend import one_thread_pool
-from lstm_engine.layers import Layer
+from lstm_engine.layer import Layer
 from lstm_engine.network import Batch
 from lstm_engine.schedules import ExponentialDecay
 

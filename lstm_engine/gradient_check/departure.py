@@ -16,7 +16,7 @@ import numpy as np
 from .. import losses
 from ..activations import ACTIVATIONS, Array
 from ..backend import one_thread_pool
-from ..layers import Layer
+from ..layer import Layer
 from ..recurrent import Upstream
 from .compare import ratio
 from .numeric import complex_step, unit

@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 
 from ..initializers import Orthogonal
-from ..layers import Layer
+from ..layer import Layer
 from ..network import NOT_BUILT, Network
 
 N = TypeVar("N", bound=Network | Layer)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..activations import Array
-from ..layers import Layer
+from ..layer import Layer
 
 
 def optional(package: str) -> Any:

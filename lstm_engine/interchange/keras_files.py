@@ -17,7 +17,7 @@ import numpy as np
 from ..activations import Array
 from ..files import write_atomically
 from ..keras_names import snake
-from ..layers import Layer
+from ..layer import Layer
 from ..network import Network
 from ..recurrent import Recurrent
 from ..wrappers import Bidirectional, TimeDistributed, as_config

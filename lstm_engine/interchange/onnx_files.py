@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from ..activations import LEAK, SELU_ALPHA, SELU_SCALE, Array
 from ..feedforward import Dense, Dropout, Masking
 from ..files import write_atomically
-from ..layers import Layer
+from ..layer import Layer
 from ..network import Network
 from ..recurrent import Recurrent
 from ..wrappers import Bidirectional, TimeDistributed

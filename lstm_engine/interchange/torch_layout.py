@@ -13,7 +13,7 @@ import numpy as np
 from ..activations import Array
 from ..feedforward import Dense
 from ..files import write_atomically
-from ..layers import Layer
+from ..layer import Layer
 from ..network import Network
 from ..recurrent import Recurrent
 from .common import assign, check, inside, outside, require_alike, require_built

@@ -17,7 +17,7 @@ from experiments.study.networks import EngineNetwork, Learning, chrono_bias
 from experiments.study.tasks import Sequences, Task
 from lstm_engine.activations import Array
 from lstm_engine.checks import Shape
-from lstm_engine.layers import Backward, Forward
+from lstm_engine.layer import Backward, Forward
 from lstm_engine.recurrent import Recurrent
 from lstm_engine.wrappers import Wrapper
 

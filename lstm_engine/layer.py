@@ -1,0 +1,187 @@
+"""What every layer is. The layers: `cells/` (recurrent), `feedforward.py` (Dense, Dropout, Masking), `wrappers.py`.
+
+A layer is a pair of functions over its weights, `forward` and `backward`. Whatever backward needs is on the tape that forward
+returns, so several forward passes can be open at once. Shapes are without the batch: a sequence of T steps with D features
+is (T, D). A mask (N, T) of bool is True at the steps that exist.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import regularizers
+from .activations import Array
+from .backend import one_thread_pool
+from .checks import Shape, counted
+from .keras_names import arguments, refuse_unknown
+
+Gradients = dict[str, Array]
+Forward = tuple[Any, list[Array], Any]  # y, the last states, the tape
+Backward = tuple[Any, list[Array], Gradients]  # dx, the gradients of the initial states, those of the weights
+
+# Arguments of Keras that the engine accepts at these default values only; other values are refused.
+KERAS_DEFAULTS: dict[str, Any] = {
+    "activity_regularizer": None, "kernel_constraint": None, "recurrent_constraint": None, "bias_constraint": None,
+    "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "trainable": True, "dtype": None, "noise_shape": None,
+}  # fmt: skip
+LAYERS: dict[str, type[Layer]] = {}  # by class name, as model files write it
+
+
+class Layer:
+    """Base of all layers: a name, weights by name, forward and backward. It is `built` once the input's shape is known.
+
+    A layer also works alone: `layer(x)` builds it on first use and returns what Keras's layer would, as NumPy arrays.
+    """
+
+    reads_sequences: ClassVar[bool] = False  # whether it takes (T, D) and nothing else
+    has_states: ClassVar[bool] = False  # whether forward takes initial states and returns the last ones
+
+    def __init__(self, *, name: str | None = None, input_shape: Shape | None = None, **unknown: Any) -> None:
+        refuse_unknown(type(self), unknown, KERAS_DEFAULTS, [*self.options(), "name", "input_shape"])
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(
+                f"a layer's name is a string without '/', which separates it from its weights' names, got {name!r}"
+            )
+        self.name = name or ""  # a network fills it in: lstm, lstm_1, ...
+        self.input_shape = None if input_shape is None else tuple(input_shape)
+        self.weights: dict[str, Array] = {}
+        self.backend = "auto"
+        self.rng = np.random.default_rng()
+        self.built = False
+
+    def __init_subclass__(cls, abstract: bool = False) -> None:
+        if not abstract:
+            LAYERS[cls.__name__] = cls
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>" if self.name else f"<{type(self).__name__}>"
+
+    @classmethod
+    def options(cls) -> list[str]:
+        """The names of the constructor's arguments without name and input_shape: those of the class first."""
+        return arguments(cls, "name", "input_shape")
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, as JSON values, without name and input_shape."""
+        values = {name: getattr(self, name) for name in self.options()}
+        return {k: v.config() if hasattr(v, "config") else v for k, v in values.items()}
+
+    def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
+        """Draws the initial weights for inputs of this shape, and returns the output's shape."""
+        output_shape = self.output_shape(input_shape)
+        self.weights = {k: np.ascontiguousarray(w, dtype) for k, w in self.initial_weights(input_shape, rng).items()}
+        self.input_shape = input_shape
+        self.backend = backend
+        self.rng = rng
+        self.built = True
+        return output_shape
+
+    def __call__(self, x: ArrayLike, *, training: bool = False, mask: Any = None, initial_state: Any = None) -> Any:
+        """The output for x (N, ...), float64 when x is, else float32. Recurrent layers read mask and initial_state."""
+        if initial_state is not None and not self.has_states:
+            raise TypeError(f"{self!r} has no states: leave initial_state out")
+        x = np.asarray(x)
+        x = x if x.dtype == np.float64 else x.astype(np.float32)
+        if not self.built:
+            self.build(x.shape[1:], x.dtype.name, self.backend, self.rng)
+        self.output_shape(x.shape[1:])
+        if self.weights and self.input_shape and self.input_shape[-1] != x.shape[-1]:
+            raise ValueError(f"{self!r} takes {counted(self.input_shape[-1], 'feature')}, got x of shape {x.shape}")
+        dtype = next((w.dtype for w in self.weights.values()), x.dtype)
+        with one_thread_pool(self.backends()):
+            y, states, _ = self.forward(x.astype(dtype, copy=False), training, mask, initial_state)
+        return self.outputs(y, states)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The layers that hold the weights, by the prefix of the weights' names: the layer itself, or those inside it."""
+        return {"": self}
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape
+
+    def output_mask(self, x: Array, mask: Array | None) -> Array | None:
+        """The mask of the output: that of the input, unless the layer makes a mask or ends the sequence."""
+        return mask
+
+    def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> dict[str, Array]:
+        return {}
+
+    def forward(
+        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
+    ) -> Forward:
+        """y, the last states and the tape; a layer without states ignores initial_state and returns [] for them.
+
+        With taped=False no backward pass follows, and the layer need not fill a tape. This method is written in each kind of
+        layer: `Recurrent.forward` in `recurrent.py`, `Dense.forward` in `feedforward.py`, `Bidirectional.forward` and
+        `TimeDistributed.forward` in `wrappers.py`.
+        """
+        raise NotImplementedError
+
+    def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
+        """dx, the gradients of the initial states, and those of the weights, from those of y and of the last states.
+
+        With want_dx=False a layer may leave dx out where computing it would be work: it is then None. Beside every layer's
+        forward stands its backward: `Recurrent.backward` in `recurrent.py`, and so on.
+        """
+        raise NotImplementedError
+
+    def outputs(self, y: Any, states: list[Array]) -> Any:
+        """What a call of the layer returns, as Keras's does."""
+        return y
+
+    def stream(self, batch: int) -> Callable[[Array], Array]:
+        """A function that takes a step x (batch, D) and returns its y, always with a copy of the present weights."""
+        frozen = copy.copy(self)
+        frozen.weights = {name: w.copy() for name, w in self.weights.items()}
+        return lambda x: frozen.forward(x)[0]
+
+    def recurrences(self, tape: Any, dy: Any) -> list[tuple[Any, Any, Any]]:
+        """The recurrent parts of the layer after a forward pass: each with its tape and its `Upstream` gradients."""
+        return []
+
+    def backends(self) -> set[str]:
+        """What runs it: {"numpy"}, {"numba"} or both."""
+        return {"numpy"}
+
+    def get_weights(self) -> list[Array]:
+        """Copies of the weights, in Keras's order."""
+        return [w.copy() for w in self.weights.values()]
+
+    def set_weights(self, new: list[ArrayLike]) -> None:
+        """Sets all weights, in the order of `get_weights`. ValueError, and nothing changed, when one does not fit."""
+        fill(self.weights, new)
+
+    def weight_penalties(self) -> dict[str, regularizers.L1L2]:
+        """The penalties by weight name, for those that have one."""
+        return {name: penalty for name, penalty in self.penalties().items() if penalty and name in self.weights}
+
+    def penalties(self) -> dict[str, regularizers.L1L2 | None]:
+        """The constructor's regularizers by the names of the weights that they are for."""
+        return {}
+
+
+def fill(weights: dict[str, Array], new: Sequence[ArrayLike]) -> None:
+    """Writes new arrays into named weights, in order. ValueError, and nothing changed, when one does not fit."""
+    dtype = next((w.dtype for w in weights.values()), None)
+    arrays = [np.asarray(a, dtype) for a in new]
+    if [a.shape for a in arrays] != [w.shape for w in weights.values()]:
+        expected = ", ".join(f"{name} {w.shape}" for name, w in weights.items())
+        raise ValueError(f"the weights are {expected}; got shapes {', '.join(str(a.shape) for a in arrays)}")
+    for w, array in zip(weights.values(), arrays, strict=True):
+        w[...] = array
+
+
+def dropout_mask(shape: Shape, rate: float, rng: np.random.Generator, dtype: Any) -> Array:
+    """0 with probability `rate`, else 1 / (1 - rate), so that the mean is kept; with a rate of 1 all are 0."""
+    return (rng.random(shape) >= rate).astype(dtype) / (1.0 - rate or 1.0)
+
+
+def time_major(x: Array) -> Array:
+    """(N, T, D) to (T, N, D), or back; contiguous, so that a step is one block of memory."""
+    return np.ascontiguousarray(x.swapaxes(0, 1))
