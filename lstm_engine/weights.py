@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from . import metrics, optimizers
+from . import losses, metrics, optimizers
 from .files import write_atomically
 from .network import Network
 from .wrappers import as_config, from_config
@@ -49,7 +49,7 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
         and {
             "optimizer": optimizers.to_config(optimizer),
             "iterations": optimizer.iterations,
-            "loss": loss.name,
+            "loss": losses.to_config(loss),
             "metrics": [metrics.to_config(metric) for metric in model.metrics],
         },
     }
@@ -97,7 +97,7 @@ def load(path: Path, kind: type[N], backend: str) -> N:
         if compiled := architecture["compile"]:
             model.compile(
                 optimizers.from_config(compiled["optimizer"]),
-                compiled["loss"],
+                losses.from_config(compiled["loss"]),
                 metrics=list(map(metrics.from_config, compiled["metrics"])),
             )
     except (KeyError, TypeError, ValueError) as error:

@@ -100,6 +100,7 @@ def prepare(
     refusals.refuse_no_number(forward_pass)
     refusals.refuse_clipped(loss, forward_pass)
     refusals.refuse_perfect(loss, forward_pass)
+    refusals.refuse_kink(loss, forward_pass)
     refusals.refuse_still_gates(recurrent_layers(checked, forward_pass.tapes), allow_small)
     x64, y64 = batch.x.astype(np.float64), batch.y.astype(np.float64)
     weight = None if batch.sample_weight is None else batch.sample_weight.astype(np.float64)
