@@ -6,7 +6,7 @@ network that you wrote yourself; it is imported when it is first used.
 
 from typing import Any
 
-from . import callbacks, gradient_check, initializers, metrics, optimizers, regularizers, schedules
+from . import callbacks, gradient_check, initializers, losses, metrics, optimizers, regularizers, schedules
 from .callbacks import (
     Callback,
     CSVLogger,
@@ -24,15 +24,15 @@ from .cells.simple_rnn import SimpleRNN
 from .feedforward import Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
 from .model import Input, Sequential, load
-from .optimizers import SGD, Adam, AdamW, RMSprop
+from .optimizers import SGD, Adam, AdamW, Nadam, RMSprop
 from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"
 __all__ = [
     "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
-    "History", "Input", "LambdaCallback", "Masking", "ModelCheckpoint", "ProgressBar", "RMSprop", "ReduceLROnPlateau",
-    "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
-    "gradcheck_function", "gradient_check", "initializers", "load", "metrics", "optimizers", "regularizers",
+    "History", "Input", "LambdaCallback", "Masking", "ModelCheckpoint", "Nadam", "ProgressBar", "RMSprop",
+    "ReduceLROnPlateau", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
+    "gradcheck_function", "gradient_check", "initializers", "load", "losses", "metrics", "optimizers", "regularizers",
     "schedules",
 ]  # fmt: skip
 

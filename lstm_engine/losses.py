@@ -9,6 +9,7 @@ zone the gradient is exactly 0. With from_logits nothing is clipped: no logarith
 """
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,14 +71,14 @@ class MeanSquaredError(Loss):
 
 
 class MeanAbsoluteError(Loss):
-    """|p - y|, averaged over the last axis. Where p = y the gradient is 0, as in Keras."""
+    """|y - p|, averaged over the last axis. At the kink p = y the slope is that of p < y, as JAX takes it for Keras."""
 
     def values(self, y: Array, p: Array) -> Array:
-        e = p - y
-        return (e * np.sign(e.real)).mean(axis=-1)
+        e = y - p
+        return np.where(e.real >= 0, e, -e).mean(axis=-1)
 
     def gradient(self, y: Array, p: Array) -> Array:
-        return np.sign((p - y).real) / p.size
+        return np.where((y - p).real >= 0, p.dtype.type(-1), p.dtype.type(1)) / p.size
 
 
 class Huber(Loss):
@@ -244,7 +245,7 @@ def get(loss: Any) -> Loss:
         return loss()
     if isinstance(loss, str) and (known := {**LOSSES, **CLASSES, **ALIASES}.get(loss)):
         return known()
-    if callable(loss) and loss in FUNCTIONS:
+    if isinstance(loss, FunctionType) and loss in FUNCTIONS:
         return FUNCTIONS[loss]()
     has = f"the engine has {', '.join(LOSSES)} (and mse, mae, bce)"
     if callable(loss):

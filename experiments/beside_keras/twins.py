@@ -174,9 +174,9 @@ def _refuse_others(what: str, config: dict[str, Any], defaults: dict[str, Any], 
 
 def _optimizer_from_keras(optimizer: Any) -> Any:
     kind = type(optimizer).__name__
-    ours = {"SGD": le.SGD, "RMSprop": le.RMSprop, "Adam": le.Adam, "AdamW": le.AdamW}.get(kind)
+    ours = {"SGD": le.SGD, "RMSprop": le.RMSprop, "Adam": le.Adam, "AdamW": le.AdamW, "Nadam": le.Nadam}.get(kind)
     if ours is None:
-        raise ValueError(f"the model's optimizer is a keras {kind}; the engine has SGD, RMSprop, Adam and AdamW")
+        raise ValueError(f"the model's optimizer is a keras {kind}; the engine has SGD, RMSprop, Adam, AdamW and Nadam")
     config, defaults = optimizer.get_config(), type(optimizer)().get_config()
     _refuse_others(f"the model's {kind}", config, defaults, {*ours.options(), "name"})
     return ours(**{name: config[name] for name in ours.options()})

@@ -10,6 +10,7 @@ LSTM, GRU, RNN = "cells.lstm.lstm_backward", "cells.gru.gru_backward", "cells.si
 PASS, DENSE, LOSSES = "network.Network.backward_pass", "feedforward.Dense.backward", "losses"
 OPTIMIZER, SGD = "optimizers.Optimizer", "optimizers.SGD.update"
 ADAM, ALPHA, RMSPROP = "optimizers.Adam.update", "optimizers.Adam.alpha", "optimizers.RMSprop.update"
+NADAM = "optimizers.Nadam"
 
 GRADIENT_MUTANTS = [
     # -- the LSTM ------------------------------------------------------------------------------------------------------
@@ -129,8 +130,8 @@ GRADIENT_MUTANTS = [
            "(dq - (dq * normal).sum(axis=-1, keepdims=True)) / total", "dq / total"),
     Mutant("squared error: the factor 2 is missing", f"{LOSSES}.MeanSquaredError.gradient", "2.0 * (p - y)", "(p - y)"),
     Mutant("absolute error: the gradient of the squared one", f"{LOSSES}.MeanAbsoluteError.gradient",
-           "np.sign((p - y).real)", "(p - y)"),
-    Mutant("absolute error: the sign of y - p", f"{LOSSES}.MeanAbsoluteError.gradient", "(p - y)", "(y - p)"),
+           "np.where((y - p).real >= 0, p.dtype.type(-1), p.dtype.type(1))", "(p - y)"),
+    Mutant("absolute error: the sign of y - p", f"{LOSSES}.MeanAbsoluteError.gradient", "(y - p)", "(p - y)"),
     Mutant("Huber: large errors are not clipped", f"{LOSSES}.Huber.gradient", "np.clip(p - y, -self.delta, self.delta)",
            "(p - y)"),
     Mutant("Huber: clipped at 1, whatever δ is", f"{LOSSES}.Huber.gradient", "-self.delta, self.delta", "-1.0, 1.0"),
@@ -161,6 +162,12 @@ STEP_MUTANTS = [
     Mutant("Adam: the first moment is not averaged", ADAM, "(g - m)", "g"),
     Mutant("Adam: the second moment takes |g|", ADAM, "g * g", "np.abs(g)"),
     Mutant("Adam: the betas are swapped", ADAM, "(1 - self.beta_1)", "(1 - self.beta_2)"),
+    Mutant("Nadam: μ of this step where that of the next belongs", f"{NADAM}.update", "mu_next * m / ", "mu * m / "),
+    Mutant("Nadam: the gradient is not corrected", f"{NADAM}.update", "g / (1 - product)", "g"),
+    Mutant("Nadam: the second moment is not corrected", f"{NADAM}.update", "v / (1 - real(self.beta_2) ** real(t))", "v"),
+    Mutant("Nadam: μ does not warm up", f"{NADAM}.mu", "(1 - real(0.5) * real(0.96) ** real(t))", "1"),
+    Mutant("Nadam: Π leaves the first step out", f"{NADAM}.product", "range(before + 1, t + 1)",
+           "range(max(before + 1, 2), t + 1)"),
     Mutant("SGD: the momentum has the wrong sign", SGD, "m -= step", "m += step"),
     Mutant("SGD: Nesterov's look ahead is missing", SGD, "self.momentum * m - step if self.nesterov else m", "m"),
     Mutant("SGD: the momentum is not damped", SGD, "m *= self.momentum", "m *= 1"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
+from ..keras_names import snake
 from ..network import Network
 from .compare import Progress, compare, settings
 from .departure import find
-from ..keras_names import snake
 from .refusals import refuse_to_wake_steps
 from .report import Report
 from .subject import Subject, prepare
