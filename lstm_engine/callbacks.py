@@ -150,7 +150,8 @@ class MonitorCallback(Callback):
     def falls(self) -> bool:
         """Whether smaller is better. ValueError where the mode is "auto" and the metric does not say."""
         name = self.monitor.removeprefix("val_")
-        directions = {"loss": "down"} | {metric.name: metric.direction for metric in self.model.metrics}
+        directions = {metric.name: metric.direction for metric in self.model.metrics}
+        directions |= {"loss": "down"} | {f"{target.name}_loss": "down" for target in self.model.targets}
         direction = {"min": "down", "max": "up"}.get(self.mode) or directions.get(name)
         if direction is None:
             raise ValueError(f"whether {self.monitor} should rise or fall is not known: give mode='max' or mode='min'")

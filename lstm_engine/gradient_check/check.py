@@ -79,7 +79,7 @@ def notes(subject: Subject, method: str, dtype: str) -> list[str]:
     if subject.training:
         lines.append("Dropout masks were drawn once and held.")
     used = {getattr(part, "activation", None) for part in subject.twin.parts.values()}
-    used.add(snake(type(subject.twin.loss).__name__))
+    used.update(snake(type(target.loss).__name__) for target in subject.twin.targets)
     if method != "complex" and (kinked := sorted(PIECEWISE & used)):
         lines.append(f"{', '.join(kinked)} has kinks: a difference across one is wrong, the complex step is not.")
     return lines

@@ -10,7 +10,7 @@ import numpy as np
 from .. import losses
 from ..activations import Array, sigmoid, softmax
 from ..feedforward import Masking
-from ..network import ForwardPass, Network
+from ..network import ForwardPass, Head, Network
 
 PERFECT = 1e-5  # of p: with a smaller difference p - y, fewer than 11 of its 16 digits are left
 NUDGE = 1e-14  # a relative change of all numbers
@@ -72,11 +72,11 @@ def refuse_no_number(forward_pass: ForwardPass) -> None:
         )
 
 
-def refuse_perfect(loss: losses.Loss, forward_pass: ForwardPass) -> None:
+def refuse_perfect(loss: losses.Loss, head: Head) -> None:
     """If every prediction equals its target, p - y is nothing but the rounding of p."""
     if from_probabilities(loss):
         return  # their perfect predictions lie in the clipped zone
-    p, y = p_and_y(loss, forward_pass)
+    p, y = p_and_y(loss, head)
     difference = np.sqrt((np.abs(p - y) ** 2).mean())
     if difference < PERFECT * np.sqrt((p**2).mean()):
         raise ValueError(
@@ -85,12 +85,12 @@ def refuse_perfect(loss: losses.Loss, forward_pass: ForwardPass) -> None:
         )
 
 
-def refuse_kink(loss: losses.Loss, forward_pass: ForwardPass) -> None:
+def refuse_kink(loss: losses.Loss, head: Head) -> None:
     """The absolute error's gradient jumps from -1 to 1 where p = y: there the rounding of p decides it."""
     if not isinstance(loss, losses.MeanAbsoluteError):
         return
-    p, y = forward_pass.p, forward_pass.y
-    counts = True if forward_pass.weights is None else forward_pass.weights[..., None] != 0
+    p, y = head.p, head.y
+    counts = True if head.weights is None else head.weights[..., None] != 0
     at_kink = counts & (np.abs(p - y) < PERFECT * np.sqrt((p**2).mean()))
     if at_kink.any():
         at = tuple(map(int, np.argwhere(at_kink)[0]))
@@ -115,22 +115,22 @@ def refuse_chaos(loss: Callable[[dict[str, Array]], Any], point: dict[str, Array
         )
 
 
-def refuse_clipped(loss: losses.Loss, forward_pass: ForwardPass) -> None:
+def refuse_clipped(loss: losses.Loss, head: Head) -> None:
     """Outside [1e-7, 1 - 1e-7] probabilities are clipped before the logarithm, and the loss's gradient is 0."""
     if not from_probabilities(loss):
         return
-    p, y = p_and_y(loss, forward_pass)
+    p, y = p_and_y(loss, head)
     counts = np.ones_like(p, bool)
     if not isinstance(loss, losses.BinaryCrossentropy):
         p, counts = p / p.sum(axis=-1, keepdims=True), y != 0
-    if (outside := (forward_pass.p < 0) | (forward_pass.p > 1)).any():
+    if (outside := (head.p < 0) | (head.p > 1)).any():
         at = tuple(map(int, np.argwhere(outside)[0]))
         raise ValueError(
-            f"the model predicts {forward_pass.p[at]:.3g} for sample {at[0]}, and {loss.name} needs probabilities: give the "
+            f"the model predicts {head.p[at]:.3g} for sample {at[0]}, and {loss.name} needs probabilities: give the "
             'last layer activation="sigmoid" or "softmax", or compile with a loss that has from_logits=True'
         )
-    if forward_pass.weights is not None:
-        counts = counts & (forward_pass.weights[..., None] != 0)
+    if head.weights is not None:
+        counts = counts & (head.weights[..., None] != 0)
     clipped = counts & ((p < losses.EPSILON) | (p > 1 - losses.EPSILON))
     if clipped.any():
         at = tuple(map(int, np.argwhere(clipped)[0]))
@@ -144,9 +144,9 @@ def from_probabilities(loss: losses.Loss) -> bool:
     return isinstance(loss, losses.Crossentropy) and not loss.from_logits
 
 
-def p_and_y(loss: losses.Loss, forward_pass: ForwardPass) -> tuple[Array, Array]:
+def p_and_y(loss: losses.Loss, head: Head) -> tuple[Array, Array]:
     """What a loss compares, in one shape: the predictions, as probabilities where they are logits, and the targets."""
-    p, y = forward_pass.p, losses.one_hot(forward_pass.y, forward_pass.p) if loss.sparse else forward_pass.y
+    p, y = head.p, losses.one_hot(head.y, head.p) if loss.sparse else head.y
     if isinstance(loss, losses.Crossentropy) and loss.from_logits:
         p = sigmoid(p) if isinstance(loss, losses.BinaryCrossentropy) else softmax(p)
     return p, y
