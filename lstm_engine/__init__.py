@@ -6,7 +6,7 @@ network that you wrote yourself; it is imported when it is first used.
 
 from typing import Any
 
-from . import callbacks, gradient_check, initializers, losses, metrics, optimizers, regularizers, schedules
+from . import callbacks, gradient_check, initializers, layers, losses, metrics, optimizers, regularizers, schedules
 from .callbacks import (
     Callback,
     CSVLogger,
@@ -23,6 +23,7 @@ from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
 from .feedforward import Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
+from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from .model import Model
 from .optimizers import SGD, Adam, AdamW, Nadam, RMSprop
 from .sequential import Sequential, load
@@ -31,11 +32,11 @@ from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"
 __all__ = [
-    "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
-    "History", "Input", "LambdaCallback", "Masking", "Model", "ModelCheckpoint", "Nadam", "ProgressBar", "RMSprop",
-    "ReduceLROnPlateau", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
-    "gradcheck_function", "gradient_check", "initializers", "load", "losses", "metrics", "optimizers", "regularizers",
-    "schedules",
+    "GRU", "LSTM", "SGD", "Adam", "AdamW", "Add", "Average", "Bidirectional", "CSVLogger", "Callback", "Concatenate",
+    "Dense", "Dot", "Dropout", "EarlyStopping", "History", "Input", "LambdaCallback", "Masking", "Maximum", "Minimum",
+    "Model", "ModelCheckpoint", "Multiply", "Nadam", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "Sequential",
+    "SimpleRNN", "Subtract", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck", "gradcheck_function",
+    "gradient_check", "initializers", "layers", "load", "losses", "metrics", "optimizers", "regularizers", "schedules",
 ]  # fmt: skip
 
 

@@ -5,19 +5,53 @@ from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
 from .feedforward import Dense, Dropout, Masking
 from .layer import Layer
+from .merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from .tensors import Input, InputLayer
 from .wrappers import Bidirectional, TimeDistributed
 
 __all__ = [
     "GRU",
     "LSTM",
+    "Add",
+    "Average",
     "Bidirectional",
+    "Concatenate",
     "Dense",
+    "Dot",
     "Dropout",
     "Input",
     "InputLayer",
     "Layer",
     "Masking",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "SimpleRNN",
+    "Subtract",
     "TimeDistributed",
+    "add",
+    "average",
+    "concatenate",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
+    "subtract",
 ]

@@ -30,8 +30,8 @@ CELLS: dict[str, Callable[..., Any]] = {
 class Case(NamedTuple):
     """A compiled model, a batch for it, and further arguments of gradcheck: mask=, sample_weight=, dropout=."""
 
-    model: le.Sequential  # float64
-    x: Array  # (N, T, D)
+    model: Any  # float64
+    x: Any  # (N, T, D), or a list
     y: Array
     options: dict[str, Any]
 
@@ -43,8 +43,12 @@ def case(
     model = le.Sequential([le.Input((None, x_shape[2])), *layers], seed=seed, dtype="float64")
     model.compile("sgd", loss)
     rng = np.random.default_rng([seed, 1])
-    x = rng.standard_normal(x_shape)
-    shape = unit_scale(model, seed).predict(x, batch_size=len(x), verbose=0).shape
+    return with_targets(model, rng.standard_normal(x_shape), rng, seed, options)
+
+
+def with_targets(model: Any, x: Any, rng: np.random.Generator, seed: int, options: dict[str, Any]) -> Case:
+    """The model at unit scale, x, and random targets of the kind that its loss wants."""
+    shape = unit_scale(model, seed).predict(x, batch_size=N, verbose=0).shape
     model.reset_states()
     return Case(model, x, targets(model.loss, shape, rng), options)
 
@@ -113,19 +117,35 @@ def two_classes_at_once(cell: Callable[..., Any]) -> Case:
     return made._replace(y=1.0 - made.y)
 
 
+def merged(merge: Callable[[Any, Any], Any], *, masks: tuple[bool, bool] = (False, False)) -> Maker:
+    """Two inputs, each with a recurrent layer, perhaps with a mask of its own; what `merge` makes of both goes to a Dense."""
+
+    def make(cell: Callable[..., Any]) -> Case:
+        inputs = [le.Input((T, D)), le.Input((T, D))]
+        a, b = (cell(H, return_sequences=True)(x) for x in inputs)
+        model = le.Model(inputs, le.Dense(2)(merge(a, b)), seed=0, dtype="float64")
+        model.compile("sgd", "mse")
+        rng = np.random.default_rng(1)
+        mask = [m if has else None for m, has in zip((MASK, MASK[::-1]), masks, strict=True)]
+        return with_targets(
+            model, list(rng.standard_normal((2, N, T, D))), rng, 0, {"mask": mask} if any(masks) else {}
+        )
+
+    return make
+
+
+def attention(queries: Any, keys: Any) -> Any:
+    """Dot-product attention: each query's weights over the keys, and the keys' mean by these weights."""
+    weights = le.Dense(T, activation="softmax")(le.Dot(axes=2)([queries, keys]))  # (N, T, T)
+    return le.Dot(axes=(2, 1))([weights, keys])
+
+
 OPTIONS: dict[str, Maker] = {
     "every step": on_every_step,
     "last step, binary cross-entropy": after_the_last_step("binary_crossentropy", 1, "sigmoid"),
     "categorical cross-entropy": after_the_last_step("categorical_crossentropy", 3, "sigmoid"),  # not normalised
     "sparse categorical cross-entropy": after_the_last_step("sparse_categorical_crossentropy", 3, "softmax"),
     "mean squared error": after_the_last_step("mean_squared_error", 2, "tanh"),
-    "mean absolute error": after_the_last_step("mae", 2),
-    "Huber": after_the_last_step(losses.Huber(0.5), 4),
-    "binary cross-entropy from logits": after_the_last_step(losses.BinaryCrossentropy(True, 0.2), 2),
-    "cross-entropy from logits": after_the_last_step(losses.CategoricalCrossentropy(True, 0.2), 3),
-    "cross-entropy of numbers from logits": after_the_last_step(losses.SparseCategoricalCrossentropy(True), 3),
-    "smoothed labels": after_the_last_step(losses.CategoricalCrossentropy(label_smoothing=0.2), 3, "softmax"),
-    "targets that sum to 2": two_classes_at_once,
     "sample weights": lambda cell: on_every_step(cell, sample_weight=np.array([0.5, 2.0, 1.0])),
     "stacked": stacked,
     "bidirectional": lambda cell: on_every_step(cell, around=le.Bidirectional),
@@ -144,6 +164,32 @@ OPTIONS: dict[str, Maker] = {
         cell, dropout=0.3, recurrent_dropout=0.3, dropout_masks="frozen"
     ),
     "regularizers": penalties,
+}
+
+
+# Losses and layers for which the cell does not matter: they are checked above an LSTM.
+BESIDE: dict[str, Maker] = {
+    "mean absolute error": after_the_last_step("mae", 2),
+    "Huber": after_the_last_step(losses.Huber(0.5), 4),
+    "binary cross-entropy from logits": after_the_last_step(losses.BinaryCrossentropy(True, 0.2), 2),
+    "cross-entropy from logits": after_the_last_step(losses.CategoricalCrossentropy(True, 0.2), 3),
+    "cross-entropy of numbers from logits": after_the_last_step(losses.SparseCategoricalCrossentropy(True), 3),
+    "smoothed labels": after_the_last_step(losses.CategoricalCrossentropy(label_smoothing=0.2), 3, "softmax"),
+    "targets that sum to 2": two_classes_at_once,
+    "added, one of them twice": merged(lambda a, b: le.Add()([a, b, a])),
+    "averaged": merged(lambda a, b: le.Average()([a, b, b])),
+    "subtracted": merged(lambda a, b: le.Subtract()([a, b])),
+    "multiplied": merged(lambda a, b: le.Multiply()([a, b, a])),
+    "multiplied, masks that differ": merged(lambda a, b: le.Multiply()([a, b]), masks=(True, True)),
+    "multiplied, one mask": merged(lambda a, b: le.Multiply()([a, b]), masks=(False, True)),
+    "maximum": merged(lambda a, b: le.Maximum()([a, b, le.Dense(H)(a)])),
+    "maximum, masks that differ": merged(lambda a, b: le.Maximum()([a, b]), masks=(True, True)),
+    "maximum, one mask": merged(lambda a, b: le.Maximum()([a, b, a]), masks=(False, True)),
+    "minimum": merged(lambda a, b: le.Minimum()([a, b])),
+    "concatenated": merged(lambda a, b: le.Concatenate()([a, b, a])),
+    "concatenated along the steps": merged(lambda a, b: le.Concatenate(axis=1)([a, b])),
+    "broadcast": merged(lambda a, b: le.Add()([a, le.Dense(1)(b)])),
+    "attention": merged(attention),
 }
 
 
