@@ -28,6 +28,7 @@ class Merge(Layer, abstract=True):
     """Base: checks the inputs. `merge` and `merge_backward` are a pair over a list of arrays of one rank."""
 
     many_inputs = True
+    supports_masking = True
     exactly_two = False
 
     def __call__(self, x: Any, *, training: bool = False, mask: Any = None, initial_state: Any = None) -> Any:
@@ -87,7 +88,7 @@ class Merge(Layer, abstract=True):
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
         shapes, aligned, merged = tape
         dx = [summed(d, shape) for d, shape in zip(self.merge_backward(merged, dy), aligned, strict=True)]
-        return [d.reshape(shape) for d, shape in zip(dx, shapes, strict=True)], [], {}
+        return [np.array(d.reshape(shape)) for d, shape in zip(dx, shapes, strict=True)], [], {}  # each its own memory
 
     def merge(self, x: list[Array], live: Masks) -> tuple[Array, Any]:
         """y and what merge_backward needs. live: the masks (N, T, 1) of the inputs that have one."""
@@ -234,7 +235,7 @@ class Concatenate(Merge):
         return np.concatenate(x, axis=self.axis), [], np.cumsum([one.shape[self.axis] for one in x])[:-1]
 
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
-        return np.split(dy, tape, axis=self.axis), [], {}
+        return [part.copy() for part in np.split(dy, tape, axis=self.axis)], [], {}
 
 
 class Dot(Merge):

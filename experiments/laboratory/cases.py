@@ -182,7 +182,7 @@ BESIDE: dict[str, Maker] = {
     "multiplied": merged(lambda a, b: le.Multiply()([a, b, a])),
     "multiplied, masks that differ": merged(lambda a, b: le.Multiply()([a, b]), masks=(True, True)),
     "multiplied, one mask": merged(lambda a, b: le.Multiply()([a, b]), masks=(False, True)),
-    "maximum": merged(lambda a, b: le.Maximum()([a, b, le.Dense(H)(a)])),
+    "maximum": merged(lambda a, b: le.Maximum()([a, b, le.Subtract()([a, b])])),
     "maximum, masks that differ": merged(lambda a, b: le.Maximum()([a, b]), masks=(True, True)),
     "maximum, one mask": merged(lambda a, b: le.Maximum()([a, b, a]), masks=(False, True)),
     "minimum": merged(lambda a, b: le.Minimum()([a, b])),

@@ -177,7 +177,7 @@ BESIDE_MUTANTS = [
     Mutant("what was broadcast gets the gradient of one place", f"{MERGING}.summed",
            "d.sum(axis=repeated, keepdims=True)", "d.mean(axis=repeated, keepdims=True)"),
     Mutant("Concatenate: the gradients are given out in the wrong order", f"{MERGING}.Concatenate.backward",
-           "np.split(dy, tape, axis=self.axis)", "np.split(dy, tape, axis=self.axis)[::-1]"),
+           "in np.split(dy, tape, axis=self.axis)", "in np.split(dy, tape, axis=self.axis)[::-1]"),
     Mutant("Dot: b is not transposed", f"{MERGING}.Dot.backward", "dy @ b.swapaxes(1, 2)",
            "dy @ b.swapaxes(1, 2).reshape(b.shape).swapaxes(1, 2)"),
     Mutant("Dot: the second gets no gradient", f"{MERGING}.Dot.backward", "a.swapaxes(1, 2) @ dy",
