@@ -36,7 +36,8 @@ __all__ = [
     "Dense", "Dot", "Dropout", "EarlyStopping", "History", "Input", "LambdaCallback", "Masking", "Maximum", "Minimum",
     "Model", "ModelCheckpoint", "Multiply", "Nadam", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "Sequential",
     "SimpleRNN", "Subtract", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck", "gradcheck_function",
-    "gradient_check", "initializers", "layers", "load", "losses", "metrics", "optimizers", "regularizers", "schedules",
+    "gradient_check", "initializers", "layers", "load", "losses", "metrics", "optimizers", "regularizers",
+    "schedules",
 ]  # fmt: skip
 
 
