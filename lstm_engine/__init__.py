@@ -25,6 +25,7 @@ from .feedforward import Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
 from .model import Input, Sequential, load
 from .optimizers import SGD, Adam, AdamW, RMSprop
+from .registry import register
 from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"
@@ -32,8 +33,8 @@ __all__ = [
     "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
     "History", "Input", "LambdaCallback", "Masking", "ModelCheckpoint", "ProgressBar", "RMSprop", "ReduceLROnPlateau",
     "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
-    "gradcheck_function", "gradient_check", "initializers", "load", "metrics", "optimizers", "regularizers",
-    "schedules",
+    "gradcheck_function", "gradient_check", "initializers", "load", "metrics", "optimizers", "register",
+    "regularizers", "schedules",
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .activations import Array
+from .registry import file_name, find
 
 
 @dataclass(kw_only=True)
@@ -42,6 +43,10 @@ class Metric:
 
     def score(self, sums: Array) -> float:
         return sums[0] / sums[1] if sums[1] else 0.0
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON values; those of a dataclass are its fields."""
+        return asdict(self)
 
 
 @dataclass(kw_only=True)
@@ -174,7 +179,9 @@ def get(metric: str | Metric) -> Metric:
     ValueError for a name that the engine does not have.
     """
     if isinstance(metric, Metric):
-        return type(metric)(**asdict(metric))
+        metric = copy.deepcopy(metric)
+        metric.reset()
+        return metric
     if not isinstance(metric, str) or metric.lower() not in METRICS:
         raise ValueError(f"metric {metric!r} is not in the engine; it has {', '.join(METRICS)}")
     return METRICS[metric.lower()](name=metric)
@@ -195,11 +202,11 @@ def to_config(metric: Metric) -> str | dict[str, Any]:
     """The metric as JSON values: its name alone if `get` of the name gives the same metric."""
     if metric.name.lower() in METRICS and get(metric.name) == metric:
         return metric.name
-    return {"class_name": type(metric).__name__, "config": asdict(metric)}
+    return {"class_name": file_name(metric), "config": metric.config()}
 
 
 def from_config(config: str | dict[str, Any]) -> Metric:
-    return get(config) if isinstance(config, str) else CLASSES[config["class_name"]](**config["config"])
+    return get(config) if isinstance(config, str) else find("metric", config["class_name"])(**config["config"])
 
 
 def truth(metric: Metric, y: Array, p: Array) -> Array:

@@ -314,9 +314,13 @@ class Sequential(Network):
         keras_files.load(self, Path(path))
 
 
-def load(path: str | Path, backend: str = "auto") -> Sequential:
-    """The model that `save` wrote: weights, optimizer state and metadata. ValueError for a file that it cannot use."""
-    return weights.load(Path(path), Sequential, backend)
+def load(path: str | Path, backend: str = "auto", *, custom_objects: dict[str, Any] | None = None) -> Sequential:
+    """The model that `save` wrote, with the states of stateful layers and of the optimizer, and metadata.
+
+    custom_objects: {"Square": Square}, classes of your own by the names in the file; `le.register` makes them known to every
+    load. ValueError for a file that it cannot use.
+    """
+    return weights.load(Path(path), Sequential, backend, custom_objects)
 
 
 def _listeners(callbacks: Any, verbose: str | int, history: History) -> Listeners:

@@ -22,11 +22,13 @@ from . import losses, optimizers
 from .activations import Array
 from .backend import BACKENDS
 from .checks import Shape
+from .copies import copied
 from .keras_names import snake
-from .layer import LAYERS, Layer, fill
+from .layer import Layer
 from .metrics import Metric, get_all
+from .named_weights import Weights, fill
+from .registry import engine
 from .samples import Data, Samples
-from .wrappers import as_config, from_config
 
 DTYPES = ("float32", "float64")
 NOT_BUILT = "the model has no weights yet: give input_shape, or call build((T, D))"
@@ -198,7 +200,9 @@ class Network:
     def add(self, layer: Layer) -> None:
         """Puts a layer on top. It is built at once when the shape below it is known, else with the first data."""
         if not isinstance(layer, Layer):
-            raise TypeError(f"{type(self).__name__} takes layers of lstm_engine ({', '.join(LAYERS)}), got {layer!r}")
+            raise TypeError(
+                f"{type(self).__name__} takes layers of lstm_engine ({', '.join(engine('layer'))}), got {layer!r}"
+            )
         if any(layer is other for other in self.layers):
             raise ValueError(f"layer {layer.name} is in this model already: make a new one for every place")
         if getattr(layer, "return_state", False) or getattr(layer, "merge_mode", "concat") is None:
@@ -257,9 +261,9 @@ class Network:
         return bool(self.layers) and all(layer.built for layer in self.layers)
 
     @property
-    def weights(self) -> dict[str, Array]:
-        """Every weight by name, "lstm/kernel": the arrays themselves."""
-        return {f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()}
+    def weights(self) -> Weights:
+        """Every weight by name, "lstm/kernel": the arrays themselves. Assigning to a name writes into the array."""
+        return Weights({f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()})
 
     def get_weights(self) -> list[Array]:
         """Copies of all weights, in Keras's order and layouts."""
@@ -286,16 +290,10 @@ class Network:
         """The same network with its own copies of weights and states, in another dtype or on another backend."""
         if not self.built:
             raise ValueError(NOT_BUILT)
-        layers = [from_config(as_config(layer)) for layer in self.layers]
-        twin = type(self)(layers, seed=self.seed, dtype=dtype, backend=backend)
-        twin.build(self.input_shape or ())
-        twin.set_weights(self.get_weights())
-        for part, copy in zip(self.parts.values(), twin.parts.values(), strict=True):
-            copy.rng.bit_generator.state = part.rng.bit_generator.state
-            if getattr(part, "states", None) is not None:
-                copy.states = [state.astype(dtype) for state in part.states]
+        twin = type(self)((), seed=self.seed, dtype=dtype, backend=backend)
+        twin.layers, twin.input_shape = copied(self.layers, dtype, backend), self.input_shape
         if self.optimizer and self.loss:
-            twin.compile(optimizers.from_config(optimizers.to_config(self.optimizer)), self.loss.name)
+            twin.compile(self.optimizer.fresh(), self.loss.name)
         return twin
 
     # -- training and data -------------------------------------------------------------------------------------------

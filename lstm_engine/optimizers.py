@@ -5,10 +5,11 @@ update. An optimizer's state is `iterations` and `slots` ("momentum/lstm/kernel"
 Scalars are computed in the weights' dtype, as in Keras, so that float32 training agrees with Keras's.
 """
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from . import schedules
 from .activations import Array
 from .backend import compiled
 from .keras_names import arguments, refuse_unknown
+from .registry import file_name, find
 from .schedules import Schedule
 
 Arrays = dict[str, Array]
@@ -73,6 +75,12 @@ class Optimizer:
         """The constructor's arguments, as JSON values, under Keras's names; a schedule in Keras's form."""
         rate = schedules.to_config(self._rate) if isinstance(self._rate, Schedule) else self._rate
         return {name: getattr(self, name) for name in self.options()} | {"learning_rate": rate}
+
+    def fresh(self) -> Self:
+        """The same optimizer before its first step, for another model."""
+        new = copy.copy(self)
+        new.iterations, new.slots, new._weights = 0, {}, []
+        return new
 
     @property
     def learning_rate(self) -> float:
@@ -260,8 +268,9 @@ def get(optimizer: str | Optimizer) -> Optimizer:
 
 
 def to_config(optimizer: Optimizer) -> dict[str, Any]:
-    return {"name": type(optimizer).__name__.lower(), "config": optimizer.config()}
+    return {"name": file_name(optimizer), "config": optimizer.config()}
 
 
 def from_config(config: dict[str, Any]) -> Optimizer:
-    return OPTIMIZERS[config["name"]](**config["config"])
+    optimizer: Optimizer = find("optimizer", config["name"])(**config["config"])
+    return optimizer
