@@ -148,7 +148,7 @@ class Layer:
         """
         raise NotImplementedError
 
-    def outputs(self, y: Any, states: list[Array]) -> Any:
+    def outputs(self, y: Any, states: list[Any]) -> Any:
         """What a call of the layer returns, as Keras's does."""
         return y
 

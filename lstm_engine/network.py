@@ -200,9 +200,7 @@ class Network:
     def add(self, layer: Layer) -> None:
         """Puts a layer on top. It is built at once when the shape below it is known, else with the first data."""
         if not isinstance(layer, Layer):
-            raise TypeError(
-                f"{type(self).__name__} takes layers of lstm_engine ({', '.join(engine('layer'))}), got {layer!r}"
-            )
+            raise TypeError(f"{type(self).__name__} takes layers ({', '.join(engine('layer'))}, your own), got {layer!r}")
         if any(layer is other for other in self.layers):
             raise ValueError(f"layer {layer.name} is in this model already: make a new one for every place")
         if getattr(layer, "return_state", False) or getattr(layer, "merge_mode", "concat") is None:

@@ -6,7 +6,7 @@ Scalars are computed in the weights' dtype, as in Keras, so that float32 trainin
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Real
 from typing import Any, Self
@@ -98,7 +98,7 @@ class Optimizer:
             )
         self._rate = rate if isinstance(rate, Schedule) else number("learning_rate", rate)
 
-    def apply(self, weights: Arrays, gradients: Arrays, backend: str = "numpy") -> None:
+    def apply(self, weights: Mapping[str, Array], gradients: Arrays, backend: str = "numpy") -> None:
         """One step: changes every weight in place. The two dicts have the same names and shapes.
 
         With backend="numba" the compiled twin of `update` runs, where there is one. ValueError if this optimizer has

@@ -211,7 +211,7 @@ class Recurrent(Layer):
     def recurrences(self, tape: RecurrentTape, dy: Array | None) -> list[tuple[Recurrent, RecurrentTape, Upstream]]:
         return [(self, tape, self.upstream(tape, dy))]
 
-    def outputs(self, y: Array, states: list[Array]) -> Any:
+    def outputs(self, y: Any, states: list[Any]) -> Any:
         return [y, *states] if self.return_state else y
 
     def stream(self, batch: int) -> Callable[[Array], Array]:

@@ -19,7 +19,7 @@ C = TypeVar("C", bound=type)
 Classes = dict[str, Any]  # by name
 
 _registered: dict[str, Classes] = {}  # the reader's own, by kind
-_given: ContextVar[Mapping[str, Classes]] = ContextVar("given", default={})  # the custom_objects of the present load
+_given: ContextVar[dict[str, Classes] | None] = ContextVar("given", default=None)  # the custom_objects of the present load
 
 
 @cache
@@ -76,7 +76,7 @@ def register(cls: C) -> C:
 
 def find(kind: str, name: str) -> Any:
     """The class of this name: of the present load's custom_objects, else registered, else the engine's own. ValueError."""
-    for known in (_given.get().get(kind, {}), _registered.get(kind, {}), engine(kind)):
+    for known in ((_given.get() or {}).get(kind, {}), _registered.get(kind, {}), engine(kind)):
         if name in known:
             return known[name]
     has = ", ".join(engine(kind))

@@ -180,7 +180,7 @@ class Bidirectional(Wrapper):
         dy_f, dy_r = self._dy_each_way(tape, dy)
         return self.forward_half.recurrences(tape[0], dy_f) + self.backward_half.recurrences(tape[1], dy_r)
 
-    def outputs(self, y: Any, states: list[Array]) -> Any:
+    def outputs(self, y: Any, states: list[Any]) -> Any:
         if not self.return_state:
             return y
         return [*(y if self.merge_mode is None else [y]), *states]
