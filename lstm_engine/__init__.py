@@ -26,6 +26,7 @@ from .gradient_check import gradcheck, gradcheck_function
 from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from .model import Model
 from .optimizers import SGD, Adam, AdamW, Nadam, RMSprop
+from .registry import register
 from .sequential import Sequential, load
 from .tensors import Input
 from .wrappers import Bidirectional, TimeDistributed
@@ -36,7 +37,7 @@ __all__ = [
     "Dense", "Dot", "Dropout", "EarlyStopping", "History", "Input", "LambdaCallback", "Masking", "Maximum", "Minimum",
     "Model", "ModelCheckpoint", "Multiply", "Nadam", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "Sequential",
     "SimpleRNN", "Subtract", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck", "gradcheck_function",
-    "gradient_check", "initializers", "layers", "load", "losses", "metrics", "optimizers", "regularizers",
+    "gradient_check", "initializers", "layers", "load", "losses", "metrics", "optimizers", "register", "regularizers",
     "schedules",
 ]  # fmt: skip
 

@@ -19,7 +19,8 @@ from .backend import BACKENDS
 from .checks import Shape
 from .graph import Graph
 from .keras_names import snake
-from .layer import Layer, fill, listed, unlisted
+from .layer import Layer, listed, unlisted
+from .named_weights import Weights, fill
 from .samples import Samples, Several
 
 DTYPES = ("float32", "float64")
@@ -95,9 +96,9 @@ class Assembly:
         return bool(self.graph.nodes) and all(layer.built for layer in self.layers)
 
     @property
-    def weights(self) -> dict[str, Array]:
-        """Every weight by name, "lstm/kernel": the arrays themselves."""
-        return {f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()}
+    def weights(self) -> Weights:
+        """Every weight by name, "lstm/kernel": the arrays themselves. Assigning to a name writes into the array."""
+        return Weights({f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()})
 
     @property
     def trainable_weights(self) -> dict[str, Array]:

@@ -19,12 +19,13 @@ from .activations import Array
 from .backend import one_thread_pool
 from .checks import Shape
 from .layer import Backward, Forward, Layer
+from .masks import handed_out, mask_of
 from .tensors import call, is_symbolic
 
 Masks = Sequence[Array | None]
 
 
-class Merge(Layer, abstract=True):
+class Merge(Layer):
     """Base: checks the inputs. `merge` and `merge_backward` are a pair over a list of arrays of one rank."""
 
     many_inputs = True
@@ -39,14 +40,15 @@ class Merge(Layer, abstract=True):
             return call(self, x, initial_state)
         if initial_state is not None:
             raise TypeError(f"{self!r} has no states: leave initial_state out")
-        masks = [getattr(one, "_keras_mask", None) for one in x] if mask is None else mask
+        masks = mask_of(x) if mask is None else mask
         arrays = [np.asarray(one) for one in x]
         dtype = np.float64 if any(one.dtype == np.float64 for one in arrays) else np.float32
         self.output_shape([one.shape[1:] for one in arrays])
         if len({len(one) for one in arrays}) > 1:
             raise ValueError(f"{self!r} needs arrays of as many samples, got {', '.join(str(a.shape) for a in arrays)}")
         with one_thread_pool(self.backends()):
-            return self.forward([one.astype(dtype, copy=False) for one in arrays], training, masks)[0]
+            y = self.forward([one.astype(dtype, copy=False) for one in arrays], training, masks)[0]
+        return handed_out(y, self.output_mask(arrays, masks), arrays)
 
     def output_shape(self, input_shape: Sequence[Shape]) -> Shape:
         """The shape that all are broadcast to. ValueError where they do not fit."""
