@@ -35,10 +35,10 @@ States = dict[str, list[Array]]  # by the layer's name: one array (N, units) a s
 
 
 class Batch(NamedTuple):
-    """The data of one loss: x (N, T, D), y, the mask (N, T) of existing steps, and the samples' weights."""
+    """The data of one loss: x (N, T, D), y (None to predict), the mask (N, T) of existing steps, and the samples' weights."""
 
     x: Array
-    y: Array
+    y: Any
     mask: Array | None = None
     sample_weight: Array | None = None
 
