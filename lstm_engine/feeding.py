@@ -24,7 +24,7 @@ import numpy as np
 from .activations import Array
 from .checks import counted, positive_int
 from .network import Batch
-from .samples import Data, Samples
+from .samples import Data, Samples, Several
 
 if TYPE_CHECKING:
     from .network import Network
@@ -134,8 +134,8 @@ class Rows(Feed):
     """
 
     def __init__(
-        self, network: Network, samples: Samples, data: Data | None, batch_size: int | None, steps: int | None = None,
-        shuffle: bool = False, order: Listed[Listed[Any]] | None = None, by_length: bool = False,
+        self, network: Network, samples: Samples | Several, data: Data | None, batch_size: int | None,
+        steps: int | None = None, shuffle: bool = False, order: Listed[Listed[Any]] | None = None, by_length: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(network, steps)
         self.samples, self.data, self.shuffle, self.order, self.by_length = samples, data, shuffle, order, by_length
@@ -326,17 +326,19 @@ def complete(network: Network, x: Any, y: Any, mask: Any = None, sample_weight: 
     return network.data(x, y, mask, sample_weight)
 
 
-def in_order(predicted: Iterable[tuple[Fed, Array]]) -> Any:
-    """The outputs of all batches, in the order of the data: an array, or a list where their steps differ in number."""
-    rows: dict[int, Array] = {}
-    listed = False
-    for fed, p in predicted:
-        cut = fed.lengths is not None and p.ndim > 2
-        listed |= cut
-        ends = fed.lengths if cut and fed.lengths is not None else [None] * len(p)
-        rows |= {n: row[:end] for n, row, end in zip(fed.rows.tolist(), p, ends, strict=True)}
-    out = [rows[n] for n in range(len(rows))]
-    return out if listed or len({row.shape for row in out}) > 1 else np.stack(out)
+def in_order(predicted: Iterable[tuple[Fed, list[Array]]]) -> list[Any]:
+    """Each output of all batches, in the order of the data: an array, or a list where its steps differ in number."""
+    rows: list[dict[int, Array]] = []
+    listed: set[int] = set()  # outputs for which x was a list of sequences, cut to their lengths
+    for fed, outputs in predicted:
+        rows = rows or [{} for _ in outputs]
+        for k, p in enumerate(outputs):
+            ends: Any = [None] * len(p)
+            if fed.lengths is not None and p.ndim > 2:
+                ends, listed = fed.lengths, listed | {k}
+            rows[k] |= {n: row[:end] for n, row, end in zip(fed.rows.tolist(), p, ends, strict=True)}
+    whole = [[of_one[n] for n in range(len(of_one))] for of_one in rows]
+    return [out if k in listed or len({row.shape for row in out}) > 1 else np.stack(out) for k, out in enumerate(whole)]
 
 
 def is_batches(x: Any) -> bool:

@@ -17,10 +17,16 @@ class Listed(list):
     """What Keras asks of Grain, for lists."""
 
     source = classmethod(lambda cls, items: cls(items))
-    to_iter_dataset = lambda self: self
+
+    def to_iter_dataset(self):
+        return self
 
     def batch(self, size, batch_fn):
         return Listed(batch_fn(self[n : n + size]) for n in range(0, len(self), size))
+
+
+def stack(items):
+    return tuple(map(np.stack, zip(*items, strict=True))) if isinstance(items[0], tuple) else np.stack(items)
 
 
 @pytest.fixture
@@ -31,9 +37,6 @@ def keras_s_windows(monkeypatch):
 
     zipped = types.SimpleNamespace(ZipMapDataset=lambda parts: Listed(zip(*parts, strict=True)))
     monkeypatch.setattr(module, "grain", types.SimpleNamespace(MapDataset=Listed, experimental=zipped))
-    stack = lambda items: (
-        tuple(map(np.stack, zip(*items, strict=True))) if isinstance(items[0], tuple) else np.stack(items)
-    )
     monkeypatch.setattr(module, "make_batch", stack)
     return lambda *args, **options: module.timeseries_dataset_from_array(*args, **options, format="grain")
 
