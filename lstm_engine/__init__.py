@@ -6,7 +6,17 @@ network that you wrote yourself; it is imported when it is first used.
 
 from typing import Any
 
-from . import callbacks, gradient_check, initializers, metrics, optimizers, preprocessing, regularizers, schedules, utils
+from . import (  # fmt: skip
+    callbacks,
+    gradient_check,
+    initializers,
+    metrics,
+    optimizers,
+    preprocessing,
+    regularizers,
+    schedules,
+    utils,
+)
 from .callbacks import (
     Callback,
     CSVLogger,

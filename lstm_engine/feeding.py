@@ -77,10 +77,13 @@ class Fed(NamedTuple):
 
 
 class Feed(ABC):
-    """Batches, an epoch at a time. `steps` is the number that an epoch was asked to have, or None: a whole pass."""
+    """Batches, an epoch at a time. `steps` is the number that an epoch was asked to have, or None: a whole pass.
 
-    def __init__(self, network: Network, steps: int | None) -> None:
-        self.network = network
+    With again=True every epoch begins a new pass.
+    """
+
+    def __init__(self, network: Network, steps: int | None, again: bool = False) -> None:
+        self.network, self.again = network, again
         self.steps = None if steps is None else positive_int("the number of steps", steps)
         self.per_pass: int | None = None  # batches in a pass, once they are known
         self.passing: Iterator[Fed] | None = None  # the pass that the next epoch goes on with
@@ -114,6 +117,8 @@ class Feed(ABC):
         if self.steps is None:
             yield from self.one_pass(n)
             return
+        if self.again:
+            self.passing = None
         for done in range(self.steps):
             fed = None if self.passing is None else next(self.passing, None)
             if fed is None and done == 0:
@@ -136,8 +141,9 @@ class Rows(Feed):
     def __init__(
         self, network: Network, samples: Samples | Several, data: Data | None, batch_size: int | None,
         steps: int | None = None, shuffle: bool = False, order: Listed[Listed[Any]] | None = None, by_length: bool = False,
+        again: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(network, steps)
+        super().__init__(network, steps, again)
         self.samples, self.data, self.shuffle, self.order, self.by_length = samples, data, shuffle, order, by_length
         self.batch_size = 32 if batch_size is None else positive_int("batch_size", batch_size)  # 32 is Keras's
         self.per_pass = -(-len(samples) // self.batch_size)
@@ -175,11 +181,10 @@ class Batches(Feed):
         self, network: Network, source: Any, steps: int | None, class_weight: dict[int, float] | None = None,
         shuffle: bool = False, targets: bool = True, again: bool = False,
     ) -> None:  # fmt: skip
-        super().__init__(network, steps)
+        super().__init__(network, steps, again)
         self.source, self.class_weight, self.targets = source, class_weight, targets
         self.indexed = is_indexed(source)
         self.once = hasattr(source, "__next__")
-        self.again = again  # every epoch begins a new pass
         self.shuffle = shuffle and self.indexed
         self.per_pass = self.promised = number_of_batches(source)
         self.opened: Iterator[Fed] | None = None
@@ -197,8 +202,6 @@ class Batches(Feed):
         if self.opened is not None:
             batches, self.opened = self.opened, None
             return batches
-        if self.again:
-            self.passing = None
         batches = self.batches(n)
         first = next(batches, None)
         return None if first is None else itertools.chain([first], batches)
@@ -271,9 +274,10 @@ def training(
 
 def validation(
     network: Network, data: Any, held_out: Data | None, batch_size: int | None, own_batch_size: int | None,
-    steps: int | None, epochs: int,
+    steps: int | None, freq: int | Collection[int], epochs: int,
 ) -> Feed | None:  # fmt: skip
     """What `fit` validates on, if anything: validation_data, or the rows that validation_split has held out."""
+    due(0, freq)  # checks it
     if data is None and held_out is None:
         if steps is not None or own_batch_size is not None:
             raise ValueError("validation_steps and validation_batch_size need validation_data or validation_split")
@@ -298,7 +302,8 @@ def validation(
         held_out = complete(network, x, y, None, *sample_weight)
     assert held_out is not None
     by_length = steps is None and not is_stateful(network)
-    return Rows(network, held_out.samples, held_out, own_batch_size or batch_size, steps, by_length=by_length)
+    size = batch_size if own_batch_size is None else own_batch_size
+    return Rows(network, held_out.samples, held_out, size, steps, by_length=by_length, again=True)
 
 
 def reading(
@@ -322,7 +327,7 @@ def complete(network: Network, x: Any, y: Any, mask: Any = None, sample_weight: 
     if y is None:
         listed = isinstance(x, list | tuple) and len(x) and all(isinstance(item, tuple) for item in x)
         hint = "; for a list of batches (x, y) give iter(batches)" if listed else ""
-        raise ValueError(f"y is missing: {named(x)} holds x alone{hint}")
+        raise ValueError(f"y is missing: the loss compares the predictions for x with it{hint}")
     return network.data(x, y, mask, sample_weight)
 
 

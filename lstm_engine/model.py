@@ -164,7 +164,14 @@ class Model(Network):
             epochs,
         )  # fmt: skip
         validation = feeding.validation(
-            self, validation_data, held_out, batch_size, validation_batch_size, validation_steps, epochs
+            self,
+            validation_data,
+            held_out,
+            batch_size,
+            validation_batch_size,
+            validation_steps,
+            validation_freq,
+            epochs,
         )
         history = History()
         listeners = _listeners(callbacks, verbose, history)
