@@ -6,10 +6,12 @@ network that you wrote yourself; it is imported when it is first used.
 
 from typing import Any
 
-from . import (  # fmt: skip
+from . import (
     callbacks,
     gradient_check,
     initializers,
+    layers,
+    losses,
     metrics,
     optimizers,
     preprocessing,
@@ -44,8 +46,8 @@ __all__ = [
     "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
     "History", "Input", "LambdaCallback", "Masking", "Model", "ModelCheckpoint", "ProgressBar", "RMSprop",
     "ReduceLROnPlateau", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
-    "gradcheck_function", "gradient_check", "initializers", "load", "metrics", "optimizers", "preprocessing", "regularizers",
-    "schedules", "utils",
+    "gradcheck_function", "gradient_check", "initializers", "layers", "load", "losses", "metrics", "optimizers",
+    "preprocessing", "regularizers", "schedules", "utils",
 ]  # fmt: skip
 
 
