@@ -97,10 +97,6 @@ class Feed(ABC):
     def one_pass(self, epoch: int) -> Iterator[Fed]:
         """The batches of a new pass through the data."""
 
-    def open(self, n: int = 0) -> Self:
-        """Looks at the first batch, where that is what tells the data's shape. ValueError if there is none."""
-        return self
-
     @abstractmethod
     def epoch(self, n: int = 0) -> Iterator[Fed] | None:
         """The batches of epoch n, or None if the data has come to its end."""
@@ -191,9 +187,12 @@ class Batches(Feed):
         if self.indexed and self.promised is None and steps is None:
             raise ValueError(f"a {type(source).__name__} without an end needs a number of steps for each epoch")
 
-    def open(self, n: int = 0) -> Self:
-        """Builds the network for the first batch, and says what does not fit, before anything begins."""
-        self.opened = self.epoch(n)
+    def open(self) -> Self:
+        """Looks at the first batch: the network is built for it, and what does not fit is said before anything begins.
+
+        ValueError if there is none.
+        """
+        self.opened = self.epoch()
         if self.opened is None:
             raise ValueError(f"{named(self.source)} gave no batch")
         return self
@@ -259,7 +258,7 @@ def training(
         alone(
             x, y=y, sample_weight=sample_weight, batch_size=batch_size, mask=mask, order=order, validation_split=split
         )
-        return Batches(network, x, steps, class_weight, shuffle), None
+        return Batches(network, x, steps, class_weight, shuffle).open(), None
     if order is not None and steps is not None:
         raise ValueError("order gives the batches of every epoch: leave steps_per_epoch out")
     if order is not None and len(order) < epochs:
@@ -290,7 +289,7 @@ def validation(
                 f"validation_data is {named(data)}, which can be passed through once: give validation_steps, the number of "
                 "its batches for each epoch, or a PyDataset"
             )
-        return feed
+        return feed.open()
     if data is not None:
         if not isinstance(data, list | tuple) or len(data) not in (2, 3):
             items = f" of {len(data)} items" if isinstance(data, list | tuple) else ""

@@ -144,26 +144,15 @@ class Model(Network):
         smaller batch is kept. order gives the batches explicitly: order[epoch] is a list of batches, each an array of row
         numbers; without it, an epoch's order follows from the seed and its number. initial_epoch is the number of the first.
         """
-        epochs = positive_int("epochs", epochs)
+        history, epochs = History(), positive_int("epochs", epochs)
+        listeners = Listeners.of(callbacks, verbose, history)
         training, held_out = feeding.training(
             self, x, y, batch_size, steps_per_epoch, shuffle, mask, sample_weight, class_weight, order, validation_split,
             epochs,
         )  # fmt: skip
         validation = feeding.validation(
-            self,
-            validation_data,
-            held_out,
-            batch_size,
-            validation_batch_size,
-            validation_steps,
-            validation_freq,
-            epochs,
-        )
-        history = History()
-        listeners = Listeners.of(callbacks, verbose, history)
-        training.open(initial_epoch)
-        if validation is not None:
-            validation.open()
+            self, validation_data, held_out, batch_size, validation_batch_size, validation_steps, validation_freq, epochs
+        )  # fmt: skip
         self.history, self.stop_training = history, False
         listeners.begin(self, {"epochs": epochs, "steps": training.expected, "verbose": verbosity(verbose)})
         logs: Logs = {}
