@@ -241,7 +241,8 @@ class Batches(Feed):
                 data.weigh(self.class_weight)
             return Fed(Batch(*data.take(slice(None))), start + np.arange(len(data)), data.samples.lengths)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"batch {k}: {error}") from error
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"batch {k}: {error}") from error
 
     def _tell(self, hook: str) -> None:
         if self.indexed:
@@ -252,7 +253,7 @@ def training(
     network: Network, x: Any, y: Any, batch_size: int | None, steps: int | None, shuffle: bool, mask: Any,
     sample_weight: Any, class_weight: dict[int, float] | None, order: Any, split: float, epochs: int,
 ) -> tuple[Feed, Data | None]:  # fmt: skip
-    """What `fit` trains on, and the rows that validation_split holds out."""
+    """What `fit` trains on, and the rows that validation_split, `split`, holds out of it."""
     _ = network.compiled
     if is_batches(x):
         alone(
@@ -387,6 +388,8 @@ def unpacked(item: Any, k: int) -> tuple[Any, Any, Any]:
 def ordered(order: Listed[Listed[Any]], epoch: int, samples: int) -> list[Array]:
     """The batches that `order` has for an epoch. ValueError for a row number without a sample."""
     batches = [np.asarray(rows, np.intp) for rows in order[epoch]]
+    if not batches or not all(rows.size for rows in batches):
+        raise ValueError(f"order[{epoch}] needs batches of at least one row, got {order[epoch]}")
     for n, rows in enumerate(batches):
         if (outside := rows[(rows < -samples) | (rows >= samples)]).size:
             raise ValueError(f"order[{epoch}][{n}] has row {outside[0]}, but there are {samples} samples to train on")

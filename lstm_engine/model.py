@@ -146,9 +146,9 @@ class Model(Network):
         """
         history, epochs = History(), positive_int("epochs", epochs)
         listeners = Listeners.of(callbacks, verbose, history)
+        split = validation_split if validation_data is None else 0.0
         training, held_out = feeding.training(
-            self, x, y, batch_size, steps_per_epoch, shuffle, mask, sample_weight, class_weight, order, validation_split,
-            epochs,
+            self, x, y, batch_size, steps_per_epoch, shuffle, mask, sample_weight, class_weight, order, split, epochs
         )  # fmt: skip
         validation = feeding.validation(
             self, validation_data, held_out, batch_size, validation_batch_size, validation_steps, validation_freq, epochs
