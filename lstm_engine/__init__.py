@@ -6,7 +6,19 @@ network that you wrote yourself; it is imported when it is first used.
 
 from typing import Any
 
-from . import callbacks, gradient_check, initializers, layers, losses, metrics, optimizers, regularizers, schedules
+from . import (
+    callbacks,
+    gradient_check,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    preprocessing,
+    regularizers,
+    schedules,
+    utils,
+)
 from .callbacks import (
     Callback,
     CSVLogger,
@@ -37,8 +49,8 @@ __all__ = [
     "Dense", "Dot", "Dropout", "EarlyStopping", "History", "Input", "LambdaCallback", "Masking", "Maximum", "Minimum",
     "Model", "ModelCheckpoint", "Multiply", "Nadam", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "Sequential",
     "SimpleRNN", "Subtract", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck", "gradcheck_function",
-    "gradient_check", "initializers", "layers", "load", "losses", "metrics", "optimizers", "register", "regularizers",
-    "schedules",
+    "gradient_check", "initializers", "layers", "load", "losses", "metrics", "optimizers", "preprocessing",
+    "register", "regularizers", "schedules", "utils",
 ]  # fmt: skip
 
 
