@@ -20,6 +20,7 @@ from . import (
     utils,
 )
 from .callbacks import (
+    BackupAndRestore,
     Callback,
     CSVLogger,
     EarlyStopping,
@@ -45,12 +46,12 @@ from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"
 __all__ = [
-    "GRU", "LSTM", "SGD", "Adam", "AdamW", "Add", "Average", "Bidirectional", "CSVLogger", "Callback", "Concatenate",
-    "Dense", "Dot", "Dropout", "EarlyStopping", "History", "Input", "LambdaCallback", "Masking", "Maximum", "Minimum",
-    "Model", "ModelCheckpoint", "Multiply", "Nadam", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "Sequential",
-    "SimpleRNN", "Subtract", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck", "gradcheck_function",
-    "gradient_check", "initializers", "layers", "load", "losses", "metrics", "optimizers", "preprocessing",
-    "register", "regularizers", "schedules", "utils",
+    "GRU", "LSTM", "SGD", "Adam", "AdamW", "Add", "Average", "BackupAndRestore", "Bidirectional", "CSVLogger",
+    "Callback", "Concatenate", "Dense", "Dot", "Dropout", "EarlyStopping", "History", "Input", "LambdaCallback",
+    "Masking", "Maximum", "Minimum", "Model", "ModelCheckpoint", "Multiply", "Nadam", "ProgressBar", "RMSprop",
+    "ReduceLROnPlateau", "Sequential", "SimpleRNN", "Subtract", "TerminateOnNaN", "TimeDistributed", "callbacks",
+    "gradcheck", "gradcheck_function", "gradient_check", "initializers", "layers", "load", "losses", "metrics",
+    "optimizers", "preprocessing", "register", "regularizers", "schedules", "utils",
 ]  # fmt: skip
 
 
