@@ -21,16 +21,20 @@ from .callbacks import (
 from .cells.gru import GRU
 from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
-from .feedforward import Dense, Dropout, Masking
+from .embedding import Embedding
+from .feedforward import Activation, Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
 from .model import Input, Sequential, load
+from .normalization import LayerNormalization
 from .optimizers import SGD, Adam, AdamW, RMSprop
+from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"
 __all__ = [
-    "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
-    "History", "Input", "LambdaCallback", "Masking", "ModelCheckpoint", "ProgressBar", "RMSprop", "ReduceLROnPlateau",
+    "GRU", "LSTM", "SGD", "Activation", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout",
+    "EarlyStopping", "Embedding", "Flatten", "History", "Input", "LambdaCallback", "LayerNormalization", "Masking",
+    "ModelCheckpoint", "Permute", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "RepeatVector", "Reshape",
     "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
     "gradcheck_function", "gradient_check", "initializers", "load", "metrics", "optimizers", "regularizers",
     "schedules",

@@ -295,7 +295,7 @@ class Sequential(Network):
         """
         if not self.built or self.input_shape is None:
             raise ValueError(NOT_BUILT)
-        return Stream(self.layers, self.dtype, (positive_int("batch", batch), self.input_shape[-1]))
+        return Stream(self.layers, self.dtype, (positive_int("batch", batch), *self.layers[0].step_shape(self.input_shape)))
 
     def save(self, path: str | Path, metadata: dict[str, Any] | None = None) -> None:
         """Writes weights, architecture, optimizer and metadata (JSON values) into one safetensors file, or nothing."""

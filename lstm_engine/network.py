@@ -22,6 +22,7 @@ from . import losses, optimizers
 from .activations import Array
 from .backend import BACKENDS
 from .checks import Shape
+from .embedding import check_ids
 from .keras_names import snake
 from .layer import LAYERS, Layer, fill
 from .metrics import Metric, get_all
@@ -163,6 +164,9 @@ class Network:
         for layer in reversed(self.layers):
             outputs[layer.name] = dy
             want = want_dx or layer is not self.layers[0]
+            if dy is None:  # the layer above reads ids, which have no gradient
+                states[layer.name], by_layer[layer.name] = [], {n: np.zeros_like(w) for n, w in layer.weights.items()}
+                continue
             dy, states[layer.name], by_layer[layer.name] = layer.backward(tapes[layer.name], dy, want_dx=want)
         gradients = {f"{layer.name}/{name}": g for layer in self.layers for name, g in by_layer[layer.name].items()}
         return BackwardPass(dy, outputs, states, gradients)
@@ -245,8 +249,7 @@ class Network:
                     f"give {below.name} return_sequences=True"
                 )
             if layer.built:
-                if layer.input_shape and layer.input_shape[-1] != shape[-1]:
-                    raise ValueError(f"{layer.name} was built for {layer.input_shape[-1]} features, got {shape[-1]}")
+                layer.check_fit(shape)
                 shape = layer.output_shape(shape)
             else:
                 rng = np.random.default_rng(self._seeds.spawn(1)[0])
@@ -339,6 +342,7 @@ class Network:
             self.build(samples.shape)
         elif self.layers and samples.shape != self.input_shape:
             self._check_shape(samples.shape)
+        check_ids(self.layers[0], samples.rows)
         return samples
 
     def data(self, x: Any, y: Any, mask: Any = None, sample_weight: Any = None) -> Data:
@@ -349,9 +353,14 @@ class Network:
     def _check_shape(self, shape: Shape) -> None:
         """ValueError for samples that the weights do not fit. Another number of steps is no error."""
         self.layers[0].output_shape(shape)  # explains a missing axis
-        built_for = self.input_shape or ()
-        if len(shape) != len(built_for) or shape[-1] != built_for[-1]:
-            expected, got = (", ".join(map(str, sizes)) for sizes in (built_for, shape))
-            raise ValueError(f"the model was built for X of shape (samples, {expected}), got (samples, {got})")
-        for layer in self.layers:
-            shape = layer.output_shape(shape)
+        built_for, given = self.input_shape or (), shape
+        try:
+            for layer in self.layers:
+                layer.check_fit(shape)
+                shape = layer.output_shape(shape)
+            fault = "" if len(given) == len(built_for) else "of other axes"
+        except ValueError as error:
+            fault = str(error)
+        if fault:
+            expected, got = (", ".join(map(str, sizes)) for sizes in (built_for, given))
+            raise ValueError(f"the model was built for X of shape (samples, {expected}), got (samples, {got}): {fault}")

@@ -16,7 +16,7 @@ class Stream:
     layer returns sequences). Dropout is off, and the states of a stateful model do not change.
     """
 
-    def __init__(self, layers: Sequence[Layer], dtype: str, shape: tuple[int, int]) -> None:
+    def __init__(self, layers: Sequence[Layer], dtype: str, shape: tuple[int, ...]) -> None:
         self.layers = layers
         self.dtype = dtype
         self.shape = shape
@@ -27,10 +27,14 @@ class Stream:
         self.parts = [layer.stream(self.shape[0]) for layer in self.layers]
 
     def step(self, x: ArrayLike) -> Array:
-        """The output (batch, units) after one more step x (batch, D). ValueError or TypeError for another shape or kind."""
+        """The output (batch, units) after one more step x (batch, D), for ids (batch,).
+
+        ValueError or TypeError for another shape or kind.
+        """
         x = np.asarray(x)
         if x.shape != self.shape:
-            raise ValueError(f"a step of this stream has shape {self.shape}, (batch, features), got {x.shape}")
+            axes = "(batch, features)" if len(self.shape) > 1 else "(batch,), an id each"
+            raise ValueError(f"a step of this stream has shape {self.shape}, {axes}, got {x.shape}")
         if x.dtype.kind not in "biuf":
             raise TypeError(f"a step of this stream is an array of real numbers, got one of {x.dtype}")
         y = np.require(x, self.dtype, ["C", "W"])  # as the kernels are compiled; a chunk of sound is often read-only

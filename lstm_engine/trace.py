@@ -18,6 +18,7 @@ from .files import write_atomically
 from .layer import time_major
 from .network import Batch, Network
 from .recurrent import Recurrent, RecurrentTape, Upstream
+from .reshaping import Reshaping
 
 
 class Arrays(dict[str, Array]):
@@ -76,7 +77,7 @@ class Trace:
     p: Array  # (N, ...), the output of the last layer
     mask: Array | None  # which steps of p exist
     loss: float | None  # None without y
-    grad: Arrays = field(default_factory=Arrays)  # with y: of x (N, T, D) and of every weight, "lstm/kernel"
+    grad: Arrays = field(default_factory=Arrays)  # with y: of x (N, T, D), but not of ids, and of every weight
     by_now: Array | None = None  # (N, T, ...), p if the input ended at that step; None where a layer reads from the end
 
     def __getitem__(self, name: str) -> LayerTrace:
@@ -149,14 +150,15 @@ def trace(model: Network, x: Any, y: Any, mask: Any, sample_weight: Any, dtype: 
     forward_pass = twin.forward_pass(batch, training=False)
     gradients = twin.backward_pass(forward_pass)
     p, mask = forward_pass.p, forward_pass.mask
-    grad = Arrays({"x": gradients.x, **gradients.weights})
+    grad = Arrays(({} if gradients.x is None else {"x": gradients.x}) | gradients.weights)
     layers = recurrent_layers(twin, forward_pass.tapes, gradients.outputs)
     return Trace(layers, p, mask, float(forward_pass.loss), grad, by_now(twin, layers, p))
 
 
 def by_now(model: Network, layers: dict[str, LayerTrace], p: Array) -> Array | None:
     """p_t = model(x_0 ... x_t): the layers above the last recurrent layer, applied to each of its h_t."""
-    if not layers or any(layer.go_backwards for layer in layers.values()):
+    backwards = any(layer.go_backwards for layer in layers.values())
+    if not layers or backwards or any(isinstance(layer, Reshaping) for layer in model.layers):
         return None  # no step of the whole sequence holds the answer to its beginning
     last = next(layer for layer in reversed(model.layers) if layer.name in layers)
     if last.return_sequences:  # type: ignore[attr-defined]  # it is a Recurrent

@@ -38,7 +38,8 @@ def gradcheck(
     """Proves the gradients of a compiled model's loss on x (N, T, D) and y: of every weight, of x and of the initial states.
 
     The analytic gradients are those of the model as it runs, in its dtype and on its backend; the numeric ones come from the
-    loss alone, in float64 or complex128, through the readable NumPy path. method is "complex" (the complex step, exact to
+    loss alone, in float64 or complex128, through the readable NumPy path. Where x holds ids, for an Embedding, it has no
+    gradient and is left out; a note says so. method is "complex" (the complex step, exact to
     rounding), "central" or "richardson" (differences; without step= a sweep chooses their step). elements: how many of each
     parameter are checked one by one, None for all; a random direction through all of them is checked in any case. tol is the
     largest norm-wise relative error of a row that passes. progress(done, total) is called after every element.
@@ -77,6 +78,8 @@ def notes(subject: Subject, method: str, dtype: str) -> list[str]:
         lines.append(f"The model computes in {dtype}; its twin in {subject.model.dtype} was checked.")
     if subject.training:
         lines.append("Dropout masks were drawn once and held.")
+    if subject.gradients.x is None:
+        lines.append("x holds ids, which have no gradient: it was left out.")
     used = {getattr(part, "activation", None) for part in subject.twin.parts.values()}
     if method != "complex" and (kinked := sorted(PIECEWISE & used)):
         lines.append(f"{', '.join(kinked)} has kinks: a difference across one is wrong, the complex step is not.")

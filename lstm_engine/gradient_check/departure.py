@@ -18,11 +18,12 @@ from ..activations import ACTIVATIONS, Array
 from ..backend import one_thread_pool
 from ..layer import Layer
 from ..recurrent import Upstream
+from ..wrappers import TimeDistributed
 from .compare import ratio
 from .numeric import complex_step, unit
 from .report import Departure
 from .subject import Subject
-from .terms import TERMS
+from .terms import LAYER_TERMS, TERMS
 
 H = 1e-20  # the complex step
 SEED = 1  # for drawing the directions
@@ -36,7 +37,7 @@ class Place(NamedTuple):
     after: str  # the layer whose output it is, "" for x
     array: Array
     mask: Array | None
-    gradient: Array
+    gradient: Array | None  # of ids there is none
 
 
 def find(subject: Subject, tolerance: float) -> Departure | None:
@@ -64,8 +65,10 @@ def find(subject: Subject, tolerance: float) -> Departure | None:
     return None
 
 
-def off(f: Value, at: Array, gradient: Array) -> float:
-    """The error of gradient·v against f'(at)·v for a random v, relative to the size of the gradient."""
+def off(f: Value, at: Array, gradient: Array | None) -> float:
+    """The error of gradient·v against f'(at)·v for a random v, relative to the size of the gradient; 0 without one, of ids."""
+    if gradient is None:
+        return 0.0
     v = unit(np.random.default_rng(SEED), at.shape)
     analytic = float((gradient * v).sum())
     numeric = complex_step(lambda arrays: f(arrays["at"]), {"at": at}, "at", v, H)
@@ -108,9 +111,8 @@ def _inside(subject: Subject, layer: Layer, errors: dict[str, float], tolerance:
     if recurrences:
         term = "the cell's pair is right: look at what stands around it (direction, merging, input dropout, penalties)"
         return Departure(layer.name, None, wrong, errors[worst], term, where="lstm_engine/recurrent.py, wrappers.py")
-    term = "its backward: δx from δy"
-    if layer.weights:
-        term = "its backward: δz from δy, then δW = xᵀδz, δb = Σ δz, δx = δz Wᵀ"
+    kinds = type(layer.layer if isinstance(layer, TimeDistributed) else layer).__mro__
+    term = next((LAYER_TERMS[c.__name__] for c in kinds if c.__name__ in LAYER_TERMS), "its backward: δx from δy")
     code = type(layer).backward.__code__
     where = f"{type(layer).__name__}.backward, {Path(code.co_filename).name}:{code.co_firstlineno}"
     return Departure(layer.name, None, wrong, errors[worst], term, where=where)

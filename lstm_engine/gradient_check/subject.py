@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..activations import Array
 from ..backend import one_thread_pool
+from ..embedding import Embedding
 from ..network import BackwardPass, Batch, ForwardPass, Network, States
 from ..trace import recurrent_layers
 from . import refusals
@@ -32,7 +33,7 @@ class Subject(NamedTuple):
         """The loss at these weights, input and initial states, by the names of `point`; complex when they are."""
         self.put(arrays)
         states = {layer: [arrays[name] for name in self.state_names(layer)] for layer in self.states}
-        batch = self.batch._replace(x=arrays["x"])
+        batch = self.batch._replace(x=arrays.get("x", self.batch.x))  # ids are not among the arrays
         with self.twin.undisturbed():  # the same dropout masks and kept states for every loss
             return self.twin.forward_pass(batch, self.training, states).loss
 
@@ -44,12 +45,17 @@ class Subject(NamedTuple):
                     part.weights[name] = layer.weights[prefix + name] = arrays[f"{layer.name}/{prefix}{name}"]
 
     def point(self) -> dict[str, Array]:
-        """The arrays at which the loss is differentiated: "lstm/kernel", ..., "x", "lstm/h0", ... in float64."""
-        return as_float64(self.model.weights | {"x": self.batch.x} | self.named(self.states))
+        """The arrays at which the loss is differentiated: "lstm/kernel", ..., "x", "lstm/h0", ... in float64.
+
+        Without x where it holds ids: they have no gradient, and between them there is no network.
+        """
+        x = {} if self.gradients.x is None else {"x": self.batch.x}
+        return as_float64(self.model.weights | x | self.named(self.states))
 
     def analytic(self) -> dict[str, Array]:
         """The model's own gradients, by the names of `point`."""
-        return as_float64(self.gradients.weights | {"x": self.gradients.x} | self.named(self.gradients.states))
+        x = {} if self.gradients.x is None else {"x": self.gradients.x}
+        return as_float64(self.gradients.weights | x | self.named(self.gradients.states))
 
     def gates(self) -> dict[str, Gates]:
         """By weight, the names of its gates, for recurrent layers with more than one gate."""
@@ -93,7 +99,7 @@ def prepare(
     training = dropout == "frozen"
     _, loss = checked.compiled
     batch = Batch(*checked.data(x, y, mask, sample_weight).take(slice(None)))
-    refusals.refuse_short(batch.x, batch.mask, allow_short)
+    refusals.refuse_short(steps_of(checked, batch), batch.mask, allow_short)
     with one_thread_pool(checked.backends()), checked.undisturbed():
         forward_pass = checked.forward_pass(batch, training)
         gradients = checked.backward_pass(forward_pass)
@@ -111,6 +117,12 @@ def prepare(
     subject = Subject(checked, twin, batch64, training, states, forward_pass, gradients)
     refusals.refuse_chaos(subject.loss, subject.point(), allow_chaotic)
     return subject
+
+
+def steps_of(model: Network, batch: Batch) -> int | None:
+    """The steps of the batch's sequences, (N, T, D) or (N, T) of ids; None when x has none."""
+    reads_ids = any(isinstance(part, Embedding) for part in model.layers[0].parts.values())
+    return batch.x.shape[1] if batch.x.ndim == 3 or (batch.x.ndim == 2 and reads_ids) else None
 
 
 def initial_states(model: Network, tapes: dict[str, Any]) -> States:
