@@ -46,11 +46,11 @@ def share(what: str, value: float) -> float:
 
 
 def require_features(name: str, shape: Shape) -> None:
-    """ValueError when the number of features is not known: that of a sequence flattened whose length is not, for instance."""
+    """ValueError when the number of features is not known, as after a Flatten of sequences of any length."""
     if not shape or shape[-1] is None:
         raise ValueError(
-            f"{name} needs a known number of features, but got (samples, {', '.join(map(str, shape))}): a Flatten, Reshape or "
-            "Permute below it needs sequences of one length, Input((T, D)) with a number T"
+            f"{name} needs a known number of features, but got (samples, {', '.join(map(str, shape))}): a Flatten, Reshape "
+            "or Permute below it needs sequences of one length, Input((T, D)) with a number T"
         )
 
 

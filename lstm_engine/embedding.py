@@ -25,8 +25,8 @@ class Embedding(Layer):
         δx      = None: between two ids there is nothing, so x has no gradient
 
     Ids are whole numbers from 0 to input_dim - 1, and anything else is a ValueError that names sample and value. With
-    mask_zero steps of id 0 are masked. A mask that the input already has (mask=, sequences of different lengths) is kept: a step
-    must exist in both. weights=[matrix], as in Keras, gives the table to start with, such as word vectors.
+    mask_zero steps of id 0 are masked. A mask that the input already has (mask=, sequences of different lengths) is kept: a
+    step must exist in both. weights=[matrix], as in Keras, gives the table to start with, such as word vectors.
     """
 
     def __init__(

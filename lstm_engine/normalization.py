@@ -20,7 +20,7 @@ class LayerNormalization(Layer):
 
         δβ = Σ δy      δγ = Σ δy∘x̂      δx̂ = δy∘γ      δx = (δx̂ - mean(δx̂) - x̂∘mean(δx̂∘x̂)) / s
 
-    Means are over `axis` (counted with the batch as axis 0; one or several; all n numbers there), the sums over all other axes.
+    Means are over all n numbers on `axis`, one or several, counted with the batch as axis 0; sums are over all other axes.
     δx has three terms because x moves x̂ in three ways: by itself, by μ with ∂μ/∂xᵢ = 1/n, and by s with
     ∂s/∂xᵢ = (xᵢ - μ) / (n s) = x̂ᵢ/n. So ∂x̂ⱼ/∂xᵢ = ([i = j] - 1/n - x̂ⱼ x̂ᵢ/n) / s, and δxᵢ = Σⱼ δx̂ⱼ ∂x̂ⱼ/∂xᵢ.
     """
@@ -42,7 +42,7 @@ class LayerNormalization(Layer):
             )
         if isinstance(epsilon, bool) or not isinstance(epsilon, int | float | np.number) or epsilon < 0:
             raise ValueError(f"epsilon must be a number of at least 0, got {epsilon!r}")
-        self.axis = int(axis) if listed is not axis else [int(a) for a in listed]
+        self.axis = [int(a) for a in listed] if listed is axis else int(listed[0])
         self.epsilon = float(epsilon)
         self.center = bool(center)
         self.scale = bool(scale)

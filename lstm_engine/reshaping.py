@@ -78,8 +78,8 @@ class Reshape(Reshaping):
         if size % known or (-1 not in self.target_shape and size != known):
             target = ", ".join(map(str, self.target_shape))
             raise ValueError(
-                f"{self.name or 'reshape'} makes (samples, {target}) of {size} numbers a sample, which does not work out: X is "
-                f"(samples, {', '.join(map(str, input_shape))})"
+                f"{self.name or 'reshape'} makes (samples, {target}) of {size} numbers a sample, which does not work out: "
+                f"X is (samples, {', '.join(map(str, input_shape))})"
             )
         return tuple(size // known if n == -1 else n for n in self.target_shape)
 
@@ -93,7 +93,7 @@ class Reshape(Reshaping):
 
 
 class Permute(Reshaping):
-    """The axes in another order: with dims (2, 1), counted from 1 without the batch, (N, T, D) -> (N, D, T). Keras's `Permute`."""
+    """The axes in another order, counted from 1 without the batch: dims=(2, 1) makes (N, D, T) of (N, T, D)."""
 
     def __init__(self, dims: Sequence[int], **general: Any) -> None:
         super().__init__(**general)
@@ -130,8 +130,8 @@ class RepeatVector(Reshaping):
         if len(input_shape) != 1:
             name, got = self.name or "repeat_vector", ", ".join(map(str, input_shape))
             raise ValueError(
-                f"{name} repeats vectors (samples, features), but X is (samples, {got}): the layer below must return its last "
-                "step alone, return_sequences=False"
+                f"{name} repeats vectors (samples, features), but X is (samples, {got}): the layer below must return its "
+                "last step alone, return_sequences=False"
             )
         return (self.n, *input_shape)
 

@@ -110,7 +110,7 @@ def embedding(cell: Callable[..., Any]) -> Case:
 
 
 def layer_normalization(cell: Callable[..., Any]) -> Case:
-    """Over the features of every step, before the cell and after it: with both weights, and with one of them and a penalty."""
+    """Over the features of every step, before the cell and after it: with both weights, and with one that has a penalty."""
     some = le.LayerNormalization(center=False, gamma_regularizer=le.regularizers.L1L2(0.02, 0.03))
     return case(le.LayerNormalization(), cell(H, return_sequences=True), some, le.Dense(2), x_shape=(N, T, 4))
 

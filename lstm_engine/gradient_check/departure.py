@@ -66,7 +66,7 @@ def find(subject: Subject, tolerance: float) -> Departure | None:
 
 
 def off(f: Value, at: Array, gradient: Array | None) -> float:
-    """The error of gradient·v against f'(at)·v for a random v, relative to the size of the gradient; 0 without one, of ids."""
+    """The error of gradient·v against f'(at)·v for a random v, relative to the gradient's size; 0 without one, of ids."""
     if gradient is None:
         return 0.0
     v = unit(np.random.default_rng(SEED), at.shape)
