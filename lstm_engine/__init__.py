@@ -24,18 +24,20 @@ from .cells.simple_rnn import SimpleRNN
 from .embedding import Embedding
 from .feedforward import Activation, Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
-from .model import Input, Sequential, load
+from .model import Model
 from .normalization import LayerNormalization
 from .optimizers import SGD, Adam, AdamW, RMSprop
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
+from .sequential import Sequential, load
+from .tensors import Input
 from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"
 __all__ = [
     "GRU", "LSTM", "SGD", "Activation", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout",
-    "EarlyStopping", "Embedding", "Flatten", "History", "Input", "LambdaCallback", "LayerNormalization", "Masking",
-    "ModelCheckpoint", "Permute", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "RepeatVector", "Reshape",
-    "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
+    "EarlyStopping", "Embedding", "Flatten", "History", "Input", "LambdaCallback", "LayerNormalization", "Masking", "Model",
+    "ModelCheckpoint", "Permute", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "RepeatVector", "Reshape", "Sequential",
+    "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
     "gradcheck_function", "gradient_check", "initializers", "load", "metrics", "optimizers", "regularizers",
     "schedules",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from . import initializers, regularizers
 from .activations import Array
 from .checks import Shape, positive_int
+from .graph import Graph
 from .layer import Backward, Forward, Layer
 
 WHOLE_IN_FLOAT32 = 2**24  # float32 holds every whole number up to here
@@ -103,11 +104,16 @@ class Embedding(Layer):
         return None, [], {"embeddings": dE}
 
 
-def check_ids(layer: Layer, rows: Any) -> None:
-    """ValueError for numbers in X, an array or a list of arrays, that are no ids, if this first layer reads ids."""
-    for part in layer.parts.values():
-        if isinstance(part, Embedding):
+def check_ids(graph: Graph, x: Sequence[Any]) -> None:
+    """ValueError for a number that is no id in an input of the graph that an Embedding reads.
+
+    x: by input the samples, an array or a list of arrays.
+    """
+    for name, rows in zip(graph.inputs, x, strict=True):
+        readers = [node.layer for node in graph.nodes if any(edge.node == name for edge in node.inputs)]
+        for part in (part for layer in readers for part in layer.parts.values() if isinstance(part, Embedding)):
+            what = "X" if len(x) == 1 else name
             for n, row in enumerate(rows if isinstance(rows, list) else ()):
-                part.require_ids(row, f"X[{n}]")
+                part.require_ids(row, f"{what}[{n}]")
             if not isinstance(rows, list):
-                part.require_ids(rows, "X")
+                part.require_ids(rows, what)

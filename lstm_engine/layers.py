@@ -8,9 +8,10 @@ from .feedforward import Activation, Dense, Dropout, Masking
 from .layer import Layer
 from .normalization import LayerNormalization
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
+from .tensors import Input, InputLayer
 from .wrappers import Bidirectional, TimeDistributed
 
 __all__ = [
-    "GRU", "LSTM", "Activation", "Bidirectional", "Dense", "Dropout", "Embedding", "Flatten", "Layer", "LayerNormalization",
-    "Masking", "Permute", "RepeatVector", "Reshape", "SimpleRNN", "TimeDistributed",
+    "GRU", "LSTM", "Activation", "Bidirectional", "Dense", "Dropout", "Embedding", "Flatten", "Input", "InputLayer", "Layer",
+    "LayerNormalization", "Masking", "Permute", "RepeatVector", "Reshape", "SimpleRNN", "TimeDistributed",
 ]  # fmt: skip

@@ -46,7 +46,7 @@ class Flatten(Reshaping):
         self.data_format = data_format
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        return (None,) if None in input_shape else (math.prod(input_shape),)  # type: ignore[return-value]
+        return (None,) if None in input_shape else (math.prod(input_shape),)
 
     def forward(
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
@@ -73,7 +73,7 @@ class Reshape(Reshaping):
     def output_shape(self, input_shape: Shape) -> Shape:
         known = math.prod(n for n in self.target_shape if n != -1)
         if None in input_shape:  # a number of steps that is not known before the data come
-            return tuple(None if n == -1 else n for n in self.target_shape)  # type: ignore[misc]
+            return tuple(None if n == -1 else n for n in self.target_shape)
         size = math.prod(input_shape)
         if size % known or (-1 not in self.target_shape and size != known):
             target = ", ".join(map(str, self.target_shape))
