@@ -196,7 +196,6 @@ class Assembly:
         except ValueError as error:
             fault = str(error)
         if fault:
-            expected, got = (
-                " and ".join(f"(samples, {', '.join(map(str, shape))})" for shape in part) for part in (built_for, shapes)
-            )
+            differ = [pair for pair in zip(built_for, shapes, strict=True) if pair[0] != pair[1]]
+            expected, got = (f"(samples, {', '.join(map(str, shape))})" for shape in differ[0])
             raise ValueError(f"the model was built for X of shape {expected}, got {got}: {fault}")
