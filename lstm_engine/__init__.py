@@ -6,7 +6,7 @@ network that you wrote yourself; it is imported when it is first used.
 
 from typing import Any
 
-from . import callbacks, gradient_check, initializers, metrics, optimizers, regularizers, schedules
+from . import callbacks, gradient_check, initializers, layers, losses, metrics, optimizers, regularizers, schedules
 from .callbacks import (
     Callback,
     CSVLogger,
@@ -38,7 +38,7 @@ __all__ = [
     "EarlyStopping", "Embedding", "Flatten", "History", "Input", "LambdaCallback", "LayerNormalization", "Masking", "Model",
     "ModelCheckpoint", "Permute", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "RepeatVector", "Reshape", "Sequential",
     "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
-    "gradcheck_function", "gradient_check", "initializers", "load", "metrics", "optimizers", "regularizers",
+    "gradcheck_function", "gradient_check", "initializers", "layers", "load", "losses", "metrics", "optimizers", "regularizers",
     "schedules",
 ]  # fmt: skip
 
