@@ -38,8 +38,8 @@ __all__ = [
     "EarlyStopping", "Embedding", "Flatten", "History", "Input", "LambdaCallback", "LayerNormalization", "Masking", "Model",
     "ModelCheckpoint", "Permute", "ProgressBar", "RMSprop", "ReduceLROnPlateau", "RepeatVector", "Reshape", "Sequential",
     "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
-    "gradcheck_function", "gradient_check", "initializers", "layers", "load", "losses", "metrics", "optimizers", "regularizers",
-    "schedules",
+    "gradcheck_function", "gradient_check", "initializers", "layers", "load", "losses", "metrics", "optimizers",
+    "regularizers", "schedules",
 ]  # fmt: skip
 
 

@@ -113,6 +113,13 @@ def test_a_table_to_start_with_is_keras_s_weights():
         le.Embedding(V, D, weights=[table.T])
 
 
+def test_a_table_that_is_not_trainable_stays():
+    table = np.random.default_rng(0).standard_normal((V, D))
+    net = model(le.Embedding(V, D, weights=[table], trainable=False), le.SimpleRNN(2), le.Dense(1))
+    net.fit(IDS, np.ones(N), epochs=2, verbose=0)
+    np.testing.assert_array_equal(net.get_weights()[0], table)
+
+
 def test_input_length_is_taken_with_a_warning_as_keras_does():
     with pytest.warns(UserWarning, match="input_length"):
         layer = le.Embedding(V, D, input_length=5)
@@ -129,8 +136,8 @@ def test_sizes_are_whole_numbers(arguments, words):
 def tagger():
     """Ids to two numbers a step, through every kind of layer that a mask passes."""
     made = model(
-        le.Embedding(V, D, mask_zero=True, embeddings_regularizer="l2"), le.LSTM(4, return_sequences=True),
-        le.LayerNormalization(), le.Activation("tanh"), le.Dense(2),
+        le.Embedding(V, D, mask_zero=True), le.LSTM(4, return_sequences=True), le.LayerNormalization(), le.Activation("tanh"),
+        le.Dense(2),
     )  # fmt: skip
     made.build((T,))
     return unit_scale(made)
@@ -139,7 +146,7 @@ def tagger():
 Y = np.random.default_rng(2).standard_normal((N, T, 2))
 
 
-@pytest.mark.parametrize("method", ["complex", "central", "richardson"])
+@pytest.mark.parametrize("method", ["complex", "central"])
 def test_a_gradient_check_leaves_ids_out_and_says_so(tagger, method):
     report = le.gradcheck(tagger, IDS, Y, method=method)
     assert report.ok, report

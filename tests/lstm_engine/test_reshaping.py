@@ -106,7 +106,10 @@ def test_an_encoder_and_decoder_are_proved_and_kept_in_a_file(tmp_path):
          le.TimeDistributed(le.Dense(2)), le.Activation("softmax")], dtype="float64",
     )  # fmt: skip
     net.compile("adam", "categorical_crossentropy")
-    x, y = np.random.default_rng(3).standard_normal((4, 5, 3)), np.eye(2)[np.random.default_rng(4).integers(0, 2, (4, 3))]
+    x, y = (
+        np.random.default_rng(3).standard_normal((4, 5, 3)),
+        np.eye(2)[np.random.default_rng(4).integers(0, 2, (4, 3))],
+    )
     assert le.gradcheck(unit_scale(net), x, y, tol=1e-13).ok
     net.fit(x, y, verbose=0)
     net.save(tmp_path / "m.safetensors")
