@@ -17,8 +17,9 @@ from numpy.typing import ArrayLike
 from . import regularizers
 from .activations import Array
 from .backend import one_thread_pool
-from .checks import Shape, counted
+from .checks import Shape, counted, real_numbers
 from .keras_names import arguments, refuse_unknown
+from .owned import OwnsArrays
 
 Gradients = dict[str, Array]
 Forward = tuple[Any, list[Array], Any]  # y, the last states, the tape
@@ -32,7 +33,7 @@ KERAS_DEFAULTS: dict[str, Any] = {
 LAYERS: dict[str, type[Layer]] = {}  # by class name, as model files write it
 
 
-class Layer:
+class Layer(OwnsArrays):
     """Base of all layers: a name, weights by name, forward and backward. It is `built` once the input's shape is known.
 
     A layer also works alone: `layer(x)` builds it on first use and returns what Keras's layer would, as NumPy arrays.
@@ -94,7 +95,7 @@ class Layer:
         return output_shape
 
     def __call__(self, x: ArrayLike, *, training: bool = False, mask: Any = None, initial_state: Any = None) -> Any:
-        """The output for x (N, ...), float64 when x is, else float32. Recurrent layers read mask and initial_state.
+        """The output for x (N, ...), float64 when x is, or longer, else float32. Recurrent layers read mask, initial_state.
 
         On a Tensor, as `Input` makes one, nothing is computed: the result is the Tensor of the output.
         """
@@ -104,8 +105,7 @@ class Layer:
             return tensors.call(self, x, initial_state)
         if initial_state is not None and not self.has_states:
             raise TypeError(f"{self!r} has no states: leave initial_state out")
-        x = np.asarray(x)
-        x = x if x.dtype == np.float64 else x.astype(np.float32)
+        x = real_numbers(f"{self!r}: x", x)
         if not self.built:
             self.build(x.shape[1:], x.dtype.name, self.backend, self.rng)
         self.output_shape(x.shape[1:])

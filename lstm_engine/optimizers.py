@@ -16,6 +16,7 @@ from . import schedules
 from .activations import Array
 from .backend import compiled
 from .keras_names import arguments, refuse_unknown
+from .owned import OwnsArrays
 from .schedules import Schedule
 
 Arrays = dict[str, Array]
@@ -27,7 +28,7 @@ KERAS_DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Optimizer:
+class Optimizer(OwnsArrays):
     """Base: a learning rate, the number of steps taken, and the slots of each weight. Every optimizer has these arguments:
 
     weight_decay reduces each weight by learning_rate * weight_decay of itself before the step. clipvalue limits every
@@ -96,6 +97,12 @@ class Optimizer:
         With backend="numba" the compiled twin of `update` runs, where there is one. ValueError if this optimizer has
         trained other arrays before: its slots belong to them.
         """
+        if (
+            not self._weights
+            and self.slots
+            and self.slot_shapes(weights) != {k: a.shape for k, a in self.slots.items()}
+        ):
+            raise ValueError("this optimizer's slots belong to other weights: make a new one for every model")
         self._weights = self._weights or list(weights.values())
         if len(weights) != len(self._weights) or any(
             a is not b for a, b in zip(weights.values(), self._weights, strict=True)
@@ -104,6 +111,8 @@ class Optimizer:
                 "this optimizer trains other weights already, of another model or of layers that were trainable: compile the "
                 "model with a new one"
             )
+        if fixed := [name for name, w in weights.items() if not w.flags.writeable]:
+            raise ValueError(f"{', '.join(fixed)} cannot be trained: the array is read-only (np.array(w) copies it)")
         if not self.slots:
             self.slots = {f"{slot}/{name}": np.zeros_like(w) for slot in self.slot_names for name, w in weights.items()}
         gradients = self.clipped(gradients)
@@ -116,6 +125,13 @@ class Optimizer:
                 w -= w * w.dtype.type(self.weight_decay) * lr
             update(w, gradients[name], lr, *(self.slots[f"{slot}/{name}"] for slot in self.slot_names))
         self.iterations += 1
+
+    def slot_shapes(self, weights: Arrays) -> dict[str, tuple[int, ...]]:
+        """The names and shapes of the slots that these weights need."""
+        return {f"{slot}/{name}": w.shape for slot in self.slot_names for name, w in weights.items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state | {"_weights": []})  # the next step says which arrays the copied model has
 
     def clipped(self, gradients: Arrays) -> Arrays:
         """The gradients, clipped if a limit is set (0 and None are none). An infinite joint norm makes all of them NaN."""

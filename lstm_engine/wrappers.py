@@ -30,6 +30,10 @@ class Wrapper(Layer, abstract=True):
         self.weights = {prefix + n: w for prefix, layer in self.parts.items() for n, w in layer.weights.items()}
         return output_shape
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.weights = {prefix + n: w for prefix, layer in self.parts.items() for n, w in layer.weights.items()}
+
     def inner_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
