@@ -6,7 +6,19 @@ network that you wrote yourself; it is imported when it is first used.
 
 from typing import Any
 
-from . import callbacks, gradient_check, initializers, layers, losses, metrics, optimizers, regularizers, schedules
+from . import (
+    callbacks,
+    gradient_check,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    optimizers,
+    preprocessing,
+    regularizers,
+    schedules,
+    utils,
+)
 from .callbacks import (
     Callback,
     CSVLogger,
@@ -17,7 +29,7 @@ from .callbacks import (
     ProgressBar,
     ReduceLROnPlateau,
     TerminateOnNaN,
-)  # fmt: skip
+)
 from .cells.gru import GRU
 from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
@@ -31,11 +43,44 @@ from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"
 __all__ = [
-    "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
-    "History", "Input", "LambdaCallback", "Masking", "Model", "ModelCheckpoint", "ProgressBar", "RMSprop",
-    "ReduceLROnPlateau", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
-    "gradcheck_function", "gradient_check", "initializers", "layers", "load", "losses", "metrics", "optimizers", "regularizers",
+    "GRU",
+    "LSTM",
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Bidirectional",
+    "CSVLogger",
+    "Callback",
+    "Dense",
+    "Dropout",
+    "EarlyStopping",
+    "History",
+    "Input",
+    "LambdaCallback",
+    "Masking",
+    "Model",
+    "ModelCheckpoint",
+    "ProgressBar",
+    "RMSprop",
+    "ReduceLROnPlateau",
+    "Sequential",
+    "SimpleRNN",
+    "TerminateOnNaN",
+    "TimeDistributed",
+    "callbacks",
+    "gradcheck",
+    "gradcheck_function",
+    "gradient_check",
+    "initializers",
+    "layers",
+    "load",
+    "losses",
+    "metrics",
+    "optimizers",
+    "preprocessing",
+    "regularizers",
     "schedules",
+    "utils",
 ]  # fmt: skip
 
 

@@ -28,12 +28,12 @@ class Callback:
     """Base: every hook does nothing."""
 
     model: Any  # the Sequential in training
-    params: dict[str, int]  # epochs, steps (batches an epoch), verbose
+    params: dict[str, Any]  # epochs, steps (batches an epoch, None before they are known), verbose
 
     def set_model(self, model: Any) -> None:
         self.model = model
 
-    def set_params(self, params: dict[str, int]) -> None:
+    def set_params(self, params: dict[str, Any]) -> None:
         self.params = params
 
     def on_train_begin(self, logs: Logs) -> None: ...
@@ -67,13 +67,13 @@ class Listeners:
     def __init__(self, callbacks: list[Callback]) -> None:
         self.callbacks = callbacks
 
-    def begin(self, model: Any, params: dict[str, int]) -> None:
+    def begin(self, model: Any, params: dict[str, Any]) -> None:
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(dict(params))
             callback.on_train_begin({})
 
-    def tell(self, event: str, *what: Any, **params: int) -> None:
+    def tell(self, event: str, *what: Any, **params: int | None) -> None:
         """Calls the hook `event` ("on_epoch_end") of every callback, after an update of their `params`."""
         for callback in self.callbacks:
             callback.params |= params
@@ -98,28 +98,26 @@ class ProgressBar(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         self.started = self.drawn = time.perf_counter()
+        self.done = 0
         print(f"Epoch {epoch + 1}/{self.params['epochs']}")
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        now = time.perf_counter()
+        now, self.done = time.perf_counter(), batch + 1
         if self.params["verbose"] == 1 and sys.stdout.isatty() and now - self.drawn > 0.1:
             self.drawn = now
             print("\r" + progress_line(batch + 1, self.params["steps"], now - self.started, logs), end="", flush=True)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         start = "\r" if self.params["verbose"] == 1 and sys.stdout.isatty() else ""
-        print(
-            start + progress_line(self.params["steps"], self.params["steps"], time.perf_counter() - self.started, logs)
-        )
+        print(start + progress_line(self.done, self.done, time.perf_counter() - self.started, logs))
 
 
-def progress_line(done: int, steps: int, seconds: float, logs: Logs) -> str:
-    """ "14/14 ━━━━━━━━━━ 0.1s 5ms/step - loss: 0.6931 - accuracy: 0.5000"."""
-    filled = 20 * done // steps
+def progress_line(done: int, steps: int | None, seconds: float, logs: Logs) -> str:
+    """ "14/14 ━━━━━━━━━━ 0.1s 5ms/step - loss: 0.6931 - accuracy: 0.5000"; steps None: not known yet."""
+    filled = 20 * done // max(steps or 0, done)
     values = "".join(f" - {name}: {value:.4f}" for name, value in logs.items())
-    return (
-        f"{done}/{steps} {'━' * filled}{'─' * (20 - filled)} {seconds:.1f}s {1000 * seconds / done:.0f}ms/step{values}"
-    )
+    bar = "━" * filled + "─" * (20 - filled) if steps else "━"
+    return f"{done}/{steps or '?'} {bar} {seconds:.1f}s {1000 * seconds / done:.0f}ms/step{values}"
 
 
 class MonitorCallback(Callback):

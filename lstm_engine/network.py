@@ -30,7 +30,7 @@ from .wrappers import as_config, from_config
 
 
 class Batch(NamedTuple):
-    """The data of one loss: x (N, T, D), y, the mask (N, T) of existing steps, and the samples' weights."""
+    """The data of one loss: x (N, T, D), y (None to predict), the mask (N, T) of existing steps, and the samples' weights."""
 
     x: Any
     y: Any
