@@ -33,10 +33,13 @@ from .callbacks import (
 from .cells.gru import GRU
 from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
-from .feedforward import Dense, Dropout, Masking
+from .embedding import Embedding
+from .feedforward import Activation, Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
 from .model import Model
+from .normalization import LayerNormalization
 from .optimizers import SGD, Adam, AdamW, RMSprop
+from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .sequential import Sequential, load
 from .tensors import Input
 from .wrappers import Bidirectional, TimeDistributed
@@ -46,6 +49,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "SGD",
+    "Activation",
     "Adam",
     "AdamW",
     "Bidirectional",
@@ -54,15 +58,21 @@ __all__ = [
     "Dense",
     "Dropout",
     "EarlyStopping",
+    "Embedding",
+    "Flatten",
     "History",
     "Input",
     "LambdaCallback",
+    "LayerNormalization",
     "Masking",
     "Model",
     "ModelCheckpoint",
+    "Permute",
     "ProgressBar",
     "RMSprop",
     "ReduceLROnPlateau",
+    "RepeatVector",
+    "Reshape",
     "Sequential",
     "SimpleRNN",
     "TerminateOnNaN",

@@ -17,6 +17,7 @@ from . import tensors
 from .activations import Array
 from .backend import BACKENDS
 from .checks import Shape
+from .embedding import check_ids
 from .graph import Graph
 from .keras_names import snake
 from .layer import Layer, fill, listed, unlisted
@@ -153,6 +154,7 @@ class Assembly:
             masks = [None] * len(names) if mask is None else mask
             several = Several([Samples(*pair) for pair in zip(x, [self.dtype] * len(x), masks, strict=True)], names)
             self.check_shapes([part.shape for part in several.parts])
+            check_ids(self.graph, [part.rows for part in several.parts])
             return several
         samples = Samples(x, self.dtype, mask)
         for layer in self.layers if samples.lengths is not None else ():
@@ -165,6 +167,7 @@ class Assembly:
             self.build(samples.shape)
         elif samples.shape != self.input_shape:
             self.check_shapes([samples.shape])
+        check_ids(self.graph, [samples.rows])
         return samples
 
     def build(self, input_shape: Shape) -> None:
@@ -188,10 +191,16 @@ class Assembly:
         for node in self.graph.nodes:
             if node.inputs[0].node in self.graph.inputs and not node.layer.many_inputs:
                 node.layer.output_shape(shapes[self.graph.inputs.index(node.inputs[0].node)])  # explains a missing axis
-        for shape, built_for in zip(
-            shapes, listed(self.input_shape) if len(shapes) > 1 else [self.input_shape], strict=True
-        ):
-            if len(shape) != len(built_for) or shape[-1] != built_for[-1]:
-                expected, got = (", ".join(map(str, sizes)) for sizes in (built_for, shape))
-                raise ValueError(f"the model was built for X of shape (samples, {expected}), got (samples, {got})")
-        self.graph.shapes(shapes)
+        built_for = list(self.input_shape) if len(shapes) > 1 else [self.input_shape]
+        fault = "" if [*map(len, shapes)] == [*map(len, built_for)] else "the number of axes differs"
+        try:
+            of = self.graph.shapes(shapes)
+            for node in self.graph.nodes:
+                x = [of[edge] for edge in node.inputs]
+                node.layer.check_fit(x if node.layer.many_inputs else x[0])
+        except ValueError as error:
+            fault = str(error)
+        if fault:
+            differ = [pair for pair in zip(built_for, shapes, strict=True) if pair[0] != pair[1]]
+            expected, got = (f"(samples, {', '.join(map(str, shape))})" for shape in differ[0])
+            raise ValueError(f"the model was built for X of shape {expected}, got {got}: {fault}")

@@ -126,10 +126,12 @@ NAMED: dict[str, Initializer] = {
     "identity": Identity(),
     "lecun_normal": VarianceScaling(1.0, "fan_in", "truncated_normal"),
     "lecun_uniform": VarianceScaling(1.0, "fan_in", "uniform"),
+    "normal": RandomNormal(),
     "ones": Constant(1.0),
     "orthogonal": Orthogonal(),
     "random_normal": RandomNormal(),
     "random_uniform": RandomUniform(),
+    "uniform": RandomUniform(),
     "zeros": Constant(0.0),
 }
 CLASSES = {c.__name__: c for c in (Constant, Identity, Orthogonal, RandomNormal, RandomUniform, VarianceScaling)}
