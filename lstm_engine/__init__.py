@@ -38,7 +38,7 @@ from .feedforward import Activation, Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
 from .model import Model
 from .normalization import LayerNormalization
-from .optimizers import SGD, Adam, AdamW, RMSprop
+from .optimizers import SGD, Adam, AdamW, Nadam, RMSprop
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .sequential import Sequential, load
 from .tensors import Input
@@ -67,6 +67,7 @@ __all__ = [
     "Masking",
     "Model",
     "ModelCheckpoint",
+    "Nadam",
     "Permute",
     "ProgressBar",
     "RMSprop",
