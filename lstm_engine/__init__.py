@@ -39,6 +39,7 @@ from .gradient_check import gradcheck, gradcheck_function
 from .model import Model
 from .normalization import LayerNormalization
 from .optimizers import SGD, Adam, AdamW, Nadam, RMSprop
+from .registry import register
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .sequential import Sequential, load
 from .tensors import Input
@@ -89,6 +90,7 @@ __all__ = [
     "metrics",
     "optimizers",
     "preprocessing",
+    "register",
     "regularizers",
     "schedules",
     "utils",

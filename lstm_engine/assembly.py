@@ -20,7 +20,8 @@ from .checks import Shape
 from .embedding import check_ids
 from .graph import Graph
 from .keras_names import snake
-from .layer import Layer, fill, listed, unlisted
+from .layer import Layer, unlisted
+from .named_weights import Weights, fill
 from .samples import Samples, Several
 
 DTYPES = ("float32", "float64")
@@ -96,14 +97,16 @@ class Assembly:
         return bool(self.graph.nodes) and all(layer.built for layer in self.layers)
 
     @property
-    def weights(self) -> dict[str, Array]:
-        """Every weight by name, "lstm/kernel": the arrays themselves."""
-        return {f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()}
+    def weights(self) -> Weights:
+        """Every weight by name, "lstm/kernel": the arrays themselves. Assigning to a name writes into the array."""
+        return Weights({f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()})
 
     @property
     def trainable_weights(self) -> dict[str, Array]:
         """Those that training moves: the weights of layers that are `trainable`."""
-        return {f"{layer.name}/{name}": w for layer in self.layers if layer.trainable for name, w in layer.weights.items()}
+        return {
+            f"{layer.name}/{name}": w for layer in self.layers if layer.trainable for name, w in layer.weights.items()
+        }
 
     def get_weights(self) -> list[Array]:
         """Copies of all weights, in Keras's order and layouts."""

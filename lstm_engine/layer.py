@@ -8,6 +8,7 @@ is (T, D). A mask (N, T) of bool is True at the steps that exist.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -19,6 +20,8 @@ from .activations import Array
 from .backend import one_thread_pool
 from .checks import Shape, counted, real_numbers
 from .keras_names import arguments, refuse_unknown
+from .masks import handed_out, mask_of
+from .named_weights import LayerWeights, Weights, fill
 from .owned import OwnsArrays
 
 Gradients = dict[str, Array]
@@ -31,7 +34,6 @@ KERAS_DEFAULTS: dict[str, Any] = {
     "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "dtype": None, "noise_shape": None,
     "embeddings_constraint": None, "beta_constraint": None, "gamma_constraint": None, "rms_scaling": False,
 }  # fmt: skip
-LAYERS: dict[str, type[Layer]] = {}  # by class name, as model files write it
 
 
 class Layer(OwnsArrays):
@@ -41,7 +43,9 @@ class Layer(OwnsArrays):
     """
 
     reads_sequences: ClassVar[bool] = False  # whether it takes (T, D) and nothing else
+    supports_masking: ClassVar[bool] = False  # whether its output has a mask where its input has one
     has_states: ClassVar[bool] = False  # whether forward takes initial states and returns the last ones
+    weights = LayerWeights()  # by name: {"kernel": array, ...}
     many_inputs: ClassVar[bool] = False  # whether x, its mask, its shape and dx are lists, as of Add and Concatenate
 
     def __init__(
@@ -55,15 +59,11 @@ class Layer(OwnsArrays):
         self.name = name or ""  # a network fills it in: lstm, lstm_1, ...
         self.input_shape = None if input_shape is None else tuple(input_shape)
         self.trainable = trainable  # with False training leaves its weights as they are, and its penalties do not count
-        self.weights: dict[str, Array] = {}
+        self._weights = Weights({})
         self.backend = "auto"
         self.rng = np.random.default_rng()
         self.built = False
         self.calls: list[Any] = []  # on Tensors, see tensors.py
-
-    def __init_subclass__(cls, abstract: bool = False) -> None:
-        if not abstract:
-            LAYERS[cls.__name__] = cls
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"calls": []}  # they lead to the other layers of a network
@@ -88,7 +88,8 @@ class Layer(OwnsArrays):
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
         """Draws the initial weights for inputs of this shape, and returns the output's shape."""
         output_shape = self.output_shape(input_shape)
-        self.weights = {k: np.ascontiguousarray(w, dtype) for k, w in self.initial_weights(input_shape, rng).items()}
+        drawn = self.initial_weights(input_shape, rng)
+        self._weights = Weights({name: np.ascontiguousarray(w, dtype) for name, w in drawn.items()})
         self.input_shape = input_shape
         self.backend = backend
         self.rng = rng
@@ -98,12 +99,16 @@ class Layer(OwnsArrays):
     def __call__(self, x: ArrayLike, *, training: bool = False, mask: Any = None, initial_state: Any = None) -> Any:
         """The output for x (N, ...), float64 when x is, or longer, else float32. Recurrent layers read mask, initial_state.
 
+        Without `mask` it is the one that x carries from the layer that made it (`masks.py`), and y carries its own. As in
+        Keras 3.15, a layer that is given initial_state reads no mask but one that is given too.
         On a Tensor, as `Input` makes one, nothing is computed: the result is the Tensor of the output.
         """
         from . import tensors  # which imports this module
 
         if tensors.is_symbolic(x):
             return tensors.call(self, x, initial_state)
+        carried = mask_of(x) if mask is None else mask
+        mask = mask if initial_state is not None else carried
         if initial_state is not None and not self.has_states:
             raise TypeError(f"{self!r} has no states: leave initial_state out")
         x = real_numbers(f"{self!r}: x", x)
@@ -114,7 +119,7 @@ class Layer(OwnsArrays):
         dtype = next((w.dtype for w in self.weights.values()), x.dtype)
         with one_thread_pool(self.backends()):
             y, states, _ = self.forward(x.astype(dtype, copy=False), training, mask, initial_state)
-        return self.outputs(y, states)
+        return handed_out(self.outputs(y, states), self.compute_mask(x, carried), x)
 
     @property
     def input(self) -> Any:
@@ -151,8 +156,18 @@ class Layer(OwnsArrays):
         return input_shape[-1:]
 
     def output_mask(self, x: Any, mask: Any) -> Any:
-        """The mask of the output: that of the input, unless the layer makes a mask or ends the sequence."""
+        """The mask of the output: that of the input, unless the layer makes a mask or ends the sequence.
+
+        As in Keras, a layer that does not say `supports_masking = True` ends it, and warns.
+        """
+        if mask is not None and not self.supports_masking:
+            warnings.warn(f"{self!r} ends the mask of its input: it has no supports_masking = True", stacklevel=2)
+            return None
         return mask
+
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        """Keras's: the mask of what `layer(x, mask=mask)` returns, a list where that is one."""
+        return self.output_mask(np.asarray(x), None if mask is None else np.asarray(mask, bool))
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> dict[str, Array]:
         return {}
@@ -191,7 +206,7 @@ class Layer(OwnsArrays):
     def stream(self, batch: int) -> Callable[[Array], Array]:
         """A function that takes a step x (batch, D) and returns its y, always with a copy of the present weights."""
         frozen = copy.copy(self)
-        frozen.weights = {name: w.copy() for name, w in self.weights.items()}
+        frozen._weights = Weights({name: w.copy() for name, w in self.weights.items()})
         return lambda x: frozen.forward(x)[0]
 
     def recurrences(self, tape: Any, dy: Any, dstates: Sequence[Any] | None = None) -> list[tuple[Any, Any, Any]]:
@@ -210,11 +225,11 @@ class Layer(OwnsArrays):
         """Sets all weights, in the order of `get_weights`. ValueError, and nothing changed, when one does not fit."""
         fill(self.weights, new)
 
-    def weight_penalties(self) -> dict[str, regularizers.L1L2]:
+    def weight_penalties(self) -> dict[str, regularizers.Regularizer]:
         """The penalties by weight name, for those that have one."""
         return {name: penalty for name, penalty in self.penalties().items() if penalty and name in self.weights}
 
-    def penalties(self) -> dict[str, regularizers.L1L2 | None]:
+    def penalties(self) -> dict[str, regularizers.Regularizer | None]:
         """The constructor's regularizers by the names of the weights that they are for."""
         return {}
 
@@ -227,17 +242,6 @@ def listed(x: Any) -> list[Any]:
 def unlisted(items: Sequence[Any]) -> Any:
     """The one item, or a list of several."""
     return items[0] if len(items) == 1 else list(items)
-
-
-def fill(weights: dict[str, Array], new: Sequence[ArrayLike]) -> None:
-    """Writes new arrays into named weights, in order. ValueError, and nothing changed, when one does not fit."""
-    dtype = next((w.dtype for w in weights.values()), None)
-    arrays = [np.asarray(a, dtype) for a in new]
-    if [a.shape for a in arrays] != [w.shape for w in weights.values()]:
-        expected = ", ".join(f"{name} {w.shape}" for name, w in weights.items())
-        raise ValueError(f"the weights are {expected}; got shapes {', '.join(str(a.shape) for a in arrays)}")
-    for w, array in zip(weights.values(), arrays, strict=True):
-        w[...] = array
 
 
 def dropout_mask(shape: Shape, rate: float, rng: np.random.Generator, dtype: Any) -> Array:

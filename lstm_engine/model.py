@@ -22,6 +22,7 @@ from .callbacks import Callback, History, Listeners, Logs, ProgressBar, check_ca
 from .checks import positive_int
 from .feeding import Fed, Feed
 from .layer import Layer, listed, unlisted
+from .masks import handed_out, mask_of
 from .metrics import Scores
 from .network import Batch, Network
 from .streaming import Stream
@@ -83,9 +84,10 @@ class Model(Network):
         """
         if tensors.is_symbolic(x):
             return unlisted(tensors.call_again(self.graph, listed(x)))
-        x, mask = self.samples(x, mask).take(slice(None))
+        x, mask = self.samples(x, mask_of(x) if mask is None else mask).take(slice(None))
         with one_thread_pool(self.backends()):
-            return self.forward(x, training, mask, taped=False)[0]
+            p, mask, _ = self.forward(x, training, mask, taped=False)
+        return handed_out(p, mask, x)
 
     def train_on_batch(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,

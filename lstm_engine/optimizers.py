@@ -5,10 +5,11 @@ update. An optimizer's state is `iterations` and `slots` ("momentum/lstm/kernel"
 Scalars are computed in the weights' dtype, as in Keras, so that float32 training agrees with Keras's.
 """
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from .activations import Array
 from .backend import compiled
 from .keras_names import arguments, refuse_unknown
 from .owned import OwnsArrays
+from .registry import file_name, find
 from .schedules import Schedule
 
 Arrays = dict[str, Array]
@@ -75,6 +77,12 @@ class Optimizer(OwnsArrays):
         rate = schedules.to_config(self._rate) if isinstance(self._rate, Schedule) else self._rate
         return {name: getattr(self, name) for name in self.options()} | {"learning_rate": rate}
 
+    def fresh(self) -> Self:
+        """The same optimizer before its first step, for another model."""
+        new = copy.copy(self)
+        new.iterations, new.slots, new._weights = 0, {}, []
+        return new
+
     @property
     def learning_rate(self) -> float:
         """The rate of the next step. It can be set while training; TypeError if it follows a schedule."""
@@ -91,7 +99,7 @@ class Optimizer(OwnsArrays):
             )
         self._rate = rate if isinstance(rate, Schedule) else number("learning_rate", rate)
 
-    def apply(self, weights: Arrays, gradients: Arrays, backend: str = "numpy") -> None:
+    def apply(self, weights: Mapping[str, Array], gradients: Arrays, backend: str = "numpy") -> None:
         """One step: changes every weight in place. The two dicts have the same names and shapes.
 
         With backend="numba" the compiled twin of `update` runs, where there is one. ValueError if this optimizer has
@@ -126,7 +134,7 @@ class Optimizer(OwnsArrays):
             update(w, gradients[name], lr, *(self.slots[f"{slot}/{name}"] for slot in self.slot_names))
         self.iterations += 1
 
-    def slot_shapes(self, weights: Arrays) -> dict[str, tuple[int, ...]]:
+    def slot_shapes(self, weights: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
         """The names and shapes of the slots that these weights need."""
         return {f"{slot}/{name}": w.shape for slot in self.slot_names for name, w in weights.items()}
 
@@ -312,8 +320,9 @@ def get(optimizer: str | Optimizer) -> Optimizer:
 
 
 def to_config(optimizer: Optimizer) -> dict[str, Any]:
-    return {"name": type(optimizer).__name__.lower(), "config": optimizer.config()}
+    return {"name": file_name(optimizer), "config": optimizer.config()}
 
 
 def from_config(config: dict[str, Any]) -> Optimizer:
-    return OPTIMIZERS[config["name"]](**config["config"])
+    optimizer: Optimizer = find("optimizer", config["name"])(**config["config"])
+    return optimizer

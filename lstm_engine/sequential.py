@@ -78,9 +78,13 @@ class Sequential(Model):
         return model
 
 
-def load(path: str | Path, backend: str = "auto") -> Model:
-    """The model that `save` wrote: weights, optimizer state and metadata. ValueError for a file that it cannot use."""
-    return weights.load(Path(path), backend, _made)
+def load(path: str | Path, backend: str = "auto", *, custom_objects: dict[str, Any] | None = None) -> Model:
+    """The model that `save` wrote, with the states of stateful layers and of the optimizer, and metadata.
+
+    custom_objects: {"Square": Square}, classes of your own by their names in the file; `le.register` makes one known to
+    every load. ValueError for a file that it cannot use.
+    """
+    return weights.load(Path(path), backend, _made, custom_objects)
 
 
 def _made(architecture: dict[str, Any], layers: Sequence[Layer], **how: Any) -> Model:

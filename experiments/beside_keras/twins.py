@@ -14,7 +14,9 @@ from lstm_engine import losses
 from lstm_engine.activations import ACTIVATIONS
 from lstm_engine.interchange.keras_files import layer_config
 from lstm_engine.keras_names import snake
-from lstm_engine.layer import LAYERS
+from lstm_engine.registry import engine
+
+LAYERS = engine("layer")
 
 
 def import_keras(dtype: str = "float32") -> Any:

@@ -42,10 +42,8 @@ class Subject(NamedTuple):
 
     def put(self, arrays: dict[str, Array]) -> None:
         """Gives the twin these weights. A wrapper's weights are those of its parts."""
-        for layer in self.twin.layers:
-            for prefix, part in layer.parts.items():
-                for name in part.weights:
-                    part.weights[name] = layer.weights[prefix + name] = arrays[f"{layer.name}/{prefix}{name}"]
+        for prefix, part in self.twin.parts.items():
+            part.weights = {name: arrays[f"{prefix}/{name}"] for name in part.weights}
 
     def x_names(self) -> list[str]:
         """ "x", or with several inputs "x/" and the input's name."""
