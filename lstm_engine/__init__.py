@@ -7,21 +7,12 @@ network that you wrote yourself; it is imported when it is first used.
 import sys
 from typing import Any
 
-from . import (
-    absent,
-    activations,
-    backend,
-    callbacks,
-    gradient_check,
-    initializers,
-    layers,
-    losses,
-    metrics,
-    models,
-    optimizers,
-    regularizers,
-    schedules,
-)
+from . import absent, callbacks, gradient_check, initializers, metrics, optimizers, regularizers, schedules
+from . import activations as activations  # Keras's namespaces, as keras.layers
+from . import backend as backend
+from . import layers as layers
+from . import losses as losses
+from . import models as models
 from .callbacks import (
     Callback,
     CSVLogger,

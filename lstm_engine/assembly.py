@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import tensors
+from .absent import Trained
 from .activations import Array
 from .backend import BACKENDS
 from .checks import Shape
@@ -26,8 +27,10 @@ DTYPES = ("float32", "float64")
 NOT_BUILT = "the model has no weights yet: give input_shape, or call build((T, D))"
 
 
-class Assembly:
+class Assembly(Trained):
     """Layers, connected by a graph. seed, dtype and backend as in `Model`."""
+
+    keras_class, never_called = "Model", ("call", "train_step", "test_step", "predict_step")
 
     def __init__(self, *, name: str | None, seed: int | None, dtype: str, backend: str) -> None:
         if dtype not in DTYPES:

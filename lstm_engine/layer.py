@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import regularizers
+from .absent import Trained
 from .activations import Array
 from .backend import one_thread_pool
 from .checks import Shape, counted
@@ -32,7 +33,7 @@ KERAS_DEFAULTS: dict[str, Any] = {
 LAYERS: dict[str, type[Layer]] = {}  # by class name, as model files write it
 
 
-class Layer:
+class Layer(Trained):
     """Base of all layers: a name, weights by name, forward and backward. It is `built` once the input's shape is known.
 
     A layer also works alone: `layer(x)` builds it on first use and returns what Keras's layer would, as NumPy arrays.
@@ -40,9 +41,12 @@ class Layer:
 
     reads_sequences: ClassVar[bool] = False  # whether it takes (T, D) and nothing else
     has_states: ClassVar[bool] = False  # whether forward takes initial states and returns the last ones
+    keras_class, never_called = "Layer", ("call",)
     many_inputs: ClassVar[bool] = False  # whether x, its mask, its shape and dx are lists, as of Add and Concatenate
 
     def __init__(self, *, name: str | None = None, input_shape: Shape | None = None, **unknown: Any) -> None:
+        if (features := unknown.pop("input_dim", None)) is not None:
+            input_shape = (features,)
         refuse_unknown(type(self), unknown, KERAS_DEFAULTS, [*self.options(), "name", "input_shape"])
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(
@@ -57,6 +61,7 @@ class Layer:
         self.calls: list[Any] = []  # on Tensors, see tensors.py
 
     def __init_subclass__(cls, abstract: bool = False) -> None:
+        super().__init_subclass__()
         if not abstract:
             LAYERS[cls.__name__] = cls
 

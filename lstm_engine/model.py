@@ -20,6 +20,7 @@ from .assembly import NOT_BUILT
 from .backend import one_thread_pool
 from .callbacks import Callback, History, Listeners, Logs, ProgressBar, check_callback, progress_line
 from .checks import counted, positive_int
+from .keras_names import takes_keras_arguments
 from .layer import Layer, listed, unlisted
 from .metrics import Scores
 from .network import Batch, Network
@@ -70,6 +71,7 @@ class Model(Network):
     def count_params(self) -> int:
         return sum(w.size for w in self.weights.values())
 
+    @takes_keras_arguments
     def summary(self) -> None:
         """Prints one row a layer: name, output shape, parameters, and the backend that runs it."""
         print(summary(self))
@@ -124,6 +126,7 @@ class Model(Network):
 
     # -- Keras's verbs -----------------------------------------------------------------------------------------------
 
+    @takes_keras_arguments
     def fit(
         self,
         x: ArrayLike | Sequence[ArrayLike],
@@ -206,6 +209,7 @@ class Model(Network):
         x, y, *sample_weight = validation_data
         return data, self.data(x, y, None, *sample_weight)
 
+    @takes_keras_arguments
     def evaluate(
         self,
         x: ArrayLike | Sequence[ArrayLike],
@@ -237,6 +241,7 @@ class Model(Network):
         first = ["loss", *(name for target in self.targets if (name := f"{target.name}_loss") in logs)]
         return [logs[name] for name in [*first, *sorted(logs.keys() - first)]] if len(logs) > 1 else logs["loss"]
 
+    @takes_keras_arguments
     def predict(
         self,
         x: ArrayLike | Sequence[ArrayLike],

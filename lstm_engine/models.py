@@ -1,5 +1,6 @@
 """Keras's import path for models: `from lstm_engine.models import Sequential`."""
 
-from .model import Input, Sequential
+from .model import Model
+from .sequential import Sequential
 
-__all__ = ["Input", "Sequential"]
+__all__ = ["Model", "Sequential"]

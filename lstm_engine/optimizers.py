@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import schedules
+from .absent import Answering
 from .activations import Array
 from .backend import compiled
 from .keras_names import arguments, refuse_unknown
@@ -27,7 +28,7 @@ KERAS_DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Optimizer:
+class Optimizer(Answering):
     """Base: a learning rate, the number of steps taken, and the slots of each weight. Every optimizer has these arguments:
 
     weight_decay reduces each weight by learning_rate * weight_decay of itself before the step. clipvalue limits every
@@ -35,6 +36,7 @@ class Optimizer:
     """
 
     slot_names: tuple[str, ...] = ()
+    keras_class, never_called = "Optimizer", ("update_step",)
 
     def __init__(
         self,
