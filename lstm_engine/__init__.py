@@ -19,6 +19,7 @@ from .callbacks import (
     EarlyStopping,
     History,
     LambdaCallback,
+    LearningRateScheduler,
     ModelCheckpoint,
     ProgressBar,
     ReduceLROnPlateau,
@@ -29,8 +30,12 @@ from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
 from .feedforward import Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
+from .initializers import Initializer as Initializer
+from .layer import Layer as Layer
+from .metrics import Metric as Metric
 from .model import Model
 from .optimizers import SGD, Adam, AdamW, RMSprop
+from .optimizers import Optimizer as Optimizer
 from .sequential import Sequential, load
 from .tensors import Input
 from .wrappers import Bidirectional, TimeDistributed
@@ -38,8 +43,8 @@ from .wrappers import Bidirectional, TimeDistributed
 __version__ = "0.1.0"
 __all__ = [
     "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
-    "History", "Input", "LambdaCallback", "Masking", "Model", "ModelCheckpoint", "ProgressBar", "RMSprop",
-    "ReduceLROnPlateau", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
+    "History", "Input", "LambdaCallback", "LearningRateScheduler", "Masking", "Model", "ModelCheckpoint", "ProgressBar",
+    "RMSprop", "ReduceLROnPlateau", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
     "gradcheck_function", "gradient_check", "initializers", "load", "metrics", "optimizers", "regularizers",
     "schedules",
 ]  # fmt: skip

@@ -171,6 +171,11 @@ class Answering:
 class Trained(Answering):
     """Answering objects that are trained whole: layers and models."""
 
+    weights: Any  # arrays by name
+
+    def count_params(self) -> int:
+        return sum(w.size for w in self.weights.values())
+
     @property
     def trainable(self) -> bool:
         """True: every weight is trained. Setting False is an error, as it would change nothing."""

@@ -93,6 +93,17 @@ class Assembly(Trained):
         """The Tensor of the predictions, or a list of those of several outputs."""
         return unlisted(self.outputs)
 
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name, or the one at this place. ValueError if there is none."""
+        if (name is None) == (index is None):
+            raise ValueError(f"get_layer takes a name or an index, got {name=}, {index=}")
+        found = [layer for n, layer in enumerate(self.layers) if layer.name == name or n == index]
+        if not found:
+            raise ValueError(
+                f"no layer {index if name is None else repr(name)}; there are {[x.name for x in self.layers]}"
+            )
+        return found[0]
+
     @property
     def built(self) -> bool:
         return bool(self.graph.nodes) and all(layer.built for layer in self.layers)

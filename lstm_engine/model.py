@@ -68,9 +68,6 @@ class Model(Network):
             if hasattr(layer, "reset_states"):
                 layer.reset_states()
 
-    def count_params(self) -> int:
-        return sum(w.size for w in self.weights.values())
-
     @takes_keras_arguments
     def summary(self) -> None:
         """Prints one row a layer: name, output shape, parameters, and the backend that runs it."""

@@ -5,6 +5,7 @@ update. An optimizer's state is `iterations` and `slots` ("momentum/lstm/kernel"
 Scalars are computed in the weights' dtype, as in Keras, so that float32 training agrees with Keras's.
 """
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from numbers import Real
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import schedules
-from .absent import Answering
+from .absent import Answering, argument
 from .activations import Array
 from .backend import compiled
 from .keras_names import arguments, refuse_unknown
@@ -49,6 +50,8 @@ class Optimizer(Answering):
         name: str | None = None,
         **unknown: Any,
     ) -> None:
+        if unknown.pop("decay", None) is not None:
+            warnings.warn(f"decay is ignored, as in Keras 3: {argument('decay')}", stacklevel=3)
         refuse_unknown(type(self), unknown, KERAS_DEFAULTS, self.options())
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
