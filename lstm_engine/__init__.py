@@ -7,12 +7,21 @@ network that you wrote yourself; it is imported when it is first used.
 import sys
 from typing import Any
 
-from . import absent, callbacks, gradient_check, initializers, metrics, optimizers, regularizers, schedules
-from . import activations as activations  # Keras's namespaces, as keras.layers
+from . import (
+    absent,
+    activations,
+    callbacks,
+    gradient_check,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    regularizers,
+    schedules,
+)
 from . import backend as backend
-from . import layers as layers
-from . import losses as losses
-from . import models as models
 from .callbacks import (
     Callback,
     CSVLogger,
@@ -24,7 +33,7 @@ from .callbacks import (
     ProgressBar,
     ReduceLROnPlateau,
     TerminateOnNaN,
-)  # fmt: skip
+)
 from .cells.gru import GRU
 from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
@@ -44,9 +53,9 @@ __version__ = "0.1.0"
 __all__ = [
     "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
     "History", "Input", "LambdaCallback", "LearningRateScheduler", "Masking", "Model", "ModelCheckpoint", "ProgressBar",
-    "RMSprop", "ReduceLROnPlateau", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
-    "gradcheck_function", "gradient_check", "initializers", "load", "metrics", "optimizers", "regularizers",
-    "schedules",
+    "RMSprop", "ReduceLROnPlateau", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "activations",
+    "callbacks", "gradcheck", "gradcheck_function", "gradient_check", "initializers", "layers", "load", "losses", "metrics",
+    "models", "optimizers", "regularizers", "schedules",
 ]  # fmt: skip
 
 
