@@ -37,25 +37,29 @@ from .callbacks import (
 from .cells.gru import GRU
 from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
-from .feedforward import Dense, Dropout, Masking
+from .embedding import Embedding
+from .feedforward import Activation, Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
 from .initializers import Initializer as Initializer
 from .layer import Layer as Layer
 from .metrics import Metric as Metric
 from .model import Model
+from .normalization import LayerNormalization
 from .optimizers import SGD, Adam, AdamW, RMSprop
 from .optimizers import Optimizer as Optimizer
+from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .sequential import Sequential, load
 from .tensors import Input
 from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"
 __all__ = [
-    "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
-    "History", "Input", "LambdaCallback", "LearningRateScheduler", "Masking", "Model", "ModelCheckpoint", "ProgressBar",
-    "RMSprop", "ReduceLROnPlateau", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "activations",
-    "callbacks", "gradcheck", "gradcheck_function", "gradient_check", "initializers", "layers", "load", "losses", "metrics",
-    "models", "optimizers", "regularizers", "schedules",
+    "GRU", "LSTM", "SGD", "Activation", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout",
+    "EarlyStopping", "Embedding", "Flatten", "History", "Input", "LambdaCallback", "LayerNormalization",
+    "LearningRateScheduler", "Masking", "Model", "ModelCheckpoint", "Permute", "ProgressBar", "RMSprop",
+    "ReduceLROnPlateau", "RepeatVector", "Reshape", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed",
+    "activations", "callbacks", "gradcheck", "gradcheck_function", "gradient_check", "initializers", "layers", "load",
+    "losses", "metrics", "models", "optimizers", "regularizers", "schedules",
 ]  # fmt: skip
 
 

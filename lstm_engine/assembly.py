@@ -18,6 +18,7 @@ from .absent import Trained
 from .activations import Array
 from .backend import BACKENDS
 from .checks import Shape
+from .embedding import check_ids
 from .graph import Graph
 from .keras_names import snake
 from .layer import Layer, fill, listed, unlisted
@@ -162,6 +163,7 @@ class Assembly(Trained):
             masks = [None] * len(names) if mask is None else mask
             several = Several([Samples(*pair) for pair in zip(x, [self.dtype] * len(x), masks, strict=True)], names)
             self.check_shapes([part.shape for part in several.parts])
+            check_ids(self.graph, [part.rows for part in several.parts])
             return several
         samples = Samples(x, self.dtype, mask)
         for layer in self.layers if samples.lengths is not None else ():
@@ -174,6 +176,7 @@ class Assembly(Trained):
             self.build(samples.shape)
         elif samples.shape != self.input_shape:
             self.check_shapes([samples.shape])
+        check_ids(self.graph, [samples.rows])
         return samples
 
     def build(self, input_shape: Shape) -> None:
@@ -197,10 +200,17 @@ class Assembly(Trained):
         for node in self.graph.nodes:
             if node.inputs[0].node in self.graph.inputs and not node.layer.many_inputs:
                 node.layer.output_shape(shapes[self.graph.inputs.index(node.inputs[0].node)])  # explains a missing axis
-        for shape, built_for in zip(
-            shapes, listed(self.input_shape) if len(shapes) > 1 else [self.input_shape], strict=True
-        ):
-            if len(shape) != len(built_for) or shape[-1] != built_for[-1]:
-                expected, got = (", ".join(map(str, sizes)) for sizes in (built_for, shape))
-                raise ValueError(f"the model was built for X of shape (samples, {expected}), got (samples, {got})")
-        self.graph.shapes(shapes)
+        built_for = list(self.input_shape) if len(shapes) > 1 else [self.input_shape]
+        fault = "" if [*map(len, shapes)] == [*map(len, built_for)] else "the number of axes differs"
+        try:
+            of = self.graph.shapes(shapes)
+            for node in self.graph.nodes:
+                x = [of[edge] for edge in node.inputs]
+                node.layer.check_fit(x if node.layer.many_inputs else x[0])
+        except ValueError as error:
+            fault = str(error)
+        if fault:
+            expected, got = (
+                " and ".join(f"(samples, {', '.join(map(str, shape))})" for shape in part) for part in (built_for, shapes)
+            )
+            raise ValueError(f"the model was built for X of shape {expected}, got {got}: {fault}")

@@ -45,6 +45,15 @@ def share(what: str, value: float) -> float:
     return float(value)
 
 
+def require_features(name: str, shape: Shape) -> None:
+    """ValueError when the number of features is not known, as after a Flatten of sequences of any length."""
+    if not shape or shape[-1] is None:
+        raise ValueError(
+            f"{name} needs a known number of features, but got (samples, {', '.join(map(str, shape))}): a Flatten, Reshape "
+            "or Permute below it needs sequences of one length, Input((T, D)) with a number T"
+        )
+
+
 def require_sequences(name: str, shape: Shape) -> None:
     """ValueError for shapes other than (T, D); for X without a feature axis, a common mistake, it explains what to do."""
     if len(shape) == 1:
@@ -63,5 +72,6 @@ def require_sequences(name: str, shape: Shape) -> None:
     if len(shape) != 2:
         expected = "(samples, timesteps, features)"
         raise ValueError(f"{name} expects X of shape {expected}, but got (samples, {', '.join(map(str, shape))})")
+    require_features(name, shape)
     if shape[0] == 0:
         raise ValueError(f"{name} needs at least one timestep, but got X of shape (samples, 0, {shape[1]})")

@@ -161,15 +161,16 @@ def Zeros() -> Constant: return Constant(0.0)
 constant, ones, zeros, variance_scaling = Constant, Ones, Zeros, VarianceScaling
 glorot_normal, glorot_uniform, he_normal, he_uniform = GlorotNormal, GlorotUniform, HeNormal, HeUniform
 lecun_normal, lecun_uniform, truncated_normal = LecunNormal, LecunUniform, TruncatedNormal
-random_normal, random_uniform = RandomNormal, RandomUniform
+normal = random_normal = RandomNormal
+uniform = random_uniform = RandomUniform
 identity = IdentityInitializer = Identity
 orthogonal = OrthogonalInitializer = Orthogonal
 
 NAMED: dict[str, Initializer] = {
     "glorot_normal": GlorotNormal(), "glorot_uniform": GlorotUniform(), "he_normal": HeNormal(), "he_uniform": HeUniform(),
-    "identity": Identity(), "lecun_normal": LecunNormal(), "lecun_uniform": LecunUniform(), "ones": Ones(),
-    "orthogonal": Orthogonal(), "random_normal": RandomNormal(), "random_uniform": RandomUniform(),
-    "truncated_normal": TruncatedNormal(), "zeros": Zeros(),
+    "identity": Identity(), "lecun_normal": LecunNormal(), "lecun_uniform": LecunUniform(), "normal": RandomNormal(),
+    "ones": Ones(), "orthogonal": Orthogonal(), "random_normal": RandomNormal(), "random_uniform": RandomUniform(),
+    "truncated_normal": TruncatedNormal(), "uniform": RandomUniform(), "zeros": Zeros(),
 }  # fmt: skip
 CLASSES = {
     c.__name__: c

@@ -29,6 +29,7 @@ Backward = tuple[Any, list[Array], Gradients]  # dx, the gradients of the initia
 KERAS_DEFAULTS: dict[str, Any] = {
     "activity_regularizer": None, "kernel_constraint": None, "recurrent_constraint": None, "bias_constraint": None,
     "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "trainable": True, "dtype": None, "noise_shape": None,
+    "embeddings_constraint": None, "beta_constraint": None, "gamma_constraint": None, "rms_scaling": False,
 }  # fmt: skip
 LAYERS: dict[str, type[Layer]] = {}  # by class name, as model files write it
 
@@ -107,8 +108,7 @@ class Layer(Trained):
         if not self.built:
             self.build(x.shape[1:], x.dtype.name, self.backend, self.rng)
         self.output_shape(x.shape[1:])
-        if self.weights and self.input_shape and self.input_shape[-1] != x.shape[-1]:
-            raise ValueError(f"{self!r} takes {counted(self.input_shape[-1], 'feature')}, got x of shape {x.shape}")
+        self.check_fit(x.shape[1:])
         dtype = next((w.dtype for w in self.weights.values()), x.dtype)
         with one_thread_pool(self.backends()):
             y, states, _ = self.forward(x.astype(dtype, copy=False), training, mask, initial_state)
@@ -137,6 +137,16 @@ class Layer(Trained):
 
     def output_shape(self, input_shape: Any) -> Any:
         return input_shape
+
+    def check_fit(self, shape: Any) -> None:
+        """ValueError for inputs that the weights were not built for: of another number of features."""
+        if self.weights and self.input_shape and self.input_shape[-1] != shape[-1]:
+            got = f"x of shape (samples, {', '.join(map(str, shape))})"
+            raise ValueError(f"{self!r} takes {counted(self.input_shape[-1], 'feature')}, got {got}")
+
+    def step_shape(self, input_shape: Shape) -> Shape:
+        """The shape of one step of an input sequence of this shape: (T, D) has steps of (D,)."""
+        return input_shape[-1:]
 
     def output_mask(self, x: Any, mask: Any) -> Any:
         """The mask of the output: that of the input, unless the layer makes a mask or ends the sequence."""

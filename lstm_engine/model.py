@@ -287,7 +287,8 @@ class Model(Network):
         """
         if not self.built or self.input_shape is None:
             raise ValueError(NOT_BUILT)
-        return Stream(self.graph, self.dtype, (positive_int("batch", batch), self.input_shape[-1]))
+        step = self.graph.nodes[0].layer.step_shape(self.input_shape)
+        return Stream(self.graph, self.dtype, (positive_int("batch", batch), *step))
 
     def save(self, path: str | Path, metadata: dict[str, Any] | None = None) -> None:
         """Writes weights, architecture, optimizer and metadata (JSON values) into one safetensors file, or nothing."""

@@ -101,8 +101,7 @@ def call(layer: Layer, x: Any, initial_state: Any = None) -> Any:
         raise TypeError(f"{layer!r} has no states: leave initial_state out")
     shapes = [item.shape[1:] for item in inputs]
     _check_steps(layer, inputs[0])
-    if not layer.many_inputs and layer.weights and layer.input_shape and layer.input_shape[-1] != shapes[0][-1]:
-        raise ValueError(f"{layer.name} was built for {layer.input_shape[-1]} features, got {shapes[0][-1]}")
+    layer.check_fit(shapes if layer.many_inputs else shapes[0])
     needed = layer.state_shapes()
     if states and [state.shape[1:] for state in states] != needed:
         got = ", ".join(str(state.shape) for state in states)
