@@ -4,27 +4,33 @@
 network that you wrote yourself; it is imported when it is first used.
 """
 
+import sys
 from typing import Any
 
 from . import (
+    absent,
+    activations,
     callbacks,
     gradient_check,
     initializers,
     layers,
     losses,
     metrics,
+    models,
     optimizers,
     preprocessing,
     regularizers,
     schedules,
     utils,
 )
+from . import backend as backend
 from .callbacks import (
     Callback,
     CSVLogger,
     EarlyStopping,
     History,
     LambdaCallback,
+    LearningRateScheduler,
     ModelCheckpoint,
     ProgressBar,
     ReduceLROnPlateau,
@@ -36,9 +42,13 @@ from .cells.simple_rnn import SimpleRNN
 from .embedding import Embedding
 from .feedforward import Activation, Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
+from .initializers import Initializer as Initializer
+from .layer import Layer as Layer
+from .metrics import Metric as Metric
 from .model import Model
 from .normalization import LayerNormalization
 from .optimizers import SGD, Adam, AdamW, Nadam, RMSprop
+from .optimizers import Optimizer as Optimizer
 from .registry import register
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .sequential import Sequential, load
@@ -47,53 +57,13 @@ from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"
 __all__ = [
-    "GRU",
-    "LSTM",
-    "SGD",
-    "Activation",
-    "Adam",
-    "AdamW",
-    "Bidirectional",
-    "CSVLogger",
-    "Callback",
-    "Dense",
-    "Dropout",
-    "EarlyStopping",
-    "Embedding",
-    "Flatten",
-    "History",
-    "Input",
-    "LambdaCallback",
-    "LayerNormalization",
-    "Masking",
-    "Model",
-    "ModelCheckpoint",
-    "Nadam",
-    "Permute",
-    "ProgressBar",
-    "RMSprop",
-    "ReduceLROnPlateau",
-    "RepeatVector",
-    "Reshape",
-    "Sequential",
-    "SimpleRNN",
-    "TerminateOnNaN",
-    "TimeDistributed",
-    "callbacks",
-    "gradcheck",
-    "gradcheck_function",
-    "gradient_check",
-    "initializers",
-    "layers",
-    "load",
-    "losses",
-    "metrics",
-    "optimizers",
-    "preprocessing",
-    "register",
-    "regularizers",
-    "schedules",
-    "utils",
+    "GRU", "LSTM", "SGD", "Activation", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout",
+    "EarlyStopping", "Embedding", "Flatten", "History", "Input", "LambdaCallback", "LayerNormalization",
+    "LearningRateScheduler", "Masking", "Model", "ModelCheckpoint", "Nadam", "Permute", "ProgressBar", "RMSprop",
+    "ReduceLROnPlateau", "RepeatVector", "Reshape", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed",
+    "activations", "callbacks", "gradcheck", "gradcheck_function", "gradient_check", "initializers", "layers", "load",
+    "losses", "metrics", "models", "optimizers",
+    "preprocessing", "register", "regularizers", "schedules", "utils",
 ]  # fmt: skip
 
 
@@ -102,4 +72,9 @@ def __getattr__(name: str) -> Any:
         from .gradient_check import judge
 
         return judge
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "keras":
+        return sys.modules[__name__]  # after `import lstm_engine as tf`, tf.keras.layers.LSTM
+    return absent.refuse("keras", name)
+
+
+absent.answer_for_modules()

@@ -8,6 +8,7 @@ One thing is stricter than in Keras: a monitored name that the logs do not have 
 from __future__ import annotations
 
 import csv
+import inspect
 import math
 import sys
 import time
@@ -261,6 +262,34 @@ class ReduceLROnPlateau(MonitorCallback):
                 self.wait = 0
                 if self.verbose:
                     print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate of every epoch to schedule(epoch, rate), or schedule(epoch); epochs are counted from 0.
+
+    It adds the epoch's "learning_rate" to the logs.
+    """
+
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        self.schedule = schedule
+        self.verbose = verbose
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        optimizer = self.model.optimizer
+        takes = inspect.signature(self.schedule).parameters.values()
+        both = (
+            any(p.kind is p.VAR_POSITIONAL for p in takes)
+            or len([p for p in takes if p.kind is not p.KEYWORD_ONLY]) > 1
+        )
+        rate = self.schedule(epoch, optimizer.learning_rate) if both else self.schedule(epoch)
+        if not isinstance(rate, float | np.floating):
+            raise ValueError(f"LearningRateScheduler's schedule must return a float, got {rate!r} for epoch {epoch}")
+        optimizer.learning_rate = float(rate)
+        if self.verbose:
+            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        logs["learning_rate"] = self.model.optimizer.learning_rate
 
 
 class ModelCheckpoint(MonitorCallback):

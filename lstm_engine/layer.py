@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import regularizers
+from .absent import Answering
 from .activations import Array
 from .backend import one_thread_pool
 from .checks import Shape, counted, real_numbers
@@ -36,7 +37,7 @@ KERAS_DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Layer(OwnsArrays):
+class Layer(Answering, OwnsArrays):
     """Base of all layers: a name, weights by name, forward and backward. It is `built` once the input's shape is known.
 
     A layer also works alone: `layer(x)` builds it on first use and returns what Keras's layer would, as NumPy arrays.
@@ -46,11 +47,14 @@ class Layer(OwnsArrays):
     supports_masking: ClassVar[bool] = False  # whether its output has a mask where its input has one
     has_states: ClassVar[bool] = False  # whether forward takes initial states and returns the last ones
     weights = LayerWeights()  # by name: {"kernel": array, ...}
+    keras_class, never_called = "Layer", ("call",)
     many_inputs: ClassVar[bool] = False  # whether x, its mask, its shape and dx are lists, as of Add and Concatenate
 
     def __init__(
         self, *, name: str | None = None, input_shape: Shape | None = None, trainable: bool = True, **unknown: Any
     ) -> None:  # fmt: skip
+        if (features := unknown.pop("input_dim", None)) is not None:
+            input_shape = (features,)
         refuse_unknown(type(self), unknown, KERAS_DEFAULTS, [*self.options(), "name", "input_shape", "trainable"])
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(
@@ -216,6 +220,9 @@ class Layer(OwnsArrays):
     def backends(self) -> set[str]:
         """What runs it: {"numpy"}, {"numba"} or both."""
         return {"numpy"}
+
+    def count_params(self) -> int:
+        return sum(w.size for w in self.weights.values())
 
     def get_weights(self) -> list[Array]:
         """Copies of the weights, in Keras's order."""

@@ -21,6 +21,7 @@ from .backend import one_thread_pool
 from .callbacks import Callback, History, Listeners, Logs, ProgressBar, check_callback, progress_line
 from .checks import positive_int
 from .feeding import Fed, Feed
+from .keras_names import takes_keras_arguments
 from .layer import Layer, listed, unlisted
 from .masks import handed_out, mask_of
 from .metrics import Scores
@@ -68,9 +69,7 @@ class Model(Network):
             if hasattr(layer, "reset_states"):
                 layer.reset_states()
 
-    def count_params(self) -> int:
-        return sum(w.size for w in self.weights.values())
-
+    @takes_keras_arguments
     def summary(self) -> None:
         """Prints one row a layer: name, output shape, parameters, and the backend that runs it."""
         print(summary(self))
@@ -126,6 +125,7 @@ class Model(Network):
 
     # -- Keras's verbs -----------------------------------------------------------------------------------------------
 
+    @takes_keras_arguments
     def fit(
         self,
         x: Any,
@@ -213,6 +213,7 @@ class Model(Network):
         self.epochs_done += 1
         return logs
 
+    @takes_keras_arguments
     def evaluate(
         self,
         x: Any,
@@ -247,6 +248,7 @@ class Model(Network):
         first = ["loss", *(name for target in self.targets if (name := f"{target.name}_loss") in logs)]
         return [logs[name] for name in [*first, *sorted(logs.keys() - first)]] if len(logs) > 1 else logs["loss"]
 
+    @takes_keras_arguments
     def predict(
         self,
         x: Any,

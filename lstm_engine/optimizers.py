@@ -6,6 +6,7 @@ Scalars are computed in the weights' dtype, as in Keras, so that float32 trainin
 """
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Real
@@ -14,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from . import schedules
+from .absent import Answering, argument
 from .activations import Array
 from .backend import compiled
 from .keras_names import arguments, refuse_unknown
@@ -30,7 +32,7 @@ KERAS_DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Optimizer(OwnsArrays):
+class Optimizer(Answering, OwnsArrays):
     """Base: a learning rate, the number of steps taken, and the slots of each weight. Every optimizer has these arguments:
 
     weight_decay reduces each weight by learning_rate * weight_decay of itself before the step. clipvalue limits every
@@ -38,6 +40,7 @@ class Optimizer(OwnsArrays):
     """
 
     slot_names: tuple[str, ...] = ()
+    keras_class, never_called = "Optimizer", ("update_step",)
 
     def __init__(
         self,
@@ -50,6 +53,8 @@ class Optimizer(OwnsArrays):
         name: str | None = None,
         **unknown: Any,
     ) -> None:
+        if unknown.pop("decay", None) is not None:
+            warnings.warn(f"decay is ignored, as in Keras 3: {argument('decay')}", stacklevel=3)
         refuse_unknown(type(self), unknown, KERAS_DEFAULTS, self.options())
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
