@@ -4,9 +4,24 @@
 network that you wrote yourself; it is imported when it is first used.
 """
 
+import sys
 from typing import Any
 
-from . import callbacks, gradient_check, initializers, metrics, optimizers, regularizers, schedules
+from . import (
+    absent,
+    activations,
+    backend,
+    callbacks,
+    gradient_check,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    regularizers,
+    schedules,
+)
 from .callbacks import (
     Callback,
     CSVLogger,
@@ -44,4 +59,9 @@ def __getattr__(name: str) -> Any:
         from .gradient_check import judge
 
         return judge
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "keras":
+        return sys.modules[__name__]  # after `import lstm_engine as tf`, tf.keras.layers.LSTM
+    return absent.refuse("keras", name)
+
+
+absent.answer_for_modules()
