@@ -1,8 +1,8 @@
 """The process that runs a script on one side, and records what its models did: `... .process keras FOLDER START`.
 
-FOLDER has the rewritten script and its data. Beside it a folder `keras` or `engine` gets events.json and events.npz: for each
-call of fit, evaluate and predict its weights at the beginning, the order of its batches, its losses or its outputs. The engine's
-side begins with Keras's weights and takes Keras's order, which it reads from the folder `keras`.
+FOLDER has the rewritten script and its data. Beside it a folder `keras` or `lstm_engine` gets events.json and events.npz: for
+each call of fit, evaluate and predict the weights at its beginning, the order of its batches, its losses or its outputs. The
+engine's side begins with Keras's weights and takes Keras's order, which it reads from the folder `keras`.
 """
 
 from __future__ import annotations
@@ -312,7 +312,7 @@ def prepare(side: Any, folder: Path) -> None:
     missing_modules(package, folder)
     socket.socket.connect = no_network  # type: ignore[method-assign,assignment]
     os.environ["MPLBACKEND"] = "Agg"
-    np.random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - the scripts draw from it
     random.seed(0)
 
 

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-WORDS = (
-    "the of and a in that is it not to be with as for his man which by will all are one he this from but have".split()
-)
+WORDS = [
+    "the", "of", "and", "a", "in", "that", "is", "it", "not", "to", "be", "with", "as", "for", "his", "man", "which", "by",
+    "will", "all", "are", "one", "he", "this", "from", "but", "have",
+]  # fmt: skip
 CLIMATE = (  # the columns of the Jena climate table
     '"Date Time","p (mbar)","T (degC)","Tpot (K)","Tdew (degC)","rh (%)","VPmax (mbar)","VPact (mbar)","VPdef (mbar)",'
     '"sh (g/kg)","H2OC (mmol/mol)","rho (g/m**3)","wv (m/s)","max. wv (m/s)","wd (deg)"'
