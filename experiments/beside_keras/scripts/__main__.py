@@ -15,6 +15,7 @@ def main(
     out: Annotated[Path | None, typer.Option(help="Write scripts.md and scripts.json into this folder.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only scripts whose name has this; may be repeated.")] = None,
     keep: Annotated[Path | None, typer.Option(help="Leave the rewritten scripts and their records here.")] = None,
+    reuse: Annotated[bool, typer.Option("--reuse", help="Take Keras's side from --keep where it is there.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier result in the same folder.")] = False,
 ) -> None:
     """Runs public Keras scripts in Keras and in the engine, and compares losses and outputs; docs/keras-scripts.md.
@@ -25,7 +26,7 @@ def main(
         typer.echo(f"error: {clones} is not there: name a folder with clones", err=True)
         raise typer.Exit(2)
     run = Run(out, force) if out else None
-    outcomes = run_all(clones, only or (), typer.echo, keep and keep.absolute())
+    outcomes = run_all(clones, only or (), typer.echo, keep and keep.absolute(), reuse)
     found = counts(outcomes)
     typer.echo(", ".join(f"{count} {result}" for result, count in sorted(found.items(), key=lambda item: -item[1])))
     if run is not None:

@@ -125,7 +125,7 @@ EXAMPLES = [
     example("cnn_seq2seq", Mend("nb_examples = 100", "nb_examples = 120", SIZE), stand_in=stand_ins.french),
     example(
         "conv_lstm", Mend("np.float)", "float)", LIBRARY, "NumPy 2 has no np.float"),
-        Mend("n_samples=1200)\n\n", "n_samples=40)\n\n", SIZE), Mend("[:1000]", "[:20]", SIZE),
+        Mend("n_samples=1200)", "n_samples=40)", SIZE), Mend("[:1000]", "[:20]", SIZE),
         Mend("which = 1004", "which = 30", SIZE), Mend("range(16)", "range(2)", SIZE), Mend("range(15)", "range(2)", SIZE),
     ),
     keras_io(

@@ -113,14 +113,19 @@ def start(side: str, folder: Path, name: str) -> dict[str, Any]:
     return dict(json.loads(end.read_text("utf-8")))
 
 
-def run_both(script: Script, folder: Path, work: Path) -> Outcome:
-    """Keras, then the engine with Keras's weights and order; in `work`, which must be empty."""
+def run_both(script: Script, folder: Path, work: Path, reuse: bool = False) -> Outcome:
+    """Keras, then the engine with Keras's weights and order, in `work`. reuse: what Keras did there before holds."""
     clone = clone_of(script, folder)
     if clone is None:
         return Outcome(script, MISSING, f"git clone {script.address} {folder / script.repository.replace('/', '+')}")
     ends = {}
     for side in (KERAS, ENGINE):
-        at = work / f"in_{side}"
+        at, end = work / f"in_{side}", work / side / "end.json"
+        if side == KERAS and reuse and end.exists():
+            ends[side] = json.loads(end.read_text("utf-8"))
+            continue
+        for old in (at, work / side):
+            shutil.rmtree(old, ignore_errors=True)
         name = lay_out(script, clone, at, side)
         if script.first:
             leave_behind(script.first, folder, work, at / PurePosixPath(name).parent)
@@ -158,17 +163,23 @@ def said(end: dict[str, Any]) -> str:
 
 
 def run_all(
-    folder: Path, names: Iterable[str] = (), tell: Callable[[str], None] = print, keep: Path | None = None
+    folder: Path,
+    names: Iterable[str] = (),
+    tell: Callable[[str], None] = print,
+    keep: Path | None = None,
+    reuse: bool = False,
 ) -> list[Outcome]:
-    """Every script, or those whose name has one of these words. `keep` leaves what was run in a folder."""
+    """Every script, or those whose name has one of these words.
+
+    `keep` leaves what was run in a folder; reuse takes from there what Keras did.
+    """
     wanted = [s for s in SCRIPTS if not names or any(name in s.name for name in names)]
     outcomes = []
     for script in wanted:
         with tempfile.TemporaryDirectory() as temporary:
             work = keep / script.name.replace("/", "-") if keep else Path(temporary)
-            shutil.rmtree(work, ignore_errors=True)
             work.mkdir(parents=True, exist_ok=True)
-            outcomes.append(run_both(script, folder, work))
+            outcomes.append(run_both(script, folder, work, reuse))
         tell(f"{outcomes[-1].result:<15} {script.name}: {outcomes[-1].in_words[:300]}")
     return outcomes
 
