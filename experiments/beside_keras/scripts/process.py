@@ -167,6 +167,7 @@ class KerasSide:
         x = first_array(named.get("x"))
         if not model.built and x is not None:
             model.build((None, *x.shape[1:]))
+        keep_states(model)
         weights = [[np.asarray(w) for w in weights_of(layer)] for layer in model.layers]
         self.record.keep(event, "weights", [w for w in weights if w])
         event["layers"] = [len(w) for w in weights if w]
@@ -176,6 +177,16 @@ class KerasSide:
     def end(self, event: dict[str, Any]) -> None:
         if event["verb"] == "fit":
             self.fits.remove(event)
+
+
+def keep_states(model: Any) -> None:
+    """Lets a stateful layer keep its states from batch to batch, which Keras 3.15 does on TensorFlow and not on JAX."""
+    for layer in model._flatten_layers():
+        for state in getattr(layer, "states", None) or ():
+            if not any(state is v for v in layer._non_trainable_variables):
+                layer._tracker.unlock()
+                layer._track_variable(state)
+                layer._tracker.lock()
 
 
 def weights_of(layer: Any) -> list[Any]:
@@ -234,10 +245,14 @@ class EngineSide:
             named["order"] = self.order(theirs, named)
 
     def order(self, theirs: dict[str, Any], named: dict[str, Any]) -> list[list[np.ndarray]]:
-        """Keras's batches, epoch by epoch; a fit that Keras ended early has none for its last epochs."""
+        """Keras's batches, epoch by epoch: the last that it drew, since its fit draws one more to see the shapes.
+
+        A fit that Keras ended early has none for its last epochs.
+        """
         size, epochs, first = named.get("batch_size") or 32, named["epochs"], named.get("initial_epoch", 0)
         arrays = self.record.reference.arrays  # type: ignore[union-attr]
         orders = [arrays[f"{theirs['number']}/order/{k}"] for k in range(theirs["orders"])]
+        orders = orders[-len(next(iter(theirs["history"].values()))) :]
         orders = [orders[0]] * first + orders
         orders += [orders[-1]] * (epochs - len(orders))
         return [[rows[k : k + size] for k in range(0, len(rows), size)] for rows in orders]
