@@ -125,8 +125,8 @@ EXAMPLES = [
     example("cnn_seq2seq", Mend("nb_examples = 100", "nb_examples = 120", SIZE), stand_in=stand_ins.french),
     example(
         "conv_lstm", Mend("np.float)", "float)", LIBRARY, "NumPy 2 has no np.float"),
-        Mend("n_samples=1200)", "n_samples=40)", SIZE), Mend("[:1000]", "[:20]", SIZE),
-        Mend("which = 1004", "which = 30", SIZE), Mend("range(16)", "range(2)", SIZE), Mend("range(15)", "range(2)", SIZE),
+        Mend("n_samples=1200)", "n_samples=6)", SIZE), Mend("[:1000]", "[:4]", SIZE),
+        Mend("which = 1004", "which = 5", SIZE), Mend("range(16)", "range(2)", SIZE), Mend("range(15)", "range(2)", SIZE),
     ),
     keras_io(
         "tensorflow/generative/lstm_character_level_text_generation", SHORT_TEXT, twice("epochs = 40", "epochs = 2"),
@@ -151,7 +151,7 @@ EXAMPLES = [
 CHOLLET = "fchollet/deep-learning-with-python-notebooks", "dea84a4e12cc3bb3cb61ce952a0168bca113d315"
 CLIMATE_1ST = (
     Mend("/home/ubuntu/data/", "", DATA, "the folder of the data"),
-    Mend("np.mean(np.abs(preds - targets))\n", "", TYPO, "a cell that shows a formula of names that nothing defines"),
+    Mend("\nnp.mean(np.abs(preds - targets))\n", "\n", TYPO, "a cell that shows a formula of names that nothing defines"),
     Mend("300000", "4000", SIZE), Mend("300001", "4001", SIZE), Mend("200000", "2000", SIZE), Mend("200001", "2001", SIZE),
     Mend("fit_generator", "fit", KERAS_2, "fit_generator is fit"),
 )  # fmt: skip

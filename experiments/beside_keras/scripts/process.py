@@ -148,17 +148,23 @@ class KerasSide:
     def __init__(self, record: Record) -> None:
         os.environ["KERAS_BACKEND"] = "jax"
         import keras
+
+        self.record, self.package = record, keras
+        self.fits: list[dict[str, Any]] = []  # those that are under way
+
+    def install(self) -> None:
+        """Watches Keras's classes from here on; its seeds and orders are no longer the script's own random numbers."""
         from keras.src.random import seed_generator
         from keras.src.trainers.data_adapters import array_data_adapter
 
-        self.record, self.package, self.fits = record, keras, []  # type: ignore[var-annotated]
-        draws = random.Random(0)  # Keras seeds its layers from Python's generator, which is the script's
+        draws = random.Random(0)
         seed_generator.make_default_seed = lambda: draws.randint(1, 10**9)
         names = {name: getattr(np, name) for name in dir(np) if not name.startswith("_")}
         array_data_adapter.np = SimpleNamespace(**names | {"random": SimpleNamespace(permutation=self.permutation)})
+        keras = self.package
         keras.utils.get_file = stand_ins.get_file
         keras.utils.timeseries_dataset_from_array = keras.preprocessing.timeseries_dataset_from_array = windows
-        watch([keras.Model, keras.Sequential], record, self)
+        watch([keras.Model, keras.Sequential], self.record, self)
 
     def permutation(self, samples: int) -> np.ndarray:
         return self.record.order(self.fits[-1], samples)
@@ -201,7 +207,12 @@ class EngineSide:
     def __init__(self, record: Record) -> None:
         import lstm_engine as le
 
-        self.record, self.package, self.given = record, le, []  # type: ignore[var-annotated]
+        self.record, self.package = record, le
+        self.given: list[Any] = []  # layers that have their weights
+
+    def install(self) -> None:
+        """Watches the engine's classes from here on."""
+        le, record = self.package, self.record
         if hasattr(le, "utils"):
             le.utils.get_file = stand_ins.get_file
         models = [kind for kind in (getattr(le, "Model", None), le.Sequential) if isinstance(kind, type)]
@@ -261,49 +272,48 @@ class EngineSide:
         pass
 
 
-class Windows:
-    """Batches of windows, for Keras: without TensorFlow it has no timeseries_dataset_from_array."""
-
-    def __init__(self, batches: list[Any]) -> None:
-        self.batches = batches
-
-    def __iter__(self) -> Any:
-        return iter(self.batches)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __getitem__(self, k: int) -> Any:
-        return self.batches[k]
-
-    def take(self, count: int) -> Windows:
-        return Windows(self.batches[:count])
-
-
-def windows(
-    data: Any, targets: Any, sequence_length: int, sequence_stride: int = 1, sampling_rate: int = 1, batch_size: int = 128,
-    shuffle: bool = False, seed: int | None = None, start_index: int | None = None, end_index: int | None = None, **_: Any,
-) -> Any:  # fmt: skip
-    """keras.utils.timeseries_dataset_from_array, by its documentation: in the order of time, whatever shuffle says."""
+def windows(*args: Any, **options: Any) -> Any:
+    """keras.utils.timeseries_dataset_from_array for Keras, which without TensorFlow has none."""
     import keras
 
-    class Batches(Windows, keras.utils.PyDataset):  # type: ignore[misc]
+    class Windows(keras.utils.PyDataset):  # type: ignore[misc]
         def __init__(self, batches: list[Any]) -> None:
-            keras.utils.PyDataset.__init__(self)
-            Windows.__init__(self, batches)
+            super().__init__()
+            self.batches = batches
 
+        def __iter__(self) -> Any:
+            return iter(self.batches)
+
+        def __len__(self) -> int:
+            return len(self.batches)
+
+        def __getitem__(self, k: int) -> Any:
+            return self.batches[k]
+
+        def take(self, count: int) -> Any:
+            return Windows(self.batches[:count])
+
+    return Windows(window_batches(*args, **options))
+
+
+def window_batches(
+    data: Any, targets: Any, sequence_length: int, sequence_stride: int = 1, sampling_rate: int = 1, batch_size: int = 128,
+    shuffle: bool = False, seed: int | None = None, start_index: int | None = None, end_index: int | None = None, **_: Any,
+) -> list[Any]:  # fmt: skip
+    """keras.utils.timeseries_dataset_from_array, by its documentation: in the order of time, whatever shuffle says."""
     start, end = start_index or 0, len(data) if end_index is None else end_index
     data, targets = np.asarray(data)[start:end], np.asarray(targets)[start:end]
     starts = np.arange(0, min(len(data) - (sequence_length - 1) * sampling_rate, len(targets)), sequence_stride)
     rows = starts[:, None] + np.arange(sequence_length) * sampling_rate
     pieces = [slice(k, k + batch_size) for k in range(0, len(starts), batch_size)]
-    return Batches([(data[rows[piece]], targets[starts[piece]]) for piece in pieces])
+    return [(data[rows[piece]], targets[starts[piece]]) for piece in pieces]
 
 
 def missing_modules(package: Any, folder: Path) -> None:
     """Modules that the scripts in this folder import beside Keras and that are not installed."""
     tensorflow = ModuleType("tensorflow")
-    tensorflow.TensorShape = type("TensorShape", (), {})  # type: ignore[attr-defined] # Keras asks for it
+    for name in ("DType", "Tensor", "TensorShape", "Variable"):  # Keras asks whether something is one of these
+        setattr(tensorflow, name, type(name, (), {}))
     tensorflow.keras = package  # type: ignore[attr-defined]
     tensorflow.random = SimpleNamespace(set_seed=lambda seed: None)  # type: ignore[attr-defined]
     tqdm = ModuleType("tqdm")
@@ -320,6 +330,7 @@ def no_network(*_: Any) -> None:
 
 def prepare(side: Any, folder: Path) -> None:
     """Everything that a script finds when it starts, besides its folder."""
+    side.install()
     package = side.package
     modules = stand_ins.datasets(f"{package.__name__}.datasets")
     sys.modules |= modules

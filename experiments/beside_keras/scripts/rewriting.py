@@ -91,7 +91,8 @@ class Imports(ast.NodeTransformer):
             whole = f"{source}.{alias.name}"
             if whole in MOVED or whole == "tensorflow.keras":  # a module, under the name that the script gives it
                 home, _, last = str(self.moved(whole)).rpartition(".")
-                name = ast.alias(last, alias.asname or alias.name)
+                asked = alias.asname or alias.name
+                name = ast.alias(last, asked if asked != last else None)
                 out.append(ast.ImportFrom(home, [name], 0) if home else ast.Import([name]))
             else:
                 kept.append(alias)
