@@ -23,8 +23,9 @@ from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
 from .feedforward import Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
-from .model import Input, Sequential, load
+from .model import Input, Sequential
 from .optimizers import SGD, Adam, AdamW, RMSprop
+from .saving import load, load_model, model_from_json, save_model
 from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"
@@ -32,8 +33,8 @@ __all__ = [
     "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
     "History", "Input", "LambdaCallback", "Masking", "ModelCheckpoint", "ProgressBar", "RMSprop", "ReduceLROnPlateau",
     "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
-    "gradcheck_function", "gradient_check", "initializers", "load", "metrics", "optimizers", "regularizers",
-    "schedules",
+    "gradcheck_function", "gradient_check", "initializers", "load", "load_model", "metrics", "model_from_json", "optimizers",
+    "regularizers", "save_model", "schedules",
 ]  # fmt: skip
 
 

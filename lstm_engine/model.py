@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import losses, weights
+from . import losses
 from .activations import Array
 from .backend import one_thread_pool
 from .callbacks import Callback, History, Listeners, Logs, ProgressBar, check_callback, progress_line
@@ -23,6 +22,7 @@ from .layer import Layer
 from .metrics import Scores
 from .network import NOT_BUILT, Batch, Network
 from .samples import Data, Samples
+from .saving import Files
 from .streaming import Stream
 from .trace import Trace
 from .trace import trace as make_trace
@@ -40,7 +40,7 @@ class Input:
         self.shape = tuple(shape) if shape is not None else tuple(batch_shape or ())[1:]
 
 
-class Sequential(Network):
+class Sequential(Files, Network):
     """Layers in a row: `Sequential([LSTM(64), Dense(1, activation="sigmoid")], seed=0)`.
 
     seed draws the weights, the dropout masks and the order of the batches, so that two runs with one seed are equal;
@@ -296,27 +296,6 @@ class Sequential(Network):
         if not self.built or self.input_shape is None:
             raise ValueError(NOT_BUILT)
         return Stream(self.layers, self.dtype, (positive_int("batch", batch), self.input_shape[-1]))
-
-    def save(self, path: str | Path, metadata: dict[str, Any] | None = None) -> None:
-        """Writes weights, architecture, optimizer and metadata (JSON values) into one safetensors file, or nothing."""
-        weights.save(self, Path(path), self.metadata if metadata is None else metadata)
-
-    def save_weights(self, path: str | Path) -> None:
-        """Writes the weights for Keras: as .weights.h5, .keras (a whole model for Keras) or the older .h5."""
-        from .interchange import keras_files
-
-        keras_files.save(self, Path(path))
-
-    def load_weights(self, path: str | Path) -> None:
-        """Reads the weights of a Keras file. ValueError, and nothing changed, when one does not fit."""
-        from .interchange import keras_files
-
-        keras_files.load(self, Path(path))
-
-
-def load(path: str | Path, backend: str = "auto") -> Sequential:
-    """The model that `save` wrote: weights, optimizer state and metadata. ValueError for a file that it cannot use."""
-    return weights.load(Path(path), Sequential, backend)
 
 
 def _listeners(callbacks: Any, verbose: str | int, history: History) -> Listeners:
