@@ -6,7 +6,6 @@ Keras's (`interchange/`). In none of them is there anything that runs.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -62,7 +61,7 @@ class Files:
         """The layers and what compile said as JSON, without weights: Keras's form, which `model_from_json` reads."""
         from .interchange import keras_models
 
-        return json.dumps(keras_models.whole_config(self, bool(getattr(self, "optimizer", None))))  # type: ignore[arg-type]
+        return keras_models.to_json(keras_models.whole_config(self, bool(getattr(self, "optimizer", None))))  # type: ignore[arg-type]
 
     def get_config(self) -> dict[str, Any]:
         """The layers as Keras's config, from which `from_config` makes the model again, with weights drawn anew."""

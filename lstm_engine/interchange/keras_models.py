@@ -55,22 +55,27 @@ def save(model: Network, path: Path, include_optimizer: bool = True, metadata: d
         raise ValueError(
             f"{', '.join(broken)} holds NaN or infinity: the training diverged, and the file would be refused"
         )
+    if not isinstance(metadata := model.metadata if metadata is None else metadata, dict):
+        raise ValueError(f"metadata must be a dict of JSON values, got {metadata!r}")
     compiled = bool(include_optimizer and model.optimizer and model.loss)
     config = whole_config(model, compiled)
     ours = {
-        "metadata": model.metadata if metadata is None else metadata,
+        "metadata": metadata,
         "seed": model.seed,
         "epochs_done": model.epochs_done,
         "generators": [part.rng.bit_generator.state for part in model.parts.values()],
     }
-    text = json.dumps(ours, allow_nan=False)
+    text = to_json(ours)
     if keras_files.suffix_of(path) == ".keras":
         content = _archive(config, text, hdf5.to_bytes(keras_files.new_layout(model, compiled), {}))
     else:
         content = _legacy(model, config, text, compiled)
     write_atomically(path, content)
-    if metadata is not None:
-        model.metadata = metadata
+    model.metadata = metadata
+
+
+def to_json(value: Any) -> str:
+    return json.dumps(value, allow_nan=False, default=lambda number: number.item())  # NumPy's numbers too
 
 
 def whole_config(model: Network, compiled: bool) -> Config:
@@ -108,7 +113,7 @@ def _archive(config: Config, ours: str, weights: bytes) -> bytes:
     with zipfile.ZipFile(archive, "w") as file:
         described = {"keras_version": keras_files.VERSION, OURS: json.loads(ours)}
         file.writestr(zipfile.ZipInfo(keras_files.METADATA), json.dumps(described))
-        file.writestr(zipfile.ZipInfo(keras_files.CONFIG), json.dumps(config))
+        file.writestr(zipfile.ZipInfo(keras_files.CONFIG), to_json(config))
         file.writestr(zipfile.ZipInfo(keras_files.WEIGHTS), weights)
     return archive.getvalue()
 
@@ -118,11 +123,11 @@ def _legacy(model: Network, config: Config, ours: str, compiled: bool) -> bytes:
     attributes["model_weights/top_level_model_weights"] = {"weight_names": []}
     described = {"class_name": config["class_name"], "config": config["config"]}
     attributes["/"] = {"keras_version": keras_files.VERSION, "backend": "numpy", OURS: ours}
-    attributes["/"]["model_config"] = json.dumps(described)
+    attributes["/"]["model_config"] = to_json(described)
     if compiled:
         training = dict(config["compile_config"])
         training["optimizer_config"] = training.pop("optimizer")
-        attributes["/"]["training_config"] = json.dumps(training)
+        attributes["/"]["training_config"] = to_json(training)
         variables = keras_files.variables_of(model, full=True)
         attributes["optimizer_weights"] = {"weight_names": list(variables)}
         arrays |= {f"optimizer_weights/{name}": value for name, value in variables.items()}
