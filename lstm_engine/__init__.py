@@ -23,16 +23,18 @@ from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
 from .feedforward import Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
-from .model import Input, Sequential
+from .model import Model
 from .optimizers import SGD, Adam, AdamW, RMSprop
 from .saving import load, load_model, model_from_json, save_model
+from .sequential import Sequential
+from .tensors import Input
 from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"
 __all__ = [
     "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
-    "History", "Input", "LambdaCallback", "Masking", "ModelCheckpoint", "ProgressBar", "RMSprop", "ReduceLROnPlateau",
-    "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
+    "History", "Input", "LambdaCallback", "Masking", "Model", "ModelCheckpoint", "ProgressBar", "RMSprop",
+    "ReduceLROnPlateau", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
     "gradcheck_function", "gradient_check", "initializers", "load", "load_model", "metrics", "model_from_json", "optimizers",
     "regularizers", "save_model", "schedules",
 ]  # fmt: skip

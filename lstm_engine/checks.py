@@ -6,7 +6,7 @@ import numpy as np
 
 from .activations import Array
 
-Shape = tuple[int, ...]
+Shape = tuple[Any, ...]  # of numbers; None stands for any number of steps
 
 
 def check_shapes(**arrays: tuple[Array | None, Shape]) -> None:

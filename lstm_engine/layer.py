@@ -40,6 +40,7 @@ class Layer:
 
     reads_sequences: ClassVar[bool] = False  # whether it takes (T, D) and nothing else
     has_states: ClassVar[bool] = False  # whether forward takes initial states and returns the last ones
+    many_inputs: ClassVar[bool] = False  # whether x, its mask, its shape and dx are lists, as of Add and Concatenate
 
     def __init__(self, *, name: str | None = None, input_shape: Shape | None = None, **unknown: Any) -> None:
         refuse_unknown(type(self), unknown, KERAS_DEFAULTS, [*self.options(), "name", "input_shape"])
@@ -53,10 +54,14 @@ class Layer:
         self.backend = "auto"
         self.rng = np.random.default_rng()
         self.built = False
+        self.calls: list[Any] = []  # on Tensors, see tensors.py
 
     def __init_subclass__(cls, abstract: bool = False) -> None:
         if not abstract:
             LAYERS[cls.__name__] = cls
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"calls": []}  # they lead to the other layers of a network
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>" if self.name else f"<{type(self).__name__}>"
@@ -82,7 +87,14 @@ class Layer:
         return output_shape
 
     def __call__(self, x: ArrayLike, *, training: bool = False, mask: Any = None, initial_state: Any = None) -> Any:
-        """The output for x (N, ...), float64 when x is, else float32. Recurrent layers read mask and initial_state."""
+        """The output for x (N, ...), float64 when x is, else float32. Recurrent layers read mask and initial_state.
+
+        On a Tensor, as `Input` makes one, nothing is computed: the result is the Tensor of the output.
+        """
+        from . import tensors  # which imports this module
+
+        if tensors.is_symbolic(x):
+            return tensors.call(self, x, initial_state)
         if initial_state is not None and not self.has_states:
             raise TypeError(f"{self!r} has no states: leave initial_state out")
         x = np.asarray(x)
@@ -98,14 +110,30 @@ class Layer:
         return self.outputs(y, states)
 
     @property
+    def input(self) -> Any:
+        """The Tensor that it was first called on, or a list of them."""
+        return unlisted(self._first_call.inputs)
+
+    @property
+    def output(self) -> Any:
+        """The Tensor of its first call, or a list of them."""
+        return unlisted(self._first_call.outputs)
+
+    @property
+    def _first_call(self) -> Any:
+        if not self.calls:
+            raise AttributeError(f"{self!r} has not been called on an Input, and has no Tensors")
+        return self.calls[0]
+
+    @property
     def parts(self) -> dict[str, Any]:
         """The layers that hold the weights, by the prefix of the weights' names: the layer itself, or those inside it."""
         return {"": self}
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
-    def output_mask(self, x: Array, mask: Array | None) -> Array | None:
+    def output_mask(self, x: Any, mask: Any) -> Any:
         """The mask of the output: that of the input, unless the layer makes a mask or ends the sequence."""
         return mask
 
@@ -113,7 +141,7 @@ class Layer:
         return {}
 
     def forward(
-        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
+        self, x: Any, training: bool = False, mask: Any = None, initial_state: Any = None, taped: bool = True
     ) -> Forward:
         """y, the last states and the tape; a layer without states ignores initial_state and returns [] for them.
 
@@ -131,9 +159,17 @@ class Layer:
         """
         raise NotImplementedError
 
-    def outputs(self, y: Any, states: list[Array]) -> Any:
-        """What a call of the layer returns, as Keras's does."""
+    def state_shapes(self) -> list[Shape]:
+        """The shapes of its states."""
+        return []
+
+    def outputs(self, y: Any, states: list[Any]) -> Any:
+        """What a call of the layer returns, as Keras's does: y, or a list."""
         return y
+
+    def split(self, outputs: list[Any]) -> tuple[Any, list[Any]]:
+        """y and the states, of a list as `outputs` makes it; None stands for what is not there."""
+        return outputs[0], outputs[1:]
 
     def stream(self, batch: int) -> Callable[[Array], Array]:
         """A function that takes a step x (batch, D) and returns its y, always with a copy of the present weights."""
@@ -141,7 +177,7 @@ class Layer:
         frozen.weights = {name: w.copy() for name, w in self.weights.items()}
         return lambda x: frozen.forward(x)[0]
 
-    def recurrences(self, tape: Any, dy: Any) -> list[tuple[Any, Any, Any]]:
+    def recurrences(self, tape: Any, dy: Any, dstates: Sequence[Any] | None = None) -> list[tuple[Any, Any, Any]]:
         """The recurrent parts of the layer after a forward pass: each with its tape and its `Upstream` gradients."""
         return []
 
@@ -164,6 +200,16 @@ class Layer:
     def penalties(self) -> dict[str, regularizers.L1L2 | None]:
         """The constructor's regularizers by the names of the weights that they are for."""
         return {}
+
+
+def listed(x: Any) -> list[Any]:
+    """x as a list, if it is none."""
+    return list(x) if isinstance(x, list | tuple) else [x]
+
+
+def unlisted(items: Sequence[Any]) -> Any:
+    """The one item, or a list of several."""
+    return items[0] if len(items) == 1 else list(items)
 
 
 def fill(weights: dict[str, Array], new: Sequence[ArrayLike]) -> None:

@@ -5,6 +5,19 @@ from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
 from .feedforward import Dense, Dropout, Masking
 from .layer import Layer
+from .tensors import Input, InputLayer
 from .wrappers import Bidirectional, TimeDistributed
 
-__all__ = ["GRU", "LSTM", "Bidirectional", "Dense", "Dropout", "Layer", "Masking", "SimpleRNN", "TimeDistributed"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "Bidirectional",
+    "Dense",
+    "Dropout",
+    "Input",
+    "InputLayer",
+    "Layer",
+    "Masking",
+    "SimpleRNN",
+    "TimeDistributed",
+]

@@ -5,6 +5,7 @@ the metric over all batches since `reset`. Sample weights do not count, as in Ke
 """
 
 import copy
+import itertools
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, asdict, dataclass
 from typing import Any
@@ -141,24 +142,32 @@ class AUC(Metric):
 
 
 class Scores:
-    """The loss and the metrics over batches. The loss is the mean of the batches' losses, weighted by their sizes."""
+    """The loss and the metrics over batches. The loss is the mean of the batches' losses, weighted by their sizes.
 
-    def __init__(self, metrics: Sequence[Metric]) -> None:
+    With several outputs it holds their losses too, "dense_loss". targets: a loss and metrics for each output.
+    """
+
+    def __init__(self, targets: Sequence[Any]) -> None:
         self.n = 0  # samples so far
-        self.loss = 0.0
-        self.metrics = copy.deepcopy(list(metrics))
-        for metric in self.metrics:
+        names = ["loss"] + [f"{target.name}_loss" for target in targets if len(targets) > 1]
+        self.losses = dict.fromkeys(names, 0.0)
+        self.metrics = copy.deepcopy([target.metrics for target in targets])  # a list an output
+        for metric in itertools.chain(*self.metrics):
             metric.reset()
 
-    def add(self, loss: float, y: Array, p: Array, mask: Array | None) -> float:
-        self.n += len(p)
-        self.loss += loss * len(p)
-        for metric in self.metrics:
-            metric.update(y, p, mask)
-        return loss
+    def add(self, loss: float, heads: Sequence[Any]) -> None:
+        """Adds a batch: its loss, and for each output its loss, p, y and mask."""
+        n = len(heads[0].p)
+        self.n += n
+        for name, value in zip(self.losses, [loss, *(float(head.loss) for head in heads)], strict=False):
+            self.losses[name] += value * n
+        for metrics, head in zip(self.metrics, heads, strict=True):
+            for metric in metrics:
+                metric.update(head.y, head.p, head.mask)
 
     def logs(self) -> dict[str, float]:
-        return {"loss": self.loss / self.n} | {metric.name: metric.result() for metric in self.metrics}
+        means = {name: value / self.n for name, value in self.losses.items()}
+        return means | {metric.name: metric.result() for metric in itertools.chain(*self.metrics)}
 
 
 METRICS: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Sequential: a network with Keras's verbs: compile, fit, evaluate, predict.
+"""Model: a network with Keras's verbs: compile, fit, evaluate, predict. `Sequential` in `sequential.py` is a row of layers.
 
 A training step is `Network.step` in `network.py`. Every argument means what it means in Keras 3; an argument that the engine
 does not have is refused by name.
@@ -7,65 +7,59 @@ does not have is refused by name.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import losses
+from . import tensors
 from .activations import Array
+from .assembly import NOT_BUILT
 from .backend import one_thread_pool
 from .callbacks import Callback, History, Listeners, Logs, ProgressBar, check_callback, progress_line
-from .checks import Shape, counted, positive_int
-from .layer import Layer
+from .checks import counted, positive_int
+from .layer import Layer, listed, unlisted
 from .metrics import Scores
-from .network import NOT_BUILT, Batch, Network
-from .samples import Data, Samples
+from .network import Batch, Network
+from .samples import Data, Samples, Several
 from .saving import Files
 from .streaming import Stream
+from .summary import summary
 from .trace import Trace
 from .trace import trace as make_trace
 
 
-class Input:
-    """Keras's `Input((T, D))`, the first item of a Sequential: it gives the input's shape.
+class Model(Files, Network):
+    """A network with Keras's verbs: `Model(inputs, outputs)`, where outputs come from layers called on the inputs.
 
-    T may be None: sequences of any length. A batch_shape (N, T, D), which Keras requires for stateful layers, is accepted.
-    """
-
-    def __init__(self, shape: Shape | None = None, *, batch_shape: Shape | None = None) -> None:
-        if (shape is None) == (batch_shape is None):
-            raise ValueError("Input takes a shape (T, D), or a batch_shape (N, T, D)")
-        self.shape = tuple(shape) if shape is not None else tuple(batch_shape or ())[1:]
-
-
-class Sequential(Files, Network):
-    """Layers in a row: `Sequential([LSTM(64), Dense(1, activation="sigmoid")], seed=0)`.
-
-    seed draws the weights, the dropout masks and the order of the batches, so that two runs with one seed are equal;
-    dtype is "float32" or "float64"; backend is "auto", "numba" or "numpy" (see `backend.py`). `metadata` is a dict
-    of JSON values that is saved with the model and not interpreted.
+    inputs and outputs are Tensors, lists of them, or dicts by name. seed draws the weights, the dropout masks and the order
+    of the batches, so that two runs with one seed are equal; dtype is "float32" or "float64"; backend is "auto", "numba" or
+    "numpy" (see `backend.py`). `metadata` is a dict of JSON values that is saved with the model and not interpreted.
     """
 
     def __init__(
-        self,
-        layers: Sequence[Layer | Input] = (),
-        *,
-        seed: int | None = None,
-        dtype: str = "float32",
+        self, inputs: Any, outputs: Any, name: str | None = None, *, seed: int | None = None, dtype: str = "float32",
         backend: str = "auto",
-    ) -> None:
-        super().__init__(layers, seed=seed, dtype=dtype, backend=backend)
+    ) -> None:  # fmt: skip
+        super().__init__(name=name, seed=seed, dtype=dtype, backend=backend)
+        names = None
+        if isinstance(inputs, Mapping):
+            inputs = [tensors.named(item, key) for key, item in inputs.items()]
+        if isinstance(outputs, Mapping):
+            names, outputs = list(outputs), list(outputs.values())
+        self.describe(listed(inputs), listed(outputs))
+        self.output_names = names or self.output_names
+        self.as_dict = names is not None  # predict then returns a dict
 
-    def add(self, layer: Layer | Input) -> None:
-        """Puts a layer on top. It is built at once when the shape below it is known, else with the first data."""
-        if not isinstance(layer, Input):
-            super().add(layer)
-            return
-        if self.layers:
-            raise ValueError("Input gives the model's input shape: it goes first")
-        self.input_shape = layer.shape
+    def rebuilt(self, layers: Sequence[Layer], **how: Any) -> Self:
+        """The same calls of other layers, by their names."""
+        by_name = {layer.name: layer for layer in layers}
+        inputs = [tensors.source(by_name[name]) for name in self.graph.inputs]
+        outputs = tensors.call_again(self.graph, inputs, by_name)
+        return type(self)(
+            inputs, dict(zip(self.output_names, outputs, strict=True)) if self.as_dict else outputs, **how
+        )
 
     def reset_states(self) -> None:
         """Lets every stateful layer start again from zeros."""
@@ -77,27 +71,18 @@ class Sequential(Files, Network):
         return sum(w.size for w in self.weights.values())
 
     def summary(self) -> None:
-        """Prints one row per layer: name, output shape, parameters, and the backend that runs it."""
-        rows = [("Layer (type)", "Output shape", "Param #", "Backend")]
-        shape = self.input_shape
-        for layer in self.layers:
-            shape = layer.output_shape(shape) if layer.built and shape is not None else None
-            size = sum(w.size for w in layer.weights.values())
-            runs = ", ".join(sorted(layer.backends()))
-            title = f"{layer.name} ({type(layer).__name__})"
-            rows.append((title, "not built" if shape is None else str((None, *shape)), f"{size:,}", runs))
-        widths = [max(len(row[k]) for row in rows) for k in range(4)]
-        for n, row in enumerate(rows):
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-            if n == 0:
-                print("  ".join("─" * width for width in widths))
-        kib = self.count_params() * np.dtype(self.dtype).itemsize / 1024
-        print(f"Total params: {self.count_params():,} ({kib:.1f} KiB, {self.dtype})")
+        """Prints one row a layer: name, output shape, parameters, and the backend that runs it."""
+        print(summary(self))
 
     # -- one batch ---------------------------------------------------------------------------------------------------
 
-    def __call__(self, x: ArrayLike, *, training: bool = False, mask: ArrayLike | None = None) -> Array:
-        """The output for one batch x (N, T, D), perhaps with a mask (N, T) of the steps that exist."""
+    def __call__(self, x: Any, *, training: bool = False, mask: Any = None) -> Any:
+        """The output for one batch x (N, T, D), perhaps with a mask (N, T) of the steps that exist.
+
+        On a Tensor, or a list of them, the model's layers are called once more, as part of another model.
+        """
+        if tensors.is_symbolic(x):
+            return unlisted(tensors.call_again(self.graph, listed(x)))
         x, mask = self.samples(x, mask).take(slice(None))
         with one_thread_pool(self.backends()):
             return self.forward(x, training, mask, taped=False)[0]
@@ -110,9 +95,10 @@ class Sequential(Files, Network):
         data = self.data(x, y, mask, sample_weight)
         if class_weight is not None:
             data.weigh(class_weight)
-        scores = Scores(self.metrics)
+        scores = Scores(self.targets)
         with one_thread_pool(self.backends()):
-            scores.add(*self.step(Batch(*data.take(slice(None)))))
+            outcome = self.step(Batch(*data.take(slice(None))))
+            scores.add(outcome.loss, outcome.heads)
         return self._result(scores.logs(), return_dict)
 
     def gradients(
@@ -197,7 +183,7 @@ class Sequential(Files, Network):
     def _train_epoch(self, data: Data, batches: Sequence[Array], listeners: Listeners) -> Logs:
         """A training step per batch, until a callback stops the training. Returns the epoch's loss and metrics."""
         logs: Logs = {}
-        scores = Scores(self.metrics)
+        scores = Scores(self.targets)
         with one_thread_pool(self.backends()):
             for n, rows in enumerate(batches):
                 listeners.tell("on_train_batch_begin", n, {})
@@ -236,19 +222,20 @@ class Sequential(Files, Network):
         return self._result(self._evaluate(data, _batch_size(batch_size), verbose), return_dict)
 
     def _evaluate(self, data: Data, batch_size: int, verbose: str | int) -> Logs:
-        _, loss = self.compiled
-        scores = Scores(self.metrics)
+        _ = self.compiled
+        scores = Scores(self.targets)
         for rows, p, mask in self._predictions(data.samples, batch_size, verbose, scores.logs):
             _, y, _, sample_weight = data.take(rows)
-            y = losses.fit_targets(loss, y, p.shape)
-            w = losses.weights(p.shape[:-1], mask, sample_weight)
-            scores.add(float(self.total_loss(y, p, w)), y, p, mask)
+            heads = self.heads(p, mask, y, sample_weight)
+            scores.add(float(self.total_loss(heads)), heads)
         return scores.logs()
 
     def _result(self, logs: Logs, return_dict: bool) -> Any:
+        """Keras's list: the loss, those of several outputs, then the metrics in the order of their names."""
         if return_dict:
             return logs
-        return list(logs.values()) if self.metrics else logs["loss"]
+        first = ["loss", *(name for target in self.targets if (name := f"{target.name}_loss") in logs)]
+        return [logs[name] for name in [*first, *sorted(logs.keys() - first)]] if len(logs) > 1 else logs["loss"]
 
     def predict(
         self,
@@ -260,19 +247,22 @@ class Sequential(Files, Network):
     ) -> Any:
         """The model's output for x, with dropout off: (N, units), or (N, T, units) when the last layer returns sequences.
 
-        For a list of sequences (T_n, D) a model that returns sequences returns a list of (T_n, units).
+        Several outputs are a list, or a dict where the Model was made with one. For a list of sequences (T_n, D) a model
+        that returns sequences returns a list of (T_n, units).
         """
         samples = self.samples(x, mask)
-        out: list[Any] = [None] * len(samples)
+        rows_of: list[list[Any]] = [[None] * len(samples) for _ in self.output_names]
         for rows, p, _ in self._predictions(samples, _batch_size(batch_size), verbose, dict):
-            ends = [None] * len(rows) if samples.lengths is None or p.ndim == 2 else samples.lengths[rows]
-            for n, row, end in zip(rows, p, ends, strict=True):
-                out[n] = row[:end]
-        return out if samples.lengths is not None and p.ndim > 2 else np.stack(out)
+            for out, p_ in zip(rows_of, listed(p), strict=True):
+                ends = [None] * len(rows) if samples.lengths is None or p_.ndim == 2 else samples.lengths[rows]
+                for n, row, end in zip(rows, p_, ends, strict=True):
+                    out[n] = row[:end]
+        whole = [out if samples.lengths is not None and out[0].ndim > 1 else np.stack(out) for out in rows_of]
+        return dict(zip(self.output_names, whole, strict=True)) if self.as_dict else unlisted(whole)
 
     def _predictions(
-        self, samples: Samples, batch_size: int, verbose: str | int, logs: Any
-    ) -> Iterator[tuple[Array, Array, Array | None]]:
+        self, samples: Samples | Several, batch_size: int, verbose: str | int, logs: Any
+    ) -> Iterator[tuple[Array, Any, Any]]:
         """Row numbers, outputs and their mask, batch by batch, similar lengths together; verbose prints a line at the end."""
         started = time.perf_counter()
         rows = np.arange(len(samples))
@@ -295,7 +285,7 @@ class Sequential(Files, Network):
         """
         if not self.built or self.input_shape is None:
             raise ValueError(NOT_BUILT)
-        return Stream(self.layers, self.dtype, (positive_int("batch", batch), self.input_shape[-1]))
+        return Stream(self.graph, self.dtype, (positive_int("batch", batch), self.input_shape[-1]))
 
 
 def _listeners(callbacks: Any, verbose: str | int, history: History) -> Listeners:

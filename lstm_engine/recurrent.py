@@ -206,8 +206,13 @@ class Recurrent(Layer, abstract=True):
         dlast[0] = (0.0 if dlast[0] is None else dlast[0]) + dy
         return Upstream(None, dlast)
 
-    def recurrences(self, tape: RecurrentTape, dy: Array | None) -> list[tuple[Recurrent, RecurrentTape, Upstream]]:
-        return [(self, tape, self.upstream(tape, dy))]
+    def recurrences(
+        self, tape: RecurrentTape, dy: Array | None, dstates: Sequence[Any] | None = None
+    ) -> list[tuple[Recurrent, RecurrentTape, Upstream]]:
+        return [(self, tape, self.upstream(tape, dy, dstates))]
+
+    def state_shapes(self) -> list[Shape]:
+        return [(self.units,)] * len(self.state_names)
 
     def outputs(self, y: Array, states: list[Array]) -> Any:
         return [y, *states] if self.return_state else y

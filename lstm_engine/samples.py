@@ -5,7 +5,7 @@ puts sequences of similar length together, so that there is little padding.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from . import losses
 from .activations import Array
 from .checks import Shape, check_mask, counted
+from .compiling import per_output
 
 POOL = 32  # so many batches are sorted by length together: enough for similar lengths, few enough to stay mixed
 
@@ -27,6 +28,8 @@ class Samples:
     def __init__(self, x: ArrayLike | Sequence[ArrayLike], dtype: str, mask: ArrayLike | None = None) -> None:
         self.lengths: Array | None = None  # (N,) steps of each sequence of a list
         self.mask: Array | None = None
+        if isinstance(x, list | tuple) and len(x) == 1 and np.ndim(x[0]) > 2:
+            x = x[0]  # Keras's list of the arrays of all inputs, of which there is one
         if isinstance(x, list | tuple) and len(x) and np.ndim(x[0]) >= 2:
             self.rows: Any = [numbers(row, f"X[{n}]").astype(dtype, copy=False) for n, row in enumerate(x)]
             odd = next(
@@ -38,7 +41,7 @@ class Samples:
             if mask is not None:
                 raise ValueError("a list of sequences is masked by their lengths: leave mask= out")
             self.lengths = np.array([len(row) for row in self.rows])
-            self.shape: Shape = (None, self.rows[0].shape[1])  # type: ignore[assignment]  # a number of steps that differs
+            self.shape: Shape = (None, self.rows[0].shape[1])  # a number of steps that differs
         else:
             self.rows = numbers(x, "X")
             if self.rows.ndim == 0 or len(self.rows) == 0:
@@ -79,14 +82,56 @@ class Samples:
         return [batches[n] for n in rng.permutation(len(batches))]
 
 
-class Data:
-    """Samples with their targets and weights."""
+class Several:
+    """The samples of a network with several inputs: one `Samples` an input, of one number of samples."""
 
-    def __init__(self, samples: Samples, y: Any, dtype: str, sample_weight: Any = None) -> None:
+    lengths = None  # of sequences in a list, which are for one input alone
+
+    def __init__(self, parts: Sequence[Samples], names: Sequence[str]) -> None:
+        self.parts = list(parts)
+        if any(part.lengths is not None for part in self.parts):
+            raise ValueError("a network with several inputs takes arrays of one length, not lists of sequences")
+        if len({len(part) for part in self.parts}) > 1:
+            sizes = ", ".join(f"{name} {len(part)}" for name, part in zip(names, self.parts, strict=True))
+            raise ValueError(f"all inputs must have the same number of samples, got {sizes}")
+        self.shape = [part.shape for part in self.parts]
+
+    def __len__(self) -> int:
+        return len(self.parts[0])
+
+    def take(self, at: Any) -> tuple[list[Array], list[Array | None]]:
+        """The samples at these row numbers or in this slice: a list of x, and a list of their masks or None."""
+        x, masks = zip(*(part.take(at) for part in self.parts), strict=True)
+        return list(x), list(masks)
+
+    def slice(self, at: slice) -> "Several":
+        """A new Several with these rows."""
+        return Several([part.slice(at) for part in self.parts], [])
+
+    def batches(self, batch_size: int, rng: np.random.Generator | None) -> list[Array]:
+        return self.parts[0].batches(batch_size, rng)
+
+
+class Data:
+    """Samples with their targets and weights: of several outputs in lists, or in dicts by the outputs' names."""
+
+    def __init__(
+        self, samples: Samples | Several, y: Any, dtype: str, sample_weight: Any = None, outputs: Sequence[str] = ("y",)
+    ) -> None:
         self.samples = samples
-        self.y = self._rows(y, "y", dtype, ": male is 1 and female 0, for instance")
-        self.weights: Any = None if sample_weight is None else self._rows(sample_weight, "sample_weight", dtype)
-        if isinstance(self.weights, np.ndarray) and not np.isfinite(self.weights).all():
+        self.several = len(outputs) > 1
+        hint = ": male is 1 and female 0, for instance"
+        named = [f"y of {name}" for name in outputs] if self.several else ["y"]
+        ys = per_output("y", y, outputs) if self.several or isinstance(y, Mapping) else [y]
+        self.y = [self._rows(part, what, dtype, hint) for part, what in zip(ys, named, strict=True)]
+        each = (
+            sample_weight
+            if isinstance(sample_weight, list | Mapping) and self.several
+            else [sample_weight] * len(outputs)
+        )
+        given = per_output("sample_weight", each, outputs, missing=None)
+        self.weights = [None if part is None else self._rows(part, "sample_weight", dtype) for part in given]
+        if any(isinstance(part, np.ndarray) and not np.isfinite(part).all() for part in self.weights):
             raise ValueError("sample_weight holds NaN or infinity")
 
     def _rows(self, values: Any, what: str, dtype: str, hint: str = "") -> Any:
@@ -102,17 +147,23 @@ class Data:
 
     def weigh(self, class_weight: dict[int, float]) -> None:
         """Gives every sample the weight of its class."""
-        if self.weights is not None:
+        if self.several:
+            raise ValueError(
+                "class_weight is for a network with one output: give sample_weight, a list of one an output"
+            )
+        if self.weights != [None]:
             raise ValueError("class_weight and sample_weight cannot both be given: multiply one into the other")
-        self.weights = losses.class_weights(self.y, class_weight)
+        self.weights = [losses.class_weights(self.y[0], class_weight)]
 
     def __len__(self) -> int:
         return len(self.samples)
 
-    def take(self, at: Any) -> tuple[Array, Array, Array | None, Array | None]:
-        """x, y, mask and weights at these row numbers or in this slice."""
+    def take(self, at: Any) -> tuple[Any, Any, Any, Any]:
+        """x, y, mask and weights at these row numbers or in this slice; lists where the network has several."""
         x, mask = self.samples.take(at)
-        return x, self._of(self.y, at), mask, None if self.weights is None else self._of(self.weights, at)
+        y = [self._of(part, at) for part in self.y]
+        weights = [None if part is None else self._of(part, at) for part in self.weights]
+        return (x, y, mask, weights) if self.several else (x, y[0], mask, weights[0])
 
     def _of(self, values: Any, at: Any) -> Any:
         return pad([values[n] for n in np.arange(len(self))[at]]) if isinstance(values, list) else values[at]
@@ -127,8 +178,8 @@ class Data:
         first, last = copy.copy(self), copy.copy(self)
         for part, rows in ((first, slice(at)), (last, slice(at, None))):
             part.samples = self.samples.slice(rows)
-            part.y = self.y[rows]
-            part.weights = None if self.weights is None else self.weights[rows]
+            part.y = [y[rows] for y in self.y]
+            part.weights = [None if w is None else w[rows] for w in self.weights]
         return first, last
 
 

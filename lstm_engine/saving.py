@@ -75,7 +75,8 @@ class Files:
         from .interchange import keras_config, keras_models
 
         origin = keras_config.Origin((3, 0), custom_objects or {})
-        return keras_models.read_model({"class_name": cls.__name__, "config": config}, origin)
+        kind = "Functional" if cls.__name__ == "Model" else cls.__name__
+        return keras_models.read_model({"class_name": kind, "config": config}, origin)[0]
 
 
 def load_model(
@@ -92,12 +93,11 @@ def load_model(
         from .interchange import keras_models
 
         return keras_models.load(path, custom_objects, compile, backend)
-    from .model import Sequential
+    from .sequential import made
 
-    model = weights.load(path, Sequential, backend)
+    model = weights.load(path, backend, made)
     if not compile:
-        model.optimizer = model.loss = None
-        model.metrics = []
+        model.optimizer, model.targets = None, []
     return model
 
 
@@ -119,9 +119,9 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     said = config.get("keras_version") if isinstance(config, dict) else None
     new = isinstance(config, dict) and "module" in config  # Keras 3 writes no version into it
     origin = keras_config.Origin((3, 0) if new else keras_config.version_of(said), custom_objects or {})
-    model = keras_models.read_model(config, origin)
+    model, _ = keras_models.read_model(config, origin)
     if new and config.get("compile_config"):
-        model.compile(**keras_config.read_compile(config["compile_config"]))
+        model.compile(**keras_config.read_compile(config["compile_config"], len(model.output_names)))
     return model
 
 

@@ -1,12 +1,10 @@
 """A model fed step by step, for sound that is still being recorded. A step takes microseconds."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .activations import Array
-from .layer import Layer
+from .graph import Edge, Graph
 
 
 class Stream:
@@ -16,15 +14,19 @@ class Stream:
     layer returns sequences). Dropout is off, and the states of a stateful model do not change.
     """
 
-    def __init__(self, layers: Sequence[Layer], dtype: str, shape: tuple[int, int]) -> None:
-        self.layers = layers
+    def __init__(self, graph: Graph, dtype: str, shape: tuple[int, int]) -> None:
+        if len(graph.inputs) > 1 or len(graph.outputs) > 1:
+            raise ValueError("a stream is for a model with one input and one output: see predict")
+        if busy := [node.name for node in graph.nodes if node.states or node.outputs > 1]:
+            raise ValueError(f"{busy[0]} takes or hands out states, which a stream keeps for itself: see predict")
+        self.graph = graph
         self.dtype = dtype
         self.shape = shape
         self.reset()
 
     def reset(self) -> None:
         """Starts again from states of zero, with a copy of the model's present weights: the model may go on training."""
-        self.parts = [layer.stream(self.shape[0]) for layer in self.layers]
+        self.parts = [(node, node.layer.stream(self.shape[0])) for node in self.graph.nodes]
 
     def step(self, x: ArrayLike) -> Array:
         """The output (batch, units) after one more step x (batch, D). ValueError or TypeError for another shape or kind."""
@@ -33,7 +35,9 @@ class Stream:
             raise ValueError(f"a step of this stream has shape {self.shape}, (batch, features), got {x.shape}")
         if x.dtype.kind not in "biuf":
             raise TypeError(f"a step of this stream is an array of real numbers, got one of {x.dtype}")
-        y = np.require(x, self.dtype, ["C", "W"])  # as the kernels are compiled; a chunk of sound is often read-only
-        for part in self.parts:
-            y = part(y)
-        return y
+        x = np.require(x, self.dtype, ["C", "W"])  # as the kernels are compiled; a chunk of sound is often read-only
+        arrays = {Edge(self.graph.inputs[0]): x}
+        for node, part in self.parts:
+            of = [arrays[edge] for edge in node.inputs]
+            arrays[Edge(node.name)] = part(of if node.layer.many_inputs else of[0])  # type: ignore[arg-type]
+        return arrays[self.graph.outputs[0]]

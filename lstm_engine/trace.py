@@ -15,6 +15,7 @@ import numpy as np
 
 from .activations import Array
 from .files import write_atomically
+from .graph import Edge
 from .layer import time_major
 from .network import Batch, Network
 from .recurrent import Recurrent, RecurrentTape, Upstream
@@ -149,30 +150,33 @@ def trace(model: Network, x: Any, y: Any, mask: Any, sample_weight: Any, dtype: 
     forward_pass = twin.forward_pass(batch, training=False)
     gradients = twin.backward_pass(forward_pass)
     p, mask = forward_pass.p, forward_pass.mask
-    grad = Arrays({"x": gradients.x, **gradients.weights})
+    names = [f"x/{name}" for name in twin.graph.inputs] if len(twin.graph.inputs) > 1 else ["x"]
+    of_x = {name: dx for name, dx in zip(names, gradients.inputs, strict=True) if dx is not None}
+    grad = Arrays(of_x | gradients.weights)
     layers = recurrent_layers(twin, forward_pass.tapes, gradients.outputs)
     return Trace(layers, p, mask, float(forward_pass.loss), grad, by_now(twin, layers, p))
 
 
-def by_now(model: Network, layers: dict[str, LayerTrace], p: Array) -> Array | None:
+def by_now(model: Network, layers: dict[str, LayerTrace], p: Any) -> Array | None:
     """p_t = model(x_0 ... x_t): the layers above the last recurrent layer, applied to each of its h_t."""
-    if not layers or any(layer.go_backwards for layer in layers.values()):
+    if not layers or not model.graph.is_row() or any(layer.go_backwards for layer in layers.values()):
         return None  # no step of the whole sequence holds the answer to its beginning
-    last = next(layer for layer in reversed(model.layers) if layer.name in layers)
-    if last.return_sequences:  # type: ignore[attr-defined]  # it is a Recurrent
+    last = next(node for node in reversed(model.graph.nodes) if node.name in layers)
+    if last.layer.return_sequences:  # type: ignore[attr-defined]  # it is a Recurrent
         return p
-    return model.forward(layers[last.name].h, taped=False, after=last.name)[0]
+    given = {Edge(last.name): (layers[last.name].h, None)}
+    return model.forward(None, taped=False, given=given)[0]
 
 
 def recurrent_layers(
-    model: Network, tapes: dict[str, Any], outputs: dict[str, Array] | None = None
+    model: Network, tapes: dict[str, Any], outputs: dict[str, list[Any]] | None = None
 ) -> dict[str, LayerTrace]:
-    """The traces of a forward pass, from its tapes. With the gradients of the layers' `outputs` they have gradients too."""
+    """The traces of a forward pass, from its tapes. With the gradients of the nodes' `outputs` they have gradients too."""
     traced = {}
-    for layer in model.layers:
-        dy = None if outputs is None else outputs[layer.name]
-        names = [f"{layer.name}/{prefix}".rstrip("/") for prefix in layer.parts]
-        recurrences = layer.recurrences(tapes[layer.name], dy)
+    for node in model.graph.nodes:
+        dy, dstates = (None, None) if outputs is None else node.layer.split(outputs[node.name])
+        names = [f"{node.name}/{prefix}".rstrip("/") for prefix in node.layer.parts]
+        recurrences = node.layer.recurrences(tapes[node.name], dy, dstates)
         for name, (part, tape, upstream) in zip(names, recurrences, strict=False):
             traced[name] = _layer(part, tape, None if outputs is None else upstream)
     return traced

@@ -7,14 +7,17 @@ the old file or the new one, never half of one.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from . import metrics, optimizers
+from . import optimizers
+from .compiling import targets_from_config, targets_to_config
 from .files import write_atomically
 from .network import Network
+from .tensors import InputLayer, graph_to_config
 from .wrappers import as_config, from_config
 
 N = TypeVar("N", bound=Network)
@@ -33,7 +36,7 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
         raise ValueError(
             f"{', '.join(broken)} holds NaN or infinity: the training diverged, and the file would be refused"
         )
-    optimizer, loss = model.optimizer, model.loss
+    optimizer = model.optimizer
     architecture = {
         "layers": [as_config(layer) for layer in model.layers],
         "input_shape": model.input_shape,
@@ -42,14 +45,16 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
         "epochs_done": model.epochs_done,
         "generators": [rng.bit_generator.state for rng in _generators(model)],
         "compile": optimizer
-        and loss
         and {
             "optimizer": optimizers.to_config(optimizer),
             "iterations": optimizer.iterations,
-            "loss": loss.name,
-            "metrics": [metrics.to_config(metric) for metric in model.metrics],
+            **targets_to_config(model.targets),
         },
     }
+    if isinstance(model.layers[0], InputLayer):  # a Model, whose layers do not stand in a row
+        architecture["graph"] = graph_to_config(model.graph)
+        if getattr(model, "as_dict", False):
+            architecture["output_names"] = model.output_names
     header = {
         "format": FORMAT,
         "architecture": json.dumps(architecture, default=lambda number: number.item()),  # NumPy's numbers too
@@ -62,8 +67,11 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
     model.metadata = metadata
 
 
-def load(path: Path, kind: type[N], backend: str) -> N:
-    """A network of this kind with the file's weights, optimizer state and metadata. ValueError for a file it cannot use."""
+def load(path: Path, backend: str, made: Callable[..., N]) -> N:
+    """The network with the file's weights, optimizer state and metadata. ValueError for a file it cannot use.
+
+    made(architecture, layers, seed=, dtype=, backend=) makes it.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -81,18 +89,14 @@ def load(path: Path, kind: type[N], backend: str) -> N:
     try:
         architecture = json.loads(header["architecture"])
         layers = [from_config(row) for row in architecture["layers"]]
-        model = kind(layers, seed=architecture["seed"], dtype=architecture["dtype"], backend=backend)
-        model.build(tuple(architecture["input_shape"]))
+        model = made(architecture, layers, seed=architecture["seed"], dtype=architecture["dtype"], backend=backend)
         model.metadata = json.loads(header["metadata"])
         model.epochs_done = architecture["epochs_done"]
         for rng, state in zip(_generators(model), architecture.get("generators", ()), strict=False):
             rng.bit_generator.state = state  # the next dropout masks are those that would have come
         if compiled := architecture["compile"]:
-            model.compile(
-                optimizers.from_config(compiled["optimizer"]),
-                compiled["loss"],
-                metrics=list(map(metrics.from_config, compiled["metrics"])),
-            )
+            model.optimizer = optimizers.from_config(compiled["optimizer"])
+            model.targets = targets_from_config(compiled, model.output_names)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: its description of the model cannot be used: {error!r}") from None
 

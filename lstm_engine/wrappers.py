@@ -92,8 +92,10 @@ class Bidirectional(Wrapper):
     def parts(self) -> dict[str, Any]:
         return {f"{half.name}/": half for half in (self.forward_half, self.backward_half)}
 
-    def output_shape(self, input_shape: Shape) -> Shape:
+    def output_shape(self, input_shape: Shape) -> Any:
         *steps, units = self.forward_half.output_shape(input_shape)
+        if self.merge_mode is None:
+            return [(*steps, units), (*steps, self.backward_half.units)]
         return (*steps, units + self.backward_half.units if self.merge_mode == "concat" else units)
 
     def output_mask(self, x: Array, mask: Array | None) -> Array | None:
@@ -164,14 +166,26 @@ class Bidirectional(Wrapper):
         dy_f, dy_r = (None, None) if dy is None else self.merge_backward(dy, y, y_r)
         return dy_f, dy_r[:, ::-1] if dy_r is not None and self.return_sequences else dy_r
 
-    def recurrences(self, tape: Any, dy: Any) -> list[tuple[Recurrent, Any, Upstream]]:
+    def recurrences(
+        self, tape: Any, dy: Any, dstates: Sequence[Any] | None = None
+    ) -> list[tuple[Recurrent, Any, Upstream]]:
+        n, dstates = len(self.forward_half.state_names), dstates or []
         dy_f, dy_r = self._dy_each_way(tape, dy)
-        return self.forward_half.recurrences(tape[0], dy_f) + self.backward_half.recurrences(tape[1], dy_r)
+        first = self.forward_half.recurrences(tape[0], dy_f, dstates[:n])
+        return first + self.backward_half.recurrences(tape[1], dy_r, dstates[n:])
 
-    def outputs(self, y: Any, states: list[Array]) -> Any:
+    def state_shapes(self) -> list[Shape]:
+        return self.forward_half.state_shapes() + self.backward_half.state_shapes()
+
+    def outputs(self, y: Any, states: list[Any]) -> Any:
         if not self.return_state:
             return y
         return [*(y if self.merge_mode is None else [y]), *states]
+
+    def split(self, outputs: list[Any]) -> tuple[Any, list[Any]]:
+        if self.merge_mode is not None:
+            return super().split(outputs)
+        return (None if outputs[0] is outputs[1] is None else outputs[:2]), outputs[2:]
 
 
 class TimeDistributed(Wrapper):

@@ -99,7 +99,7 @@ def look(
     p = trace.p[0] if each_step else trace.by_now[0] if so_far else trace.p
     by_step = None
     if target is not None:
-        loss = model.compiled[1]
+        loss = model.loss
         full = target[0] if each_step else np.broadcast_to(target, (len(p), target.shape[-1]))
         by_step = loss.values(full[:, 0] if loss.sparse else full, p)
         target = full if each_step else target
@@ -129,7 +129,7 @@ class _Scalar:
 
 
 def _of_loss(model: le.Sequential, y: np.ndarray, trace: Trace) -> _Scalar:
-    loss = model.compiled[1]
+    loss = model.loss
     y = y if not loss.sparse else y[..., 0]
     weights = losses.weights(trace.p.shape[:-1], trace.mask, None)
     dp = loss.gradient(y, trace.p)[0]  # of the mean over the steps
@@ -163,7 +163,7 @@ def _of_answer(trace: Trace) -> _Scalar:
 
 def _targets(model: le.Sequential, y: Any, shape: tuple[int, ...]) -> np.ndarray:
     """y in p's shape; class numbers (..., 1) for a loss that takes them."""
-    loss = model.compiled[1]
+    loss = model.loss
     fitted = losses.fit_targets(loss, np.asarray(y, float)[None], shape)
     return fitted[..., None] if loss.sparse else fitted
 

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import losses
 from ..activations import ACTIVATIONS, Array
 from ..backend import one_thread_pool
-from ..layer import Layer
+from ..graph import Edge, Masked, Node
+from ..layer import listed
 from ..recurrent import Upstream
 from .compare import ratio
 from .numeric import complex_step, unit
@@ -31,9 +31,9 @@ Value = Callable[[Array], Any]  # of one array
 
 
 class Place(NamedTuple):
-    """An array between two layers, and the gradient that the backward pass has there."""
+    """An array between two nodes, and the gradient that the backward pass has there."""
 
-    after: str  # the layer whose output it is, "" for x
+    edge: Edge  # the node's output that it is, or an input of the graph
     array: Array
     mask: Array | None
     gradient: Array
@@ -41,27 +41,47 @@ class Place(NamedTuple):
 
 def find(subject: Subject, tolerance: float) -> Departure | None:
     """The first place whose error is above the tolerance, or None: one wrong element among many may not show."""
-    twin, gradients = subject.twin, subject.gradients
-    subject.put(subject.point())
-    places = [Place("", subject.batch.x, subject.batch.mask, gradients.x)]  # what goes into each layer, and at last p
-    with twin.undisturbed():
-        for layer, y, mask, _ in twin.walk(subject.batch.x, subject.training, subject.batch.mask, subject.states):
-            places.append(Place(layer.name, y, mask, gradients.outputs[layer.name]))
-    error = off(_loss_after(subject, places[-1]), places[-1].array, places[-1].gradient)
-    if error > tolerance:
-        _, loss = twin.compiled
-        term = f"the gradient of {loss.name}, and of the mean with its weights"
-        where = "lstm_engine/losses.py, and network.py where `backward_pass` multiplies by the weights"
-        return Departure("the loss", None, "the gradient of the predictions", error, term, where=where)
-    for layer, place in reversed(list(zip(subject.model.layers, places, strict=False))):
-        errors = {"x": off(_loss_after(subject, place), place.array, place.gradient)}
+    graph = subject.model.graph
+    places = _places(subject)
+    for target, edge in zip(subject.model.targets, graph.outputs, strict=True):
+        place = places[edge]
+        read = any(
+            edge in node.inputs + node.states for node in graph.nodes
+        )  # then its gradient is not the loss's alone
+        error = 0.0 if read else off(_loss_after(subject, place), place.array, place.gradient)
+        if error > tolerance:
+            term = f"the gradient of {target.loss.name}, and of the mean with its weights"
+            where = "lstm_engine/losses.py, and network.py where `backward_pass` multiplies by the weights"
+            return Departure("the loss", None, "the gradient of the predictions", error, term, where=where)
+    for node in reversed(graph.nodes):
+        errors = {}
+        for k, edge in enumerate(node.inputs + node.states):
+            if edge in places:
+                name = "x" if k == 0 else f"x[{k}]" if k < len(node.inputs) else f"initial state {k - len(node.inputs)}"
+                errors[name] = off(_loss_after(subject, places[edge]), places[edge].array, places[edge].gradient)
         for name, gradient in subject.analytic().items():
-            if name.startswith(f"{layer.name}/"):
+            if name.startswith(f"{node.layer.name}/") or name.startswith(f"{node.name}/"):
                 error = off(_loss_at(subject, name), subject.point()[name], gradient)
-                errors[name.removeprefix(f"{layer.name}/")] = error
-        if max(errors.values()) > tolerance:
-            return _inside(subject, layer, errors, tolerance)
+                errors[name.partition("/")[2]] = error
+        if errors and max(errors.values()) > tolerance:
+            return _inside(subject, node, errors, tolerance)
     return None
+
+
+def _places(subject: Subject) -> dict[Edge, Place]:
+    """By edge, every array between nodes that has a gradient; an array that several nodes read has their sum."""
+    graph, gradients, twin = subject.model.graph, subject.gradients, subject.twin
+    subject.put(subject.point())
+    kept: dict[Edge, Masked] = {}
+    with twin.undisturbed():
+        twin.forward(subject.batch.x, subject.training, subject.batch.mask, subject.states, kept=kept)
+    by_edge = {
+        edge: dy for node in graph.nodes for edge, dy in zip(node.out(), gradients.outputs[node.name], strict=True)
+    }
+    masks = [subject.batch.mask] if len(graph.inputs) == 1 else subject.batch.mask or [None] * len(graph.inputs)
+    for name, x, mask, dx in zip(graph.inputs, listed(subject.batch.x), masks, gradients.inputs, strict=True):
+        kept[Edge(name)], by_edge[Edge(name)] = (x, mask), dx
+    return {edge: Place(edge, *kept[edge], dy) for edge, dy in by_edge.items() if dy is not None}
 
 
 def off(f: Value, at: Array, gradient: Array) -> float:
@@ -75,14 +95,14 @@ def off(f: Value, at: Array, gradient: Array) -> float:
 
 def _loss_after(subject: Subject, place: Place) -> Value:
     """The loss as a function of the array at this place."""
-    twin, after = subject.twin, place.after
+    twin, batch = subject.twin, subject.batch
 
     def f(x: Array) -> Any:
         subject.put(subject.point())
+        given = {place.edge: (x, place.mask)}
         with twin.undisturbed():
-            p, mask, _ = twin.forward(x, subject.training, place.mask, subject.states, after=after)
-        weights = losses.weights(p.shape[:-1], mask, subject.batch.sample_weight)
-        return twin.total_loss(subject.forward_pass.y, p, weights)
+            p, mask, _ = twin.forward(batch.x, subject.training, batch.mask, subject.states, given=given)
+        return twin.total_loss(twin.heads(p, mask, batch.y, batch.sample_weight))
 
     return f
 
@@ -92,11 +112,13 @@ def _loss_at(subject: Subject, name: str) -> Value:
     return lambda a: subject.loss(point | {name: a})
 
 
-def _inside(subject: Subject, layer: Layer, errors: dict[str, float], tolerance: float) -> Departure:
-    """The place in this layer: its output's gradient is right, and gradients that it computed are wrong."""
-    recurrences = layer.recurrences(subject.forward_pass.tapes[layer.name], subject.gradients.outputs[layer.name])
-    for prefix, (part, tape, upstream) in zip(layer.parts, recurrences, strict=False):
-        recurrence = Recurrence(f"{layer.name}/{prefix}".rstrip("/"), part, tape.steps, upstream)
+def _inside(subject: Subject, node: Node, errors: dict[str, float], tolerance: float) -> Departure:
+    """The place in this node: its outputs' gradients are right, and gradients that it computed are wrong."""
+    layer = node.layer
+    upstream = layer.split(subject.gradients.outputs[node.name])
+    recurrences = layer.recurrences(subject.forward_pass.tapes[node.name], *upstream)
+    for prefix, (part, tape, from_above) in zip(layer.parts, recurrences, strict=False):
+        recurrence = Recurrence(f"{node.name}/{prefix}".rstrip("/"), part, tape.steps, from_above)
         if departure := recurrence.first_departure(tolerance):
             return departure
     worst = max(errors, key=errors.__getitem__)

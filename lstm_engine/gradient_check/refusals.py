@@ -10,7 +10,7 @@ import numpy as np
 from .. import losses
 from ..activations import Array
 from ..feedforward import Masking
-from ..network import ForwardPass, Network
+from ..network import ForwardPass, Head, Network
 
 PERFECT = 1e-5  # of p: with a smaller difference p - y, fewer than 11 of its 16 digits are left
 NUDGE = 1e-14  # a relative change of all numbers
@@ -72,12 +72,12 @@ def refuse_no_number(forward_pass: ForwardPass) -> None:
         )
 
 
-def refuse_perfect(loss: losses.Loss, forward_pass: ForwardPass) -> None:
+def refuse_perfect(loss: losses.Loss, head: Head) -> None:
     """If every prediction equals its target, p - y is nothing but the rounding of p."""
     if loss.name != "mean_squared_error":
         return  # the others' perfect predictions lie in the clipped zone
-    difference = np.sqrt((np.abs(forward_pass.p - forward_pass.y) ** 2).mean())
-    if difference < PERFECT * np.sqrt((forward_pass.p**2).mean()):
+    difference = np.sqrt((np.abs(head.p - head.y) ** 2).mean())
+    if difference < PERFECT * np.sqrt((head.p**2).mean()):
         raise ValueError(
             f"the predictions equal y but for {difference:.1e}: the gradient is then made of their rounding; give other "
             "targets, such as random ones"
@@ -99,22 +99,22 @@ def refuse_chaos(loss: Callable[[dict[str, Array]], Any], point: dict[str, Array
         )
 
 
-def refuse_clipped(loss: losses.Loss, forward_pass: ForwardPass) -> None:
+def refuse_clipped(loss: losses.Loss, head: Head) -> None:
     """Outside [1e-7, 1 - 1e-7] probabilities are clipped before the logarithm, and the loss's gradient is 0."""
     if loss.name == "mean_squared_error":
         return
-    p, y = forward_pass.p, losses.one_hot(forward_pass.y, forward_pass.p) if loss.sparse else forward_pass.y
+    p, y = head.p, losses.one_hot(head.y, head.p) if loss.sparse else head.y
     counts = np.ones_like(p, bool)
     if loss.name != "binary_crossentropy":
         p, counts = p / p.sum(axis=-1, keepdims=True), y != 0
-    if (outside := (forward_pass.p < 0) | (forward_pass.p > 1)).any():
+    if (outside := (head.p < 0) | (head.p > 1)).any():
         at = tuple(map(int, np.argwhere(outside)[0]))
         raise ValueError(
-            f"the model predicts {forward_pass.p[at]:.3g} for sample {at[0]}, and {loss.name} needs probabilities: give the "
+            f"the model predicts {head.p[at]:.3g} for sample {at[0]}, and {loss.name} needs probabilities: give the "
             'last layer activation="sigmoid" or "softmax"'
         )
-    if forward_pass.weights is not None:
-        counts = counts & (forward_pass.weights[..., None] != 0)
+    if head.weights is not None:
+        counts = counts & (head.weights[..., None] != 0)
     clipped = counts & ((p < losses.EPSILON) | (p > 1 - losses.EPSILON))
     if clipped.any():
         at = tuple(map(int, np.argwhere(clipped)[0]))

@@ -6,9 +6,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..assembly import NOT_BUILT
 from ..initializers import Orthogonal
 from ..layer import Layer
-from ..network import NOT_BUILT, Network
+from ..network import Network
 
 N = TypeVar("N", bound=Network | Layer)
 

@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike
 
 from ..activations import Array
 from ..backend import one_thread_pool
-from ..network import BackwardPass, Batch, ForwardPass, Network, States
+from ..graph import BackwardPass, States
+from ..layer import listed, unlisted
+from ..network import Batch, ForwardPass, Network
 from ..trace import recurrent_layers
 from . import refusals
 from .axes import Gates
@@ -24,15 +26,16 @@ class Subject(NamedTuple):
     twin: Network
     batch: Batch  # in float64
     training: bool
-    states: States  # initial, by the layer's name
+    states: States  # initial, by the node's name, where the graph does not give them
     forward_pass: ForwardPass
     gradients: BackwardPass
 
     def loss(self, arrays: dict[str, Array]) -> Any:
         """The loss at these weights, input and initial states, by the names of `point`; complex when they are."""
         self.put(arrays)
-        states = {layer: [arrays[name] for name in self.state_names(layer)] for layer in self.states}
-        batch = self.batch._replace(x=arrays["x"])
+        states = {node: [arrays[name] for name in self.state_names(node)] for node in self.states}
+        x = [arrays.get(name, x) for name, x in zip(self.x_names(), listed(self.batch.x), strict=True)]
+        batch = self.batch._replace(x=unlisted(x))
         with self.twin.undisturbed():  # the same dropout masks and kept states for every loss
             return self.twin.forward_pass(batch, self.training, states).loss
 
@@ -43,29 +46,46 @@ class Subject(NamedTuple):
                 for name in part.weights:
                     part.weights[name] = layer.weights[prefix + name] = arrays[f"{layer.name}/{prefix}{name}"]
 
+    def x_names(self) -> list[str]:
+        """ "x", or with several inputs "x/" and the input's name."""
+        names = self.model.graph.inputs
+        return [f"x/{name}" for name in names] if len(names) > 1 else ["x"]
+
     def point(self) -> dict[str, Array]:
-        """The arrays at which the loss is differentiated: "lstm/kernel", ..., "x", "lstm/h0", ... in float64."""
-        return as_float64(self.model.weights | {"x": self.batch.x} | self.named(self.states))
+        """The arrays at which the loss is differentiated: "lstm/kernel", ..., "x", "lstm/h0", ... in float64.
+
+        An input that has no gradient, as that of an Embedding, is not among them.
+        """
+        inputs = zip(self.x_names(), listed(self.batch.x), self.gradients.inputs, strict=True)
+        x = {name: x for name, x, gradient in inputs if gradient is not None}
+        return as_float64(self.model.weights | x | self.named(self.states))
 
     def analytic(self) -> dict[str, Array]:
         """The model's own gradients, by the names of `point`."""
-        return as_float64(self.gradients.weights | {"x": self.gradients.x} | self.named(self.gradients.states))
+        inputs = zip(self.x_names(), self.gradients.inputs, strict=True)
+        x = {name: gradient for name, gradient in inputs if gradient is not None}
+        return as_float64(self.gradients.weights | x | self.named(self.gradients.states))
 
     def gates(self) -> dict[str, Gates]:
         """By weight, the names of its gates, for recurrent layers with more than one gate."""
         gated = {name: part for name, part in self.twin.parts.items() if len(getattr(part, "gate_names", ())) > 1}
         return {f"{name}/{weight}": Gates(part.gate_names) for name, part in gated.items() for weight in part.weights}
 
-    def state_names(self, layer_name: str) -> list[str]:
-        """["lstm/h0", "lstm/c0"], in the order in which the layer takes its initial states."""
-        (parts,) = (layer.parts for layer in self.twin.layers if layer.name == layer_name)
-        return [f"{layer_name}/{prefix}{state}0" for prefix, part in parts.items() for state in part.state_names]
+    def state_names(self, node_name: str) -> list[str]:
+        """["lstm/h0", "lstm/c0"], in the order in which the node takes its initial states."""
+        (parts,) = (node.layer.parts for node in self.twin.graph.nodes if node.name == node_name)
+        return [f"{node_name}/{prefix}{state}0" for prefix, part in parts.items() for state in part.state_names]
 
     def named(self, states: States) -> dict[str, Array]:
         """The states by the names of `state_names`."""
-        return {
-            name: a for layer in self.states for name, a in zip(self.state_names(layer), states[layer], strict=True)
-        }
+        return {name: a for node in self.states for name, a in zip(self.state_names(node), states[node], strict=True)}
+
+
+def wide(x: Any) -> Any:
+    """An array in float64, or each of a list; None is left."""
+    if isinstance(x, list):
+        return [wide(part) for part in x]
+    return None if x is None else x.astype(np.float64)
 
 
 def as_float64(arrays: dict[str, Array]) -> dict[str, Array]:
@@ -91,18 +111,19 @@ def prepare(
     model.data(x, y, mask, sample_weight)  # builds a model without weights, or raises if the data do not fit
     checked = model if dtype in (None, model.dtype) else model.twin(dtype, model.backend)
     training = dropout == "frozen"
-    _, loss = checked.compiled
     batch = Batch(*checked.data(x, y, mask, sample_weight).take(slice(None)))
-    refusals.refuse_short(batch.x, batch.mask, allow_short)
+    xs = listed(batch.x)
+    for part, steps in zip(xs, listed(batch.mask) if len(xs) > 1 else [batch.mask], strict=True):
+        refusals.refuse_short(part, steps, allow_short)
     with one_thread_pool(checked.backends()), checked.undisturbed():
         forward_pass = checked.forward_pass(batch, training)
         gradients = checked.backward_pass(forward_pass)
     refusals.refuse_no_number(forward_pass)
-    refusals.refuse_clipped(loss, forward_pass)
-    refusals.refuse_perfect(loss, forward_pass)
+    for target, head in zip(checked.targets, forward_pass.heads, strict=True):
+        refusals.refuse_clipped(target.loss, head)
+        refusals.refuse_perfect(target.loss, head)
     refusals.refuse_still_gates(recurrent_layers(checked, forward_pass.tapes), allow_small)
-    x64, y64 = batch.x.astype(np.float64), batch.y.astype(np.float64)
-    weight = None if batch.sample_weight is None else batch.sample_weight.astype(np.float64)
+    x64, y64, weight = (wide(part) for part in (batch.x, batch.y, batch.sample_weight))
     twin = checked.twin()
     for part in twin.parts.values():
         part.unroll = False  # it changes nothing here, but would refuse initial states together with masks
@@ -115,7 +136,8 @@ def prepare(
 
 def initial_states(model: Network, tapes: dict[str, Any]) -> States:
     """The states that every recurrent layer started from in this forward pass."""
-    recurrences = {layer.name: layer.recurrences(tapes[layer.name], None) for layer in model.layers}
+    free = [node for node in model.graph.nodes if not node.states]
+    recurrences = {node.name: node.layer.recurrences(tapes[node.name], None) for node in free}
     return {
         name: [states[0] for _, tape, _ in parts for states in tape.steps.states]
         for name, parts in recurrences.items()

@@ -16,8 +16,8 @@ from ..cells.gru import GRU
 from ..cells.lstm import LSTM
 from ..cells.simple_rnn import SimpleRNN
 from ..feedforward import Dense
-from ..model import Sequential
 from ..optimizers import Adam
+from ..sequential import Sequential
 from .adapters import Layout
 from .conventions import Truth, close, standard_inputs
 from .equations import evaluate

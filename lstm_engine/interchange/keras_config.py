@@ -7,8 +7,9 @@ here. Files of Keras 2 are read too: `Origin` says what a missing or an old entr
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,10 @@ class Origin:
     custom: Mapping[str, Any] = field(default_factory=dict)
     drawn: bool = True  # whether weights are drawn, not read, so that an unknown initializer matters
     dtypes: set[str] = field(default_factory=set)  # of the layers
+
+    @property
+    def dtype(self) -> str:
+        return next(iter(self.dtypes), "float32")
 
     @property
     def old(self) -> bool:
@@ -186,6 +191,13 @@ def bidirectional(given: Config, name: str) -> Bidirectional:
     return Bidirectional(first, backward_layer=second, name=name, **given)
 
 
+def read_shape(shape: Any) -> tuple[Any, ...]:
+    """A shape without the batch."""
+    if not isinstance(shape, list) or not shape or not all(n is None or (type(n) is int and n > 0) for n in shape):
+        raise ValueError(f"its input's shape is {shape!r}, expected sizes with None for any")
+    return tuple(shape[1:])
+
+
 # -- reading: what compile said --------------------------------------------------------------------------------------
 
 
@@ -218,17 +230,34 @@ def read_optimizer(config: Any) -> optimizers.Optimizer:
     return cls(**given)
 
 
-def read_compile(config: Config) -> Config:
+def read_compile(config: Any, outputs: int = 1) -> Config:
     """The arguments of `compile` from what Keras 3 stores of them, or from Keras 2's training_config."""
-    optimizer = config.get("optimizer") or config.get("optimizer_config")
-    for name in ("loss_weights", "weighted_metrics", "sample_weight_mode"):
+    if not isinstance(config, dict):
+        raise ValueError(f"what compile said is {str(config)[:80]!r}, no dict")
+    for name in ("weighted_metrics", "sample_weight_mode"):
         if config.get(name):
             raise ValueError(f"it was compiled with {name}={config[name]!r}, which the engine does not have")
+    metrics = each(read_metric, config.get("metrics"))
+    if outputs == 1 and isinstance(metrics, list):  # Keras 2 nests those of a single output too
+        metrics = [metric for item in metrics for metric in (item if isinstance(item, list) else [item])]
+    loss = each(read_loss, config.get("loss"))
+    if outputs == 1 and isinstance(loss, list) and len(loss) == 1:
+        (loss,) = loss
     return {
-        "optimizer": read_optimizer(optimizer),
-        "loss": read_loss(config.get("loss")),
-        "metrics": [read_metric(metric) for metric in config.get("metrics") or []],
+        "optimizer": read_optimizer(config.get("optimizer") or config.get("optimizer_config")),
+        "loss": loss,
+        "loss_weights": config.get("loss_weights") or None,
+        "metrics": metrics,
     }
+
+
+def each(read: Callable[[Any], Any], value: Any) -> Any:
+    """read of a single object; of the items of a list, or of a dict by the outputs' names."""
+    if isinstance(value, list):
+        return [each(read, item) for item in value]
+    if isinstance(value, dict) and "class_name" not in value:
+        return {str(name): each(read, item) for name, item in value.items()}
+    return None if value is None else read(value)
 
 
 def read_loss(config: Any) -> Any:
@@ -250,8 +279,6 @@ def read_loss(config: Any) -> Any:
 
 def read_metric(config: Any) -> Any:
     """A metric's name, or the engine's of the same class when the engine has its options."""
-    if isinstance(config, list) and len(config) == 1:  # per output: Keras 2 nests them for a single one too
-        return read_metric(config[0])
     if not isinstance(config, dict):
         return config
     kind, options = _parts(config, "a metric")
@@ -324,23 +351,28 @@ def write_optimizer(optimizer: optimizers.Optimizer) -> Config:
 
 def write_compile(model: Any) -> Config:
     """What `compile` said, in the form in which Keras 3 stores it."""
-    return {
-        "optimizer": write_optimizer(model.optimizer),
-        "loss": write_loss(model.loss),
-        "loss_weights": None,
-        "metrics": [write_metric(metric) for metric in model.metrics],
-        "weighted_metrics": None,
-        "run_eagerly": False,
-        "steps_per_execution": 1,
-        "jit_compile": False,
-    }
+    said: Config = {"loss": None, "loss_weights": None, "metrics": None}
+    if len(model.targets) == 1:
+        (target,) = model.targets
+        said |= {"loss": write_loss(target.loss), "metrics": [write_metric(metric) for metric in target.metrics]}
+        if target.weight != 1:
+            said["loss_weights"] = [target.weight]
+    else:
+        said["loss"] = [write_loss(target.loss) for target in model.targets]
+        said["loss_weights"] = [target.weight for target in model.targets]
+        # The engine puts the output's name before the metric's, Keras does so by itself.
+        said["metrics"] = [[write_metric(m, t.name) for m in t.metrics] for t in model.targets]
+    rest = {"weighted_metrics": None, "run_eagerly": False, "steps_per_execution": 1, "jit_compile": False}
+    return {"optimizer": write_optimizer(model.optimizer)} | said | rest
 
 
 def write_loss(loss: losses.Loss) -> Any:
     return loss.name
 
 
-def write_metric(metric: metrics.Metric) -> Any:
+def write_metric(metric: metrics.Metric, output: str = "") -> Any:
+    metric = copy.copy(metric)
+    metric.name = metric.name.removeprefix(f"{output}_")
     config: Any = metrics.to_config(metric)
     kind = type(metric).__name__
     if isinstance(config, str) and kind != "BalancedAccuracy":

@@ -11,7 +11,7 @@ import warnings
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ import numpy as np
 from ..activations import Array
 from ..files import write_atomically
 from ..keras_names import snake
+from ..layer import Layer
 from ..network import Network
 from ..optimizers import Adam, Optimizer
 from ..recurrent import Recurrent
@@ -139,11 +140,14 @@ def _members(path: Path, most: int) -> dict[str, bytes]:
 # -- where the weights lie -------------------------------------------------------------------------------------------
 
 
-def places(model: Network) -> dict[str, str]:
-    """The engine's names of the weights by their paths in Keras 3's files: layers/lstm_1/cell/vars/0, counted by class."""
+def places(model: Network, layers: Sequence[Layer] | None = None) -> dict[str, str]:
+    """The engine's names of the weights by their paths in Keras 3's files: layers/lstm_1/cell/vars/0, counted by class.
+
+    layers: the model's, in the order in which the file counts them, if that is not the model's own.
+    """
     count: Counter[str] = Counter()
     paths: dict[str, str] = {}
-    for layer in model.layers:
+    for layer in layers or model.layers:
         kind = snake(type(layer).__name__)
         group = GROUP + (f"{kind}_{count[kind]}" if count[kind] else kind)
         count[kind] += 1
@@ -164,22 +168,26 @@ def are_weights(found: dict[str, Any]) -> dict[str, Any]:
     return {n: d for n, d in found.items() if not n.startswith(NOT_WEIGHTS) and "seed_generator" not in n}
 
 
-def weights_in(model: Network, file: Any, found: dict[str, Any], by_name: bool = False) -> dict[str, Stored]:
+def weights_in(
+    model: Network, file: Any, found: dict[str, Any], by_name: bool = False, layers: Sequence[Layer] | None = None
+) -> dict[str, Stored]:
     """Each weight of the file under the engine's name; under its path in the file if the model has no such weight."""
     found = are_weights(found)
     root = legacy_root(file)
     if root is not None:
-        return _legacy(model, root, found, by_name)
-    ours = places(model)
+        return _legacy(model, root, found, by_name, layers or model.layers)
+    ours = places(model, layers)
     paths = {GROUP + path.removeprefix(OLD_GROUP).removeprefix(GROUP): path for path in found}
     return {ours.get(place, path): Stored(found[path], found[path].shape) for place, path in paths.items()}
 
 
-def _legacy(model: Network, root: Any, found: dict[str, Any], by_name: bool) -> dict[str, Stored]:
+def _legacy(
+    model: Network, root: Any, found: dict[str, Any], by_name: bool, in_order: Sequence[Layer]
+) -> dict[str, Stored]:
     """The weights by order, layer by layer and weight by weight, or by the layers' names; kinds of weights must agree."""
     stored = {name: _weight_names(root[name]) for name in hdf5.names(root, "layer_names")}
     stored = {layer: names for layer, names in stored.items() if names}
-    layers = {layer.name: [f"{layer.name}/{name}" for name in layer.weights] for layer in model.layers if layer.weights}
+    layers = {layer.name: [f"{layer.name}/{name}" for name in layer.weights] for layer in in_order if layer.weights}
     if by_name:
         stored = {name: names for name, names in stored.items() if name in layers}
         layers = {name: names for name, names in layers.items() if name in stored}

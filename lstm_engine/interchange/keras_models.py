@@ -10,19 +10,18 @@ import io
 import json
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..files import write_atomically
-from ..initializers import Initializer
 from ..layer import Layer
-from ..model import Sequential
+from ..model import Model
 from ..network import Network
+from ..sequential import Sequential
 from . import hdf5, keras_files
 from .common import assign, check, require_built
 from .keras_config import (
@@ -32,13 +31,16 @@ from .keras_config import (
     keras_object,
     read_compile,
     read_layer,
+    read_shape,
     version_of,
     write_compile,
     write_layer,
 )
+from .keras_graph import read_graph, write_graph, write_input
+from .undrawn import undrawn
 
 OURS = "lstm_engine"  # the key, beside Keras's own, of what the engine alone knows of a model
-MODELS = ("Sequential", "Functional", "Model")
+MODELS = {"Sequential": "", "Functional": "src.models.functional", "Model": ""}  # by class, with its module in Keras 3
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------
@@ -57,7 +59,7 @@ def save(model: Network, path: Path, include_optimizer: bool = True, metadata: d
         )
     if not isinstance(metadata := model.metadata if metadata is None else metadata, dict):
         raise ValueError(f"metadata must be a dict of JSON values, got {metadata!r}")
-    compiled = bool(include_optimizer and model.optimizer and model.loss)
+    compiled = bool(include_optimizer and model.optimizer)
     config = whole_config(model, compiled)
     ours = {
         "metadata": metadata,
@@ -81,19 +83,17 @@ def to_json(value: Any) -> str:
 def whole_config(model: Network, compiled: bool) -> Config:
     """The model as Keras's `to_json` describes it."""
     kind, config = model_config(model)
-    return keras_object("", kind, config) | ({"compile_config": write_compile(model)} if compiled else {})
+    return keras_object(MODELS[kind], kind, config) | ({"compile_config": write_compile(model)} if compiled else {})
 
 
 def model_config(model: Network) -> tuple[str, Config]:
     """The name of Keras's class of models, and the config from which Keras makes the model again."""
-    shape = {
-        "batch_shape": [_batch_size(model), *(model.input_shape or ())],
-        "dtype": model.dtype,
-        "name": "input_layer",
-    }
-    layers = [keras_object("layers", "InputLayer", shape)]
-    layers += [write_layer(layer, model.dtype) for layer in model.layers]
-    return "Sequential", {"name": "sequential", "trainable": True, "dtype": model.dtype, "layers": layers}
+    batch = _batch_size(model)
+    if not isinstance(model, Sequential):
+        return "Functional", write_graph(model, batch)
+    rows = [write_input(model.sources[0], model.dtype, batch)]
+    rows += [write_layer(layer, model.dtype) for layer in model.layers]
+    return "Sequential", {"name": model.name, "trainable": True, "dtype": model.dtype, "layers": rows}
 
 
 def _batch_size(model: Network) -> int | None:
@@ -158,8 +158,8 @@ def _load(path: Path, file: Any, texts: dict[str, bytes], origin: Origin, compil
     origin.version = version_of(version)
     found = hdf5.datasets(file)
     numbers = hdf5.floats(file, keras_files.are_weights(found))
-    model = read_model(config, origin, backend, ours.get("seed"), numbers)
-    named = keras_files.weights_in(model, file, found)
+    model, layers = read_model(config, origin, backend, ours.get("seed"), numbers)
+    named = keras_files.weights_in(model, file, found, layers=layers)
     check(model.weights, named, path.name)
     assign(model.weights, {name: stored.read(name) for name, stored in named.items()}, path.name)
     if compile and compiled:
@@ -185,24 +185,38 @@ def _described(file: Any, texts: dict[str, bytes]) -> tuple[Any, Any, str | None
 
 def read_model(
     config: Any, origin: Origin, backend: str = "auto", seed: int | None = None, numbers: int | None = None
-) -> Any:
-    """The network that a config describes. With `numbers`, those that the file has, its weights are zeros, to be read."""
+) -> tuple[Any, list[Layer]]:
+    """The network that a config describes, and its layers in the config's order.
+
+    With `numbers`, those that the file has, its weights are zeros, to be read.
+    """
     kind = config.get("class_name") if isinstance(config, dict) else None
     if kind not in MODELS or config.get("registered_name") not in (None, kind):
         what = (config.get("registered_name") or kind) if kind else config
         raise ValueError(f"it describes no model of Keras's, but {str(what)[:80]!r}")
-    if kind != "Sequential":
-        raise ValueError(f"it describes a {kind}: a graph of layers")
-    rows, shape = _sequential(config["config"])
-    layers = [read_layer(row, origin) for row in rows]
-    if len(origin.dtypes) > 1:
-        raise ValueError(f"its layers compute in {', '.join(sorted(origin.dtypes))}; the engine has one dtype for all")
-    dtype = next(iter(origin.dtypes), "float32")
-    with undrawn(layers, numbers):
-        model = Sequential(layers, seed=seed, dtype=dtype, backend=backend)
-        if shape is not None:
-            model.build(shape)
-    return model
+    described = config.get("config")
+    name = str(described.get("name") or "") if isinstance(described, dict) else ""
+    how: dict[str, Any] = {"name": name or None, "seed": seed, "backend": backend}
+    with ExitStack() as stack:
+
+        def prepare(layers: Sequence[Layer]) -> None:
+            if len(origin.dtypes) > 1:
+                raise ValueError(
+                    f"its layers compute in {', '.join(sorted(origin.dtypes))}; the engine has one dtype for all"
+                )
+            stack.enter_context(undrawn(layers, numbers))
+
+        if kind == "Sequential":
+            rows, shape = _sequential(described)
+            layers = [read_layer(row, origin) for row in rows]
+            prepare(layers)
+            model: Any = Sequential(layers, dtype=origin.dtype, **how)
+            if shape is not None:
+                model.build(shape)
+        else:
+            inputs, outputs, layers = read_graph(described, origin, prepare)
+            model = Model(inputs, outputs, dtype=origin.dtype, **how)
+    return model, layers
 
 
 def _sequential(config: Any) -> tuple[list[Any], tuple[Any, ...] | None]:
@@ -225,46 +239,9 @@ def _sequential(config: Any) -> tuple[list[Any], tuple[Any, ...] | None]:
     return rows, None if shape is None else read_shape(shape)
 
 
-def read_shape(shape: Any) -> tuple[int | None, ...]:
-    """A shape without the batch."""
-    if not isinstance(shape, list) or not shape or not all(n is None or (type(n) is int and n > 0) for n in shape):
-        raise ValueError(f"its input's shape is {shape!r}, expected sizes with None for any")
-    return tuple(shape[1:])
-
-
-@dataclass(frozen=True)
-class Undrawn(Initializer):
-    """Zeros in place of what another initializer would draw, as long as the file has so many numbers."""
-
-    left: list[int]
-
-    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Any:
-        self.left[0] -= int(np.prod(shape, dtype=object))
-        if self.left[0] < 0:
-            raise ValueError(f"a weight of shape {shape} is more than the file has numbers for")
-        return np.zeros(shape)
-
-
-@contextmanager
-def undrawn(layers: Sequence[Layer], numbers: int | None) -> Iterator[None]:
-    """In the block the layers' weights are built as zeros, at most so many numbers; with None they are drawn."""
-    kept: list[tuple[Any, str, Any]] = []
-    if numbers is not None:
-        zeros = Undrawn([numbers])
-        parts = [part for layer in layers for part in layer.parts.values()]
-        kept = [(p, name, v) for p in parts for name, v in vars(p).items() if isinstance(v, Initializer)]
-        for part, name, _ in kept:
-            setattr(part, name, zeros)
-    try:
-        yield
-    finally:
-        for part, name, value in kept:
-            setattr(part, name, value)
-
-
 def _compile(model: Any, compiled: Any, file: Any, found: dict[str, Any], origin: Origin) -> None:
     try:
-        model.compile(**read_compile(compiled))
+        model.compile(**read_compile(compiled, len(model.output_names)))
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(f"{error}; load_model(path, compile=False) reads the layers and weights alone") from None
     if "optimizer_weights" in file:

@@ -107,7 +107,9 @@ def export_onnx(model: Network, path: str | Path, lengths: bool = False) -> None
     onnx = optional("onnx")
     kinds = onnx.TensorProto
     graph = _Graph(onnx)
-    shape = model.input_shape or ()
+    if not model.graph.is_row():
+        raise ValueError("export_onnx writes models whose layers stand in a row")
+    shape: Any = model.input_shape or ()
     x, live = "x", ""  # the names of the present layer's input and of the mask of existing steps
 
     def declare(name: str, kind: int, *dims: Any) -> Any:
@@ -120,7 +122,7 @@ def export_onnx(model: Network, path: str | Path, lengths: bool = False) -> None
         steps = graph.add("Unsqueeze", graph.add("Range", 0, T, 1), [1])  # (T, 1)
         ends = graph.add("Unsqueeze", graph.add("Cast", "lengths", to=kinds.INT64), [1, 2])  # (N, 1, 1)
         live = graph.add("Less", steps, ends)  # (N, T, 1)
-    for layer in model.layers:
+    for layer in (node.layer for node in model.graph.nodes):
         graph.scope = layer.name
         x = _layer(graph, layer, x, live)
         shape = layer.output_shape(shape)

@@ -368,7 +368,7 @@ def test_two_dimensional_x_is_refused_with_both_reshapes():
         ),
         (lambda m, X, y: m.fit(X, y, validation_data=(X, y, y, y)), ValueError, "tuple of 4 items"),
         (lambda m, X, y: m.fit(X, y, validation_data=5), ValueError, "got: int$"),
-        (lambda m, X, y: m.compile("adam", ["mse"]), ValueError, "a loss by name"),
+        (lambda m, X, y: m.compile("adam", ["mse", "mse"]), ValueError, "one item for each of the outputs dense"),
         (lambda m, X, y: m.compile("adam", "hinge"), ValueError, "'hinge' is not in the engine"),
         (lambda m, X, y: m.compile("adam", "mse", metrics=["f1"]), ValueError, "'f1' is not in the engine"),
     ],

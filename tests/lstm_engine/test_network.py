@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import lstm_engine as le
-from lstm_engine.network import NOT_BUILT
+from lstm_engine.assembly import NOT_BUILT
+from lstm_engine.graph import Edge
 
 
 def small_network(backend="numpy", *extra):
@@ -41,17 +42,16 @@ def test_every_gradient_is_the_central_difference(rel, backend):
 def test_the_layers_after_a_layer_run_on_its_output():
     network, X, _ = small_network()
     h, _, _ = network.layers[0].forward(X)
-    np.testing.assert_array_equal(network.forward(h, after="lstm")[0], network.forward(X)[0])
-    with pytest.raises(ValueError, match=r"no layer 'nope'.*lstm, dense"):
-        network.forward(X, after="nope")
+    np.testing.assert_array_equal(network.forward(None, given={Edge("lstm"): (h, None)})[0], network.forward(X)[0])
+    with pytest.raises(ValueError, match=r"no node 'nope'.*lstm, dense"):
+        network.forward(X, given={Edge("nope"): (h, None)})
 
 
 def test_a_network_without_weights_runs_nothing():
     network = le.Sequential([le.LSTM(2), le.Dense(1)], dtype="float64")
     x = np.ones((1, 3, 2))
-    for run in (network.forward, lambda x: list(network.walk(x)), lambda x: network.forward(x, after="lstm")):
-        with pytest.raises(ValueError, match=re.escape(NOT_BUILT)):
-            run(x)
+    with pytest.raises(ValueError, match=re.escape(NOT_BUILT)):
+        network.forward(x)
 
 
 def test_undisturbed_gives_back_generators_and_kept_states():
@@ -61,8 +61,8 @@ def test_undisturbed_gives_back_generators_and_kept_states():
     states = [state.copy() for state in network.layers[0].states]
     with network.undisturbed():
         first = network.forward(X, training=True)[0]
-    with pytest.raises(ValueError, match="no layer"), network.undisturbed():  # an error in the block too
-        network.forward(network.forward(X, training=True)[0], after="nope")
+    with pytest.raises(ValueError, match="no node"), network.undisturbed():  # an error in the block too
+        network.forward(network.forward(X, training=True)[0], given={Edge("nope"): (X, None)})
     for state, before in zip(network.layers[0].states, states, strict=True):
         np.testing.assert_array_equal(state, before)
     np.testing.assert_array_equal(network.forward(X, training=True)[0], first)

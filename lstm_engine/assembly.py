@@ -1,0 +1,192 @@
+"""Assembly: layers put together by a graph, with their names, their weights, and the data that fit them.
+
+`Network` in `network.py` adds the training step. What the layers are connected to is in `graph.py`, and how a reader says so
+in `tensors.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import tensors
+from .activations import Array
+from .backend import BACKENDS
+from .checks import Shape
+from .graph import Graph
+from .keras_names import snake
+from .layer import Layer, fill, listed, unlisted
+from .samples import Samples, Several
+
+DTYPES = ("float32", "float64")
+NOT_BUILT = "the model has no weights yet: give input_shape, or call build((T, D))"
+
+
+class Assembly:
+    """Layers, connected by a graph. seed, dtype and backend as in `Model`."""
+
+    def __init__(self, *, name: str | None, seed: int | None, dtype: str, backend: str) -> None:
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {dtype!r}")
+        if backend not in BACKENDS:
+            raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
+        self.name = name or snake(type(self).__name__)
+        self.dtype, self.backend, self.seed = dtype, backend, seed
+        self.layers: list[Layer] = []  # in Keras's order
+        self.graph = Graph([], [], [])
+        self.inputs: list[tensors.Tensor] = []
+        self.outputs: list[tensors.Tensor] = []
+        self.output_names: list[str] = []
+        self.input_shape: Any = None
+        self.metadata: dict[str, Any] = {}
+        self._seeds = np.random.SeedSequence(seed)
+
+    # -- layers and weights ------------------------------------------------------------------------------------------
+
+    def describe(self, inputs: Sequence[tensors.Tensor], outputs: Sequence[tensors.Tensor]) -> None:
+        """Makes the graph between these Tensors, names its layers, and draws the weights of those that have none yet."""
+        for item in [*inputs, *outputs]:
+            if not isinstance(item, tensors.Tensor):
+                raise TypeError(
+                    f"a Model's inputs and outputs are Tensors, made by Input and by layers called on it, got {item!r}"
+                )
+        sources = {item: tensors.source_of(item) for item in inputs}
+        calls, layers = tensors.between(sources, outputs)
+        tensors.name_all(layers)
+        self.graph = tensors.graph_of(sources, outputs, calls)
+        self.inputs, self.outputs = list(inputs), list(outputs)
+        self.sources = [item.call.layer for item in sources.values()]
+        self.layers = layers
+        self.output_names = tensors.output_names(self.graph)
+        self.input_shape = unlisted([item.shape[1:] for item in inputs])
+        self.draw()
+
+    def draw(self) -> None:
+        """Draws the weights of the layers that have none yet."""
+        shapes = self.graph.shapes([item.shape[1:] for item in self.inputs])
+        first = {id(node.layer): node for node in reversed(self.graph.nodes)}
+        if other := [layer for layer in self.layers for w in layer.weights.values() if w.dtype != self.dtype]:
+            raise ValueError(
+                f"{other[0].name} computes in {next(iter(other[0].weights.values())).dtype}, the model in {self.dtype}: "
+                f'give the model dtype="{next(iter(other[0].weights.values())).dtype}"'
+            )
+        for layer in self.layers:
+            if not layer.built:
+                of = [shapes[edge] for edge in first[id(layer)].inputs]
+                rng = np.random.default_rng(self._seeds.spawn(1)[0])
+                layer.build(of if layer.many_inputs else of[0], self.dtype, self.backend, rng)  # type: ignore[arg-type]
+
+    @property
+    def input(self) -> Any:
+        """The Tensor that data come in at, or a list of those of several inputs."""
+        return unlisted(self.inputs)
+
+    @property
+    def output(self) -> Any:
+        """The Tensor of the predictions, or a list of those of several outputs."""
+        return unlisted(self.outputs)
+
+    @property
+    def built(self) -> bool:
+        return bool(self.graph.nodes) and all(layer.built for layer in self.layers)
+
+    @property
+    def weights(self) -> dict[str, Array]:
+        """Every weight by name, "lstm/kernel": the arrays themselves."""
+        return {f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()}
+
+    def get_weights(self) -> list[Array]:
+        """Copies of all weights, in Keras's order and layouts."""
+        return [w.copy() for w in self.weights.values()]
+
+    def set_weights(self, new: Sequence[ArrayLike]) -> None:
+        """Sets all weights, in the order of `get_weights`. ValueError, and nothing changed, when one does not fit."""
+        if not self.built:
+            raise ValueError(NOT_BUILT)
+        fill(self.weights, new)
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """The layers that hold the weights, those inside wrappers too: "lstm", "bidirectional/forward_lstm"."""
+        return {
+            f"{layer.name}/{prefix}".rstrip("/"): part for layer in self.layers for prefix, part in layer.parts.items()
+        }
+
+    def backends(self) -> set[str]:
+        """What runs the layers: {"numpy"}, {"numba"} or both."""
+        return {backend for layer in self.layers for backend in layer.backends()}
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """After the block, the kept states and the random generators of dropout are what they were before it."""
+        parts = list(self.parts.values())
+        before = [(part.rng.bit_generator.state, getattr(part, "states", None)) for part in parts]
+        try:
+            yield
+        finally:
+            for part, (generator, states) in zip(parts, before, strict=True):
+                part.rng.bit_generator.state = generator
+                if hasattr(part, "states"):
+                    part.states = states
+
+    def samples(self, x: Any, mask: Any = None) -> Samples | Several:
+        """x and its mask, checked against the network; a network without weights is built for them."""
+        names = self.graph.inputs
+        if isinstance(x, Mapping):
+            if set(x) != set(names):
+                raise ValueError(f"x has {', '.join(map(str, x))}, the model's inputs are {', '.join(names)}")
+            x = unlisted([x[name] for name in names])
+        if len(names) > 1:
+            if not isinstance(x, list | tuple) or len(x) != len(names):
+                raise ValueError(
+                    f"x must be a list of {len(names)} arrays, for {', '.join(names)}, or a dict by these names"
+                )
+            masks = [None] * len(names) if mask is None else mask
+            several = Several([Samples(*pair) for pair in zip(x, [self.dtype] * len(x), masks, strict=True)], names)
+            self.check_shapes([part.shape for part in several.parts])
+            return several
+        samples = Samples(x, self.dtype, mask)
+        for layer in self.layers if samples.lengths is not None else ():
+            if getattr(layer, "go_backwards", False) and getattr(layer, "return_sequences", False):
+                raise ValueError(
+                    f"{layer.name} returns sequences in reverse, so that the padding of a list of sequences would come "
+                    "first; put it into Bidirectional, or give arrays of one length"
+                )
+        if not self.built:
+            self.build(samples.shape)
+        elif samples.shape != self.input_shape:
+            self.check_shapes([samples.shape])
+        return samples
+
+    def build(self, input_shape: Shape) -> None:
+        """For a Sequential whose input's shape is not known; a graph has its weights from the beginning."""
+
+    def rebuilt(self, layers: Sequence[Layer], **how: Any) -> Self:
+        """The same calls of other layers."""
+        raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"inputs": [], "outputs": []}  # Tensors lead to whatever else their layers are part of
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.graph.nodes:
+            self.inputs = [tensors.source(layer) for layer in self.sources]
+            self.outputs = tensors.call_again(self.graph, self.inputs)
+
+    def check_shapes(self, shapes: Sequence[Shape]) -> None:
+        """ValueError for samples that the weights do not fit. Another number of steps is no error."""
+        for node in self.graph.nodes:
+            if node.inputs[0].node in self.graph.inputs and not node.layer.many_inputs:
+                node.layer.output_shape(shapes[self.graph.inputs.index(node.inputs[0].node)])  # explains a missing axis
+        for shape, built_for in zip(
+            shapes, listed(self.input_shape) if len(shapes) > 1 else [self.input_shape], strict=True
+        ):
+            if len(shape) != len(built_for) or shape[-1] != built_for[-1]:
+                expected, got = (", ".join(map(str, sizes)) for sizes in (built_for, shape))
+                raise ValueError(f"the model was built for X of shape (samples, {expected}), got (samples, {got})")
+        self.graph.shapes(shapes)

@@ -1,0 +1,161 @@
+"""A network is a graph: its nodes are calls of layers, its edges the arrays that go from one call to the next.
+
+`forward` runs the nodes in order, `backward` in reverse. A row of layers is the simplest graph; a layer that is called twice
+has two nodes, and one set of weights. `tensors.py` makes the graph of what a reader wrote.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .activations import Array
+from .checks import Shape
+from .layer import Layer, listed, unlisted
+
+States = dict[str, list[Array]]  # by the node's name: one array (N, units) a state
+Masked = tuple[Array, Array | None]  # an array, and the mask (N, T) of its existing steps
+
+
+class Edge(NamedTuple):
+    """Output number `output` of a node, or an input of the graph."""
+
+    node: str
+    output: int = 0
+
+
+class Node(NamedTuple):
+    """One call of a layer in a network."""
+
+    name: str  # the layer's; its second call in the network is "lstm@2"
+    layer: Layer
+    inputs: list[Edge]  # several where the layer has many_inputs
+    states: list[Edge]  # where its initial states come from; [] is zeros, or what the layer kept
+    outputs: int  # how many
+
+    def out(self) -> list[Edge]:
+        return [Edge(self.name, k) for k in range(self.outputs)]
+
+
+class BackwardPass(NamedTuple):
+    """The gradients of the loss."""
+
+    inputs: list[Any]  # None where nothing is differentiable in it, or it is not wanted
+    outputs: dict[str, list[Any]]  # by the node's name: of its outputs; None where nobody reads one
+    states: States  # of the initial states
+    weights: dict[str, Array]  # by name: "lstm/kernel"
+
+    @property
+    def x(self) -> Any:
+        """That of the input, or a list of those of several."""
+        return unlisted(self.inputs)
+
+
+class Graph(NamedTuple):
+    """The names of the inputs; the nodes, each after those that it reads; and the edges that are the outputs."""
+
+    inputs: list[str]
+    nodes: list[Node]
+    outputs: list[Edge]
+
+    def forward(
+        self, inputs: Sequence[Masked], training: bool = False, states: States | None = None, taped: bool = True,
+        given: Mapping[Edge, Masked] | None = None, kept: dict[Edge, Masked] | None = None,
+    ) -> tuple[list[Masked], dict[str, Any]]:  # fmt: skip
+        """The outputs with their masks, and the tapes by the nodes' names. states: initial states by the nodes' names.
+
+        Arrays that are `given` stand in place of those that a node would hand out; a node that nobody needs then does not
+        run. A dict as `kept` gets every array; otherwise one is let go when its last reader has run.
+        """
+        given = given or {}
+        known = [edge for node in self.nodes for edge in node.out()]
+        if unknown := [edge.node for edge in given if edge not in known]:
+            raise ValueError(
+                f"no node {unknown[0]!r} hands this out; there are {', '.join(n.name for n in self.nodes)}"
+            )
+        wanted = self.wanted(given)
+        running = [node for node in self.nodes if any(edge in wanted and edge not in given for edge in node.out())]
+        readers = Counter(edge for node in running for edge in node.inputs + node.states) + Counter(self.outputs)
+        arrays = dict(zip(map(Edge, self.inputs), inputs, strict=False)) | dict(given)
+        tapes: dict[str, Any] = {}
+
+        def read(edge: Edge) -> Masked:
+            readers[edge] -= 1
+            return arrays[edge] if readers[edge] else arrays.pop(edge)
+
+        for node in running:
+            x, mask = map(list, zip(*map(read, node.inputs), strict=True))
+            if not node.layer.many_inputs:
+                (x,), (mask,) = x, mask
+            initial = [read(edge)[0] for edge in node.states] or (states or {}).get(node.name)
+            seen = (
+                None if node.states else mask
+            )  # as in Keras, a layer called with initial states does not get the mask
+            y, last, tape = node.layer.forward(x, training, seen, initial, taped)
+            ys = listed(node.layer.outputs(y, last))
+            masks = [node.layer.output_mask(x, mask)] + [None] * (len(ys) - 1)
+            made = dict(zip(node.out(), zip(ys, masks, strict=True), strict=True))
+            arrays |= {edge: pair for edge, pair in made.items() if edge in readers and edge not in given}
+            if taped:
+                tapes[node.name] = tape
+            if kept is not None:
+                kept |= made
+        return [read(edge) for edge in self.outputs], tapes
+
+    def backward(self, tapes: Mapping[str, Any], dp: Sequence[Any], want_dx: bool = True) -> BackwardPass:
+        """All gradients, from those of the outputs.
+
+        An array that several nodes read gets a gradient from each of them, and the loss's is their sum: hence add, not set.
+        The same holds for the weights of a layer with several nodes.
+        """
+        d: dict[Edge, Array] = {}  # the gradient of the array on each edge
+        outputs: dict[str, list[Any]] = {}
+        states: States = {}
+        weights: dict[str, Array] = {}
+
+        def add(to: dict[Any, Array], key: Any, gradient: Array | None) -> None:
+            if gradient is not None:  # a sum is a new array: the first summand may be somebody else's
+                to[key] = to[key] + gradient if key in to else gradient
+
+        for edge, gradient in zip(self.outputs, dp, strict=True):
+            add(d, edge, gradient)
+        for node in reversed(self.nodes):
+            outputs[node.name] = dys = [d.pop(edge, None) for edge in node.out()]
+            if all(dy is None for dy in dys):
+                continue  # what reads it has no gradient for it, as the Embedding of a number of a class
+            dy, dlast = node.layer.split(dys)
+            want = want_dx or any(edge.node not in self.inputs for edge in node.inputs)
+            dx, states[node.name], dW = node.layer.backward(tapes[node.name], dy, dlast, want_dx=want)
+            for edge, gradient in zip(node.inputs, dx if node.layer.many_inputs else [dx], strict=True):
+                add(d, edge, gradient)
+            for edge, gradient in zip(node.states, states[node.name], strict=False):
+                add(d, edge, gradient)
+            for name, gradient in dW.items():
+                add(weights, f"{node.layer.name}/{name}", gradient)
+        return BackwardPass([d.get(Edge(name)) for name in self.inputs], outputs, states, weights)
+
+    def wanted(self, given: Mapping[Edge, Any]) -> set[Edge]:
+        """The edges whose arrays the outputs depend on, when some are given."""
+        wanted = set(self.outputs)
+        for node in reversed(self.nodes):
+            if any(edge in wanted and edge not in given for edge in node.out()):
+                wanted.update(node.inputs, node.states)
+        return wanted
+
+    def shapes(self, inputs: Sequence[Shape]) -> dict[Edge, Shape]:
+        """The shape on every edge, without the batch. ValueError from the layer that cannot read what comes to it."""
+        shapes: dict[Edge, Shape] = dict(zip(map(Edge, self.inputs), inputs, strict=True))
+        for node in self.nodes:
+            of = [shapes[edge] for edge in node.inputs]
+            y = node.layer.outputs(
+                node.layer.output_shape(of if node.layer.many_inputs else of[0]), node.layer.state_shapes()
+            )
+            shapes |= dict(zip(node.out(), y if isinstance(y, list) else [y], strict=True))
+        return shapes
+
+    def is_row(self) -> bool:
+        """Whether every node reads one array, that of the node before it."""
+        before = [*self.inputs, *(node.name for node in self.nodes)]
+        read = [[edge.node for edge in node.inputs + node.states] for node in self.nodes]
+        return len(self.inputs) == 1 and read == [[name] for name in before[:-1]]
