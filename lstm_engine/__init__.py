@@ -6,7 +6,7 @@ network that you wrote yourself; it is imported when it is first used.
 
 from typing import Any
 
-from . import callbacks, gradient_check, initializers, metrics, optimizers, regularizers, schedules
+from . import callbacks, gradient_check, initializers, losses, metrics, optimizers, regularizers, schedules
 from .callbacks import (
     Callback,
     CSVLogger,
@@ -24,7 +24,7 @@ from .cells.simple_rnn import SimpleRNN
 from .feedforward import Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
 from .model import Model
-from .optimizers import SGD, Adam, AdamW, RMSprop
+from .optimizers import SGD, Adam, AdamW, Nadam, RMSprop
 from .saving import load, load_model, model_from_json, save_model
 from .sequential import Sequential
 from .tensors import Input
@@ -33,10 +33,10 @@ from .wrappers import Bidirectional, TimeDistributed
 __version__ = "0.1.0"
 __all__ = [
     "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
-    "History", "Input", "LambdaCallback", "Masking", "Model", "ModelCheckpoint", "ProgressBar", "RMSprop",
+    "History", "Input", "LambdaCallback", "Masking", "Model", "ModelCheckpoint", "Nadam", "ProgressBar", "RMSprop",
     "ReduceLROnPlateau", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
-    "gradcheck_function", "gradient_check", "initializers", "load", "load_model", "metrics", "model_from_json", "optimizers",
-    "regularizers", "save_model", "schedules",
+    "gradcheck_function", "gradient_check", "initializers", "load", "load_model", "losses", "metrics", "model_from_json",
+    "optimizers", "regularizers", "save_model", "schedules",
 ]  # fmt: skip
 
 

@@ -142,14 +142,20 @@ class MonitorCallback(Callback):
 
     def improves(self, value: float, reference: float | None) -> bool:
         """Whether value is better than the reference by more than min_delta; any value is better than None."""
-        name = self.monitor.removeprefix("val_")
-        if self.mode == "auto" and name not in ("loss", *(m.name for m in self.model.metrics)):
-            raise ValueError(f"whether {self.monitor} should rise or fall is not known: give mode='max' or mode='min'")
+        falls = self.falls()
         if reference is None:
             return True
-        if self.mode == "min" or (self.mode == "auto" and name == "loss"):
-            return value + self.min_delta < reference
-        return value - self.min_delta > reference  # every metric of the engine is better when it is larger
+        return value + self.min_delta < reference if falls else value - self.min_delta > reference
+
+    def falls(self) -> bool:
+        """Whether smaller is better. ValueError where the mode is "auto" and the metric does not say."""
+        name = self.monitor.removeprefix("val_")
+        directions = {metric.name: metric.direction for metric in self.model.metrics}
+        directions |= {"loss": "down"} | {f"{target.name}_loss": "down" for target in self.model.targets}
+        direction = {"min": "down", "max": "up"}.get(self.mode) or directions.get(name)
+        if direction is None:
+            raise ValueError(f"whether {self.monitor} should rise or fall is not known: give mode='max' or mode='min'")
+        return direction == "down"
 
 
 class EarlyStopping(MonitorCallback):

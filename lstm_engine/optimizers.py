@@ -239,7 +239,40 @@ class AdamW(Adam):
         super().__init__(learning_rate, weight_decay=number("weight_decay", weight_decay), **general)
 
 
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "sgd": SGD}
+class Nadam(Adam):
+    """Adam with Nesterov's momentum, whose μ warms up (Dozat 2016, as Keras writes it).
+
+    m and v as in Adam    μₜ = β₁ (1 - ½ 0.96ᵗ)    Πₜ = μ₁ μ₂ ... μₜ
+    w -= η m̂ / (√v̂ + ε)    m̂ = μₜ₊₁ m / (1 - Πₜ₊₁) + (1 - μₜ) g / (1 - Πₜ)    v̂ = v / (1 - β₂ᵗ)
+    """
+
+    def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:
+        m, v = slots
+        real, t = type(lr), self.iterations + 1
+        m += (g - m) * (1 - self.beta_1)
+        v += (g * g - v) * (1 - self.beta_2)
+        product, mu, mu_next = self.product(t, real), self.mu(t, real), self.mu(t + 1, real)
+        m_hat = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
+        v_hat = v / (1 - real(self.beta_2) ** real(t))
+        w -= lr * m_hat / (np.sqrt(v_hat) + self.epsilon)
+
+    def mu(self, t: int, real: Any) -> Any:
+        return real(self.beta_1) * (1 - real(0.5) * real(0.96) ** real(t))
+
+    def product(self, t: int, real: Any) -> Any:
+        """Πₜ. It follows from t, so that no file needs to hold it; the last one is kept, so that a step multiplies once."""
+        before, product = vars(self).get("_product", (0, real(1)))
+        if before > t:
+            before, product = 0, real(1)
+        for step in range(before + 1, t + 1):
+            product = product * self.mu(step, real)
+        self._product = t, product
+        return product
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "adam": Adam, "adamw": AdamW, "nadam": Nadam, "rmsprop": RMSprop, "sgd": SGD,
+}  # fmt: skip
 
 
 def number(name: str, value: Any, most: float = np.inf) -> float:

@@ -122,6 +122,7 @@ def prepare(
     for target, head in zip(checked.targets, forward_pass.heads, strict=True):
         refusals.refuse_clipped(target.loss, head)
         refusals.refuse_perfect(target.loss, head)
+        refusals.refuse_kink(target.loss, head)
     refusals.refuse_still_gates(recurrent_layers(checked, forward_pass.tapes), allow_small)
     x64, y64, weight = (wide(part) for part in (batch.x, batch.y, batch.sample_weight))
     twin = checked.twin()

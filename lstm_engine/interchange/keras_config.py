@@ -8,6 +8,7 @@ here. Files of Keras 2 are read too: `Origin` says what a missing or an old entr
 from __future__ import annotations
 
 import copy
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -261,45 +262,45 @@ def each(read: Callable[[Any], Any], value: Any) -> Any:
 
 
 def read_loss(config: Any) -> Any:
-    """A loss by its name, from its name, from Keras's function, or from an object with Keras's default options."""
-    if not isinstance(config, dict):
-        return config
-    if config.get("class_name") == "function" and config.get("module") == "builtins":
-        return str(config.get("config"))
-    kind, options = _parts(config, "the loss")
-    if foreign(config):
-        raise ValueError(f"the loss is a {config.get('registered_name') or kind}, which is not Keras's own")
-    usual: dict[str, tuple[Any, ...]] = {"reduction": ("sum_over_batch_size", "auto"), "from_logits": (False,)}
-    usual |= {"label_smoothing": (0, 0.0), "axis": (-1,), "ignore_class": (None,), "fn": (snake(kind),)}
-    for option, value in options.items():
-        if option not in ("name", "dtype") and value not in usual.get(option, ()):
-            raise ValueError(f"the loss {kind} has {option}={value!r}, which the engine's does not have")
-    return snake(kind)
+    """A loss by its name, of Keras's function, or of an object."""
+    return _read_scored(config, "loss", losses.CLASSES, LOSS_DEFAULTS)
 
 
 def read_metric(config: Any) -> Any:
-    """A metric's name, or the engine's of the same class when the engine has its options."""
+    """A metric by its name, of Keras's function, or of an object."""
+    if isinstance(config, dict) and config.get("class_name") == "MeanMetricWrapper":  # Keras 2's object around a name
+        return str(_parts(config, "a metric")[1].get("name"))
+    known = {name: cls for name, cls in metrics.CLASSES.items() if name not in NOT_KERAS}
+    return _read_scored(config, "metric", known, METRIC_DEFAULTS)
+
+
+def _read_scored(config: Any, what: str, classes: Mapping[str, Any], usual: Mapping[str, tuple[Any, ...]]) -> Any:
+    """A loss or a metric. ValueError names the class or option that the engine does not have."""
     if not isinstance(config, dict):
         return config
-    kind, options = _parts(config, "a metric")
-    if config.get("class_name") == "function" and config.get("module") == "builtins":
-        return str(config.get("config"))
-    if kind == "MeanMetricWrapper":  # Keras 2's object around a name
-        return str(options.get("name"))
-    if kind not in metrics.CLASSES or kind == "Accuracy" or foreign(config):
-        raise ValueError(
-            f"the metric {config.get('registered_name') or kind} is not in the engine; it has {', '.join(metrics.METRICS)}"
-        )
-    cls = metrics.CLASSES[kind]
-    known = set(cls.__dataclass_fields__)
-    for option, value in options.items():
-        if option not in {*known, "dtype"} and value not in METRIC_DEFAULTS.get(option, (None,)):
-            raise ValueError(f"the metric {kind} has {option}={value!r}, which the engine's does not have")
+    kind, options = config.get("class_name"), config.get("config")
+    if (
+        kind == "function"
+        and config.get("module") == "builtins"
+        and config.get("registered_name") in (None, "function")
+    ):
+        return str(options)
+    kind, options = _parts(config, f"the {what}")
+    if kind not in classes or foreign(config):
+        name = config.get("registered_name") or kind
+        raise ValueError(f"the {what} {name} is not in the engine, or not Keras's own; it has {', '.join(classes)}")
+    known = set(inspect.signature(classes[kind]).parameters)
     given = {k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in options.items() if k in known}
-    return cls(**{k: v for k, v in given.items() if v is not None})
+    for option, value in options.items():
+        if option not in {*known, "name", "dtype", "fn"} and value not in usual.get(option, (None,)):
+            raise ValueError(f"the {what} {kind} has {option}={value!r}, which the engine's does not have")
+    name = {"name": str(options["name"])} if options.get("name") else {}
+    return classes[kind](**{k: v for k, v in given.items() if v is not None} | name)
 
 
-METRIC_DEFAULTS = {
+NOT_KERAS = ("Accuracy", "BalancedAccuracy")  # Keras's Accuracy is another metric: how often y equals p
+LOSS_DEFAULTS: dict[str, tuple[Any, ...]] = {"reduction": ("sum_over_batch_size", "auto"), "axis": (-1,)}
+METRIC_DEFAULTS: dict[str, tuple[Any, ...]] = {
     "curve": ("ROC",), "summation_method": ("interpolation",), "multi_label": (False,), "from_logits": (False,),
     "thresholds": (None,), "top_k": (None,), "class_id": (None,),
 }  # fmt: skip
@@ -367,7 +368,11 @@ def write_compile(model: Any) -> Config:
 
 
 def write_loss(loss: losses.Loss) -> Any:
-    return loss.name
+    """The name alone where it says all, as in Keras."""
+    if losses.CLASSES.get(kind := type(loss).__name__) is not type(loss):
+        raise ValueError(f"the loss is a {kind}, your own class, which Keras does not have: save as .safetensors")
+    config = losses.to_config(loss)
+    return config if isinstance(config, str) else keras_object("losses", kind, {"name": loss.name} | loss.config())
 
 
 def write_metric(metric: metrics.Metric, output: str = "") -> Any:
@@ -377,7 +382,7 @@ def write_metric(metric: metrics.Metric, output: str = "") -> Any:
     kind = type(metric).__name__
     if isinstance(config, str) and kind != "BalancedAccuracy":
         return config
-    if kind in ("BalancedAccuracy", "Accuracy") or metrics.CLASSES.get(kind) is not type(metric):
+    if kind in NOT_KERAS or metrics.CLASSES.get(kind) is not type(metric):
         raise ValueError(
             f"Keras has no metric like {metric.name} ({kind}): leave it out of compile's metrics, or save with "
             "include_optimizer=False, or as .safetensors"
