@@ -6,7 +6,7 @@ network that you wrote yourself; it is imported when it is first used.
 
 from typing import Any
 
-from . import callbacks, gradient_check, initializers, losses, metrics, optimizers, regularizers, schedules
+from . import callbacks, gradient_check, initializers, layers, losses, metrics, optimizers, regularizers, schedules
 from .callbacks import (
     Callback,
     CSVLogger,
@@ -35,8 +35,8 @@ __all__ = [
     "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
     "History", "Input", "LambdaCallback", "Masking", "Model", "ModelCheckpoint", "Nadam", "ProgressBar", "RMSprop",
     "ReduceLROnPlateau", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
-    "gradcheck_function", "gradient_check", "initializers", "load", "load_model", "losses", "metrics", "model_from_json",
-    "optimizers", "regularizers", "save_model", "schedules",
+    "gradcheck_function", "gradient_check", "initializers", "layers", "load", "load_model", "losses", "metrics",
+    "model_from_json", "optimizers", "regularizers", "save_model", "schedules",
 ]  # fmt: skip
 
 

@@ -68,10 +68,16 @@ def read_layer(config: Any, origin: Origin) -> Layer:
         old = _missing_options(kind, origin)
     origin.dtypes.add(_dtype(options.get("dtype"), what))
     try:
-        given = {}
+        given = {"trainable": options.pop("trainable", True) is not False}
         for option, value in (old | options).items():
             if option in cls.options():
                 given[option] = _read_value(option, value, what, origin)
+                if isinstance(given[option], Layer) and not given[option].trainable:
+                    if given["trainable"]:
+                        raise ValueError(
+                            f"its {option} alone has trainable=False; here the whole layer has it, or none"
+                        )
+                    given[option].trainable = True  # the wrapper says it
             elif option not in SILENT and value is not None and (option not in USUAL or USUAL[option] != value):
                 raise ValueError(f"it has {option}={value!r}, which the engine's {kind} does not have")
         return bidirectional(given, name) if cls is Bidirectional else cls(**given, name=name.replace("/", "_"))

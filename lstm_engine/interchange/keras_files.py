@@ -23,7 +23,7 @@ from ..files import write_atomically
 from ..keras_names import snake
 from ..layer import Layer
 from ..network import Network
-from ..optimizers import Adam, Optimizer
+from ..optimizers import Adam, Nadam, Optimizer
 from ..recurrent import Recurrent
 from ..wrappers import Bidirectional, TimeDistributed
 from . import hdf5
@@ -257,7 +257,7 @@ def _slots(optimizer: Optimizer, weights: dict[str, Array]) -> list[tuple[str, A
 
 def variables_of(model: Network, full: bool) -> dict[str, Any]:
     """The optimizer's variables as Keras orders them; without full, only the first ones before a first step."""
-    optimizer, weights = model.optimizer, model.weights
+    optimizer, weights = model.optimizer, model.trainable_weights
     assert optimizer is not None
     variables: dict[str, Any] = {"iteration": np.int32(optimizer.iterations)}
     if not isinstance(optimizer.config()["learning_rate"], dict):
@@ -265,6 +265,8 @@ def variables_of(model: Network, full: bool) -> dict[str, Any]:
     if optimizer.slots or full:
         slots = _slots(optimizer, weights)
         variables |= {name: optimizer.slots.get(name, np.zeros_like(w)) for name, w in slots}
+        if isinstance(optimizer, Nadam):  # which keeps a number that follows from the iteration
+            variables["u_product"] = optimizer.product(optimizer.iterations, np.dtype(model.dtype).type)
     return variables
 
 
@@ -279,17 +281,17 @@ def optimizer_state(model: Network, variables: list[Any]) -> State | None:
     optimizer = model.optimizer
     assert optimizer is not None
     scheduled = isinstance(optimizer.config()["learning_rate"], dict)
-    first, slots = 1 + (not scheduled), _slots(optimizer, model.weights)
-    if len(variables) != first + len(slots):
+    first, slots = 1 + (not scheduled), _slots(optimizer, model.trainable_weights)
+    if len(variables) != first + len(slots) + isinstance(optimizer, Nadam):
         return None
-    for (name, w), dataset in zip(slots, variables[first:], strict=True):
+    for (name, w), dataset in zip(slots, variables[first:], strict=False):
         if dataset.shape != w.shape:
             raise ValueError(f"the optimizer's {name} has shape {dataset.shape} in the file, {w.shape} here")
     if any(dataset.shape for dataset in variables[:first]):
         raise ValueError("the optimizer's iteration and learning rate are no single numbers")
     iterations = int(hdf5.read("iteration", variables[0], "iu"))
     rate = None if scheduled else float(hdf5.read("learning_rate", variables[1]))
-    arrays = {name: hdf5.read(name, d).astype(w.dtype) for (name, w), d in zip(slots, variables[first:], strict=True)}
+    arrays = {name: hdf5.read(name, d).astype(w.dtype) for (name, w), d in zip(slots, variables[first:], strict=False)}
     numbers: list[Any] = [*arrays.values(), 0.0 if rate is None else rate]
     if broken := [n for n, a in zip([*arrays, "learning_rate"], numbers, strict=True) if not np.isfinite(a).all()]:
         raise ValueError(f"the optimizer's {broken[0]} holds NaN or infinity")
