@@ -51,7 +51,8 @@ from .optimizers import SGD, Adam, AdamW, Nadam, RMSprop
 from .optimizers import Optimizer as Optimizer
 from .registry import register
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
-from .sequential import Sequential, load
+from .saving import load, load_model, model_from_json, save_model
+from .sequential import Sequential
 from .tensors import Input
 from .wrappers import Bidirectional, TimeDistributed
 
@@ -61,9 +62,9 @@ __all__ = [
     "EarlyStopping", "Embedding", "Flatten", "History", "Input", "LambdaCallback", "LayerNormalization",
     "LearningRateScheduler", "Masking", "Model", "ModelCheckpoint", "Nadam", "Permute", "ProgressBar", "RMSprop",
     "ReduceLROnPlateau", "RepeatVector", "Reshape", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed",
-    "activations", "callbacks", "gradcheck", "gradcheck_function", "gradient_check", "initializers", "layers", "load",
-    "losses", "metrics", "models", "optimizers",
-    "preprocessing", "register", "regularizers", "schedules", "utils",
+    "activations", "callbacks", "gradcheck", "gradcheck_function", "gradient_check", "initializers", "layers",
+    "load", "load_model", "losses", "metrics", "model_from_json", "models", "optimizers",
+    "preprocessing", "register", "regularizers", "save_model", "schedules", "utils",
 ]  # fmt: skip
 
 

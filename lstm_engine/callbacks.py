@@ -295,9 +295,13 @@ class LearningRateScheduler(Callback):
 class ModelCheckpoint(MonitorCallback):
     """Saves the model after every epoch, or every `save_freq` batches; with save_best_only when `monitor` has improved.
 
-    filepath may have fields for the epoch, counted from 1, and the logs: "{epoch:02d}-{val_loss:.2f}.safetensors". With
-    save_weights_only it ends in .weights.h5, which Keras reads too. A file is written whole or not at all.
+    filepath may have fields for the epoch, counted from 1, and the logs: "{epoch:02d}-{val_loss:.2f}.keras". It ends in
+    .safetensors, .keras, .h5 or .hdf5, with save_weights_only in .weights.h5, .h5 or .hdf5; what they are says `Files.save`.
+    A file is written whole or not at all.
     """
+
+    endings = (".safetensors", ".keras", ".h5", ".hdf5")
+    endings_of_weights = (".weights.h5", ".h5", ".hdf5")
 
     def __init__(
         self,
@@ -312,8 +316,7 @@ class ModelCheckpoint(MonitorCallback):
     ) -> None:
         super().__init__(monitor, mode, best=initial_value_threshold)
         self.filepath = str(filepath)
-        if not self.filepath.endswith(ending := ".weights.h5" if save_weights_only else ".safetensors"):
-            raise ValueError(f"filepath must end in {ending} with {save_weights_only=}, got {self.filepath!r}")
+        self._check_ending(save_weights_only)
         if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
             raise ValueError(f"save_freq must be 'epoch' or a number of batches, got {save_freq!r}")
         self.verbose = verbose
@@ -321,6 +324,19 @@ class ModelCheckpoint(MonitorCallback):
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
         self.batches = 0  # since the last file
+
+    def _check_ending(self, weights_only: bool) -> None:
+        """ValueError for a name that does not say the format; it has the name to write."""
+        endings = self.endings_of_weights if weights_only else self.endings
+        stem = self.filepath.removesuffix(".weights.h5")
+        alone = stem != self.filepath
+        if not self.filepath.endswith(endings) or (alone and not weights_only):
+            stem = next((stem[: -len(e)] for e in (".safetensors", ".keras", ".tf", ".ckpt") if stem.endswith(e)), stem)
+            either = f", or give save_weights_only=True for {self.filepath!r}" if alone else ""
+            raise ValueError(
+                f"filepath ends in {', '.join(endings)} with save_weights_only={weights_only}, got {self.filepath!r}: write "
+                f"{stem + ('.weights.h5' if weights_only else '.keras')!r}{either}"
+            )
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         self.epoch = epoch

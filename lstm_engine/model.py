@@ -9,12 +9,11 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from . import feeding, tensors, weights
+from . import feeding, tensors
 from .activations import Array
 from .assembly import NOT_BUILT
 from .backend import one_thread_pool
@@ -26,13 +25,14 @@ from .layer import Layer, listed, unlisted
 from .masks import handed_out, mask_of
 from .metrics import Scores
 from .network import Batch, Network
+from .saving import Files
 from .streaming import Stream
 from .summary import summary
 from .trace import Trace
 from .trace import trace as make_trace
 
 
-class Model(Network):
+class Model(Files, Network):
     """A network with Keras's verbs: `Model(inputs, outputs)`, where outputs come from layers called on the inputs.
 
     inputs and outputs are Tensors, lists of them, or dicts by name. seed draws the weights, the dropout masks and the order
@@ -288,22 +288,6 @@ class Model(Network):
             raise ValueError(NOT_BUILT)
         step = self.graph.nodes[0].layer.step_shape(self.input_shape)
         return Stream(self.graph, self.dtype, (positive_int("batch", batch), *step))
-
-    def save(self, path: str | Path, metadata: dict[str, Any] | None = None) -> None:
-        """Writes weights, architecture, optimizer and metadata (JSON values) into one safetensors file, or nothing."""
-        weights.save(self, Path(path), self.metadata if metadata is None else metadata)
-
-    def save_weights(self, path: str | Path) -> None:
-        """Writes the weights for Keras: as .weights.h5, .keras (a whole model for Keras) or the older .h5."""
-        from .interchange import keras_files
-
-        keras_files.save(self, Path(path))
-
-    def load_weights(self, path: str | Path) -> None:
-        """Reads the weights of a Keras file. ValueError, and nothing changed, when one does not fit."""
-        from .interchange import keras_files
-
-        keras_files.load(self, Path(path))
 
 
 def _listeners(callbacks: Any, verbose: str | int, history: History) -> Listeners:

@@ -12,7 +12,7 @@ import numpy as np
 import lstm_engine as le
 from lstm_engine import losses
 from lstm_engine.activations import ACTIVATIONS
-from lstm_engine.interchange.keras_files import layer_config
+from lstm_engine.interchange.keras_config import write_layer
 from lstm_engine.keras_names import snake
 from lstm_engine.registry import engine
 
@@ -43,7 +43,7 @@ def import_keras(dtype: str = "float32") -> Any:
 def to_keras(model: le.Sequential) -> Any:
     """The Keras twin of a built and compiled engine model: same layers, weights, optimizer, loss and metrics."""
     keras = import_keras(model.dtype)
-    layers = [exact_tanh(keras.layers.deserialize(layer_config(layer, model.dtype))) for layer in model.layers]
+    layers = [exact_tanh(keras.layers.deserialize(write_layer(layer, model.dtype))) for layer in model.layers]
     twin = keras.Sequential([keras.Input(model.input_shape), *layers])
     twin.set_weights(model.get_weights())
     if model.optimizer and model.loss:
