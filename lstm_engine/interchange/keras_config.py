@@ -69,7 +69,7 @@ def read_layer(config: Any, origin: Origin) -> Layer:
         old = _missing_options(kind, origin)
     origin.dtypes.add(_dtype(options.get("dtype"), what))
     try:
-        given = {"trainable": options.pop("trainable", True) is not False}
+        given: dict[str, Any] = {"trainable": options.pop("trainable", True) is not False}
         for option, value in (old | options).items():
             if option in cls.options():
                 given[option] = _read_value(option, value, what, origin)
@@ -177,7 +177,7 @@ def read_initializer(value: Any, origin: Origin) -> Any:
         return "zeros"
 
 
-def read_regularizer(value: Any) -> regularizers.L1L2 | None:
+def read_regularizer(value: Any) -> regularizers.Regularizer | None:
     if value is None or isinstance(value, str):
         return regularizers.get(value)
     kind, options = _parts(value, "a regularizer")
