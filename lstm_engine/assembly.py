@@ -21,7 +21,8 @@ from .checks import Shape
 from .embedding import check_ids
 from .graph import Graph
 from .keras_names import snake
-from .layer import Layer, unlisted
+from .layer import Layer
+from .lists import unlisted
 from .named_weights import Weights, fill
 from .samples import Samples, Several
 

@@ -21,7 +21,8 @@ from .callbacks import Callback, History, Listeners, Logs, ProgressBar, check_ca
 from .checks import positive_int
 from .feeding import Fed, Feed
 from .keras_names import takes_keras_arguments
-from .layer import Layer, listed, unlisted
+from .layer import Layer
+from .lists import listed, unlisted
 from .masks import handed_out, mask_of
 from .metrics import Scores
 from .network import Batch, Network
@@ -127,27 +128,13 @@ class Model(Files, Network):
 
     @takes_keras_arguments
     def fit(
-        self,
-        x: Any,
-        y: ArrayLike | None = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: str | int = "auto",
-        callbacks: Callback | Sequence[Callback] | None = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        shuffle: bool = True,
-        class_weight: dict[int, float] | None = None,
-        sample_weight: ArrayLike | None = None,
-        initial_epoch: int = 0,
-        steps_per_epoch: int | None = None,
-        validation_steps: int | None = None,
-        validation_batch_size: int | None = None,
-        validation_freq: int | Collection[int] = 1,
-        *,
-        mask: ArrayLike | None = None,
-        order: Sequence[Sequence[Any]] | None = None,
-    ) -> History:
+        self, x: Any, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: str | int = "auto",
+        callbacks: Callback | Sequence[Callback] | None = None, validation_split: float = 0.0, validation_data: Any = None,
+        shuffle: bool = True, class_weight: dict[int, float] | None = None, sample_weight: ArrayLike | None = None,
+        initial_epoch: int = 0, steps_per_epoch: int | None = None, validation_steps: int | None = None,
+        validation_batch_size: int | None = None, validation_freq: int | Collection[int] = 1, *,
+        mask: ArrayLike | None = None, order: Sequence[Sequence[Any]] | None = None,
+    ) -> History:  # fmt: skip
         """Trains for some epochs and returns their History.
 
         x (N, T, D), perhaps with a mask (N, T) of the steps that exist, or a list of N arrays (T_n, D): those are
@@ -215,17 +202,10 @@ class Model(Files, Network):
 
     @takes_keras_arguments
     def evaluate(
-        self,
-        x: Any,
-        y: ArrayLike | None = None,
-        batch_size: int | None = None,
-        verbose: str | int = "auto",
-        sample_weight: ArrayLike | None = None,
-        steps: int | None = None,
-        *,
-        mask: ArrayLike | None = None,
+        self, x: Any, y: ArrayLike | None = None, batch_size: int | None = None, verbose: str | int = "auto",
+        sample_weight: ArrayLike | None = None, steps: int | None = None, *, mask: ArrayLike | None = None,
         return_dict: bool = False,
-    ) -> Any:
+    ) -> Any:  # fmt: skip
         """The loss and metrics over (x, y): [loss, accuracy], the loss alone without metrics, or a dict of names.
 
         x may make batches (x, y), as in `fit`; with `steps` only so many batches are read.
@@ -250,14 +230,9 @@ class Model(Files, Network):
 
     @takes_keras_arguments
     def predict(
-        self,
-        x: Any,
-        batch_size: int | None = None,
-        verbose: str | int = "auto",
-        steps: int | None = None,
-        *,
+        self, x: Any, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None, *,
         mask: ArrayLike | None = None,
-    ) -> Any:
+    ) -> Any:  # fmt: skip
         """The model's output for x, with dropout off: (N, units), or (N, T, units) when the last layer returns sequences.
 
         Several outputs are a list, or a dict where the Model was made with one. For a list of sequences (T_n, D) a model

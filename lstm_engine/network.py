@@ -25,7 +25,7 @@ from .compiling import Target, targets
 from .copies import copied
 from .graph import BackwardPass, Edge, Masked, States
 from .keras_names import takes_keras_arguments
-from .layer import unlisted
+from .lists import unlisted
 from .metrics import Metric
 from .samples import Data
 
