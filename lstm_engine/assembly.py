@@ -14,21 +14,26 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import tensors
+from .absent import Answering
 from .activations import Array
 from .backend import BACKENDS
 from .checks import Shape
 from .embedding import check_ids
 from .graph import Graph
 from .keras_names import snake
-from .layer import Layer, fill, unlisted
+from .layer import Layer
+from .lists import unlisted
+from .named_weights import Weights, fill
 from .samples import Samples, Several
 
 DTYPES = ("float32", "float64")
 NOT_BUILT = "the model has no weights yet: give input_shape, or call build((T, D))"
 
 
-class Assembly:
+class Assembly(Answering):
     """Layers, connected by a graph. seed, dtype and backend as in `Model`."""
+
+    keras_class, never_called = "Model", ("call", "train_step", "test_step", "predict_step")
 
     def __init__(self, *, name: str | None, seed: int | None, dtype: str, backend: str) -> None:
         if dtype not in DTYPES:
@@ -91,19 +96,45 @@ class Assembly:
         """The Tensor of the predictions, or a list of those of several outputs."""
         return unlisted(self.outputs)
 
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name, or the one at this place. ValueError if there is none."""
+        if (name is None) == (index is None):
+            raise ValueError(f"get_layer takes a name or an index, got {name=}, {index=}")
+        found = [layer for n, layer in enumerate(self.layers) if layer.name == name or n == index]
+        if not found:
+            raise ValueError(
+                f"no layer {index if name is None else repr(name)}; there are {[x.name for x in self.layers]}"
+            )
+        return found[0]
+
     @property
     def built(self) -> bool:
         return bool(self.graph.nodes) and all(layer.built for layer in self.layers)
 
     @property
-    def weights(self) -> dict[str, Array]:
-        """Every weight by name, "lstm/kernel": the arrays themselves."""
-        return {f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()}
+    def weights(self) -> Weights:
+        """Every weight by name, "lstm/kernel": the arrays themselves. Assigning to a name writes into the array."""
+        return Weights({f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()})
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training moves every weight. Setting it sets that of every layer, as in Keras."""
+        return all(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = bool(value)
+
+    def count_params(self) -> int:
+        return sum(w.size for w in self.weights.values())
 
     @property
     def trainable_weights(self) -> dict[str, Array]:
         """Those that training moves: the weights of layers that are `trainable`."""
-        return {f"{layer.name}/{name}": w for layer in self.layers if layer.trainable for name, w in layer.weights.items()}
+        return {
+            f"{layer.name}/{name}": w for layer in self.layers if layer.trainable for name, w in layer.weights.items()
+        }
 
     def get_weights(self) -> list[Array]:
         """Copies of all weights, in Keras's order and layouts."""

@@ -12,8 +12,9 @@ from typing import Any
 
 from .checks import Shape
 from .graph import Edge, Graph, Node
-from .keras_names import snake
-from .layer import Layer, listed
+from .keras_names import snake, takes_keras_arguments
+from .layer import Layer
+from .lists import listed
 
 
 class Tensor:
@@ -66,6 +67,7 @@ class InputLayer(Layer):
         self.built = True
 
 
+@takes_keras_arguments
 def Input(shape: Shape | None = None, *, batch_shape: Shape | None = None, name: str | None = None) -> Tensor:
     """Keras's `Input((T, D))`: where data come in. A Sequential takes it as its first item; layers can be called on it.
 

@@ -28,7 +28,8 @@ NODES = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "RNN"}
 TO_ONNX = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "simple_rnn": (0,)}  # i f g o to i o f c; z r ĥ have the same order
 ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "elu": ("Elu", {"alpha": 1.0}), "exponential": ("Exp", {}), "leaky_relu": ("LeakyRelu", {"alpha": LEAK}),
-    "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}), "linear": ("Affine", {"alpha": 1.0, "beta": 0.0}),
+    "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
+    "hard_sigmoid_keras2": ("HardSigmoid", {"alpha": 0.2, "beta": 0.5}), "linear": ("Affine", {"alpha": 1.0, "beta": 0.0}),
     "relu": ("Relu", {}), "relu6": ("Clip", {}), "selu": ("Selu", {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}),
     "sigmoid": ("Sigmoid", {}), "softmax": ("Softmax", {"axis": -1}), "softplus": ("Softplus", {}),
     "softsign": ("Softsign", {}), "tanh": ("Tanh", {}),

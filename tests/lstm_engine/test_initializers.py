@@ -49,3 +49,16 @@ def test_a_layer_begins_with_keras_s_initializers(name, arguments, initializers_
     assert len(options) == initializers_of
     for option in options:
         assert getattr(ours, option) == initializers.get(snake(type(getattr(theirs, option)).__name__)), option
+
+
+def test_an_initializer_with_a_seed_draws_the_same_numbers_for_every_layer():
+    for make in (initializers.GlorotUniform, initializers.HeNormal, initializers.RandomNormal, initializers.RandomUniform,
+                 initializers.TruncatedNormal, initializers.Orthogonal):  # fmt: skip
+        first, second = (make(seed=3).draw((4, 6), np.random.default_rng(n)) for n in range(2))
+        np.testing.assert_array_equal(first, second)
+        assert not np.array_equal(first, make(seed=4).draw((4, 6), np.random.default_rng(0)))
+
+
+def test_keras_s_names_of_initializers_are_those_that_layers_take_as_strings():
+    for name, known in initializers.NAMED.items():
+        assert getattr(initializers, name)() == known
