@@ -3,7 +3,8 @@
 from .cells.gru import GRU
 from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
-from .feedforward import Dense, Dropout, Masking
+from .embedding import Embedding
+from .feedforward import Activation, Dense, Dropout, Masking
 from .layer import Layer
 from .merging import (
     Add,
@@ -23,35 +24,14 @@ from .merging import (
     multiply,
     subtract,
 )
+from .normalization import LayerNormalization
+from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .tensors import Input, InputLayer
 from .wrappers import Bidirectional, TimeDistributed
 
 __all__ = [
-    "GRU",
-    "LSTM",
-    "Add",
-    "Average",
-    "Bidirectional",
-    "Concatenate",
-    "Dense",
-    "Dot",
-    "Dropout",
-    "Input",
-    "InputLayer",
-    "Layer",
-    "Masking",
-    "Maximum",
-    "Minimum",
-    "Multiply",
-    "SimpleRNN",
-    "Subtract",
-    "TimeDistributed",
-    "add",
-    "average",
-    "concatenate",
-    "dot",
-    "maximum",
-    "minimum",
-    "multiply",
-    "subtract",
-]
+    "GRU", "LSTM", "Activation", "Add", "Average", "Bidirectional", "Concatenate", "Dense", "Dot", "Dropout",
+    "Embedding", "Flatten", "Input", "InputLayer", "Layer", "LayerNormalization", "Masking", "Maximum", "Minimum",
+    "Multiply", "Permute", "RepeatVector", "Reshape", "SimpleRNN", "Subtract", "TimeDistributed", "add", "average",
+    "concatenate", "dot", "maximum", "minimum", "multiply", "subtract",
+]  # fmt: skip

@@ -24,7 +24,8 @@ from .assembly import NOT_BUILT, Assembly
 from .compiling import Target, targets
 from .copies import copied
 from .graph import BackwardPass, Edge, Masked, States
-from .layer import unlisted
+from .keras_names import takes_keras_arguments
+from .lists import unlisted
 from .metrics import Metric
 from .samples import Data
 
@@ -165,6 +166,7 @@ class Network(Assembly):
 
     # -- what it is trained towards ------------------------------------------------------------------------------------
 
+    @takes_keras_arguments
     def compile(
         self, optimizer: str | optimizers.Optimizer = "rmsprop", loss: Any = None, loss_weights: Any = None,
         metrics: Any = None,

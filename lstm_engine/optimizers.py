@@ -6,6 +6,7 @@ Scalars are computed in the weights' dtype, as in Keras, so that float32 trainin
 """
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Real
@@ -14,9 +15,11 @@ from typing import Any, Self
 import numpy as np
 
 from . import schedules
+from .absent import Answering, argument
 from .activations import Array
 from .backend import compiled
 from .keras_names import arguments, refuse_unknown
+from .owned import OwnsArrays
 from .registry import file_name, find
 from .schedules import Schedule
 
@@ -29,7 +32,7 @@ KERAS_DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Optimizer:
+class Optimizer(Answering, OwnsArrays):
     """Base: a learning rate, the number of steps taken, and the slots of each weight. Every optimizer has these arguments:
 
     weight_decay reduces each weight by learning_rate * weight_decay of itself before the step. clipvalue limits every
@@ -37,6 +40,7 @@ class Optimizer:
     """
 
     slot_names: tuple[str, ...] = ()
+    keras_class, never_called = "Optimizer", ("update_step",)
 
     def __init__(
         self,
@@ -49,6 +53,8 @@ class Optimizer:
         name: str | None = None,
         **unknown: Any,
     ) -> None:
+        if unknown.pop("decay", None) is not None:
+            warnings.warn(f"decay is ignored, as in Keras 3: {argument('decay')}", stacklevel=3)
         refuse_unknown(type(self), unknown, KERAS_DEFAULTS, self.options())
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
@@ -104,6 +110,12 @@ class Optimizer:
         With backend="numba" the compiled twin of `update` runs, where there is one. ValueError if this optimizer has
         trained other arrays before: its slots belong to them.
         """
+        if (
+            not self._weights
+            and self.slots
+            and self.slot_shapes(weights) != {k: a.shape for k, a in self.slots.items()}
+        ):
+            raise ValueError("this optimizer's slots belong to other weights: make a new one for every model")
         self._weights = self._weights or list(weights.values())
         if len(weights) != len(self._weights) or any(
             a is not b for a, b in zip(weights.values(), self._weights, strict=True)
@@ -112,6 +124,8 @@ class Optimizer:
                 "this optimizer trains other weights already, of another model or of layers that were trainable: compile the "
                 "model with a new one"
             )
+        if fixed := [name for name, w in weights.items() if not w.flags.writeable]:
+            raise ValueError(f"{', '.join(fixed)} cannot be trained: the array is read-only (np.array(w) copies it)")
         if not self.slots:
             self.slots = {f"{slot}/{name}": np.zeros_like(w) for slot in self.slot_names for name, w in weights.items()}
         gradients = self.clipped(gradients)
@@ -124,6 +138,13 @@ class Optimizer:
                 w -= w * w.dtype.type(self.weight_decay) * lr
             update(w, gradients[name], lr, *(self.slots[f"{slot}/{name}"] for slot in self.slot_names))
         self.iterations += 1
+
+    def slot_shapes(self, weights: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+        """The names and shapes of the slots that these weights need."""
+        return {f"{slot}/{name}": w.shape for slot in self.slot_names for name, w in weights.items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state | {"_weights": []})  # the next step says which arrays the copied model has
 
     def clipped(self, gradients: Arrays) -> Arrays:
         """The gradients, clipped if a limit is set (0 and None are none). An infinite joint norm makes all of them NaN."""

@@ -19,7 +19,9 @@ C = TypeVar("C", bound=type)
 Classes = dict[str, Any]  # by name
 
 _registered: dict[str, Classes] = {}  # the reader's own, by kind
-_given: ContextVar[dict[str, Classes] | None] = ContextVar("given", default=None)  # the custom_objects of the present load
+_given: ContextVar[dict[str, Classes] | None] = ContextVar(
+    "given", default=None
+)  # the custom_objects of the present load
 
 
 @cache

@@ -24,7 +24,6 @@ from .wrappers import as_config, from_config
 
 N = TypeVar("N", bound=Network)
 FORMAT = "lstm-engine 1"
-KERAS_SUFFIXES = (".keras", ".h5")
 
 
 def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
@@ -34,8 +33,6 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
     """
     from safetensors.numpy import save as to_bytes
 
-    if path.suffix in KERAS_SUFFIXES:
-        raise ValueError(f"{path}: save writes safetensors; for a file that Keras opens use model.save_weights")
     if not model.built:
         raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
     if not isinstance(metadata, dict):
@@ -83,10 +80,6 @@ def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any
 
     made(architecture, layers, seed=, dtype=, backend=) makes it. own: the reader's custom_objects.
     """
-    if path.suffix in KERAS_SUFFIXES:
-        raise ValueError(
-            f"{path} looks like a file of Keras's: build the same network here, then model.load_weights(path)"
-        )
     header, tensors = _read(path)
     try:
         architecture = json.loads(header["architecture"])

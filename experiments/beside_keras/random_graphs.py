@@ -21,7 +21,7 @@ from experiments.beside_keras.random_layers import Spec, error, make, pick
 from experiments.beside_keras.random_losses import exact_mean
 from experiments.beside_keras.twins import exact_tanh, import_keras
 from lstm_engine.gradient_check import unit_scale
-from lstm_engine.layer import listed
+from lstm_engine.lists import listed
 from lstm_engine.network import Batch
 
 Array = np.ndarray

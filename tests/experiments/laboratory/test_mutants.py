@@ -15,7 +15,8 @@ FORGOTTEN = next(m for m in MUTANTS if m.name == "δc' lacks the forget gate")
 
 ESSENTIAL = (
     "cells.lstm.lstm_backward", "cells.gru.gru_backward", "cells.simple_rnn.simple_rnn_backward",
-    "feedforward.Dense.backward", "losses.BinaryCrossentropy.gradient", "losses.CategoricalCrossentropy.gradient",
+    "feedforward.Dense.backward", "embedding.Embedding.backward", "normalization.LayerNormalization.backward",
+    "reshaping.RepeatVector.backward", "losses.BinaryCrossentropy.gradient", "losses.CategoricalCrossentropy.gradient",
     "losses.MeanSquaredError.gradient", "optimizers.Adam.update", "optimizers.SGD.update",
     "optimizers.RMSprop.update", "optimizers.Optimizer.clipped", "optimizers.Optimizer.apply",
 )  # fmt: skip
