@@ -48,7 +48,7 @@ def engine(kind: str) -> Classes:
 
     listed = [getattr(layers, name) for name in layers.__all__]
     of_layers = {c.__name__: c for c in listed if isinstance(c, type) and issubclass(c, layers.Layer)}
-    return {
+    by_kind: dict[str, Classes] = {
         "layer": {name: c for name, c in of_layers.items() if c is not layers.Layer},
         "loss": losses.CLASSES,
         "metric": metrics.CLASSES,
@@ -56,7 +56,8 @@ def engine(kind: str) -> Classes:
         "schedule": schedules.SCHEDULES,
         "initializer": initializers.CLASSES,
         "regularizer": {"L1L2": regularizers.L1L2},
-    }[kind]
+    }
+    return by_kind[kind]
 
 
 def register(cls: C) -> C:
