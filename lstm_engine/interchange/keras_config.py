@@ -24,7 +24,10 @@ from ..wrappers import Bidirectional, as_config
 Config = dict[str, Any]
 MOST_LAYERS = 1000
 PYTHON = ("Lambda", "TFOpLambda", "SlicingOpLambda")  # classes that hold code
-CUDNN = {"CuDNNLSTM": ("LSTM", {}), "CuDNNGRU": ("GRU", {"reset_after": True})}  # Keras 2's layers for a GPU alone
+CUDNN: dict[str, tuple[str, Config]] = {
+    "CuDNNLSTM": ("LSTM", {}),
+    "CuDNNGRU": ("GRU", {"reset_after": True}),
+}  # Keras 2's layers for a GPU alone
 # Entries of a layer's config that say nothing about what it computes, and others at the values that change nothing.
 SILENT = {"dtype", "build_config", "batch_input_shape", "batch_shape", "input_shape", "implementation", "input_length"}
 USUAL = KERAS_DEFAULTS | {"sparse": False, "ragged": False, "optional": False, "time_major": False, "autocast": True}
@@ -62,13 +65,11 @@ def read_layer(config: Any, origin: Origin) -> Layer:
     kind, options = _parts(config, "a layer")
     name = str(options.pop("name", ""))
     what = f"layer {name or kind}"
-    kind, old = CUDNN.get(kind, (kind, {}))
+    kind, old = CUDNN[kind] if kind in CUDNN else (kind, _missing_options(kind, origin))
     cls = _layer_class(kind, config, what, origin)
-    if "recurrent_activation" in cls.options() and kind != "SimpleRNN" and not old:
-        old = _missing_options(kind, origin)
     origin.dtypes.add(_dtype(options.get("dtype"), what))
     try:
-        given = {"trainable": options.pop("trainable", True) is not False}
+        given: Config = {"trainable": options.pop("trainable", True) is not False}
         for option, value in (old | options).items():
             if option in cls.options():
                 given[option] = _read_value(option, value, what, origin)
@@ -103,7 +104,7 @@ def _layer_class(kind: str, config: Config, what: str, origin: Origin) -> type[L
             return own
     if kind in PYTHON:
         raise ValueError(f"{what} is a {kind}: it holds Python code, and nothing in a file is executed")
-    if foreign(config):
+    if foreign(config) or config.get("module") not in (None, "keras.layers"):
         raise ValueError(
             f"{what} is a {registered}, which is not Keras's own: no class is imported for a file. Give yours, a layer of "
             f"this engine: custom_objects={{{registered!r}: ...}}"
@@ -121,8 +122,10 @@ def foreign(config: Config) -> bool:
 
 def _missing_options(kind: str, origin: Origin) -> Config:
     """What a config means by not naming them: gates were hard_sigmoid before 2.3, a GRU reset before the product."""
+    if kind not in ("LSTM", "GRU"):
+        return {}
     before_2_3 = origin.version is None or origin.version < (2, 3)
-    options = {"recurrent_activation": "hard_sigmoid"} if before_2_3 else {}
+    options: Config = {"recurrent_activation": "hard_sigmoid"} if before_2_3 else {}
     return options | ({"reset_after": False} if kind == "GRU" and origin.old else {})
 
 
@@ -200,7 +203,11 @@ def bidirectional(given: Config, name: str) -> Bidirectional:
 
 def read_shape(shape: Any) -> tuple[Any, ...]:
     """A shape without the batch."""
-    if not isinstance(shape, list) or not shape or not all(n is None or (type(n) is int and n > 0) for n in shape):
+    if (
+        not isinstance(shape, list | tuple)
+        or not shape
+        or not all(n is None or (type(n) is int and n > 0) for n in shape)
+    ):
         raise ValueError(f"its input's shape is {shape!r}, expected sizes with None for any")
     return tuple(shape[1:])
 
