@@ -44,7 +44,8 @@ def layer_2_0(cell, **options):
         "name": f"{cell.lower()}_1", "trainable": True, "batch_input_shape": [None, T, D], "dtype": "float32",
         "return_sequences": False, "return_state": False, "go_backwards": False, "stateful": False, "unroll": False,
         "implementation": 0, "units": H, "activation": "tanh", "recurrent_activation": "hard_sigmoid", "use_bias": True,
-        "kernel_initializer": UNIFORM, "recurrent_initializer": ORTHOGONAL, "bias_initializer": ZEROS, "kernel_regularizer": None, "recurrent_regularizer": None, "bias_regularizer": None,
+        "kernel_initializer": UNIFORM, "recurrent_initializer": ORTHOGONAL,
+        "bias_initializer": ZEROS, "kernel_regularizer": None, "recurrent_regularizer": None, "bias_regularizer": None,
         "activity_regularizer": None, "kernel_constraint": None, "recurrent_constraint": None, "bias_constraint": None,
         "dropout": 0.0, "recurrent_dropout": 0.0,
     }  # fmt: skip
