@@ -46,6 +46,7 @@ class Layer(ByHand, Answering, OwnsArrays):
     supports_masking: ClassVar[bool] = False  # whether its output has a mask where its input has one
     has_states: ClassVar[bool] = False  # whether forward takes initial states and returns the last ones
     weights = LayerWeights()  # by name: {"kernel": array, ...}
+    holds_weights: ClassVar[bool] = True  # itself, not the layers inside it, its `parts`
     keras_class, never_called = "Layer", ("call",)
     many_inputs: ClassVar[bool] = False  # whether x, its mask, its shape and dx are lists, as of Add and Concatenate
 
