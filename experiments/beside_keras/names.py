@@ -4,6 +4,7 @@ A name of Keras is in the engine, perhaps without some arguments, or `lstm_engin
 `tests/experiments/beside_keras/test_names.py` fails where a name is neither, and where the page is not what this writes.
 """
 
+import functools
 import inspect
 import sys
 from collections.abc import Iterable
@@ -21,7 +22,6 @@ SECTIONS = (
     "layers", "losses", "metrics", "optimizers", "optimizers.schedules", "callbacks", "initializers", "regularizers",
     "activations", "utils", "preprocessing", "preprocessing.sequence", "models", "keras", "Model", "Layer", "Optimizer",
 )  # fmt: skip
-OBJECTS: dict[str, Any] = {"Model": le.Sequential, "Layer": le.LSTM, "Optimizer": le.Adam}
 TITLES = {"keras": "keras itself", "Model": "Of a model", "Layer": "Of a layer", "Optimizer": "Of an optimizer"}
 # What arguments do not show, for names that are in the engine.
 NOTES = {
@@ -52,7 +52,7 @@ def keras_names() -> dict[str, list[str]]:
 
 
 def keras_places() -> dict[str, Any]:
-    """Keras's namespaces by their places, "layers", "optimizers.schedules", and the classes of OBJECTS."""
+    """Keras's namespaces by their places, "layers", "optimizers.schedules", and the classes of a model, a layer and an optimizer."""
     keras = import_keras()
     places: dict[str, Any] = {"keras": keras} | _below(keras, "")
     return places | {"Model": keras.Model, "Layer": keras.layers.LSTM, "Optimizer": keras.optimizers.Adam}
@@ -71,9 +71,29 @@ def public(owner: Any) -> list[str]:
     return [name for name in dir(owner) if not name.startswith("_")]
 
 
+@functools.cache
+def objects() -> dict[str, Any]:
+    """A model, a layer and an optimizer of the engine."""
+    model = le.Sequential([le.Input((3, 2)), le.LSTM(2)])
+    model.compile(optimizer := le.Adam(), "mean_squared_error")
+    return {"Model": model, "Layer": model.layers[0], "Optimizer": optimizer}
+
+
 def engine_at(place: str) -> Any:
-    """The engine's module or class at a place of Keras, None where it has none."""
-    return OBJECTS.get(place) or sys.modules.get(absent.path_of(place))
+    """The engine's module or object at a place of Keras, None where it has none."""
+    return objects()[place] if place in absent.OBJECTS else sys.modules.get(absent.path_of(place))
+
+
+def is_here(place: str, name: str) -> bool:
+    owner = engine_at(place)
+    return owner is not None and hasattr(owner, name)
+
+
+def is_answered(place: str, name: str) -> bool:
+    """Whether the engine has a sentence about the name, or about the namespace that it would be imported from."""
+    above = place.split(".")
+    inside = [(".".join(above[:n]) or "keras", above[n]) for n in range(len(above))]
+    return any(n in absent.table().get(at, ()) for at, n in [(place, name), *inside])
 
 
 def arguments(owner: Any) -> dict[str, inspect.Parameter]:
@@ -100,10 +120,10 @@ def page() -> str:
 
 def _section(place: str, names: list[str], theirs: Any) -> str:
     """A table of a place's names; those with one answer stand in one row, what is here first."""
-    ours, rows = engine_at(place), {}
+    rows: dict[str, list[str]] = {}
     for name in names:
         if not isinstance(getattr(theirs, name), ModuleType):
-            said = _here(place, name, ours, theirs) if hasattr(ours, name) else _absent(place, name)
+            said = _here(place, name, theirs) if is_here(place, name) else _absent(place, name)
             rows.setdefault(said, []).append(name)
     lines = [
         f"| {_listed(group)} | {said} |\n" for said, group in sorted(rows.items(), key=lambda row: row[0][:4] != "here")
@@ -111,8 +131,8 @@ def _section(place: str, names: list[str], theirs: Any) -> str:
     return f"## {TITLES.get(place, f'keras.{place}')}\n\n{ROWS}{''.join(lines)}"
 
 
-def _here(place: str, name: str, ours: Any, theirs: Any) -> str:
-    missing = [] if place in OBJECTS else missing_arguments(getattr(ours, name), getattr(theirs, name))
+def _here(place: str, name: str, theirs: Any) -> str:
+    missing = missing_arguments(getattr(engine_at(place), name), getattr(theirs, name))
     words = f"here, without {_listed(missing)}" if missing else "here"
     note = NOTES.get(f"{place}.{name}")
     return f"{words}. {note}" if note else words
@@ -139,7 +159,7 @@ def _old_names(names: dict[str, list[str]]) -> str:
     for place, answers in absent.table().items():
         for name in answers:
             if name not in names.get(place, ()):
-                dotted = name if place == "keras" else f"{place.lower() if place in OBJECTS else place}.{name}"
+                dotted = name if place == "keras" else f"{place.lower() if place in absent.OBJECTS else place}.{name}"
                 rows.setdefault(_absent(place, name), []).append(dotted)
     lines = [f"| {_listed(group)} | {said} |\n" for said, group in rows.items()]
     return f"## Names of Keras 1, Keras 2 and tf.keras\n\n{ROWS}{''.join(lines)}"
