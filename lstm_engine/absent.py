@@ -168,21 +168,3 @@ class Answering:
                 return object.__getattribute__(self, name)  # a property that failed says why
             raise KerasAttributeError(self.keras_class, name, f"{type(self).__name__!r} object")
 
-
-class Trained(Answering):
-    """Answering objects that are trained whole: layers and models."""
-
-    weights: Any  # arrays by name
-
-    def count_params(self) -> int:
-        return sum(w.size for w in self.weights.values())
-
-    @property
-    def trainable(self) -> bool:
-        """True: every weight is trained. Setting False is an error, as it would change nothing."""
-        return True
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        if value is not True:
-            raise ValueError(f"trainable={value!r} would change nothing here: {argument('trainable')}")

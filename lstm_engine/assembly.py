@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import tensors
-from .absent import Trained
+from .absent import Answering
 from .activations import Array
 from .backend import BACKENDS
 from .checks import Shape
@@ -28,7 +28,7 @@ DTYPES = ("float32", "float64")
 NOT_BUILT = "the model has no weights yet: give input_shape, or call build((T, D))"
 
 
-class Assembly(Trained):
+class Assembly(Answering):
     """Layers, connected by a graph. seed, dtype and backend as in `Model`."""
 
     keras_class, never_called = "Model", ("call", "train_step", "test_step", "predict_step")
@@ -94,6 +94,19 @@ class Assembly(Trained):
         """The Tensor of the predictions, or a list of those of several outputs."""
         return unlisted(self.outputs)
 
+    def count_params(self) -> int:
+        return sum(w.size for w in self.weights.values())
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training moves any layer's weights. Setting it sets it for every layer, as in Keras."""
+        return any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = value
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name, or the one at this place. ValueError if there is none."""
         if (name is None) == (index is None):
@@ -113,6 +126,11 @@ class Assembly(Trained):
     def weights(self) -> dict[str, Array]:
         """Every weight by name, "lstm/kernel": the arrays themselves."""
         return {f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()}
+
+    @property
+    def trainable_weights(self) -> dict[str, Array]:
+        """Those that training moves: the weights of layers that are `trainable`."""
+        return {f"{layer.name}/{name}": w for layer in self.layers if layer.trainable for name, w in layer.weights.items()}
 
     def get_weights(self) -> list[Array]:
         """Copies of all weights, in Keras's order and layouts."""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import regularizers
-from .absent import Trained
+from .absent import Answering
 from .activations import Array
 from .backend import one_thread_pool
 from .checks import Shape, counted
@@ -28,13 +28,13 @@ Backward = tuple[Any, list[Array], Gradients]  # dx, the gradients of the initia
 # Arguments of Keras that the engine accepts at these default values only; other values are refused.
 KERAS_DEFAULTS: dict[str, Any] = {
     "activity_regularizer": None, "kernel_constraint": None, "recurrent_constraint": None, "bias_constraint": None,
-    "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "trainable": True, "dtype": None, "noise_shape": None,
+    "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "dtype": None, "noise_shape": None,
     "embeddings_constraint": None, "beta_constraint": None, "gamma_constraint": None, "rms_scaling": False,
 }  # fmt: skip
 LAYERS: dict[str, type[Layer]] = {}  # by class name, as model files write it
 
 
-class Layer(Trained):
+class Layer(Answering):
     """Base of all layers: a name, weights by name, forward and backward. It is `built` once the input's shape is known.
 
     A layer also works alone: `layer(x)` builds it on first use and returns what Keras's layer would, as NumPy arrays.
@@ -45,16 +45,19 @@ class Layer(Trained):
     keras_class, never_called = "Layer", ("call",)
     many_inputs: ClassVar[bool] = False  # whether x, its mask, its shape and dx are lists, as of Add and Concatenate
 
-    def __init__(self, *, name: str | None = None, input_shape: Shape | None = None, **unknown: Any) -> None:
+    def __init__(
+        self, *, name: str | None = None, input_shape: Shape | None = None, trainable: bool = True, **unknown: Any
+    ) -> None:  # fmt: skip
         if (features := unknown.pop("input_dim", None)) is not None:
             input_shape = (features,)
-        refuse_unknown(type(self), unknown, KERAS_DEFAULTS, [*self.options(), "name", "input_shape"])
+        refuse_unknown(type(self), unknown, KERAS_DEFAULTS, [*self.options(), "name", "input_shape", "trainable"])
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(
                 f"a layer's name is a string without '/', which separates it from its weights' names, got {name!r}"
             )
         self.name = name or ""  # a network fills it in: lstm, lstm_1, ...
         self.input_shape = None if input_shape is None else tuple(input_shape)
+        self.trainable = trainable  # with False training leaves its weights as they are, and its penalties do not count
         self.weights: dict[str, Array] = {}
         self.backend = "auto"
         self.rng = np.random.default_rng()
@@ -74,13 +77,17 @@ class Layer(Trained):
 
     @classmethod
     def options(cls) -> list[str]:
-        """The names of the constructor's arguments without name and input_shape: those of the class first."""
-        return arguments(cls, "name", "input_shape")
+        """The names of the constructor's arguments without name, input_shape and trainable: those of the class first."""
+        return arguments(cls, "name", "input_shape", "trainable")
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON values, without name and input_shape."""
         values = {name: getattr(self, name) for name in self.options()}
-        return {k: v.config() if hasattr(v, "config") else v for k, v in values.items()}
+        return {k: v.config() if hasattr(v, "config") else v for k, v in values.items()} | self.frozen()
+
+    def frozen(self) -> dict[str, Any]:
+        """Of a config: that it is not trained."""
+        return {} if self.trainable else {"trainable": False}
 
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
         """Draws the initial weights for inputs of this shape, and returns the output's shape."""
@@ -203,6 +210,9 @@ class Layer(Trained):
     def get_weights(self) -> list[Array]:
         """Copies of the weights, in Keras's order."""
         return [w.copy() for w in self.weights.values()]
+
+    def count_params(self) -> int:
+        return sum(w.size for w in self.weights.values())
 
     def set_weights(self, new: list[ArrayLike]) -> None:
         """Sets all weights, in the order of `get_weights`. ValueError, and nothing changed, when one does not fit."""

@@ -105,7 +105,10 @@ class Optimizer(Answering):
         if len(weights) != len(self._weights) or any(
             a is not b for a, b in zip(weights.values(), self._weights, strict=True)
         ):
-            raise ValueError("this optimizer trains another model's weights already: make a new one for every model")
+            raise ValueError(
+                "this optimizer trains other weights already, of another model or of layers that were trainable: compile the "
+                "model with a new one"
+            )
         if not self.slots:
             self.slots = {f"{slot}/{name}": np.zeros_like(w) for slot in self.slot_names for name, w in weights.items()}
         gradients = self.clipped(gradients)
