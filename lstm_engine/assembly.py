@@ -21,7 +21,7 @@ from .checks import Shape
 from .embedding import check_ids
 from .graph import Graph
 from .keras_names import snake
-from .layer import Layer, fill, listed, unlisted
+from .layer import Layer, fill, unlisted
 from .samples import Samples, Several
 
 DTYPES = ("float32", "float64")
