@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 PACKAGE = "lstm_engine"
 MODULES = (  # those that are a namespace of Keras
     "activations", "backend", "callbacks", "initializers", "layers", "losses", "metrics", "models", "optimizers",
-    "optimizers.schedules", "preprocessing", "preprocessing.sequence", "preprocessing.text", "regularizers", "saving", "utils",
-    "wrappers",
+    "optimizers.schedules", "preprocessing", "preprocessing.sequence", "preprocessing.text", "regularizers", "saving",
+    "utils", "wrappers",
 )  # fmt: skip
 OBJECTS = ("Layer", "Model", "Optimizer")  # whose attributes are answered for
 

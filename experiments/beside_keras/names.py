@@ -34,6 +34,7 @@ NOTES = {
     "callbacks.ReduceLROnPlateau": "An unknown `monitor` is an error",
     "callbacks.ModelCheckpoint": "An unknown `monitor` is an error",
 }
+NO_ARGUMENTS = ("self", "x", "identifier", "fn")  # under other names here, and given by their place
 HEAD = """# Keras's names, one by one
 
 Every public name of Keras 3.15: in the engine, or the sentence that the engine answers to it. `import lstm_engine as keras`
@@ -97,11 +98,13 @@ def is_answered(place: str, name: str) -> bool:
 
 
 def arguments(owner: Any) -> dict[str, inspect.Parameter]:
-    """The arguments of a class or function by name; those of a class first, then those of its bases."""
+    """The arguments of a class or function by name; a class that takes **more hands them to the class that it is made of."""
     found: dict[str, inspect.Parameter] = {}
     for each in owner.__mro__[:-1] if inspect.isclass(owner) else (owner,):
         parameters = inspect.signature(each).parameters.values()
         found = {p.name: p for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)} | found
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
     return found
 
 
@@ -109,7 +112,7 @@ def missing_arguments(ours: Any, theirs: Any) -> list[str]:
     """The arguments that Keras's class or function has and the engine's has not."""
     if not callable(ours) or not callable(theirs):
         return []
-    return [name for name in arguments(theirs) if name not in arguments(ours) and name != "self"]
+    return [name for name in arguments(theirs) if name not in arguments(ours) and name not in NO_ARGUMENTS]
 
 
 def page() -> str:

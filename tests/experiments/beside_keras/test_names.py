@@ -11,10 +11,16 @@ from lstm_engine import absent
 
 pytest.importorskip("keras")
 
-# Where the engine's default is another one on purpose, or has another form: the default here.
-OTHER_DEFAULTS = {}
-# Arguments of Keras that stand in a call of `self`, not in the constructor.
-NOT_ARGUMENTS = ("self", "args", "kwargs")
+# What a constructor must be given.
+REQUIRED = {
+    "units": 2, "rate": 0.5, "layer": le.LSTM(2), "input_dim": 3, "output_dim": 2, "n": 2, "target_shape": (6,), "dims": (2, 1),
+    "activation": "tanh", "axes": 1, "filename": "log.csv", "filepath": "m.keras", "schedule": float, "boundaries": [1],
+    "values": [1.0, 0.5], "initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.5, "first_decay_steps": 5,
+    "learning_rate": 0.1, "backup_dir": "backup",
+}  # fmt: skip
+BASES = ("Layer", "Loss", "Metric", "Optimizer", "Callback", "Initializer", "Regularizer", "LearningRateSchedule")
+# Where the engine's default is written otherwise, with the same meaning.
+OTHER_DEFAULTS = {("Precision", "thresholds"): 0.5, ("Recall", "thresholds"): 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +28,13 @@ def places():
     return names.keras_places()
 
 
-def pairs(places):
-    """(place, name, the engine's, Keras's) of every class and function that both have."""
-    for place, module in places.items():
-        for name in names.public(module) if place in names.SECTIONS else ():
-            if names.is_here(place, name) and callable(getattr(module, name)):
-                yield place, name, getattr(names.engine_at(place), name), getattr(module, name)
+def classes(places):
+    """(name, the engine's, Keras's) of every class that both have, without the bases."""
+    for place in names.SECTIONS[:8]:
+        for name in names.public(places[place]):
+            theirs = getattr(places[place], name)
+            if names.is_here(place, name) and inspect.isclass(theirs) and name not in BASES:
+                yield name, getattr(names.engine_at(place), name), theirs
 
 
 def test_every_public_name_of_keras_is_here_or_has_an_answer(places):
@@ -56,26 +63,33 @@ def test_the_page_has_every_name(places):
         assert not missing, place
 
 
-def test_arguments_have_keras_s_names_and_defaults(places):
-    differing = []
-    for place, name, ours, theirs in pairs(places):
+def test_arguments_have_keras_s_defaults(places):
+    differing = {}
+    for name, ours, theirs in classes(places):
         here = names.arguments(ours)
         for argument, parameter in names.arguments(theirs).items():
-            if argument in here and argument not in NOT_ARGUMENTS:
-                mine, default = here[argument].default, parameter.default
-                if mine != default and str(mine) != str(default) and type(default).__name__ not in ("type", "object"):
-                    differing.append((f"{place}.{name}", argument, mine, default))
-    assert {row[:2]: row[2] for row in differing} == OTHER_DEFAULTS
+            if argument in here and argument != "name" and here[argument].default != parameter.default:
+                differing[name, argument] = here[argument].default
+    assert differing == OTHER_DEFAULTS
 
 
 def test_arguments_without_names_have_keras_s_order(places):
-    """An argument that may come without its name is Keras's of that place; Keras takes more of them so."""
-    for place, name, ours, theirs in pairs(places):
+    for name, ours, theirs in classes(places):
         mine, keras_s = (
-            [p.name for p in inspect.signature(f).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+            [p.name for p in inspect.signature(f).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
             for f in (ours, theirs)
         )
-        assert mine == keras_s[: len(mine)], f"{place}.{name}"
+        assert mine == keras_s[: len(mine)], name
+
+
+def test_an_argument_that_is_not_here_is_refused_by_name(places):
+    for name, ours, theirs in classes(places):
+        needed = [p.name for p in names.arguments(ours).values() if p.default is p.empty]
+        given = {argument: REQUIRED[argument] for argument in needed}
+        ours(**given)
+        for argument in names.missing_arguments(ours, theirs):
+            with pytest.raises(TypeError, match=argument):
+                ours(**given, **{argument: "some other value"})
 
 
 def test_a_convolution_is_a_dense_over_windows(places):
