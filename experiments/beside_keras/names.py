@@ -15,6 +15,7 @@ from typing import Any
 import lstm_engine as le
 from experiments.beside_keras.twins import import_keras
 from lstm_engine import absent
+from lstm_engine.keras_names import HARMLESS
 
 PAGE = Path(__file__).parents[2] / "docs" / "keras-names.md"
 # The namespaces that have a section on the page, and the objects whose attributes have one; the engine's class of each.
@@ -33,6 +34,10 @@ NOTES = {
     "callbacks.EarlyStopping": "An unknown `monitor` is an error",
     "callbacks.ReduceLROnPlateau": "An unknown `monitor` is an error",
     "callbacks.ModelCheckpoint": "An unknown `monitor` is an error",
+}
+TAKEN = {  # besides those of the signature
+    "Embedding": ("weights",),
+    **{name: tuple(taken) for name, taken in HARMLESS.items()},
 }
 NO_ARGUMENTS = ("self", "x", "identifier", "fn")  # under other names here, and given by their place
 HEAD = """# Keras's names, one by one
@@ -53,7 +58,7 @@ def keras_names() -> dict[str, list[str]]:
 
 
 def keras_places() -> dict[str, Any]:
-    """Keras's namespaces by their places, "layers", "optimizers.schedules", and the classes of a model, a layer and an optimizer."""
+    """Keras's namespaces by their places, "layers", "optimizers.schedules"; and the classes of three objects."""
     keras = import_keras()
     places: dict[str, Any] = {"keras": keras} | _below(keras, "")
     return places | {"Model": keras.Model, "Layer": keras.layers.LSTM, "Optimizer": keras.optimizers.Adam}
@@ -112,7 +117,8 @@ def missing_arguments(ours: Any, theirs: Any) -> list[str]:
     """The arguments that Keras's class or function has and the engine's has not."""
     if not callable(ours) or not callable(theirs):
         return []
-    return [name for name in arguments(theirs) if name not in arguments(ours) and name not in NO_ARGUMENTS]
+    here = {*arguments(ours), *NO_ARGUMENTS, *TAKEN.get(ours.__name__, ())}
+    return [name for name in arguments(theirs) if name not in here]
 
 
 def page() -> str:
