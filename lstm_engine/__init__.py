@@ -18,8 +18,10 @@ from . import (
     metrics,
     models,
     optimizers,
+    preprocessing,
     regularizers,
     schedules,
+    utils,
 )
 from . import backend as backend
 from .callbacks import (
@@ -42,13 +44,17 @@ from .feedforward import Activation, Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
 from .initializers import Initializer as Initializer
 from .layer import Layer as Layer
+from .losses import Loss as Loss
 from .metrics import Metric as Metric
 from .model import Model
 from .normalization import LayerNormalization
-from .optimizers import SGD, Adam, AdamW, RMSprop
+from .optimizers import SGD, Adam, AdamW, Nadam, RMSprop
 from .optimizers import Optimizer as Optimizer
+from .registry import register
+from .regularizers import Regularizer as Regularizer
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
-from .sequential import Sequential, load
+from .saving import load, load_model, model_from_json, save_model
+from .sequential import Sequential
 from .tensors import Input
 from .wrappers import Bidirectional, TimeDistributed
 
@@ -56,10 +62,11 @@ __version__ = "0.1.0"
 __all__ = [
     "GRU", "LSTM", "SGD", "Activation", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout",
     "EarlyStopping", "Embedding", "Flatten", "History", "Input", "LambdaCallback", "LayerNormalization",
-    "LearningRateScheduler", "Masking", "Model", "ModelCheckpoint", "Permute", "ProgressBar", "RMSprop",
+    "LearningRateScheduler", "Masking", "Model", "ModelCheckpoint", "Nadam", "Permute", "ProgressBar", "RMSprop",
     "ReduceLROnPlateau", "RepeatVector", "Reshape", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed",
-    "activations", "callbacks", "gradcheck", "gradcheck_function", "gradient_check", "initializers", "layers", "load",
-    "losses", "metrics", "models", "optimizers", "regularizers", "schedules",
+    "activations", "callbacks", "gradcheck", "gradcheck_function", "gradient_check", "initializers", "layers",
+    "load", "load_model", "losses", "metrics", "model_from_json", "models", "optimizers",
+    "preprocessing", "register", "regularizers", "save_model", "schedules", "utils",
 ]  # fmt: skip
 
 

@@ -167,4 +167,3 @@ class Answering:
             if hasattr(type(self), name):
                 return object.__getattribute__(self, name)  # a property that failed says why
             raise KerasAttributeError(self.keras_class, name, f"{type(self).__name__!r} object")
-

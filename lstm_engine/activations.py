@@ -76,6 +76,15 @@ def hard_sigmoid_backward(y: Array, dy: Array) -> Array:
     return np.where((y.real > 0) & (y.real < 1), dy / 6.0, 0.0 * dy)
 
 
+def hard_sigmoid_keras2(z: Array) -> Array:
+    """clip(0.2 z + 0.5, 0, 1): what Keras 1 and 2 call hard_sigmoid, the gates of their LSTM and GRU before 2.3."""
+    return np.where(z.real > 2.5, 1.0 + 0.0 * z, np.where(z.real < -2.5, 0.0 * z, 0.2 * z + 0.5))
+
+
+def hard_sigmoid_keras2_backward(y: Array, dy: Array) -> Array:
+    return np.where((y.real > 0) & (y.real < 1), 0.2 * dy, 0.0 * dy)
+
+
 def exponential_backward(y: Array, dy: Array) -> Array:
     return dy * y
 
@@ -127,6 +136,7 @@ ACTIVATIONS = {
     "elu": Activation(elu, elu_backward),
     "exponential": Activation(np.exp, exponential_backward),
     "hard_sigmoid": Activation(hard_sigmoid, hard_sigmoid_backward),
+    "hard_sigmoid_keras2": Activation(hard_sigmoid_keras2, hard_sigmoid_keras2_backward),
     "leaky_relu": Activation(leaky_relu, leaky_relu_backward),
     "linear": Activation(linear, linear_backward),
     "relu": Activation(relu, relu_backward),
@@ -138,6 +148,8 @@ ACTIVATIONS = {
     "softsign": Activation(softsign, softsign_backward),
     "tanh": Activation(np.tanh, tanh_backward),
 }
+
+KERAS_2 = {"hard_sigmoid": "hard_sigmoid_keras2"}  # names that meant another function in Keras 1 and 2
 
 
 tanh, exponential = np.tanh, np.exp

@@ -21,7 +21,9 @@ from .checks import Shape
 from .embedding import check_ids
 from .graph import Graph
 from .keras_names import snake
-from .layer import Layer, fill, unlisted
+from .layer import Layer
+from .lists import unlisted
+from .named_weights import Weights, fill
 from .samples import Samples, Several
 
 DTYPES = ("float32", "float64")
@@ -94,19 +96,6 @@ class Assembly(Answering):
         """The Tensor of the predictions, or a list of those of several outputs."""
         return unlisted(self.outputs)
 
-    def count_params(self) -> int:
-        return sum(w.size for w in self.weights.values())
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training moves any layer's weights. Setting it sets it for every layer, as in Keras."""
-        return any(layer.trainable for layer in self.layers)
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self.layers:
-            layer.trainable = value
-
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name, or the one at this place. ValueError if there is none."""
         if (name is None) == (index is None):
@@ -123,14 +112,29 @@ class Assembly(Answering):
         return bool(self.graph.nodes) and all(layer.built for layer in self.layers)
 
     @property
-    def weights(self) -> dict[str, Array]:
-        """Every weight by name, "lstm/kernel": the arrays themselves."""
-        return {f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()}
+    def weights(self) -> Weights:
+        """Every weight by name, "lstm/kernel": the arrays themselves. Assigning to a name writes into the array."""
+        return Weights({f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()})
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training moves every weight. Setting it sets that of every layer, as in Keras."""
+        return all(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = bool(value)
+
+    def count_params(self) -> int:
+        return sum(w.size for w in self.weights.values())
 
     @property
     def trainable_weights(self) -> dict[str, Array]:
         """Those that training moves: the weights of layers that are `trainable`."""
-        return {f"{layer.name}/{name}": w for layer in self.layers if layer.trainable for name, w in layer.weights.items()}
+        return {
+            f"{layer.name}/{name}": w for layer in self.layers if layer.trainable for name, w in layer.weights.items()
+        }
 
     def get_weights(self) -> list[Array]:
         """Copies of all weights, in Keras's order and layouts."""
@@ -228,7 +232,6 @@ class Assembly(Answering):
         except ValueError as error:
             fault = str(error)
         if fault:
-            expected, got = (
-                " and ".join(f"(samples, {', '.join(map(str, shape))})" for shape in part) for part in (built_for, shapes)
-            )
+            differ = [pair for pair in zip(built_for, shapes, strict=True) if pair[0] != pair[1]]
+            expected, got = (f"(samples, {', '.join(map(str, shape))})" for shape in differ[0])
             raise ValueError(f"the model was built for X of shape {expected}, got {got}: {fault}")

@@ -28,6 +28,15 @@ def check_mask(name: str, x: Array, mask: Any) -> Array | None:
     return mask.astype(bool)
 
 
+def real_numbers(what: str, values: Any) -> Array:
+    """The values as an array in float64 if they are float64 or longer, else in float32, in the machine's byte order."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{what} must be an array of real numbers, got dtype {array.dtype} and shape {array.shape}")
+    long = array.dtype.kind == "f" and array.dtype.itemsize >= 8
+    return array.astype(np.float64 if long else np.float32, copy=False)
+
+
 def counted(n: int, noun: str) -> str:
     """A number with its noun: "1 feature", "2 features"."""
     return f"{n:,} {noun}{'s' * (n != 1)}"

@@ -77,7 +77,7 @@ class Embedding(Layer):
         shape = self.input_dim, self.output_dim
         return {"embeddings": self.embeddings_initializer.draw(shape, rng) if self.table is None else self.table}
 
-    def penalties(self) -> dict[str, regularizers.L1L2 | None]:
+    def penalties(self) -> dict[str, regularizers.Regularizer | None]:
         return {"embeddings": self.embeddings_regularizer}
 
     def require_ids(self, x: Array, name: str = "x") -> None:

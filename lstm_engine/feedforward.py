@@ -16,6 +16,8 @@ from .layer import Backward, Forward, Layer, dropout_mask
 class Dense(Layer):
     """y = activation(x W + b) over the last axis: (N, ..., D) -> (N, ..., units). Keras's `Dense`."""
 
+    supports_masking = True
+
     def __init__(
         self, units: int, activation: str | None = None, *, use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
@@ -38,7 +40,7 @@ class Dense(Layer):
         kernel = {"kernel": self.kernel_initializer.draw((input_shape[-1], self.units), rng)}
         return kernel | ({"bias": self.bias_initializer.draw((self.units,), rng)} if self.use_bias else {})
 
-    def penalties(self) -> dict[str, regularizers.L1L2 | None]:
+    def penalties(self) -> dict[str, regularizers.Regularizer | None]:
         return {"kernel": self.kernel_regularizer, "bias": self.bias_regularizer}
 
     def forward(
@@ -62,6 +64,8 @@ class Dense(Layer):
 class Activation(Layer):
     """An activation by itself, y = activation(x): Keras's `Activation`. softmax is over the last axis."""
 
+    supports_masking = True
+
     def __init__(self, activation: str | None, **general: Any) -> None:
         super().__init__(**general)
         self.activation = canonical_name(activation)
@@ -78,6 +82,8 @@ class Activation(Layer):
 
 class Dropout(Layer):
     """Sets a share `rate` of the inputs to 0 while training and scales up the others (Srivastava et al. 2014)."""
+
+    supports_masking = True
 
     def __init__(self, rate: float, *, seed: int | None = None, **general: Any) -> None:
         super().__init__(**general)
@@ -108,6 +114,7 @@ class Masking(Layer):
     """
 
     reads_sequences = True
+    supports_masking = True
 
     def __init__(self, mask_value: float = 0.0, **general: Any) -> None:
         super().__init__(**general)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backend import one_blas_thread
+from .registry import file_name, find
 
 Drawn = NDArray[np.float64]
 MODES = ("fan_in", "fan_out", "fan_avg")
@@ -34,7 +35,7 @@ class Initializer:
 
     def config(self) -> dict[str, Any]:
         """The initializer as JSON values, from which `get` makes it again."""
-        return {"class": type(self).__name__, **asdict(self)}
+        return {"class": file_name(self), **asdict(self)}
 
 
 @dataclass(frozen=True)
@@ -182,8 +183,10 @@ def get(initializer: str | Initializer | dict[str, Any]) -> Initializer:
     """The initializer itself, that of this name, or that of this config. ValueError if the engine does not have it."""
     if isinstance(initializer, Initializer):
         return initializer
-    if isinstance(initializer, dict) and initializer.get("class") in CLASSES:
-        return CLASSES[initializer["class"]](**{k: v for k, v in initializer.items() if k != "class"})
+    if isinstance(initializer, dict) and "class" in initializer:
+        options = {k: v for k, v in initializer.items() if k != "class"}
+        made: Initializer = find("initializer", initializer["class"])(**options)
+        return made
     if not isinstance(initializer, str) or initializer not in NAMED:
         raise ValueError(
             f"initializer {initializer!r} is not in the engine; it has {', '.join(NAMED)} and {', '.join(CLASSES)}"

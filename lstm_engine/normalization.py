@@ -25,6 +25,8 @@ class LayerNormalization(Layer):
     ∂s/∂xᵢ = (xᵢ - μ) / (n s) = x̂ᵢ/n. So ∂x̂ⱼ/∂xᵢ = ([i = j] - 1/n - x̂ⱼ x̂ᵢ/n) / s, and δxᵢ = Σⱼ δx̂ⱼ ∂x̂ⱼ/∂xᵢ.
     """
 
+    supports_masking = True
+
     def __init__(
         self, axis: int | Sequence[int] = -1, epsilon: float = 1e-3, center: bool = True, scale: bool = True,
         beta_initializer: Any = "zeros", gamma_initializer: Any = "ones", beta_regularizer: Any = None,
@@ -81,7 +83,7 @@ class LayerNormalization(Layer):
         gamma = {"gamma": self.gamma_initializer.draw(sizes, rng)} if self.scale else {}
         return gamma | ({"beta": self.beta_initializer.draw(sizes, rng)} if self.center else {})
 
-    def penalties(self) -> dict[str, regularizers.L1L2 | None]:
+    def penalties(self) -> dict[str, regularizers.Regularizer | None]:
         return {"gamma": self.gamma_regularizer, "beta": self.beta_regularizer}
 
     def along(self, w: Array, x: Array) -> Array:

@@ -17,7 +17,7 @@ from .checks import Shape, positive_int
 from .layer import Backward, Forward, Layer
 
 
-class Reshaping(Layer, abstract=True):
+class Reshaping(Layer):
     """Base of these layers. They have no weights, and y is a new array, so that writing to it changes no tape."""
 
     def output_mask(self, x: Array, mask: Array | None) -> None:

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
+from .registry import file_name, find
+
 
 class Schedule:
     """Base: a function of the step. Subclasses are dataclasses; `config` returns their arguments as JSON values."""
@@ -164,11 +166,10 @@ SCHEDULES = {
 def to_config(schedule: Schedule) -> dict[str, Any]:
     """The schedule as JSON values, in the form in which Keras's optimizers write and read it."""
     place = {"module": "keras.optimizers.schedules", "registered_name": None}
-    return place | {"class_name": type(schedule).__name__, "config": schedule.config()}
+    return place | {"class_name": file_name(schedule), "config": schedule.config()}
 
 
 def from_config(config: dict[str, Any]) -> Schedule:
     """The schedule that `to_config` or Keras wrote. ValueError if the engine does not have it."""
-    if (name := config["class_name"]) not in SCHEDULES:
-        raise ValueError(f"schedule {name!r} is not in the engine; it has {', '.join(SCHEDULES)}")
-    return SCHEDULES[name](**config["config"])
+    schedule: Schedule = find("schedule", config["class_name"])(**config["config"])
+    return schedule

@@ -13,7 +13,8 @@ from typing import Any
 from .checks import Shape
 from .graph import Edge, Graph, Node
 from .keras_names import snake, takes_keras_arguments
-from .layer import Layer, listed
+from .layer import Layer
+from .lists import listed
 
 
 class Tensor:

@@ -8,18 +8,20 @@ import numpy as np
 
 from .activations import Array
 from .checks import Shape, require_sequences
-from .layer import LAYERS, Backward, Forward, Layer
+from .layer import Backward, Forward, Layer
 from .recurrent import Recurrent, Upstream
-from .regularizers import L1L2
+from .registry import file_name, find
+from .regularizers import Regularizer
 
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
 ALIKE = ("return_sequences", "return_state", "stateful")
 
 
-class Wrapper(Layer, abstract=True):
+class Wrapper(Layer):
     """Base of the layers whose weights are those of their `parts`."""
 
     reads_sequences = True
+    supports_masking = True
 
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
         output_shape = self.output_shape(input_shape)
@@ -28,7 +30,6 @@ class Wrapper(Layer, abstract=True):
         self.input_shape = input_shape
         self.backend = backend
         self.built = True
-        self.weights = {prefix + n: w for prefix, layer in self.parts.items() for n, w in layer.weights.items()}
         return output_shape
 
     def inner_shape(self, input_shape: Shape) -> Shape:
@@ -42,7 +43,7 @@ class Wrapper(Layer, abstract=True):
     def backends(self) -> set[str]:
         return {backend for layer in self.parts.values() for backend in layer.backends()}
 
-    def weight_penalties(self) -> dict[str, L1L2]:
+    def weight_penalties(self) -> dict[str, Regularizer]:
         return {prefix + n: p for prefix, layer in self.parts.items() for n, p in layer.weight_penalties().items()}
 
 
@@ -101,6 +102,17 @@ class Bidirectional(Wrapper):
 
     def output_mask(self, x: Array, mask: Array | None) -> Array | None:
         return mask if self.return_sequences else None
+
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        mask = super().compute_mask(x, mask)
+        states = [None] * 2 * len(self.forward_half.state_names)
+        return self.outputs([mask, mask] if self.merge_mode is None else mask, states)
+
+    @property
+    def states(self) -> list[Array] | None:
+        """Copies of the states that a stateful layer keeps, the forward half's first; None before there are any."""
+        kept = [half.states for half in self.parts.values()]
+        return None if None in kept else [state for states in kept for state in states]
 
     def reset_states(self) -> None:
         """Lets both directions of a stateful layer start again from zeros."""
@@ -235,15 +247,16 @@ class TimeDistributed(Wrapper):
 
 def as_config(layer: Layer) -> dict[str, Any]:
     """The layer as JSON values, from which `from_config` makes it again."""
-    return {"class": type(layer).__name__, "name": layer.name, "config": layer.config()}
+    return {"class": file_name(layer), "name": layer.name, "config": layer.config()}
 
 
 def from_config(layer: Any) -> Any:
     """The layer that a config describes; a layer or None is returned unchanged."""
-    return LAYERS[layer["class"]](**layer["config"], name=layer["name"]) if isinstance(layer, dict) else layer
+    return find("layer", layer["class"])(**layer["config"], name=layer["name"]) if isinstance(layer, dict) else layer
 
 
 def copy_of(layer: Recurrent, prefix: str, **other: Any) -> Recurrent:
     """A new layer with the same options except `other`, named as Keras names a direction: forward_lstm."""
     name = layer.name or layer.cell
-    return type(layer)(**layer.config() | other, name=prefix + name.removeprefix(prefix))
+    options = {option: getattr(layer, option) for option in layer.options()}
+    return type(layer)(**options | other, name=prefix + name.removeprefix(prefix))

@@ -11,6 +11,7 @@ PASS, DENSE, LOSSES = "network.Network.backward_pass", "feedforward.Dense.backwa
 EMBEDDING, NORMALIZATION = "embedding.Embedding.backward", "normalization.LayerNormalization.backward"
 OPTIMIZER, SGD = "optimizers.Optimizer", "optimizers.SGD.update"
 ADAM, ALPHA, RMSPROP = "optimizers.Adam.update", "optimizers.Adam.alpha", "optimizers.RMSprop.update"
+NADAM = "optimizers.Nadam"
 
 GRADIENT_MUTANTS = [
     # -- the LSTM ------------------------------------------------------------------------------------------------------
@@ -124,13 +125,12 @@ GRADIENT_MUTANTS = [
            "ACTIVATIONS[self.activation].backward(tape, dy)", "dy"),
     Mutant("softmax is differentiated as if each output stood alone", "activations.softmax_backward",
            "y * (dy - (dy * y).sum(axis=-1, keepdims=True))", "y * (1.0 - y) * dy"),
-    Mutant("binary cross-entropy: the gradient of a logit", f"{LOSSES}.binary_crossentropy_gradient",
+    Mutant("binary cross-entropy: the gradient of a logit", f"{LOSSES}.BinaryCrossentropy.gradient",
            "(q - y) / (q * (1.0 - q))", "(q - y)"),
-    Mutant("binary cross-entropy: a sum instead of a mean", f"{LOSSES}.binary_crossentropy_gradient",
+    Mutant("binary cross-entropy: a sum instead of a mean", f"{LOSSES}.BinaryCrossentropy.gradient",
            "* (q == p) / p.size", "* (q == p)"),
-    Mutant("cross-entropy: the normalisation has no gradient", f"{LOSSES}.categorical_crossentropy_gradient",
+    Mutant("cross-entropy: the normalisation has no gradient", f"{LOSSES}.CategoricalCrossentropy.gradient",
            "(dq - (dq * normal).sum(axis=-1, keepdims=True)) / total", "dq / total"),
-    Mutant("squared error: the factor 2 is missing", f"{LOSSES}.mean_squared_error_gradient", "2.0 * (p - y)", "(p - y)"),
     # -- Embedding, LayerNormalization, and layers that lay numbers out anew ----------------------------------------------
     Mutant("an id that stands twice is counted once", EMBEDDING, "np.add.at(dE, tape, dy)", "dE[tape] = dy"),
     Mutant("δE is a mean over the batch", EMBEDDING, "np.add.at(dE, tape, dy)", "np.add.at(dE, tape, dy / len(dy))"),
@@ -155,6 +155,29 @@ GRADIENT_MUTANTS = [
            'dy.reshape(tape, order="F")'),
     Mutant("the numbers come back in the order of columns", "reshaping.Flatten.backward", "dy.reshape(tape)",
            'dy.reshape(tape, order="F")'),
+    Mutant("squared error: the factor 2 is missing", f"{LOSSES}.MeanSquaredError.gradient", "2.0 * (p - y)", "(p - y)"),
+    Mutant("absolute error: the gradient of the squared one", f"{LOSSES}.MeanAbsoluteError.gradient",
+           "np.where((y - p).real >= 0, p.dtype.type(-1), p.dtype.type(1))", "(p - y)"),
+    Mutant("absolute error: the sign of y - p", f"{LOSSES}.MeanAbsoluteError.gradient", "(y - p)", "(p - y)"),
+    Mutant("Huber: large errors are not clipped", f"{LOSSES}.Huber.gradient", "np.clip(p - y, -self.delta, self.delta)",
+           "(p - y)"),
+    Mutant("Huber: clipped at 1, whatever δ is", f"{LOSSES}.Huber.gradient", "-self.delta, self.delta", "-1.0, 1.0"),
+    Mutant("Huber: δ multiplies the gradient", f"{LOSSES}.Huber.gradient", "/ p.size", "* self.delta / p.size"),
+    Mutant("binary cross-entropy from logits: the gradient of a probability", f"{LOSSES}.BinaryCrossentropy.gradient",
+           "if self.from_logits:", "if False:"),
+    Mutant("binary cross-entropy from logits: the two σ are swapped", f"{LOSSES}.BinaryCrossentropy.gradient",
+           "(1.0 - y) * np.exp(-softplus(-p)) - y * np.exp(-softplus(p))",
+           "(1.0 - y) * np.exp(-softplus(p)) - y * np.exp(-softplus(-p))"),
+    Mutant("binary cross-entropy: labels are not smoothed on the way back", f"{LOSSES}.BinaryCrossentropy.gradient",
+           "y = smoothed(y, self.label_smoothing, 2)", "pass"),
+    Mutant("cross-entropy from logits: y need not sum to 1", f"{LOSSES}.CategoricalCrossentropy.gradient",
+           "softmax(p) * y.sum(axis=-1, keepdims=True)", "softmax(p)"),
+    Mutant("cross-entropy from logits: the gradient of a probability", f"{LOSSES}.CategoricalCrossentropy.gradient",
+           "if self.from_logits:", "if False:"),
+    Mutant("cross-entropy: labels are not smoothed on the way back", f"{LOSSES}.CategoricalCrossentropy.gradient",
+           "y = smoothed(y, self.label_smoothing, p.shape[-1])", "pass"),
+    Mutant("cross-entropy of class numbers: logits are taken for probabilities",
+           f"{LOSSES}.SparseCategoricalCrossentropy.gradient", "(self.from_logits)", "(False)"),
 ]  # fmt: skip
 
 STEP_MUTANTS = [
@@ -166,6 +189,12 @@ STEP_MUTANTS = [
     Mutant("Adam: the first moment is not averaged", ADAM, "(g - m)", "g"),
     Mutant("Adam: the second moment takes |g|", ADAM, "g * g", "np.abs(g)"),
     Mutant("Adam: the betas are swapped", ADAM, "(1 - self.beta_1)", "(1 - self.beta_2)"),
+    Mutant("Nadam: μ of this step where that of the next belongs", f"{NADAM}.update", "mu_next * m / ", "mu * m / "),
+    Mutant("Nadam: the gradient is not corrected", f"{NADAM}.update", "g / (1 - product)", "g"),
+    Mutant("Nadam: the second moment is not corrected", f"{NADAM}.update", "v / (1 - real(self.beta_2) ** real(t))", "v"),
+    Mutant("Nadam: μ does not warm up", f"{NADAM}.mu", "(1 - real(0.5) * real(0.96) ** real(t))", "1"),
+    Mutant("Nadam: Π leaves the first step out", f"{NADAM}.product", "range(before + 1, t + 1)",
+           "range(max(before + 1, 2), t + 1)"),
     Mutant("SGD: the momentum has the wrong sign", SGD, "m -= step", "m += step"),
     Mutant("SGD: Nesterov's look ahead is missing", SGD, "self.momentum * m - step if self.nesterov else m", "m"),
     Mutant("SGD: the momentum is not damped", SGD, "m *= self.momentum", "m *= 1"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numpy.typing import ArrayLike
 
+from ..keras_names import snake
 from ..network import Network
 from .compare import Progress, compare, settings
 from .departure import find
@@ -13,7 +14,8 @@ from .subject import Subject, prepare
 
 # The least tolerance for a float32 model: its gradients at unit scale differ by 1e-6 to 1e-5 from float64's.
 FLOAT32 = 1e-3
-PIECEWISE = {"relu", "leaky_relu", "relu6", "elu", "selu", "hard_sigmoid"}
+PIECEWISE = {"relu", "leaky_relu", "relu6", "elu", "selu", "hard_sigmoid", "hard_sigmoid_keras2"}
+PIECEWISE |= {"mean_absolute_error", "huber"}
 
 
 def gradcheck(
@@ -81,6 +83,7 @@ def notes(subject: Subject, method: str, dtype: str) -> list[str]:
     named = zip(subject.x_names(), subject.gradients.inputs, strict=True)
     lines += [f"{name} holds ids, which have no gradient: it was left out." for name, dx in named if dx is None]
     used = {getattr(part, "activation", None) for part in subject.twin.parts.values()}
+    used.update(snake(type(target.loss).__name__) for target in subject.twin.targets)
     if method != "complex" and (kinked := sorted(PIECEWISE & used)):
         lines.append(f"{', '.join(kinked)} has kinks: a difference across one is wrong, the complex step is not.")
     return lines

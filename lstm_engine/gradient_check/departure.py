@@ -16,7 +16,7 @@ import numpy as np
 from ..activations import ACTIVATIONS, Array
 from ..backend import one_thread_pool
 from ..graph import Edge, Masked, Node
-from ..layer import listed
+from ..lists import listed
 from ..recurrent import Upstream
 from ..wrappers import TimeDistributed
 from .compare import ratio

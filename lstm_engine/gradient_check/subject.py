@@ -12,7 +12,7 @@ from ..activations import Array
 from ..backend import one_thread_pool
 from ..embedding import Embedding
 from ..graph import BackwardPass, States
-from ..layer import listed, unlisted
+from ..lists import listed, unlisted
 from ..network import Batch, ForwardPass, Network
 from ..trace import recurrent_layers
 from . import refusals
@@ -42,10 +42,8 @@ class Subject(NamedTuple):
 
     def put(self, arrays: dict[str, Array]) -> None:
         """Gives the twin these weights. A wrapper's weights are those of its parts."""
-        for layer in self.twin.layers:
-            for prefix, part in layer.parts.items():
-                for name in part.weights:
-                    part.weights[name] = layer.weights[prefix + name] = arrays[f"{layer.name}/{prefix}{name}"]
+        for prefix, part in self.twin.parts.items():
+            part.weights = {name: arrays[f"{prefix}/{name}"] for name in part.weights}
 
     def x_names(self) -> list[str]:
         """ "x", or with several inputs "x/" and the input's name."""
@@ -123,6 +121,7 @@ def prepare(
     for target, head in zip(checked.targets, forward_pass.heads, strict=True):
         refusals.refuse_clipped(target.loss, head)
         refusals.refuse_perfect(target.loss, head)
+        refusals.refuse_kink(target.loss, head)
     refusals.refuse_still_gates(recurrent_layers(checked, forward_pass.tapes), allow_small)
     x64, y64, weight = (wide(part) for part in (batch.x, batch.y, batch.sample_weight))
     twin = checked.twin()

@@ -28,7 +28,8 @@ NODES = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "RNN"}
 TO_ONNX = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "simple_rnn": (0,)}  # i f g o to i o f c; z r ĥ have the same order
 ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "elu": ("Elu", {"alpha": 1.0}), "exponential": ("Exp", {}), "leaky_relu": ("LeakyRelu", {"alpha": LEAK}),
-    "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}), "linear": ("Affine", {"alpha": 1.0, "beta": 0.0}),
+    "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
+    "hard_sigmoid_keras2": ("HardSigmoid", {"alpha": 0.2, "beta": 0.5}), "linear": ("Affine", {"alpha": 1.0, "beta": 0.0}),
     "relu": ("Relu", {}), "relu6": ("Clip", {}), "selu": ("Selu", {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}),
     "sigmoid": ("Sigmoid", {}), "softmax": ("Softmax", {"axis": -1}), "softplus": ("Softplus", {}),
     "softsign": ("Softsign", {}), "tanh": ("Tanh", {}),
@@ -118,8 +119,9 @@ def export_onnx(model: Network, path: str | Path, lengths: bool = False) -> None
     def declare(name: str, kind: int, *dims: Any) -> Any:
         return onnx.helper.make_tensor_value_info(name, kind, dims)
 
-    reads_ids = any(isinstance(part, Embedding) for part in model.layers[0].parts.values())
-    steps_free = not any(_fixes_steps(layer) for layer in model.layers)
+    layers = [node.layer for node in model.graph.nodes]
+    reads_ids = any(isinstance(part, Embedding) for part in layers[0].parts.values())
+    steps_free = not any(map(_fixes_steps, layers))
     has_steps = len(shape) > 1 or reads_ids
     inputs = [declare("x", kinds.INT64 if reads_ids else kinds.FLOAT, "N", *_sizes(shape, has_steps and steps_free))]
     if lengths:
@@ -128,7 +130,7 @@ def export_onnx(model: Network, path: str | Path, lengths: bool = False) -> None
         steps = graph.add("Unsqueeze", graph.add("Range", 0, T, 1), [1])  # (T, 1)
         ends = graph.add("Unsqueeze", graph.add("Cast", "lengths", to=kinds.INT64), [1, 2])  # (N, 1, 1)
         live = graph.add("Less", steps, ends)  # (N, T, 1)
-    for layer in (node.layer for node in model.graph.nodes):
+    for layer in layers:
         graph.scope = layer.name
         x = _layer(graph, layer, x, live)
         shape = layer.output_shape(shape)

@@ -18,6 +18,7 @@ REQUIRED = {
     "values": [1.0, 0.5], "initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.5, "first_decay_steps": 5,
     "learning_rate": 0.1, "backup_dir": "backup",
 }  # fmt: skip
+GIVEN = {"InputLayer": {"shape": (3,)}, "TimeDistributed": {"layer": le.Dense(2)}}
 BASES = ("Layer", "Loss", "Metric", "Optimizer", "Callback", "Initializer", "Regularizer", "LearningRateSchedule")
 # Where the engine's default is written otherwise, with the same meaning.
 OTHER_DEFAULTS = {("Precision", "thresholds"): 0.5, ("Recall", "thresholds"): 0.5}
@@ -85,9 +86,7 @@ def test_arguments_without_names_have_keras_s_order(places):
 def test_an_argument_that_is_not_here_is_refused_by_name(places):
     for _, ours, theirs in classes(places):
         needed = [p.name for p in names.arguments(ours).values() if p.default is p.empty]
-        given = {argument: REQUIRED[argument] for argument in needed} | (
-            {"shape": (3,)} if ours is le.layers.InputLayer else {}
-        )
+        given = {argument: REQUIRED[argument] for argument in needed} | GIVEN.get(ours.__name__, {})
         ours(**given)
         for argument in names.missing_arguments(ours, theirs):
             with pytest.raises(TypeError, match=argument):
