@@ -64,7 +64,7 @@ def sentence(place: str, name: str) -> str:
         name = f"{place.lower()}.{name}"
     elif place != "keras" and name[0].islower():
         name = f"{place}.{name}"
-    return f"Keras's {name} {why}: {way}"
+    return f"Keras's {name} {why}: {way.replace('NAME', name.rpartition('.')[2])}"
 
 
 def answer(place: str, name: str) -> str | None:

@@ -6,6 +6,7 @@ A name of Keras is in the engine, perhaps without some arguments, or `lstm_engin
 
 import functools
 import inspect
+import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,30 +27,31 @@ SECTIONS = (
 TITLES = {"keras": "keras itself", "Model": "Of a model", "Layer": "Of a layer", "Optimizer": "Of an optimizer"}
 # What arguments do not show, for names that are in the engine.
 NOTES = {
-    "metrics.AUC": "Masked steps do not count",
-    "metrics.Precision": "Masked steps do not count; one threshold",
-    "metrics.Recall": "Masked steps do not count; one threshold",
-    "layers.Masking": "A mask that is there already holds too",
-    "layers.TimeDistributed": "For layers without recurrence",
-    "callbacks.EarlyStopping": "An unknown `monitor` is an error",
-    "callbacks.ReduceLROnPlateau": "An unknown `monitor` is an error",
-    "callbacks.ModelCheckpoint": "An unknown `monitor` is an error",
+    "metrics.AUC": ["Masked steps do not count"],
+    "metrics.Precision": ["Masked steps do not count; one threshold"],
+    "metrics.Recall": ["Masked steps do not count; one threshold"],
+    "layers.Masking": ["A mask that is there already holds too"],
+    "layers.TimeDistributed": ["For layers without recurrence"],
+    "callbacks.EarlyStopping": ["An unknown `monitor` is an error"],
+    "callbacks.ReduceLROnPlateau": ["An unknown `monitor` is an error"],
+    "callbacks.ModelCheckpoint": ["An unknown `monitor` is an error"],
 }
 TAKEN = {  # besides those of the signature
     "Embedding": ("weights",),
     **{name: tuple(taken) for name, taken in HARMLESS.items()},
 }
-NO_ARGUMENTS = ("self", "x", "identifier", "fn")  # under other names here, and given by their place
+NO_ARGUMENTS = ("self", "x", "identifier", "fn", "cell", "_")  # under other names here, and given by their place
 HEAD = """# Keras's names, one by one
 
-Every public name of Keras 3.15: in the engine, or the sentence that the engine answers to it. `import lstm_engine as keras`
-gives the names at Keras's places (`keras.layers.LSTM`, `from lstm_engine.callbacks import EarlyStopping`), and after `import
-lstm_engine as tf` there is `tf.keras.layers.LSTM`. An argument named here as missing is taken at Keras's default, and any
-other value of it is an error that names it. How results compare: [What agrees, and what differs](keras-parity.md).
+Every public name of Keras 3.15: in the engine, or with what the engine answers to it, also in an import that fails. `import
+lstm_engine as keras` gives the names at Keras's places, `keras.layers.LSTM`; so do `from lstm_engine.layers import LSTM` and,
+after `import lstm_engine as tf`, `tf.keras.layers.LSTM`. Arguments that are missing are refused by name. Layers, optimizers,
+`Input`, `compile`, `fit`, `evaluate` and `predict` take them at the values that change nothing. Whether the numbers agree:
+[What agrees, and what differs](keras-parity.md). In the answers X is (N, T, D): samples, timesteps, features.
 
 `python -m experiments.beside_keras.names` writes this page from the installed Keras and `lstm_engine/absent.toml`.
 """
-ROWS = "| Keras | the engine |\n|---|---|\n"
+ROWS = "| Keras | here | what is missing, or what to do |\n|---|---|---|\n"
 
 
 def keras_names() -> dict[str, list[str]]:
@@ -128,50 +130,60 @@ def page() -> str:
 
 
 def _section(place: str, names: list[str], theirs: Any) -> str:
-    """A table of a place's names; those with one answer stand in one row, what is here first."""
+    """A table of a place's names."""
+    said = {
+        name: _here(place, name, theirs) if is_here(place, name) else _absent(place, name)
+        for name in names
+        if not isinstance(getattr(theirs, name), ModuleType)
+    }
+    return f"## {TITLES.get(place, f'keras.{place}')}\n\n{_table(said)}"
+
+
+def _table(said: dict[str, str]) -> str:
+    """Names with one answer stand in one row; what is here comes first."""
     rows: dict[str, list[str]] = {}
-    for name in names:
-        if not isinstance(getattr(theirs, name), ModuleType):
-            said = _here(place, name, theirs) if is_here(place, name) else _absent(place, name)
-            rows.setdefault(said, []).append(name)
-    lines = [
-        f"| {_listed(group)} | {said} |\n" for said, group in sorted(rows.items(), key=lambda row: row[0][:4] != "here")
-    ]
-    return f"## {TITLES.get(place, f'keras.{place}')}\n\n{ROWS}{''.join(lines)}"
+    for name, answer in said.items():
+        rows.setdefault(answer, []).append(name)
+    ordered = sorted(rows.items(), key=lambda row: not row[0].startswith("yes"))
+    return ROWS + "".join(f"| {_listed(names)} | {answer} |\n" for answer, names in ordered)
 
 
 def _here(place: str, name: str, theirs: Any) -> str:
-    missing = missing_arguments(getattr(engine_at(place), name), getattr(theirs, name))
-    words = f"here, without {_listed(missing)}" if missing else "here"
-    note = NOTES.get(f"{place}.{name}")
-    return f"{words}. {note}" if note else words
+    missing = (
+        [] if place in absent.OBJECTS else missing_arguments(getattr(engine_at(place), name), getattr(theirs, name))
+    )
+    words = [f"without {_listed(missing)}"] if missing else []
+    return f"yes | {'. '.join([*words, *NOTES.get(f'{place}.{name}', [])])}"
 
 
 def _absent(place: str, name: str) -> str:
-    return "{}: {}".format(*absent.table()[place][name]).replace("|", "\\|")
+    why, way = absent.table()[place][name]
+    here = "no" if why.startswith("is not in the engine") else "old"
+    reason = re.sub(r"^is not in the engine(, (which|whose|where) )?|^is of Keras 1 or 2.*", "", why)
+    reason = "" if reason == "is about recurrence" else f"{reason}: "
+    return f"{here} | {reason.removeprefix(': ')}{way}".replace("\\|", "|")
 
 
 def _other_places(names: dict[str, list[str]]) -> str:
-    """The namespaces without a section: the engine has no such module, or, as `backend`, another one of that name."""
-    rows = []
+    """The namespaces without a section: the engine has no such module or, as `backend`, another one of that name."""
+    said = {}
     for place in names:
-        if place in absent.table()["keras"]:
+        if place in absent.table()["keras"] and place != "keras":
             below = sum(len(inner) for other, inner in names.items() if f"{other}.".startswith(f"{place}."))
-            rows.append(f"| `{place}`, {below} names | {_absent('keras', place)} |\n")
+            said[f"{place} ({below})"] = _absent("keras", place)
     backend = _section("backend", names["backend"], keras_places()["backend"])
-    return f"## Whole namespaces\n\n{ROWS}{''.join(rows)}\n{backend}"
+    return f"## Whole namespaces\n\nIn brackets the number of their names.\n\n{_table(said)}\n{backend}"
 
 
 def _old_names(names: dict[str, list[str]]) -> str:
     """The names of absent.toml that Keras 3.15 does not have."""
-    rows: dict[str, list[str]] = {}
+    said = {}
     for place, answers in absent.table().items():
         for name in answers:
             if name not in names.get(place, ()):
                 dotted = name if place == "keras" else f"{place.lower() if place in absent.OBJECTS else place}.{name}"
-                rows.setdefault(_absent(place, name), []).append(dotted)
-    lines = [f"| {_listed(group)} | {said} |\n" for said, group in rows.items()]
-    return f"## Names of Keras 1, Keras 2 and tf.keras\n\n{ROWS}{''.join(lines)}"
+                said[dotted] = _absent(place, name)
+    return f"## Names of Keras 1, Keras 2 and tf.keras\n\n{_table(said)}"
 
 
 def _listed(names: Iterable[str]) -> str:

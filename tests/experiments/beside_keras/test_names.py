@@ -14,9 +14,9 @@ pytest.importorskip("keras")
 # What a constructor must be given.
 REQUIRED = {
     "units": 2, "rate": 0.5, "layer": le.LSTM(2), "input_dim": 3, "output_dim": 2, "n": 2, "target_shape": (6,),
-    "dims": (2, 1), "activation": "tanh", "axes": 1, "filename": "log.csv", "filepath": "m.keras", "schedule": float, "boundaries": [1],
-    "values": [1.0, 0.5], "initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.5, "first_decay_steps": 5,
-    "learning_rate": 0.1, "backup_dir": "backup",
+    "dims": (2, 1), "activation": "tanh", "axes": 1, "filename": "log.csv", "filepath": "m.keras", "schedule": float,
+    "boundaries": [1], "values": [1.0, 0.5], "initial_learning_rate": 0.1, "decay_steps": 5, "decay_rate": 0.5,
+    "first_decay_steps": 5, "learning_rate": 0.1, "backup_dir": "backup",
 }  # fmt: skip
 GIVEN = {"InputLayer": {"shape": (3,)}, "TimeDistributed": {"layer": le.Dense(2)}}
 BASES = ("Layer", "Loss", "Metric", "Optimizer", "Callback", "Initializer", "Regularizer", "LearningRateSchedule")
