@@ -186,7 +186,7 @@ REFUSED = {
     "fit(workers=)": (lambda m: m.fit(np.ones((2, 3, 2)), [0, 1], workers=2), "PyDataset takes it"),
     "predict(callbacks=)": (lambda m: m.predict(np.ones((2, 3, 2)), callbacks=[1]), "fit has them"),
     "Input(sparse=True)": (lambda m: le.Input((3,), sparse=True), "arrays are dense"),
-    "Input(dtype='string')": (lambda m: le.Input((3,), dtype="string"), "dtype='string'"),
+    "Input(optional=True)": (lambda m: le.Input((3,), optional=True), "every input is given"),
 }
 
 
@@ -207,6 +207,17 @@ def test_arguments_of_keras_that_change_nothing_pass(model):
     model.summary(line_length=80, expand_nested=True)
     assert le.Input((None,), batch_size=4, dtype="int32", sparse=False, name="ids").shape == (None, None)
     assert le.Sequential([le.Dense(2, input_dim=3, activity_regularizer=None)]).input_shape == (3,)
+
+
+def test_an_input_of_whole_numbers_takes_no_fractions():
+    """Keras cuts them off."""
+    model = le.Sequential([le.Input((2,), dtype="int32"), le.Dense(1, kernel_initializer="ones")])
+    assert model.predict(np.array([[2, 3]]), verbose=0) == 5
+    with pytest.raises(ValueError, match=r"input_layer is an Input of whole numbers .*, got 1\.5"):
+        model.predict(np.array([[2, 1.5]]), verbose=0)
+    with pytest.raises(ValueError, match="Input's dtype is one of float32, float64, int32, int64, got 'string'"):
+        le.Input((2,), dtype="string")
+    le.Input((2,), dtype=np.int64)
 
 
 def test_decay_is_ignored_with_a_warning_as_in_keras_3():
