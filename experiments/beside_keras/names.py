@@ -27,6 +27,7 @@ SECTIONS = (
 TITLES = {"keras": "keras itself", "Model": "Of a model", "Layer": "Of a layer", "Optimizer": "Of an optimizer"}
 # What arguments do not show, for names that are in the engine.
 NOTES = {
+    "Model.metrics_names": ["The names of what `evaluate` returns; Keras 3 says compile_metrics for all but the loss"],
     "metrics.AUC": ["Masked steps do not count"],
     "metrics.Precision": ["Masked steps do not count; one threshold"],
     "metrics.Recall": ["Masked steps do not count; one threshold"],
@@ -95,13 +96,6 @@ def engine_at(place: str) -> Any:
 def is_here(place: str, name: str) -> bool:
     owner = engine_at(place)
     return owner is not None and hasattr(owner, name)
-
-
-def is_answered(place: str, name: str) -> bool:
-    """Whether the engine has a sentence about the name, or about the namespace that it would be imported from."""
-    above = place.split(".")
-    inside = [(".".join(above[:n]) or "keras", above[n]) for n in range(len(above))]
-    return any(n in absent.table().get(at, ()) for at, n in [(place, name), *inside])
 
 
 def arguments(owner: Any) -> dict[str, inspect.Parameter]:

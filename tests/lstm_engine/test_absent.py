@@ -155,6 +155,13 @@ def test_a_model_has_a_name_and_finds_its_layers(model):
         model.get_layer()
 
 
+def test_metrics_names_say_what_evaluate_returns(model):
+    model.compile("sgd", "binary_crossentropy", metrics=["mse", "accuracy"])
+    X, y = np.ones((2, 3, 2)), [0, 1]
+    values = model.evaluate(X, y, verbose=0)
+    assert dict(zip(model.metrics_names, values, strict=True)) == model.evaluate(X, y, verbose=0, return_dict=True)
+
+
 def test_a_model_that_is_not_trainable_keeps_its_weights():
     model = le.Sequential([le.Input((3,)), le.Dense(2), le.Dense(1)])
     model.trainable = False
