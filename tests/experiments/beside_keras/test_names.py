@@ -105,6 +105,16 @@ def test_an_argument_that_is_not_here_is_refused_by_name(places):
                 ours(**given, **{argument: "some other value"})
 
 
+def test_attention_is_three_layers(places):
+    """What the engine says to Attention."""
+    rng = np.random.default_rng(0)
+    decoder, encoder = (rng.standard_normal((2, T, 3)).astype("float32") for T in (4, 5))
+    expected = np.asarray(places["layers"].Attention()([decoder, encoder]))
+    scores = le.layers.Dot(axes=2)([decoder, encoder])
+    context = le.layers.Dot(axes=(2, 1))([le.layers.Activation("softmax")(scores), encoder])
+    np.testing.assert_allclose(context, expected, rtol=0, atol=3e-6)  # float32: some ten operations on numbers near 1
+
+
 def test_a_convolution_is_a_dense_over_windows(places):
     """What the engine says to Conv1D."""
     N, T, D, k, filters = 2, 7, 3, 4, 5
