@@ -164,7 +164,7 @@ def test_metrics_names_say_what_evaluate_returns(model):
 
 def test_a_model_that_is_not_trainable_keeps_its_weights():
     model = le.Sequential([le.Input((3,)), le.Dense(2), le.Dense(1)])
-    with pytest.raises(ValueError, match="set model.trainable = False once"):
+    with pytest.raises(ValueError, match=r"set model\.trainable = False once"):
         le.Sequential(trainable=False)
     model.trainable = False
     assert [layer.trainable for layer in model.layers] == [False, False]
