@@ -33,6 +33,7 @@ KERAS_DEFAULTS: dict[str, Any] = {
     "activity_regularizer": None, "kernel_constraint": None, "recurrent_constraint": None, "bias_constraint": None,
     "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "dtype": None, "noise_shape": None,
     "embeddings_constraint": None, "beta_constraint": None, "gamma_constraint": None, "rms_scaling": False,
+    "weights": None, "lora_alpha": None, "quantization_config": None, "autocast": True,
 }  # fmt: skip
 
 

@@ -195,6 +195,12 @@ class Network(Assembly):
     def metrics(self) -> list[Metric]:
         return [metric for target in self.targets for metric in target.metrics]
 
+    @property
+    def metrics_names(self) -> list[str]:
+        """What the numbers that `evaluate` returns are, in their order."""
+        of_outputs = [f"{target.name}_loss" for target in self.targets] if len(self.targets) > 1 else []
+        return ["loss", *of_outputs, *sorted(metric.name for metric in self.metrics)]
+
     def data(self, x: Any, y: Any, mask: Any = None, sample_weight: Any = None) -> Data:
         """x, y and their weights, checked against the network and against each other. ValueError before `compile`."""
         _ = self.compiled
