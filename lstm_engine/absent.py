@@ -1,8 +1,8 @@
 """Answers to the names of Keras that the engine lacks: what they are, that they are not here, and a way.
 
-The answers stand in `absent.toml`. `answer_for_modules` gives every module that is a namespace of Keras (`layers`, `losses`, ...)
-a `__getattr__`, and the import system a finder, so that `le.Conv1D`, `le.layers.Conv1D`, `from lstm_engine.layers import
-Conv1D` and `import lstm_engine.datasets` all say it. `hasattr` stays False and `importlib.util.find_spec` None.
+The answers stand in `absent.toml`. `answer_for_modules` gives every module that is a namespace of Keras, as `layers`, a
+`__getattr__`, and the import system a finder, so that all of `le.Conv1D`, `le.layers.Conv1D`, `from lstm_engine.layers
+import Conv1D` and `import lstm_engine.datasets` say it. `hasattr` stays False, and `importlib.util.find_spec` returns None.
 """
 
 import difflib
@@ -12,7 +12,7 @@ import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 PACKAGE = "lstm_engine"
 MODULES = (  # those that are a namespace of Keras
@@ -30,10 +30,21 @@ class Absent(NamedTuple):
 
 
 @functools.cache
+def contents() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+
+
+def argument(name: str) -> str:
+    """What to write instead of an argument of Keras that the engine lacks; "" where nothing is known."""
+    return str(contents()["arguments"].get(name, ""))
+
+
+@functools.cache
 def table() -> dict[str, dict[str, Absent]]:
     """The answers by place and name: table()["layers"]["Conv1D"]. The place "keras" is Keras itself."""
-    read = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    read = dict(contents())
     whys = read.pop("why")
+    del read["arguments"]
     answers: dict[str, dict[str, Absent]] = {}
     for first, rows in read.items():
         for row in rows:
@@ -67,7 +78,11 @@ def answer(place: str, name: str) -> str | None:
         return f"{path_of(place)} has no {name}: it is {path_of(elsewhere[0])}.{name}"
     if found := [other for other in table() if name in table()[other] and other not in OBJECTS]:
         return sentence(found[0], name)
-    here = [*dir(sys.modules.get(path_of(place))), *(public(place) if place in MODULES else ()), *table().get(place, ())]
+    here = [
+        *dir(sys.modules.get(path_of(place))),
+        *(public(place) if place in MODULES else ()),
+        *table().get(place, ()),
+    ]
     known = {n.lower(): n for n in here if not n.startswith("_")}
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)
     return f"{path_of(place)} has no {name}: did you mean {known[close[0]]}?" if close else None
@@ -75,7 +90,9 @@ def answer(place: str, name: str) -> str | None:
 
 def public(place: str) -> list[str]:
     """The engine's names at one of MODULES."""
-    module = sys.modules[path_of(place)]
+    module = sys.modules.get(path_of(place))
+    if module is None:
+        return []
     own = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
     return getattr(module, "__all__", [name for name in own if not name.startswith("_")])
 
@@ -128,13 +145,24 @@ class Finder(importlib.abc.MetaPathFinder):
 
 
 class Answering:
-    """Base of the classes whose objects answer for what Keras's objects have and theirs lack."""
+    """Base of the classes whose objects answer for what Keras's objects have and theirs lack.
 
-    keras_class = ""  # one of OBJECTS
+    A subclass with a method that Keras would call and the engine never does is refused where it is defined.
+    """
+
+    keras_class: ClassVar[str] = ""  # one of OBJECTS
+    never_called: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        if unheard := [name for name in cls.never_called if name in vars(cls)]:
+            raise TypeError(
+                f"{cls.__name__}.{unheard[0]} would never be called. {sentence(cls.keras_class, unheard[0])}"
+            )
 
     if not TYPE_CHECKING:  # type checkers see no attribute too many
 
         def __getattr__(self, name: str) -> Any:
             if hasattr(type(self), name):
-                return object.__getattribute__(self, name)  # a property that failed says so itself
+                return object.__getattribute__(self, name)  # a property that failed says why
             raise KerasAttributeError(self.keras_class, name, f"{type(self).__name__!r} object")

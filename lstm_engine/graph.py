@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from .activations import Array
 from .checks import Shape
-from .layer import Layer, listed, unlisted
+from .layer import Layer
+from .lists import listed, unlisted
 
 States = dict[str, list[Array]]  # by the node's name: one array (N, units) a state
 Masked = tuple[Array, Array | None]  # an array, and the mask (N, T) of its existing steps
@@ -69,7 +70,7 @@ class Graph(NamedTuple):
         run. A dict as `kept` gets every array; otherwise one is let go when its last reader has run.
         """
         given = given or {}
-        known = [edge for node in self.nodes for edge in node.out()]
+        known = [*map(Edge, self.inputs), *(edge for node in self.nodes for edge in node.out())]
         if unknown := [edge.node for edge in given if edge not in known]:
             raise ValueError(
                 f"no node {unknown[0]!r} hands this out; there are {', '.join(n.name for n in self.nodes)}"

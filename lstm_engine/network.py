@@ -22,15 +22,16 @@ from . import losses, optimizers
 from .activations import Array
 from .assembly import NOT_BUILT, Assembly
 from .compiling import Target, targets
+from .copies import copied
 from .graph import BackwardPass, Edge, Masked, States
-from .layer import unlisted
+from .keras_names import takes_keras_arguments
+from .lists import unlisted
 from .metrics import Metric
 from .samples import Data
-from .wrappers import as_config, from_config
 
 
 class Batch(NamedTuple):
-    """The data of one loss: x (N, T, D), y, the mask (N, T) of existing steps, and the samples' weights."""
+    """The data of one loss: x (N, T, D), y (None to predict), the mask (N, T) of existing steps, and the samples' weights."""
 
     x: Any
     y: Any
@@ -92,7 +93,8 @@ class Network(Assembly):
         optimizer, _ = self.compiled
         forward_pass = self.forward_pass(batch, training=True)
         gradients = self.backward_pass(forward_pass, want_dx=False).weights
-        optimizer.apply(self.weights, gradients, "numba" if "numba" in self.backends() else "numpy")
+        trained = self.trainable_weights
+        optimizer.apply(trained, {k: gradients[k] for k in trained}, "numba" if "numba" in self.backends() else "numpy")
         return Outcome(float(forward_pass.loss), forward_pass.heads)
 
     def forward_pass(self, batch: Batch, training: bool, initial_states: States | None = None) -> ForwardPass:
@@ -158,10 +160,12 @@ class Network(Assembly):
 
     def penalties(self) -> dict[str, Any]:
         """The penalties by the names of the weights that have one."""
-        return {f"{layer.name}/{k}": p for layer in self.layers for k, p in layer.weight_penalties().items()}
+        layers = [layer for layer in self.layers if layer.trainable]
+        return {f"{layer.name}/{k}": p for layer in layers for k, p in layer.weight_penalties().items()}
 
     # -- what it is trained towards ------------------------------------------------------------------------------------
 
+    @takes_keras_arguments
     def compile(
         self, optimizer: str | optimizers.Optimizer = "rmsprop", loss: Any = None, loss_weights: Any = None,
         metrics: Any = None,
@@ -204,14 +208,8 @@ class Network(Assembly):
         """The same network with its own copies of weights and states, in another dtype or on another backend."""
         if not self.built:
             raise ValueError(NOT_BUILT)
-        layers = [from_config(as_config(layer)) for layer in self.layers]
-        twin = self.rebuilt(layers, seed=self.seed, dtype=dtype, backend=backend)
-        twin.set_weights(self.get_weights())
-        for part, copy in zip(self.parts.values(), twin.parts.values(), strict=True):
-            copy.rng.bit_generator.state = part.rng.bit_generator.state
-            if getattr(part, "states", None) is not None:
-                copy.states = [state.astype(dtype) for state in part.states]
+        twin = self.rebuilt(copied(self.layers, dtype, backend), seed=self.seed, dtype=dtype, backend=backend)
         if self.optimizer:
-            twin.optimizer = optimizers.from_config(optimizers.to_config(self.optimizer))
+            twin.optimizer = self.optimizer.fresh()
             twin.targets = [target._replace(metrics=[]) for target in self.targets]
         return twin

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Self
 
-from . import tensors, weights
+from . import tensors
 from .checks import Shape
 from .layer import Layer
 from .model import Model
@@ -43,8 +42,9 @@ class Sequential(Model):
             raise ValueError(f"layer {layer.name} is in this model already: make a new one for every place")
         if getattr(layer, "return_state", False) or getattr(layer, "merge_mode", "concat") is None or layer.many_inputs:
             raise ValueError(
-                f"a {type(self).__name__} hands one array from layer to layer, but {type(layer).__name__} takes or returns "
-                "several: call it on Tensors, to make a Model, or on arrays"
+                f"a {type(self).__name__} hands one array from layer to layer, but {type(layer).__name__} "
+                f"{'takes' if layer.many_inputs else 'would return'} several (return_state, merge_mode=None): call the layer "
+                "yourself, on Tensors for a Model, or on arrays"
             )
         shape = self.input_shape or (None if self.layers else layer.input_shape)
         before, name = self.layers, layer.name
@@ -77,12 +77,7 @@ class Sequential(Model):
         return model
 
 
-def load(path: str | Path, backend: str = "auto") -> Model:
-    """The model that `save` wrote: weights, optimizer state and metadata. ValueError for a file that it cannot use."""
-    return weights.load(Path(path), backend, _made)
-
-
-def _made(architecture: dict[str, Any], layers: Sequence[Layer], **how: Any) -> Model:
+def made(architecture: dict[str, Any], layers: Sequence[Layer], **how: Any) -> Model:
     """The model of a file: a graph if the file describes one, else a row."""
     if "graph" not in architecture:
         row = Sequential(layers, **how)

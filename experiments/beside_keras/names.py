@@ -1,4 +1,4 @@
-"""Keras's public names, one by one, beside the engine's: `python -m experiments.beside_keras.names` writes docs/keras-names.md.
+"""Keras's public names beside the engine's: `python -m experiments.beside_keras.names` writes docs/keras-names.md.
 
 A name of Keras is in the engine, perhaps without some arguments, or `lstm_engine/absent.toml` says why not and what to do.
 `tests/experiments/beside_keras/test_names.py` fails where a name is neither, and where the page is not what this writes.
@@ -105,7 +105,9 @@ def _section(place: str, names: list[str], theirs: Any) -> str:
         if not isinstance(getattr(theirs, name), ModuleType):
             said = _here(place, name, ours, theirs) if hasattr(ours, name) else _absent(place, name)
             rows.setdefault(said, []).append(name)
-    lines = [f"| {_listed(group)} | {said} |\n" for said, group in sorted(rows.items(), key=lambda row: row[0][:4] != "here")]
+    lines = [
+        f"| {_listed(group)} | {said} |\n" for said, group in sorted(rows.items(), key=lambda row: row[0][:4] != "here")
+    ]
     return f"## {TITLES.get(place, f'keras.{place}')}\n\n{ROWS}{''.join(lines)}"
 
 
