@@ -237,6 +237,10 @@ APPLICATIONS = [
         "binary_classification", Mend("['acc']", "['accuracy']", KERAS_2, "'acc' is 'accuracy' in the history"),
         Mend("['val_acc']", "['val_accuracy']", KERAS_2, "'acc' is 'accuracy' in the history"),
         Mend(
+            "/ (precision_test + recall_test)", "/ max(precision_test + recall_test, 1e-9)", SIZE,
+            "after two epochs no failure is predicted",
+        ),
+        Mend(
             "model.predict_classes(seq_array,verbose=1, batch_size=200)",
             "(model.predict(seq_array, verbose=1, batch_size=200) > 0.5).astype('int32')", KERAS_2,
             "predict_classes is predict > 0.5",
