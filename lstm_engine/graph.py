@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from .activations import Array
 from .checks import Shape
-from .layer import Layer, listed, unlisted
+from .layer import Layer
+from .lists import listed, unlisted
 
 States = dict[str, list[Array]]  # by the node's name: one array (N, units) a state
 Masked = tuple[Array, Array | None]  # an array, and the mask (N, T) of its existing steps

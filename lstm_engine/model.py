@@ -9,28 +9,31 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from . import feeding, tensors, weights
+from . import feeding, tensors
 from .activations import Array
 from .assembly import NOT_BUILT
 from .backend import one_thread_pool
 from .callbacks import Callback, History, Listeners, Logs, progress_line, verbosity
 from .checks import positive_int
 from .feeding import Fed, Feed
-from .layer import Layer, listed, unlisted
+from .keras_names import takes_keras_arguments
+from .layer import Layer
+from .lists import listed, unlisted
+from .masks import handed_out, mask_of
 from .metrics import Scores
 from .network import Batch, Network
+from .saving import Files
 from .streaming import Stream
 from .summary import summary
 from .trace import Trace
 from .trace import trace as make_trace
 
 
-class Model(Network):
+class Model(Files, Network):
     """A network with Keras's verbs: `Model(inputs, outputs)`, where outputs come from layers called on the inputs.
 
     inputs and outputs are Tensors, lists of them, or dicts by name. seed draws the weights, the dropout masks and the order
@@ -67,9 +70,7 @@ class Model(Network):
             if hasattr(layer, "reset_states"):
                 layer.reset_states()
 
-    def count_params(self) -> int:
-        return sum(w.size for w in self.weights.values())
-
+    @takes_keras_arguments
     def summary(self) -> None:
         """Prints one row a layer: name, output shape, parameters, and the backend that runs it."""
         print(summary(self))
@@ -83,9 +84,10 @@ class Model(Network):
         """
         if tensors.is_symbolic(x):
             return unlisted(tensors.call_again(self.graph, listed(x)))
-        x, mask = self.samples(x, mask).take(slice(None))
+        x, mask = self.samples(x, mask_of(x) if mask is None else mask).take(slice(None))
         with one_thread_pool(self.backends()):
-            return self.forward(x, training, mask, taped=False)[0]
+            p, mask, _ = self.forward(x, training, mask, taped=False)
+        return handed_out(p, mask, x)
 
     def train_on_batch(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
@@ -124,6 +126,7 @@ class Model(Network):
 
     # -- Keras's verbs -----------------------------------------------------------------------------------------------
 
+    @takes_keras_arguments
     def fit(
         self, x: Any, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: str | int = "auto",
         callbacks: Callback | Sequence[Callback] | None = None, validation_split: float = 0.0, validation_data: Any = None,
@@ -186,6 +189,7 @@ class Model(Network):
         self.epochs_done += 1
         return logs
 
+    @takes_keras_arguments
     def evaluate(
         self, x: Any, y: Any = None, batch_size: int | None = None, verbose: str | int = "auto", sample_weight: Any = None,
         steps: int | None = None, *, mask: Any = None, return_dict: bool = False,
@@ -212,6 +216,7 @@ class Model(Network):
         first = ["loss", *(name for target in self.targets if (name := f"{target.name}_loss") in logs)]
         return [logs[name] for name in [*first, *sorted(logs.keys() - first)]] if len(logs) > 1 else logs["loss"]
 
+    @takes_keras_arguments
     def predict(
         self, x: Any, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None, *,
         mask: Any = None,
@@ -244,20 +249,5 @@ class Model(Network):
         """
         if not self.built or self.input_shape is None:
             raise ValueError(NOT_BUILT)
-        return Stream(self.graph, self.dtype, (positive_int("batch", batch), self.input_shape[-1]))
-
-    def save(self, path: str | Path, metadata: dict[str, Any] | None = None) -> None:
-        """Writes weights, architecture, optimizer and metadata (JSON values) into one safetensors file, or nothing."""
-        weights.save(self, Path(path), self.metadata if metadata is None else metadata)
-
-    def save_weights(self, path: str | Path) -> None:
-        """Writes the weights for Keras: as .weights.h5, .keras (a whole model for Keras) or the older .h5."""
-        from .interchange import keras_files
-
-        keras_files.save(self, Path(path))
-
-    def load_weights(self, path: str | Path) -> None:
-        """Reads the weights of a Keras file. ValueError, and nothing changed, when one does not fit."""
-        from .interchange import keras_files
-
-        keras_files.load(self, Path(path))
+        step = self.graph.nodes[0].layer.step_shape(self.input_shape)
+        return Stream(self.graph, self.dtype, (positive_int("batch", batch), *step))

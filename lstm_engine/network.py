@@ -22,11 +22,12 @@ from . import losses, optimizers
 from .activations import Array
 from .assembly import NOT_BUILT, Assembly
 from .compiling import Target, targets
+from .copies import copied
 from .graph import BackwardPass, Edge, Masked, States
-from .layer import unlisted
+from .keras_names import takes_keras_arguments
+from .lists import unlisted
 from .metrics import Metric
 from .samples import Data
-from .wrappers import as_config, from_config
 
 
 class Batch(NamedTuple):
@@ -164,6 +165,7 @@ class Network(Assembly):
 
     # -- what it is trained towards ------------------------------------------------------------------------------------
 
+    @takes_keras_arguments
     def compile(
         self, optimizer: str | optimizers.Optimizer = "rmsprop", loss: Any = None, loss_weights: Any = None,
         metrics: Any = None,
@@ -206,14 +208,8 @@ class Network(Assembly):
         """The same network with its own copies of weights and states, in another dtype or on another backend."""
         if not self.built:
             raise ValueError(NOT_BUILT)
-        layers = [from_config(as_config(layer)) for layer in self.layers]
-        twin = self.rebuilt(layers, seed=self.seed, dtype=dtype, backend=backend)
-        twin.set_weights(self.get_weights())
-        for part, copy in zip(self.parts.values(), twin.parts.values(), strict=True):
-            copy.rng.bit_generator.state = part.rng.bit_generator.state
-            if getattr(part, "states", None) is not None:
-                copy.states = [state.astype(dtype) for state in part.states]
+        twin = self.rebuilt(copied(self.layers, dtype, backend), seed=self.seed, dtype=dtype, backend=backend)
         if self.optimizer:
-            twin.optimizer = optimizers.from_config(optimizers.to_config(self.optimizer))
+            twin.optimizer = self.optimizer.fresh()
             twin.targets = [target._replace(metrics=[]) for target in self.targets]
         return twin

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Self
 
-from . import tensors, weights
+from . import tensors
 from .checks import Shape
 from .layer import Layer
 from .model import Model
@@ -78,12 +77,7 @@ class Sequential(Model):
         return model
 
 
-def load(path: str | Path, backend: str = "auto") -> Model:
-    """The model that `save` wrote: weights, optimizer state and metadata. ValueError for a file that it cannot use."""
-    return weights.load(Path(path), backend, _made)
-
-
-def _made(architecture: dict[str, Any], layers: Sequence[Layer], **how: Any) -> Model:
+def made(architecture: dict[str, Any], layers: Sequence[Layer], **how: Any) -> Model:
     """The model of a file: a graph if the file describes one, else a row."""
     if "graph" not in architecture:
         row = Sequential(layers, **how)
