@@ -77,6 +77,9 @@ class Graph(NamedTuple):
         wanted = self.wanted(given)
         running = [node for node in self.nodes if any(edge in wanted and edge not in given for edge in node.out())]
         readers = Counter(edge for node in running for edge in node.inputs + node.states) + Counter(self.outputs)
+        shared = [
+            edge.node in self.inputs or readers[edge] > 1 for edge in self.outputs
+        ]  # with a tape, or another output
         arrays = dict(zip(map(Edge, self.inputs), inputs, strict=False)) | dict(given)
         tapes: dict[str, Any] = {}
 
@@ -101,7 +104,8 @@ class Graph(NamedTuple):
                 tapes[node.name] = tape
             if kept is not None:
                 kept |= made
-        return [read(edge) for edge in self.outputs], tapes
+        passed = [read(edge) for edge in self.outputs]  # the caller may write into them
+        return [(p.copy() if of_others else p, m) for (p, m), of_others in zip(passed, shared, strict=True)], tapes
 
     def backward(self, tapes: Mapping[str, Any], dp: Sequence[Any], want_dx: bool = True) -> BackwardPass:
         """All gradients, from those of the outputs.

@@ -174,8 +174,10 @@ class Recurrent(Layer, abstract=True):
             h, last = self.runs.infer(*inputs, mask=steps_mask, sequences=self.return_sequences, **activations)
         zeroed = None if mask is None or not self.zero_output_for_mask else ~mask
         y = time_major(h) if self.return_sequences else h[-1].copy()
-        if zeroed is not None:  # a new array: with one step or one row, y is a view of the tape's states
+        if zeroed is not None:
             y = np.where(zeroed[..., None] if self.return_sequences else zeroed[:, -1:], y.dtype.type(0), y)
+        elif y.base is not None:  # with one step or one row a view of the tape's states, which backward reads
+            y = y.copy()
         last = [state.copy() for state in last]
         if self.stateful:
             self.states = last
