@@ -14,7 +14,7 @@ import numpy as np
 from . import initializers, regularizers
 from .activations import Array, canonical_name
 from .backend import Kernels, Pair, compiled, resolve
-from .checks import Shape, check_mask, counted, positive_int, require_sequences, share
+from .checks import Shape, check_mask, counted, existing, positive_int, require_sequences, share
 from .layer import Backward, Layer, dropout_mask, time_major
 
 DEFAULT_ACTIVATIONS = {"activation": "tanh", "recurrent_activation": "sigmoid"}  # those of the kernels
@@ -157,8 +157,7 @@ class Recurrent(Layer, abstract=True):
         """
         mask = check_mask(self.name or self.cell, x, mask)
         states = self._first_states(x, mask, initial_state)
-        if mask is not None:
-            x = np.where(mask[..., None], x, x.dtype.type(0))  # the x of a masked step, perhaps NaN, must not matter
+        x = existing(x, mask)  # the x of a masked step, perhaps NaN, must not matter
         if self.go_backwards:
             x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
         input_dropout, recurrent_dropout = self.dropout_masks(x.shape, x.dtype) if training else (None, None)
