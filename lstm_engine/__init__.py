@@ -6,7 +6,7 @@ network that you wrote yourself; it is imported when it is first used.
 
 from typing import Any
 
-from . import callbacks, gradient_check, initializers, metrics, optimizers, regularizers, schedules
+from . import callbacks, gradient_check, initializers, layers, losses, metrics, optimizers, regularizers, schedules
 from .callbacks import (
     Callback,
     CSVLogger,
@@ -34,7 +34,7 @@ __all__ = [
     "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
     "History", "Input", "LambdaCallback", "Masking", "Model", "ModelCheckpoint", "ProgressBar", "RMSprop",
     "ReduceLROnPlateau", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
-    "gradcheck_function", "gradient_check", "initializers", "load", "metrics", "optimizers", "regularizers",
+    "gradcheck_function", "gradient_check", "initializers", "layers", "load", "losses", "metrics", "optimizers", "regularizers",
     "schedules",
 ]  # fmt: skip
 

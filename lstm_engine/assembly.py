@@ -99,6 +99,11 @@ class Assembly:
         """Every weight by name, "lstm/kernel": the arrays themselves."""
         return {f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()}
 
+    @property
+    def trainable_weights(self) -> dict[str, Array]:
+        """Those that training moves: the weights of layers that are `trainable`."""
+        return {f"{layer.name}/{name}": w for layer in self.layers if layer.trainable for name, w in layer.weights.items()}
+
     def get_weights(self) -> list[Array]:
         """Copies of all weights, in Keras's order and layouts."""
         return [w.copy() for w in self.weights.values()]

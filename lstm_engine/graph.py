@@ -69,7 +69,7 @@ class Graph(NamedTuple):
         run. A dict as `kept` gets every array; otherwise one is let go when its last reader has run.
         """
         given = given or {}
-        known = [edge for node in self.nodes for edge in node.out()]
+        known = [*map(Edge, self.inputs), *(edge for node in self.nodes for edge in node.out())]
         if unknown := [edge.node for edge in given if edge not in known]:
             raise ValueError(
                 f"no node {unknown[0]!r} hands this out; there are {', '.join(n.name for n in self.nodes)}"

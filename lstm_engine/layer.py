@@ -28,7 +28,7 @@ Backward = tuple[Any, list[Array], Gradients]  # dx, the gradients of the initia
 # Arguments of Keras that the engine accepts at these default values only; other values are refused.
 KERAS_DEFAULTS: dict[str, Any] = {
     "activity_regularizer": None, "kernel_constraint": None, "recurrent_constraint": None, "bias_constraint": None,
-    "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "trainable": True, "dtype": None, "noise_shape": None,
+    "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "dtype": None, "noise_shape": None,
 }  # fmt: skip
 LAYERS: dict[str, type[Layer]] = {}  # by class name, as model files write it
 
@@ -43,14 +43,17 @@ class Layer(OwnsArrays):
     has_states: ClassVar[bool] = False  # whether forward takes initial states and returns the last ones
     many_inputs: ClassVar[bool] = False  # whether x, its mask, its shape and dx are lists, as of Add and Concatenate
 
-    def __init__(self, *, name: str | None = None, input_shape: Shape | None = None, **unknown: Any) -> None:
-        refuse_unknown(type(self), unknown, KERAS_DEFAULTS, [*self.options(), "name", "input_shape"])
+    def __init__(
+        self, *, name: str | None = None, input_shape: Shape | None = None, trainable: bool = True, **unknown: Any
+    ) -> None:  # fmt: skip
+        refuse_unknown(type(self), unknown, KERAS_DEFAULTS, [*self.options(), "name", "input_shape", "trainable"])
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(
                 f"a layer's name is a string without '/', which separates it from its weights' names, got {name!r}"
             )
         self.name = name or ""  # a network fills it in: lstm, lstm_1, ...
         self.input_shape = None if input_shape is None else tuple(input_shape)
+        self.trainable = trainable  # with False training leaves its weights as they are, and its penalties do not count
         self.weights: dict[str, Array] = {}
         self.backend = "auto"
         self.rng = np.random.default_rng()
@@ -69,13 +72,17 @@ class Layer(OwnsArrays):
 
     @classmethod
     def options(cls) -> list[str]:
-        """The names of the constructor's arguments without name and input_shape: those of the class first."""
-        return arguments(cls, "name", "input_shape")
+        """The names of the constructor's arguments without name, input_shape and trainable: those of the class first."""
+        return arguments(cls, "name", "input_shape", "trainable")
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON values, without name and input_shape."""
         values = {name: getattr(self, name) for name in self.options()}
-        return {k: v.config() if hasattr(v, "config") else v for k, v in values.items()}
+        return {k: v.config() if hasattr(v, "config") else v for k, v in values.items()} | self.frozen()
+
+    def frozen(self) -> dict[str, Any]:
+        """Of a config: that it is not trained."""
+        return {} if self.trainable else {"trainable": False}
 
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
         """Draws the initial weights for inputs of this shape, and returns the output's shape."""

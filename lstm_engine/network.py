@@ -93,7 +93,8 @@ class Network(Assembly):
         optimizer, _ = self.compiled
         forward_pass = self.forward_pass(batch, training=True)
         gradients = self.backward_pass(forward_pass, want_dx=False).weights
-        optimizer.apply(self.weights, gradients, "numba" if "numba" in self.backends() else "numpy")
+        trained = self.trainable_weights
+        optimizer.apply(trained, {k: gradients[k] for k in trained}, "numba" if "numba" in self.backends() else "numpy")
         return Outcome(float(forward_pass.loss), forward_pass.heads)
 
     def forward_pass(self, batch: Batch, training: bool, initial_states: States | None = None) -> ForwardPass:
@@ -159,7 +160,8 @@ class Network(Assembly):
 
     def penalties(self) -> dict[str, Any]:
         """The penalties by the names of the weights that have one."""
-        return {f"{layer.name}/{k}": p for layer in self.layers for k, p in layer.weight_penalties().items()}
+        layers = [layer for layer in self.layers if layer.trainable]
+        return {f"{layer.name}/{k}": p for layer in layers for k, p in layer.weight_penalties().items()}
 
     # -- what it is trained towards ------------------------------------------------------------------------------------
 

@@ -107,7 +107,10 @@ class Optimizer(OwnsArrays):
         if len(weights) != len(self._weights) or any(
             a is not b for a, b in zip(weights.values(), self._weights, strict=True)
         ):
-            raise ValueError("this optimizer trains another model's weights already: make a new one for every model")
+            raise ValueError(
+                "this optimizer trains other weights already, of another model or of layers that were trainable: compile the "
+                "model with a new one"
+            )
         if fixed := [name for name, w in weights.items() if not w.flags.writeable]:
             raise ValueError(f"{', '.join(fixed)} cannot be trained: the array is read-only (np.array(w) copies it)")
         if not self.slots:

@@ -120,7 +120,7 @@ def load(path: Path, backend: str, made: Callable[..., N]) -> N:
     if model.optimizer and compiled:
         model.optimizer.iterations = compiled["iterations"]
         slots = {n.removeprefix("optimizer/"): slot for n, slot in tensors.items() if n.startswith("optimizer/")}
-        needed = {f"{s}/{n}": w.shape for s in model.optimizer.slot_names for n, w in model.weights.items()}
+        needed = {f"{s}/{n}": w.shape for s in model.optimizer.slot_names for n, w in model.trainable_weights.items()}
         shapes = {name: slot.shape for name, slot in slots.items()}
         if slots and shapes != needed:
             name = next(n for n in {**needed, **shapes} if needed.get(n) != shapes.get(n))

@@ -40,7 +40,7 @@ class Wrapper(Layer, abstract=True):
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, an inner layer as {"class", "name", "config"}."""
         values = {name: getattr(self, name) for name in self.options()}
-        return {k: as_config(v) if isinstance(v, Layer) else v for k, v in values.items()}
+        return {k: as_config(v) if isinstance(v, Layer) else v for k, v in values.items()} | self.frozen()
 
     def backends(self) -> set[str]:
         return {backend for layer in self.parts.values() for backend in layer.backends()}

@@ -142,7 +142,7 @@ def _layer_from_keras(layer: Any) -> Any:
             continue
         elif name.endswith("_regularizer"):
             options[name] = _penalty_from_keras(layer, name, value)
-        elif name in LAYERS[kind].options():
+        elif name in LAYERS[kind].options() or name == "trainable":
             options[name] = value
         elif value != defaults[name]:
             raise ValueError(f"layer {layer.name} has {name}={value!r}, which the engine's {kind} does not have")

@@ -110,7 +110,7 @@ GRADIENT_MUTANTS = [
            "return dy * y_r, dy * y\n", "return dy, dy\n"),
     Mutant("Dropout: the mask is not applied on the way back", "feedforward.Dropout.backward",
            "dy if tape is None else dy * tape", "dy"),
-    Mutant("sample weights and masks are forgotten on the way back", PASS, "if forward_pass.weights is not None:",
+    Mutant("sample weights and masks are forgotten on the way back", PASS, "if head.weights is not None:",
            "if False:"),
     Mutant("a penalty has no gradient", PASS, "in self.penalties().items():", "in {}.items():"),
     Mutant("the gradient of w² is w", "regularizers.L1L2.gradient", "2.0 * self.l2 * w", "self.l2 * w"),

@@ -385,7 +385,6 @@ def test_what_does_not_fit_is_named(call, error, words):
     ("make", "error", "words"),
     [
         (lambda: le.LSTM(0), ValueError, "units must be a whole number of at least 1, got 0"),
-        (lambda: le.LSTM(4, trainable=False), TypeError, "LSTM has no trainable=False"),
         (lambda: le.Dense(4, activation="gelu"), ValueError, "'gelu' is not in the engine"),
         (lambda: le.Dropout(1.5), ValueError, "rate must lie in"),
         (lambda: le.Adam(-1), ValueError, "learning_rate"),

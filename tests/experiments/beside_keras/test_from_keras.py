@@ -114,7 +114,6 @@ REFUSED_LAYERS = {
     "activation='gelu'": lambda: [layers.LSTM(4), layers.Dense(1, activation="gelu")],
     "kernel_regularizer=OrthogonalRegularizer": lambda: [layers.LSTM(4, kernel_regularizer="orthogonal_regularizer")],
     "bias_constraint": lambda: [layers.LSTM(4, bias_constraint="non_neg")],
-    "trainable=False": lambda: [layers.LSTM(4, trainable=False), layers.Dense(1)],
     "noise_shape": lambda: [layers.LSTM(4), layers.Dropout(0.1, noise_shape=(1, 4))],
     "mixed_bfloat16": lambda: [layers.LSTM(4, dtype="mixed_bfloat16")],
     "float32, float64": lambda: [layers.LSTM(4, dtype="float64"), layers.Dense(1)],

@@ -161,7 +161,7 @@ def test_weights_and_kept_states_are_what_they_were(small):
 
 
 def test_a_layer_of_the_users_own_is_checked_too():
-    class Square(le.layers.Layer):
+    class Square(le.layer.Layer):
         def forward(self, x, training=False, mask=None, initial_state=None, taped=True):
             return x * x, [], x
 
@@ -177,7 +177,7 @@ def test_a_layer_of_the_users_own_is_checked_too():
         assert report.ok == ok
         assert (report.departure is None) == ok
     assert report.departure.layer == "square"
-    le.layers.LAYERS.pop("Square")
+    le.layer.LAYERS.pop("Square")
 
 
 # -- what makes a check lie is refused ---------------------------------------------------------------------------------

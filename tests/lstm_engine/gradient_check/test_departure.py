@@ -285,7 +285,7 @@ def test_a_dense_layer_is_named_with_what_is_wrong_in_it(monkeypatch, wrong):
 
 
 def test_a_layer_without_weights_is_named(monkeypatch):
-    monkeypatch.setattr(le.Dropout, "backward", lambda self, tape, dy, **_: (dy, [], {}))
+    monkeypatch.setattr(le.Dropout, "backward", lambda self, tape, dy, *_, **__: (dy, [], {}))
     place = departure(model(le.LSTM(H), le.Dropout(0.5), le.Dense(1)), dropout="frozen")
     assert (place.layer, place.quantity) == ("dropout", "x")
     assert re.fullmatch(r"Dropout.backward, \S+.py:\d+", place.where)
@@ -297,7 +297,7 @@ def test_a_wrong_gradient_of_the_loss_comes_before_all_layers(mutate, loss):
     mutate("lstm", "dc[t] * f", "dc[t]")
     net = model(le.LSTM(H), le.Dense(1, activation="sigmoid"), loss=loss)
     right = net.loss.gradient
-    net.loss = net.loss._replace(gradient=lambda y, p: -right(y, p))
+    net.targets = [net.targets[0]._replace(loss=net.loss._replace(gradient=lambda y, p: -right(y, p)))]
     place = departure(net)
     assert (place.layer, place.step) == ("the loss", None)
     assert net.loss.name in place.term
