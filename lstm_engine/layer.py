@@ -134,8 +134,9 @@ class Layer(ByHand, Answering, OwnsArrays):
     ) -> Forward:
         """y, the last states and the tape; a layer without states ignores initial_state and returns [] for them.
 
-        With taped=False no backward pass follows, and the layer need not fill a tape. This method is written in each kind of
-        layer: `Recurrent.forward` in `recurrent.py`, `Dense.forward` in `feedforward.py`, `Bidirectional.forward` and
+        With taped=False no backward pass follows, and the layer need not fill a tape. The caller may write into y and the
+        states, which are in no memory of x or the tape, but not into x before backward. It is written in each kind of layer:
+        `Recurrent.forward` in `recurrent.py`, `Dense.forward` in `feedforward.py`, `Bidirectional.forward` and
         `TimeDistributed.forward` in `wrappers.py`.
         """
         raise NotImplementedError

@@ -21,6 +21,7 @@ import numpy as np
 from . import losses, optimizers
 from .activations import Array
 from .assembly import NOT_BUILT, Assembly
+from .checks import existing, finite_where_masked
 from .compiling import Target, targets
 from .copies import copied
 from .graph import BackwardPass, Edge, Masked, States
@@ -127,7 +128,7 @@ class Network(Assembly):
             raise ValueError(NOT_BUILT)
         xs = x if len(self.graph.inputs) > 1 else [x]
         masks = [None] * len(xs) if mask is None else mask if len(xs) > 1 else [mask]
-        pairs = list(zip(xs, masks, strict=True))
+        pairs = [(finite_where_masked(x_, mask_), mask_) for x_, mask_ in zip(xs, masks, strict=True)]
         passed, tapes = self.graph.forward(pairs, training, initial_states, taped, given, kept)
         p, mask = zip(*passed, strict=True)
         return unlisted(p), unlisted(mask), tapes
@@ -144,7 +145,9 @@ class Network(Assembly):
         ys, ps, masks = (y, p, mask) if n > 1 else ([y], [p], [mask])
         samples_weights = sample_weight if isinstance(sample_weight, list) else [sample_weight] * n
         for target, p_, mask_, y_, w in zip(self.targets, ps, masks, ys, samples_weights, strict=True):
-            fitted = losses.fit_targets(target.loss, y_, p_.shape)
+            fitted = losses.fit_targets(
+                target.loss, existing(y_, mask_), p_.shape
+            )  # a masked y may be NaN, or no class
             weights = losses.weights(p_.shape[:-1], mask_, w)
             values = target.loss.values(fitted, p_)
             mean = values.mean() if weights is None else (values * weights).mean()
