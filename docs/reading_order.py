@@ -15,6 +15,7 @@ HOUSE = Path(__file__).parent.parent
 PATH = {
     "lstm_engine/model.py": "fit: epochs and batches, one `step` a batch; Keras's other verbs",
     "lstm_engine/network.py": "step: forward_pass to the loss, backward_pass to the gradients",
+    "lstm_engine/graph.py": "the layers in order forward, in reverse backward",
     "lstm_engine/layer.py": "Layer: forward and backward, and the weights between them",
     "lstm_engine/recurrent.py": "Recurrent: masks, dropout, direction and states around a pair",
     "lstm_engine/cells/lstm.py": "LSTM.pair: lstm_forward and lstm_backward, the equations",

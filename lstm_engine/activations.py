@@ -76,6 +76,15 @@ def hard_sigmoid_backward(y: Array, dy: Array) -> Array:
     return np.where((y.real > 0) & (y.real < 1), dy / 6.0, 0.0 * dy)
 
 
+def hard_sigmoid_keras2(z: Array) -> Array:
+    """clip(0.2 z + 0.5, 0, 1): what Keras 1 and 2 call hard_sigmoid, the gates of their LSTM and GRU before 2.3."""
+    return np.where(z.real > 2.5, 1.0 + 0.0 * z, np.where(z.real < -2.5, 0.0 * z, 0.2 * z + 0.5))
+
+
+def hard_sigmoid_keras2_backward(y: Array, dy: Array) -> Array:
+    return np.where((y.real > 0) & (y.real < 1), 0.2 * dy, 0.0 * dy)
+
+
 def exponential_backward(y: Array, dy: Array) -> Array:
     return dy * y
 
@@ -127,6 +136,7 @@ ACTIVATIONS = {
     "elu": Activation(elu, elu_backward),
     "exponential": Activation(np.exp, exponential_backward),
     "hard_sigmoid": Activation(hard_sigmoid, hard_sigmoid_backward),
+    "hard_sigmoid_keras2": Activation(hard_sigmoid_keras2, hard_sigmoid_keras2_backward),
     "leaky_relu": Activation(leaky_relu, leaky_relu_backward),
     "linear": Activation(linear, linear_backward),
     "relu": Activation(relu, relu_backward),
@@ -139,10 +149,21 @@ ACTIVATIONS = {
     "tanh": Activation(np.tanh, tanh_backward),
 }
 
+KERAS_2 = {"hard_sigmoid": "hard_sigmoid_keras2"}  # names that meant another function in Keras 1 and 2
 
-def canonical_name(activation: str | None) -> str:
-    """The activation's name; None means "linear", as in Keras. ValueError for a name that the engine does not have."""
-    name = "linear" if activation is None else activation
+
+tanh, exponential = np.tanh, np.exp
+
+
+def get(activation: str | Callable[[Array], Array] | None) -> Callable[[Array], Array]:
+    """The function of this name; a function of this module is returned unchanged."""
+    return ACTIVATIONS[canonical_name(activation)].forward
+
+
+def canonical_name(activation: str | Callable[[Array], Array] | None) -> str:
+    """The name of an activation, or of a function of this module; None means "linear", as in Keras. ValueError for others."""
+    names = {pair.forward: name for name, pair in ACTIVATIONS.items()}
+    name = "linear" if activation is None else names.get(activation, activation) if callable(activation) else activation
     if not isinstance(name, str) or name not in ACTIVATIONS:
         raise ValueError(f"activation {activation!r} is not in the engine; it has {', '.join(ACTIVATIONS)}")
     return name

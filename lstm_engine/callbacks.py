@@ -8,6 +8,7 @@ One thing is stricter than in Keras: a monitored name that the logs do not have 
 from __future__ import annotations
 
 import csv
+import inspect
 import math
 import sys
 import time
@@ -28,12 +29,12 @@ class Callback:
     """Base: every hook does nothing."""
 
     model: Any  # the Sequential in training
-    params: dict[str, int]  # epochs, steps (batches an epoch), verbose
+    params: dict[str, Any]  # epochs, steps (batches an epoch, None before they are known), verbose
 
     def set_model(self, model: Any) -> None:
         self.model = model
 
-    def set_params(self, params: dict[str, int]) -> None:
+    def set_params(self, params: dict[str, Any]) -> None:
         self.params = params
 
     def on_train_begin(self, logs: Logs) -> None: ...
@@ -67,13 +68,13 @@ class Listeners:
     def __init__(self, callbacks: list[Callback]) -> None:
         self.callbacks = callbacks
 
-    def begin(self, model: Any, params: dict[str, int]) -> None:
+    def begin(self, model: Any, params: dict[str, Any]) -> None:
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(dict(params))
             callback.on_train_begin({})
 
-    def tell(self, event: str, *what: Any, **params: int) -> None:
+    def tell(self, event: str, *what: Any, **params: int | None) -> None:
         """Calls the hook `event` ("on_epoch_end") of every callback, after an update of their `params`."""
         for callback in self.callbacks:
             callback.params |= params
@@ -98,28 +99,26 @@ class ProgressBar(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         self.started = self.drawn = time.perf_counter()
+        self.done = 0
         print(f"Epoch {epoch + 1}/{self.params['epochs']}")
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        now = time.perf_counter()
+        now, self.done = time.perf_counter(), batch + 1
         if self.params["verbose"] == 1 and sys.stdout.isatty() and now - self.drawn > 0.1:
             self.drawn = now
             print("\r" + progress_line(batch + 1, self.params["steps"], now - self.started, logs), end="", flush=True)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         start = "\r" if self.params["verbose"] == 1 and sys.stdout.isatty() else ""
-        print(
-            start + progress_line(self.params["steps"], self.params["steps"], time.perf_counter() - self.started, logs)
-        )
+        print(start + progress_line(self.done, self.done, time.perf_counter() - self.started, logs))
 
 
-def progress_line(done: int, steps: int, seconds: float, logs: Logs) -> str:
-    """ "14/14 ━━━━━━━━━━ 0.1s 5ms/step - loss: 0.6931 - accuracy: 0.5000"."""
-    filled = 20 * done // steps
+def progress_line(done: int, steps: int | None, seconds: float, logs: Logs) -> str:
+    """ "14/14 ━━━━━━━━━━ 0.1s 5ms/step - loss: 0.6931 - accuracy: 0.5000"; steps None: not known yet."""
+    filled = 20 * done // max(steps or 0, done)
     values = "".join(f" - {name}: {value:.4f}" for name, value in logs.items())
-    return (
-        f"{done}/{steps} {'━' * filled}{'─' * (20 - filled)} {seconds:.1f}s {1000 * seconds / done:.0f}ms/step{values}"
-    )
+    bar = "━" * filled + "─" * (20 - filled) if steps else "━"
+    return f"{done}/{steps or '?'} {bar} {seconds:.1f}s {1000 * seconds / done:.0f}ms/step{values}"
 
 
 class MonitorCallback(Callback):
@@ -142,14 +141,20 @@ class MonitorCallback(Callback):
 
     def improves(self, value: float, reference: float | None) -> bool:
         """Whether value is better than the reference by more than min_delta; any value is better than None."""
-        name = self.monitor.removeprefix("val_")
-        if self.mode == "auto" and name not in ("loss", *(m.name for m in self.model.metrics)):
-            raise ValueError(f"whether {self.monitor} should rise or fall is not known: give mode='max' or mode='min'")
+        falls = self.falls()
         if reference is None:
             return True
-        if self.mode == "min" or (self.mode == "auto" and name == "loss"):
-            return value + self.min_delta < reference
-        return value - self.min_delta > reference  # every metric of the engine is better when it is larger
+        return value + self.min_delta < reference if falls else value - self.min_delta > reference
+
+    def falls(self) -> bool:
+        """Whether smaller is better. ValueError where the mode is "auto" and the metric does not say."""
+        name = self.monitor.removeprefix("val_")
+        directions = {metric.name: metric.direction for metric in self.model.metrics}
+        directions |= {"loss": "down"} | {f"{target.name}_loss": "down" for target in self.model.targets}
+        direction = {"min": "down", "max": "up"}.get(self.mode) or directions.get(name)
+        if direction is None:
+            raise ValueError(f"whether {self.monitor} should rise or fall is not known: give mode='max' or mode='min'")
+        return direction == "down"
 
 
 class EarlyStopping(MonitorCallback):
@@ -259,12 +264,44 @@ class ReduceLROnPlateau(MonitorCallback):
                     print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
 
 
+class LearningRateScheduler(Callback):
+    """Sets the learning rate of every epoch to schedule(epoch, rate), or schedule(epoch); epochs are counted from 0.
+
+    It adds the epoch's "learning_rate" to the logs.
+    """
+
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        self.schedule = schedule
+        self.verbose = verbose
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        optimizer = self.model.optimizer
+        takes = inspect.signature(self.schedule).parameters.values()
+        both = (
+            any(p.kind is p.VAR_POSITIONAL for p in takes)
+            or len([p for p in takes if p.kind is not p.KEYWORD_ONLY]) > 1
+        )
+        rate = self.schedule(epoch, optimizer.learning_rate) if both else self.schedule(epoch)
+        if not isinstance(rate, float | np.floating):
+            raise ValueError(f"LearningRateScheduler's schedule must return a float, got {rate!r} for epoch {epoch}")
+        optimizer.learning_rate = float(rate)
+        if self.verbose:
+            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        logs["learning_rate"] = self.model.optimizer.learning_rate
+
+
 class ModelCheckpoint(MonitorCallback):
     """Saves the model after every epoch, or every `save_freq` batches; with save_best_only when `monitor` has improved.
 
-    filepath may have fields for the epoch, counted from 1, and the logs: "{epoch:02d}-{val_loss:.2f}.safetensors". With
-    save_weights_only it ends in .weights.h5, which Keras reads too. A file is written whole or not at all.
+    filepath may have fields for the epoch, counted from 1, and the logs: "{epoch:02d}-{val_loss:.2f}.keras". It ends in
+    .safetensors, .keras, .h5 or .hdf5, with save_weights_only in .weights.h5, .h5 or .hdf5; what they are says `Files.save`.
+    A file is written whole or not at all.
     """
+
+    endings = (".safetensors", ".keras", ".h5", ".hdf5")
+    endings_of_weights = (".weights.h5", ".h5", ".hdf5")
 
     def __init__(
         self,
@@ -279,8 +316,7 @@ class ModelCheckpoint(MonitorCallback):
     ) -> None:
         super().__init__(monitor, mode, best=initial_value_threshold)
         self.filepath = str(filepath)
-        if not self.filepath.endswith(ending := ".weights.h5" if save_weights_only else ".safetensors"):
-            raise ValueError(f"filepath must end in {ending} with {save_weights_only=}, got {self.filepath!r}")
+        self._check_ending(save_weights_only)
         if save_freq != "epoch" and (not isinstance(save_freq, int) or save_freq < 1):
             raise ValueError(f"save_freq must be 'epoch' or a number of batches, got {save_freq!r}")
         self.verbose = verbose
@@ -288,6 +324,19 @@ class ModelCheckpoint(MonitorCallback):
         self.save_best_only = save_best_only
         self.save_weights_only = save_weights_only
         self.batches = 0  # since the last file
+
+    def _check_ending(self, weights_only: bool) -> None:
+        """ValueError for a name that does not say the format; it has the name to write."""
+        endings = self.endings_of_weights if weights_only else self.endings
+        stem = self.filepath.removesuffix(".weights.h5")
+        alone = stem != self.filepath
+        if not self.filepath.endswith(endings) or (alone and not weights_only):
+            stem = next((stem[: -len(e)] for e in (".safetensors", ".keras", ".tf", ".ckpt") if stem.endswith(e)), stem)
+            either = f", or give save_weights_only=True for {self.filepath!r}" if alone else ""
+            raise ValueError(
+                f"filepath ends in {', '.join(endings)} with save_weights_only={weights_only}, got {self.filepath!r}: write "
+                f"{stem + ('.weights.h5' if weights_only else '.keras')!r}{either}"
+            )
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         self.epoch = epoch

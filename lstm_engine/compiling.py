@@ -27,11 +27,12 @@ def targets(names: Sequence[str], loss: Any, loss_weights: Any = None, wanted: A
     factors = [1.0] * len(names) if loss_weights is None else per_output("loss_weights", loss_weights, names)
     for factor in factors:
         if isinstance(factor, bool) or not isinstance(factor, int | float):
-            raise ValueError(f"loss_weights are numbers, one an output, got {loss_weights!r}")
+            said = f"loss_weights are numbers, one an output, got {loss_weights!r}"
+            raise ValueError(f"{said}; metrics are the argument after them: metrics=[...]")
     if len(names) == 1 and not isinstance(wanted, Mapping) and not any(isinstance(item, list) for item in wanted or ()):
         return [Target(names[0], by_output[0], float(factors[0]), metrics.get_all(wanted))]
     listed = [None] * len(names) if wanted is None else per_output("metrics", wanted, names, missing=None)
-    of_each = [metrics.get_all([item] if isinstance(item, str | Metric) else item) for item in listed]
+    of_each = [metrics.get_all(item if item is None or isinstance(item, list | tuple) else [item]) for item in listed]
     if len(names) > 1:
         for name, own in zip(names, of_each, strict=True):
             for metric in own:
@@ -54,9 +55,12 @@ def per_output(what: str, given: Any, names: Sequence[str], **default: Any) -> l
 def targets_to_config(targets: Sequence[Target]) -> dict[str, Any]:
     """The losses, their weights and the metrics as JSON values; of one output without a list around them."""
     if len(targets) == 1:
-        return {"loss": targets[0].loss.name, "metrics": [metrics.to_config(metric) for metric in targets[0].metrics]}
+        return {
+            "loss": losses.to_config(targets[0].loss),
+            "metrics": [metrics.to_config(metric) for metric in targets[0].metrics],
+        }
     return {
-        "loss": [target.loss.name for target in targets],
+        "loss": [losses.to_config(target.loss) for target in targets],
         "loss_weights": [target.weight for target in targets],
         "metrics": [[metrics.to_config(metric) for metric in target.metrics] for target in targets],
     }
@@ -64,10 +68,10 @@ def targets_to_config(targets: Sequence[Target]) -> dict[str, Any]:
 
 def targets_from_config(config: Mapping[str, Any], names: Sequence[str]) -> list[Target]:
     """What `targets_to_config` wrote, for outputs of these names."""
-    one = isinstance(config["loss"], str)
+    one = not isinstance(config["loss"], list)
     of_each = [config["metrics"]] if one else config["metrics"]
     return [
-        Target(name, losses.get(loss), weight, [metrics.from_config(metric) for metric in own])
+        Target(name, losses.from_config(loss), weight, [metrics.from_config(metric) for metric in own])
         for name, loss, weight, own in zip(
             names, [config["loss"]] if one else config["loss"], config.get("loss_weights", [1.0] * len(names)), of_each,
             strict=True,

@@ -1,4 +1,4 @@
-"""The layers without recurrence: Dense, Dropout and Masking. Each treats every step by itself."""
+"""The layers without recurrence: Dense, Activation, Dropout and Masking. Each treats every step by itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from . import initializers, regularizers
 from .activations import ACTIVATIONS, Array, canonical_name
-from .checks import Shape, positive_int, require_sequences, share
+from .checks import Shape, positive_int, require_features, require_sequences, share
 from .layer import Backward, Forward, Layer, dropout_mask
 
 
@@ -33,6 +33,7 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        require_features(self.name or "dense", input_shape)
         return (*input_shape[:-1], self.units)
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> dict[str, Array]:
@@ -58,6 +59,25 @@ class Dense(Layer):
         x_rows = x.reshape(-1, x.shape[-1])
         gradients = {"kernel": x_rows.T @ dz_rows} | ({"bias": dz_rows.sum(axis=0)} if self.use_bias else {})
         return dz @ self.weights["kernel"].T, [], gradients
+
+
+class Activation(Layer):
+    """An activation by itself, y = activation(x): Keras's `Activation`. softmax is over the last axis."""
+
+    supports_masking = True
+
+    def __init__(self, activation: str | None, **general: Any) -> None:
+        super().__init__(**general)
+        self.activation = canonical_name(activation)
+
+    def forward(
+        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
+    ) -> Forward:
+        y = ACTIVATIONS[self.activation].forward(x)
+        return y, [], y
+
+    def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
+        return ACTIVATIONS[self.activation].backward(tape, dy), [], {}
 
 
 class Dropout(Layer):

@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import regularizers
+from .absent import Answering
 from .activations import Array
 from .backend import one_thread_pool
-from .checks import Shape, counted
+from .checks import Shape, counted, real_numbers
 from .keras_names import arguments, refuse_unknown
 from .masks import handed_out, mask_of
 from .named_weights import LayerWeights, Weights, fill
+from .owned import OwnsArrays
 
 Gradients = dict[str, Array]
 Forward = tuple[Any, list[Array], Any]  # y, the last states, the tape
@@ -30,11 +32,12 @@ Backward = tuple[Any, list[Array], Gradients]  # dx, the gradients of the initia
 # Arguments of Keras that the engine accepts at these default values only; other values are refused.
 KERAS_DEFAULTS: dict[str, Any] = {
     "activity_regularizer": None, "kernel_constraint": None, "recurrent_constraint": None, "bias_constraint": None,
-    "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "trainable": True, "dtype": None, "noise_shape": None,
+    "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "dtype": None, "noise_shape": None,
+    "embeddings_constraint": None, "beta_constraint": None, "gamma_constraint": None, "rms_scaling": False,
 }  # fmt: skip
 
 
-class Layer:
+class Layer(Answering, OwnsArrays):
     """Base of all layers: a name, weights by name, forward and backward. It is `built` once the input's shape is known.
 
     A layer also works alone: `layer(x)` builds it on first use and returns what Keras's layer would, as NumPy arrays.
@@ -44,16 +47,22 @@ class Layer:
     supports_masking: ClassVar[bool] = False  # whether its output has a mask where its input has one
     has_states: ClassVar[bool] = False  # whether forward takes initial states and returns the last ones
     weights = LayerWeights()  # by name: {"kernel": array, ...}
+    keras_class, never_called = "Layer", ("call",)
     many_inputs: ClassVar[bool] = False  # whether x, its mask, its shape and dx are lists, as of Add and Concatenate
 
-    def __init__(self, *, name: str | None = None, input_shape: Shape | None = None, **unknown: Any) -> None:
-        refuse_unknown(type(self), unknown, KERAS_DEFAULTS, [*self.options(), "name", "input_shape"])
+    def __init__(
+        self, *, name: str | None = None, input_shape: Shape | None = None, trainable: bool = True, **unknown: Any
+    ) -> None:  # fmt: skip
+        if (features := unknown.pop("input_dim", None)) is not None:
+            input_shape = (features,)
+        refuse_unknown(type(self), unknown, KERAS_DEFAULTS, [*self.options(), "name", "input_shape", "trainable"])
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(
                 f"a layer's name is a string without '/', which separates it from its weights' names, got {name!r}"
             )
         self.name = name or ""  # a network fills it in: lstm, lstm_1, ...
         self.input_shape = None if input_shape is None else tuple(input_shape)
+        self.trainable = trainable  # with False training leaves its weights as they are, and its penalties do not count
         self._weights = Weights({})
         self.backend = "auto"
         self.rng = np.random.default_rng()
@@ -68,13 +77,17 @@ class Layer:
 
     @classmethod
     def options(cls) -> list[str]:
-        """The names of the constructor's arguments without name and input_shape: those of the class first."""
-        return arguments(cls, "name", "input_shape")
+        """The names of the constructor's arguments without name, input_shape and trainable: those of the class first."""
+        return arguments(cls, "name", "input_shape", "trainable")
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, as JSON values, without name and input_shape."""
         values = {name: getattr(self, name) for name in self.options()}
-        return {k: v.config() if hasattr(v, "config") else v for k, v in values.items()}
+        return {k: v.config() if hasattr(v, "config") else v for k, v in values.items()} | self.frozen()
+
+    def frozen(self) -> dict[str, Any]:
+        """Of a config: that it is not trained."""
+        return {} if self.trainable else {"trainable": False}
 
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
         """Draws the initial weights for inputs of this shape, and returns the output's shape."""
@@ -88,7 +101,7 @@ class Layer:
         return output_shape
 
     def __call__(self, x: ArrayLike, *, training: bool = False, mask: Any = None, initial_state: Any = None) -> Any:
-        """The output for x (N, ...), float64 when x is, else float32. Recurrent layers read mask and initial_state.
+        """The output for x (N, ...), float64 when x is, or longer, else float32. Recurrent layers read mask, initial_state.
 
         Without `mask` it is the one that x carries from the layer that made it (`masks.py`), and y carries its own. As in
         Keras 3.15, a layer that is given initial_state reads no mask but one that is given too.
@@ -102,13 +115,11 @@ class Layer:
         mask = mask if initial_state is not None else carried
         if initial_state is not None and not self.has_states:
             raise TypeError(f"{self!r} has no states: leave initial_state out")
-        x = np.asarray(x)
-        x = x if x.dtype == np.float64 else x.astype(np.float32)
+        x = real_numbers(f"{self!r}: x", x)
         if not self.built:
             self.build(x.shape[1:], x.dtype.name, self.backend, self.rng)
         self.output_shape(x.shape[1:])
-        if self.weights and self.input_shape and self.input_shape[-1] != x.shape[-1]:
-            raise ValueError(f"{self!r} takes {counted(self.input_shape[-1], 'feature')}, got x of shape {x.shape}")
+        self.check_fit(x.shape[1:])
         dtype = next((w.dtype for w in self.weights.values()), x.dtype)
         with one_thread_pool(self.backends()):
             y, states, _ = self.forward(x.astype(dtype, copy=False), training, mask, initial_state)
@@ -137,6 +148,16 @@ class Layer:
 
     def output_shape(self, input_shape: Any) -> Any:
         return input_shape
+
+    def check_fit(self, shape: Any) -> None:
+        """ValueError for inputs that the weights were not built for: of another number of features."""
+        if self.weights and self.input_shape and self.input_shape[-1] != shape[-1]:
+            got = f"x of shape (samples, {', '.join(map(str, shape))})"
+            raise ValueError(f"{self!r} takes {counted(self.input_shape[-1], 'feature')}, got {got}")
+
+    def step_shape(self, input_shape: Shape) -> Shape:
+        """The shape of one step of an input sequence of this shape: (T, D) has steps of (D,)."""
+        return input_shape[-1:]
 
     def output_mask(self, x: Any, mask: Any) -> Any:
         """The mask of the output: that of the input, unless the layer makes a mask or ends the sequence.
@@ -199,6 +220,9 @@ class Layer:
     def backends(self) -> set[str]:
         """What runs it: {"numpy"}, {"numba"} or both."""
         return {"numpy"}
+
+    def count_params(self) -> int:
+        return sum(w.size for w in self.weights.values())
 
     def get_weights(self) -> list[Array]:
         """Copies of the weights, in Keras's order."""

@@ -8,11 +8,14 @@ import copy
 import itertools
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, asdict, dataclass
-from typing import Any
+from types import FunctionType
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .activations import Array
+from .keras_names import snake
+from .losses import mean_absolute_error, mean_squared_error
 from .registry import file_name, find
 
 
@@ -20,6 +23,7 @@ from .registry import file_name, find
 class Metric:
     """Base: sums up the `counts` of batches; `score` turns the sums into one number, by default sums[0] / sums[1]."""
 
+    direction: ClassVar[str | None] = None  # "up" where larger is better, "down" where smaller is; None: not known
     name: str
 
     def __post_init__(self) -> None:
@@ -52,8 +56,9 @@ class Metric:
 
 @dataclass(kw_only=True)
 class Accuracy(Metric):
-    """The share of correct predictions. As in Keras, the shapes decide: binary (p > 0.5), one-hot or class numbers."""
+    """Keras's "accuracy", the share of correct predictions: the shapes decide, binary (p > 0.5), one-hot or class numbers."""
 
+    direction = "up"
     name: str = "accuracy"
 
     def counts(self, y: Array, p: Array) -> Array:
@@ -64,10 +69,93 @@ class Accuracy(Metric):
         return np.array([right.sum(), right.size])
 
 
+@dataclass
+class BinaryAccuracy(Metric):
+    """The share of outputs that are on y's side of the threshold. It compares p as it is: of logits give threshold=0."""
+
+    direction = "up"
+    name: str = "binary_accuracy"
+    _: KW_ONLY
+    threshold: float = 0.5
+
+    def __post_init__(self) -> None:
+        if isinstance(self.threshold, bool) or not isinstance(self.threshold, int | float | np.number):
+            raise ValueError(f"threshold must be a number, got {self.threshold!r}")
+        super().__post_init__()
+
+    def counts(self, y: Array, p: Array) -> Array:
+        right = (p > self.threshold) == in_shape(self, y, p)
+        return np.array([right.sum(), right.size])
+
+
+@dataclass
+class CategoricalAccuracy(Metric):
+    """The share of samples, or steps, whose largest output is the class of one-hot y."""
+
+    direction = "up"
+    name: str = "categorical_accuracy"
+
+    def counts(self, y: Array, p: Array) -> Array:
+        right = p.argmax(axis=-1) == in_shape(self, y, p).argmax(axis=-1)
+        return np.array([right.sum(), right.size])
+
+
+@dataclass
+class SparseCategoricalAccuracy(Metric):
+    """The share of samples, or steps, whose largest output is the class with the number y."""
+
+    direction = "up"
+    name: str = "sparse_categorical_accuracy"
+
+    def counts(self, y: Array, p: Array) -> Array:
+        if y.size * p.shape[-1] != p.size:
+            raise ValueError(
+                f"{type(self).__name__} takes class numbers: predictions {p.shape} need y of shape {p.shape[:-1]}, got "
+                f"{y.shape}. For one-hot y take categorical_accuracy"
+            )
+        right = p.argmax(axis=-1) == y.reshape(p.shape[:-1])
+        return np.array([right.sum(), right.size])
+
+
+@dataclass
+class MeanSquaredError(Metric):
+    """(p - y)², the mean over all outputs."""
+
+    direction = "down"
+    name: str = "mean_squared_error"
+
+    def counts(self, y: Array, p: Array) -> Array:
+        e = p - in_shape(self, y, p)
+        return np.array([(e * e).sum(dtype=float), e.size])
+
+
+@dataclass
+class RootMeanSquaredError(MeanSquaredError):
+    """The root of `MeanSquaredError`. Masked steps do not count. (Keras counts them here; not in its other means.)"""
+
+    name: str = "root_mean_squared_error"
+
+    def score(self, sums: Array) -> float:
+        return np.sqrt(super().score(sums))
+
+
+@dataclass
+class MeanAbsoluteError(Metric):
+    """|p - y|, the mean over all outputs."""
+
+    direction = "down"
+    name: str = "mean_absolute_error"
+
+    def counts(self, y: Array, p: Array) -> Array:
+        e = np.abs(p - in_shape(self, y, p))
+        return np.array([e.sum(dtype=float), e.size])
+
+
 @dataclass(kw_only=True)
 class BalancedAccuracy(Metric):
     """The mean recall of the classes that occur in y. Keras has no such metric."""
 
+    direction = "up"
     name: str = "balanced_accuracy"
 
     def counts(self, y: Array, p: Array) -> Array:
@@ -92,6 +180,7 @@ class Precision(Metric):
     Masked steps do not count. (Keras counts them in this metric; it leaves them out of accuracy only.)
     """
 
+    direction = "up"
     thresholds: float = 0.5
     _: KW_ONLY
     name: str = "precision"
@@ -122,6 +211,7 @@ class Recall(Precision):
 class AUC(Metric):
     """The area under the ROC curve through `num_thresholds` points, as Keras's AUC. Outputs and masks as in `Precision`."""
 
+    direction = "up"
     num_thresholds: int = 200
     _: KW_ONLY
     name: str = "auc"
@@ -178,22 +268,34 @@ class Scores:
 METRICS: dict[str, Any] = {
     "accuracy": Accuracy, "acc": Accuracy, "balanced_accuracy": BalancedAccuracy,
     "auc": AUC, "precision": Precision, "recall": Recall,
+    "binary_accuracy": BinaryAccuracy, "categorical_accuracy": CategoricalAccuracy,
+    "sparse_categorical_accuracy": SparseCategoricalAccuracy,
+    "mean_squared_error": MeanSquaredError, "mse": MeanSquaredError, "root_mean_squared_error": RootMeanSquaredError,
+    "mean_absolute_error": MeanAbsoluteError, "mae": MeanAbsoluteError,
 }  # fmt: skip
 CLASSES: dict[str, Any] = {c.__name__: c for c in METRICS.values()}
+FUNCTIONS: dict[Any, Any] = {mean_squared_error: MeanSquaredError, mean_absolute_error: MeanAbsoluteError}
 
 
-def get(metric: str | Metric) -> Metric:
-    """A new metric like this one, or with this name, which is its key in the history as it is written.
+def get(metric: Any) -> Metric:
+    """A new metric like this one, of this class or function, or with this name, which is its key in the history as written.
 
-    ValueError for a name that the engine does not have.
+    ValueError for what the engine does not have.
     """
     if isinstance(metric, Metric):
         metric = copy.deepcopy(metric)
         metric.reset()
         return metric
-    if not isinstance(metric, str) or metric.lower() not in METRICS:
-        raise ValueError(f"metric {metric!r} is not in the engine; it has {', '.join(METRICS)}")
-    return METRICS[metric.lower()](name=metric)
+    if isinstance(metric, str) and snake(metric) in METRICS:
+        return METRICS[snake(metric)](name=metric)
+    if isinstance(metric, type) and issubclass(metric, Metric):
+        return metric()  # type: ignore[call-arg]  # every metric has a default name
+    if isinstance(metric, FunctionType) and metric in FUNCTIONS:
+        return FUNCTIONS[metric]()
+    raise ValueError(
+        f"metric {metric!r} is not in the engine; it has {', '.join(METRICS)}. A metric of your own is a subclass of "
+        "lstm_engine.metrics.Metric with counts(y, p)"
+    )
 
 
 def get_all(metrics: Sequence[str | Metric] | None) -> list[Metric]:
@@ -209,7 +311,7 @@ def get_all(metrics: Sequence[str | Metric] | None) -> list[Metric]:
 
 def to_config(metric: Metric) -> str | dict[str, Any]:
     """The metric as JSON values: its name alone if `get` of the name gives the same metric."""
-    if metric.name.lower() in METRICS and get(metric.name) == metric:
+    if snake(metric.name) in METRICS and get(metric.name) == metric:
         return metric.name
     return {"class_name": file_name(metric), "config": metric.config()}
 
@@ -218,11 +320,15 @@ def from_config(config: str | dict[str, Any]) -> Metric:
     return get(config) if isinstance(config, str) else find("metric", config["class_name"])(**config["config"])
 
 
-def truth(metric: Metric, y: Array, p: Array) -> Array:
-    """y as bool in p's shape. ValueError for class numbers beside several outputs, which Keras refuses as well."""
+def in_shape(metric: Metric, y: Array, p: Array) -> Array:
+    """y in p's shape. ValueError for class numbers beside several outputs, which Keras refuses as well."""
     if y.size != p.size:
         raise ValueError(
             f"{type(metric).__name__} compares y with every output: predictions {p.shape} need y of that shape, got "
             f"{y.shape}. Give one-hot y with categorical_crossentropy, or take accuracy or balanced_accuracy"
         )
-    return y.reshape(p.shape).astype(bool)
+    return y.reshape(p.shape)
+
+
+def truth(metric: Metric, y: Array, p: Array) -> Array:
+    return in_shape(metric, y, p).astype(bool)

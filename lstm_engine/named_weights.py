@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .activations import Array
+from .owned import OwnsArrays
 
 
-class Weights(MutableMapping[str, Array]):
+class Weights(OwnsArrays, MutableMapping[str, Array]):
     """Arrays by name. `weights[name] = new` checks the new array's shape and writes it into the one that is there."""
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:

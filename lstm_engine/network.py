@@ -24,13 +24,14 @@ from .assembly import NOT_BUILT, Assembly
 from .compiling import Target, targets
 from .copies import copied
 from .graph import BackwardPass, Edge, Masked, States
+from .keras_names import takes_keras_arguments
 from .layer import unlisted
 from .metrics import Metric
 from .samples import Data
 
 
 class Batch(NamedTuple):
-    """The data of one loss: x (N, T, D), y, the mask (N, T) of existing steps, and the samples' weights."""
+    """The data of one loss: x (N, T, D), y (None to predict), the mask (N, T) of existing steps, and the samples' weights."""
 
     x: Any
     y: Any
@@ -92,7 +93,8 @@ class Network(Assembly):
         optimizer, _ = self.compiled
         forward_pass = self.forward_pass(batch, training=True)
         gradients = self.backward_pass(forward_pass, want_dx=False).weights
-        optimizer.apply(self.weights, gradients, "numba" if "numba" in self.backends() else "numpy")
+        trained = self.trainable_weights
+        optimizer.apply(trained, {k: gradients[k] for k in trained}, "numba" if "numba" in self.backends() else "numpy")
         return Outcome(float(forward_pass.loss), forward_pass.heads)
 
     def forward_pass(self, batch: Batch, training: bool, initial_states: States | None = None) -> ForwardPass:
@@ -158,10 +160,12 @@ class Network(Assembly):
 
     def penalties(self) -> dict[str, Any]:
         """The penalties by the names of the weights that have one."""
-        return {f"{layer.name}/{k}": p for layer in self.layers for k, p in layer.weight_penalties().items()}
+        layers = [layer for layer in self.layers if layer.trainable]
+        return {f"{layer.name}/{k}": p for layer in layers for k, p in layer.weight_penalties().items()}
 
     # -- what it is trained towards ------------------------------------------------------------------------------------
 
+    @takes_keras_arguments
     def compile(
         self, optimizer: str | optimizers.Optimizer = "rmsprop", loss: Any = None, loss_weights: Any = None,
         metrics: Any = None,

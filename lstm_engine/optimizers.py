@@ -6,6 +6,7 @@ Scalars are computed in the weights' dtype, as in Keras, so that float32 trainin
 """
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Real
@@ -14,9 +15,11 @@ from typing import Any, Self
 import numpy as np
 
 from . import schedules
+from .absent import Answering, argument
 from .activations import Array
 from .backend import compiled
 from .keras_names import arguments, refuse_unknown
+from .owned import OwnsArrays
 from .registry import file_name, find
 from .schedules import Schedule
 
@@ -29,7 +32,7 @@ KERAS_DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Optimizer:
+class Optimizer(Answering, OwnsArrays):
     """Base: a learning rate, the number of steps taken, and the slots of each weight. Every optimizer has these arguments:
 
     weight_decay reduces each weight by learning_rate * weight_decay of itself before the step. clipvalue limits every
@@ -37,6 +40,7 @@ class Optimizer:
     """
 
     slot_names: tuple[str, ...] = ()
+    keras_class, never_called = "Optimizer", ("update_step",)
 
     def __init__(
         self,
@@ -49,6 +53,8 @@ class Optimizer:
         name: str | None = None,
         **unknown: Any,
     ) -> None:
+        if unknown.pop("decay", None) is not None:
+            warnings.warn(f"decay is ignored, as in Keras 3: {argument('decay')}", stacklevel=3)
         refuse_unknown(type(self), unknown, KERAS_DEFAULTS, self.options())
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
@@ -104,11 +110,22 @@ class Optimizer:
         With backend="numba" the compiled twin of `update` runs, where there is one. ValueError if this optimizer has
         trained other arrays before: its slots belong to them.
         """
+        if (
+            not self._weights
+            and self.slots
+            and self.slot_shapes(weights) != {k: a.shape for k, a in self.slots.items()}
+        ):
+            raise ValueError("this optimizer's slots belong to other weights: make a new one for every model")
         self._weights = self._weights or list(weights.values())
         if len(weights) != len(self._weights) or any(
             a is not b for a, b in zip(weights.values(), self._weights, strict=True)
         ):
-            raise ValueError("this optimizer trains another model's weights already: make a new one for every model")
+            raise ValueError(
+                "this optimizer trains other weights already, of another model or of layers that were trainable: compile the "
+                "model with a new one"
+            )
+        if fixed := [name for name, w in weights.items() if not w.flags.writeable]:
+            raise ValueError(f"{', '.join(fixed)} cannot be trained: the array is read-only (np.array(w) copies it)")
         if not self.slots:
             self.slots = {f"{slot}/{name}": np.zeros_like(w) for slot in self.slot_names for name, w in weights.items()}
         gradients = self.clipped(gradients)
@@ -121,6 +138,13 @@ class Optimizer:
                 w -= w * w.dtype.type(self.weight_decay) * lr
             update(w, gradients[name], lr, *(self.slots[f"{slot}/{name}"] for slot in self.slot_names))
         self.iterations += 1
+
+    def slot_shapes(self, weights: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+        """The names and shapes of the slots that these weights need."""
+        return {f"{slot}/{name}": w.shape for slot in self.slot_names for name, w in weights.items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state | {"_weights": []})  # the next step says which arrays the copied model has
 
     def clipped(self, gradients: Arrays) -> Arrays:
         """The gradients, clipped if a limit is set (0 and None are none). An infinite joint norm makes all of them NaN."""
@@ -247,7 +271,40 @@ class AdamW(Adam):
         super().__init__(learning_rate, weight_decay=number("weight_decay", weight_decay), **general)
 
 
-OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "sgd": SGD}
+class Nadam(Adam):
+    """Adam with Nesterov's momentum, whose μ warms up (Dozat 2016, as Keras writes it).
+
+    m and v as in Adam    μₜ = β₁ (1 - ½ 0.96ᵗ)    Πₜ = μ₁ μ₂ ... μₜ
+    w -= η m̂ / (√v̂ + ε)    m̂ = μₜ₊₁ m / (1 - Πₜ₊₁) + (1 - μₜ) g / (1 - Πₜ)    v̂ = v / (1 - β₂ᵗ)
+    """
+
+    def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:
+        m, v = slots
+        real, t = type(lr), self.iterations + 1
+        m += (g - m) * (1 - self.beta_1)
+        v += (g * g - v) * (1 - self.beta_2)
+        product, mu, mu_next = self.product(t, real), self.mu(t, real), self.mu(t + 1, real)
+        m_hat = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
+        v_hat = v / (1 - real(self.beta_2) ** real(t))
+        w -= lr * m_hat / (np.sqrt(v_hat) + self.epsilon)
+
+    def mu(self, t: int, real: Any) -> Any:
+        return real(self.beta_1) * (1 - real(0.5) * real(0.96) ** real(t))
+
+    def product(self, t: int, real: Any) -> Any:
+        """Πₜ. It follows from t, so that no file needs to hold it; the last one is kept, so that a step multiplies once."""
+        before, product = vars(self).get("_product", (0, real(1)))
+        if before > t:
+            before, product = 0, real(1)
+        for step in range(before + 1, t + 1):
+            product = product * self.mu(step, real)
+        self._product = t, product
+        return product
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "adam": Adam, "adamw": AdamW, "nadam": Nadam, "rmsprop": RMSprop, "sgd": SGD,
+}  # fmt: skip
 
 
 def number(name: str, value: Any, most: float = np.inf) -> float:

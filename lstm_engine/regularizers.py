@@ -55,6 +55,7 @@ def L2(l2: float = 0.01) -> L1L2:
     return L1L2(l2=l2)
 
 
+l1, l2, l1_l2 = L1, L2, L1L2  # Keras's older names
 NAMED = {"l1": L1(), "l2": L2()}
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Self
 
-from . import tensors, weights
+from . import tensors
 from .checks import Shape
 from .layer import Layer
 from .model import Model
@@ -78,16 +77,7 @@ class Sequential(Model):
         return model
 
 
-def load(path: str | Path, backend: str = "auto", *, custom_objects: dict[str, Any] | None = None) -> Model:
-    """The model that `save` wrote, with the states of stateful layers and of the optimizer, and metadata.
-
-    custom_objects: {"Square": Square}, classes of your own by their names in the file; `le.register` makes one known to
-    every load. ValueError for a file that it cannot use.
-    """
-    return weights.load(Path(path), backend, _made, custom_objects)
-
-
-def _made(architecture: dict[str, Any], layers: Sequence[Layer], **how: Any) -> Model:
+def made(architecture: dict[str, Any], layers: Sequence[Layer], **how: Any) -> Model:
     """The model of a file: a graph if the file describes one, else a row."""
     if "graph" not in architecture:
         row = Sequential(layers, **how)

@@ -12,7 +12,7 @@ from typing import Any
 
 from .checks import Shape
 from .graph import Edge, Graph, Node
-from .keras_names import snake
+from .keras_names import snake, takes_keras_arguments
 from .layer import Layer, listed
 
 
@@ -66,6 +66,7 @@ class InputLayer(Layer):
         self.built = True
 
 
+@takes_keras_arguments
 def Input(shape: Shape | None = None, *, batch_shape: Shape | None = None, name: str | None = None) -> Tensor:
     """Keras's `Input((T, D))`: where data come in. A Sequential takes it as its first item; layers can be called on it.
 
@@ -100,8 +101,7 @@ def call(layer: Layer, x: Any, initial_state: Any = None) -> Any:
         raise TypeError(f"{layer!r} has no states: leave initial_state out")
     shapes = [item.shape[1:] for item in inputs]
     _check_steps(layer, inputs[0])
-    if not layer.many_inputs and layer.weights and layer.input_shape and layer.input_shape[-1] != shapes[0][-1]:
-        raise ValueError(f"{layer.name} was built for {layer.input_shape[-1]} features, got {shapes[0][-1]}")
+    layer.check_fit(shapes if layer.many_inputs else shapes[0])
     needed = layer.state_shapes()
     if states and [state.shape[1:] for state in states] != needed:
         got = ", ".join(str(state.shape) for state in states)

@@ -19,6 +19,7 @@ from .graph import Edge
 from .layer import time_major
 from .network import Batch, Network
 from .recurrent import Recurrent, RecurrentTape, Upstream
+from .reshaping import Reshaping
 
 
 class Arrays(dict[str, Array]):
@@ -77,7 +78,7 @@ class Trace:
     p: Array  # (N, ...), the output of the last layer
     mask: Array | None  # which steps of p exist
     loss: float | None  # None without y
-    grad: Arrays = field(default_factory=Arrays)  # with y: of x (N, T, D) and of every weight, "lstm/kernel"
+    grad: Arrays = field(default_factory=Arrays)  # with y: of x (N, T, D), but not of ids, and of every weight
     by_now: Array | None = None  # (N, T, ...), p if the input ended at that step; None where a layer reads from the end
 
     def __getitem__(self, name: str) -> LayerTrace:
@@ -159,7 +160,9 @@ def trace(model: Network, x: Any, y: Any, mask: Any, sample_weight: Any, dtype: 
 
 def by_now(model: Network, layers: dict[str, LayerTrace], p: Any) -> Array | None:
     """p_t = model(x_0 ... x_t): the layers above the last recurrent layer, applied to each of its h_t."""
-    if not layers or not model.graph.is_row() or any(layer.go_backwards for layer in layers.values()):
+    backwards = any(layer.go_backwards for layer in layers.values())
+    anew = any(isinstance(node.layer, Reshaping) for node in model.graph.nodes)
+    if not layers or not model.graph.is_row() or backwards or anew:
         return None  # no step of the whole sequence holds the answer to its beginning
     last = next(node for node in reversed(model.graph.nodes) if node.name in layers)
     if last.layer.return_sequences:  # type: ignore[attr-defined]  # it is a Recurrent

@@ -23,7 +23,6 @@ from .wrappers import as_config, from_config
 
 N = TypeVar("N", bound=Network)
 FORMAT = "lstm-engine 1"
-KERAS_SUFFIXES = (".keras", ".h5")
 
 
 def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
@@ -33,8 +32,6 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
     """
     from safetensors.numpy import save as to_bytes
 
-    if path.suffix in KERAS_SUFFIXES:
-        raise ValueError(f"{path}: save writes safetensors; for a file that Keras opens use model.save_weights")
     if not model.built:
         raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
     if not isinstance(metadata, dict):
@@ -83,10 +80,6 @@ def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any
     """
     from safetensors import SafetensorError, safe_open
 
-    if path.suffix in KERAS_SUFFIXES:
-        raise ValueError(
-            f"{path} looks like a file of Keras's: build the same network here, then model.load_weights(path)"
-        )
     if not path.is_file():
         raise FileNotFoundError(f"there is no model file {path}")
     try:
@@ -124,7 +117,7 @@ def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any
     if model.optimizer and (compiled := architecture["compile"]):
         model.optimizer.iterations = compiled["iterations"]
         slots = {n.removeprefix("optimizer/"): slot for n, slot in tensors.items() if n.startswith("optimizer/")}
-        needed = {f"{s}/{n}": w.shape for s in model.optimizer.slot_names for n, w in model.weights.items()}
+        needed = {f"{s}/{n}": w.shape for s in model.optimizer.slot_names for n, w in model.trainable_weights.items()}
         shapes = {name: slot.shape for name, slot in slots.items()}
         if slots and shapes != needed:
             name = next(n for n in {**needed, **shapes} if needed.get(n) != shapes.get(n))

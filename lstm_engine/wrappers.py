@@ -1,5 +1,6 @@
 """Layers around layers: Bidirectional reads a sequence in both directions, TimeDistributed applies a layer to every step."""
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,7 +38,7 @@ class Wrapper(Layer):
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, an inner layer as {"class", "name", "config"}."""
         values = {name: getattr(self, name) for name in self.options()}
-        return {k: as_config(v) if isinstance(v, Layer) else v for k, v in values.items()}
+        return {k: as_config(v) if isinstance(v, Layer) else v for k, v in values.items()} | self.frozen()
 
     def backends(self) -> set[str]:
         return {backend for layer in self.parts.values() for backend in layer.backends()}
@@ -201,7 +202,7 @@ class Bidirectional(Wrapper):
 
 
 class TimeDistributed(Wrapper):
-    """The same layer at every step: (N, T, D) -> (N, T, ...). For layers without recurrence, as Dense."""
+    """The same layer at every step: (N, T, ...) -> (N, T, ...). For layers without recurrence, as Dense or Flatten."""
 
     def __init__(self, layer: Any, **general: Any) -> None:
         super().__init__(**general)
@@ -217,21 +218,31 @@ class TimeDistributed(Wrapper):
         return input_shape[1:]
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        require_sequences(self.name or "time_distributed", input_shape)
+        if len(input_shape) < 2 or input_shape[0] == 0:
+            require_sequences(self.name or "time_distributed", input_shape)
         return (input_shape[0], *self.layer.output_shape(input_shape[1:]))
+
+    def check_fit(self, shape: Shape) -> None:
+        self.layer.check_fit(shape[1:])
+
+    def step_shape(self, input_shape: Shape) -> Shape:
+        return input_shape[1:]
 
     def forward(
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
     ) -> Forward:
-        y, _, tape = self.layer.forward(x.reshape(-1, x.shape[-1]), training)  # (N T, D)
-        return y.reshape(*x.shape[:2], -1), [], tape
+        y, _, tape = self.layer.forward(x.reshape(-1, *x.shape[2:]), training)  # (N T, ...)
+        return y.reshape(*x.shape[:2], *y.shape[1:]), [], (tape, x.shape)
 
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
-        dx, _, gradients = self.layer.backward(tape, dy.reshape(-1, dy.shape[-1]))
-        return dx.reshape(*dy.shape[:2], -1), [], gradients
+        inner, x_shape = tape
+        dx, _, gradients = self.layer.backward(inner, dy.reshape(-1, *dy.shape[2:]))
+        return None if dx is None else dx.reshape(x_shape), [], gradients
 
     def stream(self, batch: int) -> Callable[[Array], Array]:
-        return self.layer.stream(batch)
+        inner = copy.copy(self.layer)
+        inner.weights = {name: w.copy() for name, w in self.layer.weights.items()}
+        return lambda x: inner.forward(x)[0]  # whatever a layer does in a step needs no other step
 
 
 def as_config(layer: Layer) -> dict[str, Any]:

@@ -4,13 +4,15 @@ KERAS_BACKEND names Keras's backend; without it, JAX. Keras is imported when it 
 """
 
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 import lstm_engine as le
+from lstm_engine import losses
 from lstm_engine.activations import ACTIVATIONS
-from lstm_engine.interchange.keras_files import layer_config
+from lstm_engine.interchange.keras_config import write_layer
 from lstm_engine.keras_names import snake
 from lstm_engine.registry import engine
 
@@ -41,14 +43,20 @@ def import_keras(dtype: str = "float32") -> Any:
 def to_keras(model: le.Sequential) -> Any:
     """The Keras twin of a built and compiled engine model: same layers, weights, optimizer, loss and metrics."""
     keras = import_keras(model.dtype)
-    layers = [exact_tanh(keras.layers.deserialize(layer_config(layer, model.dtype))) for layer in model.layers]
+    layers = [exact_tanh(keras.layers.deserialize(write_layer(layer, model.dtype))) for layer in model.layers]
     twin = keras.Sequential([keras.Input(model.input_shape), *layers])
     twin.set_weights(model.get_weights())
     if model.optimizer and model.loss:
         config = {name: value for name, value in model.optimizer.config().items() if value is not None}
         optimizer = getattr(keras.optimizers, type(model.optimizer).__name__).from_config(config)
-        twin.compile(optimizer, model.loss.name, metrics=[_metric_to_keras(keras, m) for m in model.metrics])
+        twin.compile(
+            optimizer, _loss_to_keras(keras, model.loss), metrics=[_metric_to_keras(keras, m) for m in model.metrics]
+        )
     return twin
+
+
+def _loss_to_keras(keras: Any, loss: losses.Loss) -> Any:
+    return getattr(keras.losses, type(loss).__name__)(**loss.config())
 
 
 def _metric_to_keras(keras: Any, metric: Any) -> Any:
@@ -57,18 +65,23 @@ def _metric_to_keras(keras: Any, metric: Any) -> Any:
         return metric.name  # Keras chooses among its accuracies by the output's shape
     if kind == "BalancedAccuracy":
         raise ValueError("Keras has no balanced accuracy: leave it out of the metrics of a model that Keras is to run")
-    options = {k: v for k, v in config.items() if k in ("name", "thresholds", "num_thresholds")}
+    options = {k: v for k, v in config.items() if k in ("name", *METRIC_OPTIONS)}
     return getattr(keras.metrics, kind)(**options)
 
 
 def exact_tanh(layer: Any) -> Any:
-    """Gives a float64 Keras layer jax.numpy's tanh and returns it: on JAX Keras's own computes float64 in float32."""
+    """Gives a float64 Keras layer jax.numpy's tanh and returns it: on JAX Keras's own computes float64 in float32.
+
+    So does its layer normalisation, which is made to compute in float64.
+    """
     import keras
 
     if layer.compute_dtype == "float64" and keras.backend.backend() == "jax":
         import jax.numpy
 
         for part in (layer, *(getattr(layer, name, layer) for name in ("forward_layer", "backward_layer", "layer"))):
+            if type(part) is keras.layers.LayerNormalization:
+                part.call = partial(_in_float64, part.call)
             cell = getattr(part, "cell", part)
             for name in ("activation", "recurrent_activation"):
                 if getattr(cell, name, None) is keras.activations.tanh:
@@ -76,9 +89,24 @@ def exact_tanh(layer: Any) -> Any:
     return layer
 
 
+def _in_float64(call: Any, *args: Any, **options: Any) -> Any:
+    """The call, in which Keras finds float64 as the common type of float64 and float32, as NumPy does."""
+    import keras
+
+    backend = keras.src.backend
+    right, backend.result_type = backend.result_type, lambda *_: "float64"
+    try:
+        return call(*args, **options)
+    finally:
+        backend.result_type = right
+
+METRIC_OPTIONS = {"threshold", "thresholds", "num_thresholds"}
+
 # Entries of a Keras layer's config that change nothing here: the weights are copied, so initialisers do not matter.
 IGNORED = {"name", "dtype", "build_config", "unit_forget_bias"}
-IGNORED |= {"kernel_initializer", "recurrent_initializer", "bias_initializer"}
+IGNORED |= {"kernel_initializer", "recurrent_initializer", "bias_initializer", "embeddings_initializer"}
+IGNORED |= {"gamma_initializer", "beta_initializer"}
+REQUIRED = ("units", "rate", "input_dim", "output_dim", "target_shape", "dims", "n")  # by some class's constructor
 
 
 def from_keras(keras_model: Any) -> le.Sequential:
@@ -131,7 +159,8 @@ def _layer_from_keras(layer: Any) -> Any:
         inner = _layer_from_keras(layer.layer)
         inner.name = ""
         return le.TimeDistributed(inner, name=layer.name)
-    needed = {name: config[name] for name in ("units", "rate") if name in config}
+    needed = {name: config[name] for name in REQUIRED if name in config}
+    needed |= {"activation": "linear"} if kind == "Activation" else {}
     defaults = type(layer)(**needed).get_config()
     options = {}
     for name, value in config.items():
@@ -144,7 +173,7 @@ def _layer_from_keras(layer: Any) -> Any:
             continue
         elif name.endswith("_regularizer"):
             options[name] = _penalty_from_keras(layer, name, value)
-        elif name in LAYERS[kind].options():
+        elif name in LAYERS[kind].options() or name == "trainable":
             options[name] = value
         elif value != defaults[name]:
             raise ValueError(f"layer {layer.name} has {name}={value!r}, which the engine's {kind} does not have")
@@ -176,9 +205,9 @@ def _refuse_others(what: str, config: dict[str, Any], defaults: dict[str, Any], 
 
 def _optimizer_from_keras(optimizer: Any) -> Any:
     kind = type(optimizer).__name__
-    ours = {"SGD": le.SGD, "RMSprop": le.RMSprop, "Adam": le.Adam, "AdamW": le.AdamW}.get(kind)
+    ours = {"SGD": le.SGD, "RMSprop": le.RMSprop, "Adam": le.Adam, "AdamW": le.AdamW, "Nadam": le.Nadam}.get(kind)
     if ours is None:
-        raise ValueError(f"the model's optimizer is a keras {kind}; the engine has SGD, RMSprop, Adam and AdamW")
+        raise ValueError(f"the model's optimizer is a keras {kind}; the engine has SGD, RMSprop, Adam, AdamW and Nadam")
     config, defaults = optimizer.get_config(), type(optimizer)().get_config()
     _refuse_others(f"the model's {kind}", config, defaults, {*ours.options(), "name"})
     return ours(**{name: config[name] for name in ours.options()})
@@ -204,26 +233,32 @@ def _metric_from_keras(metric: Any) -> Any:
     if isinstance(metric, str):
         return metric
     kind, config = type(metric).__name__, metric.get_config()
-    if kind not in ("AUC", "Precision", "Recall"):
+    if kind not in le.metrics.CLASSES or kind in ("Accuracy", "BalancedAccuracy"):
         return repr(metric)  # compile refuses it by this name
-    option = "num_thresholds" if kind == "AUC" else "thresholds"
-    defaults = type(metric)().get_config()
-    _refuse_others(f"the model's metric {kind}", config, defaults, {option, "name", "dtype"})
-    value = defaults[option] if config[option] is None else config[option]
-    value = value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
-    return getattr(le.metrics, kind)(**({option: value} if value is not None else {}), name=metric.name)
+    defaults, options = type(metric)().get_config(), {}
+    _refuse_others(f"the model's metric {kind}", config, defaults, {*METRIC_OPTIONS, "name", "dtype"})
+    for option in METRIC_OPTIONS & set(config):
+        value = defaults[option] if config[option] is None else config[option]
+        value = value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+        options |= {option: value} if value is not None else {}
+    return getattr(le.metrics, kind)(**options, name=metric.name)
 
 
-def _loss_from_keras(loss: Any) -> str:
-    """A loss's name, from its name, from Keras's function, or from an object whose options are Keras's defaults."""
+def _loss_from_keras(loss: Any) -> Any:
+    """Ours by the same class and options, or the name of a string or of Keras's function."""
     import keras
 
     if isinstance(loss, keras.losses.Loss):
-        kind, defaults = type(loss).__name__, type(loss)().get_config()
-        _refuse_others(f"the model's loss {kind}", loss.get_config(), defaults, {"name", "dtype"})
-        return snake(kind)
+        kind, config = type(loss).__name__, loss.get_config()
+        if kind not in losses.CLASSES:
+            return snake(kind)  # compile refuses it by this name
+        ours = losses.CLASSES[kind]
+        _refuse_others(
+            f"the model's loss {kind}", config, type(loss)().get_config(), {*ours.options(), "name", "dtype"}
+        )
+        return ours(**{option: config[option] for option in ours.options()})
     if isinstance(loss, str):
-        return snake(loss)
+        return loss
     name = getattr(loss, "__name__", "")
     return name if getattr(keras.losses, name, None) is loss else repr(loss)  # not a loss of its own by the same name
 

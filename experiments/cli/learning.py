@@ -352,7 +352,7 @@ def compare(
             comparison, model = run_epochs(task, epochs, units, batch_size, learning_rate, dtype, k, control, progress)
             comparisons.append(comparison)
             if k == seed and not control:
-                model.save(run.folder / "model.safetensors", metadata(task, recipe, synthetic, seed))
+                model.save(run.folder / "model.safetensors", metadata=metadata(task, recipe, synthetic, seed))
     page = comparison_report.write_comparison(run, task, comparisons, synthetic, "lstm-engine compare", load_before)
     run.write_config("compare", **settings, epochs=epochs, seeds=seeds, control=control)
     closeness = comparison_report.closeness(comparisons)

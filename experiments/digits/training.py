@@ -165,7 +165,7 @@ def train_on_digits(
     if compare:
         result["reference"] = results["reference"]
         result["agreement"] = float((answered["engine"] == answered["reference"]).mean())
-    training.model.save(run.folder / "model.safetensors", metadata(training, target, learn))
+    training.model.save(run.folder / "model.safetensors", metadata=metadata(training, target, learn))
     table = pd.concat({side: tables[side] for side in reversed(tables)}, axis=1)
     table.columns = ["_".join(names) for names in table.columns]
     run.write("history.csv", table.to_csv())

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import lstm_engine as le
+from lstm_engine import losses
 from lstm_engine.activations import Array
 from lstm_engine.gradient_check import unit_scale
 
@@ -36,26 +37,30 @@ class Case(NamedTuple):
 
 
 def case(
-    *layers: Any, loss: str = "mean_squared_error", x_shape: tuple[int, int, int] = (N, T, D), seed: int = 0, **options: Any
+    *layers: Any, loss: Any = "mean_squared_error", x_shape: tuple[int, int, int] = (N, T, D), seed: int = 0, **options: Any
 ) -> Case:  # fmt: skip
     """Layers at unit scale, X of N(0, 1), and random targets of the kind that the loss wants."""
     model = le.Sequential([le.Input((None, x_shape[2])), *layers], seed=seed, dtype="float64")
-    model.compile("sgd", loss)
     rng = np.random.default_rng([seed, 1])
-    x = rng.standard_normal(x_shape)
+    return with_targets(model, loss, rng.standard_normal(x_shape), rng, seed)._replace(options=options)
+
+
+def with_targets(model: le.Sequential, loss: Any, x: Array, rng: np.random.Generator, seed: int = 0) -> Case:
+    """The model, compiled and at unit scale, with x and the targets that rng draws."""
+    model.compile("sgd", loss)
     shape = unit_scale(model, seed).predict(x, batch_size=len(x), verbose=0).shape
     model.reset_states()
-    return Case(model, x, targets(loss, shape, rng), options)
+    return Case(model, x, targets(model.loss, shape, rng), {})
 
 
-def targets(loss: str, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
+def targets(loss: losses.Loss, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Random y for predictions of this shape."""
-    if loss == "mean_squared_error":
-        return rng.standard_normal(shape)
-    if loss == "binary_crossentropy":
+    if isinstance(loss, losses.BinaryCrossentropy):
         return rng.integers(0, 2, shape).astype(float)
-    classes = rng.integers(0, shape[-1], shape[:-1])
-    return classes if loss == "sparse_categorical_crossentropy" else np.eye(shape[-1])[classes]
+    if isinstance(loss, losses.Crossentropy):
+        classes = rng.integers(0, shape[-1], shape[:-1])
+        return classes if loss.sparse else np.eye(shape[-1])[classes]
+    return rng.standard_normal(shape)
 
 
 # -- every cell with every option --------------------------------------------------------------------------------------
@@ -96,14 +101,42 @@ def penalties(cell: Callable[..., Any]) -> Case:
     return case(cell(H, return_sequences=True, **some), le.Dense(2, kernel_regularizer="l2", bias_regularizer="l1"))
 
 
+def embedding(cell: Callable[..., Any]) -> Case:
+    """Ids, of which most stand more than once, and masked steps of id 0; the rows have a penalty."""
+    rng = np.random.default_rng(3)
+    ids = np.where(MASK, rng.integers(1, 4, (N, T)), 0)
+    words = le.Embedding(4, D, mask_zero=True, embeddings_regularizer=le.regularizers.L1L2(0.02, 0.03))
+    model = le.Sequential([le.Input((None,)), words, cell(H, return_sequences=True), le.Dense(2)], dtype="float64")
+    return with_targets(model, "mean_squared_error", ids, rng)
+
+
+def layer_normalization(cell: Callable[..., Any]) -> Case:
+    """Over the features of every step, before the cell and after it: with both weights, and with one that has a penalty."""
+    some = le.LayerNormalization(center=False, gamma_regularizer=le.regularizers.L1L2(0.02, 0.03))
+    return case(le.LayerNormalization(), cell(H, return_sequences=True), some, le.Dense(2), x_shape=(N, T, 4))
+
+
+def encoder_decoder(cell: Callable[..., Any]) -> Case:
+    """The last state, repeated, laid out anew, read again, and flattened: every layer that moves numbers about."""
+    anew = le.RepeatVector(4), le.Permute((2, 1)), le.Reshape((2, -1)), le.Activation("tanh")
+    above = cell(2, return_sequences=True), le.TimeDistributed(le.Reshape((1, -1))), le.Flatten(), le.Dense(2)
+    return case(cell(H), *anew, *above)
+
+
 def activations(cell: Callable[..., Any], of_state: str, of_gates: str) -> dict[str, str]:
     """softsign gates have a derivative of 1 at 0, where a masked step's gates are."""
     return {"activation": of_state} | ({} if cell is le.SimpleRNN else {"recurrent_activation": of_gates})
 
 
-def after_the_last_step(loss: str, units: int, activation: str | None) -> Maker:
+def after_the_last_step(loss: Any, units: int, activation: str | None = None) -> Maker:
     """The tutorial's form: the last step's h, and a Dense under this loss."""
     return lambda cell: case(cell(H), le.Dense(units, activation=activation), loss=loss)
+
+
+def two_classes_at_once(cell: Callable[..., Any]) -> Case:
+    """A cross-entropy whose targets are no distribution."""
+    made = after_the_last_step(losses.CategoricalCrossentropy(True), 3)(cell)
+    return made._replace(y=1.0 - made.y)
 
 
 OPTIONS: dict[str, Maker] = {
@@ -112,6 +145,13 @@ OPTIONS: dict[str, Maker] = {
     "categorical cross-entropy": after_the_last_step("categorical_crossentropy", 3, "sigmoid"),  # not normalised
     "sparse categorical cross-entropy": after_the_last_step("sparse_categorical_crossentropy", 3, "softmax"),
     "mean squared error": after_the_last_step("mean_squared_error", 2, "tanh"),
+    "mean absolute error": after_the_last_step("mae", 2),
+    "Huber": after_the_last_step(losses.Huber(0.5), 4),
+    "binary cross-entropy from logits": after_the_last_step(losses.BinaryCrossentropy(True, 0.2), 2),
+    "cross-entropy from logits": after_the_last_step(losses.CategoricalCrossentropy(True, 0.2), 3),
+    "cross-entropy of numbers from logits": after_the_last_step(losses.SparseCategoricalCrossentropy(True), 3),
+    "smoothed labels": after_the_last_step(losses.CategoricalCrossentropy(label_smoothing=0.2), 3, "softmax"),
+    "targets that sum to 2": two_classes_at_once,
     "sample weights": lambda cell: on_every_step(cell, sample_weight=np.array([0.5, 2.0, 1.0])),
     "stacked": stacked,
     "bidirectional": lambda cell: on_every_step(cell, around=le.Bidirectional),
@@ -130,6 +170,9 @@ OPTIONS: dict[str, Maker] = {
         cell, dropout=0.3, recurrent_dropout=0.3, dropout_masks="frozen"
     ),
     "regularizers": penalties,
+    "Embedding": embedding,
+    "LayerNormalization": layer_normalization,
+    "RepeatVector, Permute, Reshape, Flatten": encoder_decoder,
 }
 
 
@@ -168,13 +211,16 @@ def of_file(path: str) -> Case:
         raise ValueError(
             f"{path} holds a model that was not compiled, so there is no loss to check: compile it, and save it"
         )
-    steps, features = model.input_shape or (None, None)
+    steps, *features = model.input_shape or (None, None)
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((4, steps or 20, features))
+    first = model.layers[0]
+    x = rng.standard_normal((4, steps or 20, *features))
+    if isinstance(first, le.Embedding):
+        x = rng.integers(0, first.input_dim, x.shape)
     for layer in model.layers:
         if isinstance(layer, le.Masking):  # masked steps are checked too
             x = np.where(lengths(4, x.shape[1])[..., None], x, layer.mask_value)
     twin = model.twin(model.dtype)
     twin.reset_states()
-    y = targets(model.loss.name, twin.predict(x, batch_size=4, verbose=0).shape, rng)
+    y = targets(model.loss, twin.predict(x, batch_size=4, verbose=0).shape, rng)
     return Case(model, x, y, {})

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lstm_engine.activations import Array
-from lstm_engine.optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
+from lstm_engine.optimizers import SGD, Adam, AdamW, Nadam, Optimizer, RMSprop
 
 LIMIT = 1e-12  # three steps of some ten roundings each, on weights of size 1; the smallest mistake in `mutants.py` makes 1e-7
 ETA, MU, RHO, BETA_1, BETA_2, EPSILON, DECAY, CLIP = 0.1, 0.9, 0.8, 0.9, 0.99, 1e-7, 0.05, 1.0
@@ -62,6 +62,16 @@ def adamw(w: Array, gs: list[Array]) -> Array:
     return keep**3 * w - sum(keep ** (3 - t) * steps[t - 1] for t in (1, 2, 3))
 
 
+def nadam(w: Array, gs: list[Array]) -> Array:
+    mu = [BETA_1 * (1 - 0.96**t / 2) for t in (1, 2, 3, 4)]
+    for t in (1, 2, 3):
+        m, v = (1 - BETA_1) * faded(gs, t, BETA_1), (1 - BETA_2) * faded([g**2 for g in gs], t, BETA_2)
+        ahead = mu[t] / (1 - np.prod(mu[: t + 1])) * m
+        now = (1 - mu[t - 1]) / (1 - np.prod(mu[:t])) * gs[t - 1]
+        w = w - ETA * (ahead + now) / ((v / (1 - BETA_2**t)) ** 0.5 + EPSILON)
+    return w
+
+
 def rmsprop_steps(gs: list[Array], centered: bool) -> list[Array]:
     steps = []
     for t in (1, 2, 3):
@@ -102,6 +112,7 @@ CASES: dict[str, tuple[Callable[[], Optimizer], ClosedForm, Clipping]] = {
     "AdamW": (
         lambda: AdamW(ETA, DECAY, beta_1=BETA_1, beta_2=BETA_2, epsilon=EPSILON), adamw, lambda g: g,
     ),
+    "Nadam": (lambda: Nadam(ETA, BETA_1, BETA_2, EPSILON), nadam, lambda g: g),
     "RMSprop": (lambda: RMSprop(ETA, RHO, epsilon=EPSILON), rmsprop, lambda g: g),
     "RMSprop, centered": (lambda: RMSprop(ETA, RHO, MU, EPSILON, centered=True), rmsprop_centered, lambda g: g),
     "clipvalue": (lambda: SGD(ETA, clipvalue=CLIP), sgd, clipped_one_by_one),

@@ -91,7 +91,7 @@ class Learner:
         """The network as it is, for texts of any length: without dropout, each text from states of zero."""
         reader = self._network(le.Input((None, len(LETTERS))), dropout=0.0, stateful=False, seed=0)
         reader.set_weights(self.network.get_weights())
-        reader.compile("adam", self.network.loss.name)  # so that `inspect` shows the loss of each letter
+        reader.compile("adam", self.network.loss)  # so that `inspect` shows the loss of each letter
         reader.metadata = {"characters": LETTERS}  # what `lstm-engine inspect` reads a text with
         return reader
 

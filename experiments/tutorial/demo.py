@@ -60,7 +60,7 @@ def demo(
         comparison, model = compare(
             task, epochs, seed=seed, progress=begin(f"Training the engine and Keras on {reading}")
         )
-        model.save(run.folder / f"model_{reading}.safetensors", metadata(task, recipe, synthetic, seed))
+        model.save(run.folder / f"model_{reading}.safetensors", metadata=metadata(task, recipe, synthetic, seed))
         on_test = scores(model, task, test)
         del on_test["probabilities"]
         numbers = comparison.as_json()

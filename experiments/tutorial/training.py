@@ -54,7 +54,7 @@ def train_on_tables(
     history = model.fit(X, y, batch_size, epochs, 0, [watch, after_epoch], validation_data=held_out).history
     result = scores(model, task, task.held_out)
     table = pd.DataFrame(history, index=pd.RangeIndex(1, epochs + 1, name="epoch"))
-    model.save(run.folder / "model.safetensors", metadata(task, recipe, synthetic, seed))
+    model.save(run.folder / "model.safetensors", metadata=metadata(task, recipe, synthetic, seed))
     run.write("history.csv", table.to_csv())
     run.write("watched.csv", watch.table().to_csv(index=False))
     settings = {"data": str(data), "reading": reading, "scale": scale, "units": units, "epochs": epochs}

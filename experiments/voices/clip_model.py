@@ -217,7 +217,7 @@ def save(model: ClipModel, path: str | Path, clips: Clips, settings: Settings, *
         "temperature": 1.0,
         "uncertain": 0.5,
     }
-    without_optimizer.save(path, metadata | more)
+    without_optimizer.save(path, metadata=metadata | more)
 
 
 def load(path: str | Path) -> ClipModel:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import losses
-from ..activations import Array
+from ..activations import Array, sigmoid, softmax
 from ..feedforward import Masking
 from ..network import ForwardPass, Head, Network
 
@@ -54,10 +54,11 @@ def refuse_to_wake_steps(model: Network, method: str) -> None:
         )
 
 
-def refuse_short(x: Array, mask: Array | None, allowed: bool) -> None:
-    if x.ndim != 3 or allowed:
+def refuse_short(steps: int | None, mask: Array | None, allowed: bool) -> None:
+    """steps: of the sequences; None where there are none."""
+    if steps is None or allowed:
         return
-    longest = x.shape[1] if mask is None else int(mask.sum(axis=1).max())
+    longest = steps if mask is None else int(mask.sum(axis=1).max())
     if longest < 3:
         raise ValueError(
             f"the longest sequence has {longest} step{'' if longest == 1 else 's'}: with fewer than 3, a wrong step back "
@@ -74,13 +75,29 @@ def refuse_no_number(forward_pass: ForwardPass) -> None:
 
 def refuse_perfect(loss: losses.Loss, head: Head) -> None:
     """If every prediction equals its target, p - y is nothing but the rounding of p."""
-    if loss.name != "mean_squared_error":
-        return  # the others' perfect predictions lie in the clipped zone
-    difference = np.sqrt((np.abs(head.p - head.y) ** 2).mean())
-    if difference < PERFECT * np.sqrt((head.p**2).mean()):
+    if from_probabilities(loss):
+        return  # their perfect predictions lie in the clipped zone
+    p, y = p_and_y(loss, head)
+    difference = np.sqrt((np.abs(p - y) ** 2).mean())
+    if difference < PERFECT * np.sqrt((p**2).mean()):
         raise ValueError(
             f"the predictions equal y but for {difference:.1e}: the gradient is then made of their rounding; give other "
             "targets, such as random ones"
+        )
+
+
+def refuse_kink(loss: losses.Loss, head: Head) -> None:
+    """The absolute error's gradient jumps from -1 to 1 where p = y: there the rounding of p decides it."""
+    if not isinstance(loss, losses.MeanAbsoluteError):
+        return
+    p, y = head.p, head.y
+    counts = True if head.weights is None else head.weights[..., None] != 0
+    at_kink = counts & (np.abs(p - y) < PERFECT * np.sqrt((p**2).mean()))
+    if at_kink.any():
+        at = tuple(map(int, np.argwhere(at_kink)[0]))
+        raise ValueError(
+            f"sample {at[0]}'s prediction {p[at]:.6g} equals its target but for {abs(p[at] - y[at]):.1e}, and there "
+            f"{loss.name} has a kink: its gradient is -1 on one side and 1 on the other; move the target a little"
         )
 
 
@@ -101,17 +118,17 @@ def refuse_chaos(loss: Callable[[dict[str, Array]], Any], point: dict[str, Array
 
 def refuse_clipped(loss: losses.Loss, head: Head) -> None:
     """Outside [1e-7, 1 - 1e-7] probabilities are clipped before the logarithm, and the loss's gradient is 0."""
-    if loss.name == "mean_squared_error":
+    if not from_probabilities(loss):
         return
-    p, y = head.p, losses.one_hot(head.y, head.p) if loss.sparse else head.y
+    p, y = p_and_y(loss, head)
     counts = np.ones_like(p, bool)
-    if loss.name != "binary_crossentropy":
+    if not isinstance(loss, losses.BinaryCrossentropy):
         p, counts = p / p.sum(axis=-1, keepdims=True), y != 0
     if (outside := (head.p < 0) | (head.p > 1)).any():
         at = tuple(map(int, np.argwhere(outside)[0]))
         raise ValueError(
             f"the model predicts {head.p[at]:.3g} for sample {at[0]}, and {loss.name} needs probabilities: give the "
-            'last layer activation="sigmoid" or "softmax"'
+            'last layer activation="sigmoid" or "softmax", or compile with a loss that has from_logits=True'
         )
     if head.weights is not None:
         counts = counts & (head.weights[..., None] != 0)
@@ -122,6 +139,18 @@ def refuse_clipped(loss: losses.Loss, head: Head) -> None:
             f"sample {at[0]} has a probability of {p[at]:.3g}, where {loss.name} is clipped and its gradient exactly 0, "
             "whatever the backward pass does: leave the sample out, or make the last layer's weights smaller"
         )
+
+
+def from_probabilities(loss: losses.Loss) -> bool:
+    return isinstance(loss, losses.Crossentropy) and not loss.from_logits
+
+
+def p_and_y(loss: losses.Loss, head: Head) -> tuple[Array, Array]:
+    """What a loss compares, in one shape: the predictions, as probabilities where they are logits, and the targets."""
+    p, y = head.p, losses.one_hot(head.y, head.p) if loss.sparse else head.y
+    if isinstance(loss, losses.Crossentropy) and loss.from_logits:
+        p = sigmoid(p) if isinstance(loss, losses.BinaryCrossentropy) else softmax(p)
+    return p, y
 
 
 def refuse_still_gates(traced: dict[str, Any], allowed: bool) -> None:

@@ -12,11 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..activations import LEAK, SELU_ALPHA, SELU_SCALE, Array
-from ..feedforward import Dense, Dropout, Masking
+from ..embedding import Embedding
+from ..feedforward import Activation, Dense, Dropout, Masking
 from ..files import write_atomically
 from ..layer import Layer
 from ..network import Network
+from ..normalization import LayerNormalization
 from ..recurrent import Recurrent
+from ..reshaping import Flatten, Permute, RepeatVector, Reshape, Reshaping
 from ..wrappers import Bidirectional, TimeDistributed
 from .common import assign, check, inside, optional, outside, require_alike, require_built
 
@@ -25,7 +28,8 @@ NODES = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "RNN"}
 TO_ONNX = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2), "simple_rnn": (0,)}  # i f g o to i o f c; z r ĥ have the same order
 ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "elu": ("Elu", {"alpha": 1.0}), "exponential": ("Exp", {}), "leaky_relu": ("LeakyRelu", {"alpha": LEAK}),
-    "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}), "linear": ("Affine", {"alpha": 1.0, "beta": 0.0}),
+    "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6, "beta": 0.5}),
+    "hard_sigmoid_keras2": ("HardSigmoid", {"alpha": 0.2, "beta": 0.5}), "linear": ("Affine", {"alpha": 1.0, "beta": 0.0}),
     "relu": ("Relu", {}), "relu6": ("Clip", {}), "selu": ("Selu", {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}),
     "sigmoid": ("Sigmoid", {}), "softmax": ("Softmax", {"axis": -1}), "softplus": ("Softplus", {}),
     "softsign": ("Softsign", {}), "tanh": ("Tanh", {}),
@@ -99,8 +103,9 @@ class _Graph:
 def export_onnx(model: Network, path: str | Path, lengths: bool = False) -> None:
     """Writes the computation of `model.predict` as an ONNX graph: input "x" (N, T, D), output "y", any N and T, float32.
 
+    The x of a model that begins with an Embedding is (N, T) of int64. A Flatten, Reshape or Permute fixes T.
     lengths=True adds an input "lengths" (N,) of int32, the number of existing steps of each sequence: the others are masked,
-    also for Masking layers. ValueError names a layer for which ONNX has no node.
+    also for Masking and an Embedding with mask_zero. ValueError names a layer for which ONNX has no node.
     """
     require_built(model)
     onnx = optional("onnx")
@@ -114,19 +119,26 @@ def export_onnx(model: Network, path: str | Path, lengths: bool = False) -> None
     def declare(name: str, kind: int, *dims: Any) -> Any:
         return onnx.helper.make_tensor_value_info(name, kind, dims)
 
-    inputs = [declare("x", kinds.FLOAT, "N", *["T"] * (len(shape) - 1), shape[-1])]
+    layers = [node.layer for node in model.graph.nodes]
+    reads_ids = any(isinstance(part, Embedding) for part in layers[0].parts.values())
+    steps_free = not any(map(_fixes_steps, layers))
+    has_steps = len(shape) > 1 or reads_ids
+    inputs = [declare("x", kinds.INT64 if reads_ids else kinds.FLOAT, "N", *_sizes(shape, has_steps and steps_free))]
     if lengths:
         inputs.append(declare("lengths", kinds.INT32, "N"))
         T = graph.add("Gather", graph.add("Shape", "x"), 1)
         steps = graph.add("Unsqueeze", graph.add("Range", 0, T, 1), [1])  # (T, 1)
         ends = graph.add("Unsqueeze", graph.add("Cast", "lengths", to=kinds.INT64), [1, 2])  # (N, 1, 1)
         live = graph.add("Less", steps, ends)  # (N, T, 1)
-    for layer in (node.layer for node in model.graph.nodes):
+    for layer in layers:
         graph.scope = layer.name
         x = _layer(graph, layer, x, live)
         shape = layer.output_shape(shape)
+        if isinstance(layer, Reshaping) or not getattr(layer, "return_sequences", True):
+            live = ""  # as the layers' output_mask
+            steps_free = steps_free and not isinstance(layer, Reshaping)
     graph.nodes.append(onnx.helper.make_node("Identity", [x], ["y"]))
-    output = declare("y", kinds.FLOAT, "N", *["T"] * (len(shape) - 1), shape[-1])
+    output = declare("y", kinds.FLOAT, "N", *_sizes(shape, steps_free and len(shape) > 1))
     body = onnx.helper.make_graph(graph.nodes, "lstm-engine", inputs, [output], graph.constants)
     opset = [onnx.helper.make_opsetid("", OPSET)]
     whole = onnx.helper.make_model(body, opset_imports=opset, ir_version=IR_VERSION, producer_name="lstm-engine")
@@ -134,7 +146,21 @@ def export_onnx(model: Network, path: str | Path, lengths: bool = False) -> None
     write_atomically(Path(path), whole.SerializeToString())
 
 
-def _layer(graph: _Graph, layer: Layer, x: str, live: str) -> str:
+def _sizes(shape: tuple[Any, ...], steps_free: bool) -> list[Any]:
+    """The axes of x or y without the batch: "T" for steps that may be any number, other sizes as they are."""
+    first = "T" if steps_free or shape[0] is None else shape[0]
+    return [first, *shape[1:]]
+
+
+def _fixes_steps(layer: Layer) -> bool:
+    """Whether the layer makes features of steps, so that their number is that of `build`."""
+    if isinstance(layer, LayerNormalization):
+        return 1 in layer.axes(len(layer.input_shape or ()) + 1) and len(layer.input_shape or ()) > 1
+    return isinstance(layer, Flatten | Reshape | Permute)
+
+
+def _layer(graph: _Graph, layer: Layer, x: str, live: str, batch_axes: int = 1) -> str:
+    """Adds the layer's nodes and returns the name of its output. batch_axes: the axes of x before those of a sample."""
     match layer:
         case Recurrent():
             return _recurrent(graph, layer, x, live)
@@ -145,22 +171,55 @@ def _layer(graph: _Graph, layer: Layer, x: str, live: str) -> str:
             merged = graph.add("Mul" if layer.merge_mode == "mul" else "Add", *both)
             return graph.add("Mul", merged, 0.5) if layer.merge_mode == "ave" else merged
         case TimeDistributed():
-            return _layer(graph, layer.layer, x, live)  # the layers that it may hold act on the last axis only
+            return _layer(graph, layer.layer, x, live, batch_axes + 1)  # the steps are one more axis of samples
         case Dense():
             y = graph.add("MatMul", x, layer.weights["kernel"])
             y = graph.add("Add", y, layer.weights["bias"]) if layer.use_bias else y
-            kind, options = ACTIVATIONS[layer.activation]
-            bounds = (0.0, 6.0) if kind == "Clip" else ()
-            return y if layer.activation == "linear" else graph.add(kind, y, *bounds, **options)
+            return _activation(graph, layer.activation, y)
+        case Activation():
+            return _activation(graph, layer.activation, x)
+        case Embedding() if live or not layer.mask_zero:
+            ids = graph.add("Cast", x, to=graph.onnx.TensorProto.INT64)
+            return graph.add("Gather", layer.weights["embeddings"], ids)
+        case LayerNormalization():
+            return _layer_normalization(graph, layer, x)
+        case Flatten():
+            return graph.add("Reshape", x, [0] * batch_axes + [-1])  # 0 is the size that x has there
+        case Reshape():
+            return graph.add("Reshape", x, [0] * batch_axes + list(layer.target_shape))
+        case Permute():
+            order = [batch_axes - 1 + axis for axis in layer.dims]
+            return graph.add("Transpose", x, perm=[*range(batch_axes), *order])
+        case RepeatVector():
+            one = graph.add("Unsqueeze", x, [batch_axes])
+            return graph.add("Expand", one, [1] * batch_axes + [layer.n, 1])
         case Dropout():
             return x
         case Masking() if live:
             return graph.add("Where", live, x, 0.0)
-        case Masking():
+        case Masking() | Embedding():
             raise ValueError(
                 f"{layer.name}: a graph has no masks; if the masked steps come last, export with lengths=True"
             )
     raise ValueError(f"{layer.name}: ONNX has no node for a {type(layer).__name__}")
+
+
+def _activation(graph: _Graph, name: str, x: str) -> str:
+    kind, options = ACTIVATIONS[name]
+    bounds = (0.0, 6.0) if kind == "Clip" else ()
+    return x if name == "linear" else graph.add(kind, x, *bounds, **options)
+
+
+def _layer_normalization(graph: _Graph, layer: LayerNormalization, x: str) -> str:
+    ndim = len(layer.input_shape or ()) + 1
+    axes = layer.axes(ndim)
+    if axes != tuple(range(axes[0], ndim)):
+        raise ValueError(
+            f"{layer.name}: ONNX's LayerNormalization takes means over the last axes, not axis {layer.axis}"
+        )
+    sizes = layer.sizes(layer.input_shape or ())
+    gamma, beta = layer.weights.get("gamma", np.ones(sizes)), layer.weights.get("beta", np.zeros(sizes))
+    return graph.add("LayerNormalization", x, gamma, beta, axis=axes[0] - ndim, epsilon=layer.epsilon)
 
 
 def _recurrent(graph: _Graph, layer: Recurrent, x: str, live: str, turn: bool = False) -> str:

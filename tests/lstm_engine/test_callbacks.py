@@ -25,7 +25,7 @@ class Model:
 
     def __init__(self, learning_rate=0.5):
         self.optimizer = SimpleNamespace(learning_rate=learning_rate)
-        self.metrics = [SimpleNamespace(name="accuracy")]
+        self.metrics = [le.metrics.Accuracy()]
         self.stop_training = False
         self.weights, self.saved = -1, []
 
@@ -85,6 +85,24 @@ def test_early_stopping_stops_and_restores_as_keras_does():
         restored.add(model.weights)
     assert len(stopped) > 8  # the curves did exercise it
     assert len(restored) > 8
+
+
+def test_auto_knows_as_keras_does_whether_a_metric_should_rise():
+    keras = pytest.importorskip("keras")
+    names = ["mae", "mse", "root_mean_squared_error", "accuracy", "AUC", "Precision", "binary_accuracy"]
+    theirs = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, activation="sigmoid")])
+    theirs.compile(loss="mse", metrics=names)
+    theirs.evaluate(np.zeros((1, 1)), np.zeros((1, 1)), verbose=0)
+    ours = SimpleNamespace(metrics=le.metrics.get_all(names))
+    falling = []
+    for name in [*names, "loss"]:
+        stop, reference = EarlyStopping(f"val_{name}"), keras.callbacks.EarlyStopping(f"val_{name}")
+        stop.set_model(ours)
+        reference.set_model(theirs)
+        reference._set_monitor_op()
+        assert stop.falls() == bool(reference.monitor_op(1.0, 2.0)), name
+        falling += [name] * stop.falls()
+    assert falling == ["mae", "mse", "root_mean_squared_error", "loss"]
 
 
 def test_reduce_lr_on_plateau_reduces_as_keras_does():

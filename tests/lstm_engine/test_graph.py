@@ -193,3 +193,24 @@ def test_the_summary_says_what_each_node_reads(capsys):
     assert "Connected to" in lines[0]
     (decoder,) = [line for line in lines if line.startswith("decoder")]
     assert decoder.endswith("target, encoder[1], encoder[2]")
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_layer_that_is_not_trainable_keeps_its_weights_and_its_penalties_do_not_count(after, tmp_path, rel):
+    frozen = le.LSTM(H, kernel_regularizer="l2", trainable=after)
+    model = le.Sequential([le.Input((T, D)), frozen, le.Dense(1)], seed=0)
+    frozen.trainable = False  # as scripts do it after the model is made
+    model.compile(le.Adam(0.1), "mse")
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((N, T, D)), rng.standard_normal((N, 1))
+    before = model.get_weights()
+    loss = model.fit(X, y, verbose=0).history["loss"][0]
+    for old, new in zip(before[:3], model.get_weights()[:3], strict=True):
+        np.testing.assert_array_equal(new, old)
+    assert rel(model.weights["dense/kernel"], before[3]) > 0.01
+    head = le.Sequential([le.Input((H,)), le.Dense(1)])
+    head.set_weights(before[3:])
+    head.compile("sgd", "mse")
+    assert loss == pytest.approx(head.evaluate(frozen(X.astype("float32")), y, verbose=0), rel=1e-6)
+    model.save(tmp_path / "m.safetensors")
+    assert not le.load(tmp_path / "m.safetensors").layers[0].trainable

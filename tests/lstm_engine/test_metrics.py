@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from lstm_engine import metrics
-from lstm_engine.metrics import AUC, Accuracy, BalancedAccuracy, Precision, Recall
+from lstm_engine.metrics import (
+    AUC,
+    Accuracy,
+    BalancedAccuracy,
+    BinaryAccuracy,
+    MeanAbsoluteError,
+    Precision,
+    Recall,
+    RootMeanSquaredError,
+)
 
 rng = np.random.default_rng(0)
 N, T, K = 22, 5, 3
@@ -51,11 +60,23 @@ def by_keras(wanted, y, p, mask=None):
 
 
 NAMED = ["acc", "AUC", "Precision", "recall"]
+ERRORS = ["mae", "MSE", "mean_squared_error", MeanAbsoluteError(), RootMeanSquaredError(), "binary_accuracy"]
 CASES = {
-    "two classes": ([*NAMED, AUC(9, name="nine"), Precision(0.25, name="low"), Recall(0.75, name="high")], Y, P),
-    "class numbers": (["acc", "accuracy"], CLASSES, SOFTMAX),
-    "one-hot": (NAMED, np.eye(K, dtype="float32")[CLASSES.astype(int)], SOFTMAX),
-    "several yes or no outputs": (NAMED, (SIGMOIDS > 0.4) * 1.0, SIGMOIDS),
+    "two classes": (
+        [
+            *NAMED,
+            *ERRORS,
+            BinaryAccuracy("b", threshold=0.25),
+            AUC(9, name="nine"),
+            Precision(0.25, name="low"),
+            Recall(0.75, name="high"),
+        ],
+        Y,
+        P,
+    ),
+    "class numbers": (["acc", "accuracy", "sparse_categorical_accuracy"], CLASSES, SOFTMAX),
+    "one-hot": ([*NAMED, *ERRORS, "CategoricalAccuracy"], np.eye(K, dtype="float32")[CLASSES.astype(int)], SOFTMAX),
+    "several yes or no outputs": ([*NAMED, *ERRORS], (SIGMOIDS > 0.4) * 1.0, SIGMOIDS),
 }
 
 
@@ -67,14 +88,15 @@ def test_metrics_and_their_keys_in_the_history_are_keras_s(case):
 
 
 def test_masked_steps_count_in_no_metric():
-    """As in Keras's accuracy. Its AUC, precision and recall count them: ours are what it says of the steps that there are."""
+    """As in Keras's accuracies and mean errors. Its others count them: ours are what it says of the steps there are."""
     y, mask = (STEPS > 0.4) * rng.integers(0, 2, STEPS.shape), rng.random((N, T)) < 0.6
-    ours = {metric.name: in_batches(metric, y, STEPS, mask) for metric in metrics.get_all(NAMED)}
-    theirs = by_keras(NAMED, y, STEPS, mask)
-    assert ours["acc"] == pytest.approx(theirs["acc"], rel=1e-6)
-    there = by_keras(NAMED, y[mask], STEPS[mask])
+    wanted = [*NAMED, "mae", "mse", "root_mean_squared_error", "binary_accuracy"]
+    ours = {metric.name: in_batches(metric, y, STEPS, mask) for metric in metrics.get_all(wanted)}
+    theirs = by_keras(wanted, y, STEPS, mask)
+    there = by_keras(wanted, y[mask], STEPS[mask])
     assert ours == pytest.approx(there, rel=1e-6)
-    assert all(theirs[name] != pytest.approx(there[name]) for name in NAMED if name != "acc")
+    alike = {name for name in wanted if theirs[name] == pytest.approx(there[name], rel=1e-6)}
+    assert alike == {"acc", "mae", "mse", "binary_accuracy"}
 
 
 def test_balanced_accuracy_is_the_mean_recall_of_the_classes_seen():
@@ -117,10 +139,11 @@ def test_nothing_to_count_gives_zero_as_in_keras(name):
 
 
 def test_metrics_of_a_diverged_network_are_numbers():
+    """Of those that count; an error is NaN, as the loss is."""
     for name in metrics.METRICS:
         metric = metrics.get(name)
         metric.update(Y, np.full_like(P, np.nan))
-        assert 0 <= metric.result() <= 1
+        assert np.isnan(metric.result()) if metric.direction == "down" else 0 <= metric.result() <= 1
 
 
 @pytest.mark.parametrize(
@@ -131,6 +154,13 @@ def test_metrics_of_a_diverged_network_are_numbers():
         (Accuracy(), "accuracy"),
         (AUC(), "auc"),
         (AUC(50), {"class_name": "AUC", "config": {"name": "auc", "num_thresholds": 50}}),
+        ("MSE", "MSE"),
+        (metrics.mean_absolute_error, "mean_absolute_error"),
+        (BinaryAccuracy, "binary_accuracy"),
+        (
+            BinaryAccuracy(threshold=0),
+            {"class_name": "BinaryAccuracy", "config": {"name": "binary_accuracy", "threshold": 0}},
+        ),
         (Recall(0.3, name="hits"), {"class_name": "Recall", "config": {"name": "hits", "thresholds": 0.3}}),
     ],
 )
@@ -161,6 +191,17 @@ def test_two_of_one_name_are_told_apart_as_in_keras():
         (lambda: AUC(1), ValueError, "num_thresholds"),
         (lambda: Precision([0.1, 0.5]), ValueError, r"one number from 0 to 1, got \[0.1, 0.5\]"),
         (lambda: Recall(top_k=3), TypeError, "top_k"),
+        (lambda: BinaryAccuracy(threshold="half"), ValueError, "threshold must be a number, got 'half'"),
+        (
+            lambda: metrics.get("mae").update(CLASSES, SOFTMAX),
+            ValueError,
+            r"MeanAbsoluteError .*\(22, 3\).* got \(22,\)",
+        ),
+        (
+            lambda: metrics.get("sparse_categorical_accuracy").update(SOFTMAX, SOFTMAX),
+            ValueError,
+            r"takes class numbers: .* need y of shape \(22,\)",
+        ),
         (lambda: AUC().update(CLASSES, SOFTMAX), ValueError, r"AUC .*\(22, 3\).* got \(22,\).*one-hot"),
     ],
 )

@@ -119,6 +119,8 @@ def test_gradients_of_zero_are_clipped_to_zero_and_an_infinite_one_shows():
         ("RMSprop", {"centered": True, "momentum": 0.3, "weight_decay": 0.1}),
         ("Adam", {"global_clipnorm": 0.5, "weight_decay": 0.1}),
         ("AdamW", {"learning_rate": 0.02}),
+        ("Nadam", {"learning_rate": 0.02}),
+        ("Nadam", {"beta_1": 0.7, "beta_2": 0.95, "epsilon": 1e-4, "weight_decay": 0.05, "clipnorm": 0.3}),
         ("AdamW", {"weight_decay": 0.3, "clipnorm": 0.1}),
     ],
 )
@@ -175,6 +177,26 @@ def test_float32_weights_keep_float32_slots_and_steps():
         assert optimizer.clipped({"w": np.ones(3, np.float32)})["w"].dtype == np.float32
 
 
+def test_nadam_goes_on_from_its_slots_and_the_number_of_steps_alone():
+    """Its product of all μ follows from the number of steps: a file that holds the slots holds everything."""
+    rng = np.random.default_rng(2)
+    gradients = [{"w": rng.standard_normal(3)} for _ in range(7)]
+    whole, weights = le.Nadam(0.1), {"w": np.ones(3)}
+    for g in gradients[:4]:
+        whole.apply(weights, g)
+    again, copies = le.Nadam(0.1), {"w": weights["w"].copy()}
+    again.iterations, again.slots = whole.iterations, {name: slot.copy() for name, slot in whole.slots.items()}
+    for g in gradients[4:]:
+        whole.apply(weights, g)
+        again.apply(copies, g)
+    assert np.array_equal(weights["w"], copies["w"])
+    whole.iterations, again.iterations = 2, 2  # set back, as by a file that is loaded
+    for optimizer, w in ((whole, weights), (again, copies)):
+        optimizer.apply(w, gradients[0])
+        assert optimizer.product(3, np.float64) == le.Nadam().product(3, np.float64)
+    assert np.array_equal(weights["w"], copies["w"])
+
+
 def test_the_rate_can_be_set_while_training_but_not_a_schedules():
     optimizer = le.SGD(0.1)
     optimizer.learning_rate = 0.5
@@ -211,7 +233,7 @@ def test_a_config_is_keras_s_and_makes_the_same_optimizer_again(name):
         (lambda: le.AdamW(weight_decay=None), ValueError, "weight_decay must be a number"),
         (lambda: le.SGD("fast"), ValueError, "learning_rate must be a number of at least 0, got 'fast'"),
         (lambda: le.SGD(lambda: 0.1), ValueError, "learning_rate"),
-        (lambda: optimizers.get("nadam"), ValueError, "'nadam' is not in the engine; it has adam, adamw, rmsprop, sgd"),
+        (lambda: optimizers.get("lion"), ValueError, "'lion' is not in the engine; it has adam, adamw, nadam, rmsprop"),
     ],
 )
 def test_what_the_engine_does_not_have_is_refused_by_name(make, error, named):

@@ -7,7 +7,7 @@ from typing import Any
 from tests.mutants.statements import described, read
 
 MUTATED = (
-    "lstm_engine/cells/*.py", "lstm_engine/recurrent.py", "lstm_engine/layer.py",
+    "lstm_engine/cells/*.py", "lstm_engine/recurrent.py", "lstm_engine/layer.py", "lstm_engine/graph.py",
     "lstm_engine/feedforward.py", "lstm_engine/losses.py",
     "lstm_engine/optimizers.py", "lstm_engine/samples.py",
     "features/csv_files.py", "features/tables.py", "features/dataset.py",

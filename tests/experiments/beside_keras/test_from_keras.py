@@ -92,6 +92,20 @@ def test_a_loss_may_be_a_name_an_object_or_a_function(loss):
     assert from_keras(keras_model(loss=loss)).loss.name == "mean_squared_error"
 
 
+def test_the_options_of_a_loss_and_of_metrics_are_carried_over_and_back():
+    loss = losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.1)
+    measured = [metrics.BinaryAccuracy("right", threshold=0.25), metrics.MeanAbsoluteError(), "mse"]
+    theirs = keras_model(loss=loss, metrics=measured)
+    ours = from_keras(theirs)
+    assert ours.loss.config() == {"from_logits": True, "label_smoothing": 0.1}
+    assert ours.metrics == [
+        le.metrics.BinaryAccuracy("right", threshold=0.25), le.metrics.MeanAbsoluteError(), le.metrics.get("mse"),
+    ]  # fmt: skip
+    expected = theirs.evaluate(X, y, verbose=0, return_dict=True)
+    assert ours.evaluate(X, y, verbose=0, return_dict=True) == pytest.approx(expected, rel=1e-6)
+    assert to_keras(ours).evaluate(X, y, verbose=0, return_dict=True) == pytest.approx(expected, rel=1e-6)
+
+
 def test_a_model_that_was_not_compiled_gives_a_twin_that_is_not():
     assert from_keras(keras_model()).optimizer is None
 
@@ -114,7 +128,6 @@ REFUSED_LAYERS = {
     "activation='gelu'": lambda: [layers.LSTM(4), layers.Dense(1, activation="gelu")],
     "kernel_regularizer=OrthogonalRegularizer": lambda: [layers.LSTM(4, kernel_regularizer="orthogonal_regularizer")],
     "bias_constraint": lambda: [layers.LSTM(4, bias_constraint="non_neg")],
-    "trainable=False": lambda: [layers.LSTM(4, trainable=False), layers.Dense(1)],
     "noise_shape": lambda: [layers.LSTM(4), layers.Dropout(0.1, noise_shape=(1, 4))],
     "mixed_bfloat16": lambda: [layers.LSTM(4, dtype="mixed_bfloat16")],
     "float32, float64": lambda: [layers.LSTM(4, dtype="float64"), layers.Dense(1)],
@@ -135,12 +148,11 @@ REFUSED_COMPILATIONS = {
     "PolynomialDecay": lambda: {"optimizer": optimizers.Adam(optimizers.schedules.PolynomialDecay(0.1, 10))},
     "'hinge'": lambda: {"loss": "hinge"},
     "hinge": lambda: {"loss": losses.Hinge()},
-    "from_logits=True": lambda: {"loss": losses.BinaryCrossentropy(from_logits=True)},
-    "label_smoothing=0.1": lambda: {"loss": losses.BinaryCrossentropy(label_smoothing=0.1)},
+    "ignore_class=0": lambda: {"loss": losses.SparseCategoricalCrossentropy(ignore_class=0)},
     "reduction='sum'": lambda: {"loss": losses.BinaryCrossentropy(reduction="sum")},
     "function": lambda: {"loss": lambda y, p: p},
     "curve='PR'": lambda: {"metrics": [metrics.AUC(curve="PR")]},
-    "BinaryAccuracy": lambda: {"metrics": [metrics.BinaryAccuracy("accuracy", threshold=0.9)]},
+    "TopK": lambda: {"metrics": [metrics.TopKCategoricalAccuracy()]},
     "loss_weights": lambda: {"loss_weights": [2.0]},
     "weighted_metrics": lambda: {"weighted_metrics": ["accuracy"]},
 }

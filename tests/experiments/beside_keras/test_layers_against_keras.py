@@ -131,7 +131,6 @@ ENGINE = [
     (("LSTM", LSTM | {"kernel_constraint": "max_norm"}), X, {}, "kernel_constraint"),  # not in the engine
     (("LSTM", LSTM | {"activity_regularizer": "l2"}), X, {}, "activity_regularizer"),
     (("LSTM", LSTM | {"activation": "gelu"}), X, {}, "activation 'gelu'"),  # no gradient from its output alone
-    (("LSTM", LSTM | {"trainable": False}), X, {}, "trainable"),
     (("LSTM", LSTM | {"dtype": "float32"}), X, {}, "dtype"),  # a model has one
     (("GRU", LSTM), X, {"initial_state": [STATE, STATE]}, "initial_state for h"),  # Keras leaves the second out
     (("LSTM", LSTM), X, {"mask": np.ones((2, 4, 1), bool)}, "mask"),  # a mask has one value a step

@@ -23,7 +23,7 @@ def altered(trained, tmp_path):
 
     def alter(**metadata):
         model = le.load(trained.model)
-        model.save(tmp_path / "altered.safetensors", model.metadata | metadata)
+        model.save(tmp_path / "altered.safetensors", metadata=model.metadata | metadata)
         return tmp_path / "altered.safetensors"
 
     return alter
@@ -132,7 +132,7 @@ def test_labels_threshold_and_temperature_are_taken_from_the_model(trained, alte
 def test_a_model_without_metadata_is_refused_and_what_is_missing_named(tmp_path):
     model = le.Sequential([le.LSTM(2), le.Dense(1)])
     model.build((11, 11))
-    model.save(tmp_path / "plain.safetensors", {"reading": "frames", "threshold": 0.5})
+    model.save(tmp_path / "plain.safetensors", metadata={"reading": "frames", "threshold": 0.5})
     message = (
         r"plain\.safetensors was not written by `lstm-engine train`: .* lacks labels, recipe, scaler, temperature$"
     )

@@ -166,7 +166,7 @@ def test_one_sex_is_not_enough(clips):
 
 
 def test_a_model_of_another_task_is_refused(trained, tmp_path):
-    trained.network.save(tmp_path / "m.safetensors", {"task": "digits"})
+    trained.network.save(tmp_path / "m.safetensors", metadata={"task": "digits"})
     with pytest.raises(ValueError, match="no model of voices as frames"):
         clip_model.load(tmp_path / "m.safetensors")
 
@@ -185,6 +185,6 @@ def test_a_model_of_another_task_is_refused(trained, tmp_path):
 def test_a_damaged_model_is_refused_in_words(trained, clips, tmp_path, change, said):
     clip_model.save(trained, tmp_path / "m.safetensors", clips, QUICK)
     network = le.load(tmp_path / "m.safetensors")
-    network.save(tmp_path / "m.safetensors", network.metadata | change)
+    network.save(tmp_path / "m.safetensors", metadata=network.metadata | change)
     with pytest.raises(ValueError, match=said):
         clip_model.load(tmp_path / "m.safetensors")

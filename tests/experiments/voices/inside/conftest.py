@@ -50,7 +50,7 @@ def other_voice_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def kept(path: Path, network: le.Sequential, like: Path, **settings: Any) -> Path:
     """A model's file that says of itself what another's does, but for some settings."""
     told = le.load(like).metadata
-    network.save(path, told | {"settings": told["settings"] | settings})
+    network.save(path, metadata=told | {"settings": told["settings"] | settings})
     return path
 
 
