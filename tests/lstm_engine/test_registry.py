@@ -241,7 +241,7 @@ UNFIT = {
     ),
     "a function": (lambda: model(Applied(len)), r"\['function'\] is builtin_function_or_method.*cannot hold"),
     "numbers as keys": (lambda: model(Square({0: 1.0})), r"has the key 0: a file's keys are strings"),
-    "hidden": (lambda: model(Private(2.0)), r"Private.config\(\) raises AttributeError.*attribute of the same name"),
+    "hidden": (lambda: model(Private(2.0)), r"Private.config\(\) raises .*AttributeError.*attribute of the same name"),
     "incomplete": (lambda: model(metrics=[Forgetful(2.0)]), r"metric mean_output would come back without its beta"),
     "another": (lambda: model(Doubling(3.0)), r"layer doubling would come back another"),
     "no dataclass": (lambda: model(optimizer=le.SGD(Plain(0.1))), r"rate could not be loaded again.*dataclass"),
