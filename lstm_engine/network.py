@@ -29,6 +29,7 @@ from .keras_names import takes_keras_arguments
 from .lists import unlisted
 from .metrics import Metric
 from .samples import Data
+from .undone import check_targets
 
 
 class Batch(NamedTuple):
@@ -207,7 +208,9 @@ class Network(Assembly):
     def data(self, x: Any, y: Any, mask: Any = None, sample_weight: Any = None) -> Data:
         """x, y and their weights, checked against the network and against each other. ValueError before `compile`."""
         _ = self.compiled
-        return Data(self.samples(x, mask), y, self.dtype, sample_weight, self.output_names)
+        data = Data(self.samples(x, mask), y, self.dtype, sample_weight, self.output_names)
+        check_targets(self, data)
+        return data
 
     def epoch_rng(self) -> np.random.Generator:
         """Draws the order of the next epoch: it follows from the seed and the epoch's number alone."""
