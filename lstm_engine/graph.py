@@ -85,9 +85,7 @@ class Graph:
             pairs = [read(edge) for edge in node.inputs]
             x, mask = ([a for a, _ in pairs], [m for _, m in pairs]) if layer.many_inputs else pairs[0]
             initial = [read(edge)[0] for edge in node.states] or (states or {}).get(node.name)
-            live = (
-                None if node.states else mask
-            )  # as in Keras, a layer called with initial states does not get the mask
+            live = None if node.states else mask  # as in Keras, a call with initial states does not get the mask
             y, last, tapes[node.name] = layer.forward(x, training, live, initial, taped)
             ys = listed(layer.outputs(y, last))
             masks = [layer.output_mask(x, mask)] + [None] * (len(ys) - 1)
@@ -97,12 +95,9 @@ class Graph:
                 if kept is not None:
                     kept[edge] = pair
         passed = [(edge, *read(edge)) for edge in self.outputs]
-        shared = [
-            edge for edge in self.outputs if reads[edge] > 1 or edge in self.at_inputs
-        ]  # with a tape, or two outputs
-        return [
-            (p.copy() if edge in shared else p, mask) for edge, p, mask in passed
-        ], tapes  # the caller may write into p
+        # the caller may write into p, which others must not feel: the input, a node that reads it, the output beside it
+        shared = [edge for edge in self.outputs if reads[edge] > 1 or edge in self.at_inputs]
+        return [(p.copy() if edge in shared else p, mask) for edge, p, mask in passed], tapes
 
     def backward(self, tapes: Mapping[str, Any], dp: Sequence[Any], want_dx: bool = True) -> BackwardPass:
         """All gradients, from those of the outputs.
