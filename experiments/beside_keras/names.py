@@ -128,7 +128,8 @@ def _section(place: str, names: list[str], theirs: Any) -> str:
     said = {
         name: _here(place, name, theirs) if is_here(place, name) else _absent(place, name)
         for name in names
-        if not isinstance(getattr(theirs, name), ModuleType)
+        if f"{place}.{name}" not in SECTIONS
+        and not (place == "keras" and isinstance(getattr(theirs, name), ModuleType))
     }
     return f"## {TITLES.get(place, f'keras.{place}')}\n\n{_table(said)}"
 
