@@ -71,13 +71,13 @@ def _below(module: ModuleType, path: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in public(module):
         inner = getattr(module, name)
-        if isinstance(inner, ModuleType) and inner.__name__ == f"{module.__name__}.{name}" and name != "src":
+        if isinstance(inner, ModuleType) and inner.__name__ == f"{module.__name__}.{name}":
             found |= {path + name: inner} | _below(inner, f"{path}{name}.")
     return found
 
 
 def public(owner: Any) -> list[str]:
-    return [name for name in dir(owner) if not name.startswith("_")]
+    return [name for name in dir(owner) if not name.startswith("_") and name != "src"]  # Keras's own sources
 
 
 @functools.cache
