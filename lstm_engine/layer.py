@@ -47,6 +47,7 @@ class Layer(ByHand, Answering, OwnsArrays):
     supports_masking: ClassVar[bool] = False  # whether its output has a mask where its input has one
     has_states: ClassVar[bool] = False  # whether forward takes initial states and returns the last ones
     weights = LayerWeights()  # by name: {"kernel": array, ...}
+    holds_weights: ClassVar[bool] = True  # itself, not the layers inside it, its `parts`
     keras_class, never_called = "Layer", ("call",)
     many_inputs: ClassVar[bool] = False  # whether x, its mask, its shape and dx are lists, as of Add and Concatenate
 
@@ -133,8 +134,9 @@ class Layer(ByHand, Answering, OwnsArrays):
     ) -> Forward:
         """y, the last states and the tape; a layer without states ignores initial_state and returns [] for them.
 
-        With taped=False no backward pass follows, and the layer need not fill a tape. This method is written in each kind of
-        layer: `Recurrent.forward` in `recurrent.py`, `Dense.forward` in `feedforward.py`, `Bidirectional.forward` and
+        With taped=False no backward pass follows, and the layer need not fill a tape. The caller may write into y and the
+        states, which are in no memory of x or the tape, but not into x before backward. It is written in each kind of layer:
+        `Recurrent.forward` in `recurrent.py`, `Dense.forward` in `feedforward.py`, `Bidirectional.forward` and
         `TimeDistributed.forward` in `wrappers.py`.
         """
         raise NotImplementedError

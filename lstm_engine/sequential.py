@@ -10,6 +10,7 @@ from .checks import Shape
 from .layer import Layer
 from .model import Model
 from .network import Network
+from .undone import undone_if_it_fails
 
 
 class Sequential(Model):
@@ -27,6 +28,7 @@ class Sequential(Model):
         for layer in layers or ():
             self.add(layer)
 
+    @undone_if_it_fails
     def add(self, layer: Any) -> None:
         """Puts a layer on top. It is built at once when the shape below it is known, else with the first data."""
         if isinstance(layer, tensors.InputLayer):
@@ -59,6 +61,7 @@ class Sequential(Model):
             self.layers, layer.name = before, name  # a layer that does not fit leaves the model as it was
             raise
 
+    @undone_if_it_fails
     def build(self, input_shape: Shape) -> None:
         """Draws the weights of the layers that have none yet, for inputs (samples, *input_shape)."""
         if not self.layers:

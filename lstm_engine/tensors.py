@@ -188,7 +188,8 @@ def graph_of(sources: Mapping[Tensor, Tensor], outputs: Sequence[Tensor], calls:
         names[here] = layer.name if count[layer.name] == 1 else f"{layer.name}@{count[layer.name]}"
         if not isinstance(layer, InputLayer):
             states = [edge(item) for item in here.states]
-            nodes.append(Node(names[here], layer, [edge(item) for item in here.inputs], states, len(here.outputs)))
+            out = [Edge(names[here], k) for k in range(len(here.outputs))]
+            nodes.append(Node(names[here], layer, [edge(item) for item in here.inputs], states, out))
     return Graph([names[item.call] for item in sources.values()], nodes, [edge(item) for item in outputs])
 
 
@@ -260,7 +261,7 @@ def graph_from_config(config: dict[str, Any], layers: Sequence[Layer]) -> Graph:
         return [Edge(*row) for row in rows]
 
     nodes = [
-        Node(row["name"], by_name[row["layer"]], edges(row["inputs"]), edges(row["states"]), 0)
+        Node(row["name"], by_name[row["layer"]], edges(row["inputs"]), edges(row["states"]), [])
         for row in config["nodes"]
     ]
     return Graph(list(config["inputs"]), nodes, edges(config["outputs"]))
