@@ -58,7 +58,7 @@ def test_adam_has_keras_epsilon_not_the_papers():
 def test_an_optimizer_belongs_to_one_model():
     optimizer = le.Adam()
     optimizer.apply({"w": np.zeros(2)}, {"w": np.ones(2)})
-    with pytest.raises(ValueError, match="make a new one for every model"):
+    with pytest.raises(ValueError, match="this optimizer trains other weights already"):
         optimizer.apply({"w": np.zeros(2)}, {"w": np.ones(2)})
 
 
