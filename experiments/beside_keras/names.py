@@ -28,14 +28,16 @@ TITLES = {"keras": "keras itself", "Model": "Of a model", "Layer": "Of a layer",
 # What arguments do not show, for names that are in the engine.
 NOTES = {
     "Model.metrics_names": ["The names of what `evaluate` returns; Keras 3 says compile_metrics for all but the loss"],
+    "metrics.Accuracy": ['What "accuracy" means in `compile`; Keras\'s counts what is exactly equal'],
+    "metrics.RootMeanSquaredError": ["Masked steps do not count"],
     "metrics.AUC": ["Masked steps do not count"],
     "metrics.Precision": ["Masked steps do not count; one threshold"],
     "metrics.Recall": ["Masked steps do not count; one threshold"],
     "layers.Masking": ["A mask that is there already holds too"],
     "layers.TimeDistributed": ["For layers without recurrence"],
-    "callbacks.EarlyStopping": ["An unknown `monitor` is an error"],
-    "callbacks.ReduceLROnPlateau": ["An unknown `monitor` is an error"],
-    "callbacks.ModelCheckpoint": ["An unknown `monitor` is an error"],
+    "callbacks.EarlyStopping": ["An unknown `monitor` is an error before the first epoch"],
+    "callbacks.ReduceLROnPlateau": ["An unknown `monitor` is an error before the first epoch"],
+    "callbacks.ModelCheckpoint": ["An unknown `monitor` is an error before the first epoch"],
 }
 TAKEN = {  # besides those of the signature
     "Embedding": ("weights",),
