@@ -28,14 +28,16 @@ TITLES = {"keras": "keras itself", "Model": "Of a model", "Layer": "Of a layer",
 # What arguments do not show, for names that are in the engine.
 NOTES = {
     "Model.metrics_names": ["The names of what `evaluate` returns; Keras 3 says compile_metrics for all but the loss"],
+    "metrics.Accuracy": ['What "accuracy" means in `compile`; Keras\'s counts what is exactly equal'],
+    "metrics.RootMeanSquaredError": ["Masked steps do not count"],
     "metrics.AUC": ["Masked steps do not count"],
     "metrics.Precision": ["Masked steps do not count; one threshold"],
     "metrics.Recall": ["Masked steps do not count; one threshold"],
     "layers.Masking": ["A mask that is there already holds too"],
     "layers.TimeDistributed": ["For layers without recurrence"],
-    "callbacks.EarlyStopping": ["An unknown `monitor` is an error"],
-    "callbacks.ReduceLROnPlateau": ["An unknown `monitor` is an error"],
-    "callbacks.ModelCheckpoint": ["An unknown `monitor` is an error"],
+    "callbacks.EarlyStopping": ["An unknown `monitor` is an error before the first epoch"],
+    "callbacks.ReduceLROnPlateau": ["An unknown `monitor` is an error before the first epoch"],
+    "callbacks.ModelCheckpoint": ["An unknown `monitor` is an error before the first epoch"],
 }
 TAKEN = {  # besides those of the signature
     "Embedding": ("weights",),
@@ -71,13 +73,13 @@ def _below(module: ModuleType, path: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in public(module):
         inner = getattr(module, name)
-        if isinstance(inner, ModuleType) and inner.__name__ == f"{module.__name__}.{name}" and name != "src":
+        if isinstance(inner, ModuleType) and inner.__name__ == f"{module.__name__}.{name}":
             found |= {path + name: inner} | _below(inner, f"{path}{name}.")
     return found
 
 
 def public(owner: Any) -> list[str]:
-    return [name for name in dir(owner) if not name.startswith("_")]
+    return [name for name in dir(owner) if not name.startswith("_") and name != "src"]  # Keras's own sources
 
 
 @functools.cache
@@ -128,7 +130,8 @@ def _section(place: str, names: list[str], theirs: Any) -> str:
     said = {
         name: _here(place, name, theirs) if is_here(place, name) else _absent(place, name)
         for name in names
-        if not isinstance(getattr(theirs, name), ModuleType)
+        if f"{place}.{name}" not in SECTIONS
+        and not (place == "keras" and isinstance(getattr(theirs, name), ModuleType))
     }
     return f"## {TITLES.get(place, f'keras.{place}')}\n\n{_table(said)}"
 

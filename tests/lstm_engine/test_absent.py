@@ -127,6 +127,11 @@ def test_objects_answer_for_what_keras_s_objects_have(model):
         model.zzz  # noqa: B018
 
 
+def test_setting_lr_is_refused(model):
+    with pytest.raises(AttributeError, match=r"model\.optimizer\.learning_rate, a number that can be set"):
+        model.optimizer.lr = 0.5
+
+
 def test_a_property_that_fails_says_why_itself():
     with pytest.raises(AttributeError, match="has not been called on an Input"):
         le.LSTM(2).output  # noqa: B018

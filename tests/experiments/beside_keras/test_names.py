@@ -72,8 +72,10 @@ def test_the_page_is_what_its_command_writes():
 def test_the_page_has_every_name(places):
     page = names.PAGE.read_text(encoding="utf-8")
     for place in names.SECTIONS:
-        missing = [name for name in names.public(places[place]) if f"`{name}`" not in page]
-        assert not missing, place
+        asked = {name for name in names.public(places[place]) if f"{place}.{name}" not in names.SECTIONS}
+        if place == "keras":  # its namespaces have sections, or a row with their number of names
+            asked = {name for name in asked if name not in places}
+        assert not {name for name in asked if f"`{name}`" not in page}, place
 
 
 def test_arguments_have_keras_s_defaults(places):
