@@ -17,7 +17,7 @@ from . import loadable, optimizers
 from .compiling import targets_from_config, targets_to_config
 from .files import write_atomically
 from .network import Network
-from .registry import custom_objects
+from .registry import by_kind, custom_objects
 from .tensors import InputLayer, graph_to_config
 from .wrappers import as_config, from_config
 
@@ -92,9 +92,10 @@ def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any
         ) from None
     if header.get("format") != FORMAT:
         raise ValueError(f"{path} was not saved by this engine: its format is {header.get('format')!r}, not {FORMAT!r}")
+    known = by_kind(own)
     try:
         architecture = json.loads(header["architecture"])
-        with custom_objects(own):
+        with custom_objects(known):
             model = _described(architecture, backend, made)
         model.metadata = json.loads(header["metadata"])
     except (KeyError, TypeError, ValueError) as error:

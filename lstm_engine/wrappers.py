@@ -21,6 +21,7 @@ class Wrapper(Layer):
 
     reads_sequences = True
     supports_masking = True
+    holds_weights = False
 
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
         output_shape = self.output_shape(input_shape)
