@@ -1,6 +1,5 @@
 """Layers around layers: Bidirectional reads a sequence in both directions, TimeDistributed applies a layer to every step."""
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -241,9 +240,7 @@ class TimeDistributed(Wrapper):
         return None if dx is None else dx.reshape(x_shape), [], gradients
 
     def stream(self, batch: int) -> Callable[[Array], Array]:
-        inner = copy.copy(self.layer)
-        inner.weights = {name: w.copy() for name, w in self.layer.weights.items()}
-        return lambda x: inner.forward(x)[0]  # whatever a layer does in a step needs no other step
+        return Layer.stream(self.layer, batch)  # whatever it does in a step, a Flatten too, needs no other step
 
 
 def as_config(layer: Layer) -> dict[str, Any]:
