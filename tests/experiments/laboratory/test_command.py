@@ -65,7 +65,7 @@ def test_a_file_of_a_model_that_reads_ids_is_checked_on_ids(lstm_engine, tmp_pat
     model.save(tmp_path / "ids.safetensors")
     shown = lstm_engine("gradcheck", "--model", str(tmp_path / "ids.safetensors"))
     assert shown.code == 0
-    assert "4 sequences of 5 steps and one id each" in shown.out
+    assert "4 sequences of 5 steps and one id each" in " ".join(shown.out.split())
     assert "x holds ids" in shown.out
 
 
