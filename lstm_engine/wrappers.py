@@ -9,6 +9,7 @@ import numpy as np
 from .activations import Array
 from .checks import Shape, require_sequences
 from .layer import Backward, Forward, Layer
+from .named_weights import Weights
 from .recurrent import Recurrent, Upstream
 from .registry import file_name, find
 from .regularizers import Regularizer
@@ -241,7 +242,7 @@ class TimeDistributed(Wrapper):
 
     def stream(self, batch: int) -> Callable[[Array], Array]:
         inner = copy.copy(self.layer)
-        inner.weights = {name: w.copy() for name, w in self.layer.weights.items()}
+        inner._weights = Weights({name: w.copy() for name, w in self.layer.weights.items()})
         return lambda x: inner.forward(x)[0]  # whatever a layer does in a step needs no other step
 
 
