@@ -15,7 +15,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -68,6 +68,13 @@ class Listeners:
     def __init__(self, callbacks: list[Callback]) -> None:
         self.callbacks = callbacks
 
+    @classmethod
+    def of(cls, callbacks: Any, verbose: str | int, history: History) -> Self:
+        """The progress bar, the caller's callbacks, and last the history, as in Keras: it sees all logs."""
+        listed: list[Any] = [callbacks] if isinstance(callbacks, Callback | type) else list(callbacks or ())
+        bars = [ProgressBar()] if verbosity(verbose) else []
+        return cls([*bars, *map(check_callback, listed), history])
+
     def begin(self, model: Any, params: dict[str, Any]) -> None:
         for callback in self.callbacks:
             callback.set_model(model)
@@ -79,6 +86,13 @@ class Listeners:
         for callback in self.callbacks:
             callback.params |= params
             getattr(callback, event)(*what)
+
+
+def verbosity(verbose: str | int) -> int:
+    """0 (nothing is printed), 1 (a bar) or 2 (a line an epoch)."""
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f'verbose must be "auto", 0, 1 or 2, got {verbose!r}')
+    return 1 if verbose == "auto" else int(verbose)
 
 
 class History(Callback):

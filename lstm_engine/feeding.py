@@ -97,10 +97,6 @@ class Feed(ABC):
     def one_pass(self, epoch: int) -> Iterator[Fed]:
         """The batches of a new pass through the data."""
 
-    def open(self, n: int = 0) -> Self:
-        """Looks at the first batch, where that is what tells the data's shape. ValueError if there is none."""
-        return self
-
     @abstractmethod
     def epoch(self, n: int = 0) -> Iterator[Fed] | None:
         """The batches of epoch n, or None if the data has come to its end."""
@@ -191,9 +187,12 @@ class Batches(Feed):
         if self.indexed and self.promised is None and steps is None:
             raise ValueError(f"a {type(source).__name__} without an end needs a number of steps for each epoch")
 
-    def open(self, n: int = 0) -> Self:
-        """Builds the network for the first batch, and says what does not fit, before anything begins."""
-        self.opened = self.epoch(n)
+    def open(self) -> Self:
+        """Looks at the first batch: the network is built for it, and what does not fit is said before anything begins.
+
+        ValueError if there is none.
+        """
+        self.opened = self.epoch()
         if self.opened is None:
             raise ValueError(f"{named(self.source)} gave no batch")
         return self
@@ -242,7 +241,8 @@ class Batches(Feed):
                 data.weigh(self.class_weight)
             return Fed(Batch(*data.take(slice(None))), start + np.arange(len(data)), data.samples.lengths)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"batch {k}: {error}") from error
+            kind = TypeError if isinstance(error, TypeError) else ValueError
+            raise kind(f"batch {k}: {error}") from error
 
     def _tell(self, hook: str) -> None:
         if self.indexed:
@@ -253,13 +253,13 @@ def training(
     network: Network, x: Any, y: Any, batch_size: int | None, steps: int | None, shuffle: bool, mask: Any,
     sample_weight: Any, class_weight: dict[int, float] | None, order: Any, split: float, epochs: int,
 ) -> tuple[Feed, Data | None]:  # fmt: skip
-    """What `fit` trains on, and the rows that validation_split holds out."""
+    """What `fit` trains on, and the rows that validation_split, `split`, holds out of it."""
     _ = network.compiled
     if is_batches(x):
         alone(
             x, y=y, sample_weight=sample_weight, batch_size=batch_size, mask=mask, order=order, validation_split=split
         )
-        return Batches(network, x, steps, class_weight, shuffle), None
+        return Batches(network, x, steps, class_weight, shuffle).open(), None
     if order is not None and steps is not None:
         raise ValueError("order gives the batches of every epoch: leave steps_per_epoch out")
     if order is not None and len(order) < epochs:
@@ -290,7 +290,7 @@ def validation(
                 f"validation_data is {named(data)}, which can be passed through once: give validation_steps, the number of "
                 "its batches for each epoch, or a PyDataset"
             )
-        return feed
+        return feed.open()
     if data is not None:
         if not isinstance(data, list | tuple) or len(data) not in (2, 3):
             items = f" of {len(data)} items" if isinstance(data, list | tuple) else ""
@@ -388,6 +388,8 @@ def unpacked(item: Any, k: int) -> tuple[Any, Any, Any]:
 def ordered(order: Listed[Listed[Any]], epoch: int, samples: int) -> list[Array]:
     """The batches that `order` has for an epoch. ValueError for a row number without a sample."""
     batches = [np.asarray(rows, np.intp) for rows in order[epoch]]
+    if not batches or not all(rows.size for rows in batches):
+        raise ValueError(f"order[{epoch}] needs batches of at least one row, got {order[epoch]}")
     for n, rows in enumerate(batches):
         if (outside := rows[(rows < -samples) | (rows >= samples)]).size:
             raise ValueError(f"order[{epoch}][{n}] has row {outside[0]}, but there are {samples} samples to train on")

@@ -18,10 +18,9 @@ from numpy.typing import ArrayLike
 from . import regularizers
 from .absent import Answering
 from .activations import Array
-from .backend import one_thread_pool
-from .checks import Shape, counted, real_numbers
+from .by_hand import ByHand
+from .checks import Shape, counted
 from .keras_names import arguments, refuse_unknown
-from .masks import handed_out, mask_of
 from .named_weights import LayerWeights, Weights, fill
 from .owned import OwnsArrays
 
@@ -34,10 +33,11 @@ KERAS_DEFAULTS: dict[str, Any] = {
     "activity_regularizer": None, "kernel_constraint": None, "recurrent_constraint": None, "bias_constraint": None,
     "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "dtype": None, "noise_shape": None,
     "embeddings_constraint": None, "beta_constraint": None, "gamma_constraint": None, "rms_scaling": False,
+    "weights": None, "lora_alpha": None, "quantization_config": None, "autocast": True,
 }  # fmt: skip
 
 
-class Layer(Answering, OwnsArrays):
+class Layer(ByHand, Answering, OwnsArrays):
     """Base of all layers: a name, weights by name, forward and backward. It is `built` once the input's shape is known.
 
     A layer also works alone: `layer(x)` builds it on first use and returns what Keras's layer would, as NumPy arrays.
@@ -47,6 +47,7 @@ class Layer(Answering, OwnsArrays):
     supports_masking: ClassVar[bool] = False  # whether its output has a mask where its input has one
     has_states: ClassVar[bool] = False  # whether forward takes initial states and returns the last ones
     weights = LayerWeights()  # by name: {"kernel": array, ...}
+    holds_weights: ClassVar[bool] = True  # itself, not the layers inside it, its `parts`
     keras_class, never_called = "Layer", ("call",)
     many_inputs: ClassVar[bool] = False  # whether x, its mask, its shape and dx are lists, as of Add and Concatenate
 
@@ -67,10 +68,7 @@ class Layer(Answering, OwnsArrays):
         self.backend = "auto"
         self.rng = np.random.default_rng()
         self.built = False
-        self.calls: list[Any] = []  # on Tensors, see tensors.py
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"calls": []}  # they lead to the other layers of a network
+        self.calls = []
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>" if self.name else f"<{type(self).__name__}>"
@@ -100,47 +98,6 @@ class Layer(Answering, OwnsArrays):
         self.built = True
         return output_shape
 
-    def __call__(self, x: ArrayLike, *, training: bool = False, mask: Any = None, initial_state: Any = None) -> Any:
-        """The output for x (N, ...), float64 when x is, or longer, else float32. Recurrent layers read mask, initial_state.
-
-        Without `mask` it is the one that x carries from the layer that made it (`masks.py`), and y carries its own. As in
-        Keras 3.15, a layer that is given initial_state reads no mask but one that is given too.
-        On a Tensor, as `Input` makes one, nothing is computed: the result is the Tensor of the output.
-        """
-        from . import tensors  # which imports this module
-
-        if tensors.is_symbolic(x):
-            return tensors.call(self, x, initial_state)
-        carried = mask_of(x) if mask is None else mask
-        mask = mask if initial_state is not None else carried
-        if initial_state is not None and not self.has_states:
-            raise TypeError(f"{self!r} has no states: leave initial_state out")
-        x = real_numbers(f"{self!r}: x", x)
-        if not self.built:
-            self.build(x.shape[1:], x.dtype.name, self.backend, self.rng)
-        self.output_shape(x.shape[1:])
-        self.check_fit(x.shape[1:])
-        dtype = next((w.dtype for w in self.weights.values()), x.dtype)
-        with one_thread_pool(self.backends()):
-            y, states, _ = self.forward(x.astype(dtype, copy=False), training, mask, initial_state)
-        return handed_out(self.outputs(y, states), self.compute_mask(x, carried), x)
-
-    @property
-    def input(self) -> Any:
-        """The Tensor that it was first called on, or a list of them."""
-        return unlisted(self._first_call.inputs)
-
-    @property
-    def output(self) -> Any:
-        """The Tensor of its first call, or a list of them."""
-        return unlisted(self._first_call.outputs)
-
-    @property
-    def _first_call(self) -> Any:
-        if not self.calls:
-            raise AttributeError(f"{self!r} has not been called on an Input, and has no Tensors")
-        return self.calls[0]
-
     @property
     def parts(self) -> dict[str, Any]:
         """The layers that hold the weights, by the prefix of the weights' names: the layer itself, or those inside it."""
@@ -169,10 +126,6 @@ class Layer(Answering, OwnsArrays):
             return None
         return mask
 
-    def compute_mask(self, x: Any, mask: Any = None) -> Any:
-        """Keras's: the mask of what `layer(x, mask=mask)` returns, a list where that is one."""
-        return self.output_mask(np.asarray(x), None if mask is None else np.asarray(mask, bool))
-
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> dict[str, Array]:
         return {}
 
@@ -181,8 +134,9 @@ class Layer(Answering, OwnsArrays):
     ) -> Forward:
         """y, the last states and the tape; a layer without states ignores initial_state and returns [] for them.
 
-        With taped=False no backward pass follows, and the layer need not fill a tape. This method is written in each kind of
-        layer: `Recurrent.forward` in `recurrent.py`, `Dense.forward` in `feedforward.py`, `Bidirectional.forward` and
+        With taped=False no backward pass follows, and the layer need not fill a tape. The caller may write into y and the
+        states, which are in no memory of x or the tape, but not into x before backward. It is written in each kind of layer:
+        `Recurrent.forward` in `recurrent.py`, `Dense.forward` in `feedforward.py`, `Bidirectional.forward` and
         `TimeDistributed.forward` in `wrappers.py`.
         """
         raise NotImplementedError
@@ -239,16 +193,6 @@ class Layer(Answering, OwnsArrays):
     def penalties(self) -> dict[str, regularizers.Regularizer | None]:
         """The constructor's regularizers by the names of the weights that they are for."""
         return {}
-
-
-def listed(x: Any) -> list[Any]:
-    """x as a list, if it is none."""
-    return list(x) if isinstance(x, list | tuple) else [x]
-
-
-def unlisted(items: Sequence[Any]) -> Any:
-    """The one item, or a list of several."""
-    return items[0] if len(items) == 1 else list(items)
 
 
 def dropout_mask(shape: Shape, rate: float, rng: np.random.Generator, dtype: Any) -> Array:

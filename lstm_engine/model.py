@@ -17,11 +17,12 @@ from . import feeding, tensors
 from .activations import Array
 from .assembly import NOT_BUILT
 from .backend import one_thread_pool
-from .callbacks import Callback, History, Listeners, Logs, ProgressBar, check_callback, progress_line
+from .callbacks import Callback, History, Listeners, Logs, progress_line, verbosity
 from .checks import positive_int
 from .feeding import Fed, Feed
 from .keras_names import takes_keras_arguments
-from .layer import Layer, listed, unlisted
+from .layer import Layer
+from .lists import listed, unlisted
 from .masks import handed_out, mask_of
 from .metrics import Scores
 from .network import Batch, Network
@@ -129,27 +130,13 @@ class Model(Files, Network):
 
     @takes_keras_arguments
     def fit(
-        self,
-        x: Any,
-        y: ArrayLike | None = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: str | int = "auto",
-        callbacks: Callback | Sequence[Callback] | None = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        shuffle: bool = True,
-        class_weight: dict[int, float] | None = None,
-        sample_weight: ArrayLike | None = None,
-        initial_epoch: int = 0,
-        steps_per_epoch: int | None = None,
-        validation_steps: int | None = None,
-        validation_batch_size: int | None = None,
-        validation_freq: int | Collection[int] = 1,
-        *,
-        mask: ArrayLike | None = None,
-        order: Sequence[Sequence[Any]] | None = None,
-    ) -> History:
+        self, x: Any, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: str | int = "auto",
+        callbacks: Callback | Sequence[Callback] | None = None, validation_split: float = 0.0, validation_data: Any = None,
+        shuffle: bool = True, class_weight: dict[int, float] | None = None, sample_weight: Any = None,
+        initial_epoch: int = 0, steps_per_epoch: int | None = None, validation_steps: int | None = None,
+        validation_batch_size: int | None = None, validation_freq: int | Collection[int] = 1, *,
+        mask: Any = None, order: Sequence[Sequence[Any]] | None = None,
+    ) -> History:  # fmt: skip
         """Trains for some epochs and returns their History.
 
         x (N, T, D), perhaps with a mask (N, T) of the steps that exist, or a list of N arrays (T_n, D): those are
@@ -162,28 +149,17 @@ class Model(Files, Network):
         smaller batch is kept. order gives the batches explicitly: order[epoch] is a list of batches, each an array of row
         numbers; without it, an epoch's order follows from the seed and its number. initial_epoch is the number of the first.
         """
-        epochs = positive_int("epochs", epochs)
+        history, epochs = History(), positive_int("epochs", epochs)
+        listeners = Listeners.of(callbacks, verbose, history)
+        split = validation_split if validation_data is None else 0.0
         training, held_out = feeding.training(
-            self, x, y, batch_size, steps_per_epoch, shuffle, mask, sample_weight, class_weight, order, validation_split,
-            epochs,
+            self, x, y, batch_size, steps_per_epoch, shuffle, mask, sample_weight, class_weight, order, split, epochs
         )  # fmt: skip
         validation = feeding.validation(
-            self,
-            validation_data,
-            held_out,
-            batch_size,
-            validation_batch_size,
-            validation_steps,
-            validation_freq,
-            epochs,
-        )
-        history = History()
-        listeners = _listeners(callbacks, verbose, history)
-        training.open(initial_epoch)
-        if validation is not None:
-            validation.open()
+            self, validation_data, held_out, batch_size, validation_batch_size, validation_steps, validation_freq, epochs
+        )  # fmt: skip
         self.history, self.stop_training = history, False
-        listeners.begin(self, {"epochs": epochs, "steps": training.expected, "verbose": _verbosity(verbose)})
+        listeners.begin(self, {"epochs": epochs, "steps": training.expected, "verbose": verbosity(verbose)})
         logs: Logs = {}
         for epoch in range(initial_epoch, epochs):
             batches = training.epoch(epoch)
@@ -217,17 +193,9 @@ class Model(Files, Network):
 
     @takes_keras_arguments
     def evaluate(
-        self,
-        x: Any,
-        y: ArrayLike | None = None,
-        batch_size: int | None = None,
-        verbose: str | int = "auto",
-        sample_weight: ArrayLike | None = None,
-        steps: int | None = None,
-        *,
-        mask: ArrayLike | None = None,
-        return_dict: bool = False,
-    ) -> Any:
+        self, x: Any, y: Any = None, batch_size: int | None = None, verbose: str | int = "auto", sample_weight: Any = None,
+        steps: int | None = None, *, mask: Any = None, return_dict: bool = False,
+    ) -> Any:  # fmt: skip
         """The loss and metrics over (x, y): [loss, accuracy], the loss alone without metrics, or a dict of names.
 
         x may make batches (x, y), as in `fit`; with `steps` only so many batches are read.
@@ -252,14 +220,9 @@ class Model(Files, Network):
 
     @takes_keras_arguments
     def predict(
-        self,
-        x: Any,
-        batch_size: int | None = None,
-        verbose: str | int = "auto",
-        steps: int | None = None,
-        *,
-        mask: ArrayLike | None = None,
-    ) -> Any:
+        self, x: Any, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None, *,
+        mask: Any = None,
+    ) -> Any:  # fmt: skip
         """The model's output for x, with dropout off: (N, units), or (N, T, units) when the last layer returns sequences.
 
         Several outputs are a list, or a dict where the Model was made with one. For a list of sequences (T_n, D) a model
@@ -290,16 +253,3 @@ class Model(Files, Network):
             raise ValueError(NOT_BUILT)
         step = self.graph.nodes[0].layer.step_shape(self.input_shape)
         return Stream(self.graph, self.dtype, (positive_int("batch", batch), *step))
-
-
-def _listeners(callbacks: Any, verbose: str | int, history: History) -> Listeners:
-    """The progress bar, the caller's callbacks, and last the history, as in Keras: it sees all logs."""
-    listed: list[Any] = [callbacks] if isinstance(callbacks, Callback | type) else list(callbacks or ())
-    bars = [ProgressBar()] if _verbosity(verbose) else []
-    return Listeners([*bars, *map(check_callback, listed), history])
-
-
-def _verbosity(verbose: str | int) -> int:
-    if verbose not in ("auto", 0, 1, 2):
-        raise ValueError(f'verbose must be "auto", 0, 1 or 2, got {verbose!r}')
-    return 1 if verbose == "auto" else int(verbose)

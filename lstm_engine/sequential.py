@@ -17,13 +17,15 @@ class Sequential(Model):
     """Layers in a row: `Sequential([LSTM(64), Dense(1, activation="sigmoid")], seed=0)`. The arguments are `Model`'s."""
 
     def __init__(
-        self, layers: Sequence[Any] = (), name: str | None = None, *, seed: int | None = None, dtype: str = "float32",
-        backend: str = "auto",
+        self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None, *,
+        seed: int | None = None, dtype: str = "float32", backend: str = "auto",
     ) -> None:  # fmt: skip
+        if trainable is not True:
+            raise ValueError(f"set model.trainable = False once the layers are there, got trainable={trainable!r}")
         Network.__init__(self, name=name, seed=seed, dtype=dtype, backend=backend)
         self.as_dict = False
         self.first: tensors.Tensor | None = None  # the Input, once its shape is known
-        for layer in layers:
+        for layer in layers or ():
             self.add(layer)
 
     @undone_if_it_fails

@@ -17,7 +17,7 @@ class Stream:
     def __init__(self, graph: Graph, dtype: str, shape: tuple[int, ...]) -> None:
         if len(graph.inputs) > 1 or len(graph.outputs) > 1:
             raise ValueError("a stream is for a model with one input and one output: see predict")
-        if busy := [node.name for node in graph.nodes if node.states or node.outputs > 1]:
+        if busy := [node.name for node in graph.nodes if node.states or len(node.outputs) > 1]:
             raise ValueError(f"{busy[0]} takes or hands out states, which a stream keeps for itself: see predict")
         self.graph = graph
         self.dtype = dtype

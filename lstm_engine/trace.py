@@ -16,7 +16,6 @@ import numpy as np
 from .activations import Array
 from .files import write_atomically
 from .graph import Edge
-from .layer import time_major
 from .network import Batch, Network
 from .recurrent import Recurrent, RecurrentTape, Upstream
 from .reshaping import Reshaping
@@ -195,7 +194,9 @@ def _layer(layer: Recurrent, tape: RecurrentTape, upstream: Upstream | None) -> 
     steps = tape.steps
 
     def in_order(a: Array) -> Array:
-        return time_major(a)[:, ::-1] if layer.go_backwards else time_major(a)
+        """A copy (N, T, ...) in the order of time: x may be the caller's."""
+        a = a.swapaxes(0, 1)
+        return np.array(a[:, ::-1] if layer.go_backwards else a, order="C")
 
     live = None if steps.mask is None else in_order(steps.mask)  # (N, T)
 
@@ -208,7 +209,7 @@ def _layer(layer: Recurrent, tape: RecurrentTape, upstream: Upstream | None) -> 
 
     first = [f"{name}0" for name in layer.state_names]
     values = laid_out({"x": steps.x} | layer.pair.values(steps), np.nan)
-    values |= dict(zip(first, [states[0] for states in steps.states], strict=True))
+    values |= dict(zip(first, [states[0].copy() for states in steps.states], strict=True))
     if upstream is None:
         return LayerTrace(values, None, live, layer.go_backwards)
     grads = layer.pair.backward(steps, upstream.dh, *upstream.dlast)

@@ -1,4 +1,4 @@
-"""A call that fails changes nothing: what is looked at before a step, and what is put back where a call failed all the same."""
+"""A call that fails changes nothing: what is checked before a step, and what is put back where something failed after it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """Layers around layers: Bidirectional reads a sequence in both directions, TimeDistributed applies a layer to every step."""
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,7 +8,6 @@ import numpy as np
 from .activations import Array
 from .checks import Shape, require_sequences
 from .layer import Backward, Forward, Layer
-from .named_weights import Weights
 from .recurrent import Recurrent, Upstream
 from .registry import file_name, find
 from .regularizers import Regularizer
@@ -23,6 +21,7 @@ class Wrapper(Layer):
 
     reads_sequences = True
     supports_masking = True
+    holds_weights = False
 
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
         output_shape = self.output_shape(input_shape)
@@ -241,9 +240,7 @@ class TimeDistributed(Wrapper):
         return None if dx is None else dx.reshape(x_shape), [], gradients
 
     def stream(self, batch: int) -> Callable[[Array], Array]:
-        inner = copy.copy(self.layer)
-        inner._weights = Weights({name: w.copy() for name, w in self.layer.weights.items()})
-        return lambda x: inner.forward(x)[0]  # whatever a layer does in a step needs no other step
+        return Layer.stream(self.layer, batch)  # whatever it does in a step, a Flatten too, needs no other step
 
 
 def as_config(layer: Layer) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ..activations import Array
 from ..backend import one_thread_pool
 from ..embedding import Embedding
 from ..graph import BackwardPass, States
-from ..layer import listed, unlisted
+from ..lists import listed, unlisted
 from ..network import Batch, ForwardPass, Network
 from ..trace import recurrent_layers
 from . import refusals

@@ -60,16 +60,6 @@ def test_a_damaged_optimizer_is_named(tmp_path, change, words):
         le.load(path)
 
 
-@pytest.mark.parametrize("name", ["m.keras", "m.h5", "m.weights.h5"])
-def test_names_of_keras_s_files_are_refused_with_the_way_to_them(tmp_path, name):
-    m = model()
-    m.build((5, 3))
-    with pytest.raises(ValueError, match=r"use model\.save_weights"):
-        m.save(tmp_path / name)
-    with pytest.raises(ValueError, match=r"model\.load_weights"):
-        le.load(tmp_path / name)
-
-
 def test_class_weights_weigh_the_training_part_alone():
     """As in Keras: what early stopping watches is not weighed."""
     m = model()

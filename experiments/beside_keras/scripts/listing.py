@@ -125,7 +125,7 @@ EXAMPLES = [
     example("cnn_seq2seq", Mend("nb_examples = 100", "nb_examples = 120", SIZE), stand_in=stand_ins.french),
     example(
         "conv_lstm", Mend("np.float)", "float)", LIBRARY, "NumPy 2 has no np.float"),
-        Mend("n_samples=1200)", "n_samples=6)", SIZE), Mend("[:1000]", "[:4]", SIZE),
+        Mend("n_samples=1200)", "n_samples=6)", SIZE), Mend("[:1000]", "[:4]", SIZE), Mend("filters=40", "filters=4", SIZE),
         Mend("which = 1004", "which = 5", SIZE), Mend("range(16)", "range(2)", SIZE), Mend("range(15)", "range(2)", SIZE),
     ),
     keras_io(
@@ -171,7 +171,10 @@ BOOKS = [
     Script(
         "Chollet, 2nd ed., ch. 10", *CHOLLET, "second_edition/chapter10_dl-for-timeseries.ipynb", stand_in=stand_ins.climate
     ),
-    Script("Chollet, 2nd ed., ch. 11 part 2", *CHOLLET, "second_edition/chapter11_part02_sequence-models.ipynb"),
+    Script(
+        "Chollet, 2nd ed., ch. 11 part 2", *CHOLLET, "second_edition/chapter11_part02_sequence-models.ipynb",
+        stand_in=stand_ins.reviews,
+    ),
     Script(
         "Chollet, 3rd ed., ch. 13", *CHOLLET, "chapter13_timeseries-forecasting.ipynb", stand_in=stand_ins.climate,
         mends=(
@@ -233,6 +236,10 @@ APPLICATIONS = [
     maintenance(
         "binary_classification", Mend("['acc']", "['accuracy']", KERAS_2, "'acc' is 'accuracy' in the history"),
         Mend("['val_acc']", "['val_accuracy']", KERAS_2, "'acc' is 'accuracy' in the history"),
+        Mend(
+            "/ (precision_test + recall_test)", "/ max(precision_test + recall_test, 1e-9)", SIZE,
+            "after two epochs no failure is predicted",
+        ),
         Mend(
             "model.predict_classes(seq_array,verbose=1, batch_size=200)",
             "(model.predict(seq_array, verbose=1, batch_size=200) > 0.5).astype('int32')", KERAS_2,

@@ -261,7 +261,7 @@ def test_not_a_number_is_refused(ours, tmp_path):
 
 
 def test_other_names_missing_files_and_models_without_weights_are_explained(ours, tmp_path):
-    with pytest.raises(ValueError, match=r"ends in .weights.h5, .keras, .h5, got 'm.npz'"):
+    with pytest.raises(ValueError, match=r"ends in .weights.h5, .keras, .h5, .hdf5, got 'm.npz'"):
         save_keras(ours([le.LSTM(2)]), tmp_path / "m.npz")
     with pytest.raises(FileNotFoundError, match=r"m\.keras"):
         load_keras(ours([le.LSTM(2)]), tmp_path / "m.keras")
