@@ -170,6 +170,8 @@ def _layer(graph: _Graph, layer: Layer, x: str, live: str, batch_axes: int = 1) 
                 return graph.add("Concat", *both, axis=-1)
             merged = graph.add("Mul" if layer.merge_mode == "mul" else "Add", *both)
             return graph.add("Mul", merged, 0.5) if layer.merge_mode == "ave" else merged
+        case TimeDistributed(layer=Recurrent()):
+            raise ValueError(f"{layer.name}: ONNX's recurrent nodes read sequences, and not sequences of sequences")
         case TimeDistributed():
             return _layer(graph, layer.layer, x, live, batch_axes + 1)  # the steps are one more axis of samples
         case Dense():
