@@ -31,6 +31,7 @@ CUDNN: dict[str, tuple[str, Config]] = {
 # Entries of a layer's config that say nothing about what it computes, and others at the values that change nothing.
 SILENT = {"dtype", "build_config", "batch_input_shape", "batch_shape", "input_shape", "implementation", "input_length"}
 USUAL = KERAS_DEFAULTS | {"sparse": False, "ragged": False, "optional": False, "time_major": False, "autocast": True}
+USUAL |= {"data_format": "channels_last", "rms_scaling": False}
 
 
 @dataclass
@@ -79,6 +80,8 @@ def read_layer(config: Any, origin: Origin) -> Layer:
                             f"its {option} alone has trainable=False; here the whole layer has it, or none"
                         )
                     given[option].trainable = True  # the wrapper says it
+                if isinstance(given[option], Layer):
+                    given[option].name = _inner_name(given[option])
             elif option not in SILENT and value is not None and (option not in USUAL or USUAL[option] != value):
                 raise ValueError(f"it has {option}={value!r}, which the engine's {kind} does not have")
         return bidirectional(given, name) if cls is Bidirectional else cls(**given, name=name.replace("/", "_"))
@@ -189,11 +192,16 @@ def read_regularizer(value: Any) -> regularizers.L1L2 | None:
     return regularizers.L1L2(**{k: float(v) for k, v in options.items() if k in ("l1", "l2")})
 
 
+def _inner_name(layer: Layer) -> str:
+    """The name that its writer gave a layer in a wrapper; "" where Keras counted over all models of a process."""
+    name = re.sub("^(forward|backward)_", "", layer.name)
+    return "" if re.fullmatch(rf"{snake(type(layer).__name__)}(_\d+)?", name) else name
+
+
 def bidirectional(given: Config, name: str) -> Bidirectional:
     """From the two directions in full, as Keras writes them, the layer whose second direction is derived, where it can be."""
     first, second = given.pop("layer"), given.pop("backward_layer", None)
     for half in filter(None, (first, second)):
-        half.name = re.sub("^(forward|backward)_", "", half.name)
         if isinstance(half, Recurrent):
             half.zero_output_for_mask = False  # Bidirectional decides it
     if second is not None and second.config() == first.config() | {"go_backwards": not first.config()["go_backwards"]}:

@@ -163,6 +163,7 @@ def test_zero_outputs_at_the_end_go_backwards_too(ours, tmp_path):
 
 
 IN_CELLS = ["elu", "hard_sigmoid", "leaky_relu", "linear", "relu", "sigmoid", "softplus", "softsign", "tanh"]
+IN_CELLS += ["hard_sigmoid_keras2"]
 
 
 @pytest.mark.parametrize("activation", [*IN_CELLS, "exponential", "relu6", "selu", "softmax"])
