@@ -4,27 +4,55 @@
 network that you wrote yourself; it is imported when it is first used.
 """
 
+import sys
 from typing import Any
 
-from . import callbacks, gradient_check, initializers, layers, losses, metrics, optimizers, regularizers, schedules
+from . import (
+    absent,
+    activations,
+    callbacks,
+    gradient_check,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    preprocessing,
+    regularizers,
+    schedules,
+    utils,
+)
+from . import backend as backend
 from .callbacks import (
     Callback,
     CSVLogger,
     EarlyStopping,
     History,
     LambdaCallback,
+    LearningRateScheduler,
     ModelCheckpoint,
     ProgressBar,
     ReduceLROnPlateau,
     TerminateOnNaN,
-)  # fmt: skip
+)
 from .cells.gru import GRU
 from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
-from .feedforward import Dense, Dropout, Masking
+from .embedding import Embedding
+from .feedforward import Activation, Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
+from .initializers import Initializer as Initializer
+from .layer import Layer as Layer
+from .losses import Loss as Loss
+from .metrics import Metric as Metric
 from .model import Model
+from .normalization import LayerNormalization
 from .optimizers import SGD, Adam, AdamW, Nadam, RMSprop
+from .optimizers import Optimizer as Optimizer
+from .registry import register
+from .regularizers import Regularizer as Regularizer
+from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .saving import load, load_model, model_from_json, save_model
 from .sequential import Sequential
 from .tensors import Input
@@ -32,11 +60,13 @@ from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"
 __all__ = [
-    "GRU", "LSTM", "SGD", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout", "EarlyStopping",
-    "History", "Input", "LambdaCallback", "Masking", "Model", "ModelCheckpoint", "Nadam", "ProgressBar", "RMSprop",
-    "ReduceLROnPlateau", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed", "callbacks", "gradcheck",
-    "gradcheck_function", "gradient_check", "initializers", "layers", "load", "load_model", "losses", "metrics",
-    "model_from_json", "optimizers", "regularizers", "save_model", "schedules",
+    "GRU", "LSTM", "SGD", "Activation", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout",
+    "EarlyStopping", "Embedding", "Flatten", "History", "Input", "LambdaCallback", "LayerNormalization",
+    "LearningRateScheduler", "Masking", "Model", "ModelCheckpoint", "Nadam", "Permute", "ProgressBar", "RMSprop",
+    "ReduceLROnPlateau", "RepeatVector", "Reshape", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed",
+    "activations", "callbacks", "gradcheck", "gradcheck_function", "gradient_check", "initializers", "layers",
+    "load", "load_model", "losses", "metrics", "model_from_json", "models", "optimizers",
+    "preprocessing", "register", "regularizers", "save_model", "schedules", "utils",
 ]  # fmt: skip
 
 
@@ -45,4 +75,9 @@ def __getattr__(name: str) -> Any:
         from .gradient_check import judge
 
         return judge
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "keras":
+        return sys.modules[__name__]  # after `import lstm_engine as tf`, tf.keras.layers.LSTM
+    return absent.refuse("keras", name)
+
+
+absent.answer_for_modules()

@@ -152,9 +152,18 @@ ACTIVATIONS = {
 KERAS_2 = {"hard_sigmoid": "hard_sigmoid_keras2"}  # names that meant another function in Keras 1 and 2
 
 
-def canonical_name(activation: str | None) -> str:
-    """The activation's name; None means "linear", as in Keras. ValueError for a name that the engine does not have."""
-    name = "linear" if activation is None else activation
+tanh, exponential = np.tanh, np.exp
+
+
+def get(activation: str | Callable[[Array], Array] | None) -> Callable[[Array], Array]:
+    """The function of this name; a function of this module is returned unchanged."""
+    return ACTIVATIONS[canonical_name(activation)].forward
+
+
+def canonical_name(activation: str | Callable[[Array], Array] | None) -> str:
+    """The name of an activation, or of a function of this module; None means "linear", as in Keras. ValueError for others."""
+    names = {pair.forward: name for name, pair in ACTIVATIONS.items()}
+    name = "linear" if activation is None else names.get(activation, activation) if callable(activation) else activation
     if not isinstance(name, str) or name not in ACTIVATIONS:
         raise ValueError(f"activation {activation!r} is not in the engine; it has {', '.join(ACTIVATIONS)}")
     return name

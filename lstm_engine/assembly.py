@@ -14,20 +14,26 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import tensors
+from .absent import Answering
 from .activations import Array
 from .backend import BACKENDS
 from .checks import Shape
+from .embedding import check_ids
 from .graph import Graph
 from .keras_names import snake
-from .layer import Layer, fill, listed, unlisted
+from .layer import Layer
+from .lists import unlisted
+from .named_weights import Weights, fill
 from .samples import Samples, Several
 
 DTYPES = ("float32", "float64")
 NOT_BUILT = "the model has no weights yet: give input_shape, or call build((T, D))"
 
 
-class Assembly:
+class Assembly(Answering):
     """Layers, connected by a graph. seed, dtype and backend as in `Model`."""
+
+    keras_class, never_called = "Model", ("call", "train_step", "test_step", "predict_step")
 
     def __init__(self, *, name: str | None, seed: int | None, dtype: str, backend: str) -> None:
         if dtype not in DTYPES:
@@ -59,7 +65,7 @@ class Assembly:
         tensors.name_all(layers)
         self.graph = tensors.graph_of(sources, outputs, calls)
         self.inputs, self.outputs = list(inputs), list(outputs)
-        self.sources = [item.call.layer for item in sources.values()]
+        self.sources: list[Any] = [item.call.layer for item in sources.values()]
         self.layers = layers
         self.output_names = tensors.output_names(self.graph)
         self.input_shape = unlisted([item.shape[1:] for item in inputs])
@@ -90,19 +96,45 @@ class Assembly:
         """The Tensor of the predictions, or a list of those of several outputs."""
         return unlisted(self.outputs)
 
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name, or the one at this place. ValueError if there is none."""
+        if (name is None) == (index is None):
+            raise ValueError(f"get_layer takes a name or an index, got {name=}, {index=}")
+        found = [layer for n, layer in enumerate(self.layers) if layer.name == name or n == index]
+        if not found:
+            raise ValueError(
+                f"no layer {index if name is None else repr(name)}; there are {[x.name for x in self.layers]}"
+            )
+        return found[0]
+
     @property
     def built(self) -> bool:
         return bool(self.graph.nodes) and all(layer.built for layer in self.layers)
 
     @property
-    def weights(self) -> dict[str, Array]:
-        """Every weight by name, "lstm/kernel": the arrays themselves."""
-        return {f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()}
+    def weights(self) -> Weights:
+        """Every weight by name, "lstm/kernel": the arrays themselves. Assigning to a name writes into the array."""
+        return Weights({f"{layer.name}/{name}": w for layer in self.layers for name, w in layer.weights.items()})
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training moves every weight. Setting it sets that of every layer, as in Keras."""
+        return all(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = bool(value)
+
+    def count_params(self) -> int:
+        return sum(w.size for w in self.weights.values())
 
     @property
     def trainable_weights(self) -> dict[str, Array]:
         """Those that training moves: the weights of layers that are `trainable`."""
-        return {f"{layer.name}/{name}": w for layer in self.layers if layer.trainable for name, w in layer.weights.items()}
+        return {
+            f"{layer.name}/{name}": w for layer in self.layers if layer.trainable for name, w in layer.weights.items()
+        }
 
     def get_weights(self) -> list[Array]:
         """Copies of all weights, in Keras's order and layouts."""
@@ -153,6 +185,8 @@ class Assembly:
             masks = [None] * len(names) if mask is None else mask
             several = Several([Samples(*pair) for pair in zip(x, [self.dtype] * len(x), masks, strict=True)], names)
             self.check_shapes([part.shape for part in several.parts])
+            self._check_whole([part.rows for part in several.parts])
+            check_ids(self.graph, [part.rows for part in several.parts])
             return several
         samples = Samples(x, self.dtype, mask)
         for layer in self.layers if samples.lengths is not None else ():
@@ -165,7 +199,19 @@ class Assembly:
             self.build(samples.shape)
         elif samples.shape != self.input_shape:
             self.check_shapes([samples.shape])
+        self._check_whole([samples.rows])
+        check_ids(self.graph, [samples.rows])
         return samples
+
+    def _check_whole(self, inputs: Sequence[Any]) -> None:
+        """ValueError for a fraction in data whose Input has dtype "int32". Keras cuts it off."""
+        for layer, rows in zip(self.sources, inputs, strict=True):
+            for row in rows if layer.whole else ():
+                if (odd := np.asarray(row)[np.asarray(row) % 1 != 0]).size:
+                    raise ValueError(
+                        f'{layer.name} is an Input of whole numbers (dtype="int32" or "int64"), got {odd.flat[0]}: leave its '
+                        "dtype out, or round the data"
+                    )
 
     def build(self, input_shape: Shape) -> None:
         """For a Sequential whose input's shape is not known; a graph has its weights from the beginning."""
@@ -188,10 +234,16 @@ class Assembly:
         for node in self.graph.nodes:
             if node.inputs[0].node in self.graph.inputs and not node.layer.many_inputs:
                 node.layer.output_shape(shapes[self.graph.inputs.index(node.inputs[0].node)])  # explains a missing axis
-        for shape, built_for in zip(
-            shapes, listed(self.input_shape) if len(shapes) > 1 else [self.input_shape], strict=True
-        ):
-            if len(shape) != len(built_for) or shape[-1] != built_for[-1]:
-                expected, got = (", ".join(map(str, sizes)) for sizes in (built_for, shape))
-                raise ValueError(f"the model was built for X of shape (samples, {expected}), got (samples, {got})")
-        self.graph.shapes(shapes)
+        built_for = list(self.input_shape) if len(shapes) > 1 else [self.input_shape]
+        fault = "" if [*map(len, shapes)] == [*map(len, built_for)] else "the number of axes differs"
+        try:
+            of = self.graph.shapes(shapes)
+            for node in self.graph.nodes:
+                x = [of[edge] for edge in node.inputs]
+                node.layer.check_fit(x if node.layer.many_inputs else x[0])
+        except ValueError as error:
+            fault = str(error)
+        if fault:
+            differ = [pair for pair in zip(built_for, shapes, strict=True) if pair[0] != pair[1]]
+            expected, got = (f"(samples, {', '.join(map(str, shape))})" for shape in differ[0])
+            raise ValueError(f"the model was built for X of shape {expected}, got {got}: {fault}")

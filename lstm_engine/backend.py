@@ -6,10 +6,11 @@ This is the one place that knows the kernels exist. Numba is imported when a ker
 
 import contextlib
 import importlib
-import importlib.util
+import logging
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, lru_cache
 from types import MappingProxyType
@@ -67,11 +68,28 @@ def compiled(module: str) -> Any:
     return importlib.import_module(f"{__package__}.kernels.{module}").COMPILED
 
 
+@cache
+def without_kernels() -> str:
+    """Why no kernel can run in this process; "" where they can.
+
+    Numba is imported to know it: an installed one may refuse its import, as one that is older than NumPy does.
+    """
+    try:
+        import numba
+    except ModuleNotFoundError as error:
+        return "numba is not installed" if error.name == "numba" else f"numba cannot be imported ({error})"
+    except Exception as error:  # whatever a broken installation raises
+        reason = f"numba cannot be imported ({type(error).__name__}: {error})"
+        logging.getLogger("lstm_engine").warning('%s: backend="auto" takes NumPy', reason)
+        return reason
+    return "numba's compiler is switched off (NUMBA_DISABLE_JIT)" if numba.config.DISABLE_JIT else ""
+
+
 def resolve(cell: str, backend: str, other_activations: Mapping[str, str] = MappingProxyType({})) -> str:
     """ "numpy" or "numba": what runs `cell` on this backend. "auto" takes the kernel wherever there is one.
 
     other_activations, by option: those of the layer that no kernel has. ValueError for backend="numba" without a kernel for
-    the cell and its activations, or without numba.
+    the cell and its activations, or where no kernel can run: see `without_kernels`.
     """
     if backend not in BACKENDS:
         raise ValueError(f"backend {backend!r} is not one of {', '.join(BACKENDS)}")
@@ -81,8 +99,8 @@ def resolve(cell: str, backend: str, other_activations: Mapping[str, str] = Mapp
     if cell not in KERNELS or other_activations:
         activations = ", ".join(f"{option}={name!r}" for option, name in other_activations.items())
         missing = f"there is no numba kernel for {cell}{' with ' if activations else ''}{activations}"
-    elif importlib.util.find_spec("numba") is None:
-        missing = "numba is not installed"
+    elif reason := without_kernels():
+        missing = reason
     if missing and backend == "numba":
         raise ValueError(f'{missing}; use backend="numpy" (or "auto", which takes numpy where numba cannot serve)')
     return "numpy" if missing else "numba"
@@ -91,19 +109,19 @@ def resolve(cell: str, backend: str, other_activations: Mapping[str, str] = Mapp
 class _Pool:
     """The state of this process: callers that need BLAS on one thread now, and whether kernels have run."""
 
-    lock = threading.Lock()
-    users = 0
-    before: list[tuple[Any, int]] = []  # noqa: RUF012  # BLAS libraries with their threads before the first of the users
+    lock = threading.RLock()  # a signal's handler may call the engine while its own thread holds the lock
+    users: set[weakref.ref["one_blas_thread"]] = set()  # noqa: RUF012
+    before: list[tuple[Any, int]] | None = None  # BLAS libraries with their threads before the first of the users
     used = False  # kernels have run in this process
     forked = False  # kernels had run in the process from which this one was forked
 
 
 def _after_fork() -> None:
-    for library, threads in _Pool.before:  # the fork interrupted a step
+    for library, threads in _Pool.before or ():  # the fork interrupted a step
         library.set_num_threads(threads)
-    _Pool.lock = threading.Lock()
-    _Pool.users = 0
-    _Pool.before = []
+    _Pool.lock = threading.RLock()
+    _Pool.users = set()
+    _Pool.before = None
     _Pool.forked = _Pool.used
 
 
@@ -111,52 +129,72 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-@contextlib.contextmanager
-def one_thread_pool(backends: set[str]) -> Iterator[None]:
+def one_thread_pool(backends: set[str]) -> contextlib.AbstractContextManager[Any]:
     """Limits BLAS to one thread while kernels run: Numba's threads spin between steps and would starve BLAS's threads.
 
     RuntimeError in a process forked from one that has run kernels: GNU OpenMP would end the process without a message.
     """
     if "numba" not in backends:
-        yield
-        return
+        return contextlib.nullcontext()
     if _Pool.forked:
         raise RuntimeError(
             "this process was forked from one that had run the compiled kernels, and their threads do not survive a fork: "
             'start processes with multiprocessing\'s "spawn", or use backend="numpy" here'
         )
     _Pool.used = True
-    with one_blas_thread():
-        yield
+    return one_blas_thread()
 
 
-@contextlib.contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Limits BLAS to one thread; of several callers at once, the last one restores what the first one found."""
-    with _Pool.lock:
-        _Pool.users += 1
-        if _Pool.users == 1:
-            _Pool.before = [(library, library.get_num_threads()) for library in _blas(len(sys.modules))]
-            for library, _ in _Pool.before:
-                library.set_num_threads(1)
-    try:
-        yield
-    finally:
+class one_blas_thread:
+    """Limits BLAS to one thread; of several callers at once, the last one restores what the first one found.
+
+    An exception may come between any two instructions: from the handler of a signal, a timeout's or Ctrl-C's. So `_enter` and
+    `_leave` can be called again after they were interrupted, and `__exit__` calls `_leave` twice. A user is this object: one
+    whose `__exit__` could not even begin leaves when it is deleted.
+    """
+
+    def __enter__(self) -> None:
+        try:
+            self._enter()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *exception: Any) -> None:
+        try:
+            _leave(weakref.ref(self))
+        finally:
+            _leave(weakref.ref(self))
+
+    def _enter(self) -> None:
         with _Pool.lock:
-            _Pool.users -= 1
-            if _Pool.users == 0:
-                for library, threads in _Pool.before:
-                    library.set_num_threads(threads)
+            _Pool.users.add(weakref.ref(self, _leave))
+            if _Pool.before is None:
+                _Pool.before = [(library, library.get_num_threads()) for library in _blas(len(sys.modules))]
+                for library, _ in _Pool.before:
+                    library.set_num_threads(1)
+
+
+def _leave(user: weakref.ref[one_blas_thread]) -> None:
+    with _Pool.lock:
+        _Pool.users.discard(user)
+        if not _Pool.users and _Pool.before is not None:
+            for library, threads in _Pool.before:
+                library.set_num_threads(threads)
+            _Pool.before = None
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """Limits the kernels to one thread: for small networks, and beside other trainings, where threads would wait."""
+    if without_kernels():
+        yield
+        return
     import numba
 
     before = numba.get_num_threads()
-    numba.set_num_threads(1)
     try:
+        numba.set_num_threads(1)
         yield
     finally:
         numba.set_num_threads(before)

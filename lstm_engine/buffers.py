@@ -19,7 +19,7 @@ LINE = 64  # bytes: every array starts at a cache line; a vector that lies acros
 SMALL = 1 << 16  # bytes: below this np.empty is as fast
 
 _blocks: list[Array] = []
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal's handler may call the engine while its own thread holds the lock
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:
@@ -43,7 +43,7 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
 
 def _after_fork() -> None:
     global _lock
-    _lock = threading.Lock()  # another thread may have held it
+    _lock = threading.RLock()  # another thread may have held it
 
 
 if hasattr(os, "register_at_fork"):

@@ -8,13 +8,14 @@ One thing is stricter than in Keras: a monitored name that the logs do not have 
 from __future__ import annotations
 
 import csv
+import inspect
 import math
 import sys
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -28,12 +29,12 @@ class Callback:
     """Base: every hook does nothing."""
 
     model: Any  # the Sequential in training
-    params: dict[str, int]  # epochs, steps (batches an epoch), verbose
+    params: dict[str, Any]  # epochs, steps (batches an epoch, None before they are known), verbose
 
     def set_model(self, model: Any) -> None:
         self.model = model
 
-    def set_params(self, params: dict[str, int]) -> None:
+    def set_params(self, params: dict[str, Any]) -> None:
         self.params = params
 
     def on_train_begin(self, logs: Logs) -> None: ...
@@ -67,17 +68,31 @@ class Listeners:
     def __init__(self, callbacks: list[Callback]) -> None:
         self.callbacks = callbacks
 
-    def begin(self, model: Any, params: dict[str, int]) -> None:
+    @classmethod
+    def of(cls, callbacks: Any, verbose: str | int, history: History) -> Self:
+        """The progress bar, the caller's callbacks, and last the history, as in Keras: it sees all logs."""
+        listed: list[Any] = [callbacks] if isinstance(callbacks, Callback | type) else list(callbacks or ())
+        bars = [ProgressBar()] if verbosity(verbose) else []
+        return cls([*bars, *map(check_callback, listed), history])
+
+    def begin(self, model: Any, params: dict[str, Any]) -> None:
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(dict(params))
             callback.on_train_begin({})
 
-    def tell(self, event: str, *what: Any, **params: int) -> None:
+    def tell(self, event: str, *what: Any, **params: int | None) -> None:
         """Calls the hook `event` ("on_epoch_end") of every callback, after an update of their `params`."""
         for callback in self.callbacks:
             callback.params |= params
             getattr(callback, event)(*what)
+
+
+def verbosity(verbose: str | int) -> int:
+    """0 (nothing is printed), 1 (a bar) or 2 (a line an epoch)."""
+    if verbose not in ("auto", 0, 1, 2):
+        raise ValueError(f'verbose must be "auto", 0, 1 or 2, got {verbose!r}')
+    return 1 if verbose == "auto" else int(verbose)
 
 
 class History(Callback):
@@ -98,28 +113,26 @@ class ProgressBar(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
         self.started = self.drawn = time.perf_counter()
+        self.done = 0
         print(f"Epoch {epoch + 1}/{self.params['epochs']}")
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        now = time.perf_counter()
+        now, self.done = time.perf_counter(), batch + 1
         if self.params["verbose"] == 1 and sys.stdout.isatty() and now - self.drawn > 0.1:
             self.drawn = now
             print("\r" + progress_line(batch + 1, self.params["steps"], now - self.started, logs), end="", flush=True)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         start = "\r" if self.params["verbose"] == 1 and sys.stdout.isatty() else ""
-        print(
-            start + progress_line(self.params["steps"], self.params["steps"], time.perf_counter() - self.started, logs)
-        )
+        print(start + progress_line(self.done, self.done, time.perf_counter() - self.started, logs))
 
 
-def progress_line(done: int, steps: int, seconds: float, logs: Logs) -> str:
-    """ "14/14 ━━━━━━━━━━ 0.1s 5ms/step - loss: 0.6931 - accuracy: 0.5000"."""
-    filled = 20 * done // steps
+def progress_line(done: int, steps: int | None, seconds: float, logs: Logs) -> str:
+    """ "14/14 ━━━━━━━━━━ 0.1s 5ms/step - loss: 0.6931 - accuracy: 0.5000"; steps None: not known yet."""
+    filled = 20 * done // max(steps or 0, done)
     values = "".join(f" - {name}: {value:.4f}" for name, value in logs.items())
-    return (
-        f"{done}/{steps} {'━' * filled}{'─' * (20 - filled)} {seconds:.1f}s {1000 * seconds / done:.0f}ms/step{values}"
-    )
+    bar = "━" * filled + "─" * (20 - filled) if steps else "━"
+    return f"{done}/{steps or '?'} {bar} {seconds:.1f}s {1000 * seconds / done:.0f}ms/step{values}"
 
 
 class MonitorCallback(Callback):
@@ -263,6 +276,34 @@ class ReduceLROnPlateau(MonitorCallback):
                 self.wait = 0
                 if self.verbose:
                     print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
+
+
+class LearningRateScheduler(Callback):
+    """Sets the learning rate of every epoch to schedule(epoch, rate), or schedule(epoch); epochs are counted from 0.
+
+    It adds the epoch's "learning_rate" to the logs.
+    """
+
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        self.schedule = schedule
+        self.verbose = verbose
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        optimizer = self.model.optimizer
+        takes = inspect.signature(self.schedule).parameters.values()
+        both = (
+            any(p.kind is p.VAR_POSITIONAL for p in takes)
+            or len([p for p in takes if p.kind is not p.KEYWORD_ONLY]) > 1
+        )
+        rate = self.schedule(epoch, optimizer.learning_rate) if both else self.schedule(epoch)
+        if not isinstance(rate, float | np.floating):
+            raise ValueError(f"LearningRateScheduler's schedule must return a float, got {rate!r} for epoch {epoch}")
+        optimizer.learning_rate = float(rate)
+        if self.verbose:
+            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        logs["learning_rate"] = self.model.optimizer.learning_rate
 
 
 class ModelCheckpoint(MonitorCallback):

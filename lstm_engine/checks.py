@@ -28,6 +28,32 @@ def check_mask(name: str, x: Array, mask: Any) -> Array | None:
     return mask.astype(bool)
 
 
+def existing(a: Array, mask: Array | None) -> Array:
+    """a (N, T, ...) with 0 at the steps that the mask (N, T) leaves out; without a mask for it, a itself."""
+    if mask is None or a.shape[:2] != mask.shape:
+        return a
+    return np.where(mask.reshape(*mask.shape, *[1] * (a.ndim - 2)), a, a.dtype.type(0))
+
+
+def finite_where_masked(a: Array, mask: Array | None) -> Array:
+    """a with 0 for NaN and infinity at the steps that the mask leaves out: in a weight's gradient 0 times NaN would be NaN.
+
+    Finite numbers stay, for layers that read masked steps as Keras's do: Flatten, for instance.
+    """
+    if mask is None or (finite := np.isfinite(a)).all():
+        return a
+    return np.where(finite, a, existing(a, mask))
+
+
+def real_numbers(what: str, values: Any) -> Array:
+    """The values as an array in float64 if they are float64 or longer, else in float32, in the machine's byte order."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{what} must be an array of real numbers, got dtype {array.dtype} and shape {array.shape}")
+    long = array.dtype.kind == "f" and array.dtype.itemsize >= 8
+    return array.astype(np.float64 if long else np.float32, copy=False)
+
+
 def counted(n: int, noun: str) -> str:
     """A number with its noun: "1 feature", "2 features"."""
     return f"{n:,} {noun}{'s' * (n != 1)}"
@@ -43,6 +69,15 @@ def share(what: str, value: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
         raise ValueError(f"{what} must lie in [0, 1], got {value!r}")
     return float(value)
+
+
+def require_features(name: str, shape: Shape) -> None:
+    """ValueError when the number of features is not known, as after a Flatten of sequences of any length."""
+    if not shape or shape[-1] is None:
+        raise ValueError(
+            f"{name} needs a known number of features, but got (samples, {', '.join(map(str, shape))}): a Flatten, Reshape "
+            "or Permute below it needs sequences of one length, Input((T, D)) with a number T"
+        )
 
 
 def require_sequences(name: str, shape: Shape) -> None:
@@ -63,5 +98,6 @@ def require_sequences(name: str, shape: Shape) -> None:
     if len(shape) != 2:
         expected = "(samples, timesteps, features)"
         raise ValueError(f"{name} expects X of shape {expected}, but got (samples, {', '.join(map(str, shape))})")
+    require_features(name, shape)
     if shape[0] == 0:
         raise ValueError(f"{name} needs at least one timestep, but got X of shape (samples, 0, {shape[1]})")

@@ -1,4 +1,4 @@
-"""The layers without recurrence: Dense, Dropout and Masking. Each treats every step by itself."""
+"""The layers without recurrence: Dense, Activation, Dropout and Masking. Each treats every step by itself."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import numpy as np
 
 from . import initializers, regularizers
 from .activations import ACTIVATIONS, Array, canonical_name
-from .checks import Shape, positive_int, require_sequences, share
+from .checks import Shape, positive_int, require_features, require_sequences, share
 from .layer import Backward, Forward, Layer, dropout_mask
 
 
 class Dense(Layer):
     """y = activation(x W + b) over the last axis: (N, ..., D) -> (N, ..., units). Keras's `Dense`."""
+
+    supports_masking = True
 
     def __init__(
         self, units: int, activation: str | None = None, *, use_bias: bool = True,
@@ -31,13 +33,14 @@ class Dense(Layer):
         self.bias_regularizer = regularizers.get(bias_regularizer)
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        require_features(self.name or "dense", input_shape)
         return (*input_shape[:-1], self.units)
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> dict[str, Array]:
         kernel = {"kernel": self.kernel_initializer.draw((input_shape[-1], self.units), rng)}
         return kernel | ({"bias": self.bias_initializer.draw((self.units,), rng)} if self.use_bias else {})
 
-    def penalties(self) -> dict[str, regularizers.L1L2 | None]:
+    def penalties(self) -> dict[str, regularizers.Regularizer | None]:
         return {"kernel": self.kernel_regularizer, "bias": self.bias_regularizer}
 
     def forward(
@@ -47,7 +50,7 @@ class Dense(Layer):
         if self.use_bias:
             z += self.weights["bias"]
         y = ACTIVATIONS[self.activation].forward(z)
-        return y, [], (x, y)
+        return y, [], (x, y.copy()) if taped else None  # y itself is the caller's, who may write into it
 
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
         x, y = tape
@@ -58,8 +61,29 @@ class Dense(Layer):
         return dz @ self.weights["kernel"].T, [], gradients
 
 
+class Activation(Layer):
+    """An activation by itself, y = activation(x): Keras's `Activation`. softmax is over the last axis."""
+
+    supports_masking = True
+
+    def __init__(self, activation: str | None, **general: Any) -> None:
+        super().__init__(**general)
+        self.activation = canonical_name(activation)
+
+    def forward(
+        self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
+    ) -> Forward:
+        y = ACTIVATIONS[self.activation].forward(x)
+        return y, [], y
+
+    def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
+        return ACTIVATIONS[self.activation].backward(tape, dy), [], {}
+
+
 class Dropout(Layer):
     """Sets a share `rate` of the inputs to 0 while training and scales up the others (Srivastava et al. 2014)."""
+
+    supports_masking = True
 
     def __init__(self, rate: float, *, seed: int | None = None, **general: Any) -> None:
         super().__init__(**general)
@@ -75,12 +99,12 @@ class Dropout(Layer):
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
     ) -> Forward:
         if not training or self.rate == 0:
-            return x, [], None
+            return x.copy(), [], None  # x stays the caller's
         scale = dropout_mask(x.shape, self.rate, self.rng, x.dtype)
         return x * scale, [], scale
 
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
-        return dy if tape is None else dy * tape, [], {}
+        return dy.copy() if tape is None else dy * tape, [], {}
 
 
 class Masking(Layer):
@@ -90,6 +114,7 @@ class Masking(Layer):
     """
 
     reads_sequences = True
+    supports_masking = True
 
     def __init__(self, mask_value: float = 0.0, **general: Any) -> None:
         super().__init__(**general)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backend import one_blas_thread
+from .registry import file_name, find
 
 Drawn = NDArray[np.float64]
 MODES = ("fan_in", "fan_out", "fan_avg")
@@ -27,9 +28,14 @@ class Initializer:
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
         raise NotImplementedError
 
+    def generator(self, rng: np.random.Generator) -> np.random.Generator:
+        """rng, or with a seed a new one of its own: then every draw gives the same numbers, as in Keras."""
+        seed = getattr(self, "seed", None)
+        return rng if seed is None else np.random.default_rng(seed)
+
     def config(self) -> dict[str, Any]:
         """The initializer as JSON values, from which `get` makes it again."""
-        return {"class": type(self).__name__, **asdict(self)}
+        return {"class": file_name(self), **asdict(self)}
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,30 @@ class RandomNormal(Initializer):
 
     mean: float = 0.0
     stddev: float = 0.05
+    seed: int | None = None
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
-        return rng.normal(self.mean, self.stddev, shape)
+        return self.generator(rng).normal(self.mean, self.stddev, shape)
+
+
+@dataclass(frozen=True)
+class TruncatedNormal(Initializer):
+    """N(mean, stddev²), drawn again where it lies more than two deviations from the mean."""
+
+    mean: float = 0.0
+    stddev: float = 0.05
+    seed: int | None = None
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
+        return self.mean + self.stddev * truncated(shape, self.generator(rng))
+
+
+def truncated(shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
+    """N(0, 1), drawn again where it lies outside ±2."""
+    drawn = rng.standard_normal(shape)
+    while (outside := np.abs(drawn) > 2).any():
+        drawn[outside] = rng.standard_normal(outside.sum())
+    return drawn
 
 
 @dataclass(frozen=True)
@@ -59,9 +86,10 @@ class RandomUniform(Initializer):
 
     minval: float = -0.05
     maxval: float = 0.05
+    seed: int | None = None
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
-        return rng.uniform(self.minval, self.maxval, shape)
+        return self.generator(rng).uniform(self.minval, self.maxval, shape)
 
 
 @dataclass(frozen=True)
@@ -74,6 +102,7 @@ class VarianceScaling(Initializer):
     scale: float = 1.0
     mode: str = "fan_in"
     distribution: str = "truncated_normal"
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         for option, value, known in (("mode", self.mode, MODES), ("distribution", self.distribution, DISTRIBUTIONS)):
@@ -81,17 +110,14 @@ class VarianceScaling(Initializer):
                 raise ValueError(f"VarianceScaling's {option} must be one of {', '.join(known)}, got {value!r}")
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
-        fan_in, fan_out = shape[0], shape[-1]
+        fan_in, fan_out, rng = shape[0], shape[-1], self.generator(rng)
         variance = self.scale / {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         if self.distribution == "uniform":
             limit = np.sqrt(3.0 * variance)
             return rng.uniform(-limit, limit, shape)
-        drawn = rng.standard_normal(shape)
         if self.distribution == "untruncated_normal":
-            return drawn * np.sqrt(variance)
-        while (outside := np.abs(drawn) > 2).any():
-            drawn[outside] = rng.standard_normal(outside.sum())
-        return drawn * np.sqrt(variance) / CUT
+            return rng.standard_normal(shape) * np.sqrt(variance)
+        return truncated(shape, rng) * np.sqrt(variance) / CUT
 
 
 @dataclass(frozen=True)
@@ -99,8 +125,10 @@ class Orthogonal(Initializer):
     """A random orthogonal matrix (Saxe et al. 2014); in a wide one, as an LSTM's (H, 4H), the rows are orthonormal."""
 
     gain: float = 1.0
+    seed: int | None = None
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
+        rng = self.generator(rng)
         rows, columns = shape
         with one_blas_thread():  # two threads take twice as long, and seconds on a busy machine
             q, r = np.linalg.qr(rng.standard_normal((max(shape), min(shape))))
@@ -118,29 +146,47 @@ class Identity(Initializer):
         return self.gain * np.eye(shape[0], shape[-1])
 
 
+# Keras's further names, each for one of these.
+# fmt: off
+def GlorotNormal(seed: int | None = None) -> VarianceScaling: return VarianceScaling(1.0, "fan_avg", "truncated_normal", seed)
+def GlorotUniform(seed: int | None = None) -> VarianceScaling: return VarianceScaling(1.0, "fan_avg", "uniform", seed)
+def HeNormal(seed: int | None = None) -> VarianceScaling: return VarianceScaling(2.0, "fan_in", "truncated_normal", seed)
+def HeUniform(seed: int | None = None) -> VarianceScaling: return VarianceScaling(2.0, "fan_in", "uniform", seed)
+def LecunNormal(seed: int | None = None) -> VarianceScaling: return VarianceScaling(1.0, "fan_in", "truncated_normal", seed)
+def LecunUniform(seed: int | None = None) -> VarianceScaling: return VarianceScaling(1.0, "fan_in", "uniform", seed)
+def Ones() -> Constant: return Constant(1.0)
+def Zeros() -> Constant: return Constant(0.0)
+# fmt: on
+
+
+constant, ones, zeros, variance_scaling = Constant, Ones, Zeros, VarianceScaling
+glorot_normal, glorot_uniform, he_normal, he_uniform = GlorotNormal, GlorotUniform, HeNormal, HeUniform
+lecun_normal, lecun_uniform, truncated_normal = LecunNormal, LecunUniform, TruncatedNormal
+normal = random_normal = RandomNormal
+uniform = random_uniform = RandomUniform
+identity = IdentityInitializer = Identity
+orthogonal = OrthogonalInitializer = Orthogonal
+
 NAMED: dict[str, Initializer] = {
-    "glorot_normal": VarianceScaling(1.0, "fan_avg", "truncated_normal"),
-    "glorot_uniform": VarianceScaling(1.0, "fan_avg", "uniform"),
-    "he_normal": VarianceScaling(2.0, "fan_in", "truncated_normal"),
-    "he_uniform": VarianceScaling(2.0, "fan_in", "uniform"),
-    "identity": Identity(),
-    "lecun_normal": VarianceScaling(1.0, "fan_in", "truncated_normal"),
-    "lecun_uniform": VarianceScaling(1.0, "fan_in", "uniform"),
-    "ones": Constant(1.0),
-    "orthogonal": Orthogonal(),
-    "random_normal": RandomNormal(),
-    "random_uniform": RandomUniform(),
-    "zeros": Constant(0.0),
+    "glorot_normal": GlorotNormal(), "glorot_uniform": GlorotUniform(), "he_normal": HeNormal(), "he_uniform": HeUniform(),
+    "identity": Identity(), "lecun_normal": LecunNormal(), "lecun_uniform": LecunUniform(), "normal": RandomNormal(),
+    "ones": Ones(), "orthogonal": Orthogonal(), "random_normal": RandomNormal(), "random_uniform": RandomUniform(),
+    "truncated_normal": TruncatedNormal(), "uniform": RandomUniform(), "zeros": Zeros(),
+}  # fmt: skip
+CLASSES = {
+    c.__name__: c
+    for c in (Constant, Identity, Orthogonal, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling)
 }
-CLASSES = {c.__name__: c for c in (Constant, Identity, Orthogonal, RandomNormal, RandomUniform, VarianceScaling)}
 
 
 def get(initializer: str | Initializer | dict[str, Any]) -> Initializer:
     """The initializer itself, that of this name, or that of this config. ValueError if the engine does not have it."""
     if isinstance(initializer, Initializer):
         return initializer
-    if isinstance(initializer, dict) and initializer.get("class") in CLASSES:
-        return CLASSES[initializer["class"]](**{k: v for k, v in initializer.items() if k != "class"})
+    if isinstance(initializer, dict) and "class" in initializer:
+        options = {k: v for k, v in initializer.items() if k != "class"}
+        made: Initializer = find("initializer", initializer["class"])(**options)
+        return made
     if not isinstance(initializer, str) or initializer not in NAMED:
         raise ValueError(
             f"initializer {initializer!r} is not in the engine; it has {', '.join(NAMED)} and {', '.join(CLASSES)}"

@@ -1,8 +1,32 @@
 """Helpers for Keras-compatible names: constructor arguments, refusing unknown ones, CamelCase to snake_case."""
 
+import functools
 import inspect
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .absent import argument
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+ANY = ("any value",)
+# Arguments of Keras's functions, and the values at which they change nothing here.
+HARMLESS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "compile": {
+        "weighted_metrics": (None, []), "run_eagerly": ANY, "steps_per_execution": (1,), "jit_compile": ANY,
+        "auto_scale_loss": ANY,
+    },
+    "evaluate": {"callbacks": (None, [])},
+    "predict": {"callbacks": (None, [])},
+    "summary": {
+        "line_length": ANY, "positions": ANY, "print_fn": (None, print), "expand_nested": ANY, "show_trainable": ANY,
+        "layer_range": (None,),
+    },
+    "Input": {
+        "batch_size": ANY, "sparse": (None, False), "ragged": (None, False), "tensor": (None,), "optional": (False,),
+    },
+}  # fmt: skip
 
 
 def arguments(cls: type, *hidden: str) -> list[str]:
@@ -13,11 +37,30 @@ def arguments(cls: type, *hidden: str) -> list[str]:
 
 def refuse_unknown(cls: type, unknown: dict[str, Any], defaults: dict[str, Any], has: list[str]) -> None:
     """TypeError for arguments that the engine does not have. Arguments of Keras at their `defaults` pass."""
-    if refused := {k: v for k, v in unknown.items() if k not in defaults or v != defaults[k]}:
-        raise TypeError(
-            f"{cls.__name__} has no {', '.join(f'{k}={v!r}' for k, v in refused.items())} in this engine; "
-            f"it has {', '.join(has)}"
-        )
+    refuse(cls.__name__, {k: v for k, v in unknown.items() if k not in defaults or v != defaults[k]}, has)
+
+
+def refuse(what: str, refused: dict[str, Any], has: list[str]) -> None:
+    """TypeError for arguments by name, with what to write instead; nothing if there are none."""
+    if refused:
+        named = ", ".join(f"{k}={v!r}" for k, v in refused.items())
+        ways = "; ".join(f"{name}: {way}" for name in refused if (way := argument(name)))
+        raise TypeError(f"{what} has no {named} in this engine{f' ({ways})' if ways else ''}; it has {', '.join(has)}")
+
+
+def takes_keras_arguments(function: F) -> F:
+    """A decorator: the function also takes what HARMLESS has under its name, and refuses any other argument by name."""
+    has = [name for name in inspect.signature(function).parameters if name != "self"]
+    harmless = HARMLESS.get(function.__name__, {})
+
+    @functools.wraps(function)
+    def taking(*given: Any, **named: Any) -> Any:
+        more = {name: named.pop(name) for name in list(named) if name not in has}
+        passing = [name for name, values in harmless.items() if values == ANY or more.get(name) in values]
+        refuse(function.__name__, {name: value for name, value in more.items() if name not in passing}, has)
+        return function(*given, **named)
+
+    return taking  # type: ignore[return-value]
 
 
 def snake(name: str) -> str:

@@ -8,6 +8,7 @@ is (T, D). A mask (N, T) of bool is True at the steps that exist.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -15,10 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import regularizers
+from .absent import Answering
 from .activations import Array
-from .backend import one_thread_pool
+from .by_hand import ByHand
 from .checks import Shape, counted
 from .keras_names import arguments, refuse_unknown
+from .named_weights import LayerWeights, Weights, fill
+from .owned import OwnsArrays
 
 Gradients = dict[str, Array]
 Forward = tuple[Any, list[Array], Any]  # y, the last states, the tape
@@ -28,23 +32,30 @@ Backward = tuple[Any, list[Array], Gradients]  # dx, the gradients of the initia
 KERAS_DEFAULTS: dict[str, Any] = {
     "activity_regularizer": None, "kernel_constraint": None, "recurrent_constraint": None, "bias_constraint": None,
     "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "dtype": None, "noise_shape": None,
+    "embeddings_constraint": None, "beta_constraint": None, "gamma_constraint": None, "rms_scaling": False,
+    "weights": None, "lora_alpha": None, "quantization_config": None, "autocast": True,
 }  # fmt: skip
-LAYERS: dict[str, type[Layer]] = {}  # by class name, as model files write it
 
 
-class Layer:
+class Layer(ByHand, Answering, OwnsArrays):
     """Base of all layers: a name, weights by name, forward and backward. It is `built` once the input's shape is known.
 
     A layer also works alone: `layer(x)` builds it on first use and returns what Keras's layer would, as NumPy arrays.
     """
 
     reads_sequences: ClassVar[bool] = False  # whether it takes (T, D) and nothing else
+    supports_masking: ClassVar[bool] = False  # whether its output has a mask where its input has one
     has_states: ClassVar[bool] = False  # whether forward takes initial states and returns the last ones
+    weights = LayerWeights()  # by name: {"kernel": array, ...}
+    holds_weights: ClassVar[bool] = True  # itself, not the layers inside it, its `parts`
+    keras_class, never_called = "Layer", ("call",)
     many_inputs: ClassVar[bool] = False  # whether x, its mask, its shape and dx are lists, as of Add and Concatenate
 
     def __init__(
         self, *, name: str | None = None, input_shape: Shape | None = None, trainable: bool = True, **unknown: Any
     ) -> None:  # fmt: skip
+        if (features := unknown.pop("input_dim", None)) is not None:
+            input_shape = (features,)
         refuse_unknown(type(self), unknown, KERAS_DEFAULTS, [*self.options(), "name", "input_shape", "trainable"])
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(
@@ -53,18 +64,11 @@ class Layer:
         self.name = name or ""  # a network fills it in: lstm, lstm_1, ...
         self.input_shape = None if input_shape is None else tuple(input_shape)
         self.trainable = trainable  # with False training leaves its weights as they are, and its penalties do not count
-        self.weights: dict[str, Array] = {}
+        self._weights = Weights({})
         self.backend = "auto"
         self.rng = np.random.default_rng()
         self.built = False
-        self.calls: list[Any] = []  # on Tensors, see tensors.py
-
-    def __init_subclass__(cls, abstract: bool = False) -> None:
-        if not abstract:
-            LAYERS[cls.__name__] = cls
-
-    def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"calls": []}  # they lead to the other layers of a network
+        self.calls = []
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>" if self.name else f"<{type(self).__name__}>"
@@ -86,51 +90,13 @@ class Layer:
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
         """Draws the initial weights for inputs of this shape, and returns the output's shape."""
         output_shape = self.output_shape(input_shape)
-        self.weights = {k: np.ascontiguousarray(w, dtype) for k, w in self.initial_weights(input_shape, rng).items()}
+        drawn = self.initial_weights(input_shape, rng)
+        self._weights = Weights({name: np.ascontiguousarray(w, dtype) for name, w in drawn.items()})
         self.input_shape = input_shape
         self.backend = backend
         self.rng = rng
         self.built = True
         return output_shape
-
-    def __call__(self, x: ArrayLike, *, training: bool = False, mask: Any = None, initial_state: Any = None) -> Any:
-        """The output for x (N, ...), float64 when x is, else float32. Recurrent layers read mask and initial_state.
-
-        On a Tensor, as `Input` makes one, nothing is computed: the result is the Tensor of the output.
-        """
-        from . import tensors  # which imports this module
-
-        if tensors.is_symbolic(x):
-            return tensors.call(self, x, initial_state)
-        if initial_state is not None and not self.has_states:
-            raise TypeError(f"{self!r} has no states: leave initial_state out")
-        x = np.asarray(x)
-        x = x if x.dtype == np.float64 else x.astype(np.float32)
-        if not self.built:
-            self.build(x.shape[1:], x.dtype.name, self.backend, self.rng)
-        self.output_shape(x.shape[1:])
-        if self.weights and self.input_shape and self.input_shape[-1] != x.shape[-1]:
-            raise ValueError(f"{self!r} takes {counted(self.input_shape[-1], 'feature')}, got x of shape {x.shape}")
-        dtype = next((w.dtype for w in self.weights.values()), x.dtype)
-        with one_thread_pool(self.backends()):
-            y, states, _ = self.forward(x.astype(dtype, copy=False), training, mask, initial_state)
-        return self.outputs(y, states)
-
-    @property
-    def input(self) -> Any:
-        """The Tensor that it was first called on, or a list of them."""
-        return unlisted(self._first_call.inputs)
-
-    @property
-    def output(self) -> Any:
-        """The Tensor of its first call, or a list of them."""
-        return unlisted(self._first_call.outputs)
-
-    @property
-    def _first_call(self) -> Any:
-        if not self.calls:
-            raise AttributeError(f"{self!r} has not been called on an Input, and has no Tensors")
-        return self.calls[0]
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -140,8 +106,24 @@ class Layer:
     def output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
+    def check_fit(self, shape: Any) -> None:
+        """ValueError for inputs that the weights were not built for: of another number of features."""
+        if self.weights and self.input_shape and self.input_shape[-1] != shape[-1]:
+            got = f"x of shape (samples, {', '.join(map(str, shape))})"
+            raise ValueError(f"{self!r} takes {counted(self.input_shape[-1], 'feature')}, got {got}")
+
+    def step_shape(self, input_shape: Shape) -> Shape:
+        """The shape of one step of an input sequence of this shape: (T, D) has steps of (D,)."""
+        return input_shape[-1:]
+
     def output_mask(self, x: Any, mask: Any) -> Any:
-        """The mask of the output: that of the input, unless the layer makes a mask or ends the sequence."""
+        """The mask of the output: that of the input, unless the layer makes a mask or ends the sequence.
+
+        As in Keras, a layer that does not say `supports_masking = True` ends it, and warns.
+        """
+        if mask is not None and not self.supports_masking:
+            warnings.warn(f"{self!r} ends the mask of its input: it has no supports_masking = True", stacklevel=2)
+            return None
         return mask
 
     def initial_weights(self, input_shape: Shape, rng: np.random.Generator) -> dict[str, Array]:
@@ -152,8 +134,9 @@ class Layer:
     ) -> Forward:
         """y, the last states and the tape; a layer without states ignores initial_state and returns [] for them.
 
-        With taped=False no backward pass follows, and the layer need not fill a tape. This method is written in each kind of
-        layer: `Recurrent.forward` in `recurrent.py`, `Dense.forward` in `feedforward.py`, `Bidirectional.forward` and
+        With taped=False no backward pass follows, and the layer need not fill a tape. The caller may write into y and the
+        states, which are in no memory of x or the tape, but not into x before backward. It is written in each kind of layer:
+        `Recurrent.forward` in `recurrent.py`, `Dense.forward` in `feedforward.py`, `Bidirectional.forward` and
         `TimeDistributed.forward` in `wrappers.py`.
         """
         raise NotImplementedError
@@ -181,7 +164,7 @@ class Layer:
     def stream(self, batch: int) -> Callable[[Array], Array]:
         """A function that takes a step x (batch, D) and returns its y, always with a copy of the present weights."""
         frozen = copy.copy(self)
-        frozen.weights = {name: w.copy() for name, w in self.weights.items()}
+        frozen._weights = Weights({name: w.copy() for name, w in self.weights.items()})
         return lambda x: frozen.forward(x)[0]
 
     def recurrences(self, tape: Any, dy: Any, dstates: Sequence[Any] | None = None) -> list[tuple[Any, Any, Any]]:
@@ -192,6 +175,9 @@ class Layer:
         """What runs it: {"numpy"}, {"numba"} or both."""
         return {"numpy"}
 
+    def count_params(self) -> int:
+        return sum(w.size for w in self.weights.values())
+
     def get_weights(self) -> list[Array]:
         """Copies of the weights, in Keras's order."""
         return [w.copy() for w in self.weights.values()]
@@ -200,34 +186,13 @@ class Layer:
         """Sets all weights, in the order of `get_weights`. ValueError, and nothing changed, when one does not fit."""
         fill(self.weights, new)
 
-    def weight_penalties(self) -> dict[str, regularizers.L1L2]:
+    def weight_penalties(self) -> dict[str, regularizers.Regularizer]:
         """The penalties by weight name, for those that have one."""
         return {name: penalty for name, penalty in self.penalties().items() if penalty and name in self.weights}
 
-    def penalties(self) -> dict[str, regularizers.L1L2 | None]:
+    def penalties(self) -> dict[str, regularizers.Regularizer | None]:
         """The constructor's regularizers by the names of the weights that they are for."""
         return {}
-
-
-def listed(x: Any) -> list[Any]:
-    """x as a list, if it is none."""
-    return list(x) if isinstance(x, list | tuple) else [x]
-
-
-def unlisted(items: Sequence[Any]) -> Any:
-    """The one item, or a list of several."""
-    return items[0] if len(items) == 1 else list(items)
-
-
-def fill(weights: dict[str, Array], new: Sequence[ArrayLike]) -> None:
-    """Writes new arrays into named weights, in order. ValueError, and nothing changed, when one does not fit."""
-    dtype = next((w.dtype for w in weights.values()), None)
-    arrays = [np.asarray(a, dtype) for a in new]
-    if [a.shape for a in arrays] != [w.shape for w in weights.values()]:
-        expected = ", ".join(f"{name} {w.shape}" for name, w in weights.items())
-        raise ValueError(f"the weights are {expected}; got shapes {', '.join(str(a.shape) for a in arrays)}")
-    for w, array in zip(weights.values(), arrays, strict=True):
-        w[...] = array
 
 
 def dropout_mask(shape: Shape, rate: float, rng: np.random.Generator, dtype: Any) -> Array:

@@ -16,6 +16,7 @@ import numpy as np
 from .activations import Array
 from .keras_names import snake
 from .losses import mean_absolute_error, mean_squared_error
+from .registry import file_name, find
 
 
 @dataclass(kw_only=True)
@@ -47,6 +48,10 @@ class Metric:
 
     def score(self, sums: Array) -> float:
         return sums[0] / sums[1] if sums[1] else 0.0
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON values; those of a dataclass are its fields."""
+        return asdict(self)
 
 
 @dataclass(kw_only=True)
@@ -278,11 +283,13 @@ def get(metric: Any) -> Metric:
     ValueError for what the engine does not have.
     """
     if isinstance(metric, Metric):
-        return type(metric)(**asdict(metric))
+        metric = copy.deepcopy(metric)
+        metric.reset()
+        return metric
     if isinstance(metric, str) and snake(metric) in METRICS:
         return METRICS[snake(metric)](name=metric)
     if isinstance(metric, type) and issubclass(metric, Metric):
-        return metric()
+        return metric()  # type: ignore[call-arg]  # every metric has a default name
     if isinstance(metric, FunctionType) and metric in FUNCTIONS:
         return FUNCTIONS[metric]()
     raise ValueError(
@@ -306,11 +313,11 @@ def to_config(metric: Metric) -> str | dict[str, Any]:
     """The metric as JSON values: its name alone if `get` of the name gives the same metric."""
     if snake(metric.name) in METRICS and get(metric.name) == metric:
         return metric.name
-    return {"class_name": type(metric).__name__, "config": asdict(metric)}
+    return {"class_name": file_name(metric), "config": metric.config()}
 
 
 def from_config(config: str | dict[str, Any]) -> Metric:
-    return get(config) if isinstance(config, str) else CLASSES[config["class_name"]](**config["config"])
+    return get(config) if isinstance(config, str) else find("metric", config["class_name"])(**config["config"])
 
 
 def in_shape(metric: Metric, y: Array, p: Array) -> Array:

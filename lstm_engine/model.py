@@ -7,29 +7,34 @@ does not have is refused by name.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from . import tensors
+from . import feeding, tensors
 from .activations import Array
 from .assembly import NOT_BUILT
 from .backend import one_thread_pool
-from .callbacks import Callback, History, Listeners, Logs, ProgressBar, check_callback, progress_line
-from .checks import counted, positive_int
-from .layer import Layer, listed, unlisted
+from .callbacks import Callback, History, Listeners, Logs, progress_line, verbosity
+from .checks import positive_int
+from .feeding import Fed, Feed
+from .keras_names import takes_keras_arguments
+from .layer import Layer
+from .lists import listed, unlisted
+from .masks import handed_out, mask_of
 from .metrics import Scores
 from .network import Batch, Network
-from .samples import Data, Samples, Several
 from .saving import Files
 from .streaming import Stream
 from .summary import summary
 from .trace import Trace
 from .trace import trace as make_trace
+from .undone import undone_if_they_fail
 
 
+@undone_if_they_fail("fit", "evaluate", "predict", "train_on_batch", "__call__")
 class Model(Files, Network):
     """A network with Keras's verbs: `Model(inputs, outputs)`, where outputs come from layers called on the inputs.
 
@@ -67,9 +72,7 @@ class Model(Files, Network):
             if hasattr(layer, "reset_states"):
                 layer.reset_states()
 
-    def count_params(self) -> int:
-        return sum(w.size for w in self.weights.values())
-
+    @takes_keras_arguments
     def summary(self) -> None:
         """Prints one row a layer: name, output shape, parameters, and the backend that runs it."""
         print(summary(self))
@@ -83,9 +86,10 @@ class Model(Files, Network):
         """
         if tensors.is_symbolic(x):
             return unlisted(tensors.call_again(self.graph, listed(x)))
-        x, mask = self.samples(x, mask).take(slice(None))
+        x, mask = self.samples(x, mask_of(x) if mask is None else mask).take(slice(None))
         with one_thread_pool(self.backends()):
-            return self.forward(x, training, mask, taped=False)[0]
+            p, mask, _ = self.forward(x, training, mask, taped=False)
+        return handed_out(p, mask, x)
 
     def train_on_batch(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
@@ -124,70 +128,62 @@ class Model(Files, Network):
 
     # -- Keras's verbs -----------------------------------------------------------------------------------------------
 
+    @takes_keras_arguments
     def fit(
-        self,
-        x: ArrayLike | Sequence[ArrayLike],
-        y: ArrayLike,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: str | int = "auto",
-        callbacks: Callback | Sequence[Callback] | None = None,
-        validation_split: float = 0.0,
-        validation_data: Sequence[Any] | None = None,
-        shuffle: bool = True,
-        class_weight: dict[int, float] | None = None,
-        sample_weight: ArrayLike | None = None,
-        initial_epoch: int = 0,
-        *,
-        mask: ArrayLike | None = None,
-        order: Sequence[Sequence[Any]] | None = None,
-    ) -> History:
+        self, x: Any, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: str | int = "auto",
+        callbacks: Callback | Sequence[Callback] | None = None, validation_split: float = 0.0, validation_data: Any = None,
+        shuffle: bool = True, class_weight: dict[int, float] | None = None, sample_weight: Any = None,
+        initial_epoch: int = 0, steps_per_epoch: int | None = None, validation_steps: int | None = None,
+        validation_batch_size: int | None = None, validation_freq: int | Collection[int] = 1, *,
+        mask: Any = None, order: Sequence[Sequence[Any]] | None = None,
+    ) -> History:  # fmt: skip
         """Trains for some epochs and returns their History.
 
         x (N, T, D), perhaps with a mask (N, T) of the steps that exist, or a list of N arrays (T_n, D): those are
-        padded batch by batch, similar lengths together. y (N,), (N, 1) or what the loss needs. class_weight {0: 1.0, 1: 2.0}
-        or sample_weight (N,) weigh the loss, not the metrics. validation_data is (X, y) or (X, y, sample_weight);
+        padded batch by batch, similar lengths together. y (N,), (N, 1) or what the loss needs. Or x makes batches (x, y): a
+        PyDataset, a generator, any iterable; see `feeding.py`. class_weight {0: 1.0, 1: 2.0} or sample_weight (N,) weigh
+        the loss, not the metrics. validation_data is (X, y) or (X, y, sample_weight), or makes batches of these;
         validation_split takes the last part of x and y, before any shuffling.
 
         The loss and metrics of an epoch are means over its samples while the weights move, as in Keras; the last,
         smaller batch is kept. order gives the batches explicitly: order[epoch] is a list of batches, each an array of row
         numbers; without it, an epoch's order follows from the seed and its number. initial_epoch is the number of the first.
         """
-        data = self.data(x, y, mask, sample_weight)
-        batch_size = _batch_size(batch_size)
-        data, held_out = self._held_out(data, validation_data, validation_split)
-        if class_weight is not None:
-            data.weigh(class_weight)
-        if order is not None and len(order) < positive_int("epochs", epochs):
-            raise ValueError(f"order has batches for {counted(len(order), 'epoch')}, but epochs={epochs}")
-        self.history, self.stop_training = History(), False
-        listeners = _listeners(callbacks, verbose, self.history)
-        steps = -(-len(data) // batch_size)
-        listeners.begin(self, {"epochs": epochs, "steps": steps, "verbose": _verbosity(verbose)})
+        history, epochs = History(), positive_int("epochs", epochs)
+        listeners = Listeners.of(callbacks, verbose, history)
+        split = validation_split if validation_data is None else 0.0
+        training, held_out = feeding.training(
+            self, x, y, batch_size, steps_per_epoch, shuffle, mask, sample_weight, class_weight, order, split, epochs
+        )  # fmt: skip
+        validation = feeding.validation(
+            self, validation_data, held_out, batch_size, validation_batch_size, validation_steps, validation_freq, epochs
+        )  # fmt: skip
+        self.history, self.stop_training = history, False
+        listeners.begin(self, {"epochs": epochs, "steps": training.expected, "verbose": verbosity(verbose)})
         logs: Logs = {}
-        for epoch in range(initial_epoch, positive_int("epochs", epochs)):
-            if order is not None:
-                batches = _ordered(order, epoch, len(data))
-            else:
-                batches = data.samples.batches(batch_size, self.epoch_rng() if shuffle else None)
-            listeners.tell("on_epoch_begin", epoch, {}, steps=len(batches))
-            logs = self._train_epoch(data, batches, listeners) or logs
-            if held_out is not None:
-                logs |= {f"val_{name}": value for name, value in self._evaluate(held_out, batch_size, 0).items()}
+        for epoch in range(initial_epoch, epochs):
+            batches = training.epoch(epoch)
+            if batches is None:
+                warnings.warn(f"the data has come to its end: training stops before epoch {epoch + 1}", stacklevel=2)
+                break
+            listeners.tell("on_epoch_begin", epoch, {}, steps=training.expected)
+            logs = self._train_epoch(batches, listeners) or logs
+            if validation is not None and feeding.due(epoch, validation_freq):
+                logs |= {f"val_{name}": value for name, value in self._evaluate(validation, 0).items()}
             listeners.tell("on_epoch_end", epoch, logs)
             if self.stop_training:
                 break
         listeners.tell("on_train_end", logs)
         return self.history
 
-    def _train_epoch(self, data: Data, batches: Sequence[Array], listeners: Listeners) -> Logs:
+    def _train_epoch(self, batches: Iterable[Fed], listeners: Listeners) -> Logs:
         """A training step per batch, until a callback stops the training. Returns the epoch's loss and metrics."""
         logs: Logs = {}
         scores = Scores(self.targets)
         with one_thread_pool(self.backends()):
-            for n, rows in enumerate(batches):
+            for n, fed in enumerate(batches):
                 listeners.tell("on_train_batch_begin", n, {})
-                scores.add(*self.step(Batch(*data.take(rows))))
+                scores.add(*self.step(fed.batch))
                 logs = scores.logs()
                 listeners.tell("on_train_batch_end", n, logs)
                 if self.stop_training:
@@ -195,38 +191,23 @@ class Model(Files, Network):
         self.epochs_done += 1
         return logs
 
-    def _held_out(self, data: Data, validation_data: Any, validation_split: float) -> tuple[Data, Data | None]:
-        """The data to train on, and the data to validate on if there is any."""
-        if validation_data is None:
-            return data.split(validation_split) if validation_split else (data, None)
-        if not isinstance(validation_data, list | tuple) or len(validation_data) not in (2, 3):
-            items = f" of {len(validation_data)} items" if isinstance(validation_data, list | tuple) else ""
-            got = f"{type(validation_data).__name__}{items}"
-            raise ValueError(f"validation_data is (X, y) or (X, y, sample_weight), got: {got}")
-        x, y, *sample_weight = validation_data
-        return data, self.data(x, y, None, *sample_weight)
-
+    @takes_keras_arguments
     def evaluate(
-        self,
-        x: ArrayLike | Sequence[ArrayLike],
-        y: ArrayLike,
-        batch_size: int | None = None,
-        verbose: str | int = "auto",
-        sample_weight: ArrayLike | None = None,
-        *,
-        mask: ArrayLike | None = None,
-        return_dict: bool = False,
-    ) -> Any:
-        """The loss and metrics over (x, y): [loss, accuracy], the loss alone without metrics, or a dict of names."""
-        data = self.data(x, y, mask, sample_weight)
-        return self._result(self._evaluate(data, _batch_size(batch_size), verbose), return_dict)
+        self, x: Any, y: Any = None, batch_size: int | None = None, verbose: str | int = "auto", sample_weight: Any = None,
+        steps: int | None = None, *, mask: Any = None, return_dict: bool = False,
+    ) -> Any:  # fmt: skip
+        """The loss and metrics over (x, y): [loss, accuracy], the loss alone without metrics, or a dict of names.
 
-    def _evaluate(self, data: Data, batch_size: int, verbose: str | int) -> Logs:
+        x may make batches (x, y), as in `fit`; with `steps` only so many batches are read.
+        """
+        feed = feeding.reading(self, x, y, batch_size, steps, mask, sample_weight)
+        return self._result(self._evaluate(feed, verbose), return_dict)
+
+    def _evaluate(self, feed: Feed, verbose: str | int) -> Logs:
         _ = self.compiled
         scores = Scores(self.targets)
-        for rows, p, mask in self._predictions(data.samples, batch_size, verbose, scores.logs):
-            _, y, _, sample_weight = data.take(rows)
-            heads = self.heads(p, mask, y, sample_weight)
+        for fed, p, mask in self._predictions(feed, verbose, scores.logs):
+            heads = self.heads(p, mask, fed.batch.y, fed.batch.sample_weight)
             scores.add(float(self.total_loss(heads)), heads)
         return scores.logs()
 
@@ -237,46 +218,31 @@ class Model(Files, Network):
         first = ["loss", *(name for target in self.targets if (name := f"{target.name}_loss") in logs)]
         return [logs[name] for name in [*first, *sorted(logs.keys() - first)]] if len(logs) > 1 else logs["loss"]
 
+    @takes_keras_arguments
     def predict(
-        self,
-        x: ArrayLike | Sequence[ArrayLike],
-        batch_size: int | None = None,
-        verbose: str | int = "auto",
-        *,
-        mask: ArrayLike | None = None,
-    ) -> Any:
+        self, x: Any, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None, *,
+        mask: Any = None,
+    ) -> Any:  # fmt: skip
         """The model's output for x, with dropout off: (N, units), or (N, T, units) when the last layer returns sequences.
 
         Several outputs are a list, or a dict where the Model was made with one. For a list of sequences (T_n, D) a model
-        that returns sequences returns a list of (T_n, units).
+        that returns sequences returns a list of (T_n, units). x may make batches, of x alone or (x, y), as in `fit`; with
+        `steps` only so many batches are read.
         """
-        samples = self.samples(x, mask)
-        rows_of: list[list[Any]] = [[None] * len(samples) for _ in self.output_names]
-        for rows, p, _ in self._predictions(samples, _batch_size(batch_size), verbose, dict):
-            for out, p_ in zip(rows_of, listed(p), strict=True):
-                ends = [None] * len(rows) if samples.lengths is None or p_.ndim == 2 else samples.lengths[rows]
-                for n, row, end in zip(rows, p_, ends, strict=True):
-                    out[n] = row[:end]
-        whole = [out if samples.lengths is not None and out[0].ndim > 1 else np.stack(out) for out in rows_of]
-        return dict(zip(self.output_names, whole, strict=True)) if self.as_dict else unlisted(whole)
+        feed = feeding.reading(self, x, None, batch_size, steps, mask, targets=False)
+        outputs = feeding.in_order((fed, listed(p)) for fed, p, _ in self._predictions(feed, verbose, dict))
+        return dict(zip(self.output_names, outputs, strict=True)) if self.as_dict else unlisted(outputs)
 
-    def _predictions(
-        self, samples: Samples | Several, batch_size: int, verbose: str | int, logs: Any
-    ) -> Iterator[tuple[Array, Any, Any]]:
-        """Row numbers, outputs and their mask, batch by batch, similar lengths together; verbose prints a line at the end."""
-        started = time.perf_counter()
-        rows = np.arange(len(samples))
-        if samples.lengths is not None and not any(getattr(layer, "stateful", False) for layer in self.layers):
-            rows = np.argsort(samples.lengths, kind="stable")
-        steps = range(0, len(rows), batch_size)
-        for start in steps:
-            at = rows[start : start + batch_size]
-            x, mask = samples.take(at)
+    def _predictions(self, feed: Feed, verbose: str | int, logs: Any) -> Iterator[tuple[Fed, Any, Any]]:
+        """Each batch with the outputs and their masks; verbose prints a line at the end."""
+        started, done = time.perf_counter(), 0
+        for fed in feed.some():
             with one_thread_pool(self.backends()):
-                p, mask, _ = self.forward(x, False, mask, taped=False)
-            yield at, p, mask
+                p, mask, _ = self.forward(fed.batch.x, False, fed.batch.mask, taped=False)
+            yield fed, p, mask
+            done += 1
         if verbose:
-            print(progress_line(len(steps), len(steps), time.perf_counter() - started, logs()))
+            print(progress_line(done, done, time.perf_counter() - started, logs()))
 
     def stream(self, batch: int = 1) -> Stream:
         """The model for input step by step: stream.step(x (batch, D)) returns the output so far.
@@ -285,30 +251,5 @@ class Model(Files, Network):
         """
         if not self.built or self.input_shape is None:
             raise ValueError(NOT_BUILT)
-        return Stream(self.graph, self.dtype, (positive_int("batch", batch), self.input_shape[-1]))
-
-
-def _listeners(callbacks: Any, verbose: str | int, history: History) -> Listeners:
-    """The progress bar, the caller's callbacks, and last the history, as in Keras: it sees all logs."""
-    listed: list[Any] = [callbacks] if isinstance(callbacks, Callback | type) else list(callbacks or ())
-    bars = [ProgressBar()] if _verbosity(verbose) else []
-    return Listeners([*bars, *map(check_callback, listed), history])
-
-
-def _ordered(order: Sequence[Sequence[Any]], epoch: int, samples: int) -> list[Array]:
-    """The batches that `order` has for an epoch. ValueError for a row number without a sample."""
-    batches = [np.asarray(rows, np.intp) for rows in order[epoch]]
-    for n, rows in enumerate(batches):
-        if (outside := rows[(rows < -samples) | (rows >= samples)]).size:
-            raise ValueError(f"order[{epoch}][{n}] has row {outside[0]}, but there are {samples} samples to train on")
-    return batches
-
-
-def _batch_size(batch_size: int | None) -> int:
-    return 32 if batch_size is None else positive_int("batch_size", batch_size)  # 32 is Keras's
-
-
-def _verbosity(verbose: str | int) -> int:
-    if verbose not in ("auto", 0, 1, 2):
-        raise ValueError(f'verbose must be "auto", 0, 1 or 2, got {verbose!r}')
-    return 1 if verbose == "auto" else int(verbose)
+        step = self.graph.nodes[0].layer.step_shape(self.input_shape)
+        return Stream(self.graph, self.dtype, (positive_int("batch", batch), *step))

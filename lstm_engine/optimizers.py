@@ -5,17 +5,22 @@ update. An optimizer's state is `iterations` and `slots` ("momentum/lstm/kernel"
 Scalars are computed in the weights' dtype, as in Keras, so that float32 training agrees with Keras's.
 """
 
-from collections.abc import Callable
+import copy
+import warnings
+from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Real
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from . import schedules
+from .absent import Answering, argument, sentence
 from .activations import Array
 from .backend import compiled
 from .keras_names import arguments, refuse_unknown
+from .owned import OwnsArrays
+from .registry import file_name, find
 from .schedules import Schedule
 
 Arrays = dict[str, Array]
@@ -27,7 +32,7 @@ KERAS_DEFAULTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Optimizer:
+class Optimizer(Answering, OwnsArrays):
     """Base: a learning rate, the number of steps taken, and the slots of each weight. Every optimizer has these arguments:
 
     weight_decay reduces each weight by learning_rate * weight_decay of itself before the step. clipvalue limits every
@@ -35,6 +40,7 @@ class Optimizer:
     """
 
     slot_names: tuple[str, ...] = ()
+    keras_class, never_called = "Optimizer", ("update_step",)
 
     def __init__(
         self,
@@ -47,6 +53,8 @@ class Optimizer:
         name: str | None = None,
         **unknown: Any,
     ) -> None:
+        if unknown.pop("decay", None) is not None:
+            warnings.warn(f"decay is ignored, as in Keras 3: {argument('decay')}", stacklevel=3)
         refuse_unknown(type(self), unknown, KERAS_DEFAULTS, self.options())
         self.weight_decay = weight_decay
         self.clipnorm = clipnorm
@@ -74,6 +82,12 @@ class Optimizer:
         rate = schedules.to_config(self._rate) if isinstance(self._rate, Schedule) else self._rate
         return {name: getattr(self, name) for name in self.options()} | {"learning_rate": rate}
 
+    def fresh(self) -> Self:
+        """The same optimizer before its first step, for another model."""
+        new = copy.copy(self)
+        new.iterations, new.slots, new._weights = 0, {}, []
+        return new
+
     @property
     def learning_rate(self) -> float:
         """The rate of the next step. It can be set while training; TypeError if it follows a schedule."""
@@ -90,12 +104,23 @@ class Optimizer:
             )
         self._rate = rate if isinstance(rate, Schedule) else number("learning_rate", rate)
 
-    def apply(self, weights: Arrays, gradients: Arrays, backend: str = "numpy") -> None:
+    def _no_lr(self, *_: Any) -> Any:
+        raise AttributeError(sentence("Optimizer", "lr"))
+
+    lr = property(_no_lr, _no_lr)  # else setting it would change nothing, in silence
+
+    def apply(self, weights: Mapping[str, Array], gradients: Arrays, backend: str = "numpy") -> None:
         """One step: changes every weight in place. The two dicts have the same names and shapes.
 
         With backend="numba" the compiled twin of `update` runs, where there is one. ValueError if this optimizer has
         trained other arrays before: its slots belong to them.
         """
+        if (
+            not self._weights
+            and self.slots
+            and self.slot_shapes(weights) != {k: a.shape for k, a in self.slots.items()}
+        ):
+            raise ValueError("this optimizer's slots belong to other weights: make a new one for every model")
         self._weights = self._weights or list(weights.values())
         if len(weights) != len(self._weights) or any(
             a is not b for a, b in zip(weights.values(), self._weights, strict=True)
@@ -104,6 +129,8 @@ class Optimizer:
                 "this optimizer trains other weights already, of another model or of layers that were trainable: compile the "
                 "model with a new one"
             )
+        if fixed := [name for name, w in weights.items() if not w.flags.writeable]:
+            raise ValueError(f"{', '.join(fixed)} cannot be trained: the array is read-only (np.array(w) copies it)")
         if not self.slots:
             self.slots = {f"{slot}/{name}": np.zeros_like(w) for slot in self.slot_names for name, w in weights.items()}
         gradients = self.clipped(gradients)
@@ -116,6 +143,13 @@ class Optimizer:
                 w -= w * w.dtype.type(self.weight_decay) * lr
             update(w, gradients[name], lr, *(self.slots[f"{slot}/{name}"] for slot in self.slot_names))
         self.iterations += 1
+
+    def slot_shapes(self, weights: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
+        """The names and shapes of the slots that these weights need."""
+        return {f"{slot}/{name}": w.shape for slot in self.slot_names for name, w in weights.items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state | {"_weights": []})  # the next step says which arrays the copied model has
 
     def clipped(self, gradients: Arrays) -> Arrays:
         """The gradients, clipped if a limit is set (0 and None are none). An infinite joint norm makes all of them NaN."""
@@ -296,8 +330,9 @@ def get(optimizer: str | Optimizer) -> Optimizer:
 
 
 def to_config(optimizer: Optimizer) -> dict[str, Any]:
-    return {"name": type(optimizer).__name__.lower(), "config": optimizer.config()}
+    return {"name": file_name(optimizer), "config": optimizer.config()}
 
 
 def from_config(config: dict[str, Any]) -> Optimizer:
-    return OPTIMIZERS[config["name"]](**config["config"])
+    optimizer: Optimizer = find("optimizer", config["name"])(**config["config"])
+    return optimizer

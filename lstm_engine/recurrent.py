@@ -14,7 +14,8 @@ import numpy as np
 from . import initializers, regularizers
 from .activations import Array, canonical_name
 from .backend import Kernels, Pair, compiled, resolve
-from .checks import Shape, check_mask, counted, positive_int, require_sequences, share
+from .checks import Shape, check_mask, counted, existing, positive_int, require_sequences, share
+from .kept_states import KeptStates
 from .layer import Backward, Layer, dropout_mask, time_major
 
 DEFAULT_ACTIVATIONS = {"activation": "tanh", "recurrent_activation": "sigmoid"}  # those of the kernels
@@ -36,7 +37,7 @@ class Upstream(NamedTuple):
     dlast: list[Array | None]  # (N, units) each: of the last states
 
 
-class Recurrent(Layer, abstract=True):
+class Recurrent(Layer):
     """Base of the recurrent layers. All have these options:
 
     activation (and recurrent_activation): the compiled kernels run the defaults, NumPy anything in `ACTIVATIONS`.
@@ -48,16 +49,15 @@ class Recurrent(Layer, abstract=True):
     steps, not the h of the step before. unroll is accepted and changes nothing: it is how Keras runs the loop.
     """
 
-    reads_sequences = True
-    has_states = True
+    reads_sequences = supports_masking = has_states = True
     cell: ClassVar[str]
     pair: ClassVar[Pair]  # of the cell: LSTM.pair in cells/lstm.py names lstm_forward and lstm_backward
     gate_names: ClassVar[tuple[str, ...]]  # in their order in the weights
     gates: ClassVar[int]
     state_names: ClassVar[tuple[str, ...]]
+    states = KeptStates()  # of a stateful layer: (N, units) each, or None
 
-    def __init_subclass__(cls, **more: Any) -> None:
-        super().__init_subclass__(**more)
+    def __init_subclass__(cls) -> None:
         cls.gates = len(cls.gate_names)
 
     def __init__(
@@ -93,7 +93,6 @@ class Recurrent(Layer, abstract=True):
         self.stateful = stateful
         self.zero_output_for_mask = zero_output_for_mask
         self.unroll = unroll
-        self.states: list[Array] | None = None  # of a stateful layer: (N, units) each
 
     activation = property(lambda self: self.activations["activation"])
     recurrent_activation = property(lambda self: self.activations.get("recurrent_activation"))
@@ -116,6 +115,9 @@ class Recurrent(Layer, abstract=True):
     def output_mask(self, x: Array, mask: Array | None) -> Array | None:
         return mask if self.return_sequences else None  # as in Keras, in the input's order also with go_backwards
 
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        return self.outputs(super().compute_mask(x, mask), [None] * len(self.state_names))
+
     def bias_shape(self) -> Shape:
         return (self.gates * self.units,)
 
@@ -128,7 +130,7 @@ class Recurrent(Layer, abstract=True):
         weights = {"kernel": W, "recurrent_kernel": self.recurrent_initializer.draw((H, GH), rng)}
         return weights | ({"bias": self.initial_bias(rng)} if self.use_bias else {})
 
-    def penalties(self) -> dict[str, regularizers.L1L2 | None]:
+    def penalties(self) -> dict[str, regularizers.Regularizer | None]:
         return {
             "kernel": self.kernel_regularizer,
             "recurrent_kernel": self.recurrent_regularizer,
@@ -157,8 +159,7 @@ class Recurrent(Layer, abstract=True):
         """
         mask = check_mask(self.name or self.cell, x, mask)
         states = self._first_states(x, mask, initial_state)
-        if mask is not None:
-            x = np.where(mask[..., None], x, x.dtype.type(0))  # the x of a masked step, perhaps NaN, must not matter
+        x = existing(x, mask)  # the x of a masked step, perhaps NaN, must not matter
         if self.go_backwards:
             x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
         input_dropout, recurrent_dropout = self.dropout_masks(x.shape, x.dtype) if training else (None, None)
@@ -174,8 +175,10 @@ class Recurrent(Layer, abstract=True):
             h, last = self.runs.infer(*inputs, mask=steps_mask, sequences=self.return_sequences, **activations)
         zeroed = None if mask is None or not self.zero_output_for_mask else ~mask
         y = time_major(h) if self.return_sequences else h[-1].copy()
-        if zeroed is not None:  # a new array: with one step or one row, y is a view of the tape's states
+        if zeroed is not None:
             y = np.where(zeroed[..., None] if self.return_sequences else zeroed[:, -1:], y.dtype.type(0), y)
+        elif y.base is not None:  # with one step or one row a view of the tape's states, which backward reads
+            y = y.copy()
         last = [state.copy() for state in last]
         if self.stateful:
             self.states = last
@@ -214,7 +217,7 @@ class Recurrent(Layer, abstract=True):
     def state_shapes(self) -> list[Shape]:
         return [(self.units,)] * len(self.state_names)
 
-    def outputs(self, y: Array, states: list[Array]) -> Any:
+    def outputs(self, y: Any, states: list[Any]) -> Any:
         return [y, *states] if self.return_state else y
 
     def stream(self, batch: int) -> Callable[[Array], Array]:

@@ -8,10 +8,25 @@ from typing import Any
 import numpy as np
 
 from .activations import Array
+from .registry import file_name, find
+
+
+class Regularizer:
+    """Base: a penalty on a weight, and its gradient beside it."""
+
+    def value(self, w: Array) -> Any:
+        raise NotImplementedError
+
+    def gradient(self, w: Array) -> Array:
+        raise NotImplementedError
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON values, and the class, from which `get` makes it again."""
+        return {"class": file_name(self), **asdict(self)}  # type: ignore[call-overload]  # a dataclass, or with its own config
 
 
 @dataclass(frozen=True)
-class L1L2:
+class L1L2(Regularizer):
     """l1 Σ|w| + l2 Σw². The gradient of |w| at 0 is 0."""
 
     l1: float = 0.0
@@ -29,8 +44,7 @@ class L1L2:
         return self.l1 * np.sign(w.real) + 2.0 * self.l2 * w
 
     def config(self) -> dict[str, Any]:
-        """The penalty as JSON values, from which `get` makes it again."""
-        return asdict(self)
+        return asdict(self) if type(self) is L1L2 else super().config()
 
 
 def L1(l1: float = 0.01) -> L1L2:
@@ -41,18 +55,24 @@ def L2(l2: float = 0.01) -> L1L2:
     return L1L2(l2=l2)
 
 
+l1, l2, l1_l2 = L1, L2, L1L2  # Keras's older names
 NAMED = {"l1": L1(), "l2": L2()}
 
 
-def get(regularizer: str | L1L2 | dict[str, Any] | None) -> L1L2 | None:
+def get(regularizer: str | Regularizer | dict[str, Any] | None) -> Regularizer | None:
     """The penalty itself, that of this name with Keras's default factor, or that of this config; None stays None.
 
     ValueError for anything else.
     """
-    if regularizer is None or isinstance(regularizer, L1L2):
+    if regularizer is None or isinstance(regularizer, Regularizer):
         return regularizer
     if isinstance(regularizer, dict) and set(regularizer) == {"l1", "l2"}:
         return L1L2(**regularizer)
+    if isinstance(regularizer, dict) and "class" in regularizer:
+        made: Regularizer = find("regularizer", regularizer["class"])(
+            **{k: v for k, v in regularizer.items() if k != "class"}
+        )
+        return made
     if not isinstance(regularizer, str) or regularizer not in NAMED:
         raise ValueError(
             f"regularizer {regularizer!r} is not in the engine; it has {', '.join(NAMED)} and L1, L2, L1L2"

@@ -210,6 +210,18 @@ def numbers(values: Any, what: str, hint: str = "") -> Array:
         raise TypeError(
             f"{what} must be an array of numbers, or a list of (T, D) arrays; got rows of different lengths in another form"
         ) from None
+    if array.dtype.kind not in "buif" and hasattr(values, "to_numpy"):
+        array = of_frame(values, what)
     if array.dtype.kind not in "buif":
         raise TypeError(f"{what} must be an array of numbers, got dtype {array.dtype} and shape {array.shape}{hint}")
     return array
+
+
+def of_frame(values: Any, what: str) -> Array:
+    """A pandas frame or series whose columns hold numbers of several kinds. TypeError names a column that holds others."""
+    columns = zip(values.columns, values.dtypes, strict=True) if hasattr(values, "columns") else [(None, values.dtype)]
+    for name, dtype in columns:
+        if getattr(dtype, "kind", "O") not in "buif":
+            column = what if name is None else f"column {name!r} of {what}"
+            raise TypeError(f"{column} holds {dtype}, not numbers: leave it out, or turn it into numbers first")
+    return values.to_numpy(dtype="float64", na_value=np.nan)

@@ -95,15 +95,15 @@ def load_model(
         return keras_models.load(path, custom_objects, compile, backend)
     from .sequential import made
 
-    model = weights.load(path, backend, made)
+    model = weights.load(path, backend, made, custom_objects)
     if not compile:
         model.optimizer, model.targets = None, []
     return model
 
 
-def load(path: str | Path, backend: str = "auto") -> Any:
+def load(path: str | Path, backend: str = "auto", *, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """`load_model` with the backend as its second argument."""
-    return load_model(path, backend=backend)
+    return load_model(path, custom_objects, backend=backend)
 
 
 def save_model(model: Any, filepath: str | Path, overwrite: bool = True, **options: Any) -> None:

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
+from .registry import file_name, find
+
 
 class Schedule:
     """Base: a function of the step. Subclasses are dataclasses; `config` returns their arguments as JSON values."""
@@ -71,6 +73,69 @@ class ExponentialDecay(Schedule):
 
 
 @dataclass
+class InverseTimeDecay(Schedule):
+    """initial_learning_rate / (1 + decay_rate * step / decay_steps); with `staircase` step / decay_steps is rounded down.
+
+    `InverseTimeDecay(lr, 1, decay)` is what `decay=` of Keras 2's optimizers did.
+    """
+
+    initial_learning_rate: float
+    decay_steps: int
+    decay_rate: float
+    staircase: bool = False
+    name: str = "InverseTimeDecay"
+
+    def __call__(self, step: int) -> float:
+        p = step / self.decay_steps
+        return self.initial_learning_rate / (1 + self.decay_rate * (math.floor(p) if self.staircase else p))
+
+
+@dataclass
+class PolynomialDecay(Schedule):
+    """From the initial rate to end_learning_rate in `decay_steps`, along (1 - step / decay_steps) ** power.
+
+    With `cycle` each next multiple of decay_steps takes the place of decay_steps once it is passed: the rate rises again.
+    """
+
+    initial_learning_rate: float
+    decay_steps: int
+    end_learning_rate: float = 0.0001
+    power: float = 1.0
+    cycle: bool = False
+    name: str = "PolynomialDecay"
+
+    def __call__(self, step: int) -> float:
+        end = self.decay_steps * (max(1, math.ceil(step / self.decay_steps)) if self.cycle else 1)
+        rest = (1 - min(step, end) / end) ** self.power
+        return (self.initial_learning_rate - self.end_learning_rate) * rest + self.end_learning_rate
+
+
+@dataclass
+class CosineDecayRestarts(Schedule):
+    """Half cosines, each `t_mul` times as long as the last and from `m_mul` times its rate (Loshchilov & Hutter 2016)."""
+
+    initial_learning_rate: float
+    first_decay_steps: int
+    t_mul: float = 2.0
+    m_mul: float = 1.0
+    alpha: float = 0.0
+    name: str = "SGDRDecay"
+
+    def __post_init__(self) -> None:
+        if self.first_decay_steps <= 0:
+            raise ValueError(f"first_decay_steps must be above 0, got {self.first_decay_steps}")
+        if self.t_mul < 1:
+            raise ValueError(f"t_mul must be at least 1, or the restarts come to an end, got {self.t_mul}")
+
+    def __call__(self, step: int) -> float:
+        at, length, start = float(step), float(self.first_decay_steps), self.initial_learning_rate
+        while at >= length:
+            at, length, start = at - length, length * self.t_mul, start * self.m_mul
+        cosine = 0.5 * (1 + math.cos(math.pi * at / length))
+        return start * cosine * (1 - self.alpha) + self.alpha * self.initial_learning_rate
+
+
+@dataclass
 class PiecewiseConstantDecay(Schedule):
     """values[0] up to and including step boundaries[0], values[1] up to and including boundaries[1], ..., then values[-1]."""
 
@@ -89,17 +154,22 @@ class PiecewiseConstantDecay(Schedule):
         return self.values[bisect_left(self.boundaries, step)]
 
 
-SCHEDULES = {c.__name__: c for c in (CosineDecay, ExponentialDecay, PiecewiseConstantDecay)}
+LearningRateSchedule = Schedule  # Keras's name
+SCHEDULES = {
+    c.__name__: c
+    for c in (
+        CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay,
+    )
+}  # fmt: skip
 
 
 def to_config(schedule: Schedule) -> dict[str, Any]:
     """The schedule as JSON values, in the form in which Keras's optimizers write and read it."""
     place = {"module": "keras.optimizers.schedules", "registered_name": None}
-    return place | {"class_name": type(schedule).__name__, "config": schedule.config()}
+    return place | {"class_name": file_name(schedule), "config": schedule.config()}
 
 
 def from_config(config: dict[str, Any]) -> Schedule:
     """The schedule that `to_config` or Keras wrote. ValueError if the engine does not have it."""
-    if (name := config["class_name"]) not in SCHEDULES:
-        raise ValueError(f"schedule {name!r} is not in the engine; it has {', '.join(SCHEDULES)}")
-    return SCHEDULES[name](**config["config"])
+    schedule: Schedule = find("schedule", config["class_name"])(**config["config"])
+    return schedule

@@ -14,10 +14,10 @@ class Stream:
     layer returns sequences). Dropout is off, and the states of a stateful model do not change.
     """
 
-    def __init__(self, graph: Graph, dtype: str, shape: tuple[int, int]) -> None:
+    def __init__(self, graph: Graph, dtype: str, shape: tuple[int, ...]) -> None:
         if len(graph.inputs) > 1 or len(graph.outputs) > 1:
             raise ValueError("a stream is for a model with one input and one output: see predict")
-        if busy := [node.name for node in graph.nodes if node.states or node.outputs > 1]:
+        if busy := [node.name for node in graph.nodes if node.states or len(node.outputs) > 1]:
             raise ValueError(f"{busy[0]} takes or hands out states, which a stream keeps for itself: see predict")
         self.graph = graph
         self.dtype = dtype
@@ -29,10 +29,14 @@ class Stream:
         self.parts = [(node, node.layer.stream(self.shape[0])) for node in self.graph.nodes]
 
     def step(self, x: ArrayLike) -> Array:
-        """The output (batch, units) after one more step x (batch, D). ValueError or TypeError for another shape or kind."""
+        """The output (batch, units) after one more step x (batch, D), for ids (batch,).
+
+        ValueError or TypeError for another shape or kind.
+        """
         x = np.asarray(x)
         if x.shape != self.shape:
-            raise ValueError(f"a step of this stream has shape {self.shape}, (batch, features), got {x.shape}")
+            axes = "(batch, features)" if len(self.shape) > 1 else "(batch,), an id each"
+            raise ValueError(f"a step of this stream has shape {self.shape}, {axes}, got {x.shape}")
         if x.dtype.kind not in "biuf":
             raise TypeError(f"a step of this stream is an array of real numbers, got one of {x.dtype}")
         x = np.require(x, self.dtype, ["C", "W"])  # as the kernels are compiled; a chunk of sound is often read-only

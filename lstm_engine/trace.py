@@ -16,9 +16,9 @@ import numpy as np
 from .activations import Array
 from .files import write_atomically
 from .graph import Edge
-from .layer import time_major
 from .network import Batch, Network
 from .recurrent import Recurrent, RecurrentTape, Upstream
+from .reshaping import Reshaping
 
 
 class Arrays(dict[str, Array]):
@@ -77,7 +77,7 @@ class Trace:
     p: Array  # (N, ...), the output of the last layer
     mask: Array | None  # which steps of p exist
     loss: float | None  # None without y
-    grad: Arrays = field(default_factory=Arrays)  # with y: of x (N, T, D) and of every weight, "lstm/kernel"
+    grad: Arrays = field(default_factory=Arrays)  # with y: of x (N, T, D), but not of ids, and of every weight
     by_now: Array | None = None  # (N, T, ...), p if the input ended at that step; None where a layer reads from the end
 
     def __getitem__(self, name: str) -> LayerTrace:
@@ -159,11 +159,13 @@ def trace(model: Network, x: Any, y: Any, mask: Any, sample_weight: Any, dtype: 
 
 def by_now(model: Network, layers: dict[str, LayerTrace], p: Any) -> Array | None:
     """p_t = model(x_0 ... x_t): the layers above the last recurrent layer, applied to each of its h_t."""
-    if not layers or not model.graph.is_row() or any(layer.go_backwards for layer in layers.values()):
+    backwards = any(layer.go_backwards for layer in layers.values())
+    anew = any(isinstance(node.layer, Reshaping) for node in model.graph.nodes)
+    if not layers or not model.graph.is_row() or backwards or anew:
         return None  # no step of the whole sequence holds the answer to its beginning
     last = next(node for node in reversed(model.graph.nodes) if node.name in layers)
     if last.layer.return_sequences:  # type: ignore[attr-defined]  # it is a Recurrent
-        return p
+        return p.copy()
     given = {Edge(last.name): (layers[last.name].h, None)}
     return model.forward(None, taped=False, given=given)[0]
 
@@ -186,7 +188,9 @@ def _layer(layer: Recurrent, tape: RecurrentTape, upstream: Upstream | None) -> 
     steps = tape.steps
 
     def in_order(a: Array) -> Array:
-        return time_major(a)[:, ::-1] if layer.go_backwards else time_major(a)
+        """A copy (N, T, ...) in the order of time: x may be the caller's."""
+        a = a.swapaxes(0, 1)
+        return np.array(a[:, ::-1] if layer.go_backwards else a, order="C")
 
     live = None if steps.mask is None else in_order(steps.mask)  # (N, T)
 
@@ -199,7 +203,7 @@ def _layer(layer: Recurrent, tape: RecurrentTape, upstream: Upstream | None) -> 
 
     first = [f"{name}0" for name in layer.state_names]
     values = laid_out({"x": steps.x} | layer.pair.values(steps), np.nan)
-    values |= dict(zip(first, [states[0] for states in steps.states], strict=True))
+    values |= dict(zip(first, [states[0].copy() for states in steps.states], strict=True))
     if upstream is None:
         return LayerTrace(values, None, live, layer.go_backwards)
     grads = layer.pair.backward(steps, upstream.dh, *upstream.dlast)

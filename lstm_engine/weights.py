@@ -7,16 +7,17 @@ the old file or the new one, never half of one.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from . import optimizers
+from . import loadable, optimizers
 from .compiling import targets_from_config, targets_to_config
 from .files import write_atomically
 from .network import Network
+from .registry import by_kind, custom_objects
 from .tensors import InputLayer, graph_to_config
 from .wrappers import as_config, from_config
 
@@ -25,7 +26,10 @@ FORMAT = "lstm-engine 1"
 
 
 def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
-    """Writes the file and sets the model's metadata. ValueError, and no file, for a model that could not be loaded again."""
+    """Writes the file and sets the model's metadata. ValueError, and no file, for a model that could not be loaded again.
+
+    A class of the reader's own is written by its name: `load` needs it registered, or among its custom_objects.
+    """
     from safetensors.numpy import save as to_bytes
 
     if not model.built:
@@ -36,6 +40,7 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
         raise ValueError(
             f"{', '.join(broken)} holds NaN or infinity: the training diverged, and the file would be refused"
         )
+    loadable.check(model)
     optimizer = model.optimizer
     architecture = {
         "layers": [as_config(layer) for layer in model.layers],
@@ -61,16 +66,17 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
         "metadata": json.dumps(metadata, allow_nan=False),
     }
     tensors = {f"weights/{name}": w for name, w in model.weights.items()}
+    tensors |= {f"states/{name}/{n}": state for name, kept in _states(model).items() for n, state in enumerate(kept)}
     if optimizer:
         tensors |= {f"optimizer/{name}": slot for name, slot in optimizer.slots.items()}
     write_atomically(path, to_bytes(tensors, header))
-    model.metadata = metadata
+    model.metadata = json.loads(header["metadata"])  # a copy
 
 
-def load(path: Path, backend: str, made: Callable[..., N]) -> N:
-    """The network with the file's weights, optimizer state and metadata. ValueError for a file it cannot use.
+def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any] | None = None) -> N:
+    """The network with the file's weights, kept states, optimizer state and metadata. ValueError for a file it cannot use.
 
-    made(architecture, layers, seed=, dtype=, backend=) makes it.
+    made(architecture, layers, seed=, dtype=, backend=) makes it. own: the reader's custom_objects.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -86,17 +92,12 @@ def load(path: Path, backend: str, made: Callable[..., N]) -> N:
         ) from None
     if header.get("format") != FORMAT:
         raise ValueError(f"{path} was not saved by this engine: its format is {header.get('format')!r}, not {FORMAT!r}")
+    known = by_kind(own)
     try:
         architecture = json.loads(header["architecture"])
-        layers = [from_config(row) for row in architecture["layers"]]
-        model = made(architecture, layers, seed=architecture["seed"], dtype=architecture["dtype"], backend=backend)
+        with custom_objects(known):
+            model = _described(architecture, backend, made)
         model.metadata = json.loads(header["metadata"])
-        model.epochs_done = architecture["epochs_done"]
-        for rng, state in zip(_generators(model), architecture.get("generators", ()), strict=False):
-            rng.bit_generator.state = state  # the next dropout masks are those that would have come
-        if compiled := architecture["compile"]:
-            model.optimizer = optimizers.from_config(compiled["optimizer"])
-            model.targets = targets_from_config(compiled, model.output_names)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: its description of the model cannot be used: {error!r}") from None
 
@@ -110,7 +111,10 @@ def load(path: Path, backend: str, made: Callable[..., N]) -> N:
                 f"{path}: weight {name} holds NaN or infinity: the file is damaged or the training diverged"
             )
         w[...] = stored
-    if model.optimizer and compiled:
+    for name, part in model.parts.items():
+        if kept := [tensors[key] for n in range(9) if (key := f"states/{name}/{n}") in tensors]:
+            part.states = kept
+    if model.optimizer and (compiled := architecture["compile"]):
         model.optimizer.iterations = compiled["iterations"]
         slots = {n.removeprefix("optimizer/"): slot for n, slot in tensors.items() if n.startswith("optimizer/")}
         needed = {f"{s}/{n}": w.shape for s in model.optimizer.slot_names for n, w in model.trainable_weights.items()}
@@ -120,6 +124,24 @@ def load(path: Path, backend: str, made: Callable[..., N]) -> N:
             raise ValueError(f"{path}: optimizer slot {name} is {shapes.get(name)}, the model needs {needed.get(name)}")
         model.optimizer.slots = slots
     return model
+
+
+def _described(architecture: dict[str, Any], backend: str, made: Callable[..., N]) -> N:
+    """The network that a file describes, with other weights."""
+    layers = [from_config(row) for row in architecture["layers"]]
+    model = made(architecture, layers, seed=architecture["seed"], dtype=architecture["dtype"], backend=backend)
+    model.epochs_done = architecture["epochs_done"]
+    for rng, state in zip(_generators(model), architecture.get("generators", ()), strict=False):
+        rng.bit_generator.state = state  # the next dropout masks are those that would have come
+    if compiled := architecture["compile"]:
+        model.optimizer = optimizers.from_config(compiled["optimizer"])
+        model.targets = targets_from_config(compiled, model.output_names)
+    return model
+
+
+def _states(model: Network) -> dict[str, list[Any]]:
+    """What every stateful layer keeps, by the layer's name."""
+    return {name: part.states for name, part in model.parts.items() if getattr(part, "states", None) is not None}
 
 
 def _generators(model: Network) -> list[np.random.Generator]:

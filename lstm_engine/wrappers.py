@@ -7,18 +7,21 @@ import numpy as np
 
 from .activations import Array
 from .checks import Shape, require_sequences
-from .layer import LAYERS, Backward, Forward, Layer
+from .layer import Backward, Forward, Layer
 from .recurrent import Recurrent, Upstream
-from .regularizers import L1L2
+from .registry import file_name, find
+from .regularizers import Regularizer
 
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
 ALIKE = ("return_sequences", "return_state", "stateful")
 
 
-class Wrapper(Layer, abstract=True):
+class Wrapper(Layer):
     """Base of the layers whose weights are those of their `parts`."""
 
     reads_sequences = True
+    supports_masking = True
+    holds_weights = False
 
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
         output_shape = self.output_shape(input_shape)
@@ -27,7 +30,6 @@ class Wrapper(Layer, abstract=True):
         self.input_shape = input_shape
         self.backend = backend
         self.built = True
-        self.weights = {prefix + n: w for prefix, layer in self.parts.items() for n, w in layer.weights.items()}
         return output_shape
 
     def inner_shape(self, input_shape: Shape) -> Shape:
@@ -41,7 +43,7 @@ class Wrapper(Layer, abstract=True):
     def backends(self) -> set[str]:
         return {backend for layer in self.parts.values() for backend in layer.backends()}
 
-    def weight_penalties(self) -> dict[str, L1L2]:
+    def weight_penalties(self) -> dict[str, Regularizer]:
         return {prefix + n: p for prefix, layer in self.parts.items() for n, p in layer.weight_penalties().items()}
 
 
@@ -100,6 +102,17 @@ class Bidirectional(Wrapper):
 
     def output_mask(self, x: Array, mask: Array | None) -> Array | None:
         return mask if self.return_sequences else None
+
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        mask = super().compute_mask(x, mask)
+        states = [None] * 2 * len(self.forward_half.state_names)
+        return self.outputs([mask, mask] if self.merge_mode is None else mask, states)
+
+    @property
+    def states(self) -> list[Array] | None:
+        """Copies of the states that a stateful layer keeps, the forward half's first; None before there are any."""
+        kept = [half.states for half in self.parts.values()]
+        return None if None in kept else [state for states in kept for state in states]
 
     def reset_states(self) -> None:
         """Lets both directions of a stateful layer start again from zeros."""
@@ -189,7 +202,7 @@ class Bidirectional(Wrapper):
 
 
 class TimeDistributed(Wrapper):
-    """The same layer at every step: (N, T, D) -> (N, T, ...). For layers without recurrence, as Dense."""
+    """The same layer at every step: (N, T, ...) -> (N, T, ...). For layers without recurrence, as Dense or Flatten."""
 
     def __init__(self, layer: Any, **general: Any) -> None:
         super().__init__(**general)
@@ -205,34 +218,43 @@ class TimeDistributed(Wrapper):
         return input_shape[1:]
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        require_sequences(self.name or "time_distributed", input_shape)
+        if len(input_shape) < 2 or input_shape[0] == 0:
+            require_sequences(self.name or "time_distributed", input_shape)
         return (input_shape[0], *self.layer.output_shape(input_shape[1:]))
+
+    def check_fit(self, shape: Shape) -> None:
+        self.layer.check_fit(shape[1:])
+
+    def step_shape(self, input_shape: Shape) -> Shape:
+        return input_shape[1:]
 
     def forward(
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
     ) -> Forward:
-        y, _, tape = self.layer.forward(x.reshape(-1, x.shape[-1]), training)  # (N T, D)
-        return y.reshape(*x.shape[:2], -1), [], tape
+        y, _, tape = self.layer.forward(x.reshape(-1, *x.shape[2:]), training)  # (N T, ...)
+        return y.reshape(*x.shape[:2], *y.shape[1:]), [], (tape, x.shape)
 
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
-        dx, _, gradients = self.layer.backward(tape, dy.reshape(-1, dy.shape[-1]))
-        return dx.reshape(*dy.shape[:2], -1), [], gradients
+        inner, x_shape = tape
+        dx, _, gradients = self.layer.backward(inner, dy.reshape(-1, *dy.shape[2:]))
+        return None if dx is None else dx.reshape(x_shape), [], gradients
 
     def stream(self, batch: int) -> Callable[[Array], Array]:
-        return self.layer.stream(batch)
+        return Layer.stream(self.layer, batch)  # whatever it does in a step, a Flatten too, needs no other step
 
 
 def as_config(layer: Layer) -> dict[str, Any]:
     """The layer as JSON values, from which `from_config` makes it again."""
-    return {"class": type(layer).__name__, "name": layer.name, "config": layer.config()}
+    return {"class": file_name(layer), "name": layer.name, "config": layer.config()}
 
 
 def from_config(layer: Any) -> Any:
     """The layer that a config describes; a layer or None is returned unchanged."""
-    return LAYERS[layer["class"]](**layer["config"], name=layer["name"]) if isinstance(layer, dict) else layer
+    return find("layer", layer["class"])(**layer["config"], name=layer["name"]) if isinstance(layer, dict) else layer
 
 
 def copy_of(layer: Recurrent, prefix: str, **other: Any) -> Recurrent:
     """A new layer with the same options except `other`, named as Keras names a direction: forward_lstm."""
     name = layer.name or layer.cell
-    return type(layer)(**layer.config() | other, name=prefix + name.removeprefix(prefix))
+    options = {option: getattr(layer, option) for option in layer.options()}
+    return type(layer)(**options | other, name=prefix + name.removeprefix(prefix))

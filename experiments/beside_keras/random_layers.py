@@ -2,13 +2,14 @@
 
 `random_cases()` draws a layer with its options, mask and states; `compare(case)` gives it weights at unit scale, runs it here
 and in Keras, and returns the error of every output, last state and gradient. tests/experiments/beside_keras draws alike.
+`--kind others` draws the layers without recurrence, of `random_other_layers.py`.
 """
 
 import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
@@ -128,7 +129,9 @@ def left_out(case: LayerCase) -> str:
 def make(library: Any, spec: Spec) -> Any:
     """The layer from `le` or `keras.layers`; or the optimizer with its schedule, from `le` or `keras.optimizers`."""
     name, options = spec
-    arguments = {k: make(library, v) if isinstance(v, tuple) else v for k, v in options.items()}
+    arguments = {
+        k: make(library, v) if isinstance(v, tuple) and isinstance(v[0], str) else v for k, v in options.items()
+    }
     return attrgetter(name)(library)(**arguments, **(ZEROS if name in CELLS else {}))
 
 
@@ -248,12 +251,14 @@ def error(a: Array, b: Array) -> float | None:
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
-def run(examples: int, seed: int) -> bool:
+def run(
+    examples: int, seed: int, cases: Callable[..., Any] = random_cases, compare: Callable[..., Any] = compare
+) -> bool:
     """Compares `examples` cases of this seed and prints what came out; True when all of them agree."""
     import_keras("float64")
-    worst: dict[str, tuple[float, LayerCase]] = {}
+    worst: dict[str, tuple[float, Any]] = {}
     compared, zero, runaways, apart, started = Counter[str](), Counter[str](), 0, 0, time.perf_counter()
-    for n, case in enumerate(random_cases(examples, seed), 1):
+    for n, case in enumerate(cases(examples, seed), 1):
         errors = compare(case)
         runaways += not errors
         for kind, e in errors:
@@ -281,8 +286,14 @@ def main() -> None:
     )
     parser.add_argument("--examples", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kind", choices=("recurrent", "others"), default="recurrent")
     options = parser.parse_args()
-    sys.exit(0 if run(options.examples, options.seed) else 1)
+    sides = (random_cases, compare)
+    if options.kind == "others":
+        from experiments.beside_keras import random_other_layers as others
+
+        sides = (others.random_cases, others.compare)
+    sys.exit(0 if run(options.examples, options.seed, *sides) else 1)
 
 
 if __name__ == "__main__":

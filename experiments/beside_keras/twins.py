@@ -4,6 +4,7 @@ KERAS_BACKEND names Keras's backend; without it, JAX. Keras is imported when it 
 """
 
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,9 @@ from lstm_engine import losses
 from lstm_engine.activations import ACTIVATIONS
 from lstm_engine.interchange.keras_config import write_layer
 from lstm_engine.keras_names import snake
-from lstm_engine.layer import LAYERS
+from lstm_engine.registry import engine
+
+LAYERS = engine("layer")
 
 
 def import_keras(dtype: str = "float32") -> Any:
@@ -67,13 +70,18 @@ def _metric_to_keras(keras: Any, metric: Any) -> Any:
 
 
 def exact_tanh(layer: Any) -> Any:
-    """Gives a float64 Keras layer jax.numpy's tanh and returns it: on JAX Keras's own computes float64 in float32."""
+    """Gives a float64 Keras layer jax.numpy's tanh and returns it: on JAX Keras's own computes float64 in float32.
+
+    So does its layer normalisation, which is made to compute in float64.
+    """
     import keras
 
     if layer.compute_dtype == "float64" and keras.backend.backend() == "jax":
         import jax.numpy
 
         for part in (layer, *(getattr(layer, name, layer) for name in ("forward_layer", "backward_layer", "layer"))):
+            if type(part) is keras.layers.LayerNormalization:
+                part.call = partial(_in_float64, part.call)
             cell = getattr(part, "cell", part)
             for name in ("activation", "recurrent_activation"):
                 if getattr(cell, name, None) is keras.activations.tanh:
@@ -81,11 +89,24 @@ def exact_tanh(layer: Any) -> Any:
     return layer
 
 
+def _in_float64(call: Any, *args: Any, **options: Any) -> Any:
+    """The call, in which Keras finds float64 as the common type of float64 and float32, as NumPy does."""
+    import keras
+
+    backend = keras.src.backend
+    right, backend.result_type = backend.result_type, lambda *_: "float64"
+    try:
+        return call(*args, **options)
+    finally:
+        backend.result_type = right
+
 METRIC_OPTIONS = {"threshold", "thresholds", "num_thresholds"}
 
 # Entries of a Keras layer's config that change nothing here: the weights are copied, so initialisers do not matter.
 IGNORED = {"name", "dtype", "build_config", "unit_forget_bias"}
-IGNORED |= {"kernel_initializer", "recurrent_initializer", "bias_initializer"}
+IGNORED |= {"kernel_initializer", "recurrent_initializer", "bias_initializer", "embeddings_initializer"}
+IGNORED |= {"gamma_initializer", "beta_initializer"}
+REQUIRED = ("units", "rate", "input_dim", "output_dim", "target_shape", "dims", "n")  # by some class's constructor
 
 
 def from_keras(keras_model: Any) -> le.Sequential:
@@ -138,7 +159,8 @@ def _layer_from_keras(layer: Any) -> Any:
         inner = _layer_from_keras(layer.layer)
         inner.name = ""
         return le.TimeDistributed(inner, name=layer.name)
-    needed = {name: config[name] for name in ("units", "rate") if name in config}
+    needed = {name: config[name] for name in REQUIRED if name in config}
+    needed |= {"activation": "linear"} if kind == "Activation" else {}
     defaults = type(layer)(**needed).get_config()
     options = {}
     for name, value in config.items():

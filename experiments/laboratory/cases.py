@@ -41,12 +41,16 @@ def case(
 ) -> Case:  # fmt: skip
     """Layers at unit scale, X of N(0, 1), and random targets of the kind that the loss wants."""
     model = le.Sequential([le.Input((None, x_shape[2])), *layers], seed=seed, dtype="float64")
-    model.compile("sgd", loss)
     rng = np.random.default_rng([seed, 1])
-    x = rng.standard_normal(x_shape)
+    return with_targets(model, loss, rng.standard_normal(x_shape), rng, seed)._replace(options=options)
+
+
+def with_targets(model: le.Sequential, loss: Any, x: Array, rng: np.random.Generator, seed: int = 0) -> Case:
+    """The model, compiled and at unit scale, with x and the targets that rng draws."""
+    model.compile("sgd", loss)
     shape = unit_scale(model, seed).predict(x, batch_size=len(x), verbose=0).shape
     model.reset_states()
-    return Case(model, x, targets(model.loss, shape, rng), options)
+    return Case(model, x, targets(model.loss, shape, rng), {})
 
 
 def targets(loss: losses.Loss, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -97,6 +101,28 @@ def penalties(cell: Callable[..., Any]) -> Case:
     return case(cell(H, return_sequences=True, **some), le.Dense(2, kernel_regularizer="l2", bias_regularizer="l1"))
 
 
+def embedding(cell: Callable[..., Any]) -> Case:
+    """Ids, of which most stand more than once, and masked steps of id 0; the rows have a penalty."""
+    rng = np.random.default_rng(3)
+    ids = np.where(MASK, rng.integers(1, 4, (N, T)), 0)
+    words = le.Embedding(4, D, mask_zero=True, embeddings_regularizer=le.regularizers.L1L2(0.02, 0.03))
+    model = le.Sequential([le.Input((None,)), words, cell(H, return_sequences=True), le.Dense(2)], dtype="float64")
+    return with_targets(model, "mean_squared_error", ids, rng)
+
+
+def layer_normalization(cell: Callable[..., Any]) -> Case:
+    """Over the features of every step, before the cell and after it: with both weights, and with one that has a penalty."""
+    some = le.LayerNormalization(center=False, gamma_regularizer=le.regularizers.L1L2(0.02, 0.03))
+    return case(le.LayerNormalization(), cell(H, return_sequences=True), some, le.Dense(2), x_shape=(N, T, 4))
+
+
+def encoder_decoder(cell: Callable[..., Any]) -> Case:
+    """The last state, repeated, laid out anew, read again, and flattened: every layer that moves numbers about."""
+    anew = le.RepeatVector(4), le.Permute((2, 1)), le.Reshape((2, -1)), le.Activation("tanh")
+    above = cell(2, return_sequences=True), le.TimeDistributed(le.Reshape((1, -1))), le.Flatten(), le.Dense(2)
+    return case(cell(H), *anew, *above)
+
+
 def activations(cell: Callable[..., Any], of_state: str, of_gates: str) -> dict[str, str]:
     """softsign gates have a derivative of 1 at 0, where a masked step's gates are."""
     return {"activation": of_state} | ({} if cell is le.SimpleRNN else {"recurrent_activation": of_gates})
@@ -144,6 +170,9 @@ OPTIONS: dict[str, Maker] = {
         cell, dropout=0.3, recurrent_dropout=0.3, dropout_masks="frozen"
     ),
     "regularizers": penalties,
+    "Embedding": embedding,
+    "LayerNormalization": layer_normalization,
+    "RepeatVector, Permute, Reshape, Flatten": encoder_decoder,
 }
 
 
@@ -182,9 +211,12 @@ def of_file(path: str) -> Case:
         raise ValueError(
             f"{path} holds a model that was not compiled, so there is no loss to check: compile it, and save it"
         )
-    steps, features = model.input_shape or (None, None)
+    steps, *features = model.input_shape or (None, None)
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((4, steps or 20, features))
+    first = model.layers[0]
+    x = rng.standard_normal((4, steps or 20, *features))
+    if isinstance(first, le.Embedding):
+        x = rng.integers(0, first.input_dim, x.shape)
     for layer in model.layers:
         if isinstance(layer, le.Masking):  # masked steps are checked too
             x = np.where(lengths(4, x.shape[1])[..., None], x, layer.mask_value)

@@ -73,9 +73,19 @@ def verdicts(
     return rows
 
 
+# The layers beside the recurrent ones that have an option of their own, and the module or function where they are.
+OWN_OPTION = {
+    "embedding": "Embedding", "normalization": "LayerNormalization",
+    "reshaping": "RepeatVector, Permute, Reshape, Flatten",
+    "feedforward.Activation": "RepeatVector, Permute, Reshape, Flatten",
+}  # fmt: skip
+
+
 def cases_for(mutant: Mutant, options: Collection[str] = OPTIONS) -> list[tuple[str, str]]:
-    """Cell and option of the networks that run the mutant's function: those of its cell, or the LSTM's."""
-    return [(cell, option) for cell in cells_of(mutant) for option in options]
+    """Cell and option of the networks that run the mutant's function: of its cell, or the LSTM's; or its layer's own."""
+    own = next((option for place, option in OWN_OPTION.items() if mutant.function.startswith(place)), "")
+    chosen = [option for option in options if (option == own if own else option not in OWN_OPTION.values())]
+    return [(cell, option) for cell in cells_of(mutant) for option in chosen]
 
 
 def cells_of(mutant: Mutant) -> tuple[str, ...]:

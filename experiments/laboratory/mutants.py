@@ -8,6 +8,7 @@ from experiments.laboratory.mutation import Mutant
 
 LSTM, GRU, RNN = "cells.lstm.lstm_backward", "cells.gru.gru_backward", "cells.simple_rnn.simple_rnn_backward"
 PASS, DENSE, LOSSES = "network.Network.backward_pass", "feedforward.Dense.backward", "losses"
+EMBEDDING, NORMALIZATION = "embedding.Embedding.backward", "normalization.LayerNormalization.backward"
 OPTIMIZER, SGD = "optimizers.Optimizer", "optimizers.SGD.update"
 ADAM, ALPHA, RMSPROP = "optimizers.Adam.update", "optimizers.Adam.alpha", "optimizers.RMSprop.update"
 NADAM = "optimizers.Nadam"
@@ -120,6 +121,8 @@ GRADIENT_MUTANTS = [
     Mutant("δb is not summed over the steps", DENSE, "dz_rows.sum(axis=0)", "dz_rows[0]"),
     Mutant("δW takes y for x", DENSE, "x_rows.T @ dz_rows", "x_rows[::-1].T @ dz_rows"),
     Mutant("δx is taken from δy", DENSE, 'return dz @ self.weights["kernel"].T', 'return dy @ self.weights["kernel"].T'),
+    Mutant("Activation: its derivative is missing", "feedforward.Activation.backward",
+           "ACTIVATIONS[self.activation].backward(tape, dy)", "dy"),
     Mutant("softmax is differentiated as if each output stood alone", "activations.softmax_backward",
            "y * (dy - (dy * y).sum(axis=-1, keepdims=True))", "y * (1.0 - y) * dy"),
     Mutant("binary cross-entropy: the gradient of a logit", f"{LOSSES}.BinaryCrossentropy.gradient",
@@ -128,6 +131,30 @@ GRADIENT_MUTANTS = [
            "* (q == p) / p.size", "* (q == p)"),
     Mutant("cross-entropy: the normalisation has no gradient", f"{LOSSES}.CategoricalCrossentropy.gradient",
            "(dq - (dq * normal).sum(axis=-1, keepdims=True)) / total", "dq / total"),
+    # -- Embedding, LayerNormalization, and layers that lay numbers out anew ----------------------------------------------
+    Mutant("an id that stands twice is counted once", EMBEDDING, "np.add.at(dE, tape, dy)", "dE[tape] = dy"),
+    Mutant("δE is a mean over the batch", EMBEDDING, "np.add.at(dE, tape, dy)", "np.add.at(dE, tape, dy / len(dy))"),
+    Mutant("δE leaves the last step out", EMBEDDING, "np.add.at(dE, tape, dy)", "np.add.at(dE, tape[:, :-1], dy[:, :-1])"),
+    Mutant("the mean has no gradient", NORMALIZATION, "(dx_hat - by_mean - by_s) / s", "(dx_hat - by_s) / s"),
+    Mutant("the standard deviation has no gradient", NORMALIZATION, "(dx_hat - by_mean - by_s) / s",
+           "(dx_hat - by_mean) / s"),
+    Mutant("δx is not divided by s", NORMALIZATION, "(dx_hat - by_mean - by_s) / s", "(dx_hat - by_mean - by_s)"),
+    Mutant("δx̂ lacks γ", NORMALIZATION, 'dx_hat = dy * self.along(self.weights["gamma"], dy) if self.scale else dy',
+           "dx_hat = dy"),
+    Mutant("the variance's gradient lacks x̂", NORMALIZATION, "by_s = x_hat * (dx_hat * x_hat)", "by_s = (dx_hat * x_hat)"),
+    Mutant("a sum stands for the mean over the features", NORMALIZATION, "dx_hat.mean(axis=axes, keepdims=True)",
+           "dx_hat.sum(axis=axes, keepdims=True)"),
+    Mutant("δγ takes δy without x̂", NORMALIZATION, "(dy * x_hat).sum(axis=others)", "dy.sum(axis=others)"),
+    Mutant("δγ is not summed over the steps", NORMALIZATION, "(dy * x_hat).sum(axis=others)", "(dy * x_hat).sum(axis=0)[0]"),
+    Mutant("δβ is a mean", NORMALIZATION, "dy.sum(axis=others)} if self.center", "dy.mean(axis=others)} if self.center"),
+    Mutant("δx is the mean over the copies", "reshaping.RepeatVector.backward", "dy.sum(axis=1)", "dy.mean(axis=1)"),
+    Mutant("δx is that of the first copy", "reshaping.RepeatVector.backward", "dy.sum(axis=1)", "dy[:, 0]"),
+    Mutant("the axes come back with their numbers in the wrong order", "reshaping.Permute.backward",
+           "dy.transpose(np.argsort((0, *self.dims)))", "dy.reshape(len(dy), *dy.shape[:0:-1])"),
+    Mutant("the numbers come back in the order of columns", "reshaping.Reshape.backward", "dy.reshape(tape)",
+           'dy.reshape(tape, order="F")'),
+    Mutant("the numbers come back in the order of columns", "reshaping.Flatten.backward", "dy.reshape(tape)",
+           'dy.reshape(tape, order="F")'),
     Mutant("squared error: the factor 2 is missing", f"{LOSSES}.MeanSquaredError.gradient", "2.0 * (p - y)", "(p - y)"),
     Mutant("absolute error: the gradient of the squared one", f"{LOSSES}.MeanAbsoluteError.gradient",
            "np.where((y - p).real >= 0, p.dtype.type(-1), p.dtype.type(1))", "(p - y)"),

@@ -40,10 +40,11 @@ def gradcheck(
     """Proves the gradients of a compiled model's loss on x (N, T, D) and y: of every weight, of x and of the initial states.
 
     The analytic gradients are those of the model as it runs, in its dtype and on its backend; the numeric ones come from the
-    loss alone, in float64 or complex128, through the readable NumPy path. method is "complex" (the complex step, exact to
-    rounding), "central" or "richardson" (differences; without step= a sweep chooses their step). elements: how many of each
-    parameter are checked one by one, None for all; a random direction through all of them is checked in any case. tol is the
-    largest norm-wise relative error of a row that passes. progress(done, total) is called after every element.
+    loss alone, in float64 or complex128, through the readable NumPy path. Ids, which an Embedding reads, have no gradient and
+    are left out, as a note says. method is "complex" (the complex step, exact to rounding), "central" or "richardson"
+    (differences; without step= a sweep chooses their step). elements: how many of each parameter are checked one by one,
+    None for all; a random direction through all of them is checked in any case. tol is the largest norm-wise relative error
+    of a row that passes. progress(done, total) is called after every element.
 
     ValueError for what would make the check wrong: float32 without dtype= ("float64" checks the same network in float64,
     "float32" as it is), dropout without dropout= ("frozen" masks or "off"), fewer than 3 steps, weights so small that errors
@@ -79,6 +80,8 @@ def notes(subject: Subject, method: str, dtype: str) -> list[str]:
         lines.append(f"The model computes in {dtype}; its twin in {subject.model.dtype} was checked.")
     if subject.training:
         lines.append("Dropout masks were drawn once and held.")
+    named = zip(subject.x_names(), subject.gradients.inputs, strict=True)
+    lines += [f"{name} holds ids, which have no gradient: it was left out." for name, dx in named if dx is None]
     used = {getattr(part, "activation", None) for part in subject.twin.parts.values()}
     used.update(snake(type(target.loss).__name__) for target in subject.twin.targets)
     if method != "complex" and (kinked := sorted(PIECEWISE & used)):

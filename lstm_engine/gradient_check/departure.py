@@ -16,13 +16,14 @@ import numpy as np
 from ..activations import ACTIVATIONS, Array
 from ..backend import one_thread_pool
 from ..graph import Edge, Masked, Node
-from ..layer import listed
+from ..lists import listed
 from ..recurrent import Upstream
+from ..wrappers import TimeDistributed
 from .compare import ratio
 from .numeric import complex_step, unit
 from .report import Departure
 from .subject import Subject
-from .terms import TERMS
+from .terms import LAYER_TERMS, TERMS
 
 H = 1e-20  # the complex step
 SEED = 1  # for drawing the directions
@@ -76,7 +77,7 @@ def _places(subject: Subject) -> dict[Edge, Place]:
     with twin.undisturbed():
         twin.forward(subject.batch.x, subject.training, subject.batch.mask, subject.states, kept=kept)
     by_edge = {
-        edge: dy for node in graph.nodes for edge, dy in zip(node.out(), gradients.outputs[node.name], strict=True)
+        edge: dy for node in graph.nodes for edge, dy in zip(node.outputs, gradients.outputs[node.name], strict=True)
     }
     masks = [subject.batch.mask] if len(graph.inputs) == 1 else subject.batch.mask or [None] * len(graph.inputs)
     for name, x, mask, dx in zip(graph.inputs, listed(subject.batch.x), masks, gradients.inputs, strict=True):
@@ -130,9 +131,8 @@ def _inside(subject: Subject, node: Node, errors: dict[str, float], tolerance: f
     if recurrences:
         term = "the cell's pair is right: look at what stands around it (direction, merging, input dropout, penalties)"
         return Departure(layer.name, None, wrong, errors[worst], term, where="lstm_engine/recurrent.py, wrappers.py")
-    term = "its backward: δx from δy"
-    if layer.weights:
-        term = "its backward: δz from δy, then δW = xᵀδz, δb = Σ δz, δx = δz Wᵀ"
+    kinds = type(layer.layer if isinstance(layer, TimeDistributed) else layer).__mro__
+    term = next((LAYER_TERMS[c.__name__] for c in kinds if c.__name__ in LAYER_TERMS), "its backward: δx from δy")
     code = type(layer).backward.__code__
     where = f"{type(layer).__name__}.backward, {Path(code.co_filename).name}:{code.co_firstlineno}"
     return Departure(layer.name, None, wrong, errors[worst], term, where=where)

@@ -54,10 +54,11 @@ def refuse_to_wake_steps(model: Network, method: str) -> None:
         )
 
 
-def refuse_short(x: Array, mask: Array | None, allowed: bool) -> None:
-    if x.ndim != 3 or allowed:
+def refuse_short(steps: int | None, mask: Array | None, allowed: bool) -> None:
+    """steps: of the sequences; None where there are none."""
+    if steps is None or allowed:
         return
-    longest = x.shape[1] if mask is None else int(mask.sum(axis=1).max())
+    longest = steps if mask is None else int(mask.sum(axis=1).max())
     if longest < 3:
         raise ValueError(
             f"the longest sequence has {longest} step{'' if longest == 1 else 's'}: with fewer than 3, a wrong step back "

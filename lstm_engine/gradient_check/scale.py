@@ -15,7 +15,9 @@ N = TypeVar("N", bound=Network | Layer)
 
 
 def unit_scale(model: N, seed: int | np.random.Generator = 0) -> N:
-    """Draws new weights for a model or layer in place: kernels N(0, 1/D), recurrent kernels orthogonal, biases N(0, 1).
+    """Draws new weights for a model or layer in place: kernels N(0, 1/D), recurrent kernels orthogonal, all others N(0, 1).
+
+    The others are biases, an Embedding's rows, which are inputs, and a LayerNormalization's gamma and beta.
 
     Returns the model. At this scale, with inputs N(0, 1), all terms of a gradient count, and T steps amplify rounding little.
     Smaller weights hide wrong terms; recurrent weights of N(0, 1) are chaotic and make right gradients look wrong.
@@ -26,7 +28,7 @@ def unit_scale(model: N, seed: int | np.random.Generator = 0) -> N:
     for name, w in model.weights.items():
         if name.endswith("recurrent_kernel"):
             w[...] = Orthogonal().draw(w.shape, rng)
-        elif name.endswith("bias"):
+        elif name.endswith(("bias", "embeddings", "gamma", "beta")):
             w[...] = rng.standard_normal(w.shape)
         else:
             w[...] = rng.standard_normal(w.shape) / np.sqrt(len(w))

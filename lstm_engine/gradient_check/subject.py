@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 
 from ..activations import Array
 from ..backend import one_thread_pool
+from ..embedding import Embedding
 from ..graph import BackwardPass, States
-from ..layer import listed, unlisted
+from ..lists import listed, unlisted
 from ..network import Batch, ForwardPass, Network
 from ..trace import recurrent_layers
 from . import refusals
@@ -41,10 +42,8 @@ class Subject(NamedTuple):
 
     def put(self, arrays: dict[str, Array]) -> None:
         """Gives the twin these weights. A wrapper's weights are those of its parts."""
-        for layer in self.twin.layers:
-            for prefix, part in layer.parts.items():
-                for name in part.weights:
-                    part.weights[name] = layer.weights[prefix + name] = arrays[f"{layer.name}/{prefix}{name}"]
+        for prefix, part in self.twin.parts.items():
+            part.weights = {name: arrays[f"{prefix}/{name}"] for name in part.weights}
 
     def x_names(self) -> list[str]:
         """ "x", or with several inputs "x/" and the input's name."""
@@ -112,9 +111,9 @@ def prepare(
     checked = model if dtype in (None, model.dtype) else model.twin(dtype, model.backend)
     training = dropout == "frozen"
     batch = Batch(*checked.data(x, y, mask, sample_weight).take(slice(None)))
-    xs = listed(batch.x)
-    for part, steps in zip(xs, listed(batch.mask) if len(xs) > 1 else [batch.mask], strict=True):
-        refusals.refuse_short(part, steps, allow_short)
+    masks = listed(batch.mask) if len(checked.graph.inputs) > 1 else [batch.mask]
+    for name, part, steps in zip(checked.graph.inputs, listed(batch.x), masks, strict=True):
+        refusals.refuse_short(steps_of(checked, name, part), steps, allow_short)
     with one_thread_pool(checked.backends()), checked.undisturbed():
         forward_pass = checked.forward_pass(batch, training)
         gradients = checked.backward_pass(forward_pass)
@@ -133,6 +132,13 @@ def prepare(
     subject = Subject(checked, twin, batch64, training, states, forward_pass, gradients)
     refusals.refuse_chaos(subject.loss, subject.point(), allow_chaotic)
     return subject
+
+
+def steps_of(model: Network, name: str, x: Array) -> int | None:
+    """The steps of an input's sequences, (N, T, D) or (N, T) of ids; None when it has none."""
+    readers = [node.layer for node in model.graph.nodes if any(edge.node == name for edge in node.inputs)]
+    reads_ids = any(isinstance(part, Embedding) for layer in readers for part in layer.parts.values())
+    return x.shape[1] if x.ndim == 3 or (x.ndim == 2 and reads_ids) else None
 
 
 def initial_states(model: Network, tapes: dict[str, Any]) -> States:

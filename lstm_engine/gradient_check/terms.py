@@ -67,3 +67,9 @@ TERMS["gru before"] = TERMS["gru"] | {
     ),
     "bias": ("δb = Σ (δz, δr, δĥ)", "dz.sum(axis=(0, 1))"),
 }
+LAYER_TERMS = {  # of the layers without recurrence that do more than hand δy on, by their class
+    "Dense": "its backward: δz from δy, then δW = xᵀδz, δb = Σ δz, δx = δz Wᵀ",
+    "Embedding": "its backward: δE[k] = Σ δy over all places whose id is k",
+    "LayerNormalization": "its backward: δβ = Σ δy, δγ = Σ δy∘x̂, δx = (δx̂ - mean(δx̂) - x̂∘mean(δx̂∘x̂)) / s with δx̂ = δy∘γ",
+    "RepeatVector": "its backward: δx = Σ δy over the steps",
+}

@@ -17,8 +17,9 @@ from typing import Any
 from .. import initializers, losses, metrics, optimizers, regularizers, schedules
 from ..activations import KERAS_2, canonical_name
 from ..keras_names import snake
-from ..layer import KERAS_DEFAULTS, LAYERS, Layer
+from ..layer import KERAS_DEFAULTS, Layer
 from ..recurrent import Recurrent
+from ..registry import engine
 from ..wrappers import Bidirectional, as_config
 
 Config = dict[str, Any]
@@ -112,9 +113,10 @@ def _layer_class(kind: str, config: Config, what: str, origin: Origin) -> type[L
             f"{what} is a {registered}, which is not Keras's own: no class is imported for a file. Give yours, a layer of "
             f"this engine: custom_objects={{{registered!r}: ...}}"
         )
-    if kind not in LAYERS or not LAYERS[kind].__module__.startswith(__package__.split(".")[0] + "."):
-        raise ValueError(f"{what} is Keras's {kind}, which is not in the engine; it has {', '.join(sorted(LAYERS))}")
-    return LAYERS[kind]
+    known = engine("layer")
+    if kind not in known:
+        raise ValueError(f"{what} is Keras's {kind}, which is not in the engine; it has {', '.join(sorted(known))}")
+    return known[kind]
 
 
 def foreign(config: Config) -> bool:
@@ -181,7 +183,7 @@ def read_initializer(value: Any, origin: Origin) -> Any:
         return "zeros"
 
 
-def read_regularizer(value: Any) -> regularizers.L1L2 | None:
+def read_regularizer(value: Any) -> regularizers.Regularizer | None:
     if value is None or isinstance(value, str):
         return regularizers.get(value)
     kind, options = _parts(value, "a regularizer")
@@ -345,7 +347,7 @@ def _written(value: Any, dtype: str) -> Any:
     """A value of the engine's config as Keras writes it: layers, initializers and penalties as objects, others unchanged."""
     match value:
         case {"class": kind, "name": name, "config": config}:
-            if kind not in LAYERS or not LAYERS[kind].__module__.startswith(__package__.split(".")[0] + "."):
+            if kind not in engine("layer"):
                 raise ValueError(f"{name} is a {kind}, your own class, which Keras does not have: save as .safetensors")
             options = {k: _written(v, dtype) for k, v in config.items() if (k, v) != ("recurrent_activation", None)}
             return keras_object("layers", kind, options | {"name": name or snake(kind), "dtype": dtype})

@@ -1,6 +1,7 @@
 """PyTorch's layout: a model's weights as the state_dict of a torch module whose attributes are named as the layers here.
 
-LSTM, GRU and SimpleRNN are `nn.LSTM`, `nn.GRU` and `nn.RNN`, Bidirectional one with bidirectional=True, Dense `nn.Linear`.
+LSTM, GRU and SimpleRNN are `nn.LSTM`, `nn.GRU` and `nn.RNN`, Bidirectional one with bidirectional=True, Dense `nn.Linear`,
+Embedding `nn.Embedding`, LayerNormalization `nn.LayerNorm(..., eps=1e-3)`: torch's own eps is 1e-5.
 torch is not imported: the state_dict that is written holds NumPy arrays, one that is read anything that NumPy can convert.
 """
 
@@ -11,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from ..activations import Array
+from ..embedding import Embedding
 from ..feedforward import Dense
 from ..files import write_atomically
 from ..layer import Layer
 from ..network import Network
+from ..normalization import LayerNormalization
 from ..recurrent import Recurrent
 from .common import assign, check, inside, outside, require_alike, require_built
 
@@ -22,7 +25,7 @@ Names = Mapping[str, str | tuple[str, int]]
 # torch has r z n where Keras has z r ĥ; the same permutation leads back. Both LSTMs have i f g o.
 ORDER = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "simple_rnn": (0,)}
 KINDS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-LINEAR = {"kernel": "weight", "bias": "bias"}
+NAMES = {"kernel": "weight", "bias": "bias", "embeddings": "weight", "gamma": "weight", "beta": "bias"}
 
 
 def to_torch(model: Network, names: Names | None = None) -> dict[str, Array]:
@@ -38,7 +41,7 @@ def to_torch(model: Network, names: Names | None = None) -> dict[str, Array]:
         if isinstance(part, Recurrent):
             tensors = outside(part, ORDER[part.cell])
         else:
-            tensors = {LINEAR[name]: np.array(w.T, order="C") for name, w in part.weights.items()}
+            tensors = {NAMES[name]: np.array(_turned(name, w), order="C") for name, w in part.weights.items()}
         for kind, tensor in tensors.items():
             if (key := f"{module}.{kind}{end}") in state:
                 raise ValueError(f"names puts two layers at {key}: give every layer another place")
@@ -59,7 +62,8 @@ def from_torch(model: Network, state_dict: Mapping[str, Any], names: Names | Non
             tensors = {kind: state_dict[key] for kind, key in keys.items() if key in state_dict}
             arrays = inside(part, ORDER[part.cell], tensors)
         else:
-            arrays = {name: np.asarray(state_dict[f"{module}.{LINEAR[name]}"]).T for name in part.weights}
+            stored = {name: np.asarray(state_dict[f"{module}.{NAMES[name]}"]) for name in part.weights}
+            arrays = {name: _turned(name, w) for name, w in stored.items()}
         weights |= {prefix + name: w for name, w in arrays.items()}
     assign(model.weights, weights, "the state_dict")
 
@@ -97,8 +101,23 @@ def _modules(model: Network, names: Names | None) -> Iterator[tuple[str, Any, st
             if isinstance(part, Recurrent):
                 _require_torch(layer, part, backwards=bool(n))
                 yield f"{layer.name}/{prefix}", part, module, f"_l{level}" + "_reverse" * n
-            elif isinstance(part, Dense):
+            elif isinstance(part, Dense | Embedding | LayerNormalization):
+                if isinstance(part, LayerNormalization):
+                    _require_layer_norm(layer, part)
                 yield f"{layer.name}/{prefix}", part, module, ""
+
+
+def _turned(name: str, w: Array) -> Array:
+    """nn.Linear's weight is a kernel's transpose; all others are laid out as here."""
+    return w.T if name == "kernel" else w
+
+
+def _require_layer_norm(layer: Layer, part: LayerNormalization) -> None:
+    ndim = len(part.input_shape or ()) + 1
+    if part.axes(ndim) != tuple(range(ndim - len(part.axes(ndim)), ndim)):
+        raise ValueError(f"{layer.name}: torch's LayerNorm takes means over the last axes only, got axis={part.axis}")
+    if part.center and not part.scale:
+        raise ValueError(f"{layer.name}: torch's LayerNorm has no bias (beta) without a weight (gamma)")
 
 
 def _require_torch(layer: Layer, part: Recurrent, backwards: bool) -> None:

@@ -28,7 +28,9 @@ CHUNK = 128  # the weight gradients take so many rows of [h' x 1] at a time: the
 
 REAL = {np.dtype("float32"), np.dtype("float64")}
 NO_MASK = np.empty((0, 0), np.bool_)
-one_caller = threading.Lock()  # Numba's workqueue layer aborts the process when two threads run kernels at once
+# Numba's workqueue layer aborts the process when two threads run kernels at once. A signal's handler that calls the engine
+# waits for no kernel: it runs between two of them, in the thread that holds the lock.
+one_caller = threading.RLock()
 
 
 # -- from a tape to what kernels take: no None, one dtype, one signature ---------------------------------------------------

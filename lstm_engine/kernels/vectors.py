@@ -106,13 +106,18 @@ class Vector:
 
     __radd__, __rmul__ = __add__, __mul__
 
+    def at_most(self, limit: float) -> Vector:
+        """The smaller of each number and the limit. NaN stays NaN."""
+        return self._where(">", limit)
+
     def within(self, limit: float) -> Vector:
         """The numbers, clipped to [-limit, limit]. NaN stays NaN."""
-        b, value = self.code.builder, self.value
-        for comparison, end in ((">", limit), ("<", -limit)):
-            bound = self.code.spread(self.code.real(end))
-            value = b.select(b.fcmp_ordered(comparison, value, bound), bound, value)
-        return Vector(self.code, value)
+        return self.at_most(limit)._where("<", -limit)
+
+    def _where(self, comparison: str, bound: float) -> Vector:
+        """The bound in place of the numbers that compare so with it."""
+        b, end = self.code.builder, self.code.spread(self.code.real(bound))
+        return Vector(self.code, b.select(b.fcmp_ordered(comparison, self.value, end), end, self.value))
 
     def each(self, name: str) -> Vector:
         """The math library's function of this name, lane after lane."""
@@ -123,41 +128,51 @@ class Vector:
         return Vector(self.code, out)
 
 
-# tanh in float32 is x P(x²) / Q(x²) on [-8, 8], fitted to the smallest largest relative error (6e-9)
-P = (9.99999994e-01, 1.34445050e-01, 3.57160645e-03, 2.18948027e-05, 1.52306187e-08)
-Q = (1.0, 4.67778324e-01, 2.61644749e-02, 3.41130588e-04, 8.52252750e-07)
+# tanh in float32 is x P(x²) / Q(x²) up to LIMIT, fitted to the smallest largest relative error there (2e-8). From LIMIT on
+# float32's nearest number to tanh is 1. There x² stays at LIMIT², so that the quotient grows with x beyond 1, and is cut off
+# at exactly 1: a gate that is closed or open has to be 0 or 1, since its error would be repeated at every step.
+LIMIT = 9.011
+P = (1.0, 1.338327080e-01, 3.498192411e-03, 2.064976252e-05, 1.340686318e-08)
+Q = (1.0, 4.671659172e-01, 2.588704415e-02, 3.289798333e-04, 7.798822708e-07)
 
 
 def tanh(*xs: Vector) -> list[Vector]:
-    """tanh of each: the math library's in float64, in float32 within 4e-7. NaN in one may reach the others of its lane.
-
-    Divisions take most of the time, so two quotients share one: a/b and c/d are ad and cb, each times 1/bd.
-    """
-    if xs[0].code.size == 8:
-        return [x.each("tanh") for x in xs]
-    quotients = [_quotient(x.within(8.0)) for x in xs]
-    out = []
-    for (a, b), (c, d) in zip(quotients[::2], quotients[1::2], strict=False):
-        one_over = 1.0 / (b * d)
-        out += [a * d * one_over, c * b * one_over]
-    if len(xs) % 2:
-        a, b = quotients[-1]
-        out.append(a / b)
-    return out
-
-
-def _quotient(x: Vector) -> tuple[Vector, Vector]:
-    s = x * x
-    p, q = P[-1] * s + P[-2], Q[-1] * s + Q[-2]
-    for a, b in zip(P[-3::-1], Q[-3::-1], strict=True):
-        p, q = p * s + a, q * s + b
-    return x * p, q
+    """tanh of each: see `gates_of`."""
+    return gates_of((), xs)
 
 
 def gates_of(sigmoid: Sequence[Vector], tanhs: Sequence[Vector]) -> list[Vector]:
-    """σ of some and tanh of others: σ(z) is tanh(z/2)/2 + 1/2."""
-    y = tanh(*(0.5 * z for z in sigmoid), *tanhs)
-    return [0.5 * t + 0.5 for t in y[: len(sigmoid)]] + y[len(sigmoid) :]
+    """σ of some and tanh of others; σ(z) is ½ + ½tanh(½z). NaN in one may reach the others of its lane.
+
+    In float64 tanh is the math library's. In float32 tanh is within 4e-7 and σ within 2e-7, and both are exact where float32
+    has no nearer number than ±1, or 0 and 1. Divisions take most of the time, so two quotients share one: a/b and c/d are ad
+    and cb, each times 1/bd.
+    """
+    scales = [0.5] * len(sigmoid) + [1.0] * len(tanhs)
+    if (*sigmoid, *tanhs)[0].code.size == 8:
+        y = [scale * (scale * x).each("tanh") for x, scale in zip((*sigmoid, *tanhs), scales, strict=True)]
+        return [0.5 + t for t in y[: len(sigmoid)]] + y[len(sigmoid) :]
+    quotients = [_quotient(x, scale) for x, scale in zip((*sigmoid, *tanhs), scales, strict=True)]
+    y = []
+    for (a, b), (c, d) in zip(quotients[::2], quotients[1::2], strict=False):
+        one_over = 1.0 / (b * d)
+        y += [a * d * one_over, c * b * one_over]
+    if len(quotients) % 2:
+        a, b = quotients[-1]
+        y.append(a / b)
+    y = [t.within(scale) for t, scale in zip(y, scales, strict=True)]
+    return [0.5 + t for t in y[: len(sigmoid)]] + y[len(sigmoid) :]
+
+
+def _quotient(x: Vector, scale: float) -> tuple[Vector, Vector]:
+    """The numerator and denominator of scale·tanh(scale·x); the scale, a power of 2, is put into the coefficients."""
+    s = (x * x).at_most((LIMIT / scale) ** 2)
+    P_s = [scale**2 * c * scale ** (2 * k) for k, c in enumerate(P)]
+    Q_s = [c * scale ** (2 * k) for k, c in enumerate(Q)]
+    p, q = P_s[-1] * s + P_s[-2], Q_s[-1] * s + Q_s[-2]
+    for a, b in zip(P_s[-3::-1], Q_s[-3::-1], strict=True):
+        p, q = p * s + a, q * s + b
+    return x * p, q
 
 
 # -- what kernels call -------------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
 """Which backend runs a cell, one pool of threads at a time, and no kernel in a forked process."""
 
 import os
+import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -68,3 +70,117 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "7", done.stderr
+
+
+def interrupted_at(n, run):
+    """Runs `run` and raises KeyboardInterrupt before the n-th instruction of backend.py. Whether there was an n-th one."""
+    left = n
+
+    def trace(frame, event, _):
+        nonlocal left
+        if frame.f_code.co_filename != backend.__file__:
+            return None
+        frame.f_trace_opcodes = True
+        left -= event == "opcode"
+        if left == 0:
+            left = -1
+            raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        run()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def test_blas_has_its_threads_back_wherever_an_interrupt_comes():
+    def nested():
+        with one_thread_pool({"numba"}), one_thread_pool({"numba"}):
+            pass
+
+    with threadpool_limits(2, "blas"):
+        n = 1
+        while interrupted_at(n, nested):
+            assert not backend._Pool.users, n
+            assert {library.get_num_threads() for library in backend._blas(len(sys.modules))} == {2}, n
+            n += 1
+        assert n > 100
+
+
+def test_a_user_that_is_deleted_has_left():
+    with threadpool_limits(2, "blas"):
+        lost = one_thread_pool({"numba"})
+        lost.__enter__()
+        assert blas_threads() == {1}
+        del lost  # an interrupt came before the first instruction of its __exit__
+        assert blas_threads() == {2}
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this system has no timer that sends a signal")
+def test_a_signal_in_a_kernel_leaves_threads_and_locks_as_they_were():
+    model = le.Sequential([le.LSTM(16)], seed=0)
+    x = np.ones((4, 100, 2), np.float32)
+    expected, cut = model(x), 0
+
+    def timeout(*_):
+        np.testing.assert_array_equal(model(x), expected)  # a handler may call the engine too
+        raise TimeoutError
+
+    with threadpool_limits(2, "blas"):
+        before = signal.signal(signal.SIGALRM, timeout)
+        try:
+            for n in range(100):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 1e-5 * (1 + n))
+                    model(x)
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                except TimeoutError:
+                    cut += 1
+                assert not backend._Pool.users
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert blas_threads() == {2}
+    assert cut
+    np.testing.assert_array_equal(model(x), expected)
+
+
+def test_without_a_compiler_auto_takes_numpy_and_numba_says_why(monkeypatch):
+    backend.without_kernels.cache_clear()
+    monkeypatch.setattr("numba.config.DISABLE_JIT", 1)
+    try:
+        layer = le.LSTM(2)
+        layer.build((3, 2), "float32", "auto", np.random.default_rng(0))
+        assert layer.backends() == {"numpy"}
+        with backend.one_thread():
+            assert layer(np.ones((1, 3, 2))).shape == (1, 2)
+        with pytest.raises(ValueError, match=r"compiler is switched off \(NUMBA_DISABLE_JIT\); use backend=\"numpy\""):
+            resolve("lstm", "numba")
+    finally:
+        backend.without_kernels.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("raise ImportError('Numba needs NumPy 2.3 or less')", "ImportError: Numba needs NumPy 2.3 or less"),
+        ("import no_llvmlite", "No module named 'no_llvmlite'"),
+        ("1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_a_numba_that_cannot_be_imported_is_none(tmp_path, monkeypatch, content, reason):
+    (tmp_path / "numba.py").write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "numba")
+    backend.without_kernels.cache_clear()
+    try:
+        assert resolve("lstm", "auto") == "numpy"
+        with pytest.raises(ValueError, match=rf"numba cannot be imported \({reason}.*backend=\"numpy\""):
+            resolve("lstm", "numba")
+    finally:
+        backend.without_kernels.cache_clear()

@@ -372,3 +372,29 @@ def small_model(learning_rate=0.01):
 def read(path):
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    "schedule", [lambda epoch: 0.5 / (epoch + 1), lambda epoch, rate: rate / 2], ids=["epoch", "rate"]
+)
+def test_learning_rate_scheduler_gives_every_epoch_keras_s_rate(schedule):
+    keras = pytest.importorskip("keras")
+    rates = []
+    for callback in (le.LearningRateScheduler(schedule), keras.callbacks.LearningRateScheduler(schedule)):
+        model, before = train(callback, [1.0, 0.9, 0.8, 0.7])
+        rates.append([*before[1:], model.optimizer.learning_rate])
+    assert rates[0] == rates[1]
+    assert len(set(rates[0])) == 4
+
+
+def test_the_scheduled_rate_is_the_optimizers_and_in_the_history():
+    scheduler = le.LearningRateScheduler(lambda epoch: 0.5 / (epoch + 1))
+    history = small_model(learning_rate=9.0).fit(
+        np.zeros((8, 3, 2)), np.ones(8), epochs=3, verbose=0, callbacks=scheduler
+    )
+    assert history.history["learning_rate"] == [0.5, 0.25, 0.5 / 3]
+
+
+def test_learning_rate_scheduler_refuses_what_is_no_rate():
+    with pytest.raises(ValueError, match="schedule must return a float, got 1 for epoch 0"):
+        train(le.LearningRateScheduler(lambda epoch: 1), [1.0])

@@ -242,7 +242,7 @@ def test_weights_that_do_not_all_fit_change_nothing():
     model = binary_model()
     model.build((6, 3))
     before = model.get_weights()
-    with pytest.raises(ValueError, match="could not convert"):
+    with pytest.raises(ValueError, match="dense/bias holds real numbers"):
         model.set_weights([*(w + 1 for w in before[:-1]), np.array(["x"])])
     for a, b in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -251,7 +251,7 @@ def test_weights_that_do_not_all_fit_change_nothing():
 def test_a_built_layer_is_not_read_beyond_its_weights():
     layer = le.LSTM(4)
     layer.build((6, 3), "float32", "auto", np.random.default_rng(0))
-    with pytest.raises(ValueError, match="built for 3 features, got 400"):
+    with pytest.raises(ValueError, match=r"takes 3 features, got x of shape \(samples, 7, 400\)"):
         le.Sequential([layer]).build((7, 400))
 
 

@@ -5,7 +5,14 @@ import json
 import pytest
 
 from lstm_engine import schedules
-from lstm_engine.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay
+from lstm_engine.schedules import (
+    CosineDecay,
+    CosineDecayRestarts,
+    ExponentialDecay,
+    InverseTimeDecay,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+)
 
 
 def test_cosine_decay_falls_along_half_a_cosine_to_alpha_of_the_start():
@@ -28,7 +35,29 @@ def test_a_piece_holds_up_to_and_with_its_boundary():
     assert [PiecewiseConstantDecay([1, 3], [1.0, 0.5, 0.1])(step) for step in range(6)] == [1, 1, 0.5, 0.5, 0.1, 0.1]
 
 
+def test_inverse_time_decay_by_hand():
+    assert [InverseTimeDecay(6.0, 2, 2.0)(step) for step in range(3)] == [6, 3, 2]
+    assert [InverseTimeDecay(6.0, 2, 1.0, staircase=True)(step) for step in range(5)] == [6, 6, 3, 3, 2]
+
+
+def test_polynomial_decay_ends_or_begins_again_from_a_longer_way():
+    assert [PolynomialDecay(1.0, 4, 0.0)(step) for step in (0, 1, 4, 9)] == [1, 0.75, 0, 0]
+    assert [PolynomialDecay(1.0, 4, 0.0, power=2.0)(step) for step in (0, 2, 4)] == [1, 0.25, 0]
+    assert [PolynomialDecay(1.0, 4, 0.0, cycle=True)(step) for step in (0, 4, 6, 8)] == [1, 0, 0.25, 0]
+
+
+def test_cosine_decay_restarts_from_a_lower_rate_and_takes_longer():
+    schedule = CosineDecayRestarts(1.0, 4, t_mul=2.0, m_mul=0.5)
+    assert [schedule(step) for step in (0, 2, 4, 8, 12)] == pytest.approx([1, 0.5, 0.5, 0.25, 0.25], rel=1e-15)
+
+
 EXAMPLES = [
+    CosineDecayRestarts(0.1, 4),
+    CosineDecayRestarts(0.1, 3, t_mul=1.0, m_mul=0.7, alpha=0.1),
+    InverseTimeDecay(0.1, 3, 0.9),
+    InverseTimeDecay(0.1, 3, 0.9, staircase=True),
+    PolynomialDecay(0.1, 7, power=2.0),
+    PolynomialDecay(0.1, 4, 0.01, cycle=True),
     CosineDecay(0.1, 10),
     CosineDecay(0.1, 7, alpha=0.2, warmup_target=0.4, warmup_steps=5),
     CosineDecay(0.1, 7, warmup_target=0.4),
@@ -59,11 +88,13 @@ def test_a_file_keeps_a_schedule_and_keras_writes_the_same(schedule):
     ("make", "named"),
     [
         (lambda: CosineDecay(0.1, 0), "decay_steps must be above 0, got 0"),
+        (lambda: CosineDecayRestarts(0.1, 0), "first_decay_steps must be above 0, got 0"),
+        (lambda: CosineDecayRestarts(0.1, 5, t_mul=0.5), "t_mul must be at least 1"),
         (lambda: ExponentialDecay(0.1, -1, 0.9), "decay_steps must be above 0, got -1"),
         (lambda: CosineDecay(0.1, 5, warmup_steps=3), "warmup_steps=3 needs a warmup_target"),
         (lambda: PiecewiseConstantDecay([1, 2], [0.1, 0.2]), "one boundary less"),
         (lambda: PiecewiseConstantDecay([2, 2], [0.1, 0.2, 0.3]), "boundaries must rise"),
-        (lambda: schedules.from_config({"class_name": "PolynomialDecay", "config": {}}), "'PolynomialDecay' is not in"),
+        (lambda: schedules.from_config({"class_name": "StepDecay", "config": {}}), "'StepDecay' is not in"),
     ],
 )
 def test_what_makes_no_schedule_is_named(make, named):

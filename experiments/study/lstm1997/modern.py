@@ -69,7 +69,7 @@ class Modern:
         return LateMemory(alone, network, self.head_start.sequences)
 
 
-class BesideInput(Wrapper, abstract=True):
+class BesideInput(Wrapper):
     """(N, T, D) -> (N, T, units + D): at every step the output of the recurrent layer, and then the input x."""
 
     def __init__(self, layer: Recurrent, **general: Any) -> None:

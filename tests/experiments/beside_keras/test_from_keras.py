@@ -145,7 +145,6 @@ def test_a_layer_that_the_engine_would_run_otherwise_is_refused_by_name(named):
 REFUSED_COMPILATIONS = {
     "Adagrad": lambda: {"optimizer": "adagrad"},
     "amsgrad=True": lambda: {"optimizer": optimizers.Adam(amsgrad=True)},
-    "PolynomialDecay": lambda: {"optimizer": optimizers.Adam(optimizers.schedules.PolynomialDecay(0.1, 10))},
     "'hinge'": lambda: {"loss": "hinge"},
     "hinge": lambda: {"loss": losses.Hinge()},
     "ignore_class=0": lambda: {"loss": losses.SparseCategoricalCrossentropy(ignore_class=0)},

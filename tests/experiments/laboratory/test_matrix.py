@@ -6,6 +6,7 @@ import pytest
 import lstm_engine as le
 from experiments.laboratory import matrix, three_steps
 from experiments.laboratory.cases import CELLS, OPTIONS, PRESETS, preset
+from experiments.laboratory.killing import OWN_OPTION
 from experiments.laboratory.mutants import MUTANTS
 from experiments.laboratory.mutation import made
 
@@ -16,8 +17,15 @@ def test_optimizers_and_clipping_are_their_closed_forms():
     assert max(found.values()) <= three_steps.LIMIT
 
 
-@pytest.mark.parametrize("option", OPTIONS)
-@pytest.mark.parametrize("cell", CELLS)
+# The options of layers without recurrence need no second cell but to see that it reads and feeds them too.
+ALL = [
+    pytest.param(cell, option, marks=[pytest.mark.slow] if option in OWN_OPTION.values() and cell != "LSTM" else [])
+    for option in OPTIONS
+    for cell in CELLS
+]
+
+
+@pytest.mark.parametrize(("cell", "option"), ALL)
 def test_every_cell_with_every_option_is_proved(cell, option):
     proof = matrix.prove(cell, option, OPTIONS[option](CELLS[cell]))
     assert proof.ok

@@ -177,7 +177,6 @@ def test_a_layer_of_the_users_own_is_checked_too():
         assert report.ok == ok
         assert (report.departure is None) == ok
     assert report.departure.layer == "square"
-    le.layer.LAYERS.pop("Square")
 
 
 # -- what makes a check lie is refused ---------------------------------------------------------------------------------

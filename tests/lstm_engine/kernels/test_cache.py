@@ -57,7 +57,7 @@ print(round(float(h[0, 0, 0]), 6), sum(simple_rnn._forward.stats.cache_hits.valu
     assert value_and_hits() == ["0.761594", "0"]  # tanh(0.25 + 0.25 + 0.5)
     assert value_and_hits() == ["0.761594", "1"]
     shared = tmp_path / "lstm_engine" / "kernels" / "vectors.py"
-    edited = shared.read_text(encoding="utf-8").replace('x.each("tanh")', 'x.each("tanh") + 2.0')
+    edited = shared.read_text(encoding="utf-8").replace('.each("tanh")', '.each("tanh") + 2.0')
     shared.write_text(edited, encoding="utf-8")
     assert value_and_hits() == ["2.761594", "0"]
 

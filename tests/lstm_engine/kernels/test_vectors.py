@@ -34,4 +34,4 @@ def test_tanh_keeps_nan_and_saturates_at_infinity():
     y = np.empty_like(x)
     compiled_tanh(x, y)
     assert np.isnan(y[np.isnan(x)]).all()
-    np.testing.assert_allclose(y[0, 1:4], [1.0, -1.0, 0.0], rtol=0, atol=4e-7)
+    np.testing.assert_array_equal(y[0, 1:4], [1.0, -1.0, 0.0])
