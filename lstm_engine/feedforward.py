@@ -73,11 +73,11 @@ class Activation(Layer):
     def forward(
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
     ) -> Forward:
-        y = ACTIVATIONS[self.activation].forward(x)
-        return y, [], y
+        y = np.array(ACTIVATIONS[self.activation].forward(x))  # the linear one hands back x itself
+        return y, [], y.copy() if taped else None
 
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
-        return ACTIVATIONS[self.activation].backward(tape, dy), [], {}
+        return np.array(ACTIVATIONS[self.activation].backward(tape, dy)), [], {}
 
 
 class Dropout(Layer):

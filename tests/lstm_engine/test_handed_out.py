@@ -48,7 +48,7 @@ ELSEWHERE = {"Embedding", "Input", "InputLayer", "Layer", "RepeatVector"}  # of 
 
 
 def test_every_layer_with_one_input_of_numbers_is_here():
-    named = {name for name in layers.__all__ if not getattr(getattr(layers, name), "many_inputs", False)}
+    named = {name for name in layers.__all__ if isinstance(c := getattr(layers, name), type) and not c.many_inputs}
     assert named - ELSEWHERE == {name.split()[0] for name in CASES}
 
 
