@@ -156,6 +156,37 @@ def test_a_graph_of_keras_opens_and_goes_back(graph_of_keras, of_graph, two_inpu
     assert calls(back) == calls(graph_of_keras)
 
 
+def test_masks_that_keras_writes_as_operations_are_the_layers_own(tmp_path):
+    """Keras 3 writes how a mask is computed (NotEqual, Any) into a graph, and hands it to the layer as an argument."""
+
+    def build(L, make_input, make_model):
+        x, ids = make_input((T, D), name="x"), make_input((T,), name="ids")
+        a = L.LSTM(2, return_sequences=True)(L.Masking(mask_value=-1.0, name="m")(x))
+        b = L.Dense(2)(L.Embedding(9, 2, mask_zero=True)(ids))
+        return make_model([x, ids], [L.GRU(2)(a), L.Bidirectional(L.LSTM(2))(b)])
+
+    theirs = build(layers, keras.Input, keras.Model)
+    rng = np.random.default_rng(0)
+    x, ids = rng.standard_normal((4, T, D)).astype("float32"), rng.integers(1, 9, (4, T))
+    x[:2, 3:], ids[1:3, 2:] = -1.0, 0
+    for suffix in (".keras", ".h5"):
+        theirs.save(path := tmp_path / f"m{suffix}")
+        model = le.load_model(path)
+        for mine, other in zip(model([x, ids]), theirs([x, ids]), strict=True):
+            np.testing.assert_allclose(mine, other, **CLOSE)
+    model.save(tmp_path / "back.keras")
+    back = keras.models.load_model(tmp_path / "back.keras")
+    assert sum("not_equal" in text for text in calls(back)) == sum("not_equal" in text for text in calls(theirs))
+    inputs = keras.Input((T, D))
+    mask = keras.ops.any(keras.ops.not_equal(inputs, 2.0), axis=-1)
+    keras.Model(inputs, layers.LSTM(2)(layers.Masking()(inputs), mask=mask)).save(tmp_path / "own.keras")
+    with pytest.raises(ValueError, match="a mask that is not its input's own"):
+        le.load_model(tmp_path / "own.keras")
+    keras.Model(inputs, layers.Dense(2)(inputs + 1.0)).save(tmp_path / "own.keras")
+    with pytest.raises(ValueError, match="layer add is a Add, which is not Keras's own"):
+        le.load_model(tmp_path / "own.keras")
+
+
 @pytest.mark.parametrize("suffix", WHOLE)
 def test_a_model_of_ours_opens_in_keras_and_here(suffix, ours, tmp_path):
     model = ours(stack(le))
