@@ -25,6 +25,7 @@ from . import (
 )
 from . import backend as backend
 from .callbacks import (
+    BackupAndRestore,
     Callback,
     CSVLogger,
     EarlyStopping,
@@ -45,6 +46,7 @@ from .gradient_check import gradcheck, gradcheck_function
 from .initializers import Initializer as Initializer
 from .layer import Layer as Layer
 from .losses import Loss as Loss
+from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from .metrics import Metric as Metric
 from .model import Model
 from .normalization import LayerNormalization
@@ -60,12 +62,13 @@ from .wrappers import Bidirectional, TimeDistributed
 
 __version__ = "0.1.0"
 __all__ = [
-    "GRU", "LSTM", "SGD", "Activation", "Adam", "AdamW", "Bidirectional", "CSVLogger", "Callback", "Dense", "Dropout",
-    "EarlyStopping", "Embedding", "Flatten", "History", "Input", "LambdaCallback", "LayerNormalization",
-    "LearningRateScheduler", "Masking", "Model", "ModelCheckpoint", "Nadam", "Permute", "ProgressBar", "RMSprop",
-    "ReduceLROnPlateau", "RepeatVector", "Reshape", "Sequential", "SimpleRNN", "TerminateOnNaN", "TimeDistributed",
-    "activations", "callbacks", "gradcheck", "gradcheck_function", "gradient_check", "initializers", "layers",
-    "load", "load_model", "losses", "metrics", "model_from_json", "models", "optimizers",
+    "GRU", "LSTM", "SGD", "Activation", "Adam", "AdamW", "Add", "Average", "BackupAndRestore", "Bidirectional",
+    "CSVLogger", "Callback", "Concatenate", "Dense", "Dot", "Dropout", "EarlyStopping", "Embedding", "Flatten",
+    "History", "Input", "LambdaCallback", "LayerNormalization", "LearningRateScheduler", "Masking", "Maximum",
+    "Minimum", "Model", "ModelCheckpoint", "Multiply", "Nadam", "Permute", "ProgressBar", "RMSprop",
+    "ReduceLROnPlateau", "RepeatVector", "Reshape", "Sequential", "SimpleRNN", "Subtract", "TerminateOnNaN",
+    "TimeDistributed", "activations", "callbacks", "gradcheck", "gradcheck_function", "gradient_check",
+    "initializers", "layers", "load", "load_model", "losses", "metrics", "model_from_json", "models", "optimizers",
     "preprocessing", "register", "regularizers", "save_model", "schedules", "utils",
 ]  # fmt: skip
 

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from . import weights
 from .activations import Array
 
 Logs = dict[str, float]
@@ -75,11 +76,23 @@ class Listeners:
         bars = [ProgressBar()] if verbosity(verbose) else []
         return cls([*bars, *map(check_callback, listed), history])
 
-    def begin(self, model: Any, params: dict[str, Any]) -> None:
+    def prepare(self, model: Any, params: dict[str, Any], names: list[str], validated: bool) -> None:
+        """Introduces the model, and asks before anything begins whether the logs will have what callbacks watch.
+
+        names: the logs' own; validated: whether their val_ versions come too. A callback of the reader's may add others: what
+        comes after it is not asked.
+        """
         for callback in self.callbacks:
             callback.set_model(model)
             callback.set_params(dict(params))
-            callback.on_train_begin({})
+        of_epoch = [*names, *(f"val_{name}" for name in names if validated)]
+        for callback in self.callbacks:
+            if type(callback).__module__ != __name__ or isinstance(callback, LambdaCallback):
+                break
+            if isinstance(callback, MonitorCallback):
+                callback.ask(names, of_epoch)
+            if isinstance(callback, ReduceLROnPlateau):
+                of_epoch.append("learning_rate")
 
     def tell(self, event: str, *what: Any, **params: int | None) -> None:
         """Calls the hook `event` ("on_epoch_end") of every callback, after an update of their `params`."""
@@ -145,10 +158,22 @@ class MonitorCallback(Callback):
         self.mode = mode
         self.min_delta = abs(min_delta)
         self.best = best
+        self.logged: list[str] = []  # what an epoch's logs have, where it is known
 
-    def monitored(self, logs: Logs) -> float:
-        """The watched number. ValueError if the logs do not have it; Keras only warns, and then does nothing."""
+    def ask(self, of_batch: list[str], of_epoch: list[str]) -> None:
+        """ValueError if what it watches will not be among the names that the logs of an epoch have."""
+        self.logged = of_epoch
+        self.monitored(dict.fromkeys(of_epoch, 0.0))
+        self.falls()
+
+    def monitored(self, logs: Logs) -> float | None:
+        """The watched number; None in an epoch without validation, where validation_freq makes some.
+
+        ValueError if the logs do not have it; Keras only warns, and then does nothing.
+        """
         if self.monitor not in logs:
+            if self.monitor in self.logged:
+                return None
             hint = ": give fit validation_data or validation_split" if self.monitor.startswith("val_") else ""
             raise ValueError(f"{type(self).__name__} watches {self.monitor!r}, the logs have {', '.join(logs)}{hint}")
         return logs[self.monitor]
@@ -203,7 +228,7 @@ class EarlyStopping(MonitorCallback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         value = self.monitored(logs)
-        if epoch < self.start_from_epoch:
+        if value is None or epoch < self.start_from_epoch:
             return
         self.wait += 1
         if self.improves(value, self.best):
@@ -263,6 +288,8 @@ class ReduceLROnPlateau(MonitorCallback):
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         logs["learning_rate"] = old = self.optimizer.learning_rate
         value = self.monitored(logs)
+        if value is None:
+            return
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
         if self.improves(value, self.best):
@@ -367,15 +394,26 @@ class ModelCheckpoint(MonitorCallback):
         if self.save_freq == "epoch":
             self.save(logs)
 
-    def save(self, logs: Logs, **batch: int) -> None:
-        places = {"epoch": self.epoch + 1, **batch, **logs}
+    def ask(self, of_batch: list[str], of_epoch: list[str]) -> None:
+        names, batch = (of_epoch, {}) if self.save_freq == "epoch" else (of_batch, {"batch": 1})
+        if self.save_best_only:
+            super().ask(names, names)
+        self.path({"epoch": 1, **batch, **dict.fromkeys(names, 0.0)})
+
+    def path(self, places: dict[str, Any]) -> str:
+        """The filepath with the numbers in its places. ValueError for a place that has no number."""
         try:
-            path = self.filepath.format(**places)
+            return self.filepath.format(**places)
         except KeyError as error:
             raise ValueError(f"{self.filepath} has a place for {error}, there are {', '.join(places)}") from None
+
+    def save(self, logs: Logs, **batch: int) -> None:
+        path = self.path({"epoch": self.epoch + 1, **batch, **logs})
         what = f"\nEpoch {self.epoch + 1}:"
         if self.save_best_only:
             value = self.monitored(logs)
+            if value is None:
+                return
             best = "None" if self.best is None else f"{self.best:.5f}"
             if not self.improves(value, self.best):
                 if self.verbose:
@@ -389,6 +427,91 @@ class ModelCheckpoint(MonitorCallback):
         if self.verbose:
             print(f"{what} saving model to {path}")
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+
+
+class BackupAndRestore(Callback):
+    """Lets a training that was killed go on: fit it again, with the same data, and it starts where the last backup was.
+
+    The backup is one file in backup_dir: weights, kept states, optimizer, generators and the number of the next epoch, so
+    that the weights come out bit for bit as if nothing had happened. It is written whole or not at all, after every epoch, or
+    with save_freq after so many batches: that epoch is then begun again, as in Keras. double_checkpoint keeps the backup
+    before it too. When fit ends, both are deleted, unless delete_checkpoint=False. As in Keras the history holds the epochs
+    of the second fit, and the counts of other callbacks begin anew. Give it last, after those that change the model.
+    """
+
+    def __init__(
+        self,
+        backup_dir: str | Path,
+        save_freq: str | int = "epoch",
+        double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
+    ) -> None:
+        if not str(backup_dir):
+            raise ValueError("backup_dir is a folder for the backup alone, got an empty name")
+        if save_freq != "epoch" and (isinstance(save_freq, bool) or not isinstance(save_freq, int) or save_freq < 1):
+            raise ValueError(f"save_freq must be 'epoch' or a number of batches, got {save_freq!r}")
+        self.backup_dir = Path(backup_dir)
+        self.save_freq = save_freq
+        self.double_checkpoint = double_checkpoint
+        self.delete_checkpoint = delete_checkpoint
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The latest backup, and the one before it."""
+        return self.backup_dir / "latest.safetensors", self.backup_dir / "previous.safetensors"
+
+    def on_train_begin(self, logs: Logs) -> None:
+        self.batches = 0  # since the last backup
+        faults = []
+        for file in filter(Path.exists, self.files):
+            try:
+                metadata = weights.resume(self.model, file)
+            except ValueError as error:
+                faults.append(str(error))
+            else:
+                self.model.metadata = metadata["metadata"]
+                self.model.initial_epoch = metadata["epoch"]
+                return
+        if faults:
+            raise ValueError(f"{faults[0]}; delete {self.backup_dir} to begin the training anew")
+
+    def on_epoch_begin(self, epoch: int, logs: Logs) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        self.batches += 1
+        if self.save_freq != "epoch" and self.batches >= int(self.save_freq):
+            self.save(self.epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        if self.save_freq == "epoch":
+            self.save(epoch + 1)
+
+    def save(self, epoch: int) -> None:
+        """Writes the backup from which the training goes on at the beginning of this epoch."""
+        self.batches = 0
+        latest, previous = self.files
+        if not all(np.isfinite(w).all() for w in self.model.get_weights()):
+            warnings.warn(f"no backup at epoch {epoch}: weights hold NaN or infinity", stacklevel=2)
+            return
+        self.backup_dir.mkdir(parents=True, exist_ok=True)
+        if self.double_checkpoint and latest.exists():
+            latest.replace(previous)
+        metadata = self.model.metadata
+        try:
+            weights.save(self.model, latest, {"epoch": epoch, "metadata": metadata})
+        finally:
+            self.model.metadata = metadata
+
+    def on_train_end(self, logs: Logs) -> None:
+        if self.delete_checkpoint and self.backup_dir.is_dir():
+            for file in (
+                *self.files,
+                *self.backup_dir.glob(f".{self.files[0].name}.*"),
+            ):  # what a kill left half written
+                file.unlink(missing_ok=True)
+            if not any(self.backup_dir.iterdir()):
+                self.backup_dir.rmdir()
 
 
 class CSVLogger(Callback):

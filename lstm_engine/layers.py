@@ -6,12 +6,32 @@ from .cells.simple_rnn import SimpleRNN
 from .embedding import Embedding
 from .feedforward import Activation, Dense, Dropout, Masking
 from .layer import Layer
+from .merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from .normalization import LayerNormalization
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .tensors import Input, InputLayer
 from .wrappers import Bidirectional, TimeDistributed
 
 __all__ = [
-    "GRU", "LSTM", "Activation", "Bidirectional", "Dense", "Dropout", "Embedding", "Flatten", "Input", "InputLayer", "Layer",
-    "LayerNormalization", "Masking", "Permute", "RepeatVector", "Reshape", "SimpleRNN", "TimeDistributed",
+    "GRU", "LSTM", "Activation", "Add", "Average", "Bidirectional", "Concatenate", "Dense", "Dot", "Dropout",
+    "Embedding", "Flatten", "Input", "InputLayer", "Layer", "LayerNormalization", "Masking", "Maximum", "Minimum",
+    "Multiply", "Permute", "RepeatVector", "Reshape", "SimpleRNN", "Subtract", "TimeDistributed", "add", "average",
+    "concatenate", "dot", "maximum", "minimum", "multiply", "subtract",
 ]  # fmt: skip

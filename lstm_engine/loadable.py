@@ -1,8 +1,8 @@
 """Whether a model file would give the same model again: asked before the file is written.
 
 Everything that a file says of a model (its layers with their initializers and regularizers, the optimizer with its schedule,
-the metrics) is turned into JSON and made anew, with the reader's own classes at hand. What does not come back the same is
-named, with what to do.
+the losses and metrics) is turned into JSON and made anew, with the reader's own classes at hand. What does not come back the
+same is named, with what to do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import metrics, optimizers
+from . import losses, metrics, optimizers
 from .registry import bases, custom_objects, file_name, kind_of
 from .wrappers import as_config, from_config
 
@@ -34,6 +34,8 @@ def check(model: Any) -> None:
             _comes_back(f"layer {layer.name}", layer, as_config, from_config)
         if model.optimizer:
             _comes_back("the optimizer", model.optimizer, optimizers.to_config, optimizers.from_config)
+        for target in model.targets:
+            _comes_back(f"loss {target.loss.name}", target.loss, losses.to_config, losses.from_config)
         for metric in model.metrics:
             _comes_back(f"metric {metric.name}", metric, metrics.to_config, metrics.from_config)
 
@@ -61,6 +63,7 @@ def _objects(model: Any) -> Iterator[tuple[str, Any]]:
     """Every object of a class that the file names, with words for it; those inside others first."""
     tops = [(f"layer {layer.name}", layer) for layer in model.layers]
     tops += [("the optimizer", model.optimizer)] if model.optimizer else []
+    tops += [(f"loss {target.loss.name}", target.loss) for target in model.targets]
     tops += [(f"metric {metric.name}", metric) for metric in model.metrics]
     for what, obj in tops:
         yield from _within(what, obj)

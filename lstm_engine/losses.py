@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from .activations import Array, softmax, softplus
 from .checks import share
 from .keras_names import arguments, refuse_unknown, snake
+from .registry import file_name, find
 
 EPSILON = 1e-7
 
@@ -257,20 +258,18 @@ def get(loss: Any) -> Loss:
 
 
 def to_config(loss: Loss) -> str | dict[str, Any]:
-    """The loss as JSON values: its name alone if its options are the defaults.
+    """The loss as JSON values: its name alone if it is the engine's with default options.
 
-    ValueError for a class that a file cannot name.
+    ValueError where a file would take its class for another one.
     """
-    kind = type(loss)
-    if CLASSES.get(kind.__name__) is not kind:
-        raise ValueError(f"the loss {kind.__name__} is not the engine's own, so that a file cannot name it")
-    if loss.config() == kind().config():
-        return snake(kind.__name__)
-    return {"class_name": kind.__name__, "config": loss.config()}
+    name, kind = file_name(loss), type(loss)
+    if CLASSES.get(name) is kind and loss.config() == kind().config():
+        return snake(name)
+    return {"class_name": name, "config": loss.config()}
 
 
 def from_config(config: str | dict[str, Any]) -> Loss:
-    return get(config) if isinstance(config, str) else CLASSES[config["class_name"]](**config["config"])
+    return get(config) if isinstance(config, str) else find("loss", config["class_name"])(**config["config"])
 
 
 # -- targets and weights -----------------------------------------------------------------------------------------------

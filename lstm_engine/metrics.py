@@ -260,6 +260,10 @@ class Scores:
             for metric in metrics:
                 metric.update(head.y, head.p, head.mask)
 
+    def names(self) -> list[str]:
+        """The keys of the logs."""
+        return [*self.losses, *(metric.name for metric in itertools.chain(*self.metrics))]
+
     def logs(self) -> dict[str, float]:
         means = {name: value / self.n for name, value in self.losses.items()}
         return means | {metric.name: metric.result() for metric in itertools.chain(*self.metrics)}

@@ -158,10 +158,12 @@ class Model(Files, Network):
         validation = feeding.validation(
             self, validation_data, held_out, batch_size, validation_batch_size, validation_steps, validation_freq, epochs
         )  # fmt: skip
-        self.history, self.stop_training = history, False
-        listeners.begin(self, {"epochs": epochs, "steps": training.expected, "verbose": verbosity(verbose)})
+        params = {"epochs": epochs, "steps": training.expected, "verbose": verbosity(verbose)}
+        listeners.prepare(self, params, Scores(self.targets).names(), validation is not None)
+        self.history, self.stop_training, self.initial_epoch = history, False, initial_epoch
+        listeners.tell("on_train_begin", {})
         logs: Logs = {}
-        for epoch in range(initial_epoch, epochs):
+        for epoch in range(self.initial_epoch, epochs):  # BackupAndRestore has set another one where it goes on
             batches = training.epoch(epoch)
             if batches is None:
                 warnings.warn(f"the data has come to its end: training stops before epoch {epoch + 1}", stacklevel=2)

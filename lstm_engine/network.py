@@ -87,6 +87,7 @@ class Network(Assembly):
         self.targets: list[Target] = []  # one an output
         self.epochs_done = 0  # with the seed it gives the order of the next epoch
         self.stop_training = False  # a callback sets it to end the training
+        self.initial_epoch = 0  # the number of the first epoch of a fit
 
     # -- one training step -------------------------------------------------------------------------------------------
 

@@ -29,13 +29,14 @@ def bases() -> Classes:
     """The base class of every kind of object that a model file names."""
     from .initializers import Initializer
     from .layer import Layer
+    from .losses import Loss
     from .metrics import Metric
     from .optimizers import Optimizer
     from .regularizers import Regularizer
     from .schedules import Schedule
 
     return {
-        "layer": Layer, "metric": Metric, "optimizer": Optimizer,
+        "layer": Layer, "loss": Loss, "metric": Metric, "optimizer": Optimizer,
         "schedule": Schedule, "initializer": Initializer, "regularizer": Regularizer,
     }  # fmt: skip
 
@@ -43,22 +44,24 @@ def bases() -> Classes:
 @cache
 def engine(kind: str) -> Classes:
     """The engine's own classes of a kind, by the names that its files have."""
-    from . import initializers, layers, metrics, optimizers, regularizers, schedules
+    from . import initializers, layers, losses, metrics, optimizers, regularizers, schedules
 
     listed = [getattr(layers, name) for name in layers.__all__]
     of_layers = {c.__name__: c for c in listed if isinstance(c, type) and issubclass(c, layers.Layer)}
-    return {
+    known: dict[str, Classes] = {
         "layer": {name: c for name, c in of_layers.items() if c is not layers.Layer},
+        "loss": losses.CLASSES,
         "metric": metrics.CLASSES,
         "optimizer": dict(optimizers.OPTIMIZERS),
         "schedule": schedules.SCHEDULES,
         "initializer": initializers.CLASSES,
         "regularizer": {"L1L2": regularizers.L1L2},
-    }[kind]
+    }
+    return known[kind]
 
 
 def register(cls: C) -> C:
-    """Lets model files name a class of your own: a layer, metric, optimizer, schedule, initializer or regularizer.
+    """Lets model files name a class of your own: a layer, loss, metric, optimizer, schedule, initializer or regularizer.
 
     Use it as a decorator or call it; it returns the class. ValueError where the engine or another registered class has the
     name. A class that is defined again, as in a notebook's cell, takes the place of its older self.

@@ -39,7 +39,9 @@ class Stream:
             raise ValueError(f"a step of this stream has shape {self.shape}, {axes}, got {x.shape}")
         if x.dtype.kind not in "biuf":
             raise TypeError(f"a step of this stream is an array of real numbers, got one of {x.dtype}")
-        x = np.require(x, self.dtype, ["C", "W"])  # as the kernels are compiled; a chunk of sound is often read-only
+        x = np.array(
+            x, self.dtype, order="C"
+        )  # a copy, as the kernels are compiled; a chunk of sound is often read-only
         arrays = {Edge(self.graph.inputs[0]): x}
         for node, part in self.parts:
             of = [arrays[edge] for edge in node.inputs]

@@ -30,6 +30,11 @@ class Arrays(dict[str, Array]):
         return self[name]
 
 
+def copies(arrays: dict[str, Array]) -> dict[str, Array]:
+    """Some of a tape's arrays are views of others; a reader of the trace may write into each."""
+    return {name: a.copy() for name, a in arrays.items()}
+
+
 class LayerTrace(Arrays):
     """Every value of one recurrent layer, or of one direction of a Bidirectional.
 
@@ -49,8 +54,9 @@ class LayerTrace(Arrays):
     def __init__(
         self, values: dict[str, Array], grad: dict[str, Array] | None, mask: Array | None, go_backwards: bool
     ) -> None:
-        super().__init__(values)
-        self.__dict__.update(grad=None if grad is None else Arrays(grad), mask=mask, go_backwards=go_backwards)
+        super().__init__(copies(values))
+        grad = None if grad is None else Arrays(copies(grad))
+        self.__dict__.update(grad=grad, mask=mask, go_backwards=go_backwards)
 
     def to_frame(self) -> Any:
         """A pandas DataFrame: a row per sample, step and unit, without masked steps; columns i, ..., grad_i, ..."""

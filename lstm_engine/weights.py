@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from . import loadable, optimizers
+from .activations import Array
 from .compiling import targets_from_config, targets_to_config
 from .files import write_atomically
 from .network import Network
@@ -47,6 +48,7 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
         "input_shape": model.input_shape,
         "dtype": model.dtype,
         "seed": model.seed,
+        "entropy": model._seeds.entropy,
         "epochs_done": model.epochs_done,
         "generators": [rng.bit_generator.state for rng in _generators(model)],
         "compile": optimizer
@@ -78,6 +80,45 @@ def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any
 
     made(architecture, layers, seed=, dtype=, backend=) makes it. own: the reader's custom_objects.
     """
+    known = by_kind(own)
+    header, tensors = _read(path)
+    try:
+        architecture = json.loads(header["architecture"])
+        with custom_objects(known):
+            model = _described(architecture, backend, made)
+        model.metadata = json.loads(header["metadata"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: its description of the model cannot be used: {error!r}") from None
+
+    _fill(model, architecture["compile"], tensors, path)
+    return model
+
+
+def resume(model: Network, path: Path) -> dict[str, Any]:
+    """Puts a file's weights, kept states, generators and optimizer state into a compiled model; returns the file's metadata.
+
+    The model then goes on where the saved one was. ValueError, and nothing changed, for another network or optimizer.
+    """
+    header, tensors = _read(path)
+    architecture = json.loads(header["architecture"])
+    optimizer, compiled = model.compiled[0], architecture["compile"]
+    kind = optimizers.to_config(optimizer)["name"]
+    if compiled is None or compiled["optimizer"]["name"] != kind:
+        other = "none" if compiled is None else compiled["optimizer"]["name"]
+        raise ValueError(f"{path} was saved with the optimizer {other}, the model has {kind}")
+    if extra := {n for n in tensors if n.startswith("weights/")} - {f"weights/{n}" for n in model.weights}:
+        raise ValueError(f"{path} is of another network: the model has no {', '.join(sorted(extra))}")
+    _fill(model, compiled, tensors, path)
+    model.epochs_done = architecture["epochs_done"]
+    _continue_generators(model, architecture)
+    rate = compiled["optimizer"]["config"]["learning_rate"]
+    if not isinstance(rate, dict):  # no schedule, which follows from the number of steps
+        optimizer.learning_rate = rate
+    return json.loads(header["metadata"])
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
+    """What a file says, and its arrays. ValueError for a file that the engine did not write."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -92,15 +133,11 @@ def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any
         ) from None
     if header.get("format") != FORMAT:
         raise ValueError(f"{path} was not saved by this engine: its format is {header.get('format')!r}, not {FORMAT!r}")
-    known = by_kind(own)
-    try:
-        architecture = json.loads(header["architecture"])
-        with custom_objects(known):
-            model = _described(architecture, backend, made)
-        model.metadata = json.loads(header["metadata"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: its description of the model cannot be used: {error!r}") from None
+    return header, tensors
 
+
+def _fill(model: Network, compiled: dict[str, Any] | None, tensors: dict[str, Array], path: Path) -> None:
+    """Puts the arrays of a file into a model. ValueError, and nothing changed, where they do not fit."""
     for name, w in model.weights.items():
         stored = tensors.get(f"weights/{name}")
         if stored is None or stored.shape != w.shape:
@@ -110,20 +147,21 @@ def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any
             raise ValueError(
                 f"{path}: weight {name} holds NaN or infinity: the file is damaged or the training diverged"
             )
-        w[...] = stored
+    slots = {n.removeprefix("optimizer/"): slot for n, slot in tensors.items() if n.startswith("optimizer/")}
+    if model.optimizer and compiled and slots:
+        needed = {f"{s}/{n}": w.shape for s in model.optimizer.slot_names for n, w in model.trainable_weights.items()}
+        shapes = {name: slot.shape for name, slot in slots.items()}
+        if shapes != needed:
+            name = next(n for n in {**needed, **shapes} if needed.get(n) != shapes.get(n))
+            raise ValueError(f"{path}: optimizer slot {name} is {shapes.get(name)}, the model needs {needed.get(name)}")
+    for name, w in model.weights.items():
+        w[...] = tensors[f"weights/{name}"]
     for name, part in model.parts.items():
         if kept := [tensors[key] for n in range(9) if (key := f"states/{name}/{n}") in tensors]:
             part.states = kept
-    if model.optimizer and (compiled := architecture["compile"]):
+    if model.optimizer and compiled:
         model.optimizer.iterations = compiled["iterations"]
-        slots = {n.removeprefix("optimizer/"): slot for n, slot in tensors.items() if n.startswith("optimizer/")}
-        needed = {f"{s}/{n}": w.shape for s in model.optimizer.slot_names for n, w in model.trainable_weights.items()}
-        shapes = {name: slot.shape for name, slot in slots.items()}
-        if slots and shapes != needed:
-            name = next(n for n in {**needed, **shapes} if needed.get(n) != shapes.get(n))
-            raise ValueError(f"{path}: optimizer slot {name} is {shapes.get(name)}, the model needs {needed.get(name)}")
         model.optimizer.slots = slots
-    return model
 
 
 def _described(architecture: dict[str, Any], backend: str, made: Callable[..., N]) -> N:
@@ -131,12 +169,19 @@ def _described(architecture: dict[str, Any], backend: str, made: Callable[..., N
     layers = [from_config(row) for row in architecture["layers"]]
     model = made(architecture, layers, seed=architecture["seed"], dtype=architecture["dtype"], backend=backend)
     model.epochs_done = architecture["epochs_done"]
-    for rng, state in zip(_generators(model), architecture.get("generators", ()), strict=False):
-        rng.bit_generator.state = state  # the next dropout masks are those that would have come
+    _continue_generators(model, architecture)
     if compiled := architecture["compile"]:
         model.optimizer = optimizers.from_config(compiled["optimizer"])
         model.targets = targets_from_config(compiled, model.output_names)
     return model
+
+
+def _continue_generators(model: Network, architecture: dict[str, Any]) -> None:
+    """The next dropout masks and orders of batches are those that would have come."""
+    if "entropy" in architecture:  # the seed, or what a model without one has drawn
+        model._seeds = np.random.SeedSequence(architecture["entropy"])
+    for rng, state in zip(_generators(model), architecture.get("generators", ()), strict=False):
+        rng.bit_generator.state = state
 
 
 def _states(model: Network) -> dict[str, list[Any]]:

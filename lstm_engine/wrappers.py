@@ -202,13 +202,21 @@ class Bidirectional(Wrapper):
 
 
 class TimeDistributed(Wrapper):
-    """The same layer at every step: (N, T, ...) -> (N, T, ...). For layers without recurrence, as Dense or Flatten."""
+    """The same layer at every step: (N, T, ...) -> (N, T, ...). The N T steps are that many samples of the layer.
+
+    A recurrent layer reads each step from its beginning, so that (N, T, T', D) -> (N, T, units): sequences of sequences.
+    """
 
     def __init__(self, layer: Any, **general: Any) -> None:
         super().__init__(**general)
         self.layer = from_config(layer)
-        if not isinstance(self.layer, Layer) or isinstance(self.layer, Recurrent | Wrapper):
-            raise TypeError(f"TimeDistributed takes a layer that reads one step, as Dense, got {self.layer!r}")
+        if not isinstance(self.layer, Layer) or isinstance(self.layer, Wrapper) or self.layer.many_inputs:
+            raise TypeError(f"TimeDistributed takes a layer that reads one step, as Dense or LSTM, got {self.layer!r}")
+        if getattr(self.layer, "return_state", False) or getattr(self.layer, "stateful", False):
+            raise ValueError(
+                f"TimeDistributed takes a layer with one output that keeps no states, got {self.layer!r}: leave out "
+                "return_state and stateful"
+            )
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -231,6 +239,11 @@ class TimeDistributed(Wrapper):
     def forward(
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
     ) -> Forward:
+        if mask is not None and isinstance(self.layer, Recurrent):
+            raise ValueError(
+                f"layer {self.name}: a mask of steps {mask.shape} says nothing of the steps inside each, which "
+                f"{self.layer.name} reads: leave Masking and mask_zero out below it"
+            )
         y, _, tape = self.layer.forward(x.reshape(-1, *x.shape[2:]), training)  # (N T, ...)
         return y.reshape(*x.shape[:2], *y.shape[1:]), [], (tape, x.shape)
 

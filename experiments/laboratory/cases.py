@@ -30,8 +30,8 @@ CELLS: dict[str, Callable[..., Any]] = {
 class Case(NamedTuple):
     """A compiled model, a batch for it, and further arguments of gradcheck: mask=, sample_weight=, dropout=."""
 
-    model: le.Sequential  # float64
-    x: Array  # (N, T, D)
+    model: Any  # float64
+    x: Any  # (N, T, D), or a list
     y: Array
     options: dict[str, Any]
 
@@ -45,10 +45,10 @@ def case(
     return with_targets(model, loss, rng.standard_normal(x_shape), rng, seed)._replace(options=options)
 
 
-def with_targets(model: le.Sequential, loss: Any, x: Array, rng: np.random.Generator, seed: int = 0) -> Case:
+def with_targets(model: Any, loss: Any, x: Any, rng: np.random.Generator, seed: int = 0) -> Case:
     """The model, compiled and at unit scale, with x and the targets that rng draws."""
     model.compile("sgd", loss)
-    shape = unit_scale(model, seed).predict(x, batch_size=len(x), verbose=0).shape
+    shape = unit_scale(model, seed).predict(x, batch_size=N, verbose=0).shape
     model.reset_states()
     return Case(model, x, targets(model.loss, shape, rng), {})
 
@@ -139,19 +139,33 @@ def two_classes_at_once(cell: Callable[..., Any]) -> Case:
     return made._replace(y=1.0 - made.y)
 
 
+def merged(merge: Callable[[Any, Any], Any], *, masks: tuple[bool, bool] = (False, False)) -> Maker:
+    """Two inputs, each with a recurrent layer, perhaps with a mask of its own; what `merge` makes of both goes to a Dense."""
+
+    def make(cell: Callable[..., Any]) -> Case:
+        inputs = [le.Input((T, D)), le.Input((T, D))]
+        a, b = (cell(H, return_sequences=True)(x) for x in inputs)
+        model = le.Model(inputs, le.Dense(2)(merge(a, b)), seed=0, dtype="float64")
+        rng = np.random.default_rng(1)
+        mask = [m if has else None for m, has in zip((MASK, MASK[::-1]), masks, strict=True)]
+        x = list(rng.standard_normal((2, N, T, D)))
+        return with_targets(model, "mse", x, rng)._replace(options={"mask": mask} if any(masks) else {})
+
+    return make
+
+
+def attention(queries: Any, keys: Any) -> Any:
+    """Dot-product attention: each query's weights over the keys, and the keys' mean by these weights."""
+    weights = le.Dense(T, activation="softmax")(le.Dot(axes=2)([queries, keys]))  # (N, T, T)
+    return le.Dot(axes=(2, 1))([weights, keys])
+
+
 OPTIONS: dict[str, Maker] = {
     "every step": on_every_step,
     "last step, binary cross-entropy": after_the_last_step("binary_crossentropy", 1, "sigmoid"),
     "categorical cross-entropy": after_the_last_step("categorical_crossentropy", 3, "sigmoid"),  # not normalised
     "sparse categorical cross-entropy": after_the_last_step("sparse_categorical_crossentropy", 3, "softmax"),
     "mean squared error": after_the_last_step("mean_squared_error", 2, "tanh"),
-    "mean absolute error": after_the_last_step("mae", 2),
-    "Huber": after_the_last_step(losses.Huber(0.5), 4),
-    "binary cross-entropy from logits": after_the_last_step(losses.BinaryCrossentropy(True, 0.2), 2),
-    "cross-entropy from logits": after_the_last_step(losses.CategoricalCrossentropy(True, 0.2), 3),
-    "cross-entropy of numbers from logits": after_the_last_step(losses.SparseCategoricalCrossentropy(True), 3),
-    "smoothed labels": after_the_last_step(losses.CategoricalCrossentropy(label_smoothing=0.2), 3, "softmax"),
-    "targets that sum to 2": two_classes_at_once,
     "sample weights": lambda cell: on_every_step(cell, sample_weight=np.array([0.5, 2.0, 1.0])),
     "stacked": stacked,
     "bidirectional": lambda cell: on_every_step(cell, around=le.Bidirectional),
@@ -173,6 +187,32 @@ OPTIONS: dict[str, Maker] = {
     "Embedding": embedding,
     "LayerNormalization": layer_normalization,
     "RepeatVector, Permute, Reshape, Flatten": encoder_decoder,
+}
+
+
+# Losses and layers for which the cell does not matter: they are checked above an LSTM.
+BESIDE: dict[str, Maker] = {
+    "mean absolute error": after_the_last_step("mae", 2),
+    "Huber": after_the_last_step(losses.Huber(0.5), 4),
+    "binary cross-entropy from logits": after_the_last_step(losses.BinaryCrossentropy(True, 0.2), 2),
+    "cross-entropy from logits": after_the_last_step(losses.CategoricalCrossentropy(True, 0.2), 3),
+    "cross-entropy of numbers from logits": after_the_last_step(losses.SparseCategoricalCrossentropy(True), 3),
+    "smoothed labels": after_the_last_step(losses.CategoricalCrossentropy(label_smoothing=0.2), 3, "softmax"),
+    "targets that sum to 2": two_classes_at_once,
+    "added, one of them twice": merged(lambda a, b: le.Add()([a, b, a])),
+    "averaged": merged(lambda a, b: le.Average()([a, b, b])),
+    "subtracted": merged(lambda a, b: le.Subtract()([a, b])),
+    "multiplied": merged(lambda a, b: le.Multiply()([a, b, a])),
+    "multiplied, masks that differ": merged(lambda a, b: le.Multiply()([a, b]), masks=(True, True)),
+    "multiplied, one mask": merged(lambda a, b: le.Multiply()([a, b]), masks=(False, True)),
+    "maximum": merged(lambda a, b: le.Maximum()([a, b, le.Subtract()([a, b])])),
+    "maximum, masks that differ": merged(lambda a, b: le.Maximum()([a, b]), masks=(True, True)),
+    "maximum, one mask": merged(lambda a, b: le.Maximum()([a, b, a]), masks=(False, True)),
+    "minimum": merged(lambda a, b: le.Minimum()([a, b])),
+    "concatenated": merged(lambda a, b: le.Concatenate()([a, b, a])),
+    "concatenated along the steps": merged(lambda a, b: le.Concatenate(axis=1)([a, b])),
+    "broadcast": merged(lambda a, b: le.Add()([a, le.Dense(1)(b)])),
+    "attention": merged(attention),
 }
 
 
@@ -213,7 +253,7 @@ def of_file(path: str) -> Case:
         )
     steps, *features = model.input_shape or (None, None)
     rng = np.random.default_rng(0)
-    first = model.layers[0]
+    first = model.graph.nodes[0].layer
     x = rng.standard_normal((4, steps or 20, *features))
     if isinstance(first, le.Embedding):
         x = rng.integers(0, first.input_dim, x.shape)

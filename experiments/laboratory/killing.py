@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import lstm_engine as le
-from experiments.laboratory.cases import CELLS, MASK, OPTIONS, Case, D, H, N, T
-from experiments.laboratory.mutants import GRADIENT_MUTANTS, MUTANTS
+from experiments.laboratory.cases import BESIDE, CELLS, MASK, OPTIONS, Case, D, H, N, T
+from experiments.laboratory.mutants import BESIDE_MUTANTS, GRADIENT_MUTANTS, MUTANTS, STEP_MUTANTS
 from experiments.laboratory.mutation import Mutant, made
 from experiments.laboratory.three_steps import LIMIT, errors
 from lstm_engine.activations import Array
@@ -61,8 +61,8 @@ def verdicts(
     rows = []
     for done, mutant in enumerate(mutants):
         progress(done, len(mutants))
-        looks = mutant in GRADIENT_MUTANTS  # what a gradient check can see
-        if looks:
+        looks = mutant in GRADIENT_MUTANTS  # what the checks in common use are tried on
+        if mutant not in STEP_MUTANTS:
             (model, departure), cell = by_complex_step(mutant), by_cell_alone(mutant)
             ours = {"complex step": model, "cell alone": cell}
         else:
@@ -83,6 +83,8 @@ OWN_OPTION = {
 
 def cases_for(mutant: Mutant, options: Collection[str] = OPTIONS) -> list[tuple[str, str]]:
     """Cell and option of the networks that run the mutant's function: of its cell, or the LSTM's; or its layer's own."""
+    if mutant in BESIDE_MUTANTS:
+        return [("LSTM", option) for option in BESIDE]
     own = next((option for place, option in OWN_OPTION.items() if mutant.function.startswith(place)), "")
     chosen = [option for option in options if (option == own if own else option not in OWN_OPTION.values())]
     return [(cell, option) for cell in cells_of(mutant) for option in chosen]
@@ -96,7 +98,7 @@ def cells_of(mutant: Mutant) -> tuple[str, ...]:
 @cache
 def numpy_case(cell: str, option: str) -> Case:
     """The case on the readable pair, where the mistakes are planted."""
-    made = OPTIONS[option](CELLS[cell])
+    made = (OPTIONS | BESIDE)[option](CELLS[cell])
     return made._replace(model=made.model.twin())
 
 

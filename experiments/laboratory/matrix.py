@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import lstm_engine as le
-from experiments.laboratory.cases import CELLS, OPTIONS, Case, case
+from experiments.laboratory.cases import BESIDE, CELLS, OPTIONS, Case, case
 from lstm_engine.activations import Array
 from lstm_engine.gradient_check.compare import Progress
 from lstm_engine.gradient_check.subject import prepare
@@ -31,12 +31,12 @@ class Proof(NamedTuple):
 
 def matrix(progress: Progress = lambda done, total: None) -> list[Proof]:
     """Every number of every array of every case."""
-    proofs, total = [], len(CELLS) * len(OPTIONS)
-    for option, make in OPTIONS.items():
-        for name, cell in CELLS.items():
-            progress(len(proofs), total)
-            proofs.append(prove(name, option, make(cell)))
-    progress(total, total)
+    cases = [(name, option) for option in OPTIONS for name in CELLS] + [("LSTM", option) for option in BESIDE]
+    proofs = []
+    for name, option in cases:
+        progress(len(proofs), len(cases))
+        proofs.append(prove(name, option, (OPTIONS | BESIDE)[option](CELLS[name])))
+    progress(len(cases), len(cases))
     return proofs
 
 

@@ -8,6 +8,7 @@ from experiments.laboratory.mutation import Mutant
 
 LSTM, GRU, RNN = "cells.lstm.lstm_backward", "cells.gru.gru_backward", "cells.simple_rnn.simple_rnn_backward"
 PASS, DENSE, LOSSES = "network.Network.backward_pass", "feedforward.Dense.backward", "losses"
+MERGING = "merging"
 EMBEDDING, NORMALIZATION = "embedding.Embedding.backward", "normalization.LayerNormalization.backward"
 OPTIMIZER, SGD = "optimizers.Optimizer", "optimizers.SGD.update"
 ADAM, ALPHA, RMSPROP = "optimizers.Adam.update", "optimizers.Adam.alpha", "optimizers.RMSprop.update"
@@ -111,7 +112,7 @@ GRADIENT_MUTANTS = [
     Mutant("Bidirectional: a product is differentiated as a sum", "wrappers.Bidirectional.merge_backward",
            "return dy * y_r, dy * y\n", "return dy, dy\n"),
     Mutant("Dropout: the mask is not applied on the way back", "feedforward.Dropout.backward",
-           "dy if tape is None else dy * tape", "dy"),
+           "dy.copy() if tape is None else dy * tape", "dy"),
     Mutant("sample weights and masks are forgotten on the way back", PASS, "if head.weights is not None:",
            "if False:"),
     Mutant("a penalty has no gradient", PASS, "in self.penalties().items():", "in {}.items():"),
@@ -156,6 +157,10 @@ GRADIENT_MUTANTS = [
     Mutant("the numbers come back in the order of columns", "reshaping.Flatten.backward", "dy.reshape(tape)",
            'dy.reshape(tape, order="F")'),
     Mutant("squared error: the factor 2 is missing", f"{LOSSES}.MeanSquaredError.gradient", "2.0 * (p - y)", "(p - y)"),
+]  # fmt: skip
+
+BESIDE_MUTANTS = [
+    # -- losses and merge layers, for which the cell does not matter ---------------------------------------------------
     Mutant("absolute error: the gradient of the squared one", f"{LOSSES}.MeanAbsoluteError.gradient",
            "np.where((y - p).real >= 0, p.dtype.type(-1), p.dtype.type(1))", "(p - y)"),
     Mutant("absolute error: the sign of y - p", f"{LOSSES}.MeanAbsoluteError.gradient", "(y - p)", "(p - y)"),
@@ -178,6 +183,34 @@ GRADIENT_MUTANTS = [
            "y = smoothed(y, self.label_smoothing, p.shape[-1])", "pass"),
     Mutant("cross-entropy of class numbers: logits are taken for probabilities",
            f"{LOSSES}.SparseCategoricalCrossentropy.gradient", "(self.from_logits)", "(False)"),
+    Mutant("Add: one input alone gets the gradient", f"{MERGING}.Add.merge_backward", "[dy] * tape",
+           "[dy] + [0 * dy] * (tape - 1)"),
+    Mutant("Average: the gradient of a sum", f"{MERGING}.Average.merge_backward", "[dy / tape] * tape", "[dy] * tape"),
+    Mutant("Subtract: the sign of the second is lost", f"{MERGING}.Subtract.merge_backward", "-dy]", "dy]"),
+    Mutant("Multiply: the gradient of a sum", f"{MERGING}.Multiply.merge_backward", "reduce(mul, x[:k] + x[k + 1 :], dy)",
+           "dy"),
+    Mutant("Multiply: the gradient takes the product of all", f"{MERGING}.Multiply.merge_backward", "x[:k] + x[k + 1 :]",
+           "x"),
+    Mutant("Multiply: a masked input gets a gradient", f"{MERGING}.Multiply.merge_backward", "d if m is None else",
+           "d if True else"),
+    Mutant("Maximum: the smaller gets the gradient", f"{MERGING}.Maximum.merge_backward",
+           "dy * share, dy * (1 - share)", "dy * (1 - share), dy * share"),
+    Mutant("Maximum: both get the gradient", f"{MERGING}.Maximum.merge_backward", "dy * share, dy * (1 - share)", "dy, dy"),
+    Mutant("Maximum: a masked b keeps its gradient", f"{MERGING}.Maximum.merge_backward", "if m is not None:", "if False:"),
+    Mutant("Maximum: a masked a keeps its gradient", f"{MERGING}.Maximum.merge_backward", "if exists is not None:",
+           "if False:"),
+    Mutant("Maximum: what a masked b takes from a is lost", f"{MERGING}.Maximum.merge_backward", "np.where(m, da, da + db)",
+           "np.where(m, da, da)"),
+    Mutant("what was broadcast gets the gradient of one place", f"{MERGING}.summed",
+           "d.sum(axis=repeated, keepdims=True)", "d.mean(axis=repeated, keepdims=True)"),
+    Mutant("Concatenate: the gradients are given out in the wrong order", f"{MERGING}.Concatenate.backward",
+           "in np.split(dy, tape, axis=self.axis)", "in np.split(dy, tape, axis=self.axis)[::-1]"),
+    Mutant("Dot: b is not transposed", f"{MERGING}.Dot.backward", "dy @ b.swapaxes(1, 2)",
+           "dy @ b.swapaxes(1, 2).reshape(b.shape).swapaxes(1, 2)"),
+    Mutant("Dot: the second gets no gradient", f"{MERGING}.Dot.backward", "a.swapaxes(1, 2) @ dy",
+           "0 * (a.swapaxes(1, 2) @ dy)"),
+    Mutant("an array that two layers read gets one gradient", "graph.Graph.backward", "to[key] + gradient if key in to else",
+           "gradient if key in to else"),
 ]  # fmt: skip
 
 STEP_MUTANTS = [
@@ -211,4 +244,4 @@ STEP_MUTANTS = [
            "limit * np.minimum(1 / norm, 1 / limit)", "limit / norm"),
     Mutant("global_clipnorm takes the longest gradient's norm", f"{OPTIMIZER}.clipped", "np.sum([(g", "np.max([(g"),
 ]  # fmt: skip
-MUTANTS = GRADIENT_MUTANTS + STEP_MUTANTS
+MUTANTS = GRADIENT_MUTANTS + BESIDE_MUTANTS + STEP_MUTANTS

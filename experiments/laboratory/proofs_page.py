@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.laboratory.cases import CELLS, OPTIONS
+from experiments.laboratory.cases import BESIDE, CELLS, OPTIONS
 from experiments.laboratory.killing import OUR_CHECKS, Verdict
 from experiments.reports import page
 from experiments.reports.run import Run, footer
@@ -23,6 +23,8 @@ def write_matrix(run: Run, proofs: dict[str, Any], verdict: str) -> Path:
         page.heading("Every cell with every option"),
         page.paragraph(MATRIX),
         page.table(matrix_frame(proofs)),
+        page.heading("Losses and merge layers, above an LSTM"),
+        page.table(beside_frame(proofs)),
         page.heading("The LSTM, array by array"),
         page.paragraph(
             "NumPy against the complex step, Numba's float64 and float32 against NumPy, norm-wise relative errors. "
@@ -39,6 +41,12 @@ def matrix_frame(proofs: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(
         {cell: [words[cell, option] for option in OPTIONS] for cell in CELLS}, index=pd.Index(OPTIONS, name="")
     )
+
+
+def beside_frame(proofs: dict[str, Any]) -> pd.DataFrame:
+    """What needs one cell alone: the two errors in words."""
+    words = {proof["option"]: proof_in_words(proof) for proof in proofs["matrix"]}
+    return pd.DataFrame({"LSTM": [words[option] for option in BESIDE]}, index=pd.Index(BESIDE, name=""))
 
 
 def proof_in_words(proof: dict[str, Any]) -> str:

@@ -249,6 +249,8 @@ def _fixes_steps(layer: Layer) -> bool:
 def _layer(graph: _Graph, layer: Layer, x: str, live: str, batch_axes: int = 1) -> str:
     """Adds the layer's nodes and returns the name of its output. batch_axes: the axes of x before those of a sample."""
     match layer:
+        case TimeDistributed(layer=Recurrent()):
+            raise ValueError(f"{layer.name}: ONNX's recurrent nodes read sequences, and not sequences of sequences")
         case TimeDistributed():
             return _layer(graph, layer.layer, x, live, batch_axes + 1)  # the steps are one more axis of samples
         case Dense():

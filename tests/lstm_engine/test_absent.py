@@ -52,8 +52,8 @@ def test_an_attribute_that_is_missing_says_the_same():
         assert not hasattr(owner, "Conv1D")
         with pytest.raises(AttributeError, match="a Dense over windows"):
             owner.Conv1D  # noqa: B018
-    with pytest.raises(AttributeError, match=r"backend\.clear_session is not in the engine: leave it out"):
-        le.backend.clear_session()
+    with pytest.raises(AttributeError, match=r"backend\.epsilon is not in the engine: it is 1e-7"):
+        le.backend.epsilon()
     with pytest.raises(AttributeError, match="did you mean LSTM"):
         le.LTSM  # noqa: B018
 

@@ -26,7 +26,7 @@ class Model:
 
     def __init__(self, learning_rate=0.5):
         self.optimizer = SimpleNamespace(learning_rate=learning_rate)
-        self.metrics = [le.metrics.Accuracy()]
+        self.metrics, self.targets = [le.metrics.Accuracy()], []
         self.stop_training = False
         self.weights, self.saved = -1, []
 
@@ -94,7 +94,7 @@ def test_auto_knows_as_keras_does_whether_a_metric_should_rise():
     theirs = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, activation="sigmoid")])
     theirs.compile(loss="mse", metrics=names)
     theirs.evaluate(np.zeros((1, 1)), np.zeros((1, 1)), verbose=0)
-    ours = SimpleNamespace(metrics=le.metrics.get_all(names))
+    ours = SimpleNamespace(metrics=le.metrics.get_all(names), targets=[])
     falling = []
     for name in [*names, "loss"]:
         stop, reference = EarlyStopping(f"val_{name}"), keras.callbacks.EarlyStopping(f"val_{name}")
@@ -398,3 +398,49 @@ def test_the_scheduled_rate_is_the_optimizers_and_in_the_history():
 def test_learning_rate_scheduler_refuses_what_is_no_rate():
     with pytest.raises(ValueError, match="schedule must return a float, got 1 for epoch 0"):
         train(le.LearningRateScheduler(lambda epoch: 1), [1.0])
+
+
+OF_NOTHING = {
+    "val_loss'.*the logs have loss, mae: give fit validation_data": [EarlyStopping()],
+    "watches 'val_mae'": [le.ReduceLROnPlateau("val_mae")],
+    "watches 'accuracy', the logs have loss, mae$": [EarlyStopping("accuracy")],
+    "ModelCheckpoint watches 'val_loss'": [ModelCheckpoint("best.safetensors", save_best_only=True)],
+    "has a place for 'val_loss', there are epoch, loss, mae": [ModelCheckpoint("{val_loss:.2f}.safetensors")],
+    "there are epoch, batch, loss, mae": [ModelCheckpoint("{val_mae}.safetensors", save_freq=2)],
+}
+
+
+@pytest.mark.parametrize("named", OF_NOTHING)
+def test_what_the_logs_will_not_have_is_asked_before_the_first_epoch(named):
+    model = le.Sequential([le.Input((2,)), le.Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    before, epochs = model.get_weights(), []
+    note = LambdaCallback(on_train_begin=epochs.append, on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
+    with pytest.raises(ValueError, match=named):
+        model.fit(np.ones((4, 2)), np.ones(4), epochs=2, verbose=0, callbacks=[*OF_NOTHING[named], note])
+    assert epochs == []
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+    assert not hasattr(model, "history")
+
+
+def test_a_callback_of_the_reader_s_may_add_what_later_ones_watch():
+    class Score(le.Callback):
+        def on_epoch_end(self, epoch, logs):
+            logs["val_f1"] = -float(epoch)
+
+    model = le.Sequential([le.Input((2,)), le.Dense(1)])
+    model.compile("sgd", "mse")
+    stop = EarlyStopping("val_f1", mode="max")
+    history = model.fit(np.ones((4, 2)), np.ones(4), epochs=5, verbose=0, callbacks=[Score(), stop])
+    assert (history.epoch, stop.best) == ([0, 1], 0)
+    rates = EarlyStopping("learning_rate", mode="min", patience=5)  # which ReduceLROnPlateau adds
+    model.fit(np.ones((4, 2)), np.ones(4), epochs=2, verbose=0, callbacks=[le.ReduceLROnPlateau("loss"), rates])
+    assert rates.best == model.optimizer.learning_rate
+
+
+def test_an_epoch_without_validation_does_not_count():
+    model = le.Sequential([le.Input((2,)), le.Dense(1)])
+    model.compile(le.SGD(0.0), "mse")
+    x, y, stop = np.ones((4, 2)), np.ones(4), EarlyStopping(patience=2)
+    history = model.fit(x, y, epochs=12, verbose=0, callbacks=[stop], validation_data=(x, y), validation_freq=3)
+    assert (len(history.epoch), stop.stopped_epoch) == (9, 8)  # validated after 3, 6 and 9

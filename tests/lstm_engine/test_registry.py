@@ -188,9 +188,7 @@ def test_custom_objects_come_before_all_others_and_for_one_load(tmp_path):
 
 def test_a_file_with_a_class_that_is_not_known_says_how_to_make_it_known(tmp_path):
     own_model().save(tmp_path / "m.safetensors")
-    with pytest.raises(
-        ValueError, match=r"'Ramp' is not in the engine.*le.register\(Ramp\).*custom_objects=\{"
-    ):
+    with pytest.raises(ValueError, match=r"'Ramp' is not in the engine.*le.register\(Ramp\).*custom_objects=\{"):
         le.load(tmp_path / "m.safetensors", "numpy")
 
 

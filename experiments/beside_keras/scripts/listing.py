@@ -254,7 +254,10 @@ APPLICATIONS = [
     Script(
         "speech emotion", "Renovamen/Speech-Emotion-Recognition", "64e2f48be4ed0ed3fba3f85af824209f6c5c3884",
         "models/dnn/lstm.py", modules=("models/dnn/dnn.py", "models/base.py"), stand_in=stand_ins.emotions,
-        start="train_lstm.py", mends=(Mend("Adam(lr=lr)", "Adam(learning_rate=lr)", KERAS_2, "lr is learning_rate"),),
+        start="train_lstm.py", mends=(
+            Mend("Adam(lr=lr)", "Adam(learning_rate=lr)", KERAS_2, "lr is learning_rate"),
+            Mend('".h5"', '".weights.h5"', KERAS_2, "save_weights writes .weights.h5"),
+        ),
     ),
     Script(
         "gender by voice", "x4nth055/gender-recognition-by-voice", "53cff084161eb100a9223bd644a07ec7a03b0091", "train.py",

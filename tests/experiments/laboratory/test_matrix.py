@@ -5,7 +5,7 @@ import pytest
 
 import lstm_engine as le
 from experiments.laboratory import matrix, three_steps
-from experiments.laboratory.cases import CELLS, OPTIONS, PRESETS, preset
+from experiments.laboratory.cases import BESIDE, CELLS, OPTIONS, PRESETS, preset
 from experiments.laboratory.killing import OWN_OPTION
 from experiments.laboratory.mutants import MUTANTS
 from experiments.laboratory.mutation import made
@@ -31,6 +31,13 @@ def test_every_cell_with_every_option_is_proved(cell, option):
     assert proof.ok
     assert proof.complex_step <= 1e-13
     assert (proof.numba is None) == ("other activations" in option)
+
+
+@pytest.mark.parametrize("option", BESIDE)
+def test_every_loss_and_every_merge_layer_is_proved(option):
+    proof = matrix.prove("LSTM", option, BESIDE[option](le.LSTM))
+    assert proof.ok
+    assert proof.complex_step <= 1e-13
 
 
 def test_a_wrong_readable_pair_is_seen_in_both_halves_of_a_proof():
@@ -79,15 +86,17 @@ def test_a_long_lstm_is_proved_to_1e13():
 def test_all_prints_one_page_and_writes_one_under_runs(lstm_engine, monkeypatch, precision, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(matrix, "OPTIONS", {"every step": OPTIONS["every step"]})
-    monkeypatch.setattr("experiments.laboratory.proofs_page.OPTIONS", matrix.OPTIONS)
+    monkeypatch.setattr(matrix, "BESIDE", {"Huber": BESIDE["Huber"]})
+    for table in ("OPTIONS", "BESIDE"):
+        monkeypatch.setattr(f"experiments.laboratory.proofs_page.{table}", getattr(matrix, table))
     monkeypatch.setattr(matrix, "precision", lambda: precision)
     shown = lstm_engine("gradcheck", "--all")
     assert shown.code == 0
-    assert "All 8 proofs hold." in shown.out
+    assert "All 10 proofs hold." in shown.out
     assert "float32" in shown.out
     assert shown.out.count("\n") < 60
     run = tmp_path / "runs" / "gradcheck_all"
     assert {file.name for file in run.iterdir()} == {"matrix.json", "report.html"}
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert "All 8 proofs hold." in page
+    assert "All 10 proofs hold." in page
     assert page.count("every step") == 1
