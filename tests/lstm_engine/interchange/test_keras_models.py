@@ -497,6 +497,19 @@ def test_a_layer_of_the_callers_own_is_taken_from_custom_objects_alone(ours, tmp
     assert type(opened.layers[1]) is Halve
 
 
+def test_a_metric_of_the_callers_own_is_taken_from_custom_objects_alone(ours, tmp_path):
+    class r2_keras(le.metrics.MeanSquaredError):
+        name = "r2_keras"
+
+    model = ours([le.LSTM(4), le.Dense(1)])
+    model.compile("adam", "mse", metrics=["mae"])
+    model.save(path := tmp_path / "m.keras")
+    edited(path, lambda config: config["compile_config"].update(metrics=["mae", "r2_keras"]))
+    with pytest.raises(ValueError, match=r"metric 'r2_keras'.*compile=False"):
+        le.load_model(path)
+    assert type(le.load_model(path, custom_objects={"r2_keras": r2_keras}).metrics[1]) is r2_keras
+
+
 def test_an_archive_with_odd_members_or_too_much_in_it_is_refused(ours, tmp_path):
     ours([le.LSTM(2)]).save(path := tmp_path / "m.keras")
     whole = path.read_bytes()
