@@ -254,17 +254,20 @@ def read_optimizer(config: Any) -> optimizers.Optimizer:
     return cls(**given)
 
 
-def read_compile(config: Any, outputs: int = 1) -> Config:
-    """The arguments of `compile` from what Keras 3 stores of them, or from Keras 2's training_config."""
+def read_compile(config: Any, outputs: int = 1, custom: Mapping[str, Any] | None = None) -> Config:
+    """The arguments of `compile` from what Keras 3 stores of them, or from Keras 2's training_config.
+
+    custom has the caller's own losses and metrics by name.
+    """
     if not isinstance(config, dict):
         raise ValueError(f"what compile said is {str(config)[:80]!r}, no dict")
     for name in ("weighted_metrics", "sample_weight_mode"):
         if config.get(name):
             raise ValueError(f"it was compiled with {name}={config[name]!r}, which the engine does not have")
-    metrics = each(read_metric, config.get("metrics"))
+    metrics = each(_or_own(read_metric, custom or {}), config.get("metrics"))
     if outputs == 1 and isinstance(metrics, list):  # Keras 2 nests those of a single output too
         metrics = [metric for item in metrics for metric in (item if isinstance(item, list) else [item])]
-    loss = each(read_loss, config.get("loss"))
+    loss = each(_or_own(read_loss, custom or {}), config.get("loss"))
     if outputs == 1 and isinstance(loss, list) and len(loss) == 1:
         (loss,) = loss
     return {
@@ -273,6 +276,20 @@ def read_compile(config: Any, outputs: int = 1) -> Config:
         "loss_weights": config.get("loss_weights") or None,
         "metrics": metrics,
     }
+
+
+def _or_own(read: Callable[[Any], Any], custom: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """read, but for the names of the caller's own: their object, or one of their class with the stored options."""
+
+    def own_first(config: Any) -> Any:
+        name = config.get("registered_name") or config.get("class_name") if isinstance(config, dict) else config
+        own = custom.get(str(name), custom.get(str(name).rpartition(">")[2]))
+        if own is None:
+            return read(config)
+        options = _parts(config, "a loss or metric")[1] if isinstance(config, dict) else {}
+        return own(**{k: v for k, v in options.items() if k != "dtype"}) if isinstance(own, type) else own
+
+    return own_first
 
 
 def each(read: Callable[[Any], Any], value: Any) -> Any:

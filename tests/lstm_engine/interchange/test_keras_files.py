@@ -165,6 +165,7 @@ def test_weights_alone_in_the_legacy_format(stack, ours, tmp_path):
     assert same_bits(model, other)
 
 
+@pytest.mark.filterwarnings("ignore:m.h5 holds weights alone")  # see test_keras_2.py
 def test_names_as_keras_2_wrote_them(ours, tmp_path):
     model = ours([le.Bidirectional(le.LSTM(2)), le.Dense(1)])
     names = [

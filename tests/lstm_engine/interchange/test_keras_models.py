@@ -107,6 +107,11 @@ def test_a_model_of_keras_opens_with_its_layers_options_and_weights(row_of_keras
     assert model.optimizer is None
 
 
+class OfTheWriter(keras.initializers.Initializer):
+    def get_config(self):
+        return {}
+
+
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_every_option_that_keras_writes_is_read(suffix, tmp_path):
     def options(L, initializers, regularizers):
@@ -136,10 +141,10 @@ def test_every_option_that_keras_writes_is_read(suffix, tmp_path):
     assert [layer.config() for layer in model.layers] == [layer.config() for layer in expected.layers]
     assert [layer.name for layer in model.layers] == [layer.name for layer in theirs.layers]
     assert same_weights(model, theirs)
-    theirs.layers[-1].kernel_initializer = keras.initializers.TruncatedNormal(0.1)  # which the engine does not have
+    theirs.layers[-1].kernel_initializer = OfTheWriter()
     theirs.save(path)
     assert same_weights(le.load_model(path), theirs)  # it has done its work
-    with pytest.raises(ValueError, match="TruncatedNormal"):
+    with pytest.raises(ValueError, match="OfTheWriter is not Keras's own"):
         le.model_from_json(theirs.to_json())
 
 
@@ -490,6 +495,19 @@ def test_a_layer_of_the_callers_own_is_taken_from_custom_objects_alone(ours, tmp
         le.load_model(path)
     opened = le.load_model(path, custom_objects={"Halve": Halve})
     assert type(opened.layers[1]) is Halve
+
+
+def test_a_metric_of_the_callers_own_is_taken_from_custom_objects_alone(ours, tmp_path):
+    class r2_keras(le.metrics.MeanSquaredError):
+        name = "r2_keras"
+
+    model = ours([le.LSTM(4), le.Dense(1)])
+    model.compile("adam", "mse", metrics=["mae"])
+    model.save(path := tmp_path / "m.keras")
+    edited(path, lambda config: config["compile_config"].update(metrics=["mae", "r2_keras"]))
+    with pytest.raises(ValueError, match=r"metric 'r2_keras'.*compile=False"):
+        le.load_model(path)
+    assert type(le.load_model(path, custom_objects={"r2_keras": r2_keras}).metrics[1]) is r2_keras
 
 
 def test_an_archive_with_odd_members_or_too_much_in_it_is_refused(ours, tmp_path):
