@@ -197,7 +197,11 @@ def test_script_runs_in_both_with_the_same_numbers(tmp_path):
     assert outcome.result == report.RENAMED, outcome.says
     assert (outcome.comparison.calls, outcome.comparison.losses, outcome.comparison.outputs) == (2, 2, 1)
     assert outcome.comparison.largest < 1e-5
-    assert "| tiny |" in report.table([outcome])
+    page = report.page([outcome])
+    assert "**1 of 1 run to their end" in page
+    assert "0 of them have only their imports changed; 1 also" in page
+    assert "| tiny |" in page
+    assert "| Keras 2: a word |" in page
 
 
 def test_batches_that_were_looked_at_are_shown_once():
