@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import json
 import os
 import random
@@ -169,12 +170,13 @@ class KerasSide:
     def install(self) -> None:
         """Watches Keras's classes from here on; its seeds and orders are no longer the script's own random numbers."""
         from keras.src.random import seed_generator
-        from keras.src.trainers.data_adapters import array_data_adapter
+        from keras.src.trainers.data_adapters import array_data_adapter, generator_data_adapter
 
         draws = random.Random(0)
         seed_generator.python_random = SimpleNamespace(randint=draws.randint)
         names = {name: getattr(np, name) for name in dir(np) if not name.startswith("_")}
         array_data_adapter.np = SimpleNamespace(**names | {"random": SimpleNamespace(permutation=self.permutation)})
+        generator_data_adapter.peek_and_restore = peeked
         keras = self.package
         keras.utils.get_file = stand_ins.get_file
         keras.utils.timeseries_dataset_from_array = keras.preprocessing.timeseries_dataset_from_array = windows
@@ -199,6 +201,25 @@ class KerasSide:
     def end(self, event: dict[str, Any]) -> None:
         if event["verb"] == "fit":
             self.fits.remove(event)
+
+
+def peeked(generator: Any, count: int = 2) -> tuple[list[Any], Callable[[], Any]]:
+    """Two batches of a generator, by which Keras sees the shapes, and a function that begins with them again.
+
+    Keras's own shows them at every validation anew; here each batch is shown once, as in the engine.
+    """
+    first = list(itertools.islice(generator, count))
+    ahead = False
+
+    def batches() -> Any:
+        nonlocal ahead
+        if not ahead:
+            yield from first
+        for batch in generator:
+            ahead = True
+            yield batch
+
+    return first, batches
 
 
 def keep_states(model: Any) -> None:
