@@ -45,6 +45,7 @@ from .feedforward import Activation, Dense, Dropout, Masking
 from .gradient_check import gradcheck, gradcheck_function
 from .initializers import Initializer as Initializer
 from .layer import Layer as Layer
+from .losses import Loss as Loss
 from .merging import Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract
 from .metrics import Metric as Metric
 from .model import Model
@@ -52,6 +53,7 @@ from .normalization import LayerNormalization
 from .optimizers import SGD, Adam, AdamW, Nadam, RMSprop
 from .optimizers import Optimizer as Optimizer
 from .registry import register
+from .regularizers import Regularizer as Regularizer
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .saving import load, load_model, model_from_json, save_model
 from .sequential import Sequential

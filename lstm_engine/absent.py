@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 PACKAGE = "lstm_engine"
 MODULES = (  # those that are a namespace of Keras
     "activations", "backend", "callbacks", "initializers", "layers", "losses", "metrics", "models", "optimizers",
-    "optimizers.schedules", "preprocessing", "preprocessing.sequence", "preprocessing.text", "regularizers", "utils",
+    "optimizers.schedules", "preprocessing", "preprocessing.sequence", "preprocessing.text", "regularizers", "saving",
+    "utils", "wrappers",
 )  # fmt: skip
 OBJECTS = ("Layer", "Model", "Optimizer")  # whose attributes are answered for
 
@@ -63,7 +64,7 @@ def sentence(place: str, name: str) -> str:
         name = f"{place.lower()}.{name}"
     elif place != "keras" and name[0].islower():
         name = f"{place}.{name}"
-    return f"Keras's {name} {why}: {way}"
+    return f"Keras's {name} {why}: {way.replace('NAME', name.rpartition('.')[2])}"
 
 
 def answer(place: str, name: str) -> str | None:
@@ -76,25 +77,19 @@ def answer(place: str, name: str) -> str | None:
         return None
     if elsewhere := [other for other in MODULES if name in public(other)]:
         return f"{path_of(place)} has no {name}: it is {path_of(elsewhere[0])}.{name}"
-    if found := [other for other in table() if name in table()[other] and other not in OBJECTS]:
-        return sentence(found[0], name)
-    here = [
-        *dir(sys.modules.get(path_of(place))),
-        *(public(place) if place in MODULES else ()),
-        *table().get(place, ()),
-    ]
+    if found := [at for at in table() if name in table()[at] and at not in (*OBJECTS, "backend")]:
+        return sentence(found[0], name)  # NumPy's names, which are backend's, are meant there alone
+    here = [*dir(sys.modules.get(path_of(place))), *table().get(place, ())]
     known = {n.lower(): n for n in here if not n.startswith("_")}
     close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.7)
     return f"{path_of(place)} has no {name}: did you mean {known[close[0]]}?" if close else None
 
 
 def public(place: str) -> list[str]:
-    """The engine's names at one of MODULES."""
-    module = sys.modules.get(path_of(place))
-    if module is None:
-        return []
+    """The engine's names at one of MODULES: `__all__`, or what the module defines."""
+    module = sys.modules[path_of(place)]
     own = [name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__]
-    return getattr(module, "__all__", [name for name in own if not name.startswith("_")])
+    return list(getattr(module, "__all__", None) or own)
 
 
 def path_of(place: str) -> str:
@@ -116,8 +111,6 @@ def answer_for_modules() -> None:
     """Gives the modules their `__getattr__` and registers the finder. The package has a `__getattr__` of its own."""
     sys.modules[f"{PACKAGE}.optimizers.schedules"] = sys.modules[f"{PACKAGE}.schedules"]  # as os has os.path
     for place in MODULES:
-        if path_of(place) not in sys.modules:
-            continue
         names = vars(sys.modules[path_of(place)])
         names.setdefault("__path__", [])  # else Python asks no finder for what is imported from the module
         names["__getattr__"] = functools.partial(refuse, place)  # here, so that type checkers see no name too many

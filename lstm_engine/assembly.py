@@ -65,7 +65,7 @@ class Assembly(Answering):
         tensors.name_all(layers)
         self.graph = tensors.graph_of(sources, outputs, calls)
         self.inputs, self.outputs = list(inputs), list(outputs)
-        self.sources = [item.call.layer for item in sources.values()]
+        self.sources: list[Any] = [item.call.layer for item in sources.values()]
         self.layers = layers
         self.output_names = tensors.output_names(self.graph)
         self.input_shape = unlisted([item.shape[1:] for item in inputs])
@@ -185,6 +185,7 @@ class Assembly(Answering):
             masks = [None] * len(names) if mask is None else mask
             several = Several([Samples(*pair) for pair in zip(x, [self.dtype] * len(x), masks, strict=True)], names)
             self.check_shapes([part.shape for part in several.parts])
+            self._check_whole([part.rows for part in several.parts])
             check_ids(self.graph, [part.rows for part in several.parts])
             return several
         samples = Samples(x, self.dtype, mask)
@@ -198,8 +199,19 @@ class Assembly(Answering):
             self.build(samples.shape)
         elif samples.shape != self.input_shape:
             self.check_shapes([samples.shape])
+        self._check_whole([samples.rows])
         check_ids(self.graph, [samples.rows])
         return samples
+
+    def _check_whole(self, inputs: Sequence[Any]) -> None:
+        """ValueError for a fraction in data whose Input has dtype "int32". Keras cuts it off."""
+        for layer, rows in zip(self.sources, inputs, strict=True):
+            for row in rows if layer.whole else ():
+                if (odd := np.asarray(row)[np.asarray(row) % 1 != 0]).size:
+                    raise ValueError(
+                        f'{layer.name} is an Input of whole numbers (dtype="int32" or "int64"), got {odd.flat[0]}: leave its '
+                        "dtype out, or round the data"
+                    )
 
     def build(self, input_shape: Shape) -> None:
         """For a Sequential whose input's shape is not known; a graph has its weights from the beginning."""

@@ -62,6 +62,10 @@ class Kernels(NamedTuple):
     stream: Callable[..., Callable[[Any], Any]]
 
 
+def clear_session() -> None:
+    """Keras's, for scripts that call it: nothing happens, since the engine keeps nothing between models."""
+
+
 @cache
 def compiled(module: str) -> Any:
     """COMPILED of a module of `kernels/`: a cell's `Kernels`, or Adam's update. Numba is imported here."""

@@ -28,6 +28,23 @@ def check_mask(name: str, x: Array, mask: Any) -> Array | None:
     return mask.astype(bool)
 
 
+def existing(a: Array, mask: Array | None) -> Array:
+    """a (N, T, ...) with 0 at the steps that the mask (N, T) leaves out; without a mask for it, a itself."""
+    if mask is None or a.shape[:2] != mask.shape:
+        return a
+    return np.where(mask.reshape(*mask.shape, *[1] * (a.ndim - 2)), a, a.dtype.type(0))
+
+
+def finite_where_masked(a: Array, mask: Array | None) -> Array:
+    """a with 0 for NaN and infinity at the steps that the mask leaves out: in a weight's gradient 0 times NaN would be NaN.
+
+    Finite numbers stay, for layers that read masked steps as Keras's do: Flatten, for instance.
+    """
+    if mask is None or (finite := np.isfinite(a)).all():
+        return a
+    return np.where(finite, a, existing(a, mask))
+
+
 def real_numbers(what: str, values: Any) -> Array:
     """The values as an array in float64 if they are float64 or longer, else in float32, in the machine's byte order."""
     array = np.asarray(values)

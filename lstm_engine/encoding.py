@@ -32,8 +32,7 @@ def pad_sequences(
         if not hasattr(row, "__len__"):
             raise ValueError(f"pad_sequences takes a list of sequences, but item {n} is {row!r}")
     length = max(map(len, sequences)) if maxlen is None else positive_int("maxlen", maxlen)
-    # row[-0:] would be the whole row
-    rows = [np.asarray(row[-length or len(row) :] if truncating == "pre" else row[:length], dtype) for row in sequences]
+    rows = [np.asarray(row[-length:] if truncating == "pre" else row[:length], dtype) for row in sequences]
     shape = next((row.shape[1:] for row in rows if len(row)), ())  # of one step
     out = np.full((len(rows), length, *shape), value, dtype)
     for n, row in enumerate(rows):

@@ -50,7 +50,7 @@ class Dense(Layer):
         if self.use_bias:
             z += self.weights["bias"]
         y = ACTIVATIONS[self.activation].forward(z)
-        return y, [], (x, y)
+        return y, [], (x, y.copy()) if taped else None  # y itself is the caller's, who may write into it
 
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
         x, y = tape
@@ -73,11 +73,11 @@ class Activation(Layer):
     def forward(
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
     ) -> Forward:
-        y = ACTIVATIONS[self.activation].forward(x)
-        return y, [], y
+        y = np.array(ACTIVATIONS[self.activation].forward(x))  # the linear one hands back x itself
+        return y, [], y.copy() if taped else None
 
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
-        return ACTIVATIONS[self.activation].backward(tape, dy), [], {}
+        return np.array(ACTIVATIONS[self.activation].backward(tape, dy)), [], {}
 
 
 class Dropout(Layer):
@@ -99,12 +99,12 @@ class Dropout(Layer):
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
     ) -> Forward:
         if not training or self.rate == 0:
-            return x, [], None
+            return x.copy(), [], None  # x stays the caller's
         scale = dropout_mask(x.shape, self.rate, self.rng, x.dtype)
         return x * scale, [], scale
 
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
-        return dy if tape is None else dy * tape, [], {}
+        return dy.copy() if tape is None else dy * tape, [], {}
 
 
 class Masking(Layer):

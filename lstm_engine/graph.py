@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from .activations import Array
@@ -33,10 +35,7 @@ class Node(NamedTuple):
     layer: Layer
     inputs: list[Edge]  # several where the layer has many_inputs
     states: list[Edge]  # where its initial states come from; [] is zeros, or what the layer kept
-    outputs: int  # how many
-
-    def out(self) -> list[Edge]:
-        return [Edge(self.name, k) for k in range(self.outputs)]
+    outputs: list[Edge]
 
 
 class BackwardPass(NamedTuple):
@@ -53,7 +52,8 @@ class BackwardPass(NamedTuple):
         return unlisted(self.inputs)
 
 
-class Graph(NamedTuple):
+@dataclass(frozen=True)
+class Graph:
     """The names of the inputs; the nodes, each after those that it reads; and the edges that are the outputs."""
 
     inputs: list[str]
@@ -70,15 +70,10 @@ class Graph(NamedTuple):
         run. A dict as `kept` gets every array; otherwise one is let go when its last reader has run.
         """
         given = given or {}
-        known = [*map(Edge, self.inputs), *(edge for node in self.nodes for edge in node.out())]
-        if unknown := [edge.node for edge in given if edge not in known]:
-            raise ValueError(
-                f"no node {unknown[0]!r} hands this out; there are {', '.join(n.name for n in self.nodes)}"
-            )
-        wanted = self.wanted(given)
-        running = [node for node in self.nodes if any(edge in wanted and edge not in given for edge in node.out())]
-        readers = Counter(edge for node in running for edge in node.inputs + node.states) + Counter(self.outputs)
-        arrays = dict(zip(map(Edge, self.inputs), inputs, strict=False)) | dict(given)
+        running, reads = self.plan(given) if given else self.whole
+        readers = dict(reads)
+        arrays = dict(zip(map(Edge, self.inputs), inputs, strict=False))
+        arrays.update(given)
         tapes: dict[str, Any] = {}
 
         def read(edge: Edge) -> Masked:
@@ -86,23 +81,23 @@ class Graph(NamedTuple):
             return arrays[edge] if readers[edge] else arrays.pop(edge)
 
         for node in running:
-            x, mask = map(list, zip(*map(read, node.inputs), strict=True))
-            if not node.layer.many_inputs:
-                (x,), (mask,) = x, mask
+            layer = node.layer
+            pairs = [read(edge) for edge in node.inputs]
+            x, mask = ([a for a, _ in pairs], [m for _, m in pairs]) if layer.many_inputs else pairs[0]
             initial = [read(edge)[0] for edge in node.states] or (states or {}).get(node.name)
-            seen = (
-                None if node.states else mask
-            )  # as in Keras, a layer called with initial states does not get the mask
-            y, last, tape = node.layer.forward(x, training, seen, initial, taped)
-            ys = listed(node.layer.outputs(y, last))
-            masks = [node.layer.output_mask(x, mask)] + [None] * (len(ys) - 1)
-            made = dict(zip(node.out(), zip(ys, masks, strict=True), strict=True))
-            arrays |= {edge: pair for edge, pair in made.items() if edge in readers and edge not in given}
-            if taped:
-                tapes[node.name] = tape
-            if kept is not None:
-                kept |= made
-        return [read(edge) for edge in self.outputs], tapes
+            live = None if node.states else mask  # as in Keras, a call with initial states does not get the mask
+            y, last, tapes[node.name] = layer.forward(x, training, live, initial, taped)
+            ys = listed(layer.outputs(y, last))
+            masks = [layer.output_mask(x, mask)] + [None] * (len(ys) - 1)
+            for edge, pair in zip(node.outputs, zip(ys, masks, strict=True), strict=True):
+                if edge in readers and edge not in given:
+                    arrays[edge] = pair
+                if kept is not None:
+                    kept[edge] = pair
+        passed = [(edge, *read(edge)) for edge in self.outputs]
+        # the caller may write into p, which others must not feel: the input, a node that reads it, the output beside it
+        shared = [edge for edge in self.outputs if reads[edge] > 1 or edge in self.at_inputs]
+        return [(p.copy() if edge in shared else p, mask) for edge, p, mask in passed], tapes
 
     def backward(self, tapes: Mapping[str, Any], dp: Sequence[Any], want_dx: bool = True) -> BackwardPass:
         """All gradients, from those of the outputs.
@@ -122,27 +117,43 @@ class Graph(NamedTuple):
         for edge, gradient in zip(self.outputs, dp, strict=True):
             add(d, edge, gradient)
         for node in reversed(self.nodes):
-            outputs[node.name] = dys = [d.pop(edge, None) for edge in node.out()]
+            layer = node.layer
+            outputs[node.name] = dys = [d.pop(edge, None) for edge in node.outputs]
             if all(dy is None for dy in dys):
                 continue  # what reads it has no gradient for it, as the Embedding of a number of a class
-            dy, dlast = node.layer.split(dys)
-            want = want_dx or any(edge.node not in self.inputs for edge in node.inputs)
-            dx, states[node.name], dW = node.layer.backward(tapes[node.name], dy, dlast, want_dx=want)
-            for edge, gradient in zip(node.inputs, dx if node.layer.many_inputs else [dx], strict=True):
+            dy, dlast = layer.split(dys)
+            want = want_dx or not self.at_inputs.issuperset(node.inputs)
+            dx, states[node.name], dW = layer.backward(tapes[node.name], dy, dlast, want_dx=want)
+            for edge, gradient in zip(node.inputs, dx if layer.many_inputs else [dx], strict=True):
                 add(d, edge, gradient)
             for edge, gradient in zip(node.states, states[node.name], strict=False):
                 add(d, edge, gradient)
             for name, gradient in dW.items():
-                add(weights, f"{node.layer.name}/{name}", gradient)
+                add(weights, f"{layer.name}/{name}", gradient)
         return BackwardPass([d.get(Edge(name)) for name in self.inputs], outputs, states, weights)
 
-    def wanted(self, given: Mapping[Edge, Any]) -> set[Edge]:
-        """The edges whose arrays the outputs depend on, when some are given."""
-        wanted = set(self.outputs)
+    @cached_property
+    def at_inputs(self) -> set[Edge]:
+        return set(map(Edge, self.inputs))
+
+    @cached_property
+    def whole(self) -> tuple[list[Node], dict[Edge, int]]:
+        return self.plan({})
+
+    def plan(self, given: Mapping[Edge, Any]) -> tuple[list[Node], dict[Edge, int]]:
+        """The nodes that must run when some arrays are given, and how many of them read each edge."""
+        known = [*map(Edge, self.inputs), *(edge for node in self.nodes for edge in node.outputs)]
+        if unknown := [edge.node for edge in given if edge not in known]:
+            raise ValueError(
+                f"no node {unknown[0]!r} hands this out; there are {', '.join(n.name for n in self.nodes)}"
+            )
+        reads: Counter[Edge] = Counter(self.outputs)
+        running: list[Node] = []
         for node in reversed(self.nodes):
-            if any(edge in wanted and edge not in given for edge in node.out()):
-                wanted.update(node.inputs, node.states)
-        return wanted
+            if any(edge in reads and edge not in given for edge in node.outputs):
+                running.insert(0, node)
+                reads.update(node.inputs + node.states)
+        return running, reads
 
     def shapes(self, inputs: Sequence[Shape]) -> dict[Edge, Shape]:
         """The shape on every edge, without the batch. ValueError from the layer that cannot read what comes to it."""
@@ -152,7 +163,7 @@ class Graph(NamedTuple):
             y = node.layer.outputs(
                 node.layer.output_shape(of if node.layer.many_inputs else of[0]), node.layer.state_shapes()
             )
-            shapes |= dict(zip(node.out(), y if isinstance(y, list) else [y], strict=True))
+            shapes |= dict(zip(node.outputs, y if isinstance(y, list) else [y], strict=True))
         return shapes
 
     def is_row(self) -> bool:

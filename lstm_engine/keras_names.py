@@ -24,8 +24,7 @@ HARMLESS: dict[str, dict[str, tuple[Any, ...]]] = {
         "layer_range": (None,),
     },
     "Input": {
-        "batch_size": ANY, "dtype": (None, "float32", "float64", "int32", "int64"), "sparse": (None, False),
-        "ragged": (None, False), "tensor": (None,), "optional": (False,),
+        "batch_size": ANY, "sparse": (None, False), "ragged": (None, False), "tensor": (None,), "optional": (False,),
     },
 }  # fmt: skip
 

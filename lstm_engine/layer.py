@@ -33,6 +33,7 @@ KERAS_DEFAULTS: dict[str, Any] = {
     "activity_regularizer": None, "kernel_constraint": None, "recurrent_constraint": None, "bias_constraint": None,
     "use_cudnn": "auto", "implementation": 2, "lora_rank": None, "dtype": None, "noise_shape": None,
     "embeddings_constraint": None, "beta_constraint": None, "gamma_constraint": None, "rms_scaling": False,
+    "weights": None, "lora_alpha": None, "quantization_config": None, "autocast": True,
 }  # fmt: skip
 
 
@@ -46,6 +47,7 @@ class Layer(ByHand, Answering, OwnsArrays):
     supports_masking: ClassVar[bool] = False  # whether its output has a mask where its input has one
     has_states: ClassVar[bool] = False  # whether forward takes initial states and returns the last ones
     weights = LayerWeights()  # by name: {"kernel": array, ...}
+    holds_weights: ClassVar[bool] = True  # itself, not the layers inside it, its `parts`
     keras_class, never_called = "Layer", ("call",)
     many_inputs: ClassVar[bool] = False  # whether x, its mask, its shape and dx are lists, as of Add and Concatenate
 
@@ -132,8 +134,9 @@ class Layer(ByHand, Answering, OwnsArrays):
     ) -> Forward:
         """y, the last states and the tape; a layer without states ignores initial_state and returns [] for them.
 
-        With taped=False no backward pass follows, and the layer need not fill a tape. This method is written in each kind of
-        layer: `Recurrent.forward` in `recurrent.py`, `Dense.forward` in `feedforward.py`, `Bidirectional.forward` and
+        With taped=False no backward pass follows, and the layer need not fill a tape. The caller may write into y and the
+        states, which are in no memory of x or the tape, but not into x before backward. It is written in each kind of layer:
+        `Recurrent.forward` in `recurrent.py`, `Dense.forward` in `feedforward.py`, `Bidirectional.forward` and
         `TimeDistributed.forward` in `wrappers.py`.
         """
         raise NotImplementedError

@@ -15,27 +15,21 @@ from typing import Any
 import numpy as np
 
 from . import losses, metrics, optimizers
-from .registry import bases, custom_objects, engines, file_name, kind_of
+from .registry import bases, custom_objects, file_name, kind_of
 from .wrappers import as_config, from_config
 
 
 def check(model: Any) -> None:
     """ValueError for a model whose file could not be loaded again, with what to change. The model is a `Network`."""
     named = list(_objects(model))
-    classes: dict[str, Any] = {}
+    classes: dict[str, Any] = {}  # by kind and name
     for what, obj in named:
         name = file_name(obj)  # refuses a name that would be taken for another class's
-        if classes.setdefault(f"{kind_of(type(obj))} {name}", type(obj)) is not type(obj):
+        if classes.setdefault(kind_of(type(obj)), {}).setdefault(name, type(obj)) is not type(obj):
             raise ValueError(f"{what}: the model has two classes named {name}: give one of them another name")
     for what, obj in named:
         _check_options(what, obj)
-    of_reader = {key: c for key, c in classes.items() if engines(*key.split(" ", 1)) is None}
-    own = {c.__name__: c for c in of_reader.values()}
-    if len(own) < len(of_reader):
-        raise ValueError(
-            f"two classes of different kinds share a name: {', '.join(of_reader)}: give one of them another name"
-        )
-    with custom_objects(own):
+    with custom_objects(classes):
         for layer in model.layers:
             _comes_back(f"layer {layer.name}", layer, as_config, from_config)
         if model.optimizer:
@@ -66,7 +60,7 @@ def plain(value: Any, what: str) -> Any:
 
 
 def _objects(model: Any) -> Iterator[tuple[str, Any]]:
-    """Every object of a class that the file names, with words for it; those inside others too."""
+    """Every object of a class that the file names, with words for it; those inside others first."""
     tops = [(f"layer {layer.name}", layer) for layer in model.layers]
     tops += [("the optimizer", model.optimizer)] if model.optimizer else []
     tops += [(f"loss {target.loss.name}", target.loss) for target in model.targets]
@@ -76,10 +70,10 @@ def _objects(model: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _within(what: str, obj: Any) -> Iterator[tuple[str, Any]]:
-    yield what, obj
     for name, value in vars(obj).items():
         if isinstance(value, tuple(bases().values())):
             yield from _within(f"{what}'s {name.removeprefix('_')}", value)
+    yield what, obj
 
 
 def _check_options(what: str, obj: Any) -> None:
@@ -110,8 +104,8 @@ def _comes_back(what: str, obj: Any, write: Callable[[Any], Any], read: Callable
         again = read(json.loads(text))
     except Exception as error:
         raise ValueError(
-            f"{what} could not be loaded again: making it from {text} raises {error!r}. The constructor of "
-            f"{type(obj).__name__} has to take what its config() returns"
+            f"{what} could not be loaded again: making a {type(obj).__name__} from its config() raises {error!r}. The "
+            "constructor has to take what config() returns"
         ) from error
     if type(again) is not type(obj) or json.dumps(plain(write(again), what)) != text:
         raise ValueError(f"{what} would come back another: {text} makes {json.dumps(plain(write(again), what))}")

@@ -31,8 +31,10 @@ from .streaming import Stream
 from .summary import summary
 from .trace import Trace
 from .trace import trace as make_trace
+from .undone import undone_if_they_fail
 
 
+@undone_if_they_fail("fit", "evaluate", "predict", "train_on_batch", "__call__")
 class Model(Files, Network):
     """A network with Keras's verbs: `Model(inputs, outputs)`, where outputs come from layers called on the inputs.
 

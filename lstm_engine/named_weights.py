@@ -6,50 +6,58 @@ numbers, whichever of them a value was given to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .activations import Array
-from .owned import OwnsArrays
+from .owned import owned
 
 
-class Weights(OwnsArrays, MutableMapping[str, Array]):
-    """Arrays by name. `weights[name] = new` checks the new array's shape and writes it into the one that is there."""
+class Weights(dict[str, Array]):
+    """Arrays by name. `weights[name] = new` checks the new array's shape and writes it into the one that is there.
 
-    def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self._arrays = dict(arrays)
-
-    def __getitem__(self, name: str) -> Array:
-        if isinstance(name, str) and name in self._arrays:
-            return self._arrays[name]
-        if isinstance(name, str):
-            raise KeyError(f"there is no weight {name!r}, but {', '.join(self) or 'none before build'}")
-        raise KeyError(
-            f"weights[{name!r}]: weights have names here ({', '.join(self) or 'none before build'}), not numbers; "
-            "get_weights() is a list of copies in Keras's order"
-        )
+    Unpickled or copied, it owns its arrays (`owned.py`).
+    """
 
     def __setitem__(self, name: str, new: ArrayLike) -> None:
         w = self[name]
         w[...] = fitted(name, w, new)
 
-    def __delitem__(self, name: str) -> None:
-        raise TypeError(f"{name} cannot be removed: a layer needs all of its weights")
+    def __missing__(self, name: Any) -> Any:
+        names = ", ".join(self) or "none before build"
+        if isinstance(name, str):
+            raise KeyError(f"there is no weight {name!r}, but {names}")
+        raise KeyError(
+            f"weights[{name!r}]: weights have names here ({names}), not numbers; get_weights() is a list of copies in "
+            "Keras's order"
+        )
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._arrays)
+    def update(self, *new: Any, **named: Any) -> None:
+        """Assigns several; with |= too."""
+        for name, value in dict(*new, **named).items():
+            self[name] = value
 
-    def __len__(self) -> int:
-        return len(self._arrays)
+    def __ior__(self, new: Any) -> Self:  # type: ignore[override,misc]
+        self.update(new)
+        return self
 
-    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
-        return self._arrays | dict(other)
+    def fixed(self, *_: Any) -> Any:
+        raise TypeError("weights cannot be removed, and none added: a layer has those that it needs")
+
+    __delitem__ = pop = popitem = clear = setdefault = fixed
+
+    def __reduce__(self) -> Any:
+        return _owning, (dict(self),)
 
     def __repr__(self) -> str:
         return f"Weights({', '.join(f'{name} {w.shape} {w.dtype}' for name, w in self.items())})"
+
+
+def _owning(arrays: dict[str, Array]) -> Weights:
+    return Weights(owned(arrays))
 
 
 class LayerWeights:
@@ -62,9 +70,9 @@ class LayerWeights:
     def __get__(self, layer: Any, owner: type | None = None) -> Any:
         if layer is None:
             return self
-        parts = layer.parts
-        if parts.get("") is layer:
+        if layer.holds_weights:
             return layer._weights
+        parts = layer.parts
         return Weights({prefix + name: w for prefix, part in parts.items() for name, w in part.weights.items()})
 
     def __set__(self, layer: Any, new: Mapping[str, ArrayLike]) -> None:

@@ -21,6 +21,7 @@ import numpy as np
 from . import losses, optimizers
 from .activations import Array
 from .assembly import NOT_BUILT, Assembly
+from .checks import existing, finite_where_masked
 from .compiling import Target, targets
 from .copies import copied
 from .graph import BackwardPass, Edge, Masked, States
@@ -28,6 +29,7 @@ from .keras_names import takes_keras_arguments
 from .lists import unlisted
 from .metrics import Metric
 from .samples import Data
+from .undone import check_targets
 
 
 class Batch(NamedTuple):
@@ -128,7 +130,7 @@ class Network(Assembly):
             raise ValueError(NOT_BUILT)
         xs = x if len(self.graph.inputs) > 1 else [x]
         masks = [None] * len(xs) if mask is None else mask if len(xs) > 1 else [mask]
-        pairs = list(zip(xs, masks, strict=True))
+        pairs = [(finite_where_masked(x_, mask_), mask_) for x_, mask_ in zip(xs, masks, strict=True)]
         passed, tapes = self.graph.forward(pairs, training, initial_states, taped, given, kept)
         p, mask = zip(*passed, strict=True)
         return unlisted(p), unlisted(mask), tapes
@@ -145,7 +147,9 @@ class Network(Assembly):
         ys, ps, masks = (y, p, mask) if n > 1 else ([y], [p], [mask])
         samples_weights = sample_weight if isinstance(sample_weight, list) else [sample_weight] * n
         for target, p_, mask_, y_, w in zip(self.targets, ps, masks, ys, samples_weights, strict=True):
-            fitted = losses.fit_targets(target.loss, y_, p_.shape)
+            fitted = losses.fit_targets(
+                target.loss, existing(y_, mask_), p_.shape
+            )  # a masked y may be NaN, or no class
             weights = losses.weights(p_.shape[:-1], mask_, w)
             values = target.loss.values(fitted, p_)
             mean = values.mean() if weights is None else (values * weights).mean()
@@ -196,10 +200,18 @@ class Network(Assembly):
     def metrics(self) -> list[Metric]:
         return [metric for target in self.targets for metric in target.metrics]
 
+    @property
+    def metrics_names(self) -> list[str]:
+        """What the numbers that `evaluate` returns are, in their order."""
+        of_outputs = [f"{target.name}_loss" for target in self.targets] if len(self.targets) > 1 else []
+        return ["loss", *of_outputs, *sorted(metric.name for metric in self.metrics)]
+
     def data(self, x: Any, y: Any, mask: Any = None, sample_weight: Any = None) -> Data:
         """x, y and their weights, checked against the network and against each other. ValueError before `compile`."""
         _ = self.compiled
-        return Data(self.samples(x, mask), y, self.dtype, sample_weight, self.output_names)
+        data = Data(self.samples(x, mask), y, self.dtype, sample_weight, self.output_names)
+        check_targets(self, data)
+        return data
 
     def epoch_rng(self) -> np.random.Generator:
         """Draws the order of the next epoch: it follows from the seed and the epoch's number alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -120,6 +121,6 @@ class LayerNormalization(Layer):
             raise ValueError(
                 f"{self.name} takes means over axis {self.axis}, which are not those of one step: a stream has no others"
             )
-        last = LayerNormalization(-1, self.epsilon, self.center, self.scale)
-        last.weights = {name: w.copy() for name, w in self.weights.items()}
-        return lambda x: last.forward(x)[0]
+        one_step = copy.copy(self)
+        one_step.axis = -1  # of a step (batch, D)
+        return Layer.stream(one_step, batch)

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from . import schedules
-from .absent import Answering, argument
+from .absent import Answering, argument, sentence
 from .activations import Array
 from .backend import compiled
 from .keras_names import arguments, refuse_unknown
@@ -103,6 +103,11 @@ class Optimizer(Answering, OwnsArrays):
                 "give the optimizer a number instead of the schedule, or do not set the rate"
             )
         self._rate = rate if isinstance(rate, Schedule) else number("learning_rate", rate)
+
+    def _no_lr(self, *_: Any) -> Any:
+        raise AttributeError(sentence("Optimizer", "lr"))
+
+    lr = property(_no_lr, _no_lr)  # else setting it would change nothing, in silence
 
     def apply(self, weights: Mapping[str, Array], gradients: Arrays, backend: str = "numpy") -> None:
         """One step: changes every weight in place. The two dicts have the same names and shapes.

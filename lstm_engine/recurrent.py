@@ -14,7 +14,7 @@ import numpy as np
 from . import initializers, regularizers
 from .activations import Array, canonical_name
 from .backend import Kernels, Pair, compiled, resolve
-from .checks import Shape, check_mask, counted, positive_int, require_sequences, share
+from .checks import Shape, check_mask, counted, existing, positive_int, require_sequences, share
 from .kept_states import KeptStates
 from .layer import Backward, Layer, dropout_mask, time_major
 
@@ -159,8 +159,7 @@ class Recurrent(Layer):
         """
         mask = check_mask(self.name or self.cell, x, mask)
         states = self._first_states(x, mask, initial_state)
-        if mask is not None:
-            x = np.where(mask[..., None], x, x.dtype.type(0))  # the x of a masked step, perhaps NaN, must not matter
+        x = existing(x, mask)  # the x of a masked step, perhaps NaN, must not matter
         if self.go_backwards:
             x, mask = x[:, ::-1], None if mask is None else mask[:, ::-1]
         input_dropout, recurrent_dropout = self.dropout_masks(x.shape, x.dtype) if training else (None, None)
@@ -176,8 +175,10 @@ class Recurrent(Layer):
             h, last = self.runs.infer(*inputs, mask=steps_mask, sequences=self.return_sequences, **activations)
         zeroed = None if mask is None or not self.zero_output_for_mask else ~mask
         y = time_major(h) if self.return_sequences else h[-1].copy()
-        if zeroed is not None:  # a new array: with one step or one row, y is a view of the tape's states
+        if zeroed is not None:
             y = np.where(zeroed[..., None] if self.return_sequences else zeroed[:, -1:], y.dtype.type(0), y)
+        elif y.base is not None:  # with one step or one row a view of the tape's states, which backward reads
+            y = y.copy()
         last = [state.copy() for state in last]
         if self.stateful:
             self.states = last

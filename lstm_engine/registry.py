@@ -48,7 +48,7 @@ def engine(kind: str) -> Classes:
 
     listed = [getattr(layers, name) for name in layers.__all__]
     of_layers = {c.__name__: c for c in listed if isinstance(c, type) and issubclass(c, layers.Layer)}
-    by_kind: dict[str, Classes] = {
+    known: dict[str, Classes] = {
         "layer": {name: c for name, c in of_layers.items() if c is not layers.Layer},
         "loss": losses.CLASSES,
         "metric": metrics.CLASSES,
@@ -57,7 +57,7 @@ def engine(kind: str) -> Classes:
         "initializer": initializers.CLASSES,
         "regularizer": {"L1L2": regularizers.L1L2},
     }
-    return by_kind[kind]
+    return known[kind]
 
 
 def register(cls: C) -> C:
@@ -112,13 +112,18 @@ def file_name(obj: Any) -> str:
     return name
 
 
-@contextmanager
-def custom_objects(classes: Mapping[str, Any] | None) -> Iterator[None]:
-    """Within the block `find` knows these classes too, by the names given, before all others. TypeError for other objects."""
-    by_kind: dict[str, Classes] = {}
+def by_kind(classes: Mapping[str, Any] | None) -> dict[str, Classes]:
+    """Keras's custom_objects, sorted. TypeError for what is no class that a model file names."""
+    kinds: dict[str, Classes] = {}
     for name, cls in (classes or {}).items():
-        by_kind.setdefault(kind_of(cls, f"custom_objects[{name!r}]"), {})[name] = cls
-    token = _given.set(by_kind)
+        kinds.setdefault(kind_of(cls, f"custom_objects[{name!r}]"), {})[name] = cls
+    return kinds
+
+
+@contextmanager
+def custom_objects(kinds: dict[str, Classes]) -> Iterator[None]:
+    """Within the block `find` knows these classes by kind and name, before all others."""
+    token = _given.set(kinds)
     try:
         yield
     finally:

@@ -54,7 +54,7 @@ class Flatten(Reshaping):
         return x.reshape(len(x), math.prod(x.shape[1:])).copy(), [], x.shape
 
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
-        return dy.reshape(tape), [], {}
+        return dy.reshape(tape).copy(), [], {}
 
 
 class Reshape(Reshaping):
@@ -89,7 +89,7 @@ class Reshape(Reshaping):
         return x.reshape(len(x), *self.output_shape(x.shape[1:])).copy(), [], x.shape
 
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
-        return dy.reshape(tape), [], {}
+        return dy.reshape(tape).copy(), [], {}
 
 
 class Permute(Reshaping):
@@ -113,7 +113,7 @@ class Permute(Reshaping):
         return x.transpose(0, *self.dims).copy(), [], None
 
     def backward(self, tape: Any, dy: Any, dstates: Sequence[Array] | None = None, want_dx: bool = True) -> Backward:
-        return np.ascontiguousarray(dy.transpose(np.argsort((0, *self.dims)))), [], {}  # the order that leads back
+        return dy.transpose(np.argsort((0, *self.dims))).copy(), [], {}  # the order that leads back
 
 
 class RepeatVector(Reshaping):

@@ -121,7 +121,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     origin = keras_config.Origin((3, 0) if new else keras_config.version_of(said), custom_objects or {})
     model, _ = keras_models.read_model(config, origin)
     if new and config.get("compile_config"):
-        model.compile(**keras_config.read_compile(config["compile_config"], len(model.output_names)))
+        model.compile(**keras_config.read_compile(config["compile_config"], len(model.output_names), custom_objects))
     return model
 
 

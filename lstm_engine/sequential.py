@@ -10,21 +10,25 @@ from .checks import Shape
 from .layer import Layer
 from .model import Model
 from .network import Network
+from .undone import undone_if_it_fails
 
 
 class Sequential(Model):
     """Layers in a row: `Sequential([LSTM(64), Dense(1, activation="sigmoid")], seed=0)`. The arguments are `Model`'s."""
 
     def __init__(
-        self, layers: Sequence[Any] = (), name: str | None = None, *, seed: int | None = None, dtype: str = "float32",
-        backend: str = "auto",
+        self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None, *,
+        seed: int | None = None, dtype: str = "float32", backend: str = "auto",
     ) -> None:  # fmt: skip
+        if trainable is not True:
+            raise ValueError(f"set model.trainable = False once the layers are there, got trainable={trainable!r}")
         Network.__init__(self, name=name, seed=seed, dtype=dtype, backend=backend)
         self.as_dict = False
         self.first: tensors.Tensor | None = None  # the Input, once its shape is known
-        for layer in layers:
+        for layer in layers or ():
             self.add(layer)
 
+    @undone_if_it_fails
     def add(self, layer: Any) -> None:
         """Puts a layer on top. It is built at once when the shape below it is known, else with the first data."""
         if isinstance(layer, tensors.InputLayer):
@@ -57,6 +61,7 @@ class Sequential(Model):
             self.layers, layer.name = before, name  # a layer that does not fit leaves the model as it was
             raise
 
+    @undone_if_it_fails
     def build(self, input_shape: Shape) -> None:
         """Draws the weights of the layers that have none yet, for inputs (samples, *input_shape)."""
         if not self.layers:

@@ -17,7 +17,7 @@ class Stream:
     def __init__(self, graph: Graph, dtype: str, shape: tuple[int, ...]) -> None:
         if len(graph.inputs) > 1 or len(graph.outputs) > 1:
             raise ValueError("a stream is for a model with one input and one output: see predict")
-        if busy := [node.name for node in graph.nodes if node.states or node.outputs > 1]:
+        if busy := [node.name for node in graph.nodes if node.states or len(node.outputs) > 1]:
             raise ValueError(f"{busy[0]} takes or hands out states, which a stream keeps for itself: see predict")
         self.graph = graph
         self.dtype = dtype
@@ -39,7 +39,9 @@ class Stream:
             raise ValueError(f"a step of this stream has shape {self.shape}, {axes}, got {x.shape}")
         if x.dtype.kind not in "biuf":
             raise TypeError(f"a step of this stream is an array of real numbers, got one of {x.dtype}")
-        x = np.require(x, self.dtype, ["C", "W"])  # as the kernels are compiled; a chunk of sound is often read-only
+        x = np.array(
+            x, self.dtype, order="C"
+        )  # a copy, as the kernels are compiled; a chunk of sound is often read-only
         arrays = {Edge(self.graph.inputs[0]): x}
         for node, part in self.parts:
             of = [arrays[edge] for edge in node.inputs]

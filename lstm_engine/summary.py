@@ -23,7 +23,7 @@ def summary(model: Model) -> str:
     rows = [TITLES[: 4 if in_a_row else 5]]
     for layer in model.layers:
         nodes = [node for node in model.graph.nodes if node.layer is layer]
-        edges = nodes[0].out() if nodes else [Edge(layer.name)]
+        edges = nodes[0].outputs if nodes else [Edge(layer.name)]
         out = [str((None, *shapes[edge])) for edge in edges if edge in shapes]
         size = sum(w.size for w in layer.weights.values())
         reads = ", ".join(shown(edge) for node in nodes for edge in node.inputs + node.states)

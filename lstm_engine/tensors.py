@@ -10,11 +10,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from .absent import argument
 from .checks import Shape
 from .graph import Edge, Graph, Node
 from .keras_names import snake, takes_keras_arguments
 from .layer import Layer
 from .lists import listed
+
+INPUT_DTYPES = ("float32", "float64", "int32", "int64")
 
 
 class Tensor:
@@ -57,6 +62,8 @@ class Call:
 class InputLayer(Layer):
     """Where data come into a network. It has no weights and computes nothing."""
 
+    whole = False  # whether the data are whole numbers
+
     def __init__(self, shape: Shape | None = None, *, batch_shape: Shape | None = None, **general: Any) -> None:
         if (shape is None) == (batch_shape is None):
             raise ValueError("Input takes a shape (T, D), or a batch_shape (N, T, D)")
@@ -68,12 +75,20 @@ class InputLayer(Layer):
 
 
 @takes_keras_arguments
-def Input(shape: Shape | None = None, *, batch_shape: Shape | None = None, name: str | None = None) -> Tensor:
+def Input(
+    shape: Shape | None = None, *, batch_shape: Shape | None = None, name: str | None = None, dtype: Any = None
+) -> Tensor:
     """Keras's `Input((T, D))`: where data come in. A Sequential takes it as its first item; layers can be called on it.
 
     T may be None: sequences of any length. A batch_shape (N, T, D), which Keras requires for stateful layers, is accepted.
+    With dtype "int32" or "int64" the data must be whole numbers; the model computes in its own dtype.
     """
-    return source(InputLayer(shape, batch_shape=batch_shape, name=name))
+    kind = dtype if isinstance(dtype, str | None) else np.dtype(dtype).name
+    if kind not in (None, *INPUT_DTYPES):
+        raise ValueError(f"Input's dtype is one of {', '.join(INPUT_DTYPES)}, got {dtype!r}: {argument('dtype')}")
+    layer = InputLayer(shape, batch_shape=batch_shape, name=name)
+    layer.whole = kind in ("int32", "int64")
+    return source(layer)
 
 
 def source(layer: Any) -> Tensor:
@@ -173,7 +188,8 @@ def graph_of(sources: Mapping[Tensor, Tensor], outputs: Sequence[Tensor], calls:
         names[here] = layer.name if count[layer.name] == 1 else f"{layer.name}@{count[layer.name]}"
         if not isinstance(layer, InputLayer):
             states = [edge(item) for item in here.states]
-            nodes.append(Node(names[here], layer, [edge(item) for item in here.inputs], states, len(here.outputs)))
+            out = [Edge(names[here], k) for k in range(len(here.outputs))]
+            nodes.append(Node(names[here], layer, [edge(item) for item in here.inputs], states, out))
     return Graph([names[item.call] for item in sources.values()], nodes, [edge(item) for item in outputs])
 
 
@@ -245,7 +261,7 @@ def graph_from_config(config: dict[str, Any], layers: Sequence[Layer]) -> Graph:
         return [Edge(*row) for row in rows]
 
     nodes = [
-        Node(row["name"], by_name[row["layer"]], edges(row["inputs"]), edges(row["states"]), 0)
+        Node(row["name"], by_name[row["layer"]], edges(row["inputs"]), edges(row["states"]), [])
         for row in config["nodes"]
     ]
     return Graph(list(config["inputs"]), nodes, edges(config["outputs"]))

@@ -16,7 +16,6 @@ import numpy as np
 from .activations import Array
 from .files import write_atomically
 from .graph import Edge
-from .layer import time_major
 from .network import Batch, Network
 from .recurrent import Recurrent, RecurrentTape, Upstream
 from .reshaping import Reshaping
@@ -29,6 +28,11 @@ class Arrays(dict[str, Array]):
         if name not in self:
             raise AttributeError(f"there is no {name!r} here, but {', '.join(self)}")
         return self[name]
+
+
+def copies(arrays: dict[str, Array]) -> dict[str, Array]:
+    """Some of a tape's arrays are views of others; a reader of the trace may write into each."""
+    return {name: a.copy() for name, a in arrays.items()}
 
 
 class LayerTrace(Arrays):
@@ -50,8 +54,9 @@ class LayerTrace(Arrays):
     def __init__(
         self, values: dict[str, Array], grad: dict[str, Array] | None, mask: Array | None, go_backwards: bool
     ) -> None:
-        super().__init__(values)
-        self.__dict__.update(grad=None if grad is None else Arrays(grad), mask=mask, go_backwards=go_backwards)
+        super().__init__(copies(values))
+        grad = None if grad is None else Arrays(copies(grad))
+        self.__dict__.update(grad=grad, mask=mask, go_backwards=go_backwards)
 
     def to_frame(self) -> Any:
         """A pandas DataFrame: a row per sample, step and unit, without masked steps; columns i, ..., grad_i, ..."""
@@ -166,7 +171,7 @@ def by_now(model: Network, layers: dict[str, LayerTrace], p: Any) -> Array | Non
         return None  # no step of the whole sequence holds the answer to its beginning
     last = next(node for node in reversed(model.graph.nodes) if node.name in layers)
     if last.layer.return_sequences:  # type: ignore[attr-defined]  # it is a Recurrent
-        return p
+        return p.copy()
     given = {Edge(last.name): (layers[last.name].h, None)}
     return model.forward(None, taped=False, given=given)[0]
 
@@ -189,7 +194,9 @@ def _layer(layer: Recurrent, tape: RecurrentTape, upstream: Upstream | None) -> 
     steps = tape.steps
 
     def in_order(a: Array) -> Array:
-        return time_major(a)[:, ::-1] if layer.go_backwards else time_major(a)
+        """A copy (N, T, ...) in the order of time: x may be the caller's."""
+        a = a.swapaxes(0, 1)
+        return np.array(a[:, ::-1] if layer.go_backwards else a, order="C")
 
     live = None if steps.mask is None else in_order(steps.mask)  # (N, T)
 
@@ -202,7 +209,7 @@ def _layer(layer: Recurrent, tape: RecurrentTape, upstream: Upstream | None) -> 
 
     first = [f"{name}0" for name in layer.state_names]
     values = laid_out({"x": steps.x} | layer.pair.values(steps), np.nan)
-    values |= dict(zip(first, [states[0] for states in steps.states], strict=True))
+    values |= dict(zip(first, [states[0].copy() for states in steps.states], strict=True))
     if upstream is None:
         return LayerTrace(values, None, live, layer.go_backwards)
     grads = layer.pair.backward(steps, upstream.dh, *upstream.dlast)

@@ -18,7 +18,7 @@ from .activations import Array
 from .compiling import targets_from_config, targets_to_config
 from .files import write_atomically
 from .network import Network
-from .registry import custom_objects
+from .registry import by_kind, custom_objects
 from .tensors import InputLayer, graph_to_config
 from .wrappers import as_config, from_config
 
@@ -80,10 +80,11 @@ def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any
 
     made(architecture, layers, seed=, dtype=, backend=) makes it. own: the reader's custom_objects.
     """
+    known = by_kind(own)
     header, tensors = _read(path)
     try:
         architecture = json.loads(header["architecture"])
-        with custom_objects(own):
+        with custom_objects(known):
             model = _described(architecture, backend, made)
         model.metadata = json.loads(header["metadata"])
     except (KeyError, TypeError, ValueError) as error:

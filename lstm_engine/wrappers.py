@@ -1,6 +1,5 @@
 """Layers around layers: Bidirectional reads a sequence in both directions, TimeDistributed applies a layer to every step."""
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +21,7 @@ class Wrapper(Layer):
 
     reads_sequences = True
     supports_masking = True
+    holds_weights = False
 
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
         output_shape = self.output_shape(input_shape)
@@ -202,13 +202,21 @@ class Bidirectional(Wrapper):
 
 
 class TimeDistributed(Wrapper):
-    """The same layer at every step: (N, T, ...) -> (N, T, ...). For layers without recurrence, as Dense or Flatten."""
+    """The same layer at every step: (N, T, ...) -> (N, T, ...). The N T steps are that many samples of the layer.
+
+    A recurrent layer reads each step from its beginning, so that (N, T, T', D) -> (N, T, units): sequences of sequences.
+    """
 
     def __init__(self, layer: Any, **general: Any) -> None:
         super().__init__(**general)
         self.layer = from_config(layer)
-        if not isinstance(self.layer, Layer) or isinstance(self.layer, Recurrent | Wrapper):
-            raise TypeError(f"TimeDistributed takes a layer that reads one step, as Dense, got {self.layer!r}")
+        if not isinstance(self.layer, Layer) or isinstance(self.layer, Wrapper) or self.layer.many_inputs:
+            raise TypeError(f"TimeDistributed takes a layer that reads one step, as Dense or LSTM, got {self.layer!r}")
+        if getattr(self.layer, "return_state", False) or getattr(self.layer, "stateful", False):
+            raise ValueError(
+                f"TimeDistributed takes a layer with one output that keeps no states, got {self.layer!r}: leave out "
+                "return_state and stateful"
+            )
 
     @property
     def parts(self) -> dict[str, Any]:
@@ -231,6 +239,11 @@ class TimeDistributed(Wrapper):
     def forward(
         self, x: Array, training: bool = False, mask: Array | None = None, initial_state: Any = None, taped: bool = True
     ) -> Forward:
+        if mask is not None and isinstance(self.layer, Recurrent):
+            raise ValueError(
+                f"layer {self.name}: a mask of steps {mask.shape} says nothing of the steps inside each, which "
+                f"{self.layer.name} reads: leave Masking and mask_zero out below it"
+            )
         y, _, tape = self.layer.forward(x.reshape(-1, *x.shape[2:]), training)  # (N T, ...)
         return y.reshape(*x.shape[:2], *y.shape[1:]), [], (tape, x.shape)
 
@@ -240,9 +253,7 @@ class TimeDistributed(Wrapper):
         return None if dx is None else dx.reshape(x_shape), [], gradients
 
     def stream(self, batch: int) -> Callable[[Array], Array]:
-        inner = copy.copy(self.layer)
-        inner.weights = {name: w.copy() for name, w in self.layer.weights.items()}
-        return lambda x: inner.forward(x)[0]  # whatever a layer does in a step needs no other step
+        return Layer.stream(self.layer, batch)  # whatever it does in a step, a Flatten too, needs no other step
 
 
 def as_config(layer: Layer) -> dict[str, Any]:

@@ -87,13 +87,16 @@ def test_from_python_runs_and_prints_what_its_comments_say(capsys, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     names = {}
     run(HOUSE / "docs" / "from-python.md", names)
-    scores, *report, shapes, by_now, unseen, shape = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
+    scores, *report, shapes, by_now, unseen, shape, windows = lines[:-5]
     assert report[-1].startswith("All 17 rows passed: within ")
     assert shapes == "(4, 20, 16) (4, 20, 16)"
     assert by_now == "(4, 20, 1)"
     assert eval(scores)["accuracy"] > 0.9
     assert eval(unseen)["AUC"] > 0.95
     assert shape == "(48, 3)"
+    assert windows == "(128, 12, 2) (128, 1) (128, 1)"
+    assert lines[-5:] == ["[[1 3 2 4 1 5]", " [0 0 0 1 6 2]]", "[[1. 0. 0.]", " [0. 0. 1.]", " [0. 1. 0.]]"]
     assert {p.name for p in tmp_path.iterdir()} == {"gru.keras", "gru.onnx"}
 
 

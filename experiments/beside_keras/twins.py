@@ -13,7 +13,9 @@ import lstm_engine as le
 from lstm_engine import losses
 from lstm_engine.activations import ACTIVATIONS
 from lstm_engine.interchange.keras_config import write_layer
+from lstm_engine.interchange.keras_graph import write_graph
 from lstm_engine.keras_names import snake
+from lstm_engine.lists import listed, unlisted
 from lstm_engine.registry import engine
 
 LAYERS = engine("layer")
@@ -40,17 +42,25 @@ def import_keras(dtype: str = "float32") -> Any:
     return keras
 
 
-def to_keras(model: le.Sequential) -> Any:
+def to_keras(model: le.Model) -> Any:
     """The Keras twin of a built and compiled engine model: same layers, weights, optimizer, loss and metrics."""
     keras = import_keras(model.dtype)
-    layers = [exact_tanh(keras.layers.deserialize(write_layer(layer, model.dtype))) for layer in model.layers]
-    twin = keras.Sequential([keras.Input(model.input_shape), *layers])
+    if isinstance(model, le.Sequential):
+        layers = [exact_tanh(keras.layers.deserialize(write_layer(layer, model.dtype))) for layer in model.layers]
+        twin = keras.Sequential([keras.Input(model.input_shape), *layers])
+    else:
+        twin = keras.Model.from_config(write_graph(model, None))
+        for layer in twin.layers:
+            exact_tanh(layer)
     twin.set_weights(model.get_weights())
-    if model.optimizer and model.loss:
+    if model.optimizer and model.targets:
         config = {name: value for name, value in model.optimizer.config().items() if value is not None}
         optimizer = getattr(keras.optimizers, type(model.optimizer).__name__).from_config(config)
+        loss = [_loss_to_keras(keras, target.loss) for target in model.targets]
+        metrics = [[_metric_to_keras(keras, m) for m in target.metrics] for target in model.targets]
+        weights = [target.weight for target in model.targets]
         twin.compile(
-            optimizer, _loss_to_keras(keras, model.loss), metrics=[_metric_to_keras(keras, m) for m in model.metrics]
+            optimizer, unlisted(loss), loss_weights=weights if len(weights) > 1 else None, metrics=unlisted(metrics)
         )
     return twin
 
@@ -100,6 +110,7 @@ def _in_float64(call: Any, *args: Any, **options: Any) -> Any:
     finally:
         backend.result_type = right
 
+
 METRIC_OPTIONS = {"threshold", "thresholds", "num_thresholds"}
 
 # Entries of a Keras layer's config that change nothing here: the weights are copied, so initialisers do not matter.
@@ -109,41 +120,73 @@ IGNORED |= {"gamma_initializer", "beta_initializer"}
 REQUIRED = ("units", "rate", "input_dim", "output_dim", "target_shape", "dims", "n")  # by some class's constructor
 
 
-def from_keras(keras_model: Any) -> le.Sequential:
-    """The engine's twin of a live Keras Sequential: its layers and weights, and, if it was compiled, its loss, its metrics
-    and its optimizer with the optimizer's state.
+def from_keras(keras_model: Any) -> Any:
+    """The engine's twin of a live Keras Sequential or functional Model: its layers and weights, and, if it was compiled, its
+    loss, its metrics and its optimizer with the optimizer's state.
 
     ValueError names each layer, option, optimizer or loss that the engine does not have; nothing is left out silently.
     """
     import keras
 
-    if not isinstance(keras_model, keras.Sequential) or not keras_model.built:
-        raise ValueError("from_keras takes a built keras.Sequential: give it an Input, or call it on data once")
-    layers = [_layer_from_keras(layer) for layer in keras_model.layers]
+    graph = hasattr(keras_model, "_nodes_by_depth") and not isinstance(keras_model, keras.Sequential)
+    if not (graph or isinstance(keras_model, keras.Sequential)) or not keras_model.built:
+        raise ValueError(
+            "from_keras takes a functional keras.Model, or a built keras.Sequential: give it an Input, or call it once"
+        )
+    layers = {id(k): _layer_from_keras(k) for k in keras_model.layers if type(k).__name__ != "InputLayer"}
     dtypes = {layer.dtype_policy.name for layer in keras_model.layers}  # the model's policy may differ from its layers'
     if dtypes not in ({"float32"}, {"float64"}):
         raise ValueError(
             f"the layers compute in {', '.join(sorted(dtypes))}; the engine has float32 or float64, for all of them"
         )
-    model = le.Sequential(layers, dtype=dtypes.pop())
-    model.build(tuple(keras_model.input_shape[1:]))
+    if graph:
+        model: Any = _graph_from_keras(keras, keras_model, layers, dtypes.pop())
+    else:
+        model = le.Sequential(list(layers.values()), dtype=dtypes.pop())
+        model.build(tuple(keras_model.input_shape[1:]))
     model.set_weights(keras_model.get_weights())
     if getattr(keras_model, "optimizer", None) is not None and keras_model.compiled:
         loss, metrics = keras_model._compile_loss, keras_model._compile_metrics
-        for name, value in (
-            ("loss_weights", loss._user_loss_weights),
-            ("weighted_metrics", metrics and metrics._user_weighted_metrics),
-        ):
-            if value is not None:
-                raise ValueError(f"the model was compiled with {name}={value!r}, which the engine does not have")
+        if (value := metrics and metrics._user_weighted_metrics) is not None:
+            raise ValueError(f"the model was compiled with weighted_metrics={value!r}, which the engine does not have")
         model.compile(
             _optimizer_from_keras(keras_model.optimizer),
-            _loss_from_keras(keras_model.loss),
-            metrics=[_metric_from_keras(m) for m in (metrics and metrics._user_metrics) or []],
+            _each(_loss_from_keras, keras_model.loss),
+            loss._user_loss_weights,
+            metrics=_each(_metric_from_keras, (metrics and metrics._user_metrics) or []),
         )
         model.optimizer.iterations = int(keras_model.optimizer.iterations)
         model.optimizer.slots = keras_slots(keras_model, list(model.weights))
     return model
+
+
+def _each(convert: Any, given: Any) -> Any:
+    """The converted loss or metrics, in the lists and dicts in which they are given for several outputs."""
+    if isinstance(given, dict):
+        return {name: _each(convert, item) for name, item in given.items()}
+    return [_each(convert, item) for item in given] if isinstance(given, list | tuple) else convert(given)
+
+
+def _graph_from_keras(keras: Any, keras_model: Any, layers: dict[int, Any], dtype: str) -> le.Model:
+    """The same calls of our layers, which stand in `layers` by the ids of Keras's."""
+    made: dict[int, Any] = {}  # our Tensors, by the ids of Keras's
+
+    def ours(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [ours(item) for item in value]
+        return made[id(value)]
+
+    for depth in sorted(keras_model._nodes_by_depth, reverse=True):
+        for node in keras_model._nodes_by_depth[depth]:
+            if node.is_input:
+                made[id(node.outputs[0])] = le.Input(node.outputs[0].shape[1:], name=node.operation.name)
+                continue
+            args, options = node.arguments.args, node.arguments.kwargs
+            states = options.get("initial_state")
+            y = layers[id(node.operation)](ours(args[0]), initial_state=None if states is None else ours(states))
+            made |= {id(theirs): own for theirs, own in zip(node.outputs, listed(y), strict=True)}
+    inputs, outputs = (keras.tree.flatten(side) for side in (keras_model.inputs, keras_model.outputs))
+    return le.Model(ours(inputs), ours(outputs), name=keras_model.name, dtype=dtype)
 
 
 def _layer_from_keras(layer: Any) -> Any:

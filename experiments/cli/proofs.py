@@ -27,7 +27,7 @@ def gradcheck(
     mutants: Annotated[
         bool,
         typer.Option(
-            "--mutants", help="Plant 117 known bugs one at a time and list which checks catch each (about 3 minutes)."
+            "--mutants", help="Plant 134 known bugs one at a time and list which checks catch each (about 3 minutes)."
         ),
     ] = False,
     method: Annotated[str, typer.Option(help="complex, central or richardson.")] = "complex",

@@ -253,7 +253,7 @@ def of_file(path: str) -> Case:
         )
     steps, *features = model.input_shape or (None, None)
     rng = np.random.default_rng(0)
-    first = model.layers[0]
+    first = model.graph.nodes[0].layer
     x = rng.standard_normal((4, steps or 20, *features))
     if isinstance(first, le.Embedding):
         x = rng.integers(0, first.input_dim, x.shape)

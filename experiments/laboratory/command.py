@@ -50,8 +50,9 @@ def check_model(name: str, dtype: str, options: dict[str, Any], progress: Progre
         case = case._replace(model=case.model.twin(dtype, case.model.backend))
     settings = {k: v for k, v in options.items() if k != "dropout" or v is not None}
     report = le.gradcheck(case.model, case.x, case.y, progress=progress, **case.options | settings)
-    N, T, D = case.x.shape
-    size = f"{counted(N, 'sequence')} of {counted(T, 'step')} and {counted(D, 'feature')}"
+    N, T, *D = case.x.shape
+    of = counted(D[0], "feature") if D else "one id each"
+    size = f"{counted(N, 'sequence')} of {counted(T, 'step')} and {of}"
     title = f"{name}: {size}, {dtype}, {' and '.join(sorted(case.model.backends()))}"
     parts: list[Any] = [report_table(report, escape(title)), escape(report.verdict())]
     parts += [escape(str(part)) for part in [report.departure, *report.notes] if part]

@@ -112,7 +112,7 @@ GRADIENT_MUTANTS = [
     Mutant("Bidirectional: a product is differentiated as a sum", "wrappers.Bidirectional.merge_backward",
            "return dy * y_r, dy * y\n", "return dy, dy\n"),
     Mutant("Dropout: the mask is not applied on the way back", "feedforward.Dropout.backward",
-           "dy if tape is None else dy * tape", "dy"),
+           "dy.copy() if tape is None else dy * tape", "dy"),
     Mutant("sample weights and masks are forgotten on the way back", PASS, "if head.weights is not None:",
            "if False:"),
     Mutant("a penalty has no gradient", PASS, "in self.penalties().items():", "in {}.items():"),

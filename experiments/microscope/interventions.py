@@ -11,6 +11,7 @@ import numpy as np
 
 import lstm_engine as le
 from lstm_engine.feedforward import Dropout
+from lstm_engine.layer import Layer
 from lstm_engine.recurrent import Recurrent
 from lstm_engine.wrappers import Bidirectional
 
@@ -65,7 +66,7 @@ def from_step(before: le.Sequential, after: le.Sequential, x: Any, t: int) -> np
     if t == 0:
         return after(x)
     T, mask = x.shape[1], None  # mask (N, T) of bool, or None
-    for one, other in zip(before.layers, after.layers, strict=True):
+    for one, other in zip(in_a_row(before), in_a_row(after), strict=True):
         if x.ndim == 2:  # no time axis any more: a layer below returned its last state
             x = other.forward(x)[0]
             continue
@@ -99,6 +100,13 @@ def _in_turn(before: Recurrent, after: Recurrent, early: Part, late: Part) -> np
     return np.concatenate(outputs, axis=1) if before.return_sequences else outputs[-1]
 
 
+def in_a_row(model: le.Model) -> list[Layer]:
+    """The layers from the input to the output. ValueError for a model whose layers do not stand in a row."""
+    if not model.graph.is_row():
+        raise ValueError(f"{model.name} is a graph with branches; this is for a model whose layers stand in a row")
+    return [node.layer for node in model.graph.nodes]
+
+
 def recurrent(model: le.Sequential, name: str) -> Recurrent:
     """The recurrent layer, or the direction of a Bidirectional, of that name. ValueError lists the names that exist."""
     there = {f"{layer.name}/{prefix}".rstrip("/"): p for layer in model.layers for prefix, p in layer.parts.items()}
@@ -116,15 +124,16 @@ def _check_unit(name: str, layer: Recurrent, unit: int) -> None:
 def _rows_above(model: le.Sequential, layer: str, unit: int) -> list[tuple[str, int]]:
     """The rows of the next layer's kernels that the unit's output is multiplied by, as (name of the weight, row)."""
     name, _, direction = layer.partition("/")
-    at = [other.name for other in model.layers].index(name)
-    below = model.layers[at]
+    layers = in_a_row(model)
+    at = [other.name for other in layers].index(name)
+    below = layers[at]
     if isinstance(below, Bidirectional):
         if below.merge_mode != "concat":
             raise ValueError(
                 f"{name} merges its directions by {below.merge_mode!r}: units of both directions share their rows"
             )
         unit += below.forward_half.units * (direction == below.backward_half.name)
-    for above in model.layers[at + 1 :]:
+    for above in layers[at + 1 :]:
         kernels = [n for n in above.weights if n.rpartition("/")[2] == "kernel"]
         if kernels:
             return [(f"{above.name}/{n}", unit) for n in kernels]

@@ -77,7 +77,7 @@ def _places(subject: Subject) -> dict[Edge, Place]:
     with twin.undisturbed():
         twin.forward(subject.batch.x, subject.training, subject.batch.mask, subject.states, kept=kept)
     by_edge = {
-        edge: dy for node in graph.nodes for edge, dy in zip(node.out(), gradients.outputs[node.name], strict=True)
+        edge: dy for node in graph.nodes for edge, dy in zip(node.outputs, gradients.outputs[node.name], strict=True)
     }
     masks = [subject.batch.mask] if len(graph.inputs) == 1 else subject.batch.mask or [None] * len(graph.inputs)
     for name, x, mask, dx in zip(graph.inputs, listed(subject.batch.x), masks, gradients.inputs, strict=True):

@@ -25,10 +25,14 @@ from ..wrappers import Bidirectional, as_config
 Config = dict[str, Any]
 MOST_LAYERS = 1000
 PYTHON = ("Lambda", "TFOpLambda", "SlicingOpLambda")  # classes that hold code
-CUDNN = {"CuDNNLSTM": ("LSTM", {}), "CuDNNGRU": ("GRU", {"reset_after": True})}  # Keras 2's layers for a GPU alone
+CUDNN: dict[str, tuple[str, Config]] = {
+    "CuDNNLSTM": ("LSTM", {}),
+    "CuDNNGRU": ("GRU", {"reset_after": True}),
+}  # Keras 2's layers for a GPU alone
 # Entries of a layer's config that say nothing about what it computes, and others at the values that change nothing.
 SILENT = {"dtype", "build_config", "batch_input_shape", "batch_shape", "input_shape", "implementation", "input_length"}
 USUAL = KERAS_DEFAULTS | {"sparse": False, "ragged": False, "optional": False, "time_major": False, "autocast": True}
+USUAL |= {"data_format": "channels_last", "rms_scaling": False}
 
 
 @dataclass
@@ -63,13 +67,11 @@ def read_layer(config: Any, origin: Origin) -> Layer:
     kind, options = _parts(config, "a layer")
     name = str(options.pop("name", ""))
     what = f"layer {name or kind}"
-    kind, old = CUDNN.get(kind, (kind, {}))
+    kind, old = CUDNN[kind] if kind in CUDNN else (kind, _missing_options(kind, origin))
     cls = _layer_class(kind, config, what, origin)
-    if "recurrent_activation" in cls.options() and kind != "SimpleRNN" and not old:
-        old = _missing_options(kind, origin)
     origin.dtypes.add(_dtype(options.get("dtype"), what))
     try:
-        given: dict[str, Any] = {"trainable": options.pop("trainable", True) is not False}
+        given: Config = {"trainable": options.pop("trainable", True) is not False}
         for option, value in (old | options).items():
             if option in cls.options():
                 given[option] = _read_value(option, value, what, origin)
@@ -79,6 +81,8 @@ def read_layer(config: Any, origin: Origin) -> Layer:
                             f"its {option} alone has trainable=False; here the whole layer has it, or none"
                         )
                     given[option].trainable = True  # the wrapper says it
+                if isinstance(given[option], Layer):
+                    given[option].name = _inner_name(given[option])
             elif option not in SILENT and value is not None and (option not in USUAL or USUAL[option] != value):
                 raise ValueError(f"it has {option}={value!r}, which the engine's {kind} does not have")
         return bidirectional(given, name) if cls is Bidirectional else cls(**given, name=name.replace("/", "_"))
@@ -104,7 +108,7 @@ def _layer_class(kind: str, config: Config, what: str, origin: Origin) -> type[L
             return own
     if kind in PYTHON:
         raise ValueError(f"{what} is a {kind}: it holds Python code, and nothing in a file is executed")
-    if foreign(config):
+    if foreign(config) or config.get("module") not in (None, "keras.layers"):
         raise ValueError(
             f"{what} is a {registered}, which is not Keras's own: no class is imported for a file. Give yours, a layer of "
             f"this engine: custom_objects={{{registered!r}: ...}}"
@@ -123,8 +127,10 @@ def foreign(config: Config) -> bool:
 
 def _missing_options(kind: str, origin: Origin) -> Config:
     """What a config means by not naming them: gates were hard_sigmoid before 2.3, a GRU reset before the product."""
+    if kind not in ("LSTM", "GRU"):
+        return {}
     before_2_3 = origin.version is None or origin.version < (2, 3)
-    options = {"recurrent_activation": "hard_sigmoid"} if before_2_3 else {}
+    options: Config = {"recurrent_activation": "hard_sigmoid"} if before_2_3 else {}
     return options | ({"reset_after": False} if kind == "GRU" and origin.old else {})
 
 
@@ -188,11 +194,16 @@ def read_regularizer(value: Any) -> regularizers.Regularizer | None:
     return regularizers.L1L2(**{k: float(v) for k, v in options.items() if k in ("l1", "l2")})
 
 
+def _inner_name(layer: Layer) -> str:
+    """The name that its writer gave a layer in a wrapper; "" where Keras counted over all models of a process."""
+    name = re.sub("^(forward|backward)_", "", layer.name)
+    return "" if re.fullmatch(rf"{snake(type(layer).__name__)}(_\d+)?", name) else name
+
+
 def bidirectional(given: Config, name: str) -> Bidirectional:
     """From the two directions in full, as Keras writes them, the layer whose second direction is derived, where it can be."""
     first, second = given.pop("layer"), given.pop("backward_layer", None)
     for half in filter(None, (first, second)):
-        half.name = re.sub("^(forward|backward)_", "", half.name)
         if isinstance(half, Recurrent):
             half.zero_output_for_mask = False  # Bidirectional decides it
     if second is not None and second.config() == first.config() | {"go_backwards": not first.config()["go_backwards"]}:
@@ -202,7 +213,11 @@ def bidirectional(given: Config, name: str) -> Bidirectional:
 
 def read_shape(shape: Any) -> tuple[Any, ...]:
     """A shape without the batch."""
-    if not isinstance(shape, list) or not shape or not all(n is None or (type(n) is int and n > 0) for n in shape):
+    if (
+        not isinstance(shape, list | tuple)
+        or not shape
+        or not all(n is None or (type(n) is int and n > 0) for n in shape)
+    ):
         raise ValueError(f"its input's shape is {shape!r}, expected sizes with None for any")
     return tuple(shape[1:])
 
@@ -239,17 +254,20 @@ def read_optimizer(config: Any) -> optimizers.Optimizer:
     return cls(**given)
 
 
-def read_compile(config: Any, outputs: int = 1) -> Config:
-    """The arguments of `compile` from what Keras 3 stores of them, or from Keras 2's training_config."""
+def read_compile(config: Any, outputs: int = 1, custom: Mapping[str, Any] | None = None) -> Config:
+    """The arguments of `compile` from what Keras 3 stores of them, or from Keras 2's training_config.
+
+    custom has the caller's own losses and metrics by name.
+    """
     if not isinstance(config, dict):
         raise ValueError(f"what compile said is {str(config)[:80]!r}, no dict")
     for name in ("weighted_metrics", "sample_weight_mode"):
         if config.get(name):
             raise ValueError(f"it was compiled with {name}={config[name]!r}, which the engine does not have")
-    metrics = each(read_metric, config.get("metrics"))
+    metrics = each(_or_own(read_metric, custom or {}), config.get("metrics"))
     if outputs == 1 and isinstance(metrics, list):  # Keras 2 nests those of a single output too
         metrics = [metric for item in metrics for metric in (item if isinstance(item, list) else [item])]
-    loss = each(read_loss, config.get("loss"))
+    loss = each(_or_own(read_loss, custom or {}), config.get("loss"))
     if outputs == 1 and isinstance(loss, list) and len(loss) == 1:
         (loss,) = loss
     return {
@@ -258,6 +276,20 @@ def read_compile(config: Any, outputs: int = 1) -> Config:
         "loss_weights": config.get("loss_weights") or None,
         "metrics": metrics,
     }
+
+
+def _or_own(read: Callable[[Any], Any], custom: Mapping[str, Any]) -> Callable[[Any], Any]:
+    """read, but for the names of the caller's own: their object, or one of their class with the stored options."""
+
+    def own_first(config: Any) -> Any:
+        name = config.get("registered_name") or config.get("class_name") if isinstance(config, dict) else config
+        own = custom.get(str(name), custom.get(str(name).rpartition(">")[2]))
+        if own is None:
+            return read(config)
+        options = _parts(config, "a loss or metric")[1] if isinstance(config, dict) else {}
+        return own(**{k: v for k, v in options.items() if k != "dtype"}) if isinstance(own, type) else own
+
+    return own_first
 
 
 def each(read: Callable[[Any], Any], value: Any) -> Any:

@@ -7,7 +7,7 @@ Keras 2 as a list of such names; both are read.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..graph import Edge
 from ..layer import Layer
@@ -17,6 +17,24 @@ from .keras_config import MOST_LAYERS, Config, Origin, keras_object, read_layer,
 
 MOST_CALLS = MOST_LAYERS
 History = tuple[str, int, int]
+# The operations with which Keras 3 computes a mask; it writes them into a graph beside the layers.
+MASK_OPERATIONS = {
+    "NotEqual",
+    "Any",
+    "All",
+    "ExpandDims",
+    "ZerosLike",
+    "OnesLike",
+    "LogicalOr",
+    "LogicalAnd",
+    "Concatenate",
+}
+
+
+class Mask(NamedTuple):
+    """A mask in Keras's graph: which tensors are compared with which number. Here layers hand masks on by themselves."""
+
+    sources: frozenset[tuple[History, float]]
 
 
 # -- writing ---------------------------------------------------------------------------------------------------------
@@ -70,7 +88,9 @@ def read_graph(config: Any, origin: Origin, prepare: Callable[[Sequence[Layer]],
     rows = config.get("layers") if isinstance(config, dict) else None
     if not isinstance(rows, list) or len(rows) > MOST_LAYERS or not all(isinstance(row, dict) for row in rows):
         raise ValueError(f"its config has no list of at most {MOST_LAYERS:,} layers")
-    made: dict[History, Tensor] = {}
+    made: dict[History, Any] = {}  # Tensors, and Masks
+    masks: dict[int, frozenset[Any]] = {}  # by id, the sources of the mask that a Tensor has here
+    operations: set[str] = set()
     layers: dict[str, Layer] = {}
     pending: list[tuple[str, int, Any]] = []
     for row in rows:
@@ -80,7 +100,10 @@ def read_graph(config: Any, origin: Origin, prepare: Callable[[Sequence[Layer]],
         if row.get("class_name") == "InputLayer":
             made[name, 0, 0] = read_input(row, name)
             continue
-        layers[name] = read_layer(row, origin)
+        if is_operation(row):
+            operations.add(name)
+        else:
+            layers[name] = read_layer(row, origin)
         pending += [(name, n, node) for n, node in enumerate(_nodes(row, name))]
     prepare(list(layers.values()))
     if len(pending) > MOST_CALLS:
@@ -90,9 +113,13 @@ def read_graph(config: Any, origin: Origin, prepare: Callable[[Sequence[Layer]],
         if not ready:
             raise ValueError(f"what layer {pending[0][0]} reads is made by no layer before it")
         for name, n, node in ready:
-            layer = layers[name]
-            y = call(layer, *_arguments(layer, name, node, made))
+            if name in operations:
+                made[name, n, 0] = read_mask(node, made)
+                continue
+            x, states = _arguments(layers[name], name, node, made, masks)
+            y = call(layers[name], x, states)
             made |= {(name, n, k): item for k, item in enumerate(y if isinstance(y, list) else [y])}
+            masks[id(made[name, n, 0])] = _mask_after(layers[name], x, list(_places(node)), masks)
         pending = [item for item in pending if item not in ready]
     ends = [_ends(config.get(key), made) for key in ("input_layers", "output_layers")]
     inputs = list(ends[0].values()) if isinstance(ends[0], dict) else ends[0]
@@ -102,6 +129,30 @@ def read_graph(config: Any, origin: Origin, prepare: Callable[[Sequence[Layer]],
 def _name(row: Config) -> str:
     options = row.get("config")
     return str(row.get("name") or (options.get("name") if isinstance(options, dict) else "") or "")
+
+
+def is_operation(row: Config) -> bool:
+    """Whether a row is one of the operations of a mask: a layer's config says `trainable`, an operation's does not."""
+    options, module = row.get("config"), str(row.get("module") or "keras.src.ops.")
+    known = row.get("class_name") in MASK_OPERATIONS and module.startswith("keras.src.ops.")
+    return known and isinstance(options, dict) and "trainable" not in options
+
+
+def read_mask(node: Any, made: Mapping[History, Any]) -> Mask:
+    """The mask that an operation makes of arrays and of other masks."""
+    places, args = list(_places(node)), node.get("args") if isinstance(node, dict) else None
+    sources = [made[place].sources for place in places if isinstance(made[place], Mask)]
+    if isinstance(args, list) and len(args) == 2 and isinstance(args[1], int | float) and len(places) == 1:
+        sources.append(frozenset([(places[0], float(args[1]))]))
+    return Mask(frozenset().union(*sources))
+
+
+def _mask_after(layer: Layer, x: Any, read: Sequence[History], masks: Mapping[int, frozenset[Any]]) -> frozenset[Any]:
+    """The sources of the mask of a layer's output: a layer that makes masks names its input, others hand theirs on."""
+    value = 0.0 if getattr(layer, "mask_zero", False) else getattr(layer, "mask_value", None)
+    if value is not None:
+        return frozenset([(read[0], float(value))])
+    return frozenset().union(*(masks.get(id(item), frozenset()) for item in (x if isinstance(x, list) else [x])))
 
 
 def read_input(row: Config, name: str) -> Tensor:
@@ -143,7 +194,9 @@ def _place(value: Any) -> History | None:
     return None
 
 
-def _arguments(layer: Layer, name: str, node: Any, made: Mapping[History, Tensor]) -> tuple[Any, Any]:
+def _arguments(
+    layer: Layer, name: str, node: Any, made: Mapping[History, Any], masks: Mapping[int, frozenset[Any]]
+) -> tuple[Any, Any]:
     """A call's input, and its initial states or None. ValueError for arguments that the engine's layers do not take."""
     if isinstance(node, dict):  # Keras 3
         args, kwargs = _filled(node.get("args"), made), _filled(node.get("kwargs"), made)
@@ -158,7 +211,20 @@ def _arguments(layer: Layer, name: str, node: Any, made: Mapping[History, Tensor
         raise ValueError(f"layer {name} is called with {str(node)[:80]}, no call of one of the engine's layers")
     x, *rest = args
     states = kwargs.pop("initial_state", None) or (rest[0] if rest else None)
-    usual: dict[str, tuple[Any, ...]] = {"training": (None, False), "mask": (None,)}
+    given = kwargs.pop("mask", None)
+    wanted = [item for item in (given if isinstance(given, list) else [given]) if item is not None]
+    own = frozenset().union(*(masks.get(id(item), frozenset()) for item in (x if isinstance(x, list) else [x])))
+    if any(not isinstance(item, Mask) for item in wanted) or (
+        wanted and frozenset().union(*(item.sources for item in wanted)) != own
+    ):
+        raise ValueError(
+            f"layer {name} is called with a mask that is not its input's own, which a graph here does not have"
+        )
+    if any(isinstance(item, Mask) for item in [*(x if isinstance(x, list) else [x]), states]):
+        raise ValueError(
+            f"layer {name} reads the result of an operation, and operations on tensors are not in the engine"
+        )
+    usual: dict[str, tuple[Any, ...]] = {"training": (None, False)}
     for key, value in kwargs.items():
         if value not in usual.get(key, (None,)):
             raise ValueError(f"layer {name} is called with {key}={value!r}, which a graph here does not have")

@@ -241,7 +241,7 @@ def _sequential(config: Any) -> tuple[list[Any], tuple[Any, ...] | None]:
 
 def _compile(model: Any, compiled: Any, file: Any, found: dict[str, Any], origin: Origin) -> None:
     try:
-        model.compile(**read_compile(compiled, len(model.output_names)))
+        model.compile(**read_compile(compiled, len(model.output_names), origin.custom))
     except (TypeError, ValueError, KeyError) as error:
         raise ValueError(f"{error}; load_model(path, compile=False) reads the layers and weights alone") from None
     if "optimizer_weights" in file:

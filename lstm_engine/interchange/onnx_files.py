@@ -4,6 +4,8 @@ Gates are in ONNX's order, i o f c and z r h; the leading axis counts directions
 model's dtype: onnxruntime has these nodes in float32 only.
 """
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,9 @@ from ..activations import LEAK, SELU_ALPHA, SELU_SCALE, Array
 from ..embedding import Embedding
 from ..feedforward import Activation, Dense, Dropout, Masking
 from ..files import write_atomically
+from ..graph import Edge, Node
 from ..layer import Layer
+from ..lists import listed
 from ..network import Network
 from ..normalization import LayerNormalization
 from ..recurrent import Recurrent
@@ -34,6 +38,7 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "sigmoid": ("Sigmoid", {}), "softmax": ("Softmax", {"axis": -1}), "softplus": ("Softplus", {}),
     "softsign": ("Softsign", {}), "tanh": ("Tanh", {}),
 }  # fmt: skip
+MERGES = {"Add": "Sum", "Average": "Mean", "Maximum": "Max", "Minimum": "Min", "Multiply": "Mul", "Subtract": "Sub"}
 NOT_IN_CELLS = ("Clip", "Exp", "Selu", "Softmax")  # ONNX's recurrent nodes do not have these activations
 
 
@@ -101,54 +106,136 @@ class _Graph:
 
 
 def export_onnx(model: Network, path: str | Path, lengths: bool = False) -> None:
-    """Writes the computation of `model.predict` as an ONNX graph: input "x" (N, T, D), output "y", any N and T, float32.
+    """Writes the computation of `model.predict` as an ONNX graph of float32, for any N and T.
 
-    The x of a model that begins with an Embedding is (N, T) of int64. A Flatten, Reshape or Permute fixes T.
+    A model of one input and one output has "x" (N, T, D) and "y"; others have the inputs' and outputs' own names. What an
+    Embedding reads is (N, T) of int64. A Flatten, Reshape or Permute fixes T.
     lengths=True adds an input "lengths" (N,) of int32, the number of existing steps of each sequence: the others are masked,
     also for Masking and an Embedding with mask_zero. ValueError names a layer for which ONNX has no node.
     """
     require_built(model)
     onnx = optional("onnx")
     kinds = onnx.TensorProto
-    graph = _Graph(onnx)
-    if not model.graph.is_row():
-        raise ValueError("export_onnx writes models whose layers stand in a row")
-    shape: Any = model.input_shape or ()
-    x, live = "x", ""  # the names of the present layer's input and of the mask of existing steps
+    graph, nodes = _Graph(onnx), model.graph.nodes
+    shapes = model.graph.shapes([item.shape[1:] for item in model.inputs])
+    sources = ["x"] if len(model.graph.inputs) == 1 else model.graph.inputs
+    results = ["y"] if len(model.graph.outputs) == 1 else model.output_names
+    names = {Edge(name): source for name, source in zip(model.graph.inputs, sources, strict=True)}
+    lives: dict[Edge, str] = {}  # the name of the mask of existing steps, where there is one
 
     def declare(name: str, kind: int, *dims: Any) -> Any:
         return onnx.helper.make_tensor_value_info(name, kind, dims)
 
-    layers = [node.layer for node in model.graph.nodes]
-    reads_ids = any(isinstance(part, Embedding) for part in layers[0].parts.values())
-    steps_free = not any(map(_fixes_steps, layers))
-    has_steps = len(shape) > 1 or reads_ids
-    inputs = [declare("x", kinds.INT64 if reads_ids else kinds.FLOAT, "N", *_sizes(shape, has_steps and steps_free))]
+    ids = {edge for node in nodes for edge in node.inputs if _reads_ids(node.layer)}
+    steps_free = not any(_fixes_steps(node.layer) for node in nodes)
+    inputs = []
+    for edge, name in names.items():
+        has_steps = len(shapes[edge]) > 1 or edge in ids
+        sizes = _sizes(shapes[edge], has_steps and steps_free, "T" if name == "x" else f"T_{name}")
+        inputs.append(declare(name, kinds.INT64 if edge in ids else kinds.FLOAT, "N", *sizes))
     if lengths:
+        if len(names) > 1:
+            raise ValueError(f"lengths=True is for a model with one input, this one has {', '.join(sources)}")
         inputs.append(declare("lengths", kinds.INT32, "N"))
-        T = graph.add("Gather", graph.add("Shape", "x"), 1)
-        steps = graph.add("Unsqueeze", graph.add("Range", 0, T, 1), [1])  # (T, 1)
-        ends = graph.add("Unsqueeze", graph.add("Cast", "lengths", to=kinds.INT64), [1, 2])  # (N, 1, 1)
-        live = graph.add("Less", steps, ends)  # (N, T, 1)
-    for layer in layers:
-        graph.scope = layer.name
-        x = _layer(graph, layer, x, live)
-        shape = layer.output_shape(shape)
-        if isinstance(layer, Reshaping) or not getattr(layer, "return_sequences", True):
-            live = ""  # as the layers' output_mask
-            steps_free = steps_free and not isinstance(layer, Reshaping)
-    graph.nodes.append(onnx.helper.make_node("Identity", [x], ["y"]))
-    output = declare("y", kinds.FLOAT, "N", *_sizes(shape, steps_free and len(shape) > 1))
-    body = onnx.helper.make_graph(graph.nodes, "lstm-engine", inputs, [output], graph.constants)
+        lives[Edge(model.graph.inputs[0])] = _live(graph)
+    for node in nodes:
+        graph.scope = node.name
+        live = lives.get(node.inputs[0], "")
+        outputs = _node(graph, node, [names[edge] for edge in node.inputs + node.states], live, shapes)
+        names |= dict(zip(node.outputs, outputs, strict=True))
+        if live and not isinstance(node.layer, Reshaping) and getattr(node.layer, "return_sequences", True):
+            lives[node.outputs[0]] = live  # as the layers' output_mask
+    reshaped = any(isinstance(node.layer, Reshaping) for node in nodes)
+    for edge, name in zip(model.graph.outputs, results, strict=True):
+        graph.nodes.append(onnx.helper.make_node("Identity", [names[edge]], [name]))
+    out = [
+        declare(name, kinds.FLOAT, "N", *_sizes(shapes[edge], not reshaped and len(shapes[edge]) > 1, f"T_{name}"))
+        for edge, name in zip(model.graph.outputs, results, strict=True)
+    ]
+    body = onnx.helper.make_graph(graph.nodes, "lstm-engine", inputs, out, graph.constants)
     opset = [onnx.helper.make_opsetid("", OPSET)]
     whole = onnx.helper.make_model(body, opset_imports=opset, ir_version=IR_VERSION, producer_name="lstm-engine")
     onnx.checker.check_model(whole, full_check=True)
     write_atomically(Path(path), whole.SerializeToString())
 
 
-def _sizes(shape: tuple[Any, ...], steps_free: bool) -> list[Any]:
-    """The axes of x or y without the batch: "T" for steps that may be any number, other sizes as they are."""
-    first = "T" if steps_free or shape[0] is None else shape[0]
+def _live(graph: _Graph) -> str:
+    """Adds the mask (N, T, 1) of the steps that `lengths` says exist."""
+    T = graph.add("Gather", graph.add("Shape", "x"), 1)
+    steps = graph.add("Unsqueeze", graph.add("Range", 0, T, 1), [1])  # (T, 1)
+    ends = graph.add("Unsqueeze", graph.add("Cast", "lengths", to=graph.onnx.TensorProto.INT64), [1, 2])  # (N, 1, 1)
+    return graph.add("Less", steps, ends)
+
+
+def _reads_ids(layer: Layer) -> bool:
+    return any(isinstance(part, Embedding) for part in layer.parts.values())
+
+
+def _node(graph: _Graph, node: Node, inputs: list[str], live: str, shapes: dict[Edge, Any]) -> list[str]:
+    """Adds what a node computes and returns the names of its outputs. inputs: of x, then of the initial states."""
+    layer, n = node.layer, len(node.inputs)
+    if layer.many_inputs:
+        return [_merge(graph, layer, inputs, [shapes[edge] for edge in node.inputs])]
+    x, initial = inputs[0], inputs[n:]
+    if isinstance(layer, Recurrent):
+        y, last = _recurrent(graph, layer, x, "" if initial else live, initial=initial)
+        return listed(layer.outputs(y, last))
+    if isinstance(layer, Bidirectional):
+        y, last = _two_ways(graph, layer, x, "" if initial else live, initial)
+        return listed(layer.outputs(y, last))
+    return [_layer(graph, layer, x, live)]
+
+
+def _merge(graph: _Graph, layer: Layer, inputs: list[str], shapes: list[Any]) -> str:
+    kind = type(layer).__name__
+    if kind == "Concatenate":
+        return graph.add("Concat", *inputs, axis=layer.axis)  # type: ignore[attr-defined]
+    if kind == "Dot":
+        return _dot(graph, layer, inputs, shapes)
+    if kind not in MERGES:
+        raise ValueError(f"{layer.name}: ONNX has no node for a {kind}")
+    rank = max(map(len, shapes))
+    aligned = [
+        graph.add("Unsqueeze", x, list(range(1, 1 + rank - len(shape)))) if len(shape) < rank else x
+        for x, shape in zip(inputs, shapes, strict=True)
+    ]
+    if MERGES[kind] in ("Mul", "Sub"):  # of two arrays each
+        return functools.reduce(lambda a, b: graph.add(MERGES[kind], a, b), aligned)
+    return graph.add(MERGES[kind], *aligned)
+
+
+def _dot(graph: _Graph, layer: Any, inputs: list[str], shapes: list[Any]) -> str:
+    """The sum over one axis of each, as an Einsum: "nak,nkb->nab"."""
+    at = layer.places(shapes)
+    letters = iter("abcdefgh")
+    terms = [[next(letters) for _ in shape] for shape in shapes]
+    for term, k in zip(terms, at, strict=True):
+        term[k - 1] = "k"
+    rest = "".join(letter for term in terms for letter in term if letter != "k")
+    y = graph.add("Einsum", *inputs, equation=f"n{''.join(terms[0])},n{''.join(terms[1])}->n{rest}")
+    return y if rest else graph.add("Unsqueeze", y, [1])
+
+
+def _two_ways(graph: _Graph, layer: Bidirectional, x: str, live: str, initial: list[str]) -> tuple[Any, list[str]]:
+    n = len(layer.forward_half.state_names)
+    y, last = _recurrent(graph, layer.forward_half, x, live, initial=initial[:n])
+    y_r, last_r = _recurrent(graph, layer.backward_half, x, live, turn=layer.return_sequences, initial=initial[n:])
+    match layer.merge_mode:
+        case "concat":
+            merged: Any = graph.add("Concat", y, y_r, axis=-1)
+        case "mul":
+            merged = graph.add("Mul", y, y_r)
+        case None:
+            merged = [y, y_r]
+        case mode:
+            merged = graph.add("Add", y, y_r)
+            merged = graph.add("Mul", merged, 0.5) if mode == "ave" else merged
+    return merged, last + last_r
+
+
+def _sizes(shape: tuple[Any, ...], steps_free: bool, steps: str) -> list[Any]:
+    """The axes of x or y without the batch: a name for steps that may be any number, other sizes as they are."""
+    first = steps if steps_free or shape[0] is None else shape[0]
     return [first, *shape[1:]]
 
 
@@ -162,14 +249,8 @@ def _fixes_steps(layer: Layer) -> bool:
 def _layer(graph: _Graph, layer: Layer, x: str, live: str, batch_axes: int = 1) -> str:
     """Adds the layer's nodes and returns the name of its output. batch_axes: the axes of x before those of a sample."""
     match layer:
-        case Recurrent():
-            return _recurrent(graph, layer, x, live)
-        case Bidirectional(forward_half=first, backward_half=second):
-            both = _recurrent(graph, first, x, live), _recurrent(graph, second, x, live, turn=layer.return_sequences)
-            if layer.merge_mode == "concat":
-                return graph.add("Concat", *both, axis=-1)
-            merged = graph.add("Mul" if layer.merge_mode == "mul" else "Add", *both)
-            return graph.add("Mul", merged, 0.5) if layer.merge_mode == "ave" else merged
+        case TimeDistributed(layer=Recurrent()):
+            raise ValueError(f"{layer.name}: ONNX's recurrent nodes read sequences, and not sequences of sequences")
         case TimeDistributed():
             return _layer(graph, layer.layer, x, live, batch_axes + 1)  # the steps are one more axis of samples
         case Dense():
@@ -222,8 +303,10 @@ def _layer_normalization(graph: _Graph, layer: LayerNormalization, x: str) -> st
     return graph.add("LayerNormalization", x, gamma, beta, axis=axes[0] - ndim, epsilon=layer.epsilon)
 
 
-def _recurrent(graph: _Graph, layer: Recurrent, x: str, live: str, turn: bool = False) -> str:
-    """y (N, T, H) or (N, H) from x (N, T, D); turn reverses its steps once more, as Bidirectional does."""
+def _recurrent(
+    graph: _Graph, layer: Recurrent, x: str, live: str, turn: bool = False, initial: Sequence[str] = ()
+) -> tuple[str, list[str]]:
+    """y (N, T, H) or (N, H) from x (N, T, D), and the last states; turn reverses y's steps once more."""
     node = NODES[layer.cell]
     if layer.stateful:
         raise ValueError(f"{layer.name} is stateful: an ONNX graph keeps nothing from one batch to the next")
@@ -240,14 +323,18 @@ def _recurrent(graph: _Graph, layer: Recurrent, x: str, live: str, turn: bool = 
     options["direction"] = "reverse" if layer.go_backwards else "forward"
     w = to_onnx_tensors(layer)
     inputs = graph.add("Transpose", x, perm=[1, 0, 2]), w["W"], w["R"], w.get("B", ""), "lengths" if live else ""
-    y = graph.add(node, *inputs, outputs=("Y", "Y_h"), **options)  # (T, 1, N, H) in time's order, 0 after the end
+    first = [graph.add("Unsqueeze", state, [0]) for state in initial]  # (1, N, H) each
+    ends = ("Y", "Y_h", "Y_c")[: 1 + len(layer.state_names)]
+    y = graph.add(node, *inputs, *first, outputs=ends, **options)  # (T, 1, N, H) in time's order, 0 after the end
     last = f"{y}_h"  # (1, N, H)
+    states = [graph.add("Squeeze", y[:-1] + end, [0]) for end in ends[1:]] if layer.return_state else []
     if not layer.return_sequences:
         h = graph.add("Squeeze", last, [0])  # (N, H)
         if live and layer.zero_output_for_mask:  # then it is 0 where the last step that ran is masked
             h = graph.add("Where", graph.add("Gather", live, 0 if layer.go_backwards else -1, axis=1), h, 0.0)
-        return h
+        return h, states
     h = graph.add("Transpose", graph.add("Squeeze", y, [1]), perm=[1, 0, 2])  # (N, T, H)
     if live and not (layer.zero_output_for_mask or layer.go_backwards):
         h = graph.add("Where", live, h, graph.add("Transpose", last, perm=[1, 0, 2]))  # h of the step before
-    return graph.add("Slice", h, [-1], [np.iinfo(np.int64).min], [1], [-1]) if layer.go_backwards != turn else h
+    turned = layer.go_backwards != turn
+    return graph.add("Slice", h, [-1], [np.iinfo(np.int64).min], [1], [-1]) if turned else h, states

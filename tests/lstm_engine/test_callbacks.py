@@ -2,6 +2,7 @@
 
 import csv
 import math
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -123,6 +124,42 @@ def test_reduce_lr_on_plateau_reduces_as_keras_does():
             np.testing.assert_equal(getattr(ours, name), getattr(theirs, name), f"{name} of {options} on {curve}")
         reductions += len(set(rates)) - 1
     assert reductions > 300
+
+
+@pytest.mark.parametrize(
+    ("path", "weights_only", "written"),
+    [
+        ("{epoch:02d}-{loss:.2f}.keras", False, "01-1.00.keras"),
+        ("weights-improvement-{epoch:02d}-{loss:.4f}-bigger.hdf5", False, "weights-improvement-01-1.0000-bigger.hdf5"),
+        ("m.h5", False, "m.h5"),
+        ("m.h5", True, "m.h5"),
+        ("m.weights.h5", True, "m.weights.h5"),
+        ("m.safetensors", False, "m.safetensors"),
+        ("m.weights.h5", False, r"write 'm.keras', or give save_weights_only=True for 'm.weights.h5'"),
+        ("m.keras", True, r"got 'm.keras': write 'm.weights.h5'"),
+        ("m.safetensors", True, r"got 'm.safetensors': write 'm.weights.h5'"),
+        ("m", False, r"got 'm': write 'm.keras'"),
+        ("m.tf", False, r"got 'm.tf': write 'm.keras'"),
+    ],
+)
+def test_model_checkpoint_takes_keras_s_names(tmp_path, path, weights_only, written):
+    """Keras 3 refuses .hdf5, and .h5 for weights alone, as scripts of Keras 2 have them; each can mean one thing only."""
+    pytest.importorskip("h5py")
+    if "write" in written:
+        with pytest.raises(ValueError, match=re.escape(written)):
+            ModelCheckpoint(path, save_weights_only=weights_only)
+        return
+    model = le.Sequential([le.Input((2, 1)), le.LSTM(1)])
+    model.compile("adam", "mse")
+    checkpoint = ModelCheckpoint(tmp_path / path, "loss", save_best_only=True, save_weights_only=weights_only)
+    checkpoint.set_model(model)
+    checkpoint.on_epoch_begin(0, {})
+    checkpoint.on_epoch_end(0, {"loss": 1.0})
+    assert [file.name for file in tmp_path.iterdir()] == [written]
+    if weights_only:
+        model.load_weights(tmp_path / written)
+    else:
+        assert le.load_model(tmp_path / written).optimizer is not None
 
 
 def test_model_checkpoint_saves_when_and_where_keras_does():
@@ -307,8 +344,12 @@ def test_a_diverged_epoch_leaves_the_last_good_checkpoint(tmp_path):
             ValueError,
             "'val_loss'",
         ),
-        (lambda: ModelCheckpoint("a.keras"), ValueError, "must end in .safetensors.* got 'a.keras'"),
-        (lambda: ModelCheckpoint("a.safetensors", save_weights_only=True), ValueError, "must end in .weights.h5"),
+        (lambda: ModelCheckpoint("a.ckpt"), ValueError, r"got 'a.ckpt': write 'a.keras'"),
+        (
+            lambda: ModelCheckpoint("a.safetensors", save_weights_only=True),
+            ValueError,
+            r"ends in .*weights.h5.* got .a.safetensors.: write .a.weights.h5.",
+        ),
         (lambda: ModelCheckpoint("a.safetensors", save_freq="batch"), ValueError, "save_freq"),
         (lambda: EarlyStopping(mode="least"), ValueError, "mode must be auto, min or max, got 'least'"),
         (lambda: ReduceLROnPlateau(factor=1.0), ValueError, "factor"),
@@ -335,6 +376,32 @@ def small_model(learning_rate=0.01):
 def read(path):
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    "schedule", [lambda epoch: 0.5 / (epoch + 1), lambda epoch, rate: rate / 2], ids=["epoch", "rate"]
+)
+def test_learning_rate_scheduler_gives_every_epoch_keras_s_rate(schedule):
+    keras = pytest.importorskip("keras")
+    rates = []
+    for callback in (le.LearningRateScheduler(schedule), keras.callbacks.LearningRateScheduler(schedule)):
+        model, before = train(callback, [1.0, 0.9, 0.8, 0.7])
+        rates.append([*before[1:], model.optimizer.learning_rate])
+    assert rates[0] == rates[1]
+    assert len(set(rates[0])) == 4
+
+
+def test_the_scheduled_rate_is_the_optimizers_and_in_the_history():
+    scheduler = le.LearningRateScheduler(lambda epoch: 0.5 / (epoch + 1))
+    history = small_model(learning_rate=9.0).fit(
+        np.zeros((8, 3, 2)), np.ones(8), epochs=3, verbose=0, callbacks=scheduler
+    )
+    assert history.history["learning_rate"] == [0.5, 0.25, 0.5 / 3]
+
+
+def test_learning_rate_scheduler_refuses_what_is_no_rate():
+    with pytest.raises(ValueError, match="schedule must return a float, got 1 for epoch 0"):
+        train(le.LearningRateScheduler(lambda epoch: 1), [1.0])
 
 
 OF_NOTHING = {

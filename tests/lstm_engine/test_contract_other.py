@@ -27,6 +27,8 @@ LAYERS = {  # how it is made, and the shape of a sample
     "RepeatVector": (lambda: le.RepeatVector(3), (5,)),
     "Embedding at every step": (lambda: le.TimeDistributed(le.Embedding(6, 3)), (5, 2)),
     "LayerNormalization at every step": (lambda: le.TimeDistributed(le.LayerNormalization()), (5, 2, 3)),
+    "LSTM at every step": (lambda: le.TimeDistributed(le.LSTM(2, kernel_regularizer=some)), (3, 4, 2)),
+    "GRU at every step": (lambda: le.TimeDistributed(le.GRU(2, return_sequences=True)), (2, 3, 2)),
     "Reshape at every step": (lambda: le.TimeDistributed(le.Reshape((3, 1))), (5, 3)),
 }
 # float32 rounds at 6e-8, and a value is a sum of at most 15 products of size 1; float64's other order rounds at 1e-16

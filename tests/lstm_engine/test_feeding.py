@@ -1,6 +1,7 @@
 """Anything that makes batches trains a network as the arrays of its rows do, in the same order."""
 
 import threading
+import tracemalloc
 import types
 
 import numpy as np
@@ -174,6 +175,23 @@ def test_a_generator_is_read_no_further_than_it_is_trained_on():
     assert taken == list(range(6))
     network().fit(source, steps_per_epoch=1, **QUIET)  # and goes on in the next fit
     assert taken == list(range(7))
+
+
+def test_batches_are_not_collected():
+    big = np.zeros((64, 4, 2000), np.float32)  # 2 MB
+
+    def made():
+        for _ in range(12):
+            yield big + 1, np.zeros(64)
+
+    model = le.Sequential([le.LSTM(1), le.Dense(1)], seed=0, backend="numpy")
+    model.compile("sgd", "mean_squared_error")
+    tracemalloc.start()
+    model.fit(made(), **QUIET)
+    model.evaluate(made(), **QUIET)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * big.nbytes  # the first batch, the one at work, its copies by steps; not all twelve
 
 
 def test_a_dataset_is_shuffled_by_batches_and_told_of_every_epoch():

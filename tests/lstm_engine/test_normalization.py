@@ -89,10 +89,12 @@ def test_an_axis_that_x_has_not_and_a_size_that_is_not_known_are_named():
 
 
 def test_a_stream_normalises_each_step_and_refuses_means_over_steps():
-    net = unit_scale(le.Sequential([le.LayerNormalization(input_shape=(5, 3)), le.GRU(2)], dtype="float64"))
-    stream = net.stream(batch=4)
+    net = unit_scale(le.Sequential([le.LayerNormalization(2, input_shape=(5, 3)), le.GRU(2)], dtype="float64"))
+    expected, stream = net.predict(X, verbose=0), net.stream(batch=4)
+    for w in net.weights.values():
+        w += 1.0  # a stream has the weights of its beginning
     for t in range(5):
         y = stream.step(X[:, t])
-    np.testing.assert_allclose(y, net.predict(X, verbose=0), rtol=1e-12)
+    np.testing.assert_allclose(y, expected, rtol=1e-12)
     with pytest.raises(ValueError, match="not those of one step"):
         le.Sequential([le.LayerNormalization(1, input_shape=(5, 3)), le.GRU(2)]).stream()

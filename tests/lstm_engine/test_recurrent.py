@@ -201,7 +201,9 @@ REFUSED = {
     "a sum of unequal units": (
         lambda: le.Bidirectional(le.LSTM(5), "sum", backward_layer=le.LSTM(7, go_backwards=True)), r"'sum'.*5 and 7",
     ),
-    "recurrence at every step": (lambda: le.TimeDistributed(le.LSTM(H)), r"TimeDistributed takes .* reads one step"),
+    "states at every step": (lambda: le.TimeDistributed(le.LSTM(H, stateful=True)), r"TimeDistributed.*keeps no states"),
+    "outputs at every step": (lambda: le.TimeDistributed(le.GRU(H, return_state=True)), r"TimeDistributed.*one output"),
+    "a wrapper at every step": (lambda: le.TimeDistributed(le.Bidirectional(le.GRU(H))), r"TimeDistributed.*LSTM, got"),
     "states in a model": (lambda: le.Sequential([le.LSTM(H, return_state=True)]), r"LSTM would return several.*return_state"),
     "two outputs in a model": (
         lambda: le.Sequential([le.Bidirectional(le.GRU(H), merge_mode=None)]),

@@ -123,6 +123,19 @@ def test_a_mask_does_not_reach_the_decoder():
     np.testing.assert_allclose(net(x, mask=mask)[0], net(x[:1, :1])[0], rtol=1e-13)
 
 
+def test_a_stream_lays_out_a_step_anew_and_has_the_weights_of_its_beginning():
+    layers = [le.TimeDistributed(le.Dense(4, input_shape=(3,))), le.TimeDistributed(le.Reshape((2, 2)))]
+    layers += [le.TimeDistributed(le.Flatten()), le.SimpleRNN(2)]
+    net = unit_scale(le.Sequential([le.Input((5, 3)), *layers], dtype="float64"))
+    x = np.random.default_rng(9).standard_normal((4, 5, 3))
+    expected, stream = net.predict(x, verbose=0), net.stream(batch=4)
+    for w in net.weights.values():
+        w += 1.0
+    for t in range(5):
+        y = stream.step(x[:, t])
+    np.testing.assert_allclose(y, expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("activation", ["tanh", "relu", "softmax", None])
 def test_an_activation_by_itself_is_that_of_a_dense(activation):
     apart = le.Sequential([le.Dense(3, input_shape=(2, 3)), le.Activation(activation)], seed=0, dtype="float64")

@@ -7,12 +7,12 @@ import typer
 
 from experiments.reports.run import Run
 
-from .report import MISSING, RENAMED, RUNS, as_json, counts, run_all, table
+from .report import MISSING, RENAMED, RUNS, as_json, counts, page, run_all
 
 
 def main(
     clones: Annotated[Path, typer.Argument(help="A folder with clones: CLONES/owner+name or CLONES/name.")],
-    out: Annotated[Path | None, typer.Option(help="Write scripts.md and scripts.json into this folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write keras-scripts.md and scripts.json into this folder.")] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only scripts whose name has this; may be repeated.")] = None,
     keep: Annotated[Path | None, typer.Option(help="Leave the rewritten scripts and their records here.")] = None,
     reuse: Annotated[bool, typer.Option("--reuse", help="Take Keras's side from --keep where it is there.")] = False,
@@ -31,7 +31,7 @@ def main(
     typer.echo(", ".join(f"{count} {result}" for result, count in sorted(found.items(), key=lambda item: -item[1])))
     if run is not None:
         run.write_json("scripts.json", as_json(outcomes))
-        typer.echo(run.write("scripts.md", table(outcomes)))
+        typer.echo(run.write("keras-scripts.md", page(outcomes)))
     if found.get(MISSING, 0) == len(outcomes):
         raise typer.Exit(2)
     raise typer.Exit(0 if found.get(RUNS, 0) + found.get(RENAMED, 0) else 1)

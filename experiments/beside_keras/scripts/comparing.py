@@ -51,6 +51,8 @@ def compare(ours: Record, theirs: Record) -> Comparison:
     for event, other in zip(ours.events, theirs.events, strict=False):
         where = f"call {event['number']}, {event['verb']}"
         found.calls += 1
+        if not found.unlike and difference(event.get("given", []), other.get("given", [])) > TOLERANCE:
+            found.unlike.append(f"{where} is given other data than in Keras")
         if event["verb"] == "fit":
             compare_histories(found, where, event.get("history", {}), other.get("history", {}))
         else:

@@ -125,7 +125,7 @@ EXAMPLES = [
     example("cnn_seq2seq", Mend("nb_examples = 100", "nb_examples = 120", SIZE), stand_in=stand_ins.french),
     example(
         "conv_lstm", Mend("np.float)", "float)", LIBRARY, "NumPy 2 has no np.float"),
-        Mend("n_samples=1200)", "n_samples=6)", SIZE), Mend("[:1000]", "[:4]", SIZE),
+        Mend("n_samples=1200)", "n_samples=6)", SIZE), Mend("[:1000]", "[:4]", SIZE), Mend("filters=40", "filters=4", SIZE),
         Mend("which = 1004", "which = 5", SIZE), Mend("range(16)", "range(2)", SIZE), Mend("range(15)", "range(2)", SIZE),
     ),
     keras_io(
@@ -171,7 +171,10 @@ BOOKS = [
     Script(
         "Chollet, 2nd ed., ch. 10", *CHOLLET, "second_edition/chapter10_dl-for-timeseries.ipynb", stand_in=stand_ins.climate
     ),
-    Script("Chollet, 2nd ed., ch. 11 part 2", *CHOLLET, "second_edition/chapter11_part02_sequence-models.ipynb"),
+    Script(
+        "Chollet, 2nd ed., ch. 11 part 2", *CHOLLET, "second_edition/chapter11_part02_sequence-models.ipynb",
+        stand_in=stand_ins.reviews,
+    ),
     Script(
         "Chollet, 3rd ed., ch. 13", *CHOLLET, "chapter13_timeseries-forecasting.ipynb", stand_in=stand_ins.climate,
         mends=(
@@ -234,6 +237,10 @@ APPLICATIONS = [
         "binary_classification", Mend("['acc']", "['accuracy']", KERAS_2, "'acc' is 'accuracy' in the history"),
         Mend("['val_acc']", "['val_accuracy']", KERAS_2, "'acc' is 'accuracy' in the history"),
         Mend(
+            "/ (precision_test + recall_test)", "/ max(precision_test + recall_test, 1e-9)", SIZE,
+            "after two epochs no failure is predicted",
+        ),
+        Mend(
             "model.predict_classes(seq_array,verbose=1, batch_size=200)",
             "(model.predict(seq_array, verbose=1, batch_size=200) > 0.5).astype('int32')", KERAS_2,
             "predict_classes is predict > 0.5",
@@ -247,7 +254,10 @@ APPLICATIONS = [
     Script(
         "speech emotion", "Renovamen/Speech-Emotion-Recognition", "64e2f48be4ed0ed3fba3f85af824209f6c5c3884",
         "models/dnn/lstm.py", modules=("models/dnn/dnn.py", "models/base.py"), stand_in=stand_ins.emotions,
-        start="train_lstm.py", mends=(Mend("Adam(lr=lr)", "Adam(learning_rate=lr)", KERAS_2, "lr is learning_rate"),),
+        start="train_lstm.py", mends=(
+            Mend("Adam(lr=lr)", "Adam(learning_rate=lr)", KERAS_2, "lr is learning_rate"),
+            Mend('".h5"', '".weights.h5"', KERAS_2, "save_weights writes .weights.h5"),
+        ),
     ),
     Script(
         "gender by voice", "x4nth055/gender-recognition-by-voice", "53cff084161eb100a9223bd644a07ec7a03b0091", "train.py",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import json
 import os
 import random
@@ -123,6 +124,7 @@ def watched(original: Callable[..., Any], verb: str, record: Record, side: Any) 
         named["verbose"] = 0
         if verb == "fit":
             shortened(named)
+        event["given"] = [norm(part) for part in parts_of([named.get("x"), named.get("y")])]
         side.begin(model, event, named)
         result = original(model, **named)
         if verb == "fit":
@@ -134,6 +136,19 @@ def watched(original: Callable[..., Any], verb: str, record: Record, side: Any) 
         return result
 
     return call
+
+
+def parts_of(value: Any) -> list[Any]:
+    """The arrays in nested lists and dicts; what is none of these, as a generator, is left out."""
+    if isinstance(value, dict | list | tuple):
+        return [p for part in (value.values() if isinstance(value, dict) else value) for p in parts_of(part)]
+    return [value] if hasattr(value, "shape") else []
+
+
+def norm(array: Any) -> float:
+    """A number by which to see that both sides were given the same data."""
+    numbers = np.asarray(array, dtype=float).ravel()
+    return float(np.linalg.norm(numbers * np.cos(np.arange(numbers.size))))
 
 
 def first_array(x: Any) -> Any:
@@ -155,12 +170,13 @@ class KerasSide:
     def install(self) -> None:
         """Watches Keras's classes from here on; its seeds and orders are no longer the script's own random numbers."""
         from keras.src.random import seed_generator
-        from keras.src.trainers.data_adapters import array_data_adapter
+        from keras.src.trainers.data_adapters import array_data_adapter, generator_data_adapter
 
         draws = random.Random(0)
-        seed_generator.make_default_seed = lambda: draws.randint(1, 10**9)
+        seed_generator.python_random = SimpleNamespace(randint=draws.randint)
         names = {name: getattr(np, name) for name in dir(np) if not name.startswith("_")}
         array_data_adapter.np = SimpleNamespace(**names | {"random": SimpleNamespace(permutation=self.permutation)})
+        generator_data_adapter.peek_and_restore = peeked
         keras = self.package
         keras.utils.get_file = stand_ins.get_file
         keras.utils.timeseries_dataset_from_array = keras.preprocessing.timeseries_dataset_from_array = windows
@@ -179,10 +195,31 @@ class KerasSide:
         event["layers"] = [len(w) for w in weights if w]
         if event["verb"] == "fit":
             self.fits.append(event)
+            if hasattr(named.get("x"), "batches"):  # windows: TensorFlow's stay in their order, other datasets do not
+                named["shuffle"] = False
 
     def end(self, event: dict[str, Any]) -> None:
         if event["verb"] == "fit":
             self.fits.remove(event)
+
+
+def peeked(generator: Any, count: int = 2) -> tuple[list[Any], Callable[[], Any]]:
+    """Two batches of a generator, by which Keras sees the shapes, and a function that begins with them again.
+
+    Keras's own shows them at every validation anew; here each batch is shown once, as in the engine.
+    """
+    first = list(itertools.islice(generator, count))
+    ahead = False
+
+    def batches() -> Any:
+        nonlocal ahead
+        if not ahead:
+            yield from first
+        for batch in generator:
+            ahead = True
+            yield batch
+
+    return first, batches
 
 
 def keep_states(model: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .comparing import Comparison, compare
+from .comparing import TOLERANCE, Comparison, compare
 from .listing import SCRIPTS, Script
 from .process import ENGINE, KERAS, Record
 from .rewriting import code, mended, rewritten
@@ -36,6 +37,7 @@ class Outcome:
     line: str = ""  # and the line of the script
     comparison: Comparison = field(default_factory=Comparison)
     traceback: str = ""
+    in_keras: str = ""  # what Keras says where it stops too
 
     @property
     def in_words(self) -> str:
@@ -147,7 +149,8 @@ def leave_behind(first: str, folder: Path, work: Path, at: Path) -> None:
 def judge(script: Script, work: Path, ends: dict[str, dict[str, Any]]) -> Outcome:
     theirs, ours = ends[KERAS], ends[ENGINE]
     if ours["ended"] == STOPS:
-        return Outcome(script, STOPS, said(ours), ours["line"], traceback=ours["traceback"])
+        in_keras = said(theirs) if theirs["ended"] == STOPS else ""
+        return Outcome(script, STOPS, said(ours), ours["line"], traceback=ours["traceback"], in_keras=in_keras)
     if theirs["ended"] == STOPS:
         return Outcome(script, NO_KERAS, said(theirs), theirs["line"], traceback=theirs["traceback"])
     comparison = compare(Record.read(work / ENGINE), Record.read(work / KERAS))
@@ -194,20 +197,64 @@ def as_json(outcomes: list[Outcome]) -> dict[str, Any]:
         script = one.script
         rows.append(
             {"script": script.name, "repository": script.repository, "commit": script.commit, "path": script.path}
-            | {"result": one.result, "says": one.says, "line": one.line, "traceback": one.traceback}
+            | {"result": one.result, "says": one.says, "line": one.line, "in_keras": one.in_keras}
+            | {"traceback": one.traceback}
             | {"mends": [asdict(mend) for mend in script.mends], **asdict(one.comparison)}
         )
     return {"counts": counts(outcomes), "scripts": rows}
 
 
-def table(outcomes: list[Outcome]) -> str:
-    """The rows of docs/keras-scripts.md."""
-    lines = ["| script | where | result | largest difference, or what it says |", "|---|---|---|---|"]
-    for one in outcomes:
-        script = one.script
-        where = f"[{script.repository}]({script.address}) {script.commit[:7]}, {script.path}"
-        says = f"{one.comparison.largest:.0e}" if one.result in (RUNS, RENAMED, DIFFERS) else one.says
-        mends = "; ".join(dict.fromkeys(f"{m.kind}: {m.why}" for m in script.mends if m.why))
-        cells = (script.name, where, one.result, says + (f" (mended: {mends})" if mends else ""))
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+PAGE = """# Public Keras scripts
+
+{total} public scripts that people learn recurrent networks from, started with only their imports changed: `keras` and
+`tensorflow.keras` became `lstm_engine`, and modules of Keras 2 went where Keras 3 has them. Each runs twice, in Keras {keras}
+on JAX and here, each time in a folder and a process of its own: with the same weights at the beginning of every layer, the
+same batches in the same order, two epochs, float32, and every dropout rate 0. **{run} of {total} run to their end with
+Keras's numbers**: every epoch's loss, every evaluation's loss and all predictions within {tolerance:.0e}, norm-wise
+(‖engine - Keras‖ / ‖Keras‖). {plain} of them have only their imports changed; {renamed} also have words of Keras 2 renamed
+which Keras {keras} refuses as well (`lr=`, `fit_generator`, `predict_classes`, ...). {stop}, with a sentence that names
+what is missing and a way; {both} of these stop in Keras {keras} on JAX too.
+
+```
+python -m experiments.beside_keras.scripts CLONES --out runs/scripts     # makes this page
+```
+
+CLONES is a folder with clones of the repositories in the table, as CLONES/owner+name or CLONES/name (`git clone
+https://github.com/owner/name`; whole, with tags). Nothing of theirs is kept in this project: scripts are read with `git
+show` at the commits that the table names, and run in temporary folders without the network.
+`experiments/beside_keras/scripts/listing.py` has every mend.
+
+- Where a script downloads data, it gets small random data of the same shapes (`stand_ins.py`); loops and sizes are cut.
+- Mends named below are the same on both sides: typos; what NumPy 2 and pandas 3 refuse; words of Keras 2.
+- Three things differ in Keras and are made equal, since they are not the script's: a stateful layer's states, which Keras
+  keeps from batch to batch on TensorFlow and not on JAX; a generator's first two batches, which Keras shows at every
+  validation anew; TensorFlow's `timeseries_dataset_from_array`, in whose place Keras gets the same windows in time's order.
+- Accuracies and other counts are not judged: one rounding may tip a sample over. Texts that are sampled letter by letter
+  feed back every rounding; their differences are the largest.
+
+| script | where | result | largest difference, or what it says | mended |
+|---|---|---|---|---|
+"""
+
+
+def page(outcomes: list[Outcome]) -> str:
+    """docs/keras-scripts.md."""
+    import keras
+
+    found = counts(outcomes)
+    plain, renamed = found.get(RUNS, 0), found.get(RENAMED, 0)
+    words = {"plain": plain, "renamed": renamed, "run": plain + renamed, "total": len(outcomes), "tolerance": TOLERANCE}
+    words |= {"both": sum(bool(one.in_keras) for one in outcomes), "keras": keras.__version__}
+    rest = {result: n for result, n in found.items() if result not in (RUNS, RENAMED)}
+    stop = rest.pop(STOPS, 0)
+    others = "".join(f", {n} {'differ' if result == DIFFERS else result}" for result, n in rest.items())
+    return PAGE.format(**words, stop=f"{stop} stop{others}") + "".join(map(row, outcomes))
+
+
+def row(one: Outcome) -> str:
+    script = one.script
+    where = f"[{script.repository}]({script.address}) {script.commit[:7]}, `{script.path}`"
+    says = f"{one.comparison.largest:.0e}" if one.result in (RUNS, RENAMED, DIFFERS) else one.says
+    mends = "; ".join(dict.fromkeys(f"{mend.kind}: {mend.why}" for mend in script.mends if mend.why))
+    cells = (script.name, where, one.result, re.sub(r" at 0x\w+", "", says), mends)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"

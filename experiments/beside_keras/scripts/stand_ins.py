@@ -132,7 +132,7 @@ def emotions(folder: Path) -> None:
         "LSTM.load('.', 'lstm').evaluate(x[60:], y[60:])\n"
     )
     for package in ("models", "models/dnn"):
-        (folder / package).mkdir()
+        (folder / package).mkdir(exist_ok=True)
         (folder / package / "__init__.py").write_text("")
     (folder / "utils.py").write_text("def curve(*args):\n    pass\n")
 
@@ -140,6 +140,16 @@ def emotions(folder: Path) -> None:
 def notes(folder: Path) -> None:
     """music21 is not needed once the notes are read: a module that has its names."""
     (folder / "music21.py").write_text("converter = instrument = note = chord = None\n")
+
+
+def reviews(folder: Path) -> None:
+    """aclImdb: 10 reviews of each kind to train and to test, as text files."""
+    draw = rng(12)
+    for part in ("train", "test"):
+        for kind in ("neg", "pos"):
+            (folder / "aclImdb" / part / kind).mkdir(parents=True)
+            for k in range(10):
+                (folder / "aclImdb" / part / kind / f"{k}.txt").write_text(" ".join(draw.choice(WORDS, 30)))
 
 
 def imdb(num_words: int = 20000, **_: Any) -> Any:

@@ -145,7 +145,6 @@ def test_a_layer_that_the_engine_would_run_otherwise_is_refused_by_name(named):
 REFUSED_COMPILATIONS = {
     "Adagrad": lambda: {"optimizer": "adagrad"},
     "amsgrad=True": lambda: {"optimizer": optimizers.Adam(amsgrad=True)},
-    "PolynomialDecay": lambda: {"optimizer": optimizers.Adam(optimizers.schedules.PolynomialDecay(0.1, 10))},
     "'hinge'": lambda: {"loss": "hinge"},
     "hinge": lambda: {"loss": losses.Hinge()},
     "ignore_class=0": lambda: {"loss": losses.SparseCategoricalCrossentropy(ignore_class=0)},
@@ -182,3 +181,24 @@ def not_sequential():
 def test_what_is_no_built_sequential_is_refused(model):
     with pytest.raises(ValueError, match=r"built keras\.Sequential"):
         from_keras(model())
+
+
+def test_a_functional_model_with_shared_layers_states_and_two_outputs_trains_as_keras_does():
+    a, b = keras.Input((3, 2), name="a"), keras.Input((4,), name="b")
+    _, h, c = layers.LSTM(3, return_state=True, name="l")(a)
+    shared = layers.Dense(3)
+    y = layers.LSTM(3, return_sequences=True)(a, initial_state=[shared(h), shared(c)])
+    theirs = keras.Model([a, b], [y, layers.Dense(2, name="out")(b)])
+    theirs.compile("adam", ["mse", "mae"], loss_weights=[1.0, 0.5], metrics=[["mae"], ["mse"]])
+    ours = from_keras(theirs)
+    back = to_keras(ours)
+    rng = np.random.default_rng(0)
+    x = [rng.standard_normal((8, *shape)) for shape in ((3, 2), (4,))]
+    targets = [rng.standard_normal((8, *shape)) for shape in ((3, 3), (2,))]
+    for p, q, r in zip(*(m.predict(x, verbose=0) for m in (ours, theirs, back)), strict=True):
+        np.testing.assert_allclose(p, q, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(r, q, rtol=0, atol=1e-6)
+    logs = [m.fit(x, targets, epochs=2, shuffle=False, verbose=0).history for m in (ours, theirs)]
+    assert logs[0].keys() == logs[1].keys()
+    for name, values in logs[1].items():
+        np.testing.assert_allclose(logs[0][name], values, rtol=1e-5, err_msg=name)

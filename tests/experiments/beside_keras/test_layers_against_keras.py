@@ -135,7 +135,6 @@ ENGINE = [
     (("GRU", LSTM), X, {"initial_state": [STATE, STATE]}, "initial_state for h"),  # Keras leaves the second out
     (("LSTM", LSTM), X, {"mask": np.ones((2, 4, 1), bool)}, "mask"),  # a mask has one value a step
     (("Masking", {}), X[0], {}, "samples, timesteps, features"),  # Keras masks any axis but the last
-    (("TimeDistributed", {"layer": ("LSTM", LSTM)}), X[:, :, None] + X[:, :, :, None], {}, "one step"),
     (wrap(weights=[np.ones(3)]), X, {}, "weights"),  # set_weights does this
     (("LSTM", LSTM | {"unroll": True}), X, {"mask": X[..., 0] < 0, "initial_state": [STATE, STATE]}, "unroll"),
 ]

@@ -38,6 +38,10 @@ MODELS = {
     "encoder and decoder": lambda: [
         le.LSTM(4), le.RepeatVector(4), le.LSTM(4, return_sequences=True), le.TimeDistributed(le.Dense(2)),
     ],
+    "sequences of sequences": lambda: [
+        le.Reshape((T, 3, 1)), le.TimeDistributed(le.LSTM(3)), le.TimeDistributed(le.Reshape((3, 1))),
+        le.TimeDistributed(le.GRU(2)), le.SimpleRNN(2),
+    ],
     "laid out anew": lambda: [
         le.Permute((2, 1)), le.LayerNormalization([1, 2]), le.Reshape((2, -1)), le.TimeDistributed(le.Reshape((3, 4))),
         le.TimeDistributed(le.Flatten()), le.SimpleRNN(4), le.Activation("softmax"),

@@ -1,5 +1,6 @@
 """The harness of public Keras scripts, on small scripts of our own: imports, mends, data, records and their comparison."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import lstm_engine as le
 from experiments.beside_keras.scripts import report, stand_ins
 from experiments.beside_keras.scripts.comparing import compare, difference
 from experiments.beside_keras.scripts.listing import SCRIPTS, Script
-from experiments.beside_keras.scripts.process import EngineSide, Record, watched, window_batches
+from experiments.beside_keras.scripts.process import EngineSide, Record, peeked, watched, window_batches
 from experiments.beside_keras.scripts.rewriting import KERAS_2, SIZE, Mend, code, mended, rewritten
 
 TINY = """
@@ -196,4 +197,16 @@ def test_script_runs_in_both_with_the_same_numbers(tmp_path):
     assert outcome.result == report.RENAMED, outcome.says
     assert (outcome.comparison.calls, outcome.comparison.losses, outcome.comparison.outputs) == (2, 2, 1)
     assert outcome.comparison.largest < 1e-5
-    assert "| tiny |" in report.table([outcome])
+    page = report.page([outcome])
+    assert "**1 of 1 run to their end" in page
+    assert "0 of them have only their imports changed; 1 also" in page
+    assert "| tiny |" in page
+    assert "| Keras 2: a word |" in page
+
+
+def test_batches_that_were_looked_at_are_shown_once():
+    first, batches = peeked(iter(range(6)))
+    assert first == [0, 1]
+    assert next(batches()) == 0  # Keras looks at the first to see the shapes, and begins again
+    assert list(itertools.islice(batches(), 4)) == [0, 1, 2, 3]
+    assert list(batches()) == [4, 5]

@@ -8,6 +8,7 @@ import lstm_engine as le
 from experiments.laboratory.cases import PRESETS, D, preset
 from experiments.laboratory.mutants import MUTANTS
 from experiments.laboratory.mutation import made
+from lstm_engine.gradient_check import unit_scale
 
 
 def test_a_preset_is_checked_and_its_rows_are_shown(lstm_engine):
@@ -55,6 +56,17 @@ def test_a_models_file_is_checked_with_its_own_weights(lstm_engine, trained, tmp
     again = lstm_engine("gradcheck", "--model", trained, "--dropout", "frozen", "--out", str(out))
     assert again.code == 2
     assert "not empty" in again.err
+
+
+def test_a_file_of_a_model_that_reads_ids_is_checked_on_ids(lstm_engine, tmp_path):
+    layers = [le.Embedding(6, 3, mask_zero=True), le.SimpleRNN(2), le.Dense(1)]
+    model = unit_scale(le.Sequential([le.Input((5,)), *layers], seed=0, dtype="float64"))
+    model.compile("adam", "mse")
+    model.save(tmp_path / "ids.safetensors")
+    shown = lstm_engine("gradcheck", "--model", str(tmp_path / "ids.safetensors"))
+    assert shown.code == 0
+    assert "4 sequences of 5 steps and one id each" in " ".join(shown.out.split())
+    assert "x holds ids" in shown.out
 
 
 def test_live_dropout_in_a_file_is_refused_in_a_line(lstm_engine, trained):

@@ -163,6 +163,7 @@ def test_zero_outputs_at_the_end_go_backwards_too(ours, tmp_path):
 
 
 IN_CELLS = ["elu", "hard_sigmoid", "leaky_relu", "linear", "relu", "sigmoid", "softplus", "softsign", "tanh"]
+IN_CELLS += ["hard_sigmoid_keras2"]
 
 
 @pytest.mark.parametrize("activation", [*IN_CELLS, "exponential", "relu6", "selu", "softmax"])
@@ -197,3 +198,34 @@ def test_without_onnx_the_error_says_what_to_install(ours, monkeypatch, tmp_path
     monkeypatch.setitem(__import__("sys").modules, "onnx", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'lstm-engine\[interop\]'"):
         export_onnx(ours([le.LSTM(2)]), tmp_path / "m.onnx")
+
+
+def seq2seq():
+    source, target = le.Input((None, 2), name="source"), le.Input((None, 3), name="target")
+    _, h, c = le.LSTM(4, return_state=True)(source)
+    y, _, _ = le.LSTM(4, return_sequences=True, return_state=True)(target, initial_state=[h, c])
+    return le.Model([source, target], le.Dense(3, activation="softmax")(y), seed=0)
+
+
+def both_states():
+    x = le.Input((None, 2), name="x")
+    y, *states = le.Bidirectional(le.GRU(3, return_state=True), merge_mode="sum")(x)
+    return le.Model(x, [y, *states], seed=0)
+
+
+@pytest.mark.parametrize("make", [seq2seq, both_states])
+def test_a_graph_of_layers_computes_the_same(make, tmp_path):
+    model = make()
+    export_onnx(model, tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"))
+    rng = np.random.default_rng(0)
+    x = {
+        name: rng.standard_normal((5, 6, shape[-1])).astype("float32")
+        for name, shape in zip(
+            model.graph.inputs, model.input_shape if len(model.inputs) > 1 else [model.input_shape], strict=True
+        )
+    }
+    theirs = session.run(None, x)
+    ours = model.predict(list(x.values()) if len(x) > 1 else x["x"], verbose=0)
+    for one, other in zip(theirs, ours if isinstance(ours, list) else [ours], strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)

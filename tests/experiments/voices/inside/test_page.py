@@ -145,7 +145,9 @@ def test_bad_input_is_said_in_a_line(lstm_engine, voice_file, trained, arguments
         "other_model": tmp_path / "m.safetensors",
     }
     words = [a.format(**places) for a in arguments.split()]
-    le.Sequential([le.Input((None, 3)), le.LSTM(2), le.Dense(1)]).save(places["other_model"], metadata={"task": "counting"})
+    le.Sequential([le.Input((None, 3)), le.LSTM(2), le.Dense(1)]).save(
+        places["other_model"], metadata={"task": "counting"}
+    )
     outcome = lstm_engine("inspect", *words, *([] if "--out" in words else ["--out", tmp_path / "page.html"]))
     assert outcome.code == 2
     assert said in outcome.err
