@@ -184,3 +184,10 @@ def test_a_numba_that_cannot_be_imported_is_none(tmp_path, monkeypatch, content,
             resolve("lstm", "numba")
     finally:
         backend.without_kernels.cache_clear()
+
+
+def test_clearing_the_session_changes_nothing():
+    model = le.Sequential([le.LSTM(2, input_shape=(3, 1))], seed=0)
+    before = model.get_weights()
+    assert le.backend.clear_session() is le.utils.clear_session(free_memory=False) is None
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))
