@@ -176,7 +176,7 @@ def test_without_a_compiler_auto_takes_numpy_and_numba_says_why(monkeypatch):
 def test_a_numba_that_cannot_be_imported_is_none(tmp_path, monkeypatch, content, reason):
     (tmp_path / "numba.py").write_text(content)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "numba")
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
     backend.without_kernels.cache_clear()
     try:
         assert resolve("lstm", "auto") == "numpy"
