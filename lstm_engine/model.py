@@ -214,11 +214,10 @@ class Model(Files, Network):
         return scores.logs()
 
     def _result(self, logs: Logs, return_dict: bool) -> Any:
-        """Keras's list: the loss, those of several outputs, then the metrics in the order of their names."""
+        """The logs, or their values in the order of `metrics_names`."""
         if return_dict:
             return logs
-        first = ["loss", *(name for target in self.targets if (name := f"{target.name}_loss") in logs)]
-        return [logs[name] for name in [*first, *sorted(logs.keys() - first)]] if len(logs) > 1 else logs["loss"]
+        return [logs[name] for name in self.metrics_names] if len(logs) > 1 else logs["loss"]
 
     @takes_keras_arguments
     def predict(
