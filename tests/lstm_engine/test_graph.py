@@ -214,3 +214,14 @@ def test_a_layer_that_is_not_trainable_keeps_its_weights_and_its_penalties_do_no
     assert loss == pytest.approx(head.evaluate(frozen(X.astype("float32")), y, verbose=0), rel=1e-6)
     model.save(tmp_path / "m.safetensors")
     assert not le.load(tmp_path / "m.safetensors").layers[0].trainable
+
+
+def test_every_layer_without_arguments_of_its_own_is_saved(tmp_path):
+    a = le.Input((3, 4))
+    x = [layer([a, a]) for layer in (le.layers.Add(), le.layers.Average(), le.layers.Multiply(), le.layers.Maximum())]
+    x = [*x, le.layers.Subtract()([a, a]), le.layers.Minimum()([a, a]), le.layers.Concatenate()([a, a])]
+    model = le.Model(a, le.layers.Flatten()(le.layers.Concatenate()(x)))
+    model.save(tmp_path / "model.npz")
+    again = le.load(tmp_path / "model.npz")
+    rows = np.random.default_rng(0).normal(size=(2, 3, 4))
+    assert np.array_equal(again.predict(rows, verbose=0), model.predict(rows, verbose=0))
