@@ -202,9 +202,11 @@ class Network(Assembly):
 
     @property
     def metrics_names(self) -> list[str]:
-        """What the numbers that `evaluate` returns are, in their order."""
-        of_outputs = [f"{target.name}_loss" for target in self.targets] if len(self.targets) > 1 else []
-        return ["loss", *of_outputs, *sorted(metric.name for metric in self.metrics)]
+        """What the numbers that `evaluate` returns are, in Keras's order: metrics of several outputs by their names."""
+        names = [metric.name for metric in self.metrics]
+        if len(self.targets) == 1:
+            return ["loss", *names]
+        return ["loss", *(f"{target.name}_loss" for target in self.targets), *sorted(names)]
 
     def data(self, x: Any, y: Any, mask: Any = None, sample_weight: Any = None) -> Data:
         """x, y and their weights, checked against the network and against each other. ValueError before `compile`."""
