@@ -31,7 +31,7 @@ def targets(names: Sequence[str], loss: Any, loss_weights: Any = None, wanted: A
             raise ValueError(f"{said}; metrics are the argument after them: metrics=[...]")
     if len(names) == 1 and not isinstance(wanted, Mapping) and not any(isinstance(item, list) for item in wanted or ()):
         return [Target(names[0], by_output[0], float(factors[0]), metrics.get_all(wanted))]
-    listed = [None] * len(names) if wanted is None else per_output("metrics", wanted, names, missing=None)
+    listed = per_output("metrics", wanted, names, missing=None) if wanted else [None] * len(names)
     of_each = [metrics.get_all(item if item is None or isinstance(item, list | tuple) else [item]) for item in listed]
     if len(names) > 1:
         for name, own in zip(names, of_each, strict=True):
@@ -45,7 +45,10 @@ def per_output(what: str, given: Any, names: Sequence[str], **default: Any) -> l
     if isinstance(given, Mapping):
         unknown, absent = [key for key in given if key not in names], [name for name in names if name not in given]
         if unknown or (absent and not default):
-            raise ValueError(f"{what} has {', '.join(map(str, given))}, the model's outputs are {', '.join(names)}")
+            advice = "" if unknown else ": give each one, or train a Model of the others' inputs and outputs alone"
+            raise ValueError(
+                f"{what} has {', '.join(map(str, given))}, the model's outputs are {', '.join(names)}{advice}"
+            )
         return [given.get(name, default.get("missing")) for name in names]
     if not isinstance(given, list | tuple) or len(given) != len(names):
         raise ValueError(f"{what} needs one item for each of the outputs {', '.join(names)}, got {given!r}")

@@ -90,7 +90,7 @@ def _check_options(what: str, obj: Any) -> None:
         ) from error
     arguments = inspect.signature(type(obj)).parameters.values()
     needed = [a.name for a in arguments if a.kind not in (a.VAR_POSITIONAL, a.VAR_KEYWORD)]
-    if lost := [a for a in needed if a not in config and a not in ("name", "input_shape")]:
+    if lost := [a for a in needed if a not in config and a not in ("name", "input_shape", "trainable")]:
         raise ValueError(
             f"{what} would come back without its {', '.join(lost)}: {name}.config() has to return every argument of the "
             f"constructor (a dataclass's does, where {name} is decorated as one)"

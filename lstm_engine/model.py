@@ -49,10 +49,11 @@ class Model(Files, Network):
     ) -> None:  # fmt: skip
         super().__init__(name=name, seed=seed, dtype=dtype, backend=backend)
         names = None
-        if isinstance(inputs, Mapping):
-            inputs = [tensors.named(item, key) for key, item in inputs.items()]
+        if isinstance(inputs, Mapping):  # in the order of the names, as in Keras
+            inputs = [tensors.named(inputs[key], key) for key in sorted(inputs)]
         if isinstance(outputs, Mapping):
-            names, outputs = list(outputs), list(outputs.values())
+            names = sorted(outputs)
+            outputs = [outputs[name] for name in names]
         self.describe(listed(inputs), listed(outputs))
         self.output_names = names or self.output_names
         self.as_dict = names is not None  # predict then returns a dict
@@ -62,9 +63,7 @@ class Model(Files, Network):
         by_name = {layer.name: layer for layer in layers}
         inputs = [tensors.source(by_name[name]) for name in self.graph.inputs]
         outputs = tensors.call_again(self.graph, inputs, by_name)
-        return type(self)(
-            inputs, dict(zip(self.output_names, outputs, strict=True)) if self.as_dict else outputs, **how
-        )
+        return type(self)(inputs, self._as_made(outputs), **how)
 
     def reset_states(self) -> None:
         """Lets every stateful layer start again from zeros."""
@@ -85,11 +84,17 @@ class Model(Files, Network):
         On a Tensor, or a list of them, the model's layers are called once more, as part of another model.
         """
         if tensors.is_symbolic(x):
-            return unlisted(tensors.call_again(self.graph, listed(x)))
+            if not self.built:
+                self.build(x.shape[1:])
+            return self._as_made(tensors.call_again(self.graph, listed(x)))
         x, mask = self.samples(x, mask_of(x) if mask is None else mask).take(slice(None))
         with one_thread_pool(self.backends()):
             p, mask, _ = self.forward(x, training, mask, taped=False)
-        return handed_out(p, mask, x)
+        return self._as_made(listed(handed_out(p, mask, x)))
+
+    def _as_made(self, outputs: list[Any]) -> Any:
+        """The outputs as the Model was made with them: one, a list, or a dict."""
+        return dict(zip(self.output_names, outputs, strict=True)) if self.as_dict else unlisted(outputs)
 
     def train_on_batch(
         self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None,
@@ -214,10 +219,7 @@ class Model(Files, Network):
         return scores.logs()
 
     def _result(self, logs: Logs, return_dict: bool) -> Any:
-        """The logs, or their values in the order of `metrics_names`."""
-        if return_dict:
-            return logs
-        return [logs[name] for name in self.metrics_names] if len(logs) > 1 else logs["loss"]
+        return logs if return_dict else unlisted([logs[name] for name in self.metrics_names])
 
     @takes_keras_arguments
     def predict(
@@ -231,8 +233,7 @@ class Model(Files, Network):
         `steps` only so many batches are read.
         """
         feed = feeding.reading(self, x, None, batch_size, steps, mask, targets=False)
-        outputs = feeding.in_order((fed, listed(p)) for fed, p, _ in self._predictions(feed, verbose, dict))
-        return dict(zip(self.output_names, outputs, strict=True)) if self.as_dict else unlisted(outputs)
+        return self._as_made(feeding.in_order((fed, listed(p)) for fed, p, _ in self._predictions(feed, verbose, dict)))
 
     def _predictions(self, feed: Feed, verbose: str | int, logs: Any) -> Iterator[tuple[Fed, Any, Any]]:
         """Each batch with the outputs and their masks; verbose prints a line at the end."""

@@ -202,9 +202,9 @@ class Network(Assembly):
 
     @property
     def metrics_names(self) -> list[str]:
-        """What the numbers that `evaluate` returns are. As in Keras, several outputs have their metrics sorted by name."""
+        """What the numbers that `evaluate` returns are, in Keras's order: metrics of several outputs by their names."""
         names = [metric.name for metric in self.metrics]
-        if len(self.targets) < 2:
+        if len(self.targets) == 1:
             return ["loss", *names]
         return ["loss", *(f"{target.name}_loss" for target in self.targets), *sorted(names)]
 

@@ -195,6 +195,8 @@ def graph_of(sources: Mapping[Tensor, Tensor], outputs: Sequence[Tensor], calls:
 
 def call_again(graph: Graph, inputs: Sequence[Tensor], layers: Mapping[str, Layer] | None = None) -> list[Tensor]:
     """The outputs when the calls of a graph are made on other Tensors, perhaps of other layers by the same names."""
+    if len(inputs) != len(graph.inputs):
+        raise ValueError(f"the model is called on {len(graph.inputs)}, {', '.join(graph.inputs)}, got {len(inputs)}")
     made: dict[Edge, Tensor] = dict(zip(map(Edge, graph.inputs), inputs, strict=True))
     for node in graph.nodes:
         layer = layers[node.layer.name] if layers else node.layer

@@ -13,7 +13,7 @@ import lstm_engine as le
 from lstm_engine import losses
 from lstm_engine.activations import ACTIVATIONS
 from lstm_engine.interchange.keras_config import write_layer
-from lstm_engine.interchange.keras_graph import write_graph
+from lstm_engine.interchange.keras_graph import MASK_OPERATIONS, write_graph
 from lstm_engine.keras_names import snake
 from lstm_engine.lists import listed, unlisted
 from lstm_engine.registry import engine
@@ -117,7 +117,16 @@ METRIC_OPTIONS = {"threshold", "thresholds", "num_thresholds"}
 IGNORED = {"name", "dtype", "build_config", "unit_forget_bias"}
 IGNORED |= {"kernel_initializer", "recurrent_initializer", "bias_initializer", "embeddings_initializer"}
 IGNORED |= {"gamma_initializer", "beta_initializer"}
-REQUIRED = ("units", "rate", "input_dim", "output_dim", "target_shape", "dims", "n")  # by some class's constructor
+REQUIRED = (
+    "units",
+    "rate",
+    "input_dim",
+    "output_dim",
+    "target_shape",
+    "dims",
+    "n",
+    "axes",
+)  # by some class's constructor
 
 
 def from_keras(keras_model: Any) -> Any:
@@ -181,6 +190,8 @@ def _graph_from_keras(keras: Any, keras_model: Any, layers: dict[int, Any], dtyp
             if node.is_input:
                 made[id(node.outputs[0])] = le.Input(node.outputs[0].shape[1:], name=node.operation.name)
                 continue
+            if type(node.operation).__name__ in MASK_OPERATIONS and not isinstance(node.operation, keras.Layer):
+                continue  # the engine makes the masks itself
             args, options = node.arguments.args, node.arguments.kwargs
             states = options.get("initial_state")
             y = layers[id(node.operation)](ours(args[0]), initial_state=None if states is None else ours(states))
@@ -292,7 +303,10 @@ def _loss_from_keras(loss: Any) -> Any:
     import keras
 
     if isinstance(loss, keras.losses.Loss):
-        kind, config = type(loss).__name__, loss.get_config()
+        kind, config = (
+            type(loss).__name__,
+            loss.get_config() | getattr(loss, "_fn_kwargs", {}),
+        )  # Huber's delta is there
         if kind not in losses.CLASSES:
             return snake(kind)  # compile refuses it by this name
         ours = losses.CLASSES[kind]

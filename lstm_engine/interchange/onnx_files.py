@@ -108,7 +108,8 @@ class _Graph:
 def export_onnx(model: Network, path: str | Path, lengths: bool = False) -> None:
     """Writes the computation of `model.predict` as an ONNX graph of float32, for any N and T.
 
-    A model of one input and one output has "x" (N, T, D) and "y"; others have the inputs' and outputs' own names. What an
+    A model of one input and one output has "x" (N, T, D) and "y"; others have the inputs' and outputs' own names, an output
+    that an input is named like too: "y_out". What an
     Embedding reads is (N, T) of int64. A Flatten, Reshape or Permute fixes T.
     lengths=True adds an input "lengths" (N,) of int32, the number of existing steps of each sequence: the others are masked,
     also for Masking and an Embedding with mask_zero. ValueError names a layer for which ONNX has no node.
@@ -120,6 +121,7 @@ def export_onnx(model: Network, path: str | Path, lengths: bool = False) -> None
     shapes = model.graph.shapes([item.shape[1:] for item in model.inputs])
     sources = ["x"] if len(model.graph.inputs) == 1 else model.graph.inputs
     results = ["y"] if len(model.graph.outputs) == 1 else model.output_names
+    results = [f"{name}_out" if name in sources else name for name in results]
     names = {Edge(name): source for name, source in zip(model.graph.inputs, sources, strict=True)}
     lives: dict[Edge, str] = {}  # the name of the mask of existing steps, where there is one
 

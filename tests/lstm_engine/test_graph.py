@@ -228,3 +228,55 @@ def test_a_layer_that_is_not_trainable_keeps_its_weights_and_its_penalties_do_no
     assert loss == pytest.approx(head.evaluate(frozen(X.astype("float32")), y, verbose=0), rel=1e-6)
     model.save(tmp_path / "m.safetensors")
     assert not le.load(tmp_path / "m.safetensors").layers[0].trainable
+
+
+def test_every_layer_without_arguments_of_its_own_is_saved(tmp_path):
+    a = le.Input((3, 4))
+    x = [layer([a, a]) for layer in (le.layers.Add(), le.layers.Average(), le.layers.Multiply(), le.layers.Maximum())]
+    x = [*x, le.layers.Subtract()([a, a]), le.layers.Minimum()([a, a]), le.layers.Concatenate()([a, a])]
+    model = le.Model(a, le.layers.Flatten()(le.layers.Concatenate()(x)))
+    model.save(tmp_path / "model.npz")
+    again = le.load(tmp_path / "model.npz")
+    rows = np.random.default_rng(0).normal(size=(2, 3, 4))
+    assert np.array_equal(again.predict(rows, verbose=0), model.predict(rows, verbose=0))
+
+
+def by_names(*names):
+    """A model whose outputs are a dict with these names in this order."""
+    x = le.Input((T, D))
+    of = {"b": le.Dense(1, name="b")(x), "a": le.Dense(2, name="a")(x)}
+    return le.Model(x, {name: of[name] for name in names}, seed=0)
+
+
+def test_a_dict_of_outputs_is_read_in_the_order_of_the_names_and_comes_back_as_a_dict():
+    model = by_names("b", "a")
+    assert list(model.weights) == list(by_names("a", "b").weights) == ["a/kernel", "a/bias", "b/kernel", "b/bias"]
+    x = np.ones((2, T, D), "float32")
+    called, predicted = model(x), model.predict(x, verbose=0)
+    assert list(called) == list(predicted) == ["a", "b"]
+    assert all(np.array_equal(called[name], predicted[name]) for name in "ab")
+    x = le.Input((T, D))
+    assert {name: item.shape for name, item in model(x).items()} == {"a": (None, T, 2), "b": (None, T, 1)}
+    model.compile("sgd", {"a": "mse", "b": "mae"}, metrics=[])
+    assert model.metrics_names == ["loss", "a_loss", "b_loss"]
+    with pytest.raises(ValueError, match="loss has a, the model's outputs are a, b: give each one"):
+        model.compile("sgd", {"a": "mse"})
+
+
+def test_a_sequential_without_weights_is_built_by_the_tensor_that_it_is_called_on():
+    row = le.Sequential([le.LSTM(H, return_sequences=True), le.LSTM(2)], seed=0)
+    x = le.Input((T, D))
+    model = le.Model(x, le.Dense(1)(row(x)), seed=0)
+    rows = np.ones((2, T, D), "float32")
+    assert np.array_equal(model.predict(rows, verbose=0), model.layers[-1](row.predict(rows, verbose=0)))
+    with pytest.raises(ValueError, match="called on 1, input_layer, got 2"):
+        row([x, x])
+
+
+def test_evaluate_returns_the_metrics_of_one_output_in_the_order_of_compile():
+    x = le.Input((D,))
+    model = le.Model(x, le.Dense(1)(x), seed=0)
+    model.compile("sgd", "mse", metrics=["mse", "mae", "accuracy"])
+    rows, y = np.ones((3, D)), np.zeros((3, 1))
+    logs = model.evaluate(rows, y, verbose=0, return_dict=True)
+    assert model.evaluate(rows, y, verbose=0) == [logs[name] for name in ("loss", "mse", "mae", "accuracy")]

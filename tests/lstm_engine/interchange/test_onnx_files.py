@@ -213,7 +213,12 @@ def both_states():
     return le.Model(x, [y, *states], seed=0)
 
 
-@pytest.mark.parametrize("make", [seq2seq, both_states])
+def names_that_clash():
+    x, y = le.Input((None, 2), name="x"), le.Input((None, 3), name="y")
+    return le.Model([x, y], le.layers.Concatenate()([x, y]), seed=0)
+
+
+@pytest.mark.parametrize("make", [seq2seq, both_states, names_that_clash])
 def test_a_graph_of_layers_computes_the_same(make, tmp_path):
     model = make()
     export_onnx(model, tmp_path / "m.onnx")
