@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from .comparing import TOLERANCE, Comparison, compare
+from .comparing import Comparison, compare
 from .listing import SCRIPTS, Script
 from .process import ENGINE, KERAS, Record
 from .rewriting import code, mended, rewritten
@@ -209,11 +209,12 @@ PAGE = """# Public Keras scripts
 {total} public scripts that people learn recurrent networks from, started with only their imports changed: `keras` and
 `tensorflow.keras` became `lstm_engine`, and modules of Keras 2 went where Keras 3 has them. Each runs twice, in Keras {keras}
 on JAX and here, in a folder and a process of its own: the same weights at the beginning of every layer, the same batches in
-the same order, two epochs, float32, and every dropout rate 0. **{run} of {total} run to their end with Keras's numbers**: every
-epoch's loss, every evaluation's loss and all predictions within {tolerance}, norm-wise (‖engine - Keras‖ / ‖Keras‖).
+the same order, two epochs, float32, and every dropout rate 0. **{run} of {total} run to their end with Keras's numbers**:
+every epoch's loss, every evaluation's loss and all predictions within 1e-4, norm-wise (‖engine - Keras‖ / ‖Keras‖).
 
 - {plain} of these have only their imports changed, beside a typo or a name that NumPy 2 or pandas 3 dropped.
-- {renamed} also have words of Keras 2 renamed that Keras {keras} refuses as well: `lr=`, `fit_generator`, `predict_classes`, ...
+- {renamed} also have words of Keras 2 renamed that Keras {keras} refuses as well: `lr=`, `fit_generator`,
+  `predict_classes`, ...
 - {stop}, with a sentence that names what is missing and a way; {both} of these stop in Keras {keras} on JAX too.
 
 ```
@@ -245,13 +246,7 @@ def page(outcomes: list[Outcome]) -> str:
 
     found = counts(outcomes)
     plain, renamed = found.get(RUNS, 0), found.get(RENAMED, 0)
-    words = {
-        "plain": plain,
-        "renamed": renamed,
-        "run": plain + renamed,
-        "total": len(outcomes),
-        "tolerance": f"{TOLERANCE:g}",
-    }
+    words = {"plain": plain, "renamed": renamed, "run": plain + renamed, "total": len(outcomes)}
     words |= {"both": sum(bool(one.in_keras) for one in outcomes), "keras": keras.__version__}
     rest = {result: n for result, n in found.items() if result not in (RUNS, RENAMED)}
     stop = rest.pop(STOPS, 0)
