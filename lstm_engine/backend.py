@@ -62,7 +62,7 @@ class Kernels(NamedTuple):
     stream: Callable[..., Callable[[Any], Any]]
 
 
-def clear_session() -> None:
+def clear_session(free_memory: bool = True) -> None:
     """Keras's, for scripts that call it: nothing happens, since the engine keeps nothing between models."""
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import reduce
 from operator import mul
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -142,7 +142,8 @@ class Multiply(Merge):
 
     def merge(self, x: list[Array], live: Masks) -> tuple[Array, Any]:
         x = [one if m is None else np.where(m, one, one.dtype.type(1)) for one, m in zip(x, live, strict=True)]
-        exists = None if any(m is None for m in live) else reduce(np.logical_or, live)  # type: ignore[arg-type]
+        masks = [m for m in live if m is not None]
+        exists = reduce(np.logical_or, masks) if len(masks) == len(x) else None
         y = reduce(mul, x, x[0].dtype.type(1))
         return y if exists is None else np.where(exists, y, y.dtype.type(0)), (x, live)
 
@@ -159,7 +160,7 @@ class Maximum(Merge):
     inputs in which it exists.
     """
 
-    pick: Any = np.maximum
+    pick: ClassVar[Any] = np.maximum
 
     def merge(self, x: list[Array], live: Masks) -> tuple[Array, Any]:
         a, exists = x[0] + 0, live[0]
@@ -190,7 +191,7 @@ class Maximum(Merge):
 class Minimum(Maximum):
     """y = min(x₁, x₂, ...), as `Maximum` with the smaller of two."""
 
-    pick = np.minimum
+    pick: ClassVar[Any] = np.minimum
 
 
 class Concatenate(Merge):

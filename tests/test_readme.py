@@ -97,7 +97,7 @@ def test_from_python_runs_and_prints_what_its_comments_say(capsys, tmp_path, mon
     assert shape == "(48, 3)"
     assert windows == "(128, 12, 2) (128, 1) (128, 1)"
     assert lines[-5:] == ["[[1 3 2 4 1 5]", " [0 0 0 1 6 2]]", "[[1. 0. 0.]", " [0. 0. 1.]", " [0. 1. 0.]]"]
-    assert {p.name for p in tmp_path.iterdir()} == {"gru.keras", "gru.onnx"}
+    assert {p.name for p in tmp_path.iterdir()} == {"gru.keras", "gru.onnx", "square.safetensors"}
 
 
 def test_rooms_import_only_from_the_rooms_that_the_design_page_names_all_of_them_further_down():

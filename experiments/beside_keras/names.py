@@ -34,7 +34,7 @@ NOTES = {
     "metrics.Precision": ["Masked steps do not count; one threshold"],
     "metrics.Recall": ["Masked steps do not count; one threshold"],
     "layers.Masking": ["A mask that is there already holds too"],
-    "layers.TimeDistributed": ["For layers without recurrence"],
+    "layers.TimeDistributed": ["Around a layer that keeps no states, and no second wrapper"],
     "callbacks.EarlyStopping": ["An unknown `monitor` is an error before the first epoch"],
     "callbacks.ReduceLROnPlateau": ["An unknown `monitor` is an error before the first epoch"],
     "callbacks.ModelCheckpoint": ["An unknown `monitor` is an error before the first epoch"],

@@ -31,7 +31,7 @@ CELLS = ("LSTM", "GRU", "SimpleRNN")
 LOSSES = ("mean_squared_error", "mean_absolute_error", "huber")
 ELEMENTWISE = ("Add", "Average", "Multiply", "Maximum", "Minimum", "Subtract")
 KINDS = ("recurrent", "recurrent", "recurrent", "bidirectional", "dense", "dropout", "masking", "elementwise", "elementwise",
-         "concatenate", "dot", "again", "again")  # fmt: skip
+         "concatenate", "dot", "again", "again", "normalization", "rearranged")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,20 @@ class Drawing:
 
     def dropout(self) -> None:
         self.new(("Dropout", {"rate": 0.0}), (int(self.rng.integers(len(self.tensors))),))
+
+    def normalization(self) -> None:
+        spec: Spec = pick(self.rng, [("LayerNormalization", {}), ("Activation", {"activation": "tanh"})])
+        self.new(spec, (int(self.rng.integers(len(self.tensors))),))
+
+    def rearranged(self) -> None:
+        """A vector at every step, or a sequence laid out anew. Not of an array with a mask, which these layers drop."""
+        k = int(pick(self.rng, range(len(self.shapes))))
+        vectors = [n for n, item in enumerate(self.tensors) if len(item.shape) == 2]
+        choice = pick(self.rng, ["Flatten", "Permute", "RepeatVector"])
+        if choice == "RepeatVector" and vectors:
+            self.new((choice, {"n": 3}), (int(pick(self.rng, vectors)),))
+        elif choice != "RepeatVector" and len(self.shapes[k]) == 2:
+            self.new((choice, {"dims": (2, 1)} if choice == "Permute" else {}), (k,))
 
     def masking(self) -> None:
         """Of an input. (After a layer that has a mask Keras's forgets that mask, ours does not: docs/keras-parity.md.)"""

@@ -176,7 +176,7 @@ def test_without_a_compiler_auto_takes_numpy_and_numba_says_why(monkeypatch):
 def test_a_numba_that_cannot_be_imported_is_none(tmp_path, monkeypatch, content, reason):
     (tmp_path / "numba.py").write_text(content)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "numba")
+    monkeypatch.delitem(sys.modules, "numba", raising=False)
     backend.without_kernels.cache_clear()
     try:
         assert resolve("lstm", "auto") == "numpy"
@@ -184,3 +184,10 @@ def test_a_numba_that_cannot_be_imported_is_none(tmp_path, monkeypatch, content,
             resolve("lstm", "numba")
     finally:
         backend.without_kernels.cache_clear()
+
+
+def test_clearing_the_session_changes_nothing():
+    model = le.Sequential([le.LSTM(2, input_shape=(3, 1))], seed=0)
+    before = model.get_weights()
+    assert le.backend.clear_session() is le.utils.clear_session(free_memory=False) is None
+    assert all(np.array_equal(a, b) for a, b in zip(model.get_weights(), before, strict=True))

@@ -94,6 +94,20 @@ def test_layers_and_weights_have_keras_order_and_logs_keras_names():
     assert model.train_on_batch(x, y, return_dict=True) == pytest.approx(logs)
 
 
+def test_evaluate_lists_the_metrics_in_compile_s_order_and_those_of_several_outputs_by_name():
+    """As Keras 3.15 on JAX does."""
+    row = le.Sequential([le.Input((2,)), le.Dense(1)])
+    row.compile("sgd", "mse", metrics=["mse", "mae"])
+    assert row.metrics_names == ["loss", "mse", "mae"]
+    model = two_heads()
+    model.compile("sgd", "mse", metrics=[["mse", "mae"], None, ["mae"]])
+    names = ["loss", "last_loss", "shared_loss", "of_z_loss", "last_mae", "last_mse", "of_z_mae"]
+    assert model.metrics_names == names
+    x, y = data(model)
+    logs = model.evaluate(x, y, verbose=0, return_dict=True)
+    assert model.evaluate(x, y, verbose=0) == [logs[name] for name in names]
+
+
 def test_a_saved_graph_loads_and_goes_on(tmp_path):
     model = two_heads()
     x, y = data(model)

@@ -54,7 +54,7 @@ class Record:
 
     def begin(self, verb: str) -> dict[str, Any]:
         """A new event; others may begin before it ends, as when a callback predicts."""
-        self.events.append({"verb": verb, "number": len(self.events), "orders": 0, "done": False})
+        self.events.append({"verb": verb, "number": len(self.events), "orders": 0})
         return self.events[-1]
 
     def theirs(self, event: dict[str, Any]) -> dict[str, Any]:
@@ -131,7 +131,6 @@ def watched(original: Callable[..., Any], verb: str, record: Record, side: Any) 
             event["history"] = {name: [float(v) for v in values] for name, values in result.history.items()}
         else:
             record.keep(event, "result", result)
-        event["done"] = True
         side.end(event)
         return result
 
@@ -249,15 +248,12 @@ class EngineSide:
 
     def install(self) -> None:
         """Watches the engine's classes from here on."""
-        le, record = self.package, self.record
-        if hasattr(le, "utils"):
-            le.utils.get_file = stand_ins.get_file
-        models = [kind for kind in (getattr(le, "Model", None), le.Sequential) if isinstance(kind, type)]
-        watch(models, record, self)
-        for module in (le, getattr(le, "models", None)):
-            if module is not None and "load_model" in vars(module):
-                module.load_model = self.keeping(module.load_model)
-        for owner in {owner_of(kind, "load_weights") for kind in models}:
+        le = self.package
+        le.utils.get_file = stand_ins.get_file
+        watch([le.Model, le.Sequential], self.record, self)
+        for module in (le, le.models):
+            module.load_model = self.keeping(module.load_model)
+        for owner in {owner_of(kind, "load_weights") for kind in (le.Model, le.Sequential)}:
             owner.load_weights = self.keeping_own(owner.load_weights)
 
     def keeping(self, load: Callable[..., Any]) -> Callable[..., Any]:
