@@ -369,6 +369,8 @@ def _written(value: Any, dtype: str) -> Any:
             options = {k: _written(v, dtype) for k, v in config.items() if (k, v) != ("recurrent_activation", None)}
             return keras_object("layers", kind, options | {"name": name or snake(kind), "dtype": dtype})
         case {"class": kind}:
+            if kind not in engine("initializer"):
+                raise ValueError(f"{kind} is your own class, which Keras does not have: save as .safetensors")
             return keras_object("initializers", kind, {k: v for k, v in value.items() if k != "class"})
         case {"l1": _, "l2": _}:
             return keras_object("regularizers", "L1L2", value)
@@ -387,7 +389,13 @@ def write_optimizer(optimizer: optimizers.Optimizer) -> Config:
     kind = type(optimizer).__name__
     if optimizers.OPTIMIZERS.get(kind.lower()) is not type(optimizer):
         raise ValueError(f"the optimizer is a {kind}, your own class, which Keras does not have: save as .safetensors")
-    return keras_object("optimizers", kind, {"name": optimizer.name, **optimizer.config()})
+    config = optimizer.config()
+    rate = config["learning_rate"]
+    if isinstance(rate, dict) and rate["class_name"] not in schedules.SCHEDULES:
+        raise ValueError(
+            f"the learning rate follows {rate['class_name']}, your own class, which Keras does not have: save as .safetensors"
+        )
+    return keras_object("optimizers", kind, {"name": optimizer.name, **config})
 
 
 def write_compile(model: Any) -> Config:

@@ -263,10 +263,10 @@ def _take(model: Any, ours: dict[str, Any]) -> None:
     """What the engine stored beside Keras's own."""
     if isinstance(ours.get("metadata"), dict):
         model.metadata = ours["metadata"]
-    if isinstance(done := ours.get("epochs_done", 0), int):
+    if isinstance(done := ours.get("epochs_done", 0), int) and done >= 0:
         model.epochs_done = done
     for part, state in zip(model.parts.values(), ours.get("generators", ()), strict=False):
         try:
             part.rng.bit_generator.state = state
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, OverflowError) as error:
             raise ValueError(f"the state of {part.name}'s generator cannot be used: {error!r}") from None
