@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -267,15 +268,28 @@ def read_compile(config: Any, outputs: int = 1, custom: Mapping[str, Any] | None
     metrics = each(_or_own(read_metric, custom or {}), config.get("metrics"))
     if outputs == 1 and isinstance(metrics, list):  # Keras 2 nests those of a single output too
         metrics = [metric for item in metrics for metric in (item if isinstance(item, list) else [item])]
+    optimizer = optimizer_of(config)
+    if optimizer is None:
+        warnings.warn(
+            "it does not say the optimizer, which Keras 3.15 leaves out once it has saved the model as .h5: it is rmsprop, "
+            "as in Keras, until you compile the model with another",
+            stacklevel=2,
+        )
+        optimizer = "rmsprop"
     loss = each(_or_own(read_loss, custom or {}), config.get("loss"))
     if outputs == 1 and isinstance(loss, list) and len(loss) == 1:
         (loss,) = loss
     return {
-        "optimizer": read_optimizer(config.get("optimizer") or config.get("optimizer_config")),
+        "optimizer": read_optimizer(optimizer),
         "loss": loss,
         "loss_weights": config.get("loss_weights") or None,
         "metrics": metrics,
     }
+
+
+def optimizer_of(config: Config) -> Any:
+    """What compile said of the optimizer, in Keras 3's files or in legacy ones; None where it is missing."""
+    return config.get("optimizer") or config.get("optimizer_config")
 
 
 def _or_own(read: Callable[[Any], Any], custom: Mapping[str, Any]) -> Callable[[Any], Any]:

@@ -29,6 +29,7 @@ from .keras_config import (
     Config,
     Origin,
     keras_object,
+    optimizer_of,
     read_compile,
     read_layer,
     read_shape,
@@ -250,7 +251,8 @@ def _compile(model: Any, compiled: Any, file: Any, found: dict[str, Any], origin
         variables = [found[place] for place in places if place in found]
     else:
         variables = keras_files._variables(found)
-    state = None if origin.old else keras_files.optimizer_state(model, variables)
+    said = not origin.old and optimizer_of(compiled) is not None
+    state = keras_files.optimizer_state(model, variables) if said else None
     if state is not None:
         state.give(model.optimizer)
     elif len(variables) > 2:

@@ -65,10 +65,14 @@ REFUSED = {
     "words": (lambda w: w.__setitem__("dense/bias", ["a"]), ValueError, "holds real numbers, float32"),
     "complex": (lambda w: w.__setitem__("dense/bias", [1j]), ValueError, "holds real numbers, float32"),
     "one of several": (
-        lambda w: w.update({"dense/kernel": np.ones((2, 1)), "dense/bias": np.ones(3)}), ValueError, "dense/bias",
+        lambda w: w.update({"dense/kernel": np.ones((2, 1)), "dense/bias": np.ones(3)}),
+        ValueError,
+        "dense/bias",
     ),
     "one new name of several": (
-        lambda w: w.update({"dense/kernel": np.ones((2, 1)), "dense/b": np.ones(1)}), KeyError, "no weight 'dense/b'",
+        lambda w: w.update({"dense/kernel": np.ones((2, 1)), "dense/b": np.ones(1)}),
+        KeyError,
+        "no weight 'dense/b'",
     ),
     "removal": (lambda w: w.pop("dense/bias"), TypeError, "cannot be removed"),
 }
