@@ -480,7 +480,8 @@ def test_what_is_no_plain_configuration_of_the_engine_is_refused_by_name(ours, c
 
 
 def test_a_file_that_does_not_say_the_optimizer_has_rmsprop_as_in_keras(ours, tmp_path):
-    path, model = tmp_path / "m.keras", ours()
+    path, model = tmp_path / "m.keras", ours([le.LSTM(2), le.Dense(1)])
+    model.compile("adam", "mse")
     model.save(path)
     edited(path, lambda config: config["compile_config"].pop("optimizer") and None)
     with pytest.warns(UserWarning, match="does not say the optimizer"):
