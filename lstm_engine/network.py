@@ -147,9 +147,8 @@ class Network(Assembly):
         ys, ps, masks = (y, p, mask) if n > 1 else ([y], [p], [mask])
         samples_weights = sample_weight if isinstance(sample_weight, list) else [sample_weight] * n
         for target, p_, mask_, y_, w in zip(self.targets, ps, masks, ys, samples_weights, strict=True):
-            fitted = losses.fit_targets(
-                target.loss, existing(y_, mask_), p_.shape
-            )  # a masked y may be NaN, or no class
+            y_ = existing(y_, mask_)  # a masked y may be NaN, or no class
+            fitted = losses.fit_targets(target.loss, y_, p_.shape)
             weights = losses.weights(p_.shape[:-1], mask_, w)
             values = target.loss.values(fitted, p_)
             mean = values.mean() if weights is None else (values * weights).mean()
