@@ -197,7 +197,7 @@ def test_a_model_inside_a_model_is_refused_with_a_way(tmp_path):
     inner = keras.Model(x, layers.Dense(1)(x), name="inner")
     y = keras.Input((D,))
     keras.Model(y, inner(y)).save(tmp_path / "m.keras")
-    with pytest.raises(ValueError, match="layer inner is a model inside the model.* call its layers one by one"):
+    with pytest.raises(ValueError, match=r"layer inner is a model inside the model.* call its layers one by one"):
         le.load_model(tmp_path / "m.keras")
 
 
