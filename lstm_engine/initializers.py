@@ -6,14 +6,14 @@ casts to the model's dtype.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .backend import one_blas_thread
-from .registry import file_name, find
+from .registry import file_name, find, options
 
 Drawn = NDArray[np.float64]
 MODES = ("fan_in", "fan_out", "fan_avg")
@@ -35,7 +35,7 @@ class Initializer:
 
     def config(self) -> dict[str, Any]:
         """The initializer as JSON values, from which `get` makes it again."""
-        return {"class": file_name(self), **asdict(self)}
+        return {"class": file_name(self), **options(self)}
 
 
 @dataclass(frozen=True)

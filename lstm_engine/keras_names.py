@@ -45,7 +45,8 @@ def refuse(what: str, refused: dict[str, Any], has: list[str]) -> None:
     if refused:
         named = ", ".join(f"{k}={v!r}" for k, v in refused.items())
         ways = "; ".join(f"{name}: {way}" for name in refused if (way := argument(name)))
-        raise TypeError(f"{what} has no {named} in this engine{f' ({ways})' if ways else ''}; it has {', '.join(has)}")
+        known = ", ".join(has) or "no arguments"
+        raise TypeError(f"{what} has no {named} in this engine{f' ({ways})' if ways else ''}; it has {known}")
 
 
 def takes_keras_arguments(function: F) -> F:

@@ -287,6 +287,11 @@ def smoothed(y: Array, alpha: float, classes: int) -> Array:
     return y * (1.0 - alpha) + alpha / classes if alpha else y
 
 
+def samples_of(shape: tuple[int, ...]) -> str:
+    """A shape in words, (samples, 3): it may be that of a batch, or of the first rows alone."""
+    return f"({', '.join(['samples', *map(str, shape[1:])])}{',' * (len(shape) == 1)})"
+
+
 def fit_targets(loss: Loss, y: Array, p_shape: tuple[int, ...]) -> Array:
     """Brings y to the shape that the loss compares with p: a last axis of size 1 is added or dropped, as in Keras.
 
@@ -299,7 +304,8 @@ def fit_targets(loss: Loss, y: Array, p_shape: tuple[int, ...]) -> Array:
     elif y.ndim == len(expected) - 1 and expected[-1] == 1:
         fitted = y[..., None]
     if fitted.shape != expected:
-        raise ValueError(f"{loss.name} expects y of shape {expected} for predictions of shape {p_shape}, got {y.shape}")
+        needed, predicted, got = (samples_of(shape) for shape in (expected, p_shape, y.shape))
+        raise ValueError(f"{loss.name} expects y of shape {needed} for predictions of shape {predicted}, got {got}")
     if loss.sparse:
         classes = p_shape[-1]
         if not np.all((fitted >= 0) & (fitted < classes) & (fitted == np.floor(fitted))):
@@ -333,7 +339,8 @@ def weights(shape: tuple[int, ...], mask: Array | None, sample_weight: Array | N
         elif fitted.ndim == len(shape) + 1 and fitted.shape[-1] == 1:
             fitted = fitted[..., 0]
         if fitted.ndim != len(shape) or any(n not in (1, m) for n, m in zip(fitted.shape, shape, strict=True)):
-            raise ValueError(f"sample_weight must have shape {shape} or ({shape[0]},), got {sample_weight.shape}")
+            expected = " or ".join(dict.fromkeys((samples_of(shape), "(samples,)")))
+            raise ValueError(f"sample_weight must have shape {expected}, got {samples_of(sample_weight.shape)}")
         w = np.broadcast_to(fitted, shape) if w is None else w * fitted
     return w
 

@@ -7,7 +7,7 @@ the metric over all batches since `reset`. Sample weights do not count, as in Ke
 import copy
 import itertools
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, dataclass
 from types import FunctionType
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ import numpy as np
 from .activations import Array
 from .keras_names import snake
 from .losses import mean_absolute_error, mean_squared_error
-from .registry import file_name, find
+from .registry import file_name, find, options
 
 
 @dataclass(kw_only=True)
@@ -50,8 +50,8 @@ class Metric:
         return sums[0] / sums[1] if sums[1] else 0.0
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON values; those of a dataclass are its fields."""
-        return asdict(self)
+        """The constructor's arguments as JSON values."""
+        return options(self)
 
 
 @dataclass(kw_only=True)

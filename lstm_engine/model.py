@@ -34,7 +34,7 @@ from .trace import trace as make_trace
 from .undone import undone_if_they_fail
 
 
-@undone_if_they_fail("fit", "evaluate", "predict", "train_on_batch", "__call__")
+@undone_if_they_fail("fit", "evaluate", "predict", "train_on_batch", "gradients", "trace", "__call__")
 class Model(Files, Network):
     """A network with Keras's verbs: `Model(inputs, outputs)`, where outputs come from layers called on the inputs.
 

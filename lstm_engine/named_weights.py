@@ -36,9 +36,9 @@ class Weights(dict[str, Array]):
         )
 
     def update(self, *new: Any, **named: Any) -> None:
-        """Assigns several; with |= too."""
-        for name, value in dict(*new, **named).items():
-            self[name] = value
+        """Assigns several, or none when one does not fit; with |= too."""
+        given = dict(*new, **named)
+        fill({name: self[name] for name in given}, list(given.values()))
 
     def __ior__(self, new: Any) -> Self:  # type: ignore[override,misc]
         self.update(new)

@@ -82,6 +82,11 @@ class Optimizer(Answering, OwnsArrays):
         rate = schedules.to_config(self._rate) if isinstance(self._rate, Schedule) else self._rate
         return {name: getattr(self, name) for name in self.options()} | {"learning_rate": rate}
 
+    @property
+    def scheduled(self) -> bool:
+        """Whether the rate follows a schedule."""
+        return isinstance(self._rate, Schedule)
+
     def fresh(self) -> Self:
         """The same optimizer before its first step, for another model."""
         new = copy.copy(self)

@@ -9,6 +9,7 @@ A class is never registered by being defined, so that a reader's own `LSTM` cann
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -128,6 +129,12 @@ def custom_objects(kinds: dict[str, Classes]) -> Iterator[None]:
         yield
     finally:
         _given.reset(token)
+
+
+def options(obj: Any) -> dict[str, Any]:
+    """The constructor's arguments, kept in attributes of the same names as a dataclass keeps them. AttributeError without."""
+    arguments = inspect.signature(type(obj)).parameters.values()
+    return {a.name: getattr(obj, a.name) for a in arguments if a.kind not in (a.VAR_POSITIONAL, a.VAR_KEYWORD)}
 
 
 def kind_of(cls: Any, what: str = "register") -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .activations import Array
-from .registry import file_name, find
+from .registry import file_name, find, options
 
 
 class Regularizer:
@@ -22,7 +22,7 @@ class Regularizer:
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments as JSON values, and the class, from which `get` makes it again."""
-        return {"class": file_name(self), **asdict(self)}  # type: ignore[call-overload]  # a dataclass, or with its own config
+        return {"class": file_name(self), **options(self)}
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,12 @@ Keras's (`interchange/`). In none of them is there anything that runs.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
+
+import numpy as np
 
 from . import weights
 
@@ -35,12 +38,13 @@ class Files:
                 f"{path.name} is a name for weights alone: model.save_weights({path.name!r}), or for the whole model "
                 f"model.save({path.name.replace('.weights.h5', '.keras')!r})"
             )
+        described = _json(self.metadata if metadata is None else metadata)
         if path.suffix in WHOLE:
             from .interchange import keras_models
 
-            keras_models.save(self, path, include_optimizer, metadata)  # type: ignore[arg-type]
+            keras_models.save(self, path, include_optimizer, described)  # type: ignore[arg-type]
         else:
-            weights.save(self, path, self.metadata if metadata is None else metadata)  # type: ignore[arg-type]
+            weights.save(self, path, described)  # type: ignore[arg-type]
 
     def save_weights(self, filepath: str | Path, overwrite: bool = True) -> None:
         """Writes the weights for Keras: as .weights.h5, with a compiled model's optimizer state, or as the older .h5."""
@@ -123,6 +127,22 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     if new and config.get("compile_config"):
         model.compile(**keras_config.read_compile(config["compile_config"], len(model.output_names), custom_objects))
     return model
+
+
+def _json(metadata: Any) -> dict[str, Any]:
+    """The metadata as a file gives it back: NumPy's numbers as Python's, tuples as lists."""
+    try:
+        if not isinstance(metadata, dict):
+            raise TypeError(f"{metadata!r} is none")
+        return dict(json.loads(json.dumps(metadata, allow_nan=False, default=_number)))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"metadata must be a dict of JSON values: {error}") from None
+
+
+def _number(value: Any) -> Any:
+    if not isinstance(value, np.generic):
+        raise TypeError(f"{value!r} is none")
+    return value.item()
 
 
 def _path(filepath: str | Path, overwrite: bool) -> Path:

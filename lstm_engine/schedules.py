@@ -6,11 +6,11 @@ A schedule is called with the number of completed steps (0 before the first) and
 import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from .registry import file_name, find
+from .registry import file_name, find, options
 
 
 class Schedule:
@@ -24,7 +24,7 @@ class Schedule:
         raise NotImplementedError
 
     def config(self) -> dict[str, Any]:
-        return asdict(self)  # type: ignore[call-overload]  # each schedule is a dataclass
+        return options(self)
 
 
 @dataclass

@@ -47,8 +47,8 @@ class Sequential(Model):
         if getattr(layer, "return_state", False) or getattr(layer, "merge_mode", "concat") is None or layer.many_inputs:
             raise ValueError(
                 f"a {type(self).__name__} hands one array from layer to layer, but {type(layer).__name__} "
-                f"{'takes' if layer.many_inputs else 'would return'} several (return_state, merge_mode=None): call the layer "
-                "yourself, on Tensors for a Model, or on arrays"
+                f"{'takes several' if layer.many_inputs else 'would return several (return_state, merge_mode=None)'}: call "
+                "the layer yourself, on Tensors for a Model, or on arrays"
             )
         shape = self.input_shape or (None if self.layers else layer.input_shape)
         before, name = self.layers, layer.name

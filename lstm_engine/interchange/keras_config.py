@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -272,15 +273,28 @@ def read_compile(config: Any, outputs: int = 1, custom: Mapping[str, Any] | None
     metrics = each(_or_own(read_metric, custom or {}), config.get("metrics"))
     if outputs == 1 and isinstance(metrics, list):  # Keras 2 nests those of a single output too
         metrics = [metric for item in metrics for metric in (item if isinstance(item, list) else [item])]
+    optimizer = optimizer_of(config)
+    if optimizer is None:
+        warnings.warn(
+            "it does not say the optimizer, which Keras 3.15 leaves out once it has saved the model as .h5: it is rmsprop, "
+            "as in Keras, until you compile the model with another",
+            stacklevel=2,
+        )
+        optimizer = "rmsprop"
     loss = each(_or_own(read_loss, custom or {}), config.get("loss"))
     if outputs == 1 and isinstance(loss, list) and len(loss) == 1:
         (loss,) = loss
     return {
-        "optimizer": read_optimizer(config.get("optimizer") or config.get("optimizer_config")),
+        "optimizer": read_optimizer(optimizer),
         "loss": loss,
         "loss_weights": config.get("loss_weights") or None,
         "metrics": metrics,
     }
+
+
+def optimizer_of(config: Config) -> Any:
+    """What compile said of the optimizer, in Keras 3's files or in legacy ones; None where it is missing."""
+    return config.get("optimizer") or config.get("optimizer_config")
 
 
 def _or_own(read: Callable[[Any], Any], custom: Mapping[str, Any]) -> Callable[[Any], Any]:
@@ -374,6 +388,8 @@ def _written(value: Any, dtype: str) -> Any:
             options = {k: _written(v, dtype) for k, v in config.items() if (k, v) != ("recurrent_activation", None)}
             return keras_object("layers", kind, options | {"name": name or snake(kind), "dtype": dtype})
         case {"class": kind}:
+            if kind not in engine("initializer"):
+                raise ValueError(f"{kind} is your own class, which Keras does not have: save as .safetensors")
             return keras_object("initializers", kind, {k: v for k, v in value.items() if k != "class"})
         case {"l1": _, "l2": _}:
             return keras_object("regularizers", "L1L2", value)
@@ -392,7 +408,13 @@ def write_optimizer(optimizer: optimizers.Optimizer) -> Config:
     kind = type(optimizer).__name__
     if optimizers.OPTIMIZERS.get(kind.lower()) is not type(optimizer):
         raise ValueError(f"the optimizer is a {kind}, your own class, which Keras does not have: save as .safetensors")
-    return keras_object("optimizers", kind, {"name": optimizer.name, **optimizer.config()})
+    config = optimizer.config()
+    rate = config["learning_rate"]
+    if isinstance(rate, dict) and rate["class_name"] not in schedules.SCHEDULES:
+        raise ValueError(
+            f"the learning rate follows {rate['class_name']}, your own class, which Keras does not have: save as .safetensors"
+        )
+    return keras_object("optimizers", kind, {"name": optimizer.name, **config})
 
 
 def write_compile(model: Any) -> Config:

@@ -260,7 +260,7 @@ def variables_of(model: Network, full: bool) -> dict[str, Any]:
     optimizer, weights = model.optimizer, model.trainable_weights
     assert optimizer is not None
     variables: dict[str, Any] = {"iteration": np.int32(optimizer.iterations)}
-    if not isinstance(optimizer.config()["learning_rate"], dict):
+    if not optimizer.scheduled:
         variables["learning_rate"] = np.dtype(model.dtype).type(optimizer.learning_rate)
     if optimizer.slots or full:
         slots = _slots(optimizer, weights)
@@ -280,7 +280,7 @@ def optimizer_state(model: Network, variables: list[Any]) -> State | None:
     """The state, or None where the file has none of this optimizer's: as Keras, which then starts anew."""
     optimizer = model.optimizer
     assert optimizer is not None
-    scheduled = isinstance(optimizer.config()["learning_rate"], dict)
+    scheduled = optimizer.scheduled
     first, slots = 1 + (not scheduled), _slots(optimizer, model.trainable_weights)
     if len(variables) != first + len(slots) + isinstance(optimizer, Nadam):
         return None

@@ -29,6 +29,7 @@ from .keras_config import (
     Config,
     Origin,
     keras_object,
+    optimizer_of,
     read_compile,
     read_layer,
     read_shape,
@@ -250,7 +251,8 @@ def _compile(model: Any, compiled: Any, file: Any, found: dict[str, Any], origin
         variables = [found[place] for place in places if place in found]
     else:
         variables = keras_files._variables(found)
-    state = None if origin.old else keras_files.optimizer_state(model, variables)
+    said = not origin.old and optimizer_of(compiled) is not None
+    state = keras_files.optimizer_state(model, variables) if said else None
     if state is not None:
         state.give(model.optimizer)
     elif len(variables) > 2:
@@ -263,10 +265,10 @@ def _take(model: Any, ours: dict[str, Any]) -> None:
     """What the engine stored beside Keras's own."""
     if isinstance(ours.get("metadata"), dict):
         model.metadata = ours["metadata"]
-    if isinstance(done := ours.get("epochs_done", 0), int):
+    if isinstance(done := ours.get("epochs_done", 0), int) and done >= 0:
         model.epochs_done = done
     for part, state in zip(model.parts.values(), ours.get("generators", ()), strict=False):
         try:
             part.rng.bit_generator.state = state
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, OverflowError) as error:
             raise ValueError(f"the state of {part.name}'s generator cannot be used: {error!r}") from None

@@ -349,7 +349,7 @@ def test_two_dimensional_x_is_refused_with_both_reshapes():
         (lambda m, X, y: m.fit(X.astype(str), y), TypeError, "array of numbers"),
         (lambda m, X, y: m.fit(X, np.array(["male"] * 24)), TypeError, "male is 1"),
         (lambda m, X, y: m.fit(X, y + 1), ValueError, "targets from 0 to 1, got values from 1.0 to 2.0"),
-        (lambda m, X, y: m.fit(X, np.zeros((24, 2))), ValueError, r"expects y of shape \(24, 1\)|\(.*1\).*\(.*2\)"),
+        (lambda m, X, y: m.fit(X, np.zeros((24, 2))), ValueError, r"y of shape \(samples, 1\) .*, got \(samples, 2\)"),
         (lambda m, X, y: m.fit(X, y, batch_size=0), ValueError, "batch_size must be a whole number of at least 1"),
         (lambda m, X, y: m.fit(X, y, validation_split=0.99), ValueError, "leaves one side empty"),
         (lambda m, X, y: m.fit(X, y, epochs=2, order=[[np.arange(24)]]), ValueError, "1 epoch, but epochs=2"),
@@ -441,7 +441,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path):
     model = binary_model()
     model.build((6, 3))
     model.save(tmp_path / "m.safetensors", metadata={"old": 1})
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="metadata must be a dict of JSON values"):
         model.save(tmp_path / "m.safetensors", metadata={"not json": object()})
     assert le.load(tmp_path / "m.safetensors").metadata == {"old": 1}
 

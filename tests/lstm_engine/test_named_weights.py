@@ -64,6 +64,16 @@ REFUSED = {
     "a scalar": (lambda w: w.__setitem__("dense/bias", 0.0), ValueError, r"dense/bias has shape \(1,\), got \(\)"),
     "words": (lambda w: w.__setitem__("dense/bias", ["a"]), ValueError, "holds real numbers, float32"),
     "complex": (lambda w: w.__setitem__("dense/bias", [1j]), ValueError, "holds real numbers, float32"),
+    "one of several": (
+        lambda w: w.update({"dense/kernel": np.ones((2, 1)), "dense/bias": np.ones(3)}),
+        ValueError,
+        "dense/bias",
+    ),
+    "one new name of several": (
+        lambda w: w.update({"dense/kernel": np.ones((2, 1)), "dense/b": np.ones(1)}),
+        KeyError,
+        "no weight 'dense/b'",
+    ),
     "removal": (lambda w: w.pop("dense/bias"), TypeError, "cannot be removed"),
 }
 

@@ -128,7 +128,7 @@ def test_a_name_of_the_engine_s_is_a_clash():
         le.register(TimesTen)
     with pytest.raises(ValueError, match="optimizer named Adam"):
         le.register(type("ADAM", (le.Adam,), {}))  # files write optimizers without capitals
-    with pytest.raises(TypeError, match=r"takes a class derived from Layer, Metric, .*got <class 'int'>"):
+    with pytest.raises(TypeError, match=r"takes a class derived from Layer, Loss, Metric, .*got <class 'int'>"):
         le.register(int)
 
 
@@ -218,6 +218,9 @@ class Forgetful(MeanOutput):
         super().__init__()
         self.beta = beta
 
+    def config(self):
+        return {"name": self.name}
+
 
 class Doubling(Square):
     def config(self):
@@ -232,6 +235,56 @@ class Plain(le.schedules.Schedule):
         return self.rate
 
 
+class Hiding(Plain):
+    def __init__(self, rate):
+        self._rate = rate
+
+
+class Third(le.regularizers.Regularizer):
+    def __init__(self, factor):
+        self.factor = factor
+
+    def value(self, w):
+        return self.factor * (w**4).sum()
+
+    def gradient(self, w):
+        return 4 * self.factor * w**3
+
+
+@dataclass(frozen=True)
+class Steps(le.initializers.Initializer):
+    def draw(self, shape, rng):
+        return np.arange(np.prod(shape)).reshape(shape) / 10.0
+
+
+def test_a_class_that_keeps_its_arguments_under_their_names_needs_no_config(tmp_path):
+    m = model(le.Dense(2, kernel_regularizer=Third(0.5)), optimizer=le.SGD(Plain(0.1)))
+    m.save(tmp_path / "m.safetensors")
+    loaded = le.load(tmp_path / "m.safetensors", "numpy", custom_objects={"Plain": Plain, "Third": Third})
+    assert loaded.optimizer.learning_rate == 0.1
+    assert loaded.layers[0].kernel_regularizer.factor == 0.5
+
+
+FOREIGN = {
+    "regularizer": lambda: model(le.Dense(2, kernel_regularizer=Third(0.5))),
+    "initializer": lambda: model(le.Dense(2, kernel_initializer=Steps())),
+    "schedule": lambda: model(optimizer=le.SGD(Plain(0.1))),
+    "optimizer": lambda: model(optimizer=type("Mine", (le.SGD,), {})(0.1)),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
+def test_keras_s_files_are_not_written_with_a_class_that_keras_does_not_have(tmp_path, kind, name):
+    pytest.importorskip("h5py")
+    m = FOREIGN[kind]()
+    with pytest.raises(ValueError, match=r"your own class, which Keras does not have: save as \.safetensors"):
+        m.save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    m.save_weights(tmp_path / "m.weights.h5")  # weights alone name no class
+    m.load_weights(tmp_path / "m.weights.h5")
+
+
 UNFIT = {
     "an array": (
         lambda: model(Square(np.ones(3))),
@@ -242,7 +295,7 @@ UNFIT = {
     "hidden": (lambda: model(Private(2.0)), r"Private.config\(\) raises .*AttributeError.*attribute of the same name"),
     "incomplete": (lambda: model(metrics=[Forgetful(2.0)]), r"metric mean_output would come back without its beta"),
     "another": (lambda: model(Doubling(3.0)), r"layer doubling would come back another"),
-    "no dataclass": (lambda: model(optimizer=le.SGD(Plain(0.1))), r"rate could not be loaded again.*dataclass"),
+    "no dataclass": (lambda: model(optimizer=le.SGD(Hiding(0.1))), r"rate could not be loaded again.*dataclass"),
 }
 
 

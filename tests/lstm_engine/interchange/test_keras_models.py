@@ -488,6 +488,18 @@ def test_what_is_no_plain_configuration_of_the_engine_is_refused_by_name(ours, c
     assert "m.keras" in str(error.value)
 
 
+def test_a_file_that_does_not_say_the_optimizer_has_rmsprop_as_in_keras(ours, tmp_path):
+    path, model = tmp_path / "m.keras", ours([le.LSTM(2), le.Dense(1)])
+    model.compile("adam", "mse")
+    model.save(path)
+    edited(path, lambda config: config["compile_config"].pop("optimizer") and None)
+    with pytest.warns(UserWarning, match="does not say the optimizer"):
+        loaded = le.load_model(path)
+    assert type(loaded.optimizer) is le.RMSprop
+    assert (loaded.optimizer.iterations, loaded.optimizer.slots) == (0, {})
+    assert same_weights(loaded, model)
+
+
 def test_a_layer_of_the_callers_own_is_taken_from_custom_objects_alone(ours, tmp_path):
     class Halve(le.layers.Layer):
         def forward(self, x, training=False, mask=None, initial_state=None, taped=True):
