@@ -26,6 +26,8 @@ def targets(names: Sequence[str], loss: Any, loss_weights: Any = None, wanted: A
         raise ValueError(f"compile needs a loss, got None: one of {', '.join(losses.LOSSES)}")
     alike = loss if isinstance(loss, Mapping | list | tuple) else [loss] * len(names)  # Keras: one loss for all outputs
     by_output = [losses.get(item) for item in per_output("loss", alike, names)]
+    if len(names) == 1 and isinstance(loss_weights, int | float | np.number):
+        loss_weights = [loss_weights]
     factors = [1.0] * len(names) if loss_weights is None else per_output("loss_weights", loss_weights, names)
     for factor in factors:
         if isinstance(factor, bool) or not isinstance(factor, int | float | np.number):
@@ -69,6 +71,7 @@ def targets_to_config(targets: Sequence[Target]) -> dict[str, Any]:
     if len(targets) == 1:
         return {
             "loss": losses.to_config(targets[0].loss),
+            **({"loss_weights": [targets[0].weight]} if targets[0].weight != 1 else {}),
             "metrics": [metrics.to_config(metric) for metric in targets[0].metrics],
         }
     return {

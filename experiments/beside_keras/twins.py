@@ -60,7 +60,10 @@ def to_keras(model: le.Model) -> Any:
         metrics = [[_metric_to_keras(keras, m) for m in target.metrics] for target in model.targets]
         weights = [target.weight for target in model.targets]
         twin.compile(
-            optimizer, unlisted(loss), loss_weights=weights if len(weights) > 1 else None, metrics=unlisted(metrics)
+            optimizer,
+            unlisted(loss),
+            loss_weights=None if set(weights) == {1.0} else weights,
+            metrics=unlisted(metrics),
         )
     return twin
 
@@ -196,8 +199,10 @@ def _graph_from_keras(keras: Any, keras_model: Any, layers: dict[int, Any], dtyp
             states = options.get("initial_state")
             y = layers[id(node.operation)](ours(args[0]), initial_state=None if states is None else ours(states))
             made |= {id(theirs): own for theirs, own in zip(node.outputs, listed(y), strict=True)}
+    outputs = keras_model._outputs_struct
+    by_name = {name: ours(item) for name, item in outputs.items()} if isinstance(outputs, dict) else None
     inputs, outputs = (keras.tree.flatten(side) for side in (keras_model.inputs, keras_model.outputs))
-    return le.Model(ours(inputs), ours(outputs), name=keras_model.name, dtype=dtype)
+    return le.Model(ours(inputs), by_name or ours(outputs), name=keras_model.name, dtype=dtype)
 
 
 def _layer_from_keras(layer: Any) -> Any:
@@ -305,13 +310,12 @@ def _loss_from_keras(loss: Any) -> Any:
     import keras
 
     if isinstance(loss, keras.losses.Loss):
-        kind, config = (
-            type(loss).__name__,
-            loss.get_config() | getattr(loss, "_fn_kwargs", {}),
-        )  # Huber's delta is there
+        kind, config = type(loss).__name__, loss.get_config()
         if kind not in losses.CLASSES:
             return snake(kind)  # compile refuses it by this name
         ours = losses.CLASSES[kind]
+        kept = getattr(loss, "_fn_kwargs", {})  # Huber's delta is in no config
+        config |= {option: kept[option] for option in ours.options() if option in kept}
         _refuse_others(
             f"the model's loss {kind}", config, type(loss)().get_config(), {*ours.options(), "name", "dtype"}
         )

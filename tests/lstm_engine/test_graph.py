@@ -299,3 +299,17 @@ def test_a_call_without_dropout_may_say_training_and_a_model_is_called_on_a_dict
     assert np.array_equal(outer.predict(rows, verbose=0), inner.predict(rows, verbose=0))
     with pytest.raises(ValueError, match="x has z, the model's inputs are x, z"):
         inner({"z": b})
+
+
+def test_the_weight_of_one_loss_is_a_number_or_a_list_and_is_saved(tmp_path):
+    x = le.Input((D,))
+    model = le.Model(x, le.Dense(1)(x), seed=0)
+    rows, y = np.ones((2, D)), np.zeros((2, 1))
+    model.compile("sgd", "mse")
+    once = model.evaluate(rows, y, verbose=0)
+    for weight in (2.0, [2.0]):
+        model.compile("sgd", "mse", loss_weights=weight)
+        assert model.evaluate(rows, y, verbose=0) == 2 * once
+    for name in ("m.npz", "m.keras"):
+        model.save(tmp_path / name)
+        assert le.load_model(tmp_path / name).evaluate(rows, y, verbose=0) == 2 * once

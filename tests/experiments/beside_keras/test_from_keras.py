@@ -152,7 +152,6 @@ REFUSED_COMPILATIONS = {
     "function": lambda: {"loss": lambda y, p: p},
     "curve='PR'": lambda: {"metrics": [metrics.AUC(curve="PR")]},
     "TopK": lambda: {"metrics": [metrics.TopKCategoricalAccuracy()]},
-    "loss_weights": lambda: {"loss_weights": [2.0]},
     "weighted_metrics": lambda: {"weighted_metrics": ["accuracy"]},
 }
 
@@ -172,12 +171,7 @@ def test_a_loss_of_your_own_is_not_taken_for_keras_s_of_the_same_name():
         from_keras(keras_model(loss=binary_crossentropy))
 
 
-def not_sequential():
-    x = keras.Input((T, D))
-    return keras.Model(x, layers.LSTM(4)(x))
-
-
-@pytest.mark.parametrize("model", [lambda: keras.Sequential([layers.LSTM(4)]), not_sequential, lambda: "model"])
+@pytest.mark.parametrize("model", [lambda: keras.Sequential([layers.LSTM(4)]), lambda: keras.Model(), lambda: "model"])
 def test_what_is_no_built_sequential_is_refused(model):
     with pytest.raises(ValueError, match=r"built keras\.Sequential"):
         from_keras(model())
@@ -202,3 +196,27 @@ def test_a_functional_model_with_shared_layers_states_and_two_outputs_trains_as_
     assert logs[0].keys() == logs[1].keys()
     for name, values in logs[1].items():
         np.testing.assert_allclose(logs[0][name], values, rtol=1e-5, err_msg=name)
+
+
+def test_the_weight_of_one_loss_comes_over_and_goes_back():
+    theirs = keras_model(loss_weights=[2.0])
+    ours = from_keras(theirs)
+    p = [model.evaluate(X, y, verbose=0) for model in (theirs, ours, to_keras(ours))]
+    assert p == pytest.approx([p[0]] * 3, rel=1e-6)
+
+
+def test_a_graph_with_masks_a_dot_and_a_dict_of_outputs_comes_over():
+    ids = keras.Input((4,))
+    x = keras.layers.Embedding(5, 3, mask_zero=True)(ids)
+    h = keras.layers.GRU(3, return_sequences=True)(x)
+    scores = keras.layers.Activation("softmax")(keras.layers.Dot(axes=2)([h, h]))
+    outputs = {"b": keras.layers.Dense(1)(scores), "a": keras.layers.Dense(1)(h)}
+    theirs = keras.Model(ids, outputs)
+    theirs.compile("sgd", {"b": keras.losses.Huber(0.5), "a": "mae"})
+    ours = from_keras(theirs)
+    assert ours.output_names == ["a", "b"]
+    assert [target.loss.config() for target in ours.targets] == [{}, {"delta": 0.5}]
+    rows = np.array([[1, 2, 0, 0], [4, 3, 2, 0]])
+    p = theirs.predict(rows, verbose=0)
+    for name, one in ours.predict(rows, verbose=0).items():
+        np.testing.assert_allclose(one, p[name], rtol=0, atol=1e-6)
