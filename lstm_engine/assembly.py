@@ -172,17 +172,15 @@ class Assembly(Answering):
 
     def samples(self, x: Any, mask: Any = None) -> Samples | Several:
         """x and its mask, checked against the network; a network without weights is built for them."""
-        names = self.graph.inputs
-        if isinstance(x, Mapping):
-            if set(x) != set(names):
-                raise ValueError(f"x has {', '.join(map(str, x))}, the model's inputs are {', '.join(names)}")
-            x = unlisted([x[name] for name in names])
+        x, names = self.in_order(x), self.graph.inputs
         if len(names) > 1:
             if not isinstance(x, list | tuple) or len(x) != len(names):
                 raise ValueError(
                     f"x must be a list of {len(names)} arrays, for {', '.join(names)}, or a dict by these names"
                 )
             masks = [None] * len(names) if mask is None else mask
+            if not isinstance(masks, list | tuple) or len(masks) != len(names):
+                raise ValueError(f"mask must be a list, one or None for each of the inputs {', '.join(names)}")
             several = Several([Samples(*pair) for pair in zip(x, [self.dtype] * len(x), masks, strict=True)], names)
             self.check_shapes([part.shape for part in several.parts])
             self._check_whole([part.rows for part in several.parts])
@@ -202,6 +200,14 @@ class Assembly(Answering):
         self._check_whole([samples.rows])
         check_ids(self.graph, [samples.rows])
         return samples
+
+    def in_order(self, x: Any) -> Any:
+        """What a dict has for the inputs, by their names, as a list of them; x itself if it is none."""
+        if not isinstance(x, Mapping):
+            return x
+        if set(x) != set(self.graph.inputs):
+            raise ValueError(f"x has {', '.join(map(str, x))}, the model's inputs are {', '.join(self.graph.inputs)}")
+        return unlisted([x[name] for name in self.graph.inputs])
 
     def _check_whole(self, inputs: Sequence[Any]) -> None:
         """ValueError for a fraction in data whose Input has dtype "int32". Keras cuts it off."""

@@ -25,7 +25,7 @@ class ByHand:
         return self.__dict__ | {"calls": []}  # they lead to the other layers of a network
 
     def __call__(
-        self: Any, x: ArrayLike, *, training: bool = False, mask: Any = None, initial_state: Any = None
+        self: Any, x: ArrayLike, *, training: bool | None = None, mask: Any = None, initial_state: Any = None
     ) -> Any:
         """The output for x (N, ...), float64 when x is, or longer, else float32. Recurrent layers read mask, initial_state.
 
@@ -36,6 +36,7 @@ class ByHand:
         from . import tensors  # which imports this module
 
         if tensors.is_symbolic(x):
+            tensors.check_noted([self], training, mask)
             return tensors.call(self, x, initial_state)
         carried = mask_of(x) if mask is None else mask
         mask = mask if initial_state is not None else carried
@@ -48,7 +49,7 @@ class ByHand:
         self.check_fit(x.shape[1:])
         dtype = next((w.dtype for w in self.weights.values()), x.dtype)
         with one_thread_pool(self.backends()):
-            y, states, _ = self.forward(x.astype(dtype, copy=False), training, mask, initial_state)
+            y, states, _ = self.forward(x.astype(dtype, copy=False), bool(training), mask, initial_state)
         return handed_out(self.outputs(y, states), self.compute_mask(x, carried), x)
 
     @property

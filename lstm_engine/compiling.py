@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from . import losses, metrics
 from .metrics import Metric
 
@@ -26,7 +28,7 @@ def targets(names: Sequence[str], loss: Any, loss_weights: Any = None, wanted: A
     by_output = [losses.get(item) for item in per_output("loss", alike, names)]
     factors = [1.0] * len(names) if loss_weights is None else per_output("loss_weights", loss_weights, names)
     for factor in factors:
-        if isinstance(factor, bool) or not isinstance(factor, int | float):
+        if isinstance(factor, bool) or not isinstance(factor, int | float | np.number):
             said = f"loss_weights are numbers, one an output, got {loss_weights!r}"
             raise ValueError(f"{said}; metrics are the argument after them: metrics=[...]")
     if len(names) == 1 and not isinstance(wanted, Mapping) and not any(isinstance(item, list) for item in wanted or ()):
@@ -51,8 +53,15 @@ def per_output(what: str, given: Any, names: Sequence[str], **default: Any) -> l
             )
         return [given.get(name, default.get("missing")) for name in names]
     if not isinstance(given, list | tuple) or len(given) != len(names):
-        raise ValueError(f"{what} needs one item for each of the outputs {', '.join(names)}, got {given!r}")
+        raise ValueError(f"{what} needs one item for each of the outputs {', '.join(names)}, got {said(given)}")
     return list(given)
+
+
+def said(given: Any) -> str:
+    """The repr, with shapes in place of arrays."""
+    if isinstance(given, list | tuple):
+        return f"[{', '.join(map(said, given))}]"
+    return f"an array {given.shape}" if hasattr(given, "shape") else repr(given)
 
 
 def targets_to_config(targets: Sequence[Target]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ class Graph:
         given = given or {}
         running, reads = self.plan(given) if given else self.whole
         readers = dict(reads)
-        arrays = dict(zip(map(Edge, self.inputs), inputs, strict=False))
+        arrays = dict(zip(self.at_inputs, inputs, strict=False))
         arrays.update(given)
         tapes: dict[str, Any] = {}
 
@@ -122,7 +122,7 @@ class Graph:
             if all(dy is None for dy in dys):
                 continue  # what reads it has no gradient for it, as the Embedding of a number of a class
             dy, dlast = layer.split(dys)
-            want = want_dx or not self.at_inputs.issuperset(node.inputs)
+            want = want_dx or not self.at_inputs.keys() >= {*node.inputs}
             dx, states[node.name], dW = layer.backward(tapes[node.name], dy, dlast, want_dx=want)
             for edge, gradient in zip(node.inputs, dx if layer.many_inputs else [dx], strict=True):
                 add(d, edge, gradient)
@@ -130,11 +130,11 @@ class Graph:
                 add(d, edge, gradient)
             for name, gradient in dW.items():
                 add(weights, f"{layer.name}/{name}", gradient)
-        return BackwardPass([d.get(Edge(name)) for name in self.inputs], outputs, states, weights)
+        return BackwardPass([d.get(edge) for edge in self.at_inputs], outputs, states, weights)
 
     @cached_property
-    def at_inputs(self) -> set[Edge]:
-        return set(map(Edge, self.inputs))
+    def at_inputs(self) -> dict[Edge, None]:
+        return dict.fromkeys(map(Edge, self.inputs))
 
     @cached_property
     def whole(self) -> tuple[list[Node], dict[Edge, int]]:

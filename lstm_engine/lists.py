@@ -6,7 +6,7 @@ from typing import Any
 
 def listed(x: Any) -> list[Any]:
     """x as a list, if it is none."""
-    return list(x) if isinstance(x, list | tuple) else [x]
+    return list(x) if isinstance(x, (list, tuple)) else [x]  # quicker than list | tuple, in every step
 
 
 def unlisted(items: Sequence[Any]) -> Any:

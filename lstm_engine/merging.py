@@ -20,7 +20,7 @@ from .backend import one_thread_pool
 from .checks import Shape
 from .layer import Backward, Forward, Layer
 from .masks import handed_out, mask_of
-from .tensors import call, is_symbolic
+from .tensors import call, check_noted, is_symbolic
 
 Masks = Sequence[Array | None]
 
@@ -32,11 +32,12 @@ class Merge(Layer):
     supports_masking = True
     exactly_two = False
 
-    def __call__(self, x: Any, *, training: bool = False, mask: Any = None, initial_state: Any = None) -> Any:
+    def __call__(self, x: Any, *, training: bool | None = None, mask: Any = None, initial_state: Any = None) -> Any:
         """The output for a list of arrays (N, ...), float64 when one is, else float32; a Tensor for a list of Tensors."""
         if not isinstance(x, list | tuple):
             raise ValueError(f"{self!r} is called on a list, as [a, b], got {x!r}")
         if is_symbolic(x):
+            check_noted([self], training, mask)
             return call(self, x, initial_state)
         if initial_state is not None:
             raise TypeError(f"{self!r} has no states: leave initial_state out")
@@ -47,7 +48,7 @@ class Merge(Layer):
         if len({len(one) for one in arrays}) > 1:
             raise ValueError(f"{self!r} needs arrays of as many samples, got {', '.join(str(a.shape) for a in arrays)}")
         with one_thread_pool(self.backends()):
-            y = self.forward([one.astype(dtype, copy=False) for one in arrays], training, masks)[0]
+            y = self.forward([one.astype(dtype, copy=False) for one in arrays], bool(training), masks)[0]
         return handed_out(y, self.output_mask(arrays, masks), arrays)
 
     def output_shape(self, input_shape: Sequence[Shape]) -> Shape:

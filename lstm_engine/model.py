@@ -78,18 +78,19 @@ class Model(Files, Network):
 
     # -- one batch ---------------------------------------------------------------------------------------------------
 
-    def __call__(self, x: Any, *, training: bool = False, mask: Any = None) -> Any:
+    def __call__(self, x: Any, *, training: bool | None = None, mask: Any = None) -> Any:
         """The output for one batch x (N, T, D), perhaps with a mask (N, T) of the steps that exist.
 
         On a Tensor, or a list of them, the model's layers are called once more, as part of another model.
         """
         if tensors.is_symbolic(x):
+            tensors.check_noted(self.layers, training, mask)
             if not self.built:
                 self.build(x.shape[1:])
-            return self._as_made(tensors.call_again(self.graph, listed(x)))
+            return self._as_made(tensors.call_again(self.graph, listed(self.in_order(x))))
         x, mask = self.samples(x, mask_of(x) if mask is None else mask).take(slice(None))
         with one_thread_pool(self.backends()):
-            p, mask, _ = self.forward(x, training, mask, taped=False)
+            p, mask, _ = self.forward(x, bool(training), mask, taped=False)
         return self._as_made(listed(handed_out(p, mask, x)))
 
     def _as_made(self, outputs: list[Any]) -> Any:

@@ -139,7 +139,7 @@ class Network(Assembly):
         """All gradients, from the gradient dp of the predictions. A weight that p does not depend on has the gradient 0."""
         found = self.graph.backward(tapes, dp if len(self.graph.outputs) > 1 else [dp], want_dx)
         weights = {k: found.weights[k] if k in found.weights else np.zeros_like(w) for k, w in self.weights.items()}
-        return found._replace(weights=weights)
+        return BackwardPass(found.inputs, found.outputs, found.states, weights)
 
     def heads(self, p: Any, mask: Any, y: Any, sample_weight: Any) -> list[Head]:
         """The outputs, each with its targets and its loss."""

@@ -291,11 +291,12 @@ class Nadam(Adam):
     def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:
         m, v = slots
         real, t = type(lr), self.iterations + 1
-        m += (g - m) * (1 - self.beta_1)
-        v += (g * g - v) * (1 - self.beta_2)
+        beta_2 = real(self.beta_2)  # in float32, unlike Adam's: 1 - β₂ is then 1.3e-5 off .001, in v and in v̂ alike
+        m += (g - m) * (1 - real(self.beta_1))
+        v += (g * g - v) * (1 - beta_2)
         product, mu, mu_next = self.product(t, real), self.mu(t, real), self.mu(t + 1, real)
         m_hat = mu_next * m / (1 - product * mu_next) + (1 - mu) * g / (1 - product)
-        v_hat = v / (1 - real(self.beta_2) ** real(t))
+        v_hat = v / (1 - beta_2 ** real(t))
         w -= lr * m_hat / (np.sqrt(v_hat) + self.epsilon)
 
     def mu(self, t: int, real: Any) -> Any:

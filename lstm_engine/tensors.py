@@ -97,8 +97,25 @@ def source(layer: Any) -> Tensor:
 
 
 def is_symbolic(x: Any) -> bool:
-    """Whether x is a Tensor, or a list with one in it."""
-    return isinstance(x, Tensor) or (isinstance(x, list | tuple) and any(isinstance(item, Tensor) for item in x))
+    """Whether x is a Tensor, or a list or dict with one in it."""
+    items = x.values() if isinstance(x, Mapping) else x if isinstance(x, list | tuple) else [x]
+    return any(isinstance(item, Tensor) for item in items)
+
+
+def check_noted(layers: Sequence[Layer], training: bool | None, mask: Any) -> None:
+    """TypeError for what a call on a Tensor would have to note for later, and a graph here does not hold."""
+    if mask is not None:
+        raise TypeError(
+            "a call on a Tensor takes no mask=: a mask comes from Masking or Embedding(mask_zero=True) below, or with the "
+            "data, as fit(x, y, mask=mask)"
+        )
+    parts = [part for layer in layers for part in [layer, *layer.parts.values()]]
+    drops = [p for p in parts if any(getattr(p, rate, 0) for rate in ("rate", "dropout", "recurrent_dropout"))]
+    if training is not None and drops:
+        raise TypeError(
+            f"training={training} of {drops[0]!r} called on a Tensor is not in this engine: fit drops, predict does not. For "
+            "predictions with dropout call the model on arrays, model(x, training=True)"
+        )
 
 
 def call(layer: Layer, x: Any, initial_state: Any = None) -> Any:

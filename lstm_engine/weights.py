@@ -39,7 +39,8 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
         raise ValueError(f"metadata must be a dict of JSON values, got {metadata!r}")
     if broken := [name for name, w in model.weights.items() if not np.isfinite(w).all()]:
         raise ValueError(
-            f"{', '.join(broken)} holds NaN or infinity: the training diverged, and the file would be refused"
+            f"{', '.join(broken[:3])}{', ...' * (len(broken) > 3)} holds NaN or infinity: the training diverged, and the "
+            "file would be refused"
         )
     loadable.check(model)
     optimizer = model.optimizer

@@ -202,6 +202,8 @@ def _graph_from_keras(keras: Any, keras_model: Any, layers: dict[int, Any], dtyp
 
 def _layer_from_keras(layer: Any) -> Any:
     kind = type(layer).__name__
+    if kind in ("Functional", "Model", "Sequential"):
+        raise ValueError(f"layer {layer.name} is a model inside the model: call its layers one by one in its place")
     if kind not in LAYERS:
         raise ValueError(f"layer {layer.name} is a keras {kind}; the engine has {', '.join(LAYERS)}")
     if getattr(layer, "stateful", False):

@@ -109,6 +109,11 @@ def _layer_class(kind: str, config: Config, what: str, origin: Origin) -> type[L
             return own
     if kind in PYTHON:
         raise ValueError(f"{what} is a {kind}: it holds Python code, and nothing in a file is executed")
+    if kind in ("Functional", "Model", "Sequential"):
+        raise ValueError(
+            f"{what} is a model inside the model, and a file is read here as one graph of layers: in Keras call its layers "
+            "one by one, `for layer in inner.layers: x = layer(x)`, and save the model of these calls"
+        )
     if foreign(config) or config.get("module") not in (None, "keras.layers"):
         raise ValueError(
             f"{what} is a {registered}, which is not Keras's own: no class is imported for a file. Give yours, a layer of "

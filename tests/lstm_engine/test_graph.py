@@ -177,6 +177,10 @@ def wrong_input():
         (lambda: le.LSTM(H)(le.LSTM(H)(le.Input((T, D)))), ValueError, "return_sequences=True"),
         (lambda: le.LSTM(H)(le.Input((T, D)), initial_state=[le.Input((H,))]), ValueError, "needs initial states of shapes"),
         (lambda: le.Dense(H)(le.Input((T, D)), initial_state=[le.Input((H,))]), TypeError, "has no states"),
+        (lambda: le.LSTM(H)(le.Input((T, D)), mask=np.ones((1, T))), TypeError, "takes no mask="),
+        (lambda: le.layers.Add()([le.Input((T, D))] * 2, mask=[None] * 2), TypeError, "takes no mask="),
+        (lambda: le.Dropout(0.5)(le.Input((T, D)), training=True), TypeError, "fit drops, predict does not"),
+        (lambda: le.Bidirectional(le.LSTM(H, dropout=0.5))(le.Input((T, D)), training=False), TypeError, "fit drops"),
         (lambda: le.LSTM(H)(le.Input((T, D)), initial_state=[np.ones((1, H))] * 2), TypeError, "Tensors alone, or arrays"),
     ],
 )  # fmt: skip
@@ -197,8 +201,10 @@ def test_data_that_do_not_fit_the_inputs_are_named():
     ):
         with pytest.raises(ValueError, match=words):
             model.fit(bad, y, verbose=0)
-    with pytest.raises(ValueError, match="one item for each of the outputs last, shared, of_z"):
+    with pytest.raises(ValueError, match=r"one item for each of the outputs last, shared, of_z, got \[an array \(4, "):
         model.fit(x, y[:2], verbose=0)
+    with pytest.raises(ValueError, match="mask must be a list, one or None for each of the inputs x, z"):
+        model.predict(x, mask=np.ones((4, T)), verbose=0)
 
 
 def test_the_summary_says_what_each_node_reads(capsys):
@@ -280,3 +286,16 @@ def test_evaluate_returns_the_metrics_of_one_output_in_the_order_of_compile():
     rows, y = np.ones((3, D)), np.zeros((3, 1))
     logs = model.evaluate(rows, y, verbose=0, return_dict=True)
     assert model.evaluate(rows, y, verbose=0) == [logs[name] for name in ("loss", "mse", "mae", "accuracy")]
+
+
+def test_a_call_without_dropout_may_say_training_and_a_model_is_called_on_a_dict_of_tensors():
+    x, z = le.Input((T, D), name="x"), le.Input((2,), name="z")
+    inner = le.Model([x, z], le.layers.Concatenate()([le.LSTM(H)(x, training=False), z]), seed=0)
+    inner.compile("sgd", "mse", loss_weights=[np.float32(2)])
+    assert inner.targets[0].weight == 2.0
+    b, a = le.Input((2,), name="b"), le.Input((T, D), name="a")
+    outer = le.Model([a, b], inner({"z": b, "x": a}), seed=0)
+    rows = [np.ones((2, T, D)), np.ones((2, 2))]
+    assert np.array_equal(outer.predict(rows, verbose=0), inner.predict(rows, verbose=0))
+    with pytest.raises(ValueError, match="x has z, the model's inputs are x, z"):
+        inner({"z": b})

@@ -177,6 +177,15 @@ def test_float32_weights_keep_float32_slots_and_steps():
         assert optimizer.clipped({"w": np.ones(3, np.float32)})["w"].dtype == np.float32
 
 
+def test_nadam_in_float32_corrects_v_by_the_factor_that_it_was_made_with():
+    # v = g² (1 - β₂) and v̂ = v / (1 - β₂) with one rounded β₂: then v̂ is g² to rounding, and m̂ for g = 1 the number below.
+    optimizer, w = le.Nadam(1.0), np.zeros(1, "float32")
+    optimizer.apply({"w": w}, {"w": np.ones(1, "float32")})
+    mu, mu_next = (0.9 * (1 - 0.5 * 0.96**t) for t in (1, 2))
+    m_hat = mu_next * 0.1 / (1 - mu * mu_next) + (1 - mu) / (1 - mu)
+    np.testing.assert_allclose(w, -m_hat, rtol=1e-6)  # ten roundings of 6e-8; with two different β₂ it is 6.5e-6 off
+
+
 def test_nadam_goes_on_from_its_slots_and_the_number_of_steps_alone():
     """Its product of all μ follows from the number of steps: a file that holds the slots holds everything."""
     rng = np.random.default_rng(2)

@@ -199,7 +199,8 @@ def test_script_runs_in_both_with_the_same_numbers(tmp_path):
     assert outcome.comparison.largest < 1e-5
     page = report.page([outcome])
     assert "**1 of 1 run to their end" in page
-    assert "0 of them have only their imports changed; 1 also" in page
+    assert "- 0 of these have only their imports changed" in page
+    assert "- 1 also have words of Keras 2 renamed" in page
     assert "| tiny |" in page
     assert "| Keras 2: a word |" in page
 

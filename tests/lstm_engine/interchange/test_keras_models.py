@@ -192,6 +192,15 @@ def test_masks_that_keras_writes_as_operations_are_the_layers_own(tmp_path):
         le.load_model(tmp_path / "own.keras")
 
 
+def test_a_model_inside_a_model_is_refused_with_a_way(tmp_path):
+    x = keras.Input((D,))
+    inner = keras.Model(x, layers.Dense(1)(x), name="inner")
+    y = keras.Input((D,))
+    keras.Model(y, inner(y)).save(tmp_path / "m.keras")
+    with pytest.raises(ValueError, match=r"layer inner is a model inside the model.* call its layers one by one"):
+        le.load_model(tmp_path / "m.keras")
+
+
 @pytest.mark.parametrize("suffix", WHOLE)
 def test_a_model_of_ours_opens_in_keras_and_here(suffix, ours, tmp_path):
     model = ours(stack(le))
