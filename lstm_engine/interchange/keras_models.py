@@ -255,7 +255,7 @@ def _compile(model: Any, compiled: Any, file: Any, found: dict[str, Any], origin
     state = keras_files.optimizer_state(model, variables) if said else None
     if state is not None:
         state.give(model.optimizer)
-    elif len(variables) > 2:
+    elif len(variables) > 2 and (said or origin.old):
         warnings.warn(
             "the optimizer's state was not written by this optimizer of Keras 3: it starts anew", stacklevel=5
         )
