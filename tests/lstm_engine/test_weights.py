@@ -91,7 +91,11 @@ def test_the_padding_s_content_does_not_matter_even_when_it_is_nan():
         (lambda m: m.fit(X, y, callbacks=le.EarlyStopping), TypeError, "instances of lstm_engine.Callback"),
         (lambda m: m.fit(X, y, validation_data=X), ValueError, "got: ndarray"),
         (lambda m: m.fit(X, y, class_weight={"a": 1}), ValueError, "from class number to weight"),
-        (lambda m: m.fit(X, np.zeros((24, 5)), class_weight={0: 1}), ValueError, r"expects y of shape .*got \(samples, 5\)"),
+        (
+            lambda m: m.fit(X, np.zeros((24, 5)), class_weight={0: 1}),
+            ValueError,
+            r"expects y of shape .*got \(samples, 5\)",
+        ),
         (lambda m: le.losses.class_weights(np.zeros((24, 5)), {0: 1}), ValueError, "one class a sample"),
         (lambda m: m.fit(X, y, sample_weight=np.full(24, np.nan)), ValueError, "sample_weight holds NaN"),
         (lambda m: m.layers[1](np.ones((2, 4, 7))), ValueError, r"takes 3 features, got x of shape \(samples, 4, 7\)"),
