@@ -52,6 +52,14 @@ class BackwardPass(NamedTuple):
         return unlisted(self.inputs)
 
 
+class Plan(NamedTuple):
+    """How a forward pass goes."""
+
+    steps: list[tuple[Node, list[Edge]]]  # the nodes in order, each with the arrays that nobody reads after it
+    wanted: set[Edge]  # the arrays that somebody reads
+    shared: set[Edge]  # outputs that are an input too, or that others read: the caller, who may write, gets a copy
+
+
 @dataclass(frozen=True)
 class Graph:
     """The names of the inputs; the nodes, each after those that it reads; and the edges that are the outputs."""
@@ -69,35 +77,34 @@ class Graph:
         Arrays that are `given` stand in place of those that a node would hand out; a node that nobody needs then does not
         run. A dict as `kept` gets every array; otherwise one is let go when its last reader has run.
         """
-        given = given or {}
-        running, reads = self.plan(given) if given else self.whole
-        readers = dict(reads)
-        arrays = dict(zip(self.at_inputs, inputs, strict=False))
-        arrays.update(given)
+        plan = self.plan(given) if given else self.whole
+        arrays = dict(zip(self.at_inputs, inputs, strict=False)) | dict(given or {})
         tapes: dict[str, Any] = {}
-
-        def read(edge: Edge) -> Masked:
-            readers[edge] -= 1
-            return arrays[edge] if readers[edge] else arrays.pop(edge)
-
-        for node in running:
+        x: Any
+        mask: Any
+        for node, done in plan.steps:
             layer = node.layer
-            pairs = [read(edge) for edge in node.inputs]
-            x, mask = ([a for a, _ in pairs], [m for _, m in pairs]) if layer.many_inputs else pairs[0]
-            initial = [read(edge)[0] for edge in node.states] or (states or {}).get(node.name)
+            if layer.many_inputs:
+                x, mask = map(list, zip(*(arrays[edge] for edge in node.inputs), strict=True))
+            else:
+                x, mask = arrays[node.inputs[0]]
+            initial = [arrays[edge][0] for edge in node.states] or (states or {}).get(node.name)
             live = None if node.states else mask  # as in Keras, a call with initial states does not get the mask
             y, last, tapes[node.name] = layer.forward(x, training, live, initial, taped)
-            ys = listed(layer.outputs(y, last))
-            masks = [layer.output_mask(x, mask)] + [None] * (len(ys) - 1)
-            for edge, pair in zip(node.outputs, zip(ys, masks, strict=True), strict=True):
-                if edge in readers and edge not in given:
-                    arrays[edge] = pair
+            for edge in done:
+                del arrays[edge]
+            mask = layer.output_mask(x, mask)
+            for edge, array in zip(node.outputs, listed(layer.outputs(y, last)), strict=True):
+                if edge in plan.wanted:
+                    arrays[edge] = array, mask
                 if kept is not None:
-                    kept[edge] = pair
-        passed = [(edge, *read(edge)) for edge in self.outputs]
-        # the caller may write into p, which others must not feel: the input, a node that reads it, the output beside it
-        shared = [edge for edge in self.outputs if reads[edge] > 1 or edge in self.at_inputs]
-        return [(p.copy() if edge in shared else p, mask) for edge, p, mask in passed], tapes
+                    kept[edge] = array, mask
+                mask = None  # states have none
+        passed = [arrays[edge] for edge in self.outputs]
+        for k, edge in enumerate(self.outputs):
+            if edge in plan.shared:
+                passed[k] = passed[k][0].copy(), passed[k][1]
+        return passed, tapes
 
     def backward(self, tapes: Mapping[str, Any], dp: Sequence[Any], want_dx: bool = True) -> BackwardPass:
         """All gradients, from those of the outputs.
@@ -122,7 +129,7 @@ class Graph:
             if all(dy is None for dy in dys):
                 continue  # what reads it has no gradient for it, as the Embedding of a number of a class
             dy, dlast = layer.split(dys)
-            want = want_dx or not self.at_inputs.keys() >= {*node.inputs}
+            want = want_dx or node.name not in self.lowest
             dx, states[node.name], dW = layer.backward(tapes[node.name], dy, dlast, want_dx=want)
             for edge, gradient in zip(node.inputs, dx if layer.many_inputs else [dx], strict=True):
                 add(d, edge, gradient)
@@ -137,23 +144,30 @@ class Graph:
         return dict.fromkeys(map(Edge, self.inputs))
 
     @cached_property
-    def whole(self) -> tuple[list[Node], dict[Edge, int]]:
+    def lowest(self) -> set[str]:
+        """The nodes below which there is nothing to train."""
+        return {node.name for node in self.nodes if self.at_inputs.keys() >= {*node.inputs}}
+
+    @cached_property
+    def whole(self) -> Plan:
         return self.plan({})
 
-    def plan(self, given: Mapping[Edge, Any]) -> tuple[list[Node], dict[Edge, int]]:
-        """The nodes that must run when some arrays are given, and how many of them read each edge."""
-        known = [*map(Edge, self.inputs), *(edge for node in self.nodes for edge in node.outputs)]
+    def plan(self, given: Mapping[Edge, Any]) -> Plan:
+        """What must run when some arrays are given. ValueError for one that no node hands out."""
+        known = [*self.at_inputs, *(edge for node in self.nodes for edge in node.outputs)]
         if unknown := [edge.node for edge in given if edge not in known]:
             raise ValueError(
                 f"no node {unknown[0]!r} hands this out; there are {', '.join(n.name for n in self.nodes)}"
             )
         reads: Counter[Edge] = Counter(self.outputs)
-        running: list[Node] = []
+        steps: list[tuple[Node, list[Edge]]] = []
         for node in reversed(self.nodes):
             if any(edge in reads and edge not in given for edge in node.outputs):
-                running.insert(0, node)
-                reads.update(node.inputs + node.states)
-        return running, reads
+                read = list(dict.fromkeys(node.inputs + node.states))
+                steps.insert(0, (node, [edge for edge in read if edge not in reads]))
+                reads.update(read)
+        shared = {edge for edge in self.outputs if reads[edge] > 1 or edge in self.at_inputs}
+        return Plan(steps, reads.keys() - given.keys(), shared)
 
     def shapes(self, inputs: Sequence[Shape]) -> dict[Edge, Shape]:
         """The shape on every edge, without the batch. ValueError from the layer that cannot read what comes to it."""
