@@ -224,7 +224,7 @@ STEP_MUTANTS = [
     Mutant("Adam: the betas are swapped", ADAM, "(1 - self.beta_1)", "(1 - self.beta_2)"),
     Mutant("Nadam: μ of this step where that of the next belongs", f"{NADAM}.update", "mu_next * m / ", "mu * m / "),
     Mutant("Nadam: the gradient is not corrected", f"{NADAM}.update", "g / (1 - product)", "g"),
-    Mutant("Nadam: the second moment is not corrected", f"{NADAM}.update", "v / (1 - real(self.beta_2) ** real(t))", "v"),
+    Mutant("Nadam: the second moment is not corrected", f"{NADAM}.update", "v / (1 - beta_2 ** real(t))", "v"),
     Mutant("Nadam: μ does not warm up", f"{NADAM}.mu", "(1 - real(0.5) * real(0.96) ** real(t))", "1"),
     Mutant("Nadam: Π leaves the first step out", f"{NADAM}.product", "range(before + 1, t + 1)",
            "range(max(before + 1, 2), t + 1)"),
