@@ -11,7 +11,7 @@ import importlib.abc
 import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 PACKAGE = "lstm_engine"
@@ -131,10 +131,19 @@ class Finder(importlib.abc.MetaPathFinder):
 
     def find_spec(self, fullname: str, path: Any = None, target: ModuleType | None = None) -> None:
         package, _, rest = fullname.partition(".")
-        if package == PACKAGE and sys._getframe(2).f_code.co_name == "_find_and_load_unlocked":
+        if package == PACKAGE and importing(sys._getframe(1)):
             place, _, name = rest.rpartition(".")
             if reason := answer(place or "keras", name):
                 raise ImportError(reason)
+
+
+def importing(frame: FrameType | None) -> bool:
+    """Whether an import statement asks, up to some frames above: notebooks put functions of their own around finders."""
+    for _ in range(4):
+        if frame is None or frame.f_code.co_name == "_find_and_load_unlocked":
+            break
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_name == "_find_and_load_unlocked"
 
 
 class Answering:

@@ -245,3 +245,13 @@ def test_an_activation_may_be_given_as_the_function():
     assert le.activations.get("sigmoid") is le.activations.sigmoid
     with pytest.raises(ValueError, match="is not in the engine; it has"):
         le.Dense(2, activation=np.sin)
+
+
+def test_a_finder_that_a_notebook_has_wrapped_still_answers(monkeypatch):
+    """marimo puts a function around every finder's find_spec."""
+    (finder,) = [finder for finder in sys.meta_path if isinstance(finder, absent.Finder)]
+    right = finder.find_spec
+    monkeypatch.setattr(finder, "find_spec", lambda *args, **options: right(*args, **options), raising=False)
+    with pytest.raises(ImportError, match="Keras's Conv1D is not in the engine"):
+        exec("from lstm_engine.layers import Conv1D")
+    assert importlib.util.find_spec("lstm_engine.layers.Conv1D") is None
