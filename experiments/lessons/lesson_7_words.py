@@ -72,7 +72,7 @@ def _(far, mixed):
     _text = mo.md(f"""
     ## How far back?
 
-    Each mark is one network: 16 units, 400 batches of sentences of this length, and its own initial weights. The lines are
+    Each mark is one network: 16 units, 500 batches of sentences of this length, and its own initial weights. The lines are
     the means of {len(SEEDS)} networks. The test sentences are new to them: in training the first phrase never puts a bird
     near a tree, an owl near a house or a crow near a cloud; in the test it always does. *Look for* the distance at which a
     line falls to one half, which is guessing. At {_gaps[-1]} words the LSTMs get {_each["LSTM"]} of the verbs right, and the

@@ -51,7 +51,7 @@ TESTS = {k: drawn(1, k, 60, unseen=True) for k in range(1, 9)}  # by phrases; no
 
 @one_thread()
 def learned(
-    layer: type[le.LSTM] | type[le.SimpleRNN], phrases: Sequence[int], seed: int, steps: int = cut(400, 20)
+    layer: type[le.LSTM] | type[le.SimpleRNN], phrases: Sequence[int], seed: int, steps: int = cut(500, 20)
 ) -> le.Sequential:
     """A network after `steps` batches of 32 sentences; each batch has one of these numbers of phrases."""
     rng, pool = np.random.default_rng(seed), {k: np.concatenate(drawn(0, k, 2000)) for k in phrases}
