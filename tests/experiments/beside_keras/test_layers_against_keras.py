@@ -29,8 +29,8 @@ def test_fifty_layers_compute_what_keras_computes():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 11))
-def test_a_thousand_more_layers_compute_what_keras_computes(seed):
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_four_hundred_more_layers_compute_what_keras_computes(seed):
     for case in random_cases(100, seed):
         agrees(case)
 

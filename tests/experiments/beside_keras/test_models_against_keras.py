@@ -87,8 +87,8 @@ def test_a_model_has_keras_loss_and_gradients(seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("decade", range(2, 22))
-def test_two_hundred_models_have_keras_loss_and_gradients(decade):
+@pytest.mark.parametrize("decade", range(2, 12))
+def test_a_hundred_models_have_keras_loss_and_gradients(decade):
     for seed in range(10 * decade, 10 * decade + 10):
         model_agrees(seed)
 
