@@ -252,8 +252,9 @@ def error(a: Array, b: Array) -> float | None:
 
 
 def run(
-    examples: int, seed: int, cases: Callable[..., Any] = random_cases, compare: Callable[..., Any] = compare
-) -> bool:
+    examples: int, seed: int, cases: Callable[..., Any] = random_cases, compare: Callable[..., Any] = compare,
+    tolerance: float = TOLERANCE,
+) -> bool:  # fmt: skip
     """Compares `examples` cases of this seed and prints what came out; True when all of them agree."""
     import_keras("float64")
     worst: dict[str, tuple[float, Any]] = {}
@@ -265,14 +266,14 @@ def run(
             (zero if e is None else compared)[kind] += 1
             if e is not None and not e <= worst.get(kind, (-1.0, case))[0]:
                 worst[kind] = e, case
-        if not all(e is None or e <= TOLERANCE for _, e in errors):
+        if not all(e is None or e <= tolerance for _, e in errors):
             apart += 1
             print(f"APART {errors}\n  {case}", flush=True)
         if n % 500 == 0:
             print(f"{n} examples, {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
     print(
         f"{examples} examples of seed {seed} in {time.perf_counter() - started:.0f} s: {apart} differ by more than "
-        f"{TOLERANCE:g}; {runaways} were left out because their numbers in Keras run away"
+        f"{tolerance:g}; {runaways} were left out because their numbers in Keras run away"
     )
     print(f"{compared.total()} arrays compared; {zero.total()} were 0 on both sides (not exercised)")
     for kind, (e, case) in sorted(worst.items()):

@@ -14,8 +14,7 @@ import numpy as np
 
 import lstm_engine as le
 from experiments.beside_keras.jax_by_numpy import call
-from experiments.beside_keras.random_layers import error, pick
-from experiments.beside_keras.twins import import_keras
+from experiments.beside_keras.random_layers import error, pick, run
 
 Array = np.ndarray
 TOLERANCE = 1e-12  # norm-wise and relative: sums of some ten products that are rounded to 1e-16
@@ -124,25 +123,6 @@ def compare(case: MergeCase) -> list[tuple[str, float | None]]:
     return errors + [(f"{case.name} gradient", error(a, b)) for a, b in zip(dx, dx_of_keras, strict=True)]
 
 
-def run(examples: int, seed: int) -> bool:
-    """Compares `examples` cases of this seed and prints the largest error of each kind; True when all of them agree."""
-    import_keras("float64")
-    worst: dict[str, float] = {}
-    numbers = apart = 0
-    for case in random_cases(examples, seed):
-        errors = compare(case)
-        for kind, e in errors:
-            numbers += e is not None
-            worst[kind] = max(worst.get(kind, 0.0), e or 0.0)
-        if not all(e is None or e <= TOLERANCE for _, e in errors):
-            apart += 1
-            print(f"APART {errors}\n  {case}", flush=True)
-    print(f"{examples} examples of seed {seed}, {numbers} arrays: {apart} examples differ by more than {TOLERANCE:g}")
-    for kind, e in sorted(worst.items()):
-        print(f"{kind:<24} worst {e:.1e}")
-    return not apart
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.beside_keras.random_merges", description=__doc__.split("\n\n")[0]
@@ -150,7 +130,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    sys.exit(0 if run(options.examples, options.seed) else 1)
+    sys.exit(0 if run(options.examples, options.seed, random_cases, compare, TOLERANCE) else 1)
 
 
 if __name__ == "__main__":
