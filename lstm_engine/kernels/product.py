@@ -22,7 +22,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..activations import Array
-from .vectors import BYTES, INDEX, Code, gather, moved, row_of
+from ..buffers import LINE
+from .vectors import BYTES, INDEX, Code, call, gather, moved, row_of
 
 MANY = BYTES == 64 or "aarch64" in llvm.get_process_triple()  # the processor has 32 vector registers, else 16
 ROWS, WIDE = 6, 4 if MANY else 2  # the sums of a tile take 24 of 32 registers, or 12 of 16
@@ -33,9 +34,12 @@ INNER: dict[str, Any] = {  # of functions that only kernels call: without the wr
 }
 
 # Numba's disk cache does not notice edits in the functions of another file. Its key has the types, the default arguments and
-# the variables of a closure. So kernels have the hash of the files that they share as the default of an unused argument.
+# the variables of a closure. So kernels have, as the default of an unused argument, the hash of the files that they share and
+# of the width of their vectors.
 SHARED = [Path(__file__).with_name(f"{name}.py") for name in ("vectors", "product", "rows")]
-THESE_FILES = int.from_bytes(hashlib.sha256(b"".join(p.read_bytes() for p in SHARED)).digest()[:7], "big")
+THESE_FILES = int.from_bytes(
+    hashlib.sha256(b"".join([bytes([BYTES]), *(p.read_bytes() for p in SHARED)])).digest()[:7], "big"
+)
 
 
 @nb.njit(**INNER)
@@ -159,15 +163,22 @@ def tile(
             row = [builder.load(builder.gep(rows.data, [builder.add(lo, INDEX(r))])) for r in range(R)]
             a_rows = [moved(code, row_of(code, a, r), builder.mul(a_step, a_at)) for r in row]
             x_rows, to = [row_of(code, x, r) for r in row], [builder.gep(row_of(code, out, r), [out_at]) for r in row]
-            masks, step = _masks(code, width, V), INDEX(V * code.lanes)
+            rest, step = builder.sub(width, INDEX((V - 1) * code.lanes)), INDEX(V * code.lanes)
+            ns = [None] * (V - 1) + [rest]  # the lanes of each vector: all, but for the last one
+            for p in to:  # the sums take long enough for the lines to arrive
+                for at in range(0, V * code.lanes, LINE // code.size):
+                    code.prefetch(builder.gep(p, [INDEX(at)]))
             first = [builder.select(add, p, panel) for p in to]
-            sums = [[code.load(builder.gep(p, [INDEX(v * code.lanes)]), masks[v]) for v in range(V)] for p in first]
+            sums = [[code.load(builder.gep(p, [INDEX(v * code.lanes)]), n) for v, n in enumerate(ns)] for p in first]
             A = builder.select(add, panel, builder.gep(panel, [step]))
             sums = _sums(code, sums, K, a_rows, a_step, A, step)
             sums = _sums(code, sums, D, x_rows, x_step, builder.gep(A, [builder.mul(step, K)]), step)
-            for r in range(R):
-                for v in range(V):
-                    code.store(sums[r][v], builder.gep(to[r], [INDEX(v * code.lanes)]), masks[v])
+            with builder.if_else(builder.icmp_signed("==", rest, INDEX(code.lanes))) as (whole, part):
+                for branch, n in ((whole, None), (part, rest)):
+                    with branch:
+                        for p, row_sums in zip(to, sums, strict=True):
+                            for v, total in enumerate(row_sums):
+                                code.store(total, builder.gep(p, [INDEX(v * code.lanes)]), n if v == V - 1 else None)
 
         _for_each_shape(code, n, width, of_shape)
         return context.get_dummy_value()
@@ -191,7 +202,7 @@ def _sums(code: Code, sums: Any, K: Any, a: Any, a_step: Any, B: Any, B_step: An
     new = []
     for r in range(R):
         a_k = code.spread(b.load(moved(code, a[r], b.mul(k, a_step))))
-        new.append([code.call(f"llvm.fma.{code.suffix}", code.vector, a_k, columns[v], held[r][v]) for v in range(V)])
+        new.append([call(b, f"llvm.fma.{code.suffix}", code.vector, a_k, columns[v], held[r][v]) for v in range(V)])
     k_next = b.add(k, INDEX(1))
     for phi, start, again in [(k, INDEX(0), k_next)] + [
         (held[r][v], sums[r][v], new[r][v]) for r in range(R) for v in range(V)
@@ -206,10 +217,6 @@ def _sums(code: Code, sums: Any, K: Any, a: Any, a_step: Any, B: Any, B_step: An
             out[r][v].add_incoming(sums[r][v], before)
             out[r][v].add_incoming(new[r][v], loop)
     return out
-
-
-def _masks(code: Code, width: Any, V: int) -> list[Any]:
-    return [code.first(code.builder.sub(width, INDEX(v * code.lanes))) for v in range(V)]
 
 
 def _for_each_shape(code: Code, n: Any, width: Any, write: Callable[[int, int], None]) -> None:

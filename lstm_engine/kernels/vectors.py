@@ -8,7 +8,8 @@ record the operations. float32 and float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import llvmlite.binding as llvm
@@ -19,8 +20,21 @@ from numba.extending import intrinsic
 
 INDEX = ir.IntType(64)
 FEATURES = llvm.get_host_cpu_features()
-BYTES = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx2") else 16  # of a vector register
-X86 = llvm.get_process_triple().startswith(("x86", "i386"))
+
+
+def vector_bytes() -> int:
+    """Bytes of a vector register: LSTM_ENGINE_VECTOR_BYTES, by default the most that the processor has."""
+    most = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx2") else 16
+    wanted = os.environ.get("LSTM_ENGINE_VECTOR_BYTES") or str(most)
+    has = [str(n) for n in (16, 32, 64) if n <= most]
+    if wanted not in has:
+        raise ValueError(
+            f"LSTM_ENGINE_VECTOR_BYTES is {wanted!r}; this processor's kernels can have vectors of {', '.join(has)} bytes"
+        )
+    return int(wanted)
+
+
+BYTES = vector_bytes()
 
 
 def lanes(itemsize: int) -> int:
@@ -40,11 +54,6 @@ class Code:
         self.vector = ir.VectorType(self.real, self.lanes)
         self.suffix = f"v{self.lanes}f{dtype.bitwidth}"
 
-    def call(self, name: str, result: Any, *args: Any) -> Any:
-        """LLVM's intrinsic of this name."""
-        signature = ir.FunctionType(result, [a.type for a in args])
-        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, signature, name), args)
-
     def spread(self, number: Any) -> Any:
         """The same number in all lanes."""
         one = self.builder.insert_element(ir.Constant(self.vector, ir.Undefined), number, ir.IntType(32)(0))
@@ -63,17 +72,57 @@ class Code:
         limit = self.builder.shuffle_vector(limit, ir.Constant(numbers, ir.Undefined), zeros)
         return self.builder.icmp_signed("<", ir.Constant(numbers, list(range(self.lanes))), limit)
 
-    def load(self, pointer: Any, mask: Any = None) -> Any:
+    def vectors(self, length: Any) -> Iterator[tuple[Any, Any]]:
+        """Code for numbers from 0 to `length`, written twice: in a loop for whole vectors, and for the rest.
+
+        Yields where the vector begins, and how many of its lanes are meant: None for all of them.
+        """
+        b = self.builder
+        whole = b.and_(length, INDEX(-self.lanes))
+        with cgutils.for_range_slice(b, INDEX(0), whole, INDEX(self.lanes), intp=INDEX) as (j, _):
+            yield j, None
+        rest = b.sub(length, whole)
+        with b.if_then(b.icmp_unsigned("!=", rest, INDEX(0))):
+            yield whole, rest
+
+    def load(self, pointer: Any, n: Any = None) -> Any:
+        """A vector; with n its lanes below n, and zeros."""
         pointer = self.builder.bitcast(pointer, self.vector.as_pointer())
-        if mask is None:
+        if n is None:
             return self.builder.load(pointer, align=self.size)
         zero, align = ir.Constant(self.vector, None), ir.IntType(32)(self.size)
-        return self.call(f"llvm.masked.load.{self.suffix}.p0", self.vector, pointer, align, mask, zero)
+        return call(
+            self.builder, f"llvm.masked.load.{self.suffix}.p0", self.vector, pointer, align, self.first(n), zero
+        )
 
-    def store(self, value: Any, pointer: Any, mask: Any) -> None:
-        pointer = self.builder.bitcast(pointer, self.vector.as_pointer())
-        align = ir.IntType(32)(self.size)
-        self.call(f"llvm.masked.store.{self.suffix}.p0", ir.VoidType(), value, pointer, align, mask)
+    def store(self, value: Any, pointer: Any, n: Any = None) -> None:
+        """Stores a vector; with n its lanes below n, by halves: 5 of 8 are 4 lanes and 1.
+
+        LLVM's masked store would be microcode on AMD's processors with AVX2, and lane after lane with 16 bytes.
+        """
+        b = self.builder
+        if n is None:
+            b.store(value, b.bitcast(pointer, value.type.as_pointer()), align=self.size)
+            return
+        half = self.lanes // 2
+        while half:
+            low, high = (self.lanes_of(value, range(at, at + half)) for at in (0, half))
+            some = b.icmp_unsigned("!=", b.and_(n, INDEX(half)), INDEX(0))
+            with b.if_then(some):
+                self.store(low, pointer)
+            value, pointer = b.select(some, high, low), b.gep(pointer, [b.and_(n, INDEX(half))])
+            half //= 2
+
+    def prefetch(self, pointer: Any) -> None:
+        """Fetches a cache line that will be written."""
+        one = ir.IntType(32)
+        pointer = self.builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        call(self.builder, "llvm.prefetch.p0", ir.VoidType(), pointer, one(1), one(3), one(1))
+
+    def lanes_of(self, value: Any, which: Sequence[int]) -> Any:
+        """A vector of these lanes of a vector."""
+        numbers = ir.Constant(ir.VectorType(ir.IntType(32), len(which)), list(which))
+        return self.builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), numbers)
 
 
 class Vector:
@@ -123,7 +172,7 @@ class Vector:
         """The math library's function of this name, lane after lane."""
         b, out = self.code.builder, ir.Constant(self.code.vector, ir.Undefined)
         for lane in map(ir.IntType(32), range(self.code.lanes)):
-            number = self.code.call(name, self.code.real, b.extract_element(self.value, lane))
+            number = call(b, name, self.code.real, b.extract_element(self.value, lane))
             out = b.insert_element(out, number, lane)
         return Vector(self.code, out)
 
@@ -199,16 +248,15 @@ def pointwise(equations: Callable[..., Any], reads: Sequence[int], writes: Seque
             with cgutils.for_range(builder, n) as r:
                 row = builder.load(builder.gep(row_numbers.data, [r.index]))
                 starts = [row_of(code, a, row) for a in arrays]
-                with cgutils.for_range_slice(builder, INDEX(0), H, INDEX(code.lanes), intp=INDEX) as (j, _):
-                    mask = code.first(builder.sub(H, j))
+                for j, rest in code.vectors(H):
                     at = [
                         builder.gep(start, [builder.add(j, builder.mul(H, INDEX(k)))])
                         for start, width in zip(starts, (*reads, *writes), strict=True)
                         for k in range(width)
                     ]
-                    values = [Vector(code, code.load(p, mask)) for p in at[: sum(reads)]]
+                    values = [Vector(code, code.load(p, rest)) for p in at[: sum(reads)]]
                     for value, p in zip(_listed(equations(*values)), at[sum(reads) :], strict=True):
-                        code.store(code.value(value), p, mask)
+                        code.store(code.value(value), p, rest)
             return context.get_dummy_value()
 
         return types.none(types.intp, rows, arrays), write
@@ -227,9 +275,8 @@ def gather(typing: Any, a: Any, rows: Any, lo: Any, n: Any, at: Any, out: Any, o
         with cgutils.for_range(builder, n) as m:
             row = builder.load(builder.gep(rows.data, [builder.add(lo, m.index)]))
             source, target = builder.gep(row_of(code, a, row), [at]), builder.gep(row_of(code, out, m.index), [out_at])
-            with cgutils.for_range_slice(builder, INDEX(0), width, INDEX(code.lanes), intp=INDEX) as (j, _):
-                mask = code.first(builder.sub(width, j))
-                code.store(code.load(builder.gep(source, [j]), mask), builder.gep(target, [j]), mask)
+            for j, rest in code.vectors(width):
+                code.store(code.load(builder.gep(source, [j]), rest), builder.gep(target, [j]), rest)
         return context.get_dummy_value()
 
     number = types.intp
@@ -259,13 +306,11 @@ def flush_denormals(typing: Any) -> Any:
     """
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        state = ir.IntType(32)(0)
-        if X86:
-            state = _control(builder)
-            _set_control(builder, builder.or_(state, ir.IntType(32)(0x8040)))  # flush to zero, denormals are zeros
+        state = get_control(builder)
+        set_control(builder, builder.or_(state, INDEX(FLUSH)))
         return state
 
-    return types.int32(), write
+    return types.int64(), write
 
 
 @intrinsic
@@ -273,25 +318,37 @@ def restore(typing: Any, state: Any) -> Any:
     """Undoes `flush_denormals`."""
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        if X86:
-            _set_control(builder, args[0])
+        set_control(builder, args[0])
         return context.get_dummy_value()
 
-    return types.none(types.int32), write
+    return types.none(types.int64), write
 
 
-def _control(builder: Any) -> Any:
-    """The floating-point control register of x86."""
+# The floating-point control register: x86 has MXCSR, whose bits are "flush to zero" and "denormals are zeros", ARM has FPCR
+# with one bit for both. Another processor keeps its denormals.
+X86, ARM = (llvm.get_process_triple().startswith(names) for names in (("x86", "i386"), ("aarch64", "arm64")))
+FLUSH = 0x8040 if X86 else 1 << 24
+
+
+def get_control(builder: Any) -> Any:
+    if ARM:
+        return call(builder, "llvm.aarch64.get.fpcr", INDEX)
+    if not X86:
+        return INDEX(0)
     place = cgutils.alloca_once(builder, ir.IntType(32))
-    _call(builder, "llvm.x86.sse.stmxcsr", builder.bitcast(place, ir.IntType(8).as_pointer()))
-    return builder.load(place)
+    call(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), builder.bitcast(place, ir.IntType(8).as_pointer()))
+    return builder.zext(builder.load(place), INDEX)
 
 
-def _set_control(builder: Any, state: Any) -> None:
-    place = cgutils.alloca_once_value(builder, state)
-    _call(builder, "llvm.x86.sse.ldmxcsr", builder.bitcast(place, ir.IntType(8).as_pointer()))
+def set_control(builder: Any, state: Any) -> None:
+    if ARM:
+        call(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), state)
+    elif X86:
+        place = cgutils.alloca_once_value(builder, builder.trunc(state, ir.IntType(32)))
+        call(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), builder.bitcast(place, ir.IntType(8).as_pointer()))
 
 
-def _call(builder: Any, name: str, pointer: Any) -> None:
-    signature = ir.FunctionType(ir.VoidType(), [pointer.type])
-    builder.call(cgutils.get_or_insert_function(builder.module, signature, name), [pointer])
+def call(builder: Any, name: str, result: Any, *args: Any) -> Any:
+    """LLVM's intrinsic of this name."""
+    signature = ir.FunctionType(result, [a.type for a in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, signature, name), args)
