@@ -58,14 +58,14 @@ class Loss:
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         values = on_arrays(self, y_true, y_pred)
         w = None if sample_weight is None else weights(values.shape, None, np.asarray(sample_weight, values.dtype))
-        return float(values.mean() if w is None else (values * w).mean())
+        return float(mean(values) if w is None else mean(values * w))
 
 
 class MeanSquaredError(Loss):
     """(p - y)², averaged over the last axis."""
 
     def values(self, y: Array, p: Array) -> Array:
-        return ((y - p) ** 2).mean(axis=-1)
+        return mean((y - p) ** 2, -1)
 
     def gradient(self, y: Array, p: Array) -> Array:
         return 2.0 * (p - y) / p.size
@@ -76,7 +76,7 @@ class MeanAbsoluteError(Loss):
 
     def values(self, y: Array, p: Array) -> Array:
         e = y - p
-        return np.where(e.real >= 0, e, -e).mean(axis=-1)
+        return mean(np.where(e.real >= 0, e, -e), -1)
 
     def gradient(self, y: Array, p: Array) -> Array:
         return np.where((y - p).real >= 0, p.dtype.type(-1), p.dtype.type(1)) / p.size
@@ -97,7 +97,7 @@ class Huber(Loss):
     def values(self, y: Array, p: Array) -> Array:
         e = p - y
         c = np.clip(e, -self.delta, self.delta)
-        return (c * (e - 0.5 * c)).mean(axis=-1)
+        return mean(c * (e - 0.5 * c), -1)
 
     def gradient(self, y: Array, p: Array) -> Array:
         return np.clip(p - y, -self.delta, self.delta) / p.size
@@ -128,9 +128,9 @@ class BinaryCrossentropy(Crossentropy):
     def values(self, y: Array, p: Array) -> Array:
         y = smoothed(y, self.label_smoothing, 2)
         if self.from_logits:
-            return (y * softplus(-p) + (1.0 - y) * softplus(p)).mean(axis=-1)
+            return mean(y * softplus(-p) + (1.0 - y) * softplus(p), -1)
         q = np.clip(p, EPSILON, 1 - EPSILON)
-        return -(y * np.log(q) + (1.0 - y) * np.log(1.0 - q)).mean(axis=-1)
+        return -mean(y * np.log(q) + (1.0 - y) * np.log(1.0 - q), -1)
 
     def gradient(self, y: Array, p: Array) -> Array:
         y = smoothed(y, self.label_smoothing, 2)
@@ -280,6 +280,11 @@ def on_arrays(loss: Loss, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     p = np.asarray(y_pred)
     p = p if np.issubdtype(p.dtype, np.inexact) else p.astype(float)
     return loss.values(fit_targets(loss, np.asarray(y_true, p.real.dtype), p.shape), p)
+
+
+def mean(a: Array, axis: int | None = None) -> Any:
+    """np.mean, which takes four times as long for the numbers of a small batch."""
+    return np.add.reduce(a, axis) / (a.size if axis is None else a.shape[axis])
 
 
 def smoothed(y: Array, alpha: float, classes: int) -> Array:

@@ -246,7 +246,7 @@ class Scores:
         self.n = 0  # samples so far
         names = ["loss"] + [f"{target.name}_loss" for target in targets if len(targets) > 1]
         self.losses = dict.fromkeys(names, 0.0)
-        self.metrics = copy.deepcopy([target.metrics for target in targets])  # a list an output
+        self.metrics = [[copy.deepcopy(metric) for metric in target.metrics] for target in targets]  # a list an output
         for metric in itertools.chain(*self.metrics):
             metric.reset()
 

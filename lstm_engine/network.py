@@ -151,7 +151,7 @@ class Network(Assembly):
             fitted = losses.fit_targets(target.loss, y_, p_.shape)
             weights = losses.weights(p_.shape[:-1], mask_, w)
             values = target.loss.values(fitted, p_)
-            mean = values.mean() if weights is None else (values * weights).mean()
+            mean = losses.mean(values if weights is None else values * weights)
             heads.append(Head(mean, p_, fitted, weights, mask_))
         return heads
 

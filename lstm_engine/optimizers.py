@@ -120,20 +120,8 @@ class Optimizer(Answering, OwnsArrays):
         With backend="numba" the compiled twin of `update` runs, where there is one. ValueError if this optimizer has
         trained other arrays before: its slots belong to them.
         """
-        if (
-            not self._weights
-            and self.slots
-            and self.slot_shapes(weights) != {k: a.shape for k, a in self.slots.items()}
-        ):
-            raise ValueError("this optimizer's slots belong to other weights: make a new one for every model")
-        self._weights = self._weights or list(weights.values())
-        if len(weights) != len(self._weights) or any(
-            a is not b for a, b in zip(weights.values(), self._weights, strict=True)
-        ):
-            raise ValueError(
-                "this optimizer trains other weights already, of another model or of layers that were trainable: compile the "
-                "model with a new one"
-            )
+        if [*map(id, weights.values())] != [*map(id, self._weights)]:
+            self._begin(weights)
         if fixed := [name for name, w in weights.items() if not w.flags.writeable]:
             raise ValueError(f"{', '.join(fixed)} cannot be trained: the array is read-only (np.array(w) copies it)")
         if not self.slots:
@@ -146,8 +134,19 @@ class Optimizer(Answering, OwnsArrays):
             lr = w.dtype.type(rate)
             if self.weight_decay:
                 w -= w * w.dtype.type(self.weight_decay) * lr
-            update(w, gradients[name], lr, *(self.slots[f"{slot}/{name}"] for slot in self.slot_names))
+            update(w, gradients[name], lr, *[self.slots[f"{slot}/{name}"] for slot in self.slot_names])
         self.iterations += 1
+
+    def _begin(self, weights: Mapping[str, Array]) -> None:
+        """Takes these weights to train. ValueError if it trains others, or has slots of others."""
+        if self._weights:
+            raise ValueError(
+                "this optimizer trains other weights already, of another model or of layers that were trainable: compile the "
+                "model with a new one"
+            )
+        if self.slots and self.slot_shapes(weights) != {k: a.shape for k, a in self.slots.items()}:
+            raise ValueError("this optimizer's slots belong to other weights: make a new one for every model")
+        self._weights = list(weights.values())
 
     def slot_shapes(self, weights: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
         """The names and shapes of the slots that these weights need."""
@@ -258,6 +257,7 @@ class Adam(Optimizer):
         self.beta_1 = number("beta_1", beta_1, 1)
         self.beta_2 = number("beta_2", beta_2, 1)
         self.epsilon = number("epsilon", epsilon)
+        self._alpha: tuple[Any, Any] = None, None  # of which step and rate, and its value
 
     def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:
         m, v = slots
@@ -268,10 +268,12 @@ class Adam(Optimizer):
     update.kernel = "adam"  # type: ignore[attr-defined]  # its compiled twin, kernels/adam.py; an override has none
 
     def alpha(self, lr: Any) -> Any:
-        """α of this step, in lr's dtype. It corrects the bias of m and v, which start at 0."""
-        real = type(lr)
-        t = real(self.iterations + 1)
-        return lr * np.sqrt(1 - real(self.beta_2) ** t) / (1 - real(self.beta_1) ** t)
+        """α of this step, in lr's dtype. It corrects the bias of m and v, which start at 0. Computed once for all weights."""
+        real, step = type(lr), (self.iterations, lr)
+        if self._alpha[0] != step:
+            t = real(self.iterations + 1)
+            self._alpha = step, lr * np.sqrt(1 - real(self.beta_2) ** t) / (1 - real(self.beta_1) ** t)
+        return self._alpha[1]
 
 
 class AdamW(Adam):

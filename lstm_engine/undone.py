@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import wraps
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,27 +19,27 @@ C = TypeVar("C", bound=type)
 
 def check_targets(network: Any, data: Any) -> None:
     """ValueError for y, weights or metrics that do not fit the network's outputs, before anything is computed or moved."""
-    few = slice(0, 2)
-    x, y, _, weights = data.take(few)
+    x, y, _, weights = data.take(slice(0, 2))  # a few
     if not data.several:
         y, weights = [y], [weights]
     kinds = [a.shape[1:] for a in (x if isinstance(x, list) else [x])]
-    looks = (kinds, [a.shape[1:] for a in y], [np.shape(w)[1:] for w in weights])
-    targets, before, shapes = getattr(network, "_looked_at", (None, None, {}))
-    seen = targets is network.targets and before == looks
-    shapes = shapes if seen else network.graph.shapes(kinds)
-    for target, edge, y_k, whole, w in zip(network.targets, network.graph.outputs, y, data.y, weights, strict=True):
-        p = np.full((len(y_k), *shapes[edge]), 0.5, network.dtype)
-        if not seen:
+    looks = (kinds, [a.shape[1:] for a in y], [None if w is None else w.shape[1:] for w in weights])
+    targets, before, shapes = getattr(network, "_looked_at", (None, None, []))
+    if targets is not network.targets or before != looks:
+        of = network.graph.shapes(kinds)
+        shapes = [of[edge] for edge in network.graph.outputs]
+        for target, shape, y_k, w in zip(network.targets, shapes, y, weights, strict=True):
+            p = np.full((len(y_k), *shape), 0.5, network.dtype)
             # y of masked steps may be anything, so that of sequences is looked at in its shape alone
             fitted = losses.fit_targets(target.loss, np.zeros_like(y_k) if p.ndim > 2 else y_k, p.shape)
             losses.weights(p.shape[:-1], None, w)
             for metric in copy.deepcopy(target.metrics):
                 metric.reset()
                 metric.update(fitted, p)
-        if p.ndim == 2:
-            losses.fit_targets(target.loss, whole, (len(data), *shapes[edge]))
-    network._looked_at = (network.targets, looks, shapes)  # so that the next batch of these shapes is looked at no more
+        network._looked_at = (network.targets, looks, shapes)  # the next batch of these shapes is looked at no more
+    for target, shape, whole in zip(network.targets, shapes, data.y, strict=True):
+        if len(shape) == 1:
+            losses.fit_targets(target.loss, whole, (len(data), *shape))
 
 
 def undone_if_it_fails(method: F) -> F:
@@ -85,8 +86,8 @@ class Before:
         layers = {id(layer): layer for layer in [*getattr(network, "layers", []), *given]}
         parts = {id(part): part for layer in layers.values() for part in [layer, *layer.parts.values()]}
         self.objects = [(obj, vars(obj).copy()) for obj in (network, *parts.values())]
-        self.lists = [(value, value[:]) for _, attributes in self.objects for value in attributes.values()
-                      if type(value) is list]  # fmt: skip
+        values = chain.from_iterable(attributes.values() for _, attributes in self.objects)
+        self.lists = [(value, value[:]) for value in values if type(value) is list]
         self.generators = [(part.rng, part.rng.bit_generator.state) for part in parts.values()]
         self.seeds = getattr(network, "_seeds", None)
         self.spawned = self.seeds.n_children_spawned if self.seeds else 0

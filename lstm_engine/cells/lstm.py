@@ -42,10 +42,10 @@ class LSTMTape:
 
     def __post_init__(self) -> None:
         (T, B, D), (_, H) = self.x.shape, self.h0.shape
-        check_shapes(W=(self.W, (D, 4 * H)), U=(self.U, (H, 4 * H)), b=(self.b, (4 * H,)), h0=(self.h0, (B, H)))
         check_shapes(
-            c0=(self.c0, (B, H)), mask=(self.mask, (T, B)), recurrent_dropout=(self.recurrent_dropout, (4, B, H))
-        )
+            W=(self.W, (D, 4 * H)), U=(self.U, (H, 4 * H)), b=(self.b, (4 * H,)), h0=(self.h0, (B, H)), c0=(self.c0, (B, H)),
+            mask=(self.mask, (T, B)), recurrent_dropout=(self.recurrent_dropout, (4, B, H)),
+        )  # fmt: skip
         self.mask = None if self.mask is None else self.mask.astype(bool)  # 0 and 1 serve too
         dtype = np.result_type(self.x, self.W, self.U, self.b, self.h0, self.c0)
         self.gates = empty((T, B, 4 * H), dtype)

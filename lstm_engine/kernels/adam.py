@@ -19,21 +19,14 @@ def adam_update(adam: Any, w: Array, g: Array, lr: Any, m: Array, v: Array) -> N
         raise ValueError(
             "Adam's kernel changes arrays in C order, and of others it would change a copy: use np.ascontiguousarray"
         )
-    real = w.dtype.type
-    _update(
-        w.reshape(-1),
-        g.reshape(-1),
-        m.reshape(-1),
-        v.reshape(-1),
-        adam.alpha(lr),
-        real(1 - adam.beta_1),
-        real(1 - adam.beta_2),
-        real(adam.epsilon),
-    )
+    rates = 1 - adam.beta_1, 1 - adam.beta_2
+    _update(w.reshape(-1), g.reshape(-1), m.reshape(-1), v.reshape(-1), adam.alpha(lr), *rates, adam.epsilon)
 
 
 @nb.njit(cache=True, error_model="numpy")
-def _update(w: Array, g: Array, m: Array, v: Array, alpha: Any, rate_m: Any, rate_v: Any, epsilon: Any) -> None:
+def _update(w: Array, g: Array, m: Array, v: Array, alpha: Any, rate_m: float, rate_v: float, epsilon: float) -> None:
+    real = w.dtype.type
+    rate_m, rate_v, epsilon = real(rate_m), real(rate_v), real(epsilon)
     for n in range(w.size):
         m[n] += (g[n] - m[n]) * rate_m
         v[n] += (g[n] * g[n] - v[n]) * rate_v
