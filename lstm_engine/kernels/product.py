@@ -27,6 +27,7 @@ from .vectors import BYTES, INDEX, Code, call, gather, moved, row_of
 
 MANY = BYTES == 64 or "aarch64" in llvm.get_process_triple()  # the processor has 32 vector registers, else 16
 ROWS, WIDE = 6, 4 if MANY else 2  # the sums of a tile take 24 of 32 registers, or 12 of 16
+ALONE = 8  # vectors that a single row takes at a time, of several panels: a sum waits for the addition before it
 INNER: dict[str, Any] = {  # of functions that only kernels call: without the wrappers they compile faster
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
@@ -129,10 +130,13 @@ def compiled_product(dtype: np.dtype[Any]) -> int:
         version  # noqa: B018  # a variable of the closure, and so part of the key of Numba's cache
         n, width = len(rows), WIDE * BYTES // a.itemsize
         tiles, height = -(-n // ROWS), (0 if add else 1) + K + x.shape[1]
-        for j in range(0, N, width):
+        alone, j = ALONE * BYTES // a.itemsize, 0
+        while j < N:
+            columns = alone if n == 1 and N - j >= alone else min(width, N - j)
             for i in range(tiles):
                 lo, hi = i * n // tiles, (i + 1) * n // tiles
-                tile(a, rows, lo, hi - lo, a_at, K, x, panels, j * height, add, out, out_at + j, min(width, N - j))
+                tile(a, rows, lo, hi - lo, a_at, K, x, panels, j * height, height * width, add, out, out_at + j, columns)
+            j += columns
 
     matrix, rows, panels = types.Array(real, 2, "A"), types.Array(number, 1, "C"), types.Array(real, 1, "C")
     signature = types.void(matrix, rows, number, number, matrix, panels, types.boolean, matrix, number, number)
@@ -145,15 +149,18 @@ _compiled: list[Any] = []  # keeps the code alive
 
 @intrinsic
 def tile(
-    typing: Any, a: Any, rows: Any, lo: Any, n: Any, a_at: Any, K: Any, x: Any, panel: Any, panel_at: Any, add: Any,
-    out: Any, out_at: Any, width: Any,
+    typing: Any, a: Any, rows: Any, lo: Any, n: Any, a_at: Any, K: Any, x: Any, panel: Any, panel_at: Any, apart: Any,
+    add: Any, out: Any, out_at: Any, width: Any,
 ) -> Any:  # fmt: skip
-    """`product` for n of `rows`, from number `lo` on, and for one panel: the innermost loop of all kernels."""
+    """`product` for n of `rows`, from number `lo` on, and for one panel: the innermost loop of all kernels.
+
+    A single row takes several panels that are wholly full, whose beginnings are `apart`.
+    """
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        (a, rows, lo, n, a_at, K, x, panel, panel_at, add, out, out_at, width), t = args, signature.args
+        (a, rows, lo, n, a_at, K, x, panel, panel_at, apart, add, out, out_at, width), t = args, signature.args
         a, rows, x, panel, out = (
-            context.make_array(t[k])(context, builder, v) for k, v in ((0, a), (1, rows), (6, x), (7, panel), (10, out))
+            context.make_array(t[k])(context, builder, v) for k, v in ((0, a), (1, rows), (6, x), (7, panel), (11, out))
         )
         code, D = Code(context, builder, t[0].dtype), builder.extract_value(x.shape, 1)
         a_step, x_step = (builder.extract_value(array.strides, 1) for array in (a, x))
@@ -163,16 +170,26 @@ def tile(
             row = [builder.load(builder.gep(rows.data, [builder.add(lo, INDEX(r))])) for r in range(R)]
             a_rows = [moved(code, row_of(code, a, r), builder.mul(a_step, a_at)) for r in row]
             x_rows, to = [row_of(code, x, r) for r in row], [builder.gep(row_of(code, out, r), [out_at]) for r in row]
-            rest, step = builder.sub(width, INDEX((V - 1) * code.lanes)), INDEX(V * code.lanes)
+            rest, step = builder.sub(width, INDEX((V - 1) * code.lanes)), INDEX(min(V, WIDE) * code.lanes)
             ns = [None] * (V - 1) + [rest]  # the lanes of each vector: all, but for the last one
             for p in to:  # the sums take long enough for the lines to arrive
                 for at in range(0, V * code.lanes, LINE // code.size):
                     code.prefetch(builder.gep(p, [INDEX(at)]))
-            first = [builder.select(add, p, panel) for p in to]
-            sums = [[code.load(builder.gep(p, [INDEX(v * code.lanes)]), n) for v, n in enumerate(ns)] for p in first]
-            A = builder.select(add, panel, builder.gep(panel, [step]))
+            starts = [
+                builder.gep(panel, [builder.add(builder.mul(apart, INDEX(v // WIDE)), INDEX(v % WIDE * code.lanes))])
+                for v in range(V)
+            ]
+            sums = [
+                [
+                    code.load(builder.select(add, builder.gep(p, [INDEX(v * code.lanes)]), starts[v]), n)
+                    for v, n in enumerate(ns)
+                ]
+                for p in to
+            ]
+            A = [builder.select(add, start, builder.gep(start, [step])) for start in starts]
+            X = [builder.gep(start, [builder.mul(step, K)]) for start in A]
             sums = _sums(code, sums, K, a_rows, a_step, A, step)
-            sums = _sums(code, sums, D, x_rows, x_step, builder.gep(A, [builder.mul(step, K)]), step)
+            sums = _sums(code, sums, D, x_rows, x_step, X, step)
             with builder.if_else(builder.icmp_signed("==", rest, INDEX(code.lanes))) as (whole, part):
                 for branch, n in ((whole, None), (part, rest)):
                     with branch:
@@ -185,20 +202,19 @@ def tile(
 
     number = types.intp
     return types.none(
-        a, rows, number, number, number, number, x, panel, number, types.boolean, out, number, number
+        a, rows, number, number, number, number, x, panel, number, number, types.boolean, out, number, number
     ), write
 
 
 def _sums(code: Code, sums: Any, K: Any, a: Any, a_step: Any, B: Any, B_step: Any) -> Any:
-    """sums[r][v] += Σₖ a[r][k] B[k, v]: a loop over k that keeps all sums in registers; a_step is k's stride in bytes."""
+    """sums[r][v] += Σₖ a[r][k] B[v][k]: a loop over k that keeps all sums in registers; a_step is k's stride in bytes."""
     b, R, V = code.builder, len(sums), len(sums[0])
     before, loop, after = b.block, b.append_basic_block("loop"), b.append_basic_block("after")
     b.cbranch(b.icmp_signed(">", K, INDEX(0)), loop, after)
     b.position_at_end(loop)
     k = b.phi(INDEX)
     held = [[b.phi(code.vector) for _ in range(V)] for _ in range(R)]
-    B_k = b.gep(B, [b.mul(k, B_step)])
-    columns = [code.load(b.gep(B_k, [INDEX(v * code.lanes)])) for v in range(V)]
+    columns = [code.load(b.gep(B_v, [b.mul(k, B_step)])) for B_v in B]
     new = []
     for r in range(R):
         a_k = code.spread(b.load(moved(code, a[r], b.mul(k, a_step))))
@@ -224,11 +240,11 @@ def _for_each_shape(code: Code, n: Any, width: Any, write: Callable[[int, int], 
     b, number = code.builder, ir.IntType(64)
     V = b.sdiv(b.add(width, INDEX(code.lanes - 1)), INDEX(code.lanes))
     nothing, done = b.append_basic_block("nothing"), b.append_basic_block("done")
-    jump = b.switch(b.add(b.mul(n, INDEX(8)), V), nothing)
+    jump = b.switch(b.add(b.mul(n, INDEX(16)), V), nothing)
     for R in range(1, ROWS + 1):
-        for wide in range(1, WIDE + 1):
+        for wide in [*range(1, WIDE + 1), *([ALONE] if R == 1 else [])]:
             block = b.append_basic_block(f"tile_{R}_{wide}")
-            jump.add_case(number(8 * R + wide), block)
+            jump.add_case(number(16 * R + wide), block)
             b.position_at_end(block)
             write(R, wide)
             b.branch(done)
