@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from . import losses, optimizers
+from . import losses, optimizers, small_step
 from .activations import Array
 from .assembly import NOT_BUILT, Assembly
 from .checks import existing, finite_where_masked
@@ -94,11 +94,15 @@ class Network(Assembly):
     def step(self, batch: Batch) -> Outcome:
         """One training step: forward to the loss, backward to the gradients, and the optimizer moves the weights."""
         optimizer, _ = self.compiled
-        forward_pass = self.forward_pass(batch, training=True)
-        gradients = self.backward_pass(forward_pass, want_dx=False).weights
+        if small_step.fits(self, batch):
+            loss, heads, gradients = small_step.gradients(self, batch)
+        else:
+            forward_pass = self.forward_pass(batch, training=True)
+            loss, heads = forward_pass.loss, forward_pass.heads
+            gradients = self.backward_pass(forward_pass, want_dx=False).weights
         trained = self.trainable_weights
         optimizer.apply(trained, {k: gradients[k] for k in trained}, "numba" if "numba" in self.backends() else "numpy")
-        return Outcome(float(forward_pass.loss), forward_pass.heads)
+        return Outcome(float(loss), heads)
 
     def forward_pass(self, batch: Batch, training: bool, initial_states: States | None = None) -> ForwardPass:
         """From x to the loss."""

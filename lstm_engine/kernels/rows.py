@@ -37,11 +37,11 @@ one_caller = threading.RLock()
 
 
 def of_one_dtype(*arrays: Array) -> list[Array]:
-    dtypes = {a.dtype for a in arrays}
-    if len(dtypes) > 1 or not dtypes <= REAL:
-        got = ", ".join(sorted(map(str, dtypes)))
+    dtype = arrays[0].dtype
+    if dtype not in REAL or any(a.dtype != dtype for a in arrays):
+        got = ", ".join(sorted({str(a.dtype) for a in arrays}))
         raise TypeError(f'kernels take all float32 or all float64, got {got}; backend="numpy" takes any')
-    return [plain(a, a.dtype) for a in arrays]
+    return [plain(a, dtype) for a in arrays]
 
 
 def plain(a: Array, dtype: Any) -> Array:
@@ -54,12 +54,18 @@ def plain(a: Array, dtype: Any) -> Array:
 def dropout_of(tape: Any, gates: slice = slice(None)) -> Array:
     """(G, B, H), or empty (0, B, H) for none."""
     r, h0 = tape.recurrent_dropout, tape.h0
-    return np.empty((0, *h0.shape), h0.dtype) if r is None else plain(r[gates], h0.dtype)
+    return none_like(h0.shape, h0.dtype) if r is None else plain(r[gates], h0.dtype)
 
 
 def from_above(dh: Array | None, tape: Any) -> Array:
     """dh on every h (T, B, H), or empty (0, B, H) for none."""
-    return np.empty((0, *tape.h0.shape), tape.h0.dtype) if dh is None else plain(dh, tape.h0.dtype)
+    return none_like(tape.h0.shape, tape.h0.dtype) if dh is None else plain(dh, tape.h0.dtype)
+
+
+@lru_cache
+def none_like(shape: tuple[int, ...], dtype: Any) -> Array:
+    """(0, *shape): stands for an array that is not given."""
+    return np.empty((0, *shape), dtype)
 
 
 def gates_from(tape: Any, last: bool) -> Array:
