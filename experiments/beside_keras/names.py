@@ -41,6 +41,7 @@ NOTES = {
 }
 TAKEN = {  # besides those of the signature
     "Embedding": ("weights",),
+    "InputLayer": ("batch_size",),
     **{name: tuple(taken) for name, taken in HARMLESS.items()},
 }
 NO_ARGUMENTS = ("self", "x", "identifier", "fn", "cell", "_")  # under other names here, and given by their place
