@@ -8,6 +8,7 @@ A word is here if it means the same under another name, or changes no number. Wh
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 import sys
 import warnings
@@ -22,6 +23,7 @@ QUEUE = {"workers": "", "use_multiprocessing": "", "max_queue_size": ""}  # here
 # By class or verb: an argument of Keras 2 and that of Keras 3; "" where it has none, since it changes no number.
 ARGUMENTS: dict[str, dict[str, str]] = {
     "Optimizer": {"lr": "learning_rate"},
+    "Model": {"input": "inputs", "output": "outputs"},
     "fit": {"nb_epoch": "epochs", **QUEUE},
     "evaluate": QUEUE,
     "predict": QUEUE,
@@ -80,6 +82,9 @@ def rate(optimizer: Any, more: dict[str, Any], learning_rate: Any) -> Any:
     words = taken("Optimizer", more, called)
     if not words:
         return learning_rate
+    parameter = inspect.signature(type(optimizer)).parameters.get("learning_rate")
+    if parameter is not None and learning_rate != parameter.default:
+        raise TypeError(f"lr and learning_rate are one argument of {called}: give learning_rate alone")
     if not (decay := more.pop("decay", 0)):
         return words["learning_rate"]
     warn(f"decay is a word of Keras 2: write {called}(lstm_engine.schedules.InverseTimeDecay(rate, 1, decay))")

@@ -44,6 +44,7 @@ class Model(Files, Keras2Verbs, Network):
     "numpy" (see `backend.py`). `metadata` is a dict of JSON values that is saved with the model and not interpreted.
     """
 
+    @takes_keras_arguments
     def __init__(
         self, inputs: Any, outputs: Any, name: str | None = None, *, seed: int | None = None, dtype: str = "float32",
         backend: str = "auto",

@@ -74,6 +74,13 @@ def stopped(monitor):
     return m.fit(X, y, epochs=9, verbose=0, callbacks=[callback], validation_data=(X, y)).epoch
 
 
+def graph(**words):
+    x = le.Input((3,))
+    tensors = {"x": x, "y": le.Dense(2)(x)}
+    made = le.Model(**{word: tensors[name] for word, name in words.items()}, seed=0, backend="numpy")
+    return made.predict(X[:, :, 0], verbose=0)
+
+
 def history(name, metrics=("accuracy",)):
     how = {"validation_data": (X, y), "callbacks": [le.ReduceLROnPlateau("loss")]}
     return model(metrics=metrics).fit(X, y, epochs=2, verbose=0, **how).history[name]
@@ -101,6 +108,8 @@ WORDS = {
     "epsilon=None of Adam": (lambda _: epsilon(le.Adam, epsilon=None), lambda _: epsilon(le.Adam), "leave it out"),
     "epsilon=None of RMSprop": (lambda _: epsilon(le.RMSprop, epsilon=None), lambda _: epsilon(le.RMSprop), "1e-7"),
     "optimizer.lr": (lambda _: with_rate("lr"), lambda _: with_rate("learning_rate"), "write optimizer.learning_rate"),
+    "Model(input=, output=)": (lambda _: graph(input="x", output="y"), lambda _: graph(inputs="x", outputs="y"),
+                               "write Model(inputs=...)"),
     "nb_epoch": (lambda _: trained(nb_epoch=3), lambda _: trained(epochs=3), "write fit(epochs=...)"),
     "batch_input_shape": (lambda _: stateful(le.LSTM(3, batch_input_shape=(2, 3, 2), stateful=True)),
                           lambda _: stateful(le.LSTM(3, input_shape=(3, 2), stateful=True)),
@@ -184,6 +193,8 @@ def test_fit_s_metrics_keep_the_name_that_compile_gave_them():
 def test_what_has_two_values_is_refused():
     with pytest.raises(TypeError, match="nb_epoch and epochs are one argument of fit: give epochs alone"):
         model().fit(X, y, epochs=2, nb_epoch=3)
+    with pytest.raises(TypeError, match="lr and learning_rate are one argument of Adam: give learning_rate alone"):
+        le.Adam(0.1, lr=0.2)
     with pytest.raises(ValueError, match=r"batch_input_shape is \(N, T, D\), with the batch first, got 3"):
         le.LSTM(2, batch_input_shape=3)
     x = le.Input((3,))

@@ -225,7 +225,8 @@ show` at the commits that the table names, and run in temporary folders without 
 
 - Where a script downloads data, it gets small random data of the same shapes (`stand_ins.py`); loops and sizes are cut. The
   class of the speech emotions is driven by lines of ours that do what its `train.py` does.
-- The other mends named below are the same on both sides: typos, what NumPy 2 and pandas 3 refuse, where the data are.
+- {mended} of those that run have other mends in the last column, the same on both sides: typos, what NumPy 2 and pandas 3
+  refuse, where the data are and that they are few.
 - Three things differ in Keras and are made equal, since they are not the script's: a stateful layer's states, which Keras
   keeps from batch to batch on TensorFlow and not on JAX; a generator's first two batches, which Keras shows at every
   validation anew; TensorFlow's `timeseries_dataset_from_array`, in whose place Keras gets the same windows in time's order.
@@ -243,7 +244,8 @@ def page(outcomes: list[Outcome]) -> str:
 
     found = counts(outcomes)
     renamed = sum(one.result == RUNS and bool(one.script.keras_2) for one in outcomes)
-    words = {"renamed": renamed, "run": found.get(RUNS, 0), "total": len(outcomes)}
+    other = sum(one.result == RUNS and any(m.why and m.kind != KERAS_2 for m in one.script.mends) for one in outcomes)
+    words = {"renamed": renamed, "mended": other, "run": found.get(RUNS, 0), "total": len(outcomes)}
     words |= {"both": sum(bool(one.in_keras) for one in outcomes), "keras": keras.__version__}
     rest = {result: n for result, n in found.items() if result != RUNS}
     stop = rest.pop(STOPS, 0)
