@@ -19,8 +19,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from . import weights
+from . import keras_2_words, weights
 from .activations import Array
+from .keras_names import takes_keras_arguments
 
 Logs = dict[str, float]
 Hook = Callable[..., Any] | None
@@ -113,7 +114,7 @@ class History(Callback):
 
     def __init__(self) -> None:
         self.epoch: list[int] = []
-        self.history: dict[str, list[float]] = {}
+        self.history: dict[str, list[float]] = keras_2_words.NamedLogs()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.epoch.append(epoch)
@@ -171,6 +172,7 @@ class MonitorCallback(Callback):
 
         ValueError if the logs do not have it; Keras only warns, and then does nothing.
         """
+        self.monitor = keras_2_words.log_name(self.monitor, logs)
         if self.monitor not in logs:
             if self.monitor in self.logged:
                 return None
@@ -257,6 +259,7 @@ class ReduceLROnPlateau(MonitorCallback):
     For `cooldown` epochs after that it does not count. It adds the epoch's "learning_rate" to the logs.
     """
 
+    @takes_keras_arguments
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -344,6 +347,7 @@ class ModelCheckpoint(MonitorCallback):
     endings = (".safetensors", ".keras", ".h5", ".hdf5")
     endings_of_weights = (".weights.h5", ".h5", ".hdf5")
 
+    @takes_keras_arguments
     def __init__(
         self,
         filepath: str | Path,
@@ -403,7 +407,7 @@ class ModelCheckpoint(MonitorCallback):
     def path(self, places: dict[str, Any]) -> str:
         """The filepath with the numbers in its places. ValueError for a place that has no number."""
         try:
-            return self.filepath.format(**places)
+            return self.filepath.format_map(keras_2_words.NamedLogs(places))
         except KeyError as error:
             raise ValueError(f"{self.filepath} has a place for {error}, there are {', '.join(places)}") from None
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from .absent import argument
+from .keras_2_words import taken
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,15 +51,20 @@ def refuse(what: str, refused: dict[str, Any], has: list[str]) -> None:
 
 
 def takes_keras_arguments(function: F) -> F:
-    """A decorator: the function also takes what HARMLESS has under its name, and refuses any other argument by name."""
+    """A decorator: the function also takes what HARMLESS has under its name and Keras 2's words, and refuses others by name.
+
+    Of a constructor the name is that of its class.
+    """
     has = [name for name in inspect.signature(function).parameters if name != "self"]
-    harmless = HARMLESS.get(function.__name__, {})
+    what = function.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+    harmless = HARMLESS.get(what, {})
 
     @functools.wraps(function)
     def taking(*given: Any, **named: Any) -> Any:
+        named |= taken(what, named)
         more = {name: named.pop(name) for name in list(named) if name not in has}
         passing = [name for name, values in harmless.items() if values == ANY or more.get(name) in values]
-        refuse(function.__name__, {name: value for name, value in more.items() if name not in passing}, has)
+        refuse(what, {name: value for name, value in more.items() if name not in passing}, has)
         return function(*given, **named)
 
     return taking  # type: ignore[return-value]

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import regularizers
+from . import keras_2_words, regularizers
 from .absent import Answering
 from .activations import Array
 from .by_hand import ByHand
@@ -54,8 +54,7 @@ class Layer(ByHand, Answering, OwnsArrays):
     def __init__(
         self, *, name: str | None = None, input_shape: Shape | None = None, trainable: bool = True, **unknown: Any
     ) -> None:  # fmt: skip
-        if (features := unknown.pop("input_dim", None)) is not None:
-            input_shape = (features,)
+        input_shape = keras_2_words.input_shape(self, unknown, input_shape)
         refuse_unknown(type(self), unknown, KERAS_DEFAULTS, [*self.options(), "name", "input_shape", "trainable"])
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError(

@@ -20,6 +20,7 @@ from .backend import one_thread_pool
 from .callbacks import Callback, History, Listeners, Logs, progress_line, verbosity
 from .checks import positive_int
 from .feeding import Fed, Feed
+from .keras_2_words import Keras2Verbs
 from .keras_names import takes_keras_arguments
 from .layer import Layer
 from .lists import listed, unlisted
@@ -35,7 +36,7 @@ from .undone import undone_if_they_fail
 
 
 @undone_if_they_fail("fit", "evaluate", "predict", "train_on_batch", "gradients", "trace", "__call__")
-class Model(Files, Network):
+class Model(Files, Keras2Verbs, Network):
     """A network with Keras's verbs: `Model(inputs, outputs)`, where outputs come from layers called on the inputs.
 
     inputs and outputs are Tensors, lists of them, or dicts by name. seed draws the weights, the dropout masks and the order
@@ -43,6 +44,7 @@ class Model(Files, Network):
     "numpy" (see `backend.py`). `metadata` is a dict of JSON values that is saved with the model and not interpreted.
     """
 
+    @takes_keras_arguments
     def __init__(
         self, inputs: Any, outputs: Any, name: str | None = None, *, seed: int | None = None, dtype: str = "float32",
         backend: str = "auto",

@@ -14,8 +14,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from . import schedules
-from .absent import Answering, argument, sentence
+from . import keras_2_words, schedules
+from .absent import Answering, argument
 from .activations import Array
 from .backend import compiled
 from .keras_names import arguments, refuse_unknown
@@ -53,6 +53,7 @@ class Optimizer(Answering, OwnsArrays):
         name: str | None = None,
         **unknown: Any,
     ) -> None:
+        learning_rate = keras_2_words.rate(self, unknown, learning_rate)
         if unknown.pop("decay", None) is not None:
             warnings.warn(f"decay is ignored, as in Keras 3: {argument('decay')}", stacklevel=3)
         refuse_unknown(type(self), unknown, KERAS_DEFAULTS, self.options())
@@ -109,10 +110,7 @@ class Optimizer(Answering, OwnsArrays):
             )
         self._rate = rate if isinstance(rate, Schedule) else number("learning_rate", rate)
 
-    def _no_lr(self, *_: Any) -> Any:
-        raise AttributeError(sentence("Optimizer", "lr"))
-
-    lr = property(_no_lr, _no_lr)  # else setting it would change nothing, in silence
+    lr = keras_2_words.renamed("lr", "learning_rate")
 
     def apply(self, weights: Mapping[str, Array], gradients: Arrays, backend: str = "numpy") -> None:
         """One step: changes every weight in place. The two dicts have the same names and shapes.
@@ -213,7 +211,7 @@ class RMSprop(Optimizer):
         super().__init__(learning_rate, **general)
         self.rho = number("rho", rho, 1)
         self.momentum = number("momentum", momentum, 1)
-        self.epsilon = number("epsilon", epsilon)
+        self.epsilon = number("epsilon", keras_2_words.epsilon(epsilon))
         self.centered = centered
         self.slot_names = ("velocity", *(["momentum"] if momentum else []), *(["average_gradient"] if centered else []))
 
@@ -256,7 +254,7 @@ class Adam(Optimizer):
         super().__init__(learning_rate, **general)
         self.beta_1 = number("beta_1", beta_1, 1)
         self.beta_2 = number("beta_2", beta_2, 1)
-        self.epsilon = number("epsilon", epsilon)
+        self.epsilon = number("epsilon", keras_2_words.epsilon(epsilon))
         self._alpha: tuple[Any, Any] = None, None  # of which step and rate, and its value
 
     def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:

@@ -67,6 +67,7 @@ class InputLayer(Layer):
     def __init__(self, shape: Shape | None = None, *, batch_shape: Shape | None = None, **general: Any) -> None:
         if (shape is None) == (batch_shape is None):
             raise ValueError("Input takes a shape (T, D), or a batch_shape (N, T, D)")
+        general.pop("batch_size", None)  # any fits
         super().__init__(**general)
         self.shape = tuple(shape) if shape is not None else tuple(batch_shape or ())[1:]
         self.batch_shape = None  # in a config `shape` says it

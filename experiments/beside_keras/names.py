@@ -41,6 +41,7 @@ NOTES = {
 }
 TAKEN = {  # besides those of the signature
     "Embedding": ("weights",),
+    "InputLayer": ("batch_size",),
     **{name: tuple(taken) for name, taken in HARMLESS.items()},
 }
 NO_ARGUMENTS = ("self", "x", "identifier", "fn", "cell", "_")  # under other names here, and given by their place
@@ -50,7 +51,8 @@ Every public name of Keras 3.15: in the engine, or with what the engine answers 
 lstm_engine as keras` gives the names at Keras's places, `keras.layers.LSTM`; so do `from lstm_engine.layers import LSTM` and,
 after `import lstm_engine as tf`, `tf.keras.layers.LSTM`. Arguments that are missing are refused by name. Layers, optimizers,
 `Input`, `compile`, `fit`, `evaluate` and `predict` take them at the values that change nothing. Whether the numbers agree:
-[What agrees, and what differs](keras-parity.md). In the answers X is (N, T, D): samples, timesteps, features.
+[What agrees, and what differs](keras-parity.md), also in [words of Keras 2](keras-parity.md#words-of-keras-2) that the engine
+takes with a warning. In the answers X is (N, T, D): samples, timesteps, features.
 
 `python -m experiments.beside_keras.names` writes this page from the installed Keras and `lstm_engine/absent.toml`.
 """

@@ -234,7 +234,7 @@ def test_a_config_is_keras_s_and_makes_the_same_optimizer_again(name):
         (lambda: le.Adam(amsgrad=True), TypeError, "Adam has no amsgrad=True"),
         (lambda: le.SGD(use_ema=True), TypeError, "use_ema"),
         (lambda: le.RMSprop(gradient_accumulation_steps=2), TypeError, "gradient_accumulation_steps=2"),
-        (lambda: le.SGD(lr=0.1), TypeError, "it has learning_rate, momentum, nesterov, weight_decay, clipnorm"),
+        (lambda: le.SGD(rate=0.1), TypeError, "it has learning_rate, momentum, nesterov, weight_decay, clipnorm"),
         (lambda: le.SGD(clipnorm=1.0, clipvalue=2.0), ValueError, "only one of .* got clipnorm=1.0, clipvalue=2.0"),
         (lambda: le.SGD(clipnorm=-1.0), ValueError, "clipnorm must be a number of at least 0, got -1.0"),
         (lambda: le.SGD(momentum=1.5), ValueError, "momentum must be a number from 0 to 1, got 1.5"),

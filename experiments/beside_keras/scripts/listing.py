@@ -1,6 +1,7 @@
 """The 46 scripts: where each is, the data that it gets, and every word of it that is mended.
 
-Sizes are cut so that two epochs take seconds; a mend of the kind KERAS_2 is a word that Keras 3 refuses as well.
+Sizes are cut so that two epochs take seconds. A mend of the kind KERAS_2 is a word that Keras 3 refuses and the engine takes:
+it is made for Keras alone.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class Script:
 
     @property
     def keras_2(self) -> set[str]:
-        """The words that Keras 3 refuses too, each once."""
+        """The words that Keras 3 refuses, each once."""
         return {mend.why for mend in self.mends if mend.kind == KERAS_2}
 
 

@@ -86,11 +86,18 @@ class Record:
 
 
 def bound(verb: Callable[..., Any], model: Any, args: Any, options: Any) -> dict[str, Any] | None:
-    """The arguments of a call by name; None when they do not fit, which the verb itself says best."""
+    """The arguments of a call by name; None when they do not fit, which the verb itself says best.
+
+    Words of Keras 2, which no signature has, stay as they are.
+    """
+    signature = inspect.signature(verb)
+    old = {name: value for name, value in options.items() if name not in signature.parameters}
+    old = {} if "kwargs" in signature.parameters else old
     try:
-        return inspect.signature(verb).bind(model, *args, **options).arguments
+        named = signature.bind(model, *args, **{k: v for k, v in options.items() if k not in old}).arguments
     except TypeError:
         return None
+    return named | old
 
 
 def shortened(named: dict[str, Any]) -> None:

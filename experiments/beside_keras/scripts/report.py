@@ -18,12 +18,10 @@ from typing import Any
 from .comparing import Comparison, compare
 from .listing import SCRIPTS, Script
 from .process import ENGINE, KERAS, Record
-from .rewriting import code, mended, rewritten
+from .rewriting import KERAS_2, code, mended, rewritten
 
 SECONDS = 300  # for one side of a script
-RUNS, RENAMED, DIFFERS, STOPS, NO_KERAS, MISSING = (
-    "runs", "runs, renamed", "differs", "stops", "stops in Keras", "no clone",
-)  # fmt: skip
+RUNS, DIFFERS, STOPS, NO_KERAS, MISSING = "runs", "differs", "stops", "stops in Keras", "no clone"
 ROOT = Path(__file__).parents[3]
 
 
@@ -42,7 +40,7 @@ class Outcome:
     @property
     def in_words(self) -> str:
         found = self.comparison
-        if self.result in (RUNS, RENAMED, DIFFERS):
+        if self.result in (RUNS, DIFFERS):
             unlike = f"; {found.unlike[0]}" if found.unlike else ""
             return f"{found.largest:.1e} ({found.where}){unlike}"
         return f"{self.says}  [{self.line}]" if self.line else self.says
@@ -78,7 +76,8 @@ def lay_out(script: Script, clone: Path, folder: Path, package: str) -> str:
     for path, text in texts.items():
         target = folder / (place if path == script.path else path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        text = mended(text, [mend for mend in script.mends if mend.old in text])
+        mends = [mend for mend in script.mends if mend.old in text and (package == KERAS or mend.kind != KERAS_2)]
+        text = mended(text, mends)
         target.write_text(rewritten(text, package), "utf-8")
     for path, lines in script.files:
         target = folder / path
@@ -156,8 +155,7 @@ def judge(script: Script, work: Path, ends: dict[str, dict[str, Any]]) -> Outcom
     comparison = compare(Record.read(work / ENGINE), Record.read(work / KERAS))
     if not comparison.calls:
         comparison.unlike.append("it calls no model")
-    result = DIFFERS if not comparison.same else RENAMED if script.keras_2 else RUNS
-    return Outcome(script, result, comparison=comparison)
+    return Outcome(script, RUNS if comparison.same else DIFFERS, comparison=comparison)
 
 
 def said(end: dict[str, Any]) -> str:
@@ -212,9 +210,8 @@ on JAX and here, in a folder and a process of its own: the same weights at the b
 the same order, two epochs, float32, and every dropout rate 0. **{run} of {total} run to their end with Keras's numbers**:
 every epoch's loss, every evaluation's loss and all predictions within 1e-4, norm-wise (‖engine - Keras‖ / ‖Keras‖).
 
-- {plain} of these have only their imports changed, beside a typo or a name that NumPy 2 or pandas 3 dropped.
-- {renamed} also have words of Keras 2 renamed that Keras {keras} refuses as well: `lr=`, `fit_generator`,
-  `predict_classes`, ...
+- {renamed} of these have words of Keras 2: `lr=`, `fit_generator`, `predict_classes`, ... The engine takes them, with a
+  warning. Keras {keras} refuses them, so they are renamed for Keras, and for Keras alone.
 - {stop}, with a sentence that names what is missing and a way; {both} of these stop in Keras {keras} on JAX too.
 
 ```
@@ -228,14 +225,15 @@ show` at the commits that the table names, and run in temporary folders without 
 
 - Where a script downloads data, it gets small random data of the same shapes (`stand_ins.py`); loops and sizes are cut. The
   class of the speech emotions is driven by lines of ours that do what its `train.py` does.
-- Mends named below are the same on both sides: typos; what NumPy 2 and pandas 3 refuse; words of Keras 2.
+- {mended} of those that run have other mends in the last column, the same on both sides: typos, what NumPy 2 and pandas 3
+  refuse, where the data are and that they are few.
 - Three things differ in Keras and are made equal, since they are not the script's: a stateful layer's states, which Keras
   keeps from batch to batch on TensorFlow and not on JAX; a generator's first two batches, which Keras shows at every
   validation anew; TensorFlow's `timeseries_dataset_from_array`, in whose place Keras gets the same windows in time's order.
 - Accuracies and other counts are not judged: one rounding may tip a sample over. Texts that are sampled letter by letter
   feed back every rounding; their differences are the largest.
 
-| script | where | result | largest difference, or what it says | mended |
+| script | result | where | largest difference, or what it says | mended |
 |---|---|---|---|---|
 """
 
@@ -245,10 +243,11 @@ def page(outcomes: list[Outcome]) -> str:
     import keras
 
     found = counts(outcomes)
-    plain, renamed = found.get(RUNS, 0), found.get(RENAMED, 0)
-    words = {"plain": plain, "renamed": renamed, "run": plain + renamed, "total": len(outcomes)}
+    renamed = sum(one.result == RUNS and bool(one.script.keras_2) for one in outcomes)
+    other = sum(one.result == RUNS and any(m.why and m.kind != KERAS_2 for m in one.script.mends) for one in outcomes)
+    words = {"renamed": renamed, "mended": other, "run": found.get(RUNS, 0), "total": len(outcomes)}
     words |= {"both": sum(bool(one.in_keras) for one in outcomes), "keras": keras.__version__}
-    rest = {result: n for result, n in found.items() if result not in (RUNS, RENAMED)}
+    rest = {result: n for result, n in found.items() if result != RUNS}
     stop = rest.pop(STOPS, 0)
     others = "".join(f", {n} {'differ' if result == DIFFERS else result}" for result, n in rest.items())
     return PAGE.format(**words, stop=f"{stop} stop{others}") + "".join(map(row, outcomes))
@@ -257,7 +256,10 @@ def page(outcomes: list[Outcome]) -> str:
 def row(one: Outcome) -> str:
     script = one.script
     where = f"[{script.repository}]({script.address}) {script.commit[:7]}, `{script.path}`"
-    says = f"{one.comparison.largest:.0e}" if one.result in (RUNS, RENAMED, DIFFERS) else one.says
-    mends = "; ".join(dict.fromkeys(f"{mend.kind}: {mend.why}" for mend in script.mends if mend.why))
-    cells = (script.name, where, one.result, re.sub(r" at 0x\w+", "", says), mends)
+    says = f"{one.comparison.largest:.0e}" if one.result in (RUNS, DIFFERS) else one.says
+    kinds = {KERAS_2: "for Keras alone"}
+    mends = "; ".join(
+        dict.fromkeys(f"{kinds.get(mend.kind, mend.kind)}: {mend.why}" for mend in script.mends if mend.why)
+    )
+    cells = (script.name, one.result, where, re.sub(r" at 0x\w+", "", says), mends)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"

@@ -1,7 +1,7 @@
 """A script as one of the two libraries runs it: its imports changed, and nothing else but what a mend names.
 
-`code` takes the Python of a file or notebook, `mended` applies named replacements, `rewritten` changes the imports. The same
-text goes to both sides: they differ in the name of the package alone.
+`code` takes the Python of a file or notebook, `mended` applies named replacements, `rewritten` changes the imports. The texts
+of the two sides differ in the name of the package, and in words of Keras 2, which are renamed for Keras alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# Why a mend is there. Only KERAS_2 touches what the script says to Keras: a word that Keras 3 itself refuses.
+# Why a mend is there. Only KERAS_2 touches what the script says to Keras: a word that Keras 3 refuses and the engine takes.
 KERAS_2, TYPO, LIBRARY, SIZE, DATA = "Keras 2", "typo", "library", "size", "data"
 
 # Modules of Keras 1 and 2, and where Keras 3 keeps what they had.
@@ -27,7 +27,7 @@ MOVED |= {"keras.preprocessing.sequence": "keras.utils"}
 
 @dataclass(frozen=True)
 class Mend:
-    """A text of the script and what stands in its place, on both sides alike, with the reason in words."""
+    """A text of the script and what stands in its place, with the reason in words; KERAS_2 is for Keras alone."""
 
     old: str
     new: str
