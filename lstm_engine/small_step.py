@@ -1,8 +1,8 @@
 """The training step of the most common network: one recurrent layer, and a Dense layer on its last state.
 
-It calls the functions that `Network.step` would call, in the same order, so that the numbers are the same bit for bit. What it
-leaves out is the bookkeeping that other networks need: the graph, masks, several outputs, dropout, penalties. That takes as
-long as the arithmetic of a small batch.
+It calls the functions that `Network.step` would call, in the same order, so that the numbers are the same bit for bit. It
+leaves out the bookkeeping that other networks need: the graph, masks, several outputs, dropout, penalties. That takes as long
+as the arithmetic of a small batch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def fits(network: Any, batch: Any) -> bool:
         and type(dense) is Dense
         and r.trainable
         and dense.trainable
-        and not (r.dropout or r.recurrent_dropout or r.go_backwards or r.stateful or r.return_sequences or r.return_state)
+        and not (
+            r.dropout or r.recurrent_dropout or r.go_backwards or r.stateful or r.return_sequences or r.return_state
+        )
         and not network.penalties()
     )
 

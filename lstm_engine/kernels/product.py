@@ -135,7 +135,9 @@ def compiled_product(dtype: np.dtype[Any]) -> int:
             columns = alone if n == 1 and N - j >= alone else min(width, N - j)
             for i in range(tiles):
                 lo, hi = i * n // tiles, (i + 1) * n // tiles
-                tile(a, rows, lo, hi - lo, a_at, K, x, panels, j * height, height * width, add, out, out_at + j, columns)
+                tile(
+                    a, rows, lo, hi - lo, a_at, K, x, panels, j * height, height * width, add, out, out_at + j, columns
+                )
             j += columns
 
     matrix, rows, panels = types.Array(real, 2, "A"), types.Array(number, 1, "C"), types.Array(real, 1, "C")

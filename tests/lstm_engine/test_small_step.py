@@ -1,0 +1,89 @@
+"""The short way of a training step has the bits of the long one, and is taken by the networks that it is for alone."""
+
+import numpy as np
+import pytest
+
+import lstm_engine as le
+from lstm_engine import small_step
+from lstm_engine.network import Batch
+
+rng = np.random.default_rng(0)
+X = rng.standard_normal((9, 7, 3))
+HEADS = {
+    "binary": (lambda: le.Dense(1, activation="sigmoid"), "binary_crossentropy", rng.integers(0, 2, (9, 1))),
+    "classes": (lambda: le.Dense(3, activation="softmax"), "sparse_categorical_crossentropy", rng.integers(0, 3, 9)),
+    "numbers": (lambda: le.Dense(2, use_bias=False), "mse", rng.standard_normal((9, 2))),
+}
+LAYERS = {
+    "lstm": lambda: le.LSTM(8),
+    "lstm-relu": lambda: le.LSTM(5, activation="relu", use_bias=False),
+    "gru": lambda: le.GRU(6),
+    "gru-before": lambda: le.GRU(6, reset_after=False),
+    "rnn": lambda: le.SimpleRNN(6),
+}
+
+
+class OwnLSTM(le.LSTM):
+    """A reader's own, which may do anything in forward."""
+
+
+class OwnDense(le.Dense):
+    """The same."""
+
+
+def network(*layers, loss="mse", **how):
+    model = le.Sequential([le.Input((7, 3)), *layers], seed=1, **how)
+    model.compile("adam", loss)
+    return model
+
+
+@pytest.mark.parametrize("backend", ["numpy", "auto"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_both_ways_give_the_same_bits(monkeypatch, layer, head, dtype, backend):
+    make_head, loss, y = HEADS[head]
+    short, long = (network(LAYERS[layer](), make_head(), loss=loss, dtype=dtype, backend=backend) for _ in range(2))
+    losses = [short.train_on_batch(X, y) for _ in range(3)]
+    monkeypatch.setattr(small_step, "fits", lambda *_: False)
+    assert losses == [long.train_on_batch(X, y) for _ in range(3)]
+    for a, b in zip(short.get_weights(), long.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_it_is_the_way_of_one_recurrent_layer_and_a_dense_layer():
+    model = network(le.GRU(4), le.Dense(1))
+    assert small_step.fits(model, Batch(X, None))
+    assert not small_step.fits(model, Batch(X, None, sample_weight=np.ones(9)))
+    assert not small_step.fits(model, Batch(X, None, mask=np.ones((9, 7), bool)))
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: [le.LSTM(4, return_sequences=True), le.LSTM(4)],
+        lambda: [le.LSTM(4, return_sequences=True), le.Dense(1)],
+        lambda: [le.LSTM(4, stateful=True), le.Dense(1)],
+        lambda: [le.LSTM(4, go_backwards=True), le.Dense(1)],
+        lambda: [le.LSTM(4, dropout=0.1), le.Dense(1)],
+        lambda: [le.GRU(4, recurrent_dropout=0.1), le.Dense(1)],
+        lambda: [le.LSTM(4, kernel_regularizer="l2"), le.Dense(1)],
+        lambda: [le.LSTM(4), le.Dense(1, bias_regularizer="l2")],
+        lambda: [le.LSTM(4, trainable=False), le.Dense(1)],
+        lambda: [le.LSTM(4), le.Dense(1, trainable=False)],
+        lambda: [le.Bidirectional(le.LSTM(4)), le.Dense(1)],
+        lambda: [le.LSTM(4), le.Dense(1), le.Dense(1)],
+        lambda: [OwnLSTM(4), le.Dense(1)],
+        lambda: [le.LSTM(4), OwnDense(1)],
+    ],
+)  # fmt: skip
+def test_other_networks_take_the_long_way(layers):
+    model = network(*layers())
+    assert not small_step.fits(model, Batch(X, None))
+
+
+def test_an_option_that_is_set_later_counts():
+    model = network(le.LSTM(4), le.Dense(1))
+    assert small_step.fits(model, Batch(X, None))
+    model.layers[0].dropout = 0.5
+    assert not small_step.fits(model, Batch(X, None))
