@@ -176,7 +176,7 @@ def tile(
             ns = [None] * (V - 1) + [rest]  # the lanes of each vector: all, but for the last one
             for p in to:  # the sums take long enough for the lines to arrive
                 for at in range(0, V * code.lanes, LINE // code.size):
-                    code.prefetch(builder.gep(p, [INDEX(at)]))
+                    code.prefetch(builder.gep(p, [INDEX(at)]), write=True, level=3)
             starts = [
                 builder.gep(panel, [builder.add(builder.mul(apart, INDEX(v // WIDE)), INDEX(v % WIDE * code.lanes))])
                 for v in range(V)

@@ -113,11 +113,11 @@ class Code:
             value, pointer = b.select(some, high, low), b.gep(pointer, [b.and_(n, INDEX(half))])
             half //= 2
 
-    def prefetch(self, pointer: Any) -> None:
-        """Fetches a cache line that will be written."""
-        one = ir.IntType(32)
+    def prefetch(self, pointer: Any, write: bool, level: int) -> None:
+        """Fetches the cache line of an address that will be written, or read; level 3 is the first cache, 2 the second."""
+        number = ir.IntType(32)
         pointer = self.builder.bitcast(pointer, ir.IntType(8).as_pointer())
-        call(self.builder, "llvm.prefetch.p0", ir.VoidType(), pointer, one(1), one(3), one(1))
+        call(self.builder, "llvm.prefetch.p0", ir.VoidType(), pointer, number(int(write)), number(level), number(1))
 
     def lanes_of(self, value: Any, which: Sequence[int]) -> Any:
         """A vector of these lanes of a vector."""
@@ -266,7 +266,10 @@ def pointwise(equations: Callable[..., Any], reads: Sequence[int], writes: Seque
 
 @intrinsic
 def gather(typing: Any, a: Any, rows: Any, lo: Any, n: Any, at: Any, out: Any, out_at: Any, width: Any) -> Any:
-    """out[m, out_at : out_at + width] = a[rows[lo + m], at : at + width] for m < n."""
+    """out[m, out_at : out_at + width] = a[rows[lo + m], at : at + width] for m < n.
+
+    It fetches what lies n rows behind into the second-level cache, since that is what the next call mostly gathers.
+    """
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         t, (a, rows, lo, n, at, out, out_at, width) = signature.args, args
@@ -275,7 +278,9 @@ def gather(typing: Any, a: Any, rows: Any, lo: Any, n: Any, at: Any, out: Any, o
         with cgutils.for_range(builder, n) as m:
             row = builder.load(builder.gep(rows.data, [builder.add(lo, m.index)]))
             source, target = builder.gep(row_of(code, a, row), [at]), builder.gep(row_of(code, out, m.index), [out_at])
+            ahead = moved(code, source, builder.mul(n, builder.extract_value(a.strides, 0)))
             for j, rest in code.vectors(width):
+                code.prefetch(builder.gep(ahead, [j]), write=False, level=2)
                 code.store(code.load(builder.gep(source, [j]), rest), builder.gep(target, [j]), rest)
         return context.get_dummy_value()
 
