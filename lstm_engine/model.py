@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from . import feeding, tensors
+from . import feeding, small_step, tensors
 from .activations import Array
 from .assembly import NOT_BUILT
 from .backend import one_thread_pool
@@ -35,7 +35,7 @@ from .trace import trace as make_trace
 from .undone import undone_if_they_fail
 
 
-@undone_if_they_fail("fit", "evaluate", "predict", "train_on_batch", "gradients", "trace", "__call__")
+@undone_if_they_fail("fit", "evaluate", "predict", "train_on_batch", "gradients", "trace", "_call")
 class Model(Files, Keras2Verbs, Network):
     """A network with Keras's verbs: `Model(inputs, outputs)`, where outputs come from layers called on the inputs.
 
@@ -85,6 +85,11 @@ class Model(Files, Keras2Verbs, Network):
 
         On a Tensor, or a list of them, the model's layers are called once more, as part of another model.
         """
+        if mask is None and not training and small_step.predicts(self, x):
+            return small_step.prediction(self, x)
+        return self._call(x, training, mask)
+
+    def _call(self, x: Any, training: bool | None, mask: Any) -> Any:
         if tensors.is_symbolic(x):
             tensors.check_noted(self.layers, training, mask)
             if not self.built:

@@ -94,7 +94,7 @@ class Network(Assembly):
     def step(self, batch: Batch) -> Outcome:
         """One training step: forward to the loss, backward to the gradients, and the optimizer moves the weights."""
         optimizer, _ = self.compiled
-        if small_step.fits(self, batch):
+        if small_step.trains(self, batch):
             loss, heads, gradients = small_step.gradients(self, batch)
         else:
             forward_pass = self.forward_pass(batch, training=True)

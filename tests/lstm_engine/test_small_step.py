@@ -45,7 +45,7 @@ def test_both_ways_give_the_same_bits(monkeypatch, layer, head, dtype, backend):
     make_head, loss, y = HEADS[head]
     short, long = (network(LAYERS[layer](), make_head(), loss=loss, dtype=dtype, backend=backend) for _ in range(2))
     losses = [short.train_on_batch(X, y) for _ in range(3)]
-    monkeypatch.setattr(small_step, "fits", lambda *_: False)
+    monkeypatch.setattr(small_step, "trains", lambda *_: False)
     assert losses == [long.train_on_batch(X, y) for _ in range(3)]
     for a, b in zip(short.get_weights(), long.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -53,9 +53,9 @@ def test_both_ways_give_the_same_bits(monkeypatch, layer, head, dtype, backend):
 
 def test_it_is_the_way_of_one_recurrent_layer_and_a_dense_layer():
     model = network(le.GRU(4), le.Dense(1))
-    assert small_step.fits(model, Batch(X, None))
-    assert not small_step.fits(model, Batch(X, None, sample_weight=np.ones(9)))
-    assert not small_step.fits(model, Batch(X, None, mask=np.ones((9, 7), bool)))
+    assert small_step.trains(model, Batch(X, None))
+    assert not small_step.trains(model, Batch(X, None, sample_weight=np.ones(9)))
+    assert not small_step.trains(model, Batch(X, None, mask=np.ones((9, 7), bool)))
 
 
 @pytest.mark.parametrize(
@@ -79,11 +79,34 @@ def test_it_is_the_way_of_one_recurrent_layer_and_a_dense_layer():
 )  # fmt: skip
 def test_other_networks_take_the_long_way(layers):
     model = network(*layers())
-    assert not small_step.fits(model, Batch(X, None))
+    assert not small_step.trains(model, Batch(X, None))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "auto"])
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_prediction_has_the_bits_of_predict(layer, head, backend):
+    model = network(LAYERS[layer](), HEADS[head][0](), backend=backend)
+    x = X[:1].astype("float32")
+    assert small_step.predicts(model, x)
+    np.testing.assert_array_equal(model(x), model.predict(x, verbose=0))
+    longer = np.concatenate([x, x], axis=1)
+    np.testing.assert_array_equal(model(longer), model.predict(longer, verbose=0))
+
+
+def test_other_inputs_take_the_long_way():
+    model, x = network(le.LSTM(4), le.Dense(1)), X[:1].astype("float32")
+    others = [x.astype("float64"), x[0], X[:2].astype("float32"), x[:, :0], x[..., :2], x.tolist(), np.ma.array(x)]
+    assert small_step.predicts(model, x)
+    assert not any(small_step.predicts(model, other) for other in others)
+    with pytest.raises(ValueError, match="the model was built for X of shape"):
+        model(x[..., :2])
+    whole = le.Sequential([le.Input((7, 3), dtype="int32"), le.LSTM(4), le.Dense(1)])
+    assert not small_step.predicts(whole, x)
 
 
 def test_an_option_that_is_set_later_counts():
     model = network(le.LSTM(4), le.Dense(1))
-    assert small_step.fits(model, Batch(X, None))
+    assert small_step.trains(model, Batch(X, None))
     model.layers[0].dropout = 0.5
-    assert not small_step.fits(model, Batch(X, None))
+    assert not small_step.trains(model, Batch(X, None))
