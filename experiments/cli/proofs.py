@@ -105,12 +105,14 @@ def gradcheck(
 )
 def bench(
     what: Annotated[
-        str | None, typer.Option(help="train, inference, threads, growth, memory, start; several with commas, or all.")
+        str | None,
+        typer.Option(help="train, inference, threads, busy, growth, memory, start; several with commas, or all."),
     ] = None,
     shapes: Annotated[
         str | None,
         typer.Option(
-            help="Names from the grid, or TxDxHxB; several with commas, or all. Growth and start have fixed shapes."
+            help="Names from the grid, or TxDxHxB; several with commas, or all. Growth and start have fixed shapes; without "
+            "this option busy has tutorial, structured, frames and digits."
         ),
     ] = None,
     peers: Annotated[
