@@ -71,8 +71,8 @@ def table(labels: Sequence[str], timings: Sequence[Timing]) -> pd.DataFrame:
 
 
 def main(
-    a: str,
-    b: str,
+    a: Annotated[str, typer.Argument(help="A commit, or . for the files as they are.")],
+    b: Annotated[str, typer.Argument(help="Another one.")],
     shapes: Annotated[str, typer.Option(help="Names from the grid, or TxDxHxB; several with commas, or all.")] = "all",
     threads: Annotated[
         int | None, typer.Option(min=1, help="Of the kernels; without it the engine's own choice.")
@@ -81,7 +81,10 @@ def main(
     seconds: Annotated[float, typer.Option(min=0.0, help="Of steps in a turn.")] = 0.25,
 ) -> None:
     """Milliseconds of a training step of commits A and B, and B's time as a share of A's, round by round."""
-    frame = compare((a, b), parse_shapes(shapes), threads, rounds, seconds)
+    try:
+        frame = compare((a, b), parse_shapes(shapes), threads, rounds, seconds)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     with pd.option_context("display.width", 200, "display.max_columns", None):
         typer.echo(frame.to_string())
 

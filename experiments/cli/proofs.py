@@ -127,7 +127,10 @@ def bench(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """The engine's speed and memory beside PyTorch, Keras, onnxruntime and plain NumPy, in turns on this machine."""
+    """The engine's speed and memory beside PyTorch, Keras, onnxruntime and plain NumPy, in turns on this machine.
+
+    With LSTM_ENGINE_VECTOR_BYTES=32 in the environment, a processor with AVX-512 is measured as one with AVX2, peers too.
+    """
     from experiments.bench import page, sides, task
     from experiments.bench import run as benchmark
     from experiments.reports.run import Run
