@@ -124,10 +124,10 @@ def streaming(turns: Turns, plan: Plan, stage: Stage) -> list[dict[str, Any]]:
 
 def networks(plan: Plan) -> list[Shape]:
     """Every network once, whatever batch its training takes."""
-    shapes = plan.shapes_of("inference")
-    return list({(s.T, s.D, s.H, s.bidirectional): s for s in reversed(shapes)}.values())[
-        ::-1
-    ]  # the first of equal ones
+    first: dict[tuple[int, ...], Shape] = {}
+    for shape in plan.shapes_of("inference"):
+        first.setdefault((shape.T, shape.D, shape.H, shape.bidirectional), shape)
+    return list(first.values())
 
 
 def growth(turns: Turns, plan: Plan, stage: Stage) -> dict[str, Any]:

@@ -65,6 +65,34 @@ def test_every_side_is_timed_and_computes_the_same():
     assert trained["sides"]["engine"]["engine_ratio"] == {"median": 1, "low": 1, "high": 1}
 
 
+def test_networks_that_differ_by_their_batch_alone_are_one():
+    names = [shape.name for shape in run.networks(run.FULL)]
+    assert names == [
+        "tutorial",
+        "structured",
+        "frames",
+        "digits",
+        "mid",
+        "wide256",
+        "wide512",
+        "long",
+    ]  # single is tutorial
+
+
+def test_only_networks_that_read_one_way_go_step_by_step(monkeypatch):
+    timed = []
+    monkeypatch.setattr(run, "time_all", lambda turns, shapes, what, plan, update: timed.append((what, shapes)) or [])
+    both_ways = replace(TINY, bidirectional=True)
+    assert run.streaming(None, run.Plan(shapes=(both_ways, TINY)), lambda title: None) == []
+    assert timed == [("stream", [replace(TINY, B=1)])]
+
+
+def test_the_rates_of_a_time_step_are_those_of_one_step():
+    entry, whole = recorded("stream", replace(TINY, B=1)), recorded("infer", replace(TINY, B=1, T=1))
+    assert entry["shape"]["T"] == TINY.T
+    assert (entry["flops"], entry["bytes"]) == (whole["flops"], whole["bytes"])
+
+
 def test_an_entry_compares_sides_and_limits_round_by_round():
     """Given rounds, the second of them five times as slow: every ratio stays, and the rates are those of the first."""
     slow = np.array([1.0, 5.0, 1.0])
