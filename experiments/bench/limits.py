@@ -26,7 +26,7 @@ class Product:
     def train(self) -> dict[str, Way]:
         return {"sgemm": Way(partial(np.matmul, self.A, self.B, out=self.C))}
 
-    infer = train
+    infer = stream = train
 
 
 class Copy:
@@ -44,4 +44,4 @@ class Copy:
 
         return {"copy": Way(copy)}
 
-    infer = train
+    infer = stream = train

@@ -8,11 +8,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.bench import pictures
+from experiments.bench.busy import BURNER
 from experiments.bench.sides import ENGINE, LIMITS, SIDES, title
 from experiments.bench.task import shape_words
 from experiments.bench.turns import TOLERANCE
-from experiments.reports import page
-from experiments.reports.machine import busy
+from experiments.reports import machine, page
 from experiments.reports.page import counted
 from experiments.reports.pictures import inline, png
 from experiments.reports.run import Run, footer
@@ -42,16 +42,13 @@ HOW_TO_READ = "Left of the dashed line the engine is faster; a bar spans the mid
 def write_bench(run: Run, result: dict[str, Any], command: str) -> Path:
     """Writes bench.json, the PNGs and report.html; returns the page's path."""
     run.write_json("bench.json", result)
-    machine = result["machine"]
+    host = result["machine"]
     parts = [
         page.paragraph(bench_sentence(result), "lead"),
         *(page.paragraph(f"{note[0].upper()}{note[1:]}.", "note") for note in notes(result)),
         *(page.paragraph(words) for words in agreement(result)),
         page.paragraph(READING),
-        page.paragraph(
-            f"{machine['processor']}, {counted(machine['cores'], 'core')}, {machine['system']}. "
-            + "; ".join(dict.fromkeys(machine["sides"].values()))
-        ),
+        page.paragraph(f"{machine_words(host)}. " + "; ".join(dict.fromkeys(host["sides"].values()))),
     ]
     for section in sections(result):
         parts.append(page.heading(section.heading))
@@ -72,10 +69,10 @@ def write_bench(run: Run, result: dict[str, Any], command: str) -> Path:
 def sections(result: Entry) -> list[Section]:
     """The parts that were measured. The terminal shows the same tables."""
     makers = {
-        "train": training, "inference": inference, "threads": threads,
+        "train": training, "inference": inference, "stream": streaming, "threads": threads, "busy": busy,
         "growth": growth, "memory": memory, "start": start,
     }  # fmt: skip
-    return [make(result[part]) for part, make in makers.items() if part in result]
+    return [make(result[part]) for part, make in makers.items() if result.get(part)]
 
 
 def training(entries: Sequence[Entry]) -> Section:
@@ -108,6 +105,36 @@ def inference(entries: Sequence[Entry]) -> Section:
         "Inference",
         {RATIO: ratios(entries), "milliseconds a batch, median": milliseconds(entries)},
         (("inference", lambda: pictures.ratios(entries, "inference"), HOW_TO_READ),),
+    )
+
+
+def streaming(entries: Sequence[Entry]) -> Section:
+    microseconds = _by_side(entries, lambda side: number(1e3 * side["ms"]["median"]))
+    return Section(
+        "One sequence, step by step",
+        {
+            RATIO: ratios(entries),
+            "microseconds a time step, median: stream(), or a call that hands states on": microseconds,
+        },
+    )
+
+
+def busy(entries: Sequence[Entry]) -> Section:
+    loads = list(dict.fromkeys(e["load"] for e in entries))
+    words = list(dict.fromkeys(words for e in entries for words in e["ratios"]))
+    shares, ms = {}, {}
+    for e in entries:
+        shape = shape_words(e["shape"])
+        shares.setdefault(shape, dict.fromkeys(f"{pair}, {load}" for pair in words for load in loads))
+        shares[shape] |= {f"{pair}, {e['load']}": spread_words(ratio) for pair, ratio in e["ratios"].items()}
+        ms[f"{shape}, {e['load']}"] = {title(label): number(side["ms"]["median"]) for label, side in e["sides"].items()}
+        ms[f"{shape}, {e['load']}"] |= {title(label): "failed" for label in e["failed"]}
+    return Section(
+        "A busy machine",
+        {
+            f"a training step's time, median (middle 80 % of rounds); busy: {BURNER}": _frame(shares),
+            "milliseconds a training step, median": _frame(ms),
+        },
     )
 
 
@@ -174,7 +201,7 @@ def checks(entries: Sequence[Entry]) -> pd.DataFrame:
     rows = {}
     for e in entries:
         sides = {n: e["sides"][n] for n in SIDES if n in e["sides"]}
-        what = "" if e["what"] == "train" else ", inference"
+        what = {"train": "", "infer": ", inference", "stream": ", step by step"}[e["what"]]
         rows[shape_words(e["shape"]) + what] = {
             title(n): f"{side['way']}, {side['difference']:.0e}" for n, side in sides.items()
         }
@@ -198,21 +225,47 @@ def _frame(rows: dict[str, dict[str, str]]) -> pd.DataFrame:
 
 
 def compared(result: Entry) -> list[Entry]:
-    """The entries in which all sides compute the same: training and inference."""
-    return [*result.get("train", []), *result.get("inference", [])]
+    """The entries in which all sides take turns with the machine's limits: training and inference."""
+    return [e for part in ("train", "inference", "stream") for e in result.get(part, [])]
+
+
+def machine_words(host: Entry) -> str:
+    vectors, sizes = host["vectors"], host["cache_bytes"]
+    narrow = (
+        f", of which {vectors['used_bytes']} are used" if vectors["used_bytes"] < vectors["processor_bytes"] else ""
+    )
+    parts = [
+        host["processor"],
+        counted(host["cores"], "core"),
+        f"vectors of {vectors['processor_bytes']} bytes{narrow}",
+        *(f"{name} {size // 2**10:,} KiB" for name, size in sizes.items()),
+        host["system"],
+        *([] if host["load_before"] is None else [f"load {host['load_before']:.1f} at the start"]),
+    ]
+    return ", ".join(parts)
+
+
+def emulation(result: Entry) -> list[str]:
+    """Where the vectors are narrower than the processor's: that, and which sides used AVX-512 all the same."""
+    if not (label := result["machine"]["vectors"]["label"]):
+        return []
+    entries = [*compared(result), *result.get("threads", []), *result.get("busy", [])]
+    wide = [name for name in SIDES if any(label.split(", ")[0] == name for e in entries for label in e["avx512"])]
+    used = f". AVX-512 all the same, at least in part: {', '.join(map(title, wide))}" if wide else ""
+    return [f"{label}: each library is held to vectors of 32 bytes by its own switches{used}"]
 
 
 def notes(result: Entry) -> list[str]:
     """What makes a number less trustworthy: a side that is missing or failed, or a disturbed measurement."""
     entries = compared(result)
-    lines = [f"{SIDES[name].title} is missing: {how}" for name, how in result["missing"].items()]
+    lines = [*emulation(result), *(f"{SIDES[name].title} is missing: {how}" for name, how in result["missing"].items())]
     for e in entries:
         where = shape_words(e["shape"])
         lines += [f"{title(label)} at {where}: {reason}" for label, reason in e["failed"].items()]
         lines += [
             f"{title(label)} at {where}: its threads still ran during the next side's turn" for label in e["restless"]
         ]
-    lines += busy(result["machine"]["load_before"], result["machine"]["cores"], SUFFER)
+    lines += machine.busy(result["machine"]["load_before"], result["machine"]["cores"], SUFFER)
     if unsteady := [e for e in entries if e["sgemm_gflops"]["high"] > 1.3 * e["sgemm_gflops"]["low"]]:
         lines.append(
             f"The machine's speed changed by more than 30 % at {len(unsteady)} of {counted(len(entries), 'shape')}: other "

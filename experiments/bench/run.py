@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.bench import new_process, sides, task
+from experiments.bench import busy, new_process, processor, sides, task
 from experiments.bench.limits import COPY_BYTES, PRODUCT_FLOPS
 from experiments.bench.sides import ENGINE, LIMITS, SIDES
 from experiments.bench.task import GRID, Shape
@@ -17,7 +17,7 @@ from experiments.bench.turns import Seat, Timing, Turns
 from experiments.reports.machine import load
 from experiments.reports.run import versions
 
-PARTS = ("train", "inference", "threads", "growth", "memory", "start")
+PARTS = ("train", "inference", "threads", "busy", "growth", "memory", "start")
 INFERENCE_BATCHES = (256, 1)
 BASE = Shape("growth", 112, 14, 64, 32)
 SIZES = {"T": (14, 28, 56, 112, 224, 448), "B": (8, 16, 32, 64, 128, 256), "H": (16, 32, 64, 128, 256, 512)}
@@ -28,13 +28,19 @@ Stage = Callable[[str], Callable[[int, int], None]]
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure: parts and shapes, the peers by name, and rounds of bursts of so many seconds."""
+    """What to measure: parts and shapes, the peers by name, and rounds of bursts of so many seconds.
+
+    shapes None: all of the grid, or what a part has of its own.
+    """
 
     parts: Sequence[str] = PARTS
-    shapes: Sequence[Shape] = tuple(GRID.values())
+    shapes: Sequence[Shape] | None = None
     peers: str = "all"
     rounds: int = 10
     seconds: float = 0.25
+
+    def shapes_of(self, part: str) -> Sequence[Shape]:
+        return self.shapes or (busy.SHAPES if part == "busy" else tuple(GRID.values()))
 
 
 FULL = Plan()
@@ -47,22 +53,29 @@ QUICK = Plan(  # a first look in a minute
 def bench(plan: Plan, stage: Stage) -> dict[str, Any]:
     """Measures a plan. stage(title) begins a part and returns the part's update(done, total).
 
-    The keys: machine, missing (side: command that installs it), and for each part of the plan its entries.
+    The keys: machine, missing (side: command that installs it), and for each part of the plan its entries; "stream" comes
+    with inference.
     """
     present, missing = sides.choose(plan.peers)
-    result: dict[str, Any] = {
-        "machine": machine(present),
-        "missing": missing,
-        "rounds": plan.rounds,
-        "burst_seconds": plan.seconds,
-    }
+    described = {"machine": machine(present), "missing": missing, "rounds": plan.rounds, "burst_seconds": plan.seconds}
+    with processor.peers_held():
+        return described | measured(present, plan, stage)
+
+
+def measured(present: Sequence[str], plan: Plan, stage: Stage) -> dict[str, Any]:
+    """By part of the plan: its entries."""
+    result: dict[str, Any] = {}
     timed = [part for part in ("train", "inference", "growth") if part in plan.parts]
     if timed:
         measures = {"train": training_steps, "inference": inference, "growth": growth}
         with Turns([Seat(name) for name in [*present, *LIMITS]]) as turns:
             result |= {part: measures[part](turns, plan, stage) for part in timed}
+            if "inference" in timed:
+                result["stream"] = streaming(turns, plan, stage)
     if "threads" in plan.parts:
         result["threads"] = threads(present, plan, stage)
+    if "busy" in plan.parts:
+        result["busy"] = under_load(present, plan, stage)
     if "memory" in plan.parts:
         result["memory"] = peaks(present, plan, stage)
     if "start" in plan.parts:
@@ -75,21 +88,15 @@ def bench(plan: Plan, stage: Stage) -> dict[str, Any]:
 def machine(present: Sequence[str]) -> dict[str, Any]:
     """The machine, the versions, and the load before the first measurement."""
     return {
-        "processor": processor(),
+        "processor": processor.name(),
+        "vectors": processor.vectors(),
+        "cache_bytes": processor.caches(),
         "cores": os.cpu_count(),
         "system": platform.platform(),
         "load_before": load(),
         "versions": versions(),
         "sides": {name: SIDES[name].version for name in present},
     }
-
-
-def processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def time_all(
@@ -100,14 +107,27 @@ def time_all(
 
 
 def training_steps(turns: Turns, plan: Plan, stage: Stage) -> list[dict[str, Any]]:
-    return list(map(entry, time_all(turns, plan.shapes, "train", plan, stage("Training steps"))))
+    return list(map(entry, time_all(turns, plan.shapes_of("train"), "train", plan, stage("Training steps"))))
 
 
 def inference(turns: Turns, plan: Plan, stage: Stage) -> list[dict[str, Any]]:
-    """Every network once, whatever batch its training takes, with batches of 256 and of 1."""
-    networks = {(s.T, s.D, s.H, s.bidirectional): s for s in reversed(plan.shapes)}  # the first of equal ones stays
-    batches = [replace(shape, B=B) for shape in reversed(networks.values()) for B in INFERENCE_BATCHES]
+    """Every network with batches of 256 and of 1."""
+    batches = [replace(shape, B=B) for shape in networks(plan) for B in INFERENCE_BATCHES]
     return list(map(entry, time_all(turns, batches, "infer", plan, stage("Inference"))))
+
+
+def streaming(turns: Turns, plan: Plan, stage: Stage) -> list[dict[str, Any]]:
+    """One sequence, a time step a call; a network that reads both ways cannot."""
+    single = [replace(shape, B=1) for shape in networks(plan) if not shape.bidirectional]
+    return list(map(entry, time_all(turns, single, "stream", plan, stage("Step by step"))))
+
+
+def networks(plan: Plan) -> list[Shape]:
+    """Every network once, whatever batch its training takes."""
+    first: dict[tuple[int, ...], Shape] = {}
+    for shape in plan.shapes_of("inference"):
+        first.setdefault((shape.T, shape.D, shape.H, shape.bidirectional), shape)
+    return list(first.values())
 
 
 def growth(turns: Turns, plan: Plan, stage: Stage) -> dict[str, Any]:
@@ -138,7 +158,7 @@ def threads(present: Sequence[str], plan: Plan, stage: Stage) -> list[dict[str, 
     """Training steps on one thread and on two, of the sides whose thread count can be set."""
     counted = [name for name in present if name in (ENGINE, "torch", "numpy")]
     with Turns([Seat(name, n) for name in counted for n in (1, 2)]) as turns:
-        timings = time_all(turns, plan.shapes, "train", plan, stage("One thread and two"))
+        timings = time_all(turns, plan.shapes_of("threads"), "train", plan, stage("One thread and two"))
     entries = []
     for timing in timings:
         both = {name: [timing.seconds.get(Seat(name, n).label) for n in (1, 2)] for name in counted}
@@ -147,11 +167,28 @@ def threads(present: Sequence[str], plan: Plan, stage: Stage) -> list[dict[str, 
     return entries
 
 
-def peaks(present: Sequence[str], plan: Plan, stage: Stage) -> list[dict[str, Any]]:
-    trained = [name for name in present if SIDES[name].trains]
-    update = counting(stage("Peak memory"), len(plan.shapes) * len(trained))
+def under_load(present: Sequence[str], plan: Plan, stage: Stage) -> list[dict[str, Any]]:
+    """Training steps on the quiet machine, and while other programs compute on every core."""
+    shapes = plan.shapes_of("busy")
+    one_more = counting(stage("Quiet and busy"), 2 * len(shapes) * plan.rounds)
+
+    def measure(turns: Turns) -> list[Timing]:
+        return [turns.time(shape, "train", plan.rounds, plan.seconds, one_more) for shape in shapes]
+
     entries = []
-    for shape in plan.shapes:
+    for name, timing in busy.timings(present, measure):
+        pairs = {words: [timing.seconds.get(label) for label in labels] for words, labels in busy.COMPARED.items()}
+        ratios = {words: ratio(ours, theirs) for words, (ours, theirs) in pairs.items() if ours and theirs}
+        entries.append(entry(timing) | {"load": name, "ratios": ratios})
+    return entries
+
+
+def peaks(present: Sequence[str], plan: Plan, stage: Stage) -> list[dict[str, Any]]:
+    trained = [name for name in present if "train" in SIDES[name].does]
+    shapes = plan.shapes_of("memory")
+    update = counting(stage("Peak memory"), len(shapes) * len(trained))
+    entries = []
+    for shape in shapes:
         mib = {}
         for name in trained:
             mib[name] = new_process.rise(name, shape)
@@ -163,8 +200,9 @@ def peaks(present: Sequence[str], plan: Plan, stage: Stage) -> list[dict[str, An
 def entry(timing: Timing) -> dict[str, Any]:
     """One timing as JSON: every side's milliseconds, the engine's time as a share of each, and the machine's limits."""
     training = timing.what == "train"
-    flops = (task.training_flops if training else task.forward_flops)(timing.shape)
-    moved = (task.training_bytes if training else task.forward_bytes)(timing.shape)
+    counted = replace(timing.shape, T=1) if timing.what == "stream" else timing.shape
+    flops = (task.training_flops if training else task.forward_flops)(counted)
+    moved = (task.training_bytes if training else task.forward_bytes)(counted)
     ours = next(seconds for label, seconds in timing.seconds.items() if label.startswith(ENGINE))
     sides: dict[str, Any] = {}
     for label, seconds in timing.seconds.items():
@@ -185,7 +223,7 @@ def entry(timing: Timing) -> dict[str, Any]:
         row["sgemm_gflops"] = spread(sgemm)
         row["copy_gb_s"] = spread([COPY_BYTES / s / 1e9 for s in timing.seconds["copy"]])
         row["share_of_sgemm"] = ratio([flops / s / 1e9 for s in ours], sgemm)
-    return row | {"failed": timing.failed, "restless": timing.still_running}
+    return row | {"failed": timing.failed, "restless": timing.still_running, "avx512": timing.avx512}
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

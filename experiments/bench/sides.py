@@ -1,7 +1,7 @@
 """The sides of the benchmark: the packages that each needs, and the contract that all share.
 
-A side is a class `Side(task)` with `train()` and, unless it is a limit, `infer()`. Both return the ways of running one step,
-by name; the fastest way counts.
+A side is a class `Side(task)` with some of `train()`, `infer()` and `stream()`, which takes time steps one by one. Each
+returns the ways of running one step, by name; the fastest way counts.
 """
 
 import importlib
@@ -34,7 +34,7 @@ class Entry:
     install: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)  # of the class
     environment: Mapping[str, str] = field(default_factory=dict)  # set before the library is imported
-    trains: bool = True
+    does: tuple[str, ...] = ("train", "infer")
 
     def load(self) -> Callable[..., Any]:
         module, name = self.place.split(":")
@@ -52,19 +52,20 @@ def _keras(title: str, backend: str, module: str, install: str) -> Entry:
     return Entry(f"Keras, {title}", "keras_side:KerasSide", ("keras", module), install, environment=environment)
 
 
-ENGINE = "engine"
+ENGINE, ALL = "engine", ("train", "infer", "stream")
 SIDES = {
-    ENGINE: Entry("engine", "engine_side:EngineSide", options={"backend": "auto"}),
+    ENGINE: Entry("engine", "engine_side:EngineSide", options={"backend": "auto"}, does=ALL),
     "torch": Entry("PyTorch", "torch_side:TorchSide", ("torch",), "pip install torch"),
     "keras-jax": _keras("JAX", "jax", "jax", "pip install 'lstm-engine[keras]'"),
     "keras-tensorflow": _keras("TensorFlow", "tensorflow", "tensorflow", "pip install keras tensorflow-cpu"),
     "keras-torch": _keras("PyTorch", "torch", "torch", "pip install keras torch"),
     "onnxruntime": Entry(
-        "onnxruntime", "engine_side:OnnxSide", ("onnxruntime", "onnx"), "pip install onnxruntime onnx", trains=False
+        "onnxruntime", "engine_side:OnnxSide", ("onnxruntime", "onnx"), "pip install onnxruntime onnx",
+        does=("infer", "stream"),
     ),
-    "numpy": Entry("plain NumPy", "engine_side:EngineSide", options={"backend": "numpy"}),
-}
-LIMITS = {"sgemm": Entry("sgemm", "limits:Product"), "copy": Entry("copy", "limits:Copy")}
+    "numpy": Entry("plain NumPy", "engine_side:EngineSide", options={"backend": "numpy"}, does=ALL),
+}  # fmt: skip
+LIMITS = {"sgemm": Entry("sgemm", "limits:Product", does=ALL), "copy": Entry("copy", "limits:Copy", does=ALL)}
 
 
 def installed(entry: Entry) -> bool:

@@ -7,14 +7,18 @@ round begins with another side, so that no side always follows the same one.
 import multiprocessing
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from experiments.bench.processor import used_avx512
 from experiments.bench.sides import ENGINE, LIMITS, SIDES, Entry, Way
 from experiments.bench.task import Shape, Task
 from experiments.reports.page import counted
@@ -26,27 +30,34 @@ TRIALS = 2  # bursts of every way, before the fastest is kept
 
 @dataclass(frozen=True)
 class Seat:
-    """A side in a process; threads None is the library's own choice."""
+    """A side in a process; threads None is the library's own choice.
+
+    `version`, which then stands in the label, is that of another lstm_engine, in the folder `source`.
+    """
 
     side: str
     threads: int | None = None
+    version: str = ""
+    source: Path | None = None
 
     @property
     def label(self) -> str:
-        return self.side if self.threads is None else f"{self.side}, {counted(self.threads, 'thread')}"
+        threads = "" if self.threads is None else counted(self.threads, "thread")
+        return ", ".join(filter(None, (self.side, self.version, threads)))
 
 
 @dataclass
 class Timing:
     """All rounds of one shape. The keys are the seats' labels; seconds are those of a step, the median of each burst."""
 
-    what: str  # "train" or "infer"
+    what: str  # "train", "infer" or "stream"
     shape: Shape
     seconds: dict[str, list[float]] = field(default_factory=dict)
     ways: dict[str, str] = field(default_factory=dict)  # the fastest, which was timed
     differences: dict[str, float] = field(default_factory=dict)  # of losses or predictions from the engine's, relative
     failed: dict[str, str] = field(default_factory=dict)
     still_running: list[str] = field(default_factory=list)  # whose threads still ran at the next side's turn
+    avx512: list[str] = field(default_factory=list)  # who used it, as far as the system tells
 
     def median(self, label: str) -> float:
         return float(np.median(self.seconds[label]))
@@ -58,9 +69,11 @@ class Turns:
     def __init__(self, seats: Sequence[Seat]) -> None:
         own_process = multiprocessing.get_context("spawn")
         self.seats = list(seats)
-        self.pools = {
-            seat.label: ProcessPoolExecutor(1, own_process, initializer=_sit_down, initargs=(seat,)) for seat in seats
-        }
+        self.pools = {}
+        for seat in seats:
+            self.pools[seat.label] = ProcessPoolExecutor(1, own_process, initializer=_sit_down, initargs=(seat,))
+            with _first_on_the_path(seat.source):
+                self.pools[seat.label].submit(os.getpid)  # starts the process, which takes the path of this one
 
     def __enter__(self) -> "Turns":
         return self
@@ -78,14 +91,15 @@ class Turns:
         that is the engine. progress() is called after each round.
         """
         timing = Timing(what, shape)
-        seated = [seat.label for seat in self.seats if what == "infer" or entry_of(seat.side).trains]
-        preparing = {label: self.pools[label].submit(_prepare, shape, what) for label in seated}
+        seated = [seat.label for seat in self.seats if what in entry_of(seat.side).does]
+        preparing: dict[str, Future[dict[str, list[Any]]]] = {}
         outcomes: dict[str, dict[str, list[Any]]] = {}
+        for label in seated:
+            with _failure_noted(timing, label):  # a process that has ended takes nothing more
+                preparing[label] = self.pools[label].submit(_prepare, shape, what)
         for label, prepared in preparing.items():
-            try:
+            with _failure_noted(timing, label):
                 outcomes[label] = prepared.result()
-            except Exception as error:
-                timing.failed[label] = f"{type(error).__name__}: {error}".splitlines()[0]
         reference = next((o for label, o in outcomes.items() if label.startswith(ENGINE)), None)
         if reference is None:
             raise RuntimeError(f"the engine itself cannot be timed at {shape}: {timing.failed}")
@@ -102,12 +116,32 @@ class Turns:
         for n in range(rounds):
             order = list(outcomes)
             for label in order[n % len(order) :] + order[: n % len(order)]:
-                times, asleep = self.pools[label].submit(_burst, seconds).result()
+                times, asleep, avx512 = self.pools[label].submit(_burst, seconds).result()
                 timing.seconds[label].append(float(np.median(times)))
-                if not asleep and label not in timing.still_running:
-                    timing.still_running.append(label)
+                for true, labels in ((not asleep, timing.still_running), (avx512, timing.avx512)):
+                    if true and label not in labels:
+                        labels.append(label)
             progress()
         return timing
+
+
+@contextmanager
+def _failure_noted(timing: Timing, label: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        timing.failed[label] = f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+@contextmanager
+def _first_on_the_path(folder: Path | None) -> Iterator[None]:
+    """Python looks for packages here first."""
+    added = [] if folder is None else [str(folder)]
+    sys.path[:0] = added
+    try:
+        yield
+    finally:
+        del sys.path[: len(added)]
 
 
 def difference(outcome: Sequence[Any], expected: Sequence[Any]) -> float:
@@ -155,7 +189,7 @@ def _prepare(shape: Shape, what: str) -> dict[str, list[Any]]:
     _ways = {}  # the last shape's arrays go before the next one's come
     entry = entry_of(_seat.side)
     side = entry.load()(Task.of(shape), **entry.options)
-    _ways = side.train() if what == "train" else side.infer()
+    _ways = getattr(side, what)()
     outcomes = {}
     for name, way in _ways.items():
         outcomes[name] = [np.array(way.check(), dtype=float) for _ in range(CHECKED_STEPS)] if way.check else []
@@ -178,10 +212,10 @@ def _keep_the_fastest(seconds: float) -> str:
     return next(iter(_ways))
 
 
-def _burst(seconds: float) -> tuple[list[float], bool]:
-    """Seconds of each step, and whether the process then went to sleep."""
-    (way,) = _ways.values()
-    return _times(way, seconds), settle()
+def _burst(seconds: float) -> tuple[list[float], bool, bool]:
+    """Seconds of each step, whether the process then went to sleep, and whether it used AVX-512."""
+    (way,), start = _ways.values(), time.perf_counter()
+    return _times(way, seconds), settle(), used_avx512(time.perf_counter() - start)
 
 
 def _times(way: Way, seconds: float) -> list[float]:

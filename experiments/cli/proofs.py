@@ -105,12 +105,14 @@ def gradcheck(
 )
 def bench(
     what: Annotated[
-        str | None, typer.Option(help="train, inference, threads, growth, memory, start; several with commas, or all.")
+        str | None,
+        typer.Option(help="train, inference, threads, busy, growth, memory, start; several with commas, or all."),
     ] = None,
     shapes: Annotated[
         str | None,
         typer.Option(
-            help="Names from the grid, or TxDxHxB; several with commas, or all. Growth and start have fixed shapes."
+            help="Names from the grid, or TxDxHxB; several with commas, or all. Growth and start have fixed shapes; without "
+            "this option busy has tutorial, structured, frames and digits."
         ),
     ] = None,
     peers: Annotated[
@@ -125,7 +127,10 @@ def bench(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """The engine's speed and memory beside PyTorch, Keras, onnxruntime and plain NumPy, in turns on this machine."""
+    """The engine's speed and memory beside PyTorch, Keras, onnxruntime and plain NumPy, in turns on this machine.
+
+    With LSTM_ENGINE_VECTOR_BYTES=32 in the environment, a processor with AVX-512 is measured as one with AVX2, peers too.
+    """
     from experiments.bench import page, sides, task
     from experiments.bench import run as benchmark
     from experiments.reports.run import Run
