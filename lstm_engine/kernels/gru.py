@@ -24,6 +24,7 @@ from .rows import (
     blocks_of,
     copy_rows,
     dropout_of,
+    fastest_crew,
     from_above,
     gates_from,
     gradient_products,
@@ -48,7 +49,7 @@ def gru_forward(
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     tape = GRUTape(x, W, U, b, h0, mask, recurrent_dropout)
     r_zr, r_h = dropout_of(tape, ZR), dropout_of(tape, CANDIDATE)
-    with one_caller:
+    with one_caller, fastest_crew("gru forward", x, len(U), x.shape[1]):
         _forward(
             *blocks_of(x, tape.mask),
             tape.reset_after,
@@ -71,11 +72,11 @@ def gru_infer(
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     h = without_tape(h0, len(x) if sequences else 1)
     gates, inner = room(h0)
-    rows, cuts, mask = blocks_of(x, mask)
     after = b.ndim == 2
     panels = panels_of(W, U, b, 0)
     address = compiled_product(x.dtype)
-    with one_caller:
+    with one_caller, fastest_crew("gru infer", x, len(U), x.shape[1]):
+        rows, cuts, mask = blocks_of(x, mask)
         if len(rows) == 1:  # one row needs no second thread
             _alone(mask, after, x, *panels, gates, inner, h, address)
         else:
@@ -133,7 +134,7 @@ def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = No
     dz = gates if in_place else empty(gates.shape, dtype)
     dh_total = empty((1 if lean else T, B, H), dtype)
     dproduct = empty(dz.shape, dtype) if after else dz  # (T, B, 3H): of the recurrent product
-    with one_caller:
+    with one_caller, fastest_crew("gru backward", tape.x, H, max(B, H)):
         _backward(
             *blocks_of(tape.x, tape.mask),
             after,

@@ -23,6 +23,7 @@ from .rows import (
     blocks_of,
     copy_rows,
     dropout_of,
+    fastest_crew,
     from_above,
     gates_from,
     gradient_products,
@@ -46,7 +47,7 @@ def lstm_forward(
     x, W, U, b, h0, c0 = of_one_dtype(x, W, U, b, h0, c0)
     tape = LSTMTape(x, W, U, b, h0, c0, mask, recurrent_dropout)
     r = dropout_of(tape)
-    with one_caller:
+    with one_caller, fastest_crew("lstm forward", x, len(U), x.shape[1]):
         _forward(
             *blocks_of(x, tape.mask),
             x,
@@ -70,10 +71,10 @@ def lstm_infer(
     H = len(U)
     h, c = without_tape(h0, T if sequences else 1), without_tape(c0, 1)
     gates, tanh_c = np.empty((1, B, 4 * H), x.dtype), np.empty((1, B, H), x.dtype)
-    rows, cuts, mask = blocks_of(x, mask)
     panels = packed(b, U, W, 0)
     address = compiled_product(x.dtype)
-    with one_caller:
+    with one_caller, fastest_crew("lstm infer", x, len(U), B):
+        rows, cuts, mask = blocks_of(x, mask)
         if B == 1:  # one row needs no second thread
             _alone(mask, x, panels, gates, tanh_c, h, c, address)
         else:
@@ -118,7 +119,7 @@ def lstm_backward(
     dc, dh_total = empty((slots, B, H), dtype), empty((slots, B, H), dtype)
     dh0, dc0 = last_from_above(dh_T, tape.h0), last_from_above(dc_T, tape.c0)
     r = dropout_of(tape)
-    with one_caller:
+    with one_caller, fastest_crew("lstm backward", tape.x, H, max(B, H)):
         _backward(
             *blocks_of(tape.x, tape.mask),
             from_above(dh, tape),

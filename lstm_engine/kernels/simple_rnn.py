@@ -22,6 +22,7 @@ from .rows import (
     blocks_of,
     copy_rows,
     dropout_of,
+    fastest_crew,
     from_above,
     gradient_products,
     last_from_above,
@@ -43,7 +44,7 @@ def simple_rnn_forward(
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     tape = SimpleRNNTape(x, W, U, b, h0, mask, recurrent_dropout)
     r = dropout_of(tape)
-    with one_caller:
+    with one_caller, fastest_crew("simple_rnn forward", x, len(U), x.shape[1]):
         _forward(*blocks_of(x, tape.mask), x, packed(b, U, W, len(r)), r, tape.h_states, compiled_product(x.dtype))
     return tape
 
@@ -54,10 +55,10 @@ def simple_rnn_infer(
     """h (T, B, H), or with sequences=False that of the last step (1, B, H), and the last state; without a tape."""
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     h = without_tape(h0, len(x) if sequences else 1)
-    rows, cuts, mask = blocks_of(x, mask)
     panels = packed(b, U, W, 0)
     address = compiled_product(x.dtype)
-    with one_caller:
+    with one_caller, fastest_crew("simple_rnn infer", x, len(U), x.shape[1]):
+        rows, cuts, mask = blocks_of(x, mask)
         if len(rows) == 1:  # one row needs no second thread
             _alone(mask, x, panels, h, address)
         else:
@@ -91,7 +92,7 @@ def simple_rnn_backward(
     r = dropout_of(tape)
     dz, dh_total = empty((T, B, H), dtype), empty((1 if lean else T, B, H), dtype)
     dh0 = last_from_above(dh_T, tape.h0)
-    with one_caller:
+    with one_caller, fastest_crew("simple_rnn backward", tape.x, H, max(B, H)):
         _backward(
             *blocks_of(tape.x, tape.mask),
             from_above(dh, tape),
