@@ -27,6 +27,7 @@ from .rows import (
     divided,
     dropout_of,
     equal_blocks,
+    fastest_crew,
     from_above,
     gates_from,
     gradient_products,
@@ -54,7 +55,7 @@ def gru_forward(
     r_zr, r_h = dropout_of(tape, ZR), dropout_of(tape, CANDIDATE)
     read = tape.reset_after, x, *panels_of(W, U, b, len(r_zr)), r_zr, r_h
     written = tape.gates, tape.inner, tape.h_states
-    with one_caller:
+    with one_caller, fastest_crew("gru forward", x, len(U), x.shape[1]):
         _forward(*jobs_of(x, tape.mask), *read, *written, np.empty_like(h0), *room_for(h0), *addresses(x.dtype))
     return tape
 
@@ -67,7 +68,7 @@ def gru_infer(
     h = without_tape(h0, len(x) if sequences else 1)
     gates, inner = room(h0)
     read = b.ndim == 2, x, *panels_of(W, U, b, 0), h[:0], h[:0]
-    with one_caller:
+    with one_caller, fastest_crew("gru infer", x, len(U), x.shape[1]):
         _forward(*jobs_of(x, mask), *read, gates, inner, h, np.empty_like(h0), *room_for(h0), *addresses(x.dtype))
     last = h[len(x) % len(h)]
     return h[1:] if sequences else last[None], [last]
@@ -134,7 +135,7 @@ def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = No
     )
     written = dz, dproduct, dh_total, dh0
     space = np.empty_like(dh0), *room_for(dh0)
-    with one_caller:
+    with one_caller, fastest_crew("gru backward", tape.x, H, max(B, H)):
         _backward(*jobs_of(tape.x, tape.mask), after, *read, *written, *space, *addresses(dtype))
         x, dW, dU, db, db_h = gradient_products(tape, not lean, dz, dproduct if after else None)
     if not after:  # the candidate reads r∘h', not h'

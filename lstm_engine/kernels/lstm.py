@@ -26,6 +26,7 @@ from .rows import (
     divided,
     dropout_of,
     equal_blocks,
+    fastest_crew,
     from_above,
     gates_from,
     gradient_products,
@@ -52,7 +53,7 @@ def lstm_forward(
     r = dropout_of(tape)
     panels = packed(b, U, W, len(r))
     states = tape.gates, tape.tanh_c, tape.h_states, tape.c_states
-    with one_caller:
+    with one_caller, fastest_crew("lstm forward", x, len(U), x.shape[1]):
         _forward(*jobs_of(x, tape.mask), x, panels, r, *states, *room_for(h0), *addresses(x.dtype))
     return tape
 
@@ -67,7 +68,7 @@ def lstm_infer(
     h, c = without_tape(h0, T if sequences else 1), without_tape(c0, 1)
     gates, tanh_c = np.empty((1, B, 4 * H), x.dtype), np.empty((1, B, H), x.dtype)
     panels = packed(b, U, W, 0)
-    with one_caller:
+    with one_caller, fastest_crew("lstm infer", x, len(U), B):
         _forward(*jobs_of(x, mask), x, panels, h[:0], gates, tanh_c, h, c, *room_for(h0), *addresses(x.dtype))
     last = [h[T % len(h)], c[T % len(c)]]
     return h[1:] if sequences else last[0][None], last
@@ -111,7 +112,7 @@ def lstm_backward(
     r = dropout_of(tape)
     read = from_above(dh, tape), packed_transposed(tape.U, len(r)), r, gates, tape.tanh_c, tape.c_states
     written = dz, dc, dh_total, dh0, dc0
-    with one_caller:
+    with one_caller, fastest_crew("lstm backward", tape.x, H, max(B, H)):
         _backward(*jobs_of(tape.x, tape.mask), *read, *written, *room_for(dh0), *addresses(dtype))
         x, dW, dU, db, _ = gradient_products(tape, not lean, dz)
     return LSTMGradients(

@@ -12,6 +12,7 @@ are PARTS depends on the shape alone. So the bits do not depend on the number of
 
 import math
 import threading
+import time
 from functools import cache, lru_cache
 from typing import Any
 
@@ -20,6 +21,7 @@ import numpy as np
 
 from ..activations import Array
 from ..buffers import empty
+from ..threads import ALWAYS_ALL, crew_of
 from .jobs import ALL, KERNEL, compiled_loop, in_parallel
 from .product import INNER, THESE_FILES, WIDE, compiled_product, lined_up, numbers, packed_transposed, product
 from .vectors import BYTES, flush_denormals, gather, pointwise, restore
@@ -84,6 +86,45 @@ def gates_from(tape: Any, last: bool) -> Array:
 def last_from_above(d: Array | None, like: Array) -> Array:
     """A copy of the last state's gradient (B, H), which kernels change in place; None is zero."""
     return np.zeros(like.shape, like.dtype) if d is None else np.array(d, like.dtype, order="C")
+
+
+class fastest_crew:
+    """Meanwhile Numba's threads are as many as have been fastest for this work on x (T, B, D), which falls into `pieces`.
+
+    At most the user's number, which is restored even if an interrupt comes on the way.
+    """
+
+    __slots__ = ("crew", "number", "start", "steps", "users")
+
+    def __init__(self, work: str, x: Array, units: int, pieces: int) -> None:
+        T, B, D = x.shape
+        self.users = self.number = users = nb.get_num_threads()
+        self.crew = None
+        if users > 1 and not ALWAYS_ALL:
+            # sequences whose lengths are within a factor of two share a crew
+            self.crew = crew_of(min(users, pieces), work, x.dtype, units, B, D, T.bit_length())
+            self.number, self.steps = self.crew.number, T or 1
+
+    def __enter__(self) -> None:
+        try:
+            if self.number != self.users:
+                nb.set_num_threads(self.number)
+        except BaseException:
+            self.__exit__(BaseException)
+            raise
+        self.start = time.perf_counter()
+
+    def __exit__(self, error: Any, *_: Any) -> None:
+        try:
+            if self.crew is not None and error is None:
+                self.crew.took(self.number, (time.perf_counter() - self.start) / self.steps)
+        finally:
+            try:
+                if self.number != self.users:
+                    nb.set_num_threads(self.users)
+            except BaseException:
+                nb.set_num_threads(self.users)
+                raise
 
 
 def blocks_of(x: Array, mask: Array | None) -> tuple[Array, Array, Array]:

@@ -24,6 +24,7 @@ from .rows import (
     divided,
     dropout_of,
     equal_blocks,
+    fastest_crew,
     from_above,
     gradient_products,
     jobs_of,
@@ -47,7 +48,7 @@ def simple_rnn_forward(
     tape = SimpleRNNTape(x, W, U, b, h0, mask, recurrent_dropout)
     r = dropout_of(tape)
     panels = packed(b, U, W, len(r))
-    with one_caller:
+    with one_caller, fastest_crew("simple_rnn forward", x, len(U), x.shape[1]):
         _forward(*jobs_of(x, tape.mask), x, panels, r, tape.h_states, *room_for(h0), *addresses(x.dtype))
     return tape
 
@@ -59,7 +60,7 @@ def simple_rnn_infer(
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     h = without_tape(h0, len(x) if sequences else 1)
     panels = packed(b, U, W, 0)
-    with one_caller:
+    with one_caller, fastest_crew("simple_rnn infer", x, len(U), x.shape[1]):
         _forward(*jobs_of(x, mask), x, panels, h[:0], h, *room_for(h0), *addresses(x.dtype))
     last = h[len(x) % len(h)]
     return h[1:] if sequences else last[None], [last]
@@ -91,7 +92,7 @@ def simple_rnn_backward(
     dz, dh_total = empty((T, B, H), dtype), empty((1 if lean else T, B, H), dtype)
     dh0 = last_from_above(dh_T, tape.h0)
     read = from_above(dh, tape), packed_transposed(tape.U, len(r)), r, tape.h_states
-    with one_caller:
+    with one_caller, fastest_crew("simple_rnn backward", tape.x, H, max(B, H)):
         _backward(*jobs_of(tape.x, tape.mask), *read, dz, dh_total, dh0, *room_for(dh0), *addresses(dtype))
         x, dW, dU, db, _ = gradient_products(tape, not lean, dz)
     return SimpleRNNGradients(x=x, W=dW, U=dU, b=db, h0=dh0, z=dz, h=None if lean else dh_total)

@@ -21,6 +21,11 @@ LAYERS = {"lstm": le.LSTM, "gru": le.GRU, "gru, reset before": le.GRU, "simple_r
 ALL_CELLS = pytest.mark.parametrize("cell", LAYERS)
 
 
+@pytest.fixture(autouse=True)
+def exactly_as_many_threads_as_are_set(monkeypatch):
+    monkeypatch.setattr(rows, "ALWAYS_ALL", True)
+
+
 def random_upstream(cell, T, B, H, dtype="float64"):
     rng = np.random.default_rng(9)
     shapes = {"dh": (T, B, H), "dh_T": (B, H)} | ({"dc_T": (B, H)} if cell == "lstm" else {})
