@@ -2,7 +2,7 @@
 
 It calls the functions that `Network.step` would call, in the same order, so that the numbers are the same bit for bit. It
 leaves out the bookkeeping that other networks need: the graph, masks, several outputs, dropout, penalties. That takes as long
-as the arithmetic of a small batch. Where a reader has put a method of their own in the place of one of those, it is not taken.
+as the arithmetic of a small batch. A network in which a reader has replaced one of those functions goes the long way.
 """
 
 from __future__ import annotations
