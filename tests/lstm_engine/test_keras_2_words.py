@@ -229,6 +229,16 @@ def test_two_input_shapes_that_agree_are_put_together():
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("said", [{"input_shape": (3, 2)}, {"batch_input_shape": (6, 3, 2)}])
+def test_an_input_layer_takes_the_shape_under_its_older_names(said):
+    made = le.Sequential([le.layers.InputLayer(**said), le.LSTM(2)])
+    assert made.built
+    assert made.input_shape == (3, 2)
+    with pytest.raises(ValueError, match=r"Input takes a shape \(T, D\), or a batch_shape \(N, T, D\)"):
+        le.layers.InputLayer((3, 2), **said)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize(("lr", "decay"), [(0.1, -1), (0.1, "slow"), (0.1, np.nan), (-0.1, 0.1), (LATER, 0.1)])
 def test_decay_and_lr_together_are_numbers(lr, decay):
     got = re.escape(f"lr and decay together are numbers of at least 0, got lr={lr!r} and decay={decay!r}")
