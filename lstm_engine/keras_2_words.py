@@ -1,7 +1,7 @@
 """Words of Keras 2 that Keras 3.15 refuses. The engine takes them, with a warning that has the word of Keras 3.
 
 A word is here if it means the same under another name, or changes no number. What Keras 3 takes means what it means there
-("hard_sigmoid"; decay= of an optimizer, unless lr= stands beside it). Names of Keras 1's layer arguments are refused
+("hard_sigmoid", clipnorm=; decay= of an optimizer, unless lr= stands beside it). Names of Keras 1's layer arguments are refused
 (`absent.toml`): its LSTM had other gates, so that the numbers would not be the script's. docs/keras-parity.md has the list.
 """
 
