@@ -176,7 +176,8 @@ class MonitorCallback(Callback):
         if name not in logs:
             if keras_2_words.log_name(name, self.logged) in self.logged:
                 return None
-            hint = ": give fit validation_data or validation_split" if self.monitor.startswith("val_") else ""
+            validated = any(key.startswith("val_") for key in logs)
+            hint = ": give fit validation_data or validation_split" if name.startswith("val_") and not validated else ""
             raise ValueError(f"{type(self).__name__} watches {self.monitor!r}, the logs have {', '.join(logs)}{hint}")
         return logs[name]
 

@@ -1,7 +1,7 @@
 """Words of Keras 2 that Keras 3.15 refuses. The engine takes them, with a warning that has the word of Keras 3.
 
 A word is here if it means the same under another name, or changes no number. What Keras 3 takes means what it means there
-("hard_sigmoid", clipnorm=; decay= of an optimizer, unless lr= stands beside it). Names of Keras 1's layer arguments are refused
+("hard_sigmoid", clipnorm=; decay= of an optimizer, unless lr= stands beside it). Arguments of Keras 1's layers are refused
 (`absent.toml`): its LSTM had other gates, so that the numbers would not be the script's. docs/keras-parity.md has the list.
 """
 
@@ -78,19 +78,18 @@ def renamed(old: str, new: str) -> property:
 
 def rate(optimizer: Any, more: dict[str, Any], learning_rate: Any) -> Any:
     """The learning rate. `decay` beside `lr`, as Keras 2 has it, divides the rate by 1 + decay * iterations."""
-    called = type(optimizer).__name__
-    words = taken("Optimizer", more, called)
-    if not words:
+    if "lr" not in more:
         return learning_rate
+    called = type(optimizer).__name__
     parameter = inspect.signature(type(optimizer)).parameters.get("learning_rate")
     if parameter is not None and learning_rate != parameter.default:
         raise TypeError(f"lr and learning_rate are one argument of {called}: give learning_rate alone")
     if not (decay := more.pop("decay", 0)):
-        return words["learning_rate"]
-    lr = words["learning_rate"]
+        return taken("Optimizer", more, called)["learning_rate"]
+    lr = more.pop("lr")
     if not all(isinstance(value, int | float | np.number) and value >= 0 for value in (lr, decay)):
         raise ValueError(f"lr and decay together are numbers of at least 0, got lr={lr!r} and decay={decay!r}")
-    warn(f"decay is a word of Keras 2: write {called}(lstm_engine.schedules.InverseTimeDecay(rate, 1, decay))")
+    warn(f"lr and decay are words of Keras 2: write {called}(lstm_engine.schedules.InverseTimeDecay(lr, 1, decay))")
     return schedules.InverseTimeDecay(lr, 1, decay)
 
 

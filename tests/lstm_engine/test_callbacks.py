@@ -326,7 +326,7 @@ def test_a_diverged_epoch_leaves_the_last_good_checkpoint(tmp_path):
         (
             lambda: train(EarlyStopping("val_acc"), [1]),
             ValueError,
-            "watches 'val_acc', the logs have loss, val_loss: give fit",
+            "watches 'val_acc', the logs have loss, val_loss$",
         ),
         (
             lambda: train(ReduceLROnPlateau("acc"), [1]),

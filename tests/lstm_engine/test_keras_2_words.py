@@ -102,7 +102,7 @@ WORDS = {
     "lr of Adam": (lambda _: trained(le.Adam(lr=0.1)), lambda _: trained(le.Adam(learning_rate=0.1)),
                    "write Adam(learning_rate=...)"),
     "decay beside lr": (lambda _: trained(le.SGD(lr=0.5, decay=0.25)), lambda _: trained(le.SGD(LATER)),
-                        "write SGD(lstm_engine.schedules.InverseTimeDecay(rate, 1, decay))"),
+                        "lr and decay are words of Keras 2: write SGD(lstm_engine.schedules.InverseTimeDecay(lr, 1, decay))"),
     "decay=0 beside lr": (lambda _: trained(le.SGD(lr=0.5, decay=0.0)), lambda _: trained(le.SGD(0.5)),
                           "write SGD(learning_rate=...)"),
     "epsilon=None of Adam": (lambda _: epsilon(le.Adam, epsilon=None), lambda _: epsilon(le.Adam), "leave it out"),
@@ -244,6 +244,21 @@ def test_decay_and_lr_together_are_numbers(lr, decay):
     got = re.escape(f"lr and decay together are numbers of at least 0, got lr={lr!r} and decay={decay!r}")
     with pytest.raises(ValueError, match=got):
         le.SGD(lr=lr, decay=decay)
+
+
+def test_of_lr_and_decay_one_warning_speaks():
+    """Whoever follows a second one, "write SGD(learning_rate=...)", gets a decay that Keras 3 ignores."""
+    with pytest.warns(UserWarning, match="decay") as messages:
+        le.SGD(lr=0.5, decay=0.25)
+    assert len(messages) == 1
+
+
+def test_validation_is_asked_for_only_where_there_is_none():
+    watch = {"verbose": 0, "callbacks": [le.EarlyStopping("val_acc")]}
+    with pytest.raises(ValueError, match=r"watches 'val_acc', the logs have loss: give fit validation_data or"):
+        model(metrics=()).fit(X, y, **watch)
+    with pytest.raises(ValueError, match=r"watches 'val_acc', the logs have loss, val_loss$"):
+        model(metrics=()).fit(X, y, validation_data=(X, y), **watch)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
