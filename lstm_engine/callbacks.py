@@ -172,13 +172,14 @@ class MonitorCallback(Callback):
 
         ValueError if the logs do not have it; Keras only warns, and then does nothing.
         """
-        self.monitor = keras_2_words.log_name(self.monitor, logs)
-        if self.monitor not in logs:
-            if self.monitor in self.logged:
+        name = keras_2_words.log_name(self.monitor, logs)
+        if name not in logs:
+            if keras_2_words.log_name(name, self.logged) in self.logged:
                 return None
-            hint = ": give fit validation_data or validation_split" if self.monitor.startswith("val_") else ""
+            validated = any(key.startswith("val_") for key in logs)
+            hint = ": give fit validation_data or validation_split" if name.startswith("val_") and not validated else ""
             raise ValueError(f"{type(self).__name__} watches {self.monitor!r}, the logs have {', '.join(logs)}{hint}")
-        return logs[self.monitor]
+        return logs[name]
 
     def improves(self, value: float, reference: float | None) -> bool:
         """Whether value is better than the reference by more than min_delta; any value is better than None."""
@@ -189,7 +190,7 @@ class MonitorCallback(Callback):
 
     def falls(self) -> bool:
         """Whether smaller is better. ValueError where the mode is "auto" and the metric does not say."""
-        name = self.monitor.removeprefix("val_")
+        name = keras_2_words.log_name(self.monitor, self.logged).removeprefix("val_")
         directions = {metric.name: metric.direction for metric in self.model.metrics}
         directions |= {"loss": "down"} | {f"{target.name}_loss": "down" for target in self.model.targets}
         direction = {"min": "down", "max": "up"}.get(self.mode) or directions.get(name)

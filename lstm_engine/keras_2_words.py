@@ -1,7 +1,7 @@
 """Words of Keras 2 that Keras 3.15 refuses. The engine takes them, with a warning that has the word of Keras 3.
 
 A word is here if it means the same under another name, or changes no number. What Keras 3 takes means what it means there
-("hard_sigmoid"; decay= of an optimizer, unless lr= stands beside it). Names of Keras 1's layer arguments are refused
+("hard_sigmoid", clipnorm=; decay= of an optimizer, unless lr= stands beside it). Arguments of Keras 1's layers are refused
 (`absent.toml`): its LSTM had other gates, so that the numbers would not be the script's. docs/keras-parity.md has the list.
 """
 
@@ -78,17 +78,19 @@ def renamed(old: str, new: str) -> property:
 
 def rate(optimizer: Any, more: dict[str, Any], learning_rate: Any) -> Any:
     """The learning rate. `decay` beside `lr`, as Keras 2 has it, divides the rate by 1 + decay * iterations."""
-    called = type(optimizer).__name__
-    words = taken("Optimizer", more, called)
-    if not words:
+    if "lr" not in more:
         return learning_rate
+    called = type(optimizer).__name__
     parameter = inspect.signature(type(optimizer)).parameters.get("learning_rate")
     if parameter is not None and learning_rate != parameter.default:
         raise TypeError(f"lr and learning_rate are one argument of {called}: give learning_rate alone")
     if not (decay := more.pop("decay", 0)):
-        return words["learning_rate"]
-    warn(f"decay is a word of Keras 2: write {called}(lstm_engine.schedules.InverseTimeDecay(rate, 1, decay))")
-    return schedules.InverseTimeDecay(words["learning_rate"], 1, decay)
+        return taken("Optimizer", more, called)["learning_rate"]
+    lr = more.pop("lr")
+    if not all(isinstance(value, int | float | np.number) and value >= 0 for value in (lr, decay)):
+        raise ValueError(f"lr and decay together are numbers of at least 0, got lr={lr!r} and decay={decay!r}")
+    warn(f"lr and decay are words of Keras 2: write {called}(lstm_engine.schedules.InverseTimeDecay(lr, 1, decay))")
+    return schedules.InverseTimeDecay(lr, 1, decay)
 
 
 def epsilon(value: float | None) -> float:
@@ -100,20 +102,34 @@ def epsilon(value: float | None) -> float:
 
 
 def input_shape(layer: Any, more: dict[str, Any], shape: Any) -> Any:
-    """A layer's input shape (T, D), whichever argument says it; those that stand in `more` are taken out."""
-    if (whole := more.pop("batch_input_shape", None)) is not None:
-        if not isinstance(whole, list | tuple) or len(whole) < 2:
-            raise ValueError(f"batch_input_shape is (N, T, D), with the batch first, got {whole!r}")
-        warn("batch_input_shape is a word of Keras 2: write Input(batch_shape=(N, T, D)) as the model's first item")
-        shape = tuple(whole)[1:]
+    """A layer's input shape (T, D), whichever argument says it; those that stand in `more` are taken out.
+
+    ValueError where two arguments say different ones.
+    """
+    said = {} if shape is None else {"input_shape": tuple(shape)}
+    if (batch := more.pop("batch_input_shape", None)) is not None:
+        if not isinstance(batch, list | tuple) or len(batch) < 2:
+            raise ValueError(f"batch_input_shape is the input's shape, the batch first, as (N, T, D), got {batch!r}")
+        warn("batch_input_shape is a word of Keras 2: write Input(batch_shape=...) as the model's first item")
+        said["batch_input_shape"] = tuple(batch)[1:]
     if more.pop("batch_size", None) is not None:
-        warn("batch_size of a layer is a word of Keras 2: write Input(batch_shape=(N, T, D)) as the model's first item")
-    if (features := more.pop("input_dim", None)) is None:
-        return shape
-    if not layer.reads_sequences:
-        return (features,)  # in Keras 3 too
-    warn("input_dim of a layer for sequences is a word of Keras 2: write Input((T, D)) as the model's first item")
-    return more.pop("input_length", None), features
+        warn("batch_size of a layer is a word of Keras 2: write Input(batch_shape=...) as the model's first item")
+    if (features := more.pop("input_dim", None)) is not None:
+        said["input_dim"] = (features,)  # in Keras 3 too
+        if layer.reads_sequences:
+            warn(
+                "input_dim of a layer for sequences is a word of Keras 2: write Input((T, D)) as the model's first item"
+            )
+            said["input_dim"] = more.pop("input_length", None), features
+    if not said:
+        return None
+    whole, *others = said.values()
+    for other in others:
+        if len(whole) != len(other) or any(a != b for a, b in zip(whole, other, strict=True) if None not in (a, b)):
+            shapes = " and ".join(f"{name} {value}" for name, value in said.items())
+            raise ValueError(f"got {shapes}, which are different input shapes: give input_shape alone")
+        whole = tuple(b if a is None else a for a, b in zip(whole, other, strict=True))
+    return whole
 
 
 # -- logs --------------------------------------------------------------------------------------------------------------
@@ -144,12 +160,12 @@ class Keras2Verbs:
     """What a model of Keras 2 could do under other names. The arguments are those of Keras 2.3."""
 
     def fit_generator(
-        self: Any, generator: Any, steps_per_epoch: int | None = None, epochs: int = 1, verbose: int = 1,
+        self: Any, generator: Any, steps_per_epoch: int | None = None, epochs: int | None = None, verbose: int = 1,
         callbacks: Any = None, validation_data: Any = None, validation_steps: int | None = None, **more: Any,
     ) -> Any:  # fmt: skip
         warn("fit_generator is Keras 2's name of fit, which takes generators: write model.fit(generator, ...)")
         more |= {"steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps}
-        more |= {"epochs": epochs} if "nb_epoch" not in more else {}
+        more |= {} if epochs is None else {"epochs": epochs}
         return self.fit(generator, verbose=verbose, callbacks=callbacks, validation_data=validation_data, **more)
 
     def evaluate_generator(self: Any, generator: Any, steps: int | None = None, **more: Any) -> Any:

@@ -105,7 +105,7 @@ class Optimizer(Answering, OwnsArrays):
             rate = schedules.from_config(rate)
         if isinstance(self._rate, Schedule) and not isinstance(rate, Schedule):
             raise TypeError(
-                f"the learning rate follows a {type(self._rate).__name__} and cannot be set to {rate!r}: "
+                f"the learning rate follows the schedule {type(self._rate).__name__} and cannot be set to {rate!r}: "
                 "give the optimizer a number instead of the schedule, or do not set the rate"
             )
         self._rate = rate if isinstance(rate, Schedule) else number("learning_rate", rate)
@@ -118,10 +118,13 @@ class Optimizer(Answering, OwnsArrays):
         With backend="numba" the compiled twin of `update` runs, where there is one. ValueError if this optimizer has
         trained other arrays before: its slots belong to them.
         """
-        if [*map(id, weights.values())] != [*map(id, self._weights)]:
-            self._begin(weights)
         if fixed := [name for name, w in weights.items() if not w.flags.writeable]:
             raise ValueError(f"{', '.join(fixed)} cannot be trained: the array is read-only (np.array(w) copies it)")
+        if weights.keys() != gradients.keys() or [1 for k, w in weights.items() if w.shape != gradients[k].shape]:
+            shapes, got = ({name: a.shape for name, a in arrays.items()} for arrays in (weights, gradients))
+            raise ValueError(f"gradients must have the names and shapes of the weights, {shapes}, got {got}")
+        if [*map(id, weights.values())] != [*map(id, self._weights)]:
+            self._begin(weights)
         if not self.slots:
             self.slots = {f"{slot}/{name}": np.zeros_like(w) for slot in self.slot_names for name, w in weights.items()}
         gradients = self.clipped(gradients)
@@ -242,6 +245,7 @@ class Adam(Optimizer):
     """
 
     slot_names = ("momentum", "velocity")
+    _alpha: tuple[Any, Any] = None, None  # what the last α was computed from, and its value
 
     def __init__(
         self,
@@ -255,7 +259,6 @@ class Adam(Optimizer):
         self.beta_1 = number("beta_1", beta_1, 1)
         self.beta_2 = number("beta_2", beta_2, 1)
         self.epsilon = number("epsilon", keras_2_words.epsilon(epsilon))
-        self._alpha: tuple[Any, Any] = None, None  # of which step and rate, and its value
 
     def update(self, w: Array, g: Array, lr: Any, *slots: Array) -> None:
         m, v = slots
@@ -267,10 +270,11 @@ class Adam(Optimizer):
 
     def alpha(self, lr: Any) -> Any:
         """α of this step, in lr's dtype. It corrects the bias of m and v, which start at 0. Computed once for all weights."""
-        real, step = type(lr), (self.iterations, lr)
-        if self._alpha[0] != step:
+        real = type(lr)
+        of = real, lr, self.iterations, self.beta_1, self.beta_2
+        if self._alpha[0] != of:
             t = real(self.iterations + 1)
-            self._alpha = step, lr * np.sqrt(1 - real(self.beta_2) ** t) / (1 - real(self.beta_1) ** t)
+            self._alpha = of, lr * np.sqrt(1 - real(self.beta_2) ** t) / (1 - real(self.beta_1) ** t)
         return self._alpha[1]
 
 
@@ -304,12 +308,12 @@ class Nadam(Adam):
 
     def product(self, t: int, real: Any) -> Any:
         """Πₜ. It follows from t, so that no file needs to hold it; the last one is kept, so that a step multiplies once."""
-        before, product = vars(self).get("_product", (0, real(1)))
-        if before > t:
-            before, product = 0, real(1)
+        of, before, product = vars(self).get("_product", (None, 0, None))
+        if of != (real, self.beta_1) or before > t:
+            of, before, product = (real, self.beta_1), 0, real(1)
         for step in range(before + 1, t + 1):
             product = product * self.mu(step, real)
-        self._product = t, product
+        self._product = of, t, product
         return product
 
 

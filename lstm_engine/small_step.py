@@ -2,11 +2,13 @@
 
 Both call the functions that `Network` would call, in the same order, so that the numbers are the same bit for bit. They
 leave out the bookkeeping that other networks need: the graph, masks, several outputs, dropout, penalties. That takes as long
-as the arithmetic of a small batch.
+as the arithmetic of a small batch. A network in which a reader has replaced one of those functions goes the long way.
 """
 
 from __future__ import annotations
 
+import functools
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -19,18 +21,34 @@ from .cells.simple_rnn import SimpleRNN
 from .feedforward import Dense
 from .layer import time_major
 
+# What this stands in for, where a reader has put nothing else in its place.
+OF_LAYER = "forward", "backward"
+OF_NETWORK = "forward_pass", "forward", "heads", "total_loss", "backward_pass", "backward"
+of_layer, of_network = attrgetter(*OF_LAYER), attrgetter(*OF_NETWORK)
+LAYERS = {c: of_layer(c) for c in (LSTM, GRU, SimpleRNN, Dense)}
+
 
 def plain(network: Any) -> bool:
-    """Whether the network is of this kind."""
+    """Whether the network is of this kind, with the engine's own methods."""
     nodes = network.graph.nodes
-    if len(nodes) != 2:
+    if len(nodes) != 2 or len(network.graph.inputs) != 1:
         return False
     r, dense = nodes[0].layer, nodes[1].layer
     return (
         type(r) in (LSTM, GRU, SimpleRNN)
         and type(dense) is Dense
         and not (r.go_backwards or r.stateful or r.return_sequences or r.return_state)
+        and all(of_layer(type(x)) == LAYERS[type(x)] and not vars(x).keys() & OF_LAYER for x in (r, dense))
+        and of_network(type(network)) == of_the_engine()
+        and not vars(network).keys() & OF_NETWORK
     )
+
+
+@functools.cache
+def of_the_engine() -> tuple[Any, ...]:
+    from .network import Network  # which imports this module
+
+    return of_network(Network)
 
 
 def trains(network: Any, batch: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from . import keras_2_words
 from .absent import argument
 from .checks import Shape
 from .graph import Edge, Graph, Node
@@ -65,11 +66,13 @@ class InputLayer(Layer):
     whole = False  # whether the data are whole numbers
 
     def __init__(self, shape: Shape | None = None, *, batch_shape: Shape | None = None, **general: Any) -> None:
-        if (shape is None) == (batch_shape is None):
-            raise ValueError("Input takes a shape (T, D), or a batch_shape (N, T, D)")
         general.pop("batch_size", None)  # any fits
+        given = [shape, None if batch_shape is None else tuple(batch_shape)[1:]]
+        given.append(keras_2_words.input_shape(self, general, general.pop("input_shape", None)))
+        if len(shapes := [tuple(s) for s in given if s is not None]) != 1:
+            raise ValueError("Input takes a shape (T, D), or a batch_shape (N, T, D)")
         super().__init__(**general)
-        self.shape = tuple(shape) if shape is not None else tuple(batch_shape or ())[1:]
+        self.shape = shapes[0]
         self.batch_shape = None  # in a config `shape` says it
         self.input_shape = self.shape
         self.built = True

@@ -244,6 +244,9 @@ def read_optimizer(config: Any) -> optimizers.Optimizer:
         )
     if "lr" in options:  # Keras 2's name
         options["learning_rate"] = options.pop("lr")
+    lr, decay = options.get("learning_rate"), options.get("decay")
+    if isinstance(lr, float) and isinstance(decay, float) and decay > 0:
+        options |= {"learning_rate": schedules.InverseTimeDecay(lr, 1, decay), "decay": 0.0}  # what Keras 2 did
     known: list[str] = cls.options()  # type: ignore[attr-defined]
     silent = {*known, "name", "jit_compile", "is_legacy_optimizer"}
     for option, value in options.items():

@@ -196,6 +196,8 @@ REFUSED = {
         lambda m: le.ModelCheckpoint("x.keras", period=2),
         r"save_freq=period \* the batches",
     ),
+    "fit_generator(max_q_size=)": (lambda m: m.fit_generator(iter([]), max_q_size=9), "max_q_size: leave it out"),
+    "Nadam(schedule_decay=)": (lambda m: le.Nadam(schedule_decay=0.004), "the numbers are those of Keras 3"),
     "ReduceLROnPlateau(zzz=)": (lambda m: le.ReduceLROnPlateau(zzz=1), "ReduceLROnPlateau has no zzz=1"),
     "predict(callbacks=)": (lambda m: m.predict(np.ones((2, 3, 2)), callbacks=[1]), "fit has them"),
     "Input(sparse=True)": (lambda m: le.Input((3,), sparse=True), "arrays are dense"),

@@ -102,7 +102,7 @@ WORDS = {
     "lr of Adam": (lambda _: trained(le.Adam(lr=0.1)), lambda _: trained(le.Adam(learning_rate=0.1)),
                    "write Adam(learning_rate=...)"),
     "decay beside lr": (lambda _: trained(le.SGD(lr=0.5, decay=0.25)), lambda _: trained(le.SGD(LATER)),
-                        "write SGD(lstm_engine.schedules.InverseTimeDecay(rate, 1, decay))"),
+                        "lr and decay are words of Keras 2: write SGD(lstm_engine.schedules.InverseTimeDecay(lr, 1, decay))"),
     "decay=0 beside lr": (lambda _: trained(le.SGD(lr=0.5, decay=0.0)), lambda _: trained(le.SGD(0.5)),
                           "write SGD(learning_rate=...)"),
     "epsilon=None of Adam": (lambda _: epsilon(le.Adam, epsilon=None), lambda _: epsilon(le.Adam), "leave it out"),
@@ -113,9 +113,9 @@ WORDS = {
     "nb_epoch": (lambda _: trained(nb_epoch=3), lambda _: trained(epochs=3), "write fit(epochs=...)"),
     "batch_input_shape": (lambda _: stateful(le.LSTM(3, batch_input_shape=(2, 3, 2), stateful=True)),
                           lambda _: stateful(le.LSTM(3, input_shape=(3, 2), stateful=True)),
-                          "write Input(batch_shape=(N, T, D))"),
+                          "write Input(batch_shape=...) as the model's first item"),
     "batch_size of a layer": (lambda _: stateful(le.LSTM(3, batch_size=2, input_shape=(3, 2))),
-                              lambda _: stateful(le.LSTM(3, input_shape=(3, 2))), "write Input(batch_shape=(N, T, D))"),
+                              lambda _: stateful(le.LSTM(3, input_shape=(3, 2))), "write Input(batch_shape=...)"),
     "input_dim of a recurrent layer": (lambda _: stateful(le.LSTM(3, input_dim=2, input_length=3)),
                                        lambda _: stateful(le.LSTM(3, input_shape=(3, 2))), "write Input((T, D))"),
     "fit_generator": (lambda _: fit_generator("fit_generator"), lambda _: fit_generator("fit"),
@@ -195,12 +195,80 @@ def test_what_has_two_values_is_refused():
         model().fit(X, y, epochs=2, nb_epoch=3)
     with pytest.raises(TypeError, match="lr and learning_rate are one argument of Adam: give learning_rate alone"):
         le.Adam(0.1, lr=0.2)
-    with pytest.raises(ValueError, match=r"batch_input_shape is \(N, T, D\), with the batch first, got 3"):
+    with pytest.raises(TypeError, match="nb_epoch and epochs are one argument of fit: give epochs alone"):
+        model().fit_generator(batches(), 3, 2, nb_epoch=3)
+    with pytest.raises(ValueError, match=r"the input's shape, the batch first, as \(N, T, D\), got 3"):
         le.LSTM(2, batch_input_shape=3)
     x = le.Input((3,))
     both = le.Model(x, [le.Dense(2)(x), le.Dense(2)(x)])
     with pytest.raises(ValueError, match=r"predict_classes is for one output: take \.argmax"):
         both.predict_classes(np.ones((2, 3)))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("said", "shapes"),
+    [
+        (
+            {"input_shape": (3, 2), "batch_input_shape": (6, 3, 4)},
+            r"input_shape \(3, 2\) and batch_input_shape \(3, 4\)",
+        ),
+        ({"batch_input_shape": (6, 3, 2), "input_dim": 4}, r"batch_input_shape \(3, 2\) and input_dim \(None, 4\)"),
+        ({"input_shape": (3, 2), "input_dim": 2, "input_length": 4}, r"input_shape \(3, 2\) and input_dim \(4, 2\)"),
+    ],
+)
+def test_two_input_shapes_that_differ_are_refused(said, shapes):
+    with pytest.raises(ValueError, match=f"got {shapes}, which are different input shapes: give input_shape alone"):
+        le.LSTM(2, **said)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_two_input_shapes_that_agree_are_put_together():
+    assert le.LSTM(2, input_shape=(3, 2), input_dim=2).input_shape == (3, 2)
+    assert le.LSTM(2, batch_input_shape=(6, None, 2), input_dim=2, input_length=3).input_shape == (3, 2)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("said", [{"input_shape": (3, 2)}, {"batch_input_shape": (6, 3, 2)}])
+def test_an_input_layer_takes_the_shape_under_its_older_names(said):
+    made = le.Sequential([le.layers.InputLayer(**said), le.LSTM(2)])
+    assert made.built
+    assert made.input_shape == (3, 2)
+    with pytest.raises(ValueError, match=r"Input takes a shape \(T, D\), or a batch_shape \(N, T, D\)"):
+        le.layers.InputLayer((3, 2), **said)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(("lr", "decay"), [(0.1, -1), (0.1, "slow"), (0.1, np.nan), (-0.1, 0.1), (LATER, 0.1)])
+def test_decay_and_lr_together_are_numbers(lr, decay):
+    got = re.escape(f"lr and decay together are numbers of at least 0, got lr={lr!r} and decay={decay!r}")
+    with pytest.raises(ValueError, match=got):
+        le.SGD(lr=lr, decay=decay)
+
+
+def test_of_lr_and_decay_one_warning_speaks():
+    """Whoever follows a second one, "write SGD(learning_rate=...)", gets a decay that Keras 3 ignores."""
+    with pytest.warns(UserWarning, match="decay") as messages:
+        le.SGD(lr=0.5, decay=0.25)
+    assert len(messages) == 1
+
+
+def test_validation_is_asked_for_only_where_there_is_none():
+    watch = {"verbose": 0, "callbacks": [le.EarlyStopping("val_acc")]}
+    with pytest.raises(ValueError, match=r"watches 'val_acc', the logs have loss: give fit validation_data or"):
+        model(metrics=()).fit(X, y, **watch)
+    with pytest.raises(ValueError, match=r"watches 'val_acc', the logs have loss, val_loss$"):
+        model(metrics=()).fit(X, y, validation_data=(X, y), **watch)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_callback_that_watches_a_name_of_keras_2_can_be_used_for_another_model():
+    """Whose logs have that name, or Keras 3's: `monitor` stays what the caller gave."""
+    callback = le.EarlyStopping("val_acc", patience=1)
+    for metrics in (["accuracy"], ["acc"], ["accuracy"]):
+        model(metrics=metrics).fit(X, y, epochs=2, verbose=0, callbacks=[callback], validation_data=(X, y))
+        assert callback.monitor == "val_acc"
+        assert callback.best is not None
 
 
 def test_the_warning_comes_once_a_process_also_where_every_one_is_shown():

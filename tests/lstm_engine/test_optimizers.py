@@ -206,13 +206,52 @@ def test_nadam_goes_on_from_its_slots_and_the_number_of_steps_alone():
     assert np.array_equal(weights["w"], copies["w"])
 
 
+@pytest.mark.parametrize("settings", [{}, {"beta_1": 0.5}, {"beta_2": 0.9}])
+@pytest.mark.parametrize("kind", [le.Adam, le.AdamW, le.Nadam])
+def test_no_factor_is_kept_from_a_step_in_another_dtype_or_with_other_settings(kind, settings):
+    """The rate 0.5 is the same number in both dtypes."""
+    used = kind(0.5)
+    used.apply({"w": np.ones(3, np.float32)}, {"w": np.full(3, 0.3, np.float32)})
+    again = used.fresh()
+    for name, value in settings.items():
+        setattr(again, name, value)
+    weights, expected = {"w": np.ones(3)}, {"w": np.ones(3)}
+    again.apply(weights, {"w": np.full(3, 0.3)})
+    kind(0.5, **settings).apply(expected, {"w": np.full(3, 0.3)})
+    assert np.array_equal(weights["w"], expected["w"])
+
+
+@pytest.mark.parametrize(
+    "gradients",
+    [{"a": np.ones(2)}, {"a": np.ones(2), "b": np.ones(3)}, {"a": np.ones(2), "b": np.ones(1)},
+     {"a": np.ones(2), "b": np.ones(2), "c": np.ones(2)}],
+)  # fmt: skip
+def test_gradients_that_do_not_fit_the_weights_move_none_of_them(gradients):
+    optimizer, weights = le.Adam(0.1), {"a": np.ones(2), "b": np.ones(2)}
+    with pytest.raises(ValueError, match=r"gradients must have the names and shapes of the weights, \{'a': \(2,\)"):
+        optimizer.apply(weights, gradients)
+    assert all((w == 1).all() for w in weights.values())
+    assert not optimizer.slots
+    optimizer.apply({"c": np.ones(1)}, {"c": np.ones(1)})  # it trains none yet
+
+
+def test_after_a_read_only_array_its_copy_can_be_trained():
+    optimizer, w = le.SGD(0.1), np.ones(2)
+    w.flags.writeable = False
+    with pytest.raises(ValueError, match=r"w cannot be trained: the array is read-only \(np\.array\(w\) copies it\)"):
+        optimizer.apply({"w": w}, {"w": np.ones(2)})
+    copied = {"w": np.array(w)}
+    optimizer.apply(copied, {"w": np.ones(2)})
+    np.testing.assert_allclose(copied["w"], 0.9)
+
+
 def test_the_rate_can_be_set_while_training_but_not_a_schedules():
     optimizer = le.SGD(0.1)
     optimizer.learning_rate = 0.5
     w = {"w": np.zeros(1)}
     optimizer.apply(w, {"w": np.ones(1)})
     assert (w["w"], optimizer.config()["learning_rate"]) == (-0.5, 0.5)
-    with pytest.raises(TypeError, match="follows a ExponentialDecay"):
+    with pytest.raises(TypeError, match="follows the schedule ExponentialDecay"):
         le.SGD(ExponentialDecay(0.1, 3, 0.5)).learning_rate = 0.5
 
 

@@ -105,6 +105,63 @@ def test_other_inputs_take_the_long_way():
     assert not small_step.predicts(whole, x)
 
 
+class Still(le.Sequential):
+    """Its backward_pass lets nothing move."""
+
+    def backward_pass(self, forward_pass, want_dx=True):
+        found = super().backward_pass(forward_pass, want_dx)
+        return found._replace(weights={name: np.zeros_like(g) for name, g in found.weights.items()})
+
+
+def test_a_reader_s_own_backward_pass_is_the_one_that_trains():
+    model = Still([le.Input((7, 3)), le.LSTM(4), le.Dense(1)], seed=1)
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    model.train_on_batch(X, np.ones(9))
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", ["forward", "backward"])
+@pytest.mark.parametrize("of", ["first", "second", "LSTM", "Dense"])
+def test_a_method_that_is_replaced_runs(monkeypatch, of, name):
+    model, seen = network(le.LSTM(4), le.Dense(1)), []
+    owner = {"first": model.layers[0], "second": model.layers[1], "LSTM": le.LSTM, "Dense": le.Dense}[of]
+    original = getattr(owner, name)
+
+    def watched(*args, **how):
+        seen.append(name)
+        return original(*args, **how)
+
+    monkeypatch.setattr(owner, name, watched)
+    model.train_on_batch(X, np.ones(9))
+    assert seen == [name]
+
+
+@pytest.mark.parametrize("name", ["forward_pass", "forward", "heads", "total_loss", "backward_pass", "backward"])
+def test_a_network_s_method_that_is_replaced_runs(monkeypatch, name):
+    model, seen = network(le.LSTM(4), le.Dense(1)), []
+    original = getattr(model, name)
+
+    def watched(*args, **how):
+        seen.append(name)
+        return original(*args, **how)
+
+    monkeypatch.setattr(model, name, watched)
+    model.train_on_batch(X, np.ones(9))
+    assert seen == [name]
+
+
+def test_initial_states_among_the_inputs_are_read():
+    x, h = le.Input((7, 3)), le.Input((4,))
+    model = le.Model([x, h], le.Dense(1)(le.GRU(4)(x, initial_state=h)), seed=1)
+    model.compile("sgd", "mse")
+    loss = model.evaluate([X, X[:, 0, :1] * np.ones(4)], np.ones(9), verbose=0)
+    batch = Batch([a.astype("float32") for a in (X, X[:, 0, :1] * np.ones(4))], np.ones((9, 1), "float32"))
+    assert not small_step.trains(model, batch)
+    assert model.step(batch).loss == pytest.approx(loss, rel=1e-6)  # float32
+
+
 def test_an_option_that_is_set_later_counts():
     model = network(le.LSTM(4), le.Dense(1))
     assert small_step.trains(model, Batch(X, None))

@@ -181,6 +181,18 @@ def test_a_model_of_tf_keras_2_keeps_its_sigmoid(x, tmp_path):
     assert (model.optimizer.learning_rate, model.loss.from_logits, model.name) == (0.5, True, "old")
 
 
+@pytest.mark.parametrize("word", ["lr", "learning_rate"])
+def test_decay_of_a_file_of_keras_2_divides_the_rate(word, tmp_path):
+    config = {"class_name": "SGD", "config": {word: 0.5, "decay": 0.25, "momentum": 0.9, "nesterov": True}}
+    layers = [layer_2_0("LSTM", recurrent_activation="sigmoid", batch_input_shape=[None, T, D]), DENSE_2_0]
+    whole = {"class_name": "Sequential", "config": layers}
+    stored = {"lstm_1": weights_of("LSTM"), "dense_1": dense()}
+    model = le.load_model(write(tmp_path / "m.h5", stored, whole, TRAINING_2_0 | {"optimizer_config": config}))
+    assert model.optimizer.learning_rate == 0.5
+    model.optimizer.iterations = 2
+    assert model.optimizer.learning_rate == 0.5 / 1.5
+
+
 def test_a_graph_of_keras_2_names_its_calls_in_lists(x, tmp_path):
     def row(kind, name, config, *nodes):
         return {"class_name": kind, "name": name, "config": config | {"name": name}, "inbound_nodes": list(nodes)}
