@@ -42,7 +42,7 @@ FRONT_END = re.compile(r"https://cdn\.jsdelivr\.net/npm/@marimo-team/frontend@[^
 MATHJAX = re.compile(r"https://cdn\.jsdelivr\.net/npm/mathjax-full@[\w./-]+")
 FROM_DISK = """<script>if (location.protocol === "file:") document.write(
  "<b>Browsers run no lesson from disk: <code>python -m http.server --directory site</code> serves it.</b>")</script>"""
-COMPILED = re.compile(r"compiling the \w+'s kernels: ")  # the engine's log message, in a cell's output
+COMPILED = re.compile(r"compiling kernels, \d+ of \d+: ")  # the engine's log message, in a cell's output
 LARGE = os.environ | {"MARIMO_OUTPUT_MAX_BYTES": "50000000"}  # a lesson has a microscope's page within it
 BAR = """<body><style>
 .site-bar { display: flex; flex-wrap: wrap; gap: .1rem 1.2rem; padding: .5rem 1rem; background: #4051b5; color: #fff;

@@ -50,7 +50,7 @@ def test_a_lesson_that_had_to_compile_kernels_is_run_again_so_that_its_page_does
     spec = importlib.util.spec_from_file_location("build_of_the_site", HOUSE / "docs" / "build.py")
     build = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(build)
-    runs = ["compiling the LSTM's kernels: about ten seconds ...", "a figure", "never asked for"]
+    runs = ["compiling kernels, 2 of 4: the LSTM's forward pass (1 s so far) ...", "a figure", "never asked for"]
     monkeypatch.setattr(build, "written", lambda *command: runs.pop(0))
     assert build.run(build.LESSONS[0]) == "a figure"
     assert build.run(build.LESSONS[1]) == "never asked for"  # one run is enough where the kernels lie on disk

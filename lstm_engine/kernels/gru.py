@@ -16,21 +16,25 @@ from ..buffers import empty
 from ..cells.gru import GRUGradients, GRUTape
 from ..cells.products import recurrent_kernel_gradient
 from ..checks import check_shapes
-from .product import INNER, THESE_FILES, compiled_product, packed, packed_transposed, product
+from .jobs import ALL, KERNEL, in_parallel
+from .product import THESE_FILES, packed, packed_transposed, product
 from .rows import (
     NO_MASK,
     add_product_back,
     add_rows,
-    blocks_of,
+    addresses,
     copy_rows,
+    divided,
     dropout_of,
+    equal_blocks,
     from_above,
     gates_from,
     gradient_products,
+    jobs_of,
     last_from_above,
     of_one_dtype,
     one_caller,
-    rows_where,
+    room_for,
     set_product,
     slot,
     without_tape,
@@ -48,19 +52,10 @@ def gru_forward(
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     tape = GRUTape(x, W, U, b, h0, mask, recurrent_dropout)
     r_zr, r_h = dropout_of(tape, ZR), dropout_of(tape, CANDIDATE)
+    read = tape.reset_after, x, *panels_of(W, U, b, len(r_zr)), r_zr, r_h
+    written = tape.gates, tape.inner, tape.h_states
     with one_caller:
-        _forward(
-            *blocks_of(x, tape.mask),
-            tape.reset_after,
-            x,
-            *panels_of(W, U, b, len(r_zr)),
-            r_zr,
-            r_h,
-            tape.gates,
-            tape.inner,
-            tape.h_states,
-            compiled_product(x.dtype),
-        )
+        _forward(*jobs_of(x, tape.mask), *read, *written, np.empty_like(h0), *room_for(h0), *addresses(x.dtype))
     return tape
 
 
@@ -71,15 +66,9 @@ def gru_infer(
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     h = without_tape(h0, len(x) if sequences else 1)
     gates, inner = room(h0)
-    rows, cuts, mask = blocks_of(x, mask)
-    after = b.ndim == 2
-    panels = panels_of(W, U, b, 0)
-    address = compiled_product(x.dtype)
+    read = b.ndim == 2, x, *panels_of(W, U, b, 0), h[:0], h[:0]
     with one_caller:
-        if len(rows) == 1:  # one row needs no second thread
-            _alone(mask, after, x, *panels, gates, inner, h, address)
-        else:
-            _forward(rows, cuts, mask, after, x, *panels, h[:0], h[:0], gates, inner, h, address)
+        _forward(*jobs_of(x, mask), *read, gates, inner, h, np.empty_like(h0), *room_for(h0), *addresses(x.dtype))
     last = h[len(x) % len(h)]
     return h[1:] if sequences else last[None], [last]
 
@@ -89,11 +78,11 @@ def gru_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Array], Arr
     W, U, b, h0 = of_one_dtype(W, U, b, h0)
     h = without_tape(h0, 1)
     gates, inner = room(h0)
-    panels = panels_of(W, U, b, 0)
-    address = compiled_product(W.dtype)
+    block = 0, *equal_blocks(len(h0), 1), NO_MASK, b.ndim == 2
+    rest = *panels_of(W, U, b, 0), h[:0], h[:0], gates, inner, h, np.empty_like(h0), *room_for(h0), *addresses(W.dtype)
 
     def step(x: Array) -> Array:
-        _alone(NO_MASK, b.ndim == 2, x[None], *panels, gates, inner, h, address)
+        _forward(*block, x[None], *rest)
         h[0] = h[1]
         return h[1].copy()
 
@@ -133,24 +122,20 @@ def gru_backward(tape: GRUTape, dh: Array | None = None, dh_T: Array | None = No
     dz = gates if in_place else empty(gates.shape, dtype)
     dh_total = empty((1 if lean else T, B, H), dtype)
     dproduct = empty(dz.shape, dtype) if after else dz  # (T, B, 3H): of the recurrent product
+    read = (
+        from_above(dh, tape),
+        packed_transposed(tape.U, len(r)),
+        packed_transposed(tape.U[:, : 2 * H], len(r[ZR])),
+        packed_transposed(tape.U[:, 2 * H :], 0),
+        r,
+        gates,
+        tape.inner,
+        tape.h_states,
+    )
+    written = dz, dproduct, dh_total, dh0
+    space = np.empty_like(dh0), *room_for(dh0)
     with one_caller:
-        _backward(
-            *blocks_of(tape.x, tape.mask),
-            after,
-            from_above(dh, tape),
-            packed_transposed(tape.U, len(r)),
-            packed_transposed(tape.U[:, : 2 * H], len(r[ZR])),
-            packed_transposed(tape.U[:, 2 * H :], 0),
-            r,
-            gates,
-            tape.inner,
-            tape.h_states,
-            dz,
-            dproduct,
-            dh_total,
-            dh0,
-            compiled_product(dtype),
-        )
+        _backward(*jobs_of(tape.x, tape.mask), after, *read, *written, *space, *addresses(dtype))
         x, dW, dU, db, db_h = gradient_products(tape, not lean, dz, dproduct if after else None)
     if not after:  # the candidate reads r∘h', not h'
         rho = None if tape.recurrent_dropout is None else tape.recurrent_dropout[CANDIDATE]
@@ -217,99 +202,64 @@ reset_back_before_rows = pointwise(reset_back_before, reads=[2, 1, 1, 1, 1], wri
 step_back_after_rows = pointwise(step_back_after, reads=[3, 1, 1, 1], writes=[3, 3, 1])  # ... -> dz, dproduct, dh_next
 
 
-# -- the work on a block, and a parallel loop over blocks, which is short so that it compiles fast ---------------------
+# -- the kernels: job n is block n of the rows --------------------------------------------------------------------------
 
 
-@nb.njit(**INNER)
-def forward_block(
-    rows: Array, mask: Array, after: bool, x: Array, panels_zr: Array, panels_h: Array, panels_x: Array,
-    r_zr: Array, r_h: Array, gates: Array, inner: Array, h: Array, reset: Array, space: Array, address: int,
+@nb.njit(**KERNEL)
+def _forward(
+    job: int, rows: Array, cuts: Array, mask: Array, after: bool, x: Array, panels_zr: Array, panels_h: Array,
+    panels_x: Array, r_zr: Array, r_h: Array, gates: Array, inner: Array, h: Array,
+    reset: Array, space: Array, row_space: Array, address: int, loop: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
+    """Fills gates (T, B, 3H), inner (T, B, H) and h (T + 1, B, H) from its slot 1 on."""
+    if job == ALL:
+        in_parallel(loop, len(cuts) - 1)
+        return
     state = flush_denormals()
-    some = np.empty_like(rows)
-    nothing = np.empty((0, 0), x.dtype)
+    rows, row_space = rows[cuts[job] : cuts[job + 1]], row_space[cuts[job] : cuts[job + 1]]
     H = h.shape[2]
     for t in range(len(x)):
-        live = rows_where(mask, t, True, rows, some)
+        live, asleep = divided(mask, t, rows, row_space)
         gates_t, inner_t = slot(gates, t), slot(inner, t)
         h_now, h_next = slot(h, t), slot(h, t + 1)
         set_product(address, h_now, x[t], panels_zr, r_zr, gates_t, 0, 2 * H, live, space)
         if after:
-            set_product(address, h_now, nothing, panels_h, r_h, inner_t, 0, H, live, space)
+            set_product(address, h_now, x[t, :, :0], panels_h, r_h, inner_t, 0, H, live, space)
             product(address, h_now, live, 0, 0, x[t], panels_x[0], False, gates_t, 2 * H, H)
             step_after_rows(H, live, (gates_t, inner_t, h_now, gates_t, h_next))
         else:
             reset_before_rows(H, live, (gates_t, h_now, gates_t, inner_t, reset))
             set_product(address, reset, x[t], panels_h, r_h, gates_t, 2 * H, H, live, space)
             mix_before_rows(H, live, (gates_t, h_now, gates_t, h_next))
-        if len(live) < len(rows):
-            asleep = rows_where(mask, t, False, rows, some)
-            zero_rows(3 * H, asleep, (gates_t,))
-            zero_rows(H, asleep, (inner_t,))
-            copy_rows(H, asleep, (h_now, h_next))
+        zero_rows(3 * H, asleep, (gates_t,))
+        zero_rows(H, asleep, (inner_t,))
+        copy_rows(H, asleep, (h_now, h_next))
     restore(state)
 
 
-@nb.njit(parallel=True, cache=True)
-def _forward(
-    rows: Array, cuts: Array, mask: Array, after: bool, x: Array, panels_zr: Array, panels_h: Array, panels_x: Array,
-    r_zr: Array, r_h: Array, gates: Array, inner: Array, h: Array, address: int, helpers: int = THESE_FILES,
+@nb.njit(**KERNEL)
+def _backward(
+    job: int, rows: Array, cuts: Array, mask: Array, after: bool, dh: Array, panels: Array, panels_zr: Array,
+    panels_h: Array, r: Array, gates: Array, inner: Array, h: Array, dz: Array, dproduct: Array, dh_total: Array,
+    dh_next: Array, ds: Array, space: Array, row_space: Array, address: int, loop: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
-    """Fills gates (T, B, 3H), inner (T, B, H) and h (T + 1, B, H) from its slot 1 on."""
-    reset, space = np.empty_like(h[0]), np.empty_like(h[0])
-    for n in nb.prange(len(cuts) - 1):
-        forward_block(
-            rows[cuts[n] : cuts[n + 1]],
-            mask,
-            after,
-            x,
-            panels_zr,
-            panels_h,
-            panels_x,
-            r_zr,
-            r_h,
-            gates,
-            inner,
-            h,
-            reset,
-            space,
-            address,
-        )
-
-
-@nb.njit(cache=True)
-def _alone(
-    mask: Array, after: bool, x: Array, panels_zr: Array, panels_h: Array, panels_x: Array, gates: Array, inner: Array,
-    h: Array, address: int, helpers: int = THESE_FILES,
-) -> None:  # fmt: skip
-    """`_forward` by the calling thread, without recurrent dropout."""
-    rows, reset = np.arange(h.shape[1]), np.empty_like(h[0])
-    forward_block(
-        rows, mask, after, x, panels_zr, panels_h, panels_x, h[:0], h[:0], gates, inner, h, reset, reset, address
-    )
-
-
-@nb.njit(**INNER)
-def backward_block(
-    rows: Array, mask: Array, after: bool, dh: Array, panels: Array, panels_zr: Array, panels_h: Array, r: Array,
-    gates: Array, inner: Array, h: Array, dz: Array, dproduct: Array, dh_total: Array, dh_next: Array, ds: Array,
-    space: Array, address: int,
-) -> None:  # fmt: skip
+    """Fills dz and dproduct (T, B, 3H) and dh_total (T, B, H); dh_next (B, H) runs from T to 0."""
+    if job == ALL:
+        in_parallel(loop, len(cuts) - 1)
+        return
     state = flush_denormals()
-    some = np.empty_like(rows)
+    rows, row_space = rows[cuts[job] : cuts[job + 1]], row_space[cuts[job] : cuts[job + 1]]
     H = h.shape[2]
     for t in range(len(dz) - 1, -1, -1):
+        live, asleep = divided(mask, t, rows, row_space)
         total = slot(dh_total, t)
         if len(dh):
             add_rows(H, rows, (dh_next, dh[t], total))
         else:
             copy_rows(H, rows, (dh_next, total))
-        if len(mask):
-            asleep = rows_where(mask, t, False, rows, some)
-            zero_rows(3 * H, asleep, (dz[t],))
-            zero_rows(3 * H, asleep, (dproduct[t],))
-            copy_rows(H, asleep, (total, dh_next))
-        live = rows_where(mask, t, True, rows, some)
+        zero_rows(3 * H, asleep, (dz[t],))
+        zero_rows(3 * H, asleep, (dproduct[t],))
+        copy_rows(H, asleep, (total, dh_next))
         if after:
             step_back_after_rows(H, live, (gates[t], inner[t], h[t], total, dz[t], dproduct[t], dh_next))
             add_product_back(address, dproduct[t], 0, 3 * H, panels, r, dh_next, live, space)
@@ -319,34 +269,3 @@ def backward_block(
             reset_back_before_rows(H, live, (gates[t], dz[t], h[t], ds, dh_next, dz[t], dh_next))
             add_product_back(address, dz[t], 0, 2 * H, panels_zr, r[:2], dh_next, live, space)
     restore(state)
-
-
-@nb.njit(parallel=True, cache=True)
-def _backward(
-    rows: Array, cuts: Array, mask: Array, after: bool, dh: Array, panels: Array, panels_zr: Array, panels_h: Array,
-    r: Array, gates: Array, inner: Array, h: Array,
-    dz: Array, dproduct: Array, dh_total: Array, dh_next: Array, address: int, helpers: int = THESE_FILES,
-) -> None:  # fmt: skip
-    """Fills dz and dproduct (T, B, 3H) and dh_total (T, B, H); dh_next (B, H) runs from T to 0."""
-    ds, space = np.empty_like(dh_next), np.empty_like(dh_next)
-    for n in nb.prange(len(cuts) - 1):
-        backward_block(
-            rows[cuts[n] : cuts[n + 1]],
-            mask,
-            after,
-            dh,
-            panels,
-            panels_zr,
-            panels_h,
-            r,
-            gates,
-            inner,
-            h,
-            dz,
-            dproduct,
-            dh_total,
-            dh_next,
-            ds,
-            space,
-            address,
-        )

@@ -15,21 +15,25 @@ from ..backend import Kernels
 from ..buffers import empty
 from ..cells.lstm import LSTMGradients, LSTMTape
 from ..checks import check_shapes
-from .product import INNER, THESE_FILES, compiled_product, packed, packed_transposed
+from .jobs import ALL, KERNEL, in_parallel
+from .product import THESE_FILES, packed, packed_transposed
 from .rows import (
     NO_MASK,
     add_product_back,
     add_rows,
-    blocks_of,
+    addresses,
     copy_rows,
+    divided,
     dropout_of,
+    equal_blocks,
     from_above,
     gates_from,
     gradient_products,
+    jobs_of,
     last_from_above,
     of_one_dtype,
     one_caller,
-    rows_where,
+    room_for,
     set_product,
     slot,
     without_tape,
@@ -46,18 +50,10 @@ def lstm_forward(
     x, W, U, b, h0, c0 = of_one_dtype(x, W, U, b, h0, c0)
     tape = LSTMTape(x, W, U, b, h0, c0, mask, recurrent_dropout)
     r = dropout_of(tape)
+    panels = packed(b, U, W, len(r))
+    states = tape.gates, tape.tanh_c, tape.h_states, tape.c_states
     with one_caller:
-        _forward(
-            *blocks_of(x, tape.mask),
-            x,
-            packed(b, U, W, len(r)),
-            r,
-            tape.gates,
-            tape.tanh_c,
-            tape.h_states,
-            tape.c_states,
-            compiled_product(x.dtype),
-        )
+        _forward(*jobs_of(x, tape.mask), x, panels, r, *states, *room_for(h0), *addresses(x.dtype))
     return tape
 
 
@@ -70,14 +66,9 @@ def lstm_infer(
     H = len(U)
     h, c = without_tape(h0, T if sequences else 1), without_tape(c0, 1)
     gates, tanh_c = np.empty((1, B, 4 * H), x.dtype), np.empty((1, B, H), x.dtype)
-    rows, cuts, mask = blocks_of(x, mask)
     panels = packed(b, U, W, 0)
-    address = compiled_product(x.dtype)
     with one_caller:
-        if B == 1:  # one row needs no second thread
-            _alone(mask, x, panels, gates, tanh_c, h, c, address)
-        else:
-            _forward(rows, cuts, mask, x, panels, h[:0], gates, tanh_c, h, c, address)
+        _forward(*jobs_of(x, mask), x, panels, h[:0], gates, tanh_c, h, c, *room_for(h0), *addresses(x.dtype))
     last = [h[T % len(h)], c[T % len(c)]]
     return h[1:] if sequences else last[0][None], last
 
@@ -87,11 +78,11 @@ def lstm_stream(W: Array, U: Array, b: Array, h0: Array, c0: Array) -> Callable[
     W, U, b, h0, c0 = of_one_dtype(W, U, b, h0, c0)
     h, c = without_tape(h0, 1), without_tape(c0, 1)
     gates, tanh_c = np.empty((1, len(h0), W.shape[1]), W.dtype), np.empty((1, *h0.shape), W.dtype)
-    panels = packed(b, U, W, 0)
-    address = compiled_product(W.dtype)
+    block = 0, *equal_blocks(len(h0), 1), NO_MASK
+    rest = packed(b, U, W, 0), h[:0], gates, tanh_c, h, c, *room_for(h0), *addresses(W.dtype)
 
     def step(x: Array) -> Array:
-        _alone(NO_MASK, x[None], panels, gates, tanh_c, h, c, address)
+        _forward(*block, x[None], *rest)
         h[0], c[0] = h[1], c[1]
         return h[1].copy()
 
@@ -118,22 +109,10 @@ def lstm_backward(
     dc, dh_total = empty((slots, B, H), dtype), empty((slots, B, H), dtype)
     dh0, dc0 = last_from_above(dh_T, tape.h0), last_from_above(dc_T, tape.c0)
     r = dropout_of(tape)
+    read = from_above(dh, tape), packed_transposed(tape.U, len(r)), r, gates, tape.tanh_c, tape.c_states
+    written = dz, dc, dh_total, dh0, dc0
     with one_caller:
-        _backward(
-            *blocks_of(tape.x, tape.mask),
-            from_above(dh, tape),
-            packed_transposed(tape.U, len(r)),
-            r,
-            gates,
-            tape.tanh_c,
-            tape.c_states,
-            dz,
-            dc,
-            dh_total,
-            dh0,
-            dc0,
-            compiled_product(dtype),
-        )
+        _backward(*jobs_of(tape.x, tape.mask), *read, *written, *room_for(dh0), *addresses(dtype))
         x, dW, dU, db, _ = gradient_products(tape, not lean, dz)
     return LSTMGradients(
         x=x, W=dW, U=dU, b=db, h0=dh0, c0=dc0, z=dz, c=None if lean else dc, h=None if lean else dh_total
@@ -162,85 +141,59 @@ step_rows = pointwise(step, reads=[4, 1], writes=[4, 1, 1, 1])  # z, c' -> gates
 step_back_rows = pointwise(step_back, reads=[4, 1, 1, 1, 1], writes=[4, 1, 1, 1])
 
 
-# -- the work on a block, and a parallel loop over blocks, which is short so that it compiles fast ---------------------
+# -- the kernels: job n is block n of the rows --------------------------------------------------------------------------
 
 
-@nb.njit(**INNER)
-def forward_block(
-    rows: Array, mask: Array, x: Array, panels: Array, r: Array,
-    gates: Array, tanh_c: Array, h: Array, c: Array, space: Array, address: int,
+@nb.njit(**KERNEL)
+def _forward(
+    job: int, rows: Array, cuts: Array, mask: Array, x: Array, panels: Array, r: Array,
+    gates: Array, tanh_c: Array, h: Array, c: Array, space: Array, row_space: Array, address: int, loop: int,
+    helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
+    """Fills gates (T, B, 4H), tanh_c (T, B, H) and, from their slot 1 on, h and c (T + 1, B, H)."""
+    if job == ALL:
+        in_parallel(loop, len(cuts) - 1)
+        return
     state = flush_denormals()
-    space_of_rows = np.empty_like(rows)
+    rows, row_space = rows[cuts[job] : cuts[job + 1]], row_space[cuts[job] : cuts[job + 1]]
     H = h.shape[2]
     for t in range(len(x)):
-        live = rows_where(mask, t, True, rows, space_of_rows)
+        live, asleep = divided(mask, t, rows, row_space)
         now = slot(gates, t)
         h_now, h_next = slot(h, t), slot(h, t + 1)
         c_now, c_next = slot(c, t), slot(c, t + 1)
         set_product(address, h_now, x[t], panels, r, now, 0, 4 * H, live, space)
         step_rows(H, live, (now, c_now, now, c_next, slot(tanh_c, t), h_next))
-        if len(live) < len(rows):
-            asleep = rows_where(mask, t, False, rows, space_of_rows)
-            zero_rows(4 * H, asleep, (now,))
-            zero_rows(H, asleep, (slot(tanh_c, t),))
-            copy_rows(H, asleep, (h_now, h_next))
-            copy_rows(H, asleep, (c_now, c_next))
+        zero_rows(4 * H, asleep, (now,))
+        zero_rows(H, asleep, (slot(tanh_c, t),))
+        copy_rows(H, asleep, (h_now, h_next))
+        copy_rows(H, asleep, (c_now, c_next))
     restore(state)
 
 
-@nb.njit(parallel=True, cache=True)
-def _forward(
-    rows: Array, cuts: Array, mask: Array, x: Array, panels: Array, r: Array,
-    gates: Array, tanh_c: Array, h: Array, c: Array, address: int, helpers: int = THESE_FILES,
+@nb.njit(**KERNEL)
+def _backward(
+    job: int, rows: Array, cuts: Array, mask: Array, dh: Array, panels: Array, r: Array,
+    gates: Array, tanh_c: Array, c: Array, dz: Array, dc: Array, dh_total: Array, dh_next: Array, dc_next: Array,
+    space: Array, row_space: Array, address: int, loop: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
-    """Fills gates (T, B, 4H), tanh_c (T, B, H) and, from their slot 1 on, h and c (T + 1, B, H)."""
-    space = np.empty_like(h[0])
-    for n in nb.prange(len(cuts) - 1):
-        forward_block(rows[cuts[n] : cuts[n + 1]], mask, x, panels, r, gates, tanh_c, h, c, space, address)
-
-
-@nb.njit(cache=True)
-def _alone(
-    mask: Array, x: Array, panels: Array, gates: Array, tanh_c: Array, h: Array, c: Array, address: int,
-    helpers: int = THESE_FILES,
-) -> None:  # fmt: skip
-    """`_forward` by the calling thread, without recurrent dropout."""
-    forward_block(np.arange(h.shape[1]), mask, x, panels, h[:0], gates, tanh_c, h, c, h[0], address)
-
-
-@nb.njit(**INNER)
-def backward_block(
-    rows: Array, mask: Array, dh: Array, panels: Array, r: Array, gates: Array, tanh_c: Array, c: Array,
-    dz: Array, dc: Array, dh_total: Array, dh_next: Array, dc_next: Array, space: Array, address: int,
-) -> None:  # fmt: skip
+    """Fills dz (T, B, 4H), dc and dh_total (T, B, H); dh_next and dc_next (B, H) run from T to 0."""
+    if job == ALL:
+        in_parallel(loop, len(cuts) - 1)
+        return
     state = flush_denormals()
-    space_of_rows = np.empty_like(rows)
+    rows, row_space = rows[cuts[job] : cuts[job + 1]], row_space[cuts[job] : cuts[job + 1]]
     H = dh_next.shape[1]
     for t in range(len(dz) - 1, -1, -1):
+        live, asleep = divided(mask, t, rows, row_space)
         total, dc_now = slot(dh_total, t), slot(dc, t)
         if len(dh):
             add_rows(H, rows, (dh_next, dh[t], total))
         else:
             copy_rows(H, rows, (dh_next, total))
-        if len(mask):
-            asleep = rows_where(mask, t, False, rows, space_of_rows)
-            zero_rows(4 * H, asleep, (dz[t],))
-            copy_rows(H, asleep, (dc_next, dc_now))
-            copy_rows(H, asleep, (total, dh_next))
-        live = rows_where(mask, t, True, rows, space_of_rows)
+        zero_rows(4 * H, asleep, (dz[t],))
+        copy_rows(H, asleep, (dc_next, dc_now))
+        copy_rows(H, asleep, (total, dh_next))
         step_back_rows(H, live, (gates[t], tanh_c[t], c[t], total, dc_next, dz[t], dc_now, dc_next, dh_next))
         add_product_back(address, dz[t], 0, 4 * H, panels, r, dh_next, live, space)
     restore(state)
-
-
-@nb.njit(parallel=True, cache=True)
-def _backward(
-    rows: Array, cuts: Array, mask: Array, dh: Array, panels: Array, r: Array, gates: Array, tanh_c: Array, c: Array,
-    dz: Array, dc: Array, dh_total: Array, dh_next: Array, dc_next: Array, address: int, helpers: int = THESE_FILES,
-) -> None:  # fmt: skip
-    """Fills dz (T, B, 4H), dc and dh_total (T, B, H); dh_next and dc_next (B, H) run from T to 0."""
-    space = np.empty_like(dh_next)
-    for n in nb.prange(len(cuts) - 1):
-        block = rows[cuts[n] : cuts[n + 1]]
-        backward_block(block, mask, dh, panels, r, gates, tanh_c, c, dz, dc, dh_total, dh_next, dc_next, space, address)

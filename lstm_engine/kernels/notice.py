@@ -1,33 +1,50 @@
-"""Says that a cell's kernels are being compiled: when Numba compiles them, and never when it finds them in its disk cache."""
+"""Says which kernel is being compiled: when Numba compiles it, and never when it finds it in its disk cache."""
 
 import logging
+import time
 from typing import Any
 
 from numba.core import event
 
-CELLS = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "SimpleRNN"}  # by the file of their kernels
+CELLS = {"lstm": "the LSTM's ", "gru": "the GRU's ", "simple_rnn": "the SimpleRNN's "}  # by the file of their kernels
+STEPS = {  # what a first training step compiles, in this order; prediction needs the first two
+    "_pack": "the weights' layout",
+    "_forward": "forward pass",
+    "_backward": "backward pass",
+    "_weight_gradient": "the weights' gradients",
+}
 
 
 class Notice(event.Listener):  # type: ignore[misc]  # Numba has no types
-    """A log message when Numba begins to compile a kernel of a cell; one a process and cell.
+    """A log message when Numba begins to compile a kernel of STEPS, with the seconds that it has compiled so far.
 
-    Numba broadcasts "numba:compile" after it has looked into its cache and found nothing there.
+    Numba broadcasts "numba:compile" after it has looked into its cache and found nothing there, and also for every function
+    that a kernel calls.
     """
 
     def __init__(self) -> None:
-        self.announced: set[str] = set()
+        self.seconds = 0.0
+        self.begun: list[float] = []  # of the function that is being compiled, and of those that wait for it
 
     def on_start(self, compiling: Any) -> None:
-        package, _, file = compiling.data["dispatcher"].py_func.__module__.rpartition(".")
-        if package != __package__ or file not in CELLS or file in self.announced:
+        self.begun.append(time.perf_counter())
+        function = compiling.data["dispatcher"].py_func
+        package, _, file = function.__module__.rpartition(".")
+        if package != __package__ or function.__name__ not in STEPS:
             return
-        self.announced.add(file)
         logging.getLogger("lstm_engine").warning(
-            "compiling the %s's kernels: about ten seconds; later runs find them on disk ...", CELLS[file]
+            "compiling kernels, %d of %d: %s%s (%.0f s so far; later runs find them on disk) ...",
+            list(STEPS).index(function.__name__) + 1,
+            len(STEPS),
+            CELLS.get(file, ""),
+            STEPS[function.__name__],
+            self.seconds,
         )
 
     def on_end(self, compiling: Any) -> None:
-        pass
+        begun = self.begun.pop()
+        if not self.begun:
+            self.seconds += time.perf_counter() - begun
 
 
 NOTICE = Notice()

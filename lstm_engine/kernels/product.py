@@ -9,8 +9,9 @@ whichever other rows and columns are computed with it.
 """
 
 import hashlib
+import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..activations import Array
-from ..buffers import LINE
+from ..buffers import LINE, empty
+from .jobs import KERNEL
 from .vectors import BYTES, INDEX, Code, call, gather, moved, row_of
 
 MANY = BYTES == 64 or "aarch64" in llvm.get_process_triple()  # the processor has 32 vector registers, else 16
@@ -37,65 +39,80 @@ INNER: dict[str, Any] = {  # of functions that only kernels call: without the wr
 # Numba's disk cache does not notice edits in the functions of another file. Its key has the types, the default arguments and
 # the variables of a closure. So kernels have, as the default of an unused argument, the hash of the files that they share and
 # of the width of their vectors.
-SHARED = [Path(__file__).with_name(f"{name}.py") for name in ("vectors", "product", "rows")]
+SHARED = [Path(__file__).with_name(f"{name}.py") for name in ("jobs", "vectors", "product", "rows")]
 THESE_FILES = int.from_bytes(
     hashlib.sha256(b"".join([bytes([BYTES]), *(p.read_bytes() for p in SHARED)])).digest()[:7], "big"
 )
 
 
-@nb.njit(**INNER)
-def line_up(n: int, size: int, like: Array) -> Array:
-    """Zeros (n, size) that start at a cache line: a vector that lies across two lines takes twice as long to load."""
-    lanes = BYTES // like.itemsize
-    space = np.zeros(n * size + lanes, like.dtype)
-    at = -(space.ctypes.data // like.itemsize) % lanes
-    return space[at : at + n * size].reshape(n, size)
+def lined_up(shape: tuple[int, ...], dtype: Any) -> Array:
+    """`empty`, whose start is a cache line for small arrays too: a vector across two lines takes twice as long to load."""
+    size = math.prod(shape)
+    space = empty((size + LINE // dtype.itemsize,), dtype)
+    at = -space.ctypes.data % LINE // dtype.itemsize
+    return space[at : at + size].reshape(shape)
 
 
-@nb.njit(cache=True, error_model="numpy")
-def packed(start: Array, A: Array, X: Array, G: int, helpers: int = THESE_FILES) -> Array:
+@lru_cache
+def numbers(n: int) -> Array:
+    """0 ... n - 1; cached, since nothing writes to it."""
+    return np.arange(n)
+
+
+def packed(start: Array, A: Array, X: Array, G: int) -> Array:
     """start (N,), A (K, N) and X (D, N) as panels (1, ...): see above. With G > 0 panels of each gate, (G, ...)."""
-    n = max(1, G)
+    n, lanes, height = max(1, G), BYTES // A.itemsize, 1 + len(A) + len(X)
+    panels = lined_up((n, height * (-(-A.shape[1] // n // lanes) * lanes)), A.dtype)
+    _pack(start, A, X, numbers(height), panels)
+    return panels
+
+
+@nb.njit(**KERNEL)
+def _pack(start: Array, A: Array, X: Array, rows: Array, panels: Array, helpers: int = THESE_FILES) -> None:
     lanes = BYTES // A.itemsize
-    N, K, D = A.shape[1] // n, len(A), len(X)
-    height = 1 + K + D
-    rows = np.arange(height)
-    start = start.reshape(1, -1)
-    panels = line_up(n, height * (-(-N // lanes) * lanes), A)
+    n, N, K, D = len(panels), A.shape[1] // len(panels), len(A), len(X)
     for gate in range(n):
-        at, end = 0, (gate + 1) * N
+        to, end = 0, (gate + 1) * N
+        panel = panels[gate]
         for j in range(gate * N, end, WIDE * lanes):
             columns = min(WIDE * lanes, end - j)
             width = -(-columns // lanes) * lanes
-            panel = panels[gate, at : at + height * width].reshape(height, width)
-            gather(start, rows, 0, 1, j, panel, 0, columns)
-            gather(A, rows, 0, K, j, panel[1:], 0, columns)
-            gather(X, rows, 0, D, j, panel[1 + K :], 0, columns)
-            at += height * width
+            if columns < width:  # zeros fill the last vector
+                for k in range(to, to + (1 + K + D) * width):
+                    panel[k] = 0
+            gather(start, rows, 0, 1, j, panel, to, width, columns)
+            gather(A, rows, 0, K, j, panel, to + width, width, columns)
+            gather(X, rows, 0, D, j, panel, to + (1 + K) * width, width, columns)
+            to += (1 + K + D) * width
+
+
+def packed_transposed(U: Array, G: int) -> Array:
+    """Uᵀ as panels (max(1, G), ...) without a start, where U (H, GH) holds the gates side by side."""
+    n, lanes = max(1, G), BYTES // U.itemsize
+    panels = lined_up((n, U.shape[1] // n * (-(-len(U) // lanes) * lanes)), U.dtype)
+    _pack_transposed(U, panels)
     return panels
 
 
-@nb.njit(cache=True, error_model="numpy")
-def packed_transposed(U: Array, G: int, helpers: int = THESE_FILES) -> Array:
-    """Uᵀ as panels (max(1, G), ...) without a start, where U (H, GH) holds the gates side by side."""
-    n = max(1, G)
+@nb.njit(**KERNEL)
+def _pack_transposed(U: Array, panels: Array, helpers: int = THESE_FILES) -> None:
     lanes = BYTES // U.itemsize
-    H, N = len(U), U.shape[1] // n
-    panels = line_up(n, N * (-(-H // lanes) * lanes), U)
+    n, H, N = len(panels), len(U), U.shape[1] // len(panels)
     for gate in range(n):
-        at = 0
+        to, panel = 0, panels[gate]
         for j in range(0, H, WIDE * lanes):
             columns = min(WIDE * lanes, H - j)
             width = -(-columns // lanes) * lanes
-            panel = panels[gate, at : at + N * width].reshape(N, width)
+            if columns < width:
+                for k in range(to, to + N * width):
+                    panel[k] = 0
             for block in range(0, N, lanes):  # a cache line of U at a time
                 for i in range(columns):
-                    row, column = U[j + i, gate * N + block :], panel[block:, i]
+                    row, column = U[j + i, gate * N + block :], panel[to + block * width + i :: width]
                     n_rows = np.uint64(min(lanes, N - block))  # unsigned: no test for indices that count from the end
                     for k in range(n_rows):
                         column[k] = row[k]
-            at += N * width
-    return panels
+            to += N * width
 
 
 @intrinsic

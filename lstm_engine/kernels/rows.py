@@ -12,7 +12,7 @@ are PARTS depends on the shape alone. So the bits do not depend on the number of
 
 import math
 import threading
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numba as nb
@@ -20,7 +20,8 @@ import numpy as np
 
 from ..activations import Array
 from ..buffers import empty
-from .product import INNER, THESE_FILES, WIDE, compiled_product, line_up, packed_transposed, product
+from .jobs import ALL, KERNEL, compiled_loop, in_parallel
+from .product import INNER, THESE_FILES, WIDE, compiled_product, lined_up, numbers, packed_transposed, product
 from .vectors import BYTES, flush_denormals, gather, pointwise, restore
 
 PARTS = 4  # a large batch is summed in this many parts, so that no two workers read the same rows
@@ -96,10 +97,29 @@ def blocks_of(x: Array, mask: Array | None) -> tuple[Array, Array, Array]:
     return np.arange(B), cuts, np.ascontiguousarray(mask)
 
 
+def jobs_of(x: Array, mask: Array | None) -> tuple[int, Array, Array, Array]:
+    """What a kernel begins with: ALL jobs or one, and the blocks of the jobs. One row needs no second thread."""
+    rows, cuts, mask = blocks_of(x, mask)
+    if len(rows) == 1:
+        cuts = equal_blocks(1, 1)[1]
+    return ALL if len(cuts) > 2 else 0, rows, cuts, mask
+
+
 @lru_cache
 def equal_blocks(B: int, workers: int) -> tuple[Array, Array]:
     """`blocks_of` without a mask; cached, since nothing writes to the arrays."""
     return np.arange(B), np.arange(workers + 1) * B // workers
+
+
+def room_for(state: Array) -> tuple[Array, Array]:
+    """Space for a state (B, H) and for the numbers of rows (B,)."""
+    return np.empty_like(state), np.empty(len(state), np.int64)
+
+
+@cache
+def addresses(dtype: np.dtype[Any]) -> tuple[int, int]:
+    """Of the product for this dtype and of the parallel loop, which kernels call by their addresses."""
+    return compiled_product(dtype), compiled_loop()
 
 
 def without_tape(state: Array, slots: int) -> Array:
@@ -125,14 +145,19 @@ def slot(a: Array, t: int) -> Array:
 
 
 @nb.njit(**INNER)
-def rows_where(mask: Array, t: int, live: bool, rows: Array, space: Array) -> Array:
-    """The rows of a block that take step t (live), or those that do not, written into `space`."""
-    n = 0
+def divided(mask: Array, t: int, rows: Array, space: Array) -> tuple[Array, Array]:
+    """The rows of a block that take step t, and those that do not; `space` (B,) holds them."""
+    if len(mask) == 0:
+        return rows, rows[:0]
+    live, asleep = 0, len(rows)
     for row in rows:
-        if (len(mask) == 0 or mask[t, row]) == live:
-            space[n] = row
-            n += 1
-    return space[:n]
+        if mask[t, row]:
+            space[live] = row
+            live += 1
+        else:
+            asleep -= 1
+            space[asleep] = row
+    return space[:live], space[live : len(rows)]
 
 
 # -- the products of a step, for some rows of the batch ---------------------------------------------------------------
@@ -157,7 +182,7 @@ def add_product_back(
 ) -> None:
     """dh[row] += dz[row, dz_at : dz_at + N] @ Uᵀ; under recurrent dropout the sum of dzₖ @ Uₖᵀ ∘ rₖ over the gates."""
     H, G = dh.shape[1], len(r)
-    nothing = np.empty((0, 0), dz.dtype)
+    nothing = dz[:0, :0]
     if G == 0:
         product(address, dz, rows, dz_at, N, nothing, panels[0], True, dh, 0, H)
     for k in range(G):
@@ -183,88 +208,83 @@ def gradient_products(
     live = np.arange(T * B) if tape.mask is None else np.flatnonzero(tape.mask)
     r = dropout_of(tape)
     workers = nb.get_num_threads()
-    address = compiled_product(dtype)
     dx = None
     if want_dx:
         dx = np.zeros((T, B, D), dtype)
-        _input_gradient(workers, live, flat, packed_transposed(tape.W, 0)[0], dx.reshape(-1, D), address)
+        panels = packed_transposed(tape.W, 0)[0]
+        _input_gradient(ALL, workers, live, flat, panels, dx.reshape(-1, D), *addresses(dtype))
     if dz_h is None:
-        d = weight_gradient(address, workers, live, h, x, flat, r)
+        d = weight_gradient(workers, live, h, x, flat, r)
         dU, dW, db, db_h = d[:H], d[H : H + D], d[-1], None
     else:
-        d = weight_gradient(address, workers, live, h[:, :0], x, flat, r[:0])
-        d_h = weight_gradient(address, workers, live, h, x[:, :0], dz_h.reshape(-1, GH), r)
+        d = weight_gradient(workers, live, h[:, :0], x, flat, r[:0])
+        d_h = weight_gradient(workers, live, h, x[:, :0], dz_h.reshape(-1, GH), r)
         dU, dW, db, db_h = d_h[:H], d[:D], d[-1], d_h[-1]
     return dx, dW, dU, db, db_h
 
 
-def weight_gradient(address: int, workers: int, live: Array, h: Array, x: Array, dz: Array, r: Array) -> Array:
+def weight_gradient(workers: int, live: Array, h: Array, x: Array, dz: Array, r: Array) -> Array:
     """[h x 1]ᵀ dz over the `live` rows: (H + D + 1, GH). If rows are many and the result small, the sum of PARTS sums."""
     shape = h.shape[1] + x.shape[1] + 1, dz.shape[1]
     parts = PARTS if len(live) >= 2048 and math.prod(shape) < 1 << 17 else 1
+    stripes = -(-workers // parts)
     out = empty((parts, *shape), dz.dtype)
-    _weight_gradient(-(-workers // parts), live, h, x, dz, r, out, address)
+    jobs = parts * stripes
+    inputs = lined_up((jobs, CHUNK, shape[0]), dz.dtype)
+    panels = lined_up((jobs, CHUNK * WIDE * BYTES // dz.itemsize), dz.dtype)
+    job = ALL if jobs > 1 else 0
+    _weight_gradient(job, stripes, live, h, x, dz, r, out, inputs, panels, numbers(shape[0]), *addresses(dz.dtype))
     return out[0] if parts == 1 else out.sum(axis=0)
 
 
-@nb.njit(parallel=True, cache=True)
+@nb.njit(**KERNEL)
 def _input_gradient(
-    workers: int, live: Array, dz: Array, panels: Array, dx: Array, address: int, helpers: int = THESE_FILES
-) -> None:
-    D, GH = dx.shape[1], dz.shape[1]
-    nothing = np.empty((0, 0), dz.dtype)
-    for worker in nb.prange(workers):
-        rows = live[worker * len(live) // workers : (worker + 1) * len(live) // workers]
-        product(address, dz, rows, 0, GH, nothing, panels, True, dx, 0, D)
-
-
-@nb.njit(parallel=True, cache=True)
-def _weight_gradient(
-    stripes: int,
-    live: Array,
-    h: Array,
-    x: Array,
-    dz: Array,
-    r: Array,
-    out: Array,
-    address: int,
+    job: int, workers: int, live: Array, dz: Array, panels: Array, dx: Array, address: int, loop: int,
     helpers: int = THESE_FILES,
-) -> None:
-    lanes = BYTES // out.itemsize
-    parts, _, GH = out.shape
-    n = len(live)
-    vectors = -(-GH // lanes)
-    for job in nb.prange(parts * stripes):
-        part, stripe = job // stripes, job % stripes
-        lo, hi = stripe * vectors // stripes * lanes, (stripe + 1) * vectors // stripes * lanes
-        rows = live[part * n // parts : (part + 1) * n // parts]
-        columns_gradient(lo, min(hi, GH), rows, h, x, dz, r, out[part], address)
+) -> None:  # fmt: skip
+    if job == ALL:
+        in_parallel(loop, workers)
+        return
+    rows = live[job * len(live) // workers : (job + 1) * len(live) // workers]
+    product(address, dz, rows, 0, dz.shape[1], dz[:0, :0], panels, True, dx, 0, dx.shape[1])
 
 
-@nb.njit(**INNER)
-def columns_gradient(
-    lo: int, hi: int, live: Array, h: Array, x: Array, dz: Array, r: Array, out: Array, address: int
-) -> None:
-    """Columns lo to hi of the weight gradient. Under recurrent dropout gate k has read h∘rₖ."""
+@nb.njit(**KERNEL)
+def _weight_gradient(
+    job: int, stripes: int, live: Array, h: Array, x: Array, dz: Array, r: Array, out: Array,
+    inputs: Array, panels: Array, every: Array, address: int, loop: int, helpers: int = THESE_FILES,
+) -> None:  # fmt: skip
+    """A job is a stripe of the columns of one part. Under recurrent dropout gate k has read h∘rₖ.
+
+    `inputs` (jobs, CHUNK, C) and `panels` (jobs, ...) are the jobs' space; `every` holds the numbers of out's rows.
+    """
+    if job == ALL:
+        in_parallel(loop, len(inputs))
+        return
     state = flush_denormals()
+    part, stripe, lanes = job // stripes, job % stripes, BYTES // out.itemsize
+    live = live[part * len(live) // len(out) : (part + 1) * len(live) // len(out)]
+    out, a, panel = out[part], inputs[job], panels[job]
     C, GH = out.shape
     H, D, G = h.shape[1], x.shape[1], max(1, len(r))
-    lanes = BYTES // out.itemsize
-    a, space = np.ones((CHUNK, C), out.dtype), line_up(1, CHUNK * WIDE * lanes, out)[0]
-    nothing, inputs = np.empty((0, 0), out.dtype), np.arange(C)
-    out[:, lo:hi] = 0.0
+    vectors = -(-GH // lanes)
+    lo, hi = stripe * vectors // stripes * lanes, min(GH, (stripe + 1) * vectors // stripes * lanes)
+    for i in range(C):
+        for j in range(lo, hi):
+            out[i, j] = 0.0
+    for row in range(CHUNK):
+        a[row, C - 1] = 1.0
     for k in range(G):
         first, last = max(lo, k * GH // G), min(hi, (k + 1) * GH // G)
         for start in range(0, len(live) if first < last else 0, CHUNK):
             m = min(CHUNK, len(live) - start)
-            gather(h, live, start, m, 0, a, 0, H)
-            gather(x, live, start, m, 0, a, H, D)
+            gather(h, live, start, m, 0, a, 0, C, H)
+            gather(x, live, start, m, 0, a, H, C, D)
             for row in range(m if len(r) else 0):
                 for j in range(H):
                     a[row, j] *= r[k, live[start + row] % r.shape[1], j]
             for j in range(first, last, WIDE * lanes):
                 n = min(WIDE * lanes, last - j)
-                panel = space[: m * (-(-n // lanes) * lanes)]
-                gather(dz, live, start, m, j, panel.reshape(m, -1), 0, n)
-                product(address, a.T, inputs, 0, m, nothing, panel, True, out, j, n)
+                gather(dz, live, start, m, j, panel, 0, -(-n // lanes) * lanes, n)
+                product(address, a.T, every, 0, m, a[:0, :0], panel, True, out, j, n)
     restore(state)

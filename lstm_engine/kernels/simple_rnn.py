@@ -7,27 +7,30 @@ from collections.abc import Callable
 from typing import Any
 
 import numba as nb
-import numpy as np
 
 from ..activations import Array
 from ..backend import Kernels
 from ..buffers import empty
 from ..cells.simple_rnn import SimpleRNNGradients, SimpleRNNTape
 from ..checks import check_shapes
-from .product import INNER, THESE_FILES, compiled_product, packed, packed_transposed
+from .jobs import ALL, KERNEL, in_parallel
+from .product import THESE_FILES, packed, packed_transposed
 from .rows import (
     NO_MASK,
     add_product_back,
     add_rows,
-    blocks_of,
+    addresses,
     copy_rows,
+    divided,
     dropout_of,
+    equal_blocks,
     from_above,
     gradient_products,
+    jobs_of,
     last_from_above,
     of_one_dtype,
     one_caller,
-    rows_where,
+    room_for,
     set_product,
     slot,
     without_tape,
@@ -43,8 +46,9 @@ def simple_rnn_forward(
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     tape = SimpleRNNTape(x, W, U, b, h0, mask, recurrent_dropout)
     r = dropout_of(tape)
+    panels = packed(b, U, W, len(r))
     with one_caller:
-        _forward(*blocks_of(x, tape.mask), x, packed(b, U, W, len(r)), r, tape.h_states, compiled_product(x.dtype))
+        _forward(*jobs_of(x, tape.mask), x, panels, r, tape.h_states, *room_for(h0), *addresses(x.dtype))
     return tape
 
 
@@ -54,14 +58,9 @@ def simple_rnn_infer(
     """h (T, B, H), or with sequences=False that of the last step (1, B, H), and the last state; without a tape."""
     x, W, U, b, h0 = of_one_dtype(x, W, U, b, h0)
     h = without_tape(h0, len(x) if sequences else 1)
-    rows, cuts, mask = blocks_of(x, mask)
     panels = packed(b, U, W, 0)
-    address = compiled_product(x.dtype)
     with one_caller:
-        if len(rows) == 1:  # one row needs no second thread
-            _alone(mask, x, panels, h, address)
-        else:
-            _forward(rows, cuts, mask, x, panels, h[:0], h, address)
+        _forward(*jobs_of(x, mask), x, panels, h[:0], h, *room_for(h0), *addresses(x.dtype))
     last = h[len(x) % len(h)]
     return h[1:] if sequences else last[None], [last]
 
@@ -70,11 +69,11 @@ def simple_rnn_stream(W: Array, U: Array, b: Array, h0: Array) -> Callable[[Arra
     """A function that takes a step x (B, D), returns its h (B, H) and keeps it for the next."""
     W, U, b, h0 = of_one_dtype(W, U, b, h0)
     h = without_tape(h0, 1)
-    panels = packed(b, U, W, 0)
-    address = compiled_product(W.dtype)
+    block = 0, *equal_blocks(len(h0), 1), NO_MASK
+    rest = packed(b, U, W, 0), h[:0], h, *room_for(h0), *addresses(W.dtype)
 
     def step(x: Array) -> Array:
-        _alone(NO_MASK, x[None], panels, h, address)
+        _forward(*block, x[None], *rest)
         h[0] = h[1]
         return h[1].copy()
 
@@ -91,18 +90,9 @@ def simple_rnn_backward(
     r = dropout_of(tape)
     dz, dh_total = empty((T, B, H), dtype), empty((1 if lean else T, B, H), dtype)
     dh0 = last_from_above(dh_T, tape.h0)
+    read = from_above(dh, tape), packed_transposed(tape.U, len(r)), r, tape.h_states
     with one_caller:
-        _backward(
-            *blocks_of(tape.x, tape.mask),
-            from_above(dh, tape),
-            packed_transposed(tape.U, len(r)),
-            r,
-            tape.h_states,
-            dz,
-            dh_total,
-            dh0,
-            compiled_product(dtype),
-        )
+        _backward(*jobs_of(tape.x, tape.mask), *read, dz, dh_total, dh0, *room_for(dh0), *addresses(dtype))
         x, dW, dU, db, _ = gradient_products(tape, not lean, dz)
     return SimpleRNNGradients(x=x, W=dW, U=dU, b=db, h0=dh0, z=dz, h=None if lean else dh_total)
 
@@ -120,74 +110,52 @@ step_rows = pointwise(lambda z: tanh(z), reads=[1], writes=[1])  # z -> h
 step_back_rows = pointwise(step_back, reads=[1, 1], writes=[1, 1])  # h, dh -> dz, dh_next
 
 
-# -- the work on a block, and a parallel loop over blocks, which is short so that it compiles fast ---------------------
+# -- the kernels: job n is block n of the rows --------------------------------------------------------------------------
 
 
-@nb.njit(**INNER)
-def forward_block(
-    rows: Array, mask: Array, x: Array, panels: Array, r: Array, h: Array, space: Array, address: int
+@nb.njit(**KERNEL)
+def _forward(
+    job: int, rows: Array, cuts: Array, mask: Array, x: Array, panels: Array, r: Array,
+    h: Array, space: Array, row_space: Array, address: int, loop: int, helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
+    """Fills h (T + 1, B, H) from its slot 1 on."""
+    if job == ALL:
+        in_parallel(loop, len(cuts) - 1)
+        return
     state = flush_denormals()
-    some = np.empty_like(rows)
+    rows, row_space = rows[cuts[job] : cuts[job + 1]], row_space[cuts[job] : cuts[job + 1]]
     H = h.shape[2]
     for t in range(len(x)):
-        live = rows_where(mask, t, True, rows, some)
+        live, asleep = divided(mask, t, rows, row_space)
         now, after = slot(h, t), slot(h, t + 1)
         set_product(address, now, x[t], panels, r, after, 0, H, live, space)
         step_rows(H, live, (after, after))
-        if len(live) < len(rows):
-            copy_rows(H, rows_where(mask, t, False, rows, some), (now, after))
+        copy_rows(H, asleep, (now, after))
     restore(state)
 
 
-@nb.njit(parallel=True, cache=True)
-def _forward(
-    rows: Array, cuts: Array, mask: Array, x: Array, panels: Array, r: Array,
-    h: Array, address: int, helpers: int = THESE_FILES,
+@nb.njit(**KERNEL)
+def _backward(
+    job: int, rows: Array, cuts: Array, mask: Array, dh: Array, panels: Array, r: Array, h: Array,
+    dz: Array, dh_total: Array, dh_next: Array, space: Array, row_space: Array, address: int, loop: int,
+    helpers: int = THESE_FILES,
 ) -> None:  # fmt: skip
-    """Fills h (T + 1, B, H) from its slot 1 on."""
-    space = np.empty_like(h[0])
-    for n in nb.prange(len(cuts) - 1):
-        forward_block(rows[cuts[n] : cuts[n + 1]], mask, x, panels, r, h, space, address)
-
-
-@nb.njit(cache=True)
-def _alone(mask: Array, x: Array, panels: Array, h: Array, address: int, helpers: int = THESE_FILES) -> None:
-    """`_forward` by the calling thread, without recurrent dropout."""
-    forward_block(np.arange(h.shape[1]), mask, x, panels, h[:0], h, h[0], address)
-
-
-@nb.njit(**INNER)
-def backward_block(
-    rows: Array, mask: Array, dh: Array, panels: Array, r: Array, h: Array,
-    dz: Array, dh_total: Array, dh_next: Array, space: Array, address: int,
-) -> None:  # fmt: skip
+    """Fills dz and dh_total (T, B, H); dh_next (B, H) runs from T to 0."""
+    if job == ALL:
+        in_parallel(loop, len(cuts) - 1)
+        return
     state = flush_denormals()
-    some = np.empty_like(rows)
+    rows, row_space = rows[cuts[job] : cuts[job + 1]], row_space[cuts[job] : cuts[job + 1]]
     H = h.shape[2]
     for t in range(len(dz) - 1, -1, -1):
+        live, asleep = divided(mask, t, rows, row_space)
         total = slot(dh_total, t)
         if len(dh):
             add_rows(H, rows, (dh_next, dh[t], total))
         else:
             copy_rows(H, rows, (dh_next, total))
-        if len(mask):
-            asleep = rows_where(mask, t, False, rows, some)
-            zero_rows(H, asleep, (dz[t],))
-            copy_rows(H, asleep, (total, dh_next))
-        live = rows_where(mask, t, True, rows, some)
+        zero_rows(H, asleep, (dz[t],))
+        copy_rows(H, asleep, (total, dh_next))
         step_back_rows(H, live, (h[t + 1], total, dz[t], dh_next))
         add_product_back(address, dz[t], 0, H, panels, r, dh_next, live, space)
     restore(state)
-
-
-@nb.njit(parallel=True, cache=True)
-def _backward(
-    rows: Array, cuts: Array, mask: Array, dh: Array, panels: Array, r: Array, h: Array,
-    dz: Array, dh_total: Array, dh_next: Array, address: int, helpers: int = THESE_FILES,
-) -> None:  # fmt: skip
-    """Fills dz and dh_total (T, B, H); dh_next (B, H) runs from T to 0."""
-    space = np.empty_like(dh_next)
-    for n in nb.prange(len(cuts) - 1):
-        block = rows[cuts[n] : cuts[n + 1]]
-        backward_block(block, mask, dh, panels, r, h, dz, dh_total, dh_next, space, address)

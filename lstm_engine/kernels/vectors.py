@@ -265,19 +265,22 @@ def pointwise(equations: Callable[..., Any], reads: Sequence[int], writes: Seque
 
 
 @intrinsic
-def gather(typing: Any, a: Any, rows: Any, lo: Any, n: Any, at: Any, out: Any, out_at: Any, width: Any) -> Any:
-    """out[m, out_at : out_at + width] = a[rows[lo + m], at : at + width] for m < n.
+def gather(
+    typing: Any, a: Any, rows: Any, lo: Any, n: Any, at: Any, out: Any, out_at: Any, apart: Any, width: Any
+) -> Any:
+    """a[rows[lo + m], at : at + width] for m < n into the numbers of `out` from out_at + m apart on.
 
     It fetches what lies n rows behind into the second-level cache, since that is what the next call mostly gathers.
     """
 
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        t, (a, rows, lo, n, at, out, out_at, width) = signature.args, args
+        t, (a, rows, lo, n, at, out, out_at, apart, width) = signature.args, args
         code = Code(context, builder, t[0].dtype)
         a, rows, out = (context.make_array(t[k])(context, builder, v) for k, v in ((0, a), (1, rows), (5, out)))
         with cgutils.for_range(builder, n) as m:
             row = builder.load(builder.gep(rows.data, [builder.add(lo, m.index)]))
-            source, target = builder.gep(row_of(code, a, row), [at]), builder.gep(row_of(code, out, m.index), [out_at])
+            source = builder.gep(row_of(code, a, row), [at])
+            target = builder.gep(out.data, [builder.add(out_at, builder.mul(m.index, apart))])
             ahead = moved(code, source, builder.mul(n, builder.extract_value(a.strides, 0)))
             for j, rest in code.vectors(width):
                 code.prefetch(builder.gep(ahead, [j]), write=False, level=2)
@@ -285,7 +288,7 @@ def gather(typing: Any, a: Any, rows: Any, lo: Any, n: Any, at: Any, out: Any, o
         return context.get_dummy_value()
 
     number = types.intp
-    return types.none(a, rows, number, number, number, out, number, number), write
+    return types.none(a, rows, number, number, number, out, number, number, number), write
 
 
 def _listed(values: Any) -> Any:

@@ -122,12 +122,12 @@ def test_a_step_of_any_layout_compiles_nothing_anew(x):
 
     stream = model(le.LSTM(4)).stream(batch=3)
     stream.step(x[:, 0].copy())
-    before = len(lstm._alone.signatures)
+    before = len(lstm._forward.signatures)
     read_only = x[:, 0].copy()
     read_only.flags.writeable = False
     for step in (read_only, np.asfortranarray(x[:, 0]), np.broadcast_to(x[:1, 0], (3, 2)), x[:, 0].astype(np.float32)):
         stream.step(step)
-    assert len(lstm._alone.signatures) == before
+    assert len(lstm._forward.signatures) == before
 
 
 def test_a_step_of_no_real_numbers_is_refused(x):
