@@ -23,7 +23,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..activations import Array
-from ..buffers import LINE, empty
+from ..buffers import LINE
 from .jobs import KERNEL
 from .vectors import BYTES, INDEX, Code, call, gather, moved, row_of
 
@@ -46,9 +46,9 @@ THESE_FILES = int.from_bytes(
 
 
 def lined_up(shape: tuple[int, ...], dtype: Any) -> Array:
-    """`empty`, whose start is a cache line for small arrays too: a vector across two lines takes twice as long to load."""
+    """np.empty that starts at a cache line: a vector that lies across two lines takes twice as long to load."""
     size = math.prod(shape)
-    space = empty((size + LINE // dtype.itemsize,), dtype)
+    space = np.empty(size + LINE // dtype.itemsize, dtype)
     at = -space.ctypes.data % LINE // dtype.itemsize
     return space[at : at + size].reshape(shape)
 
@@ -108,10 +108,9 @@ def _pack_transposed(U: Array, panels: Array, helpers: int = THESE_FILES) -> Non
                     panel[k] = 0
             for block in range(0, N, lanes):  # a cache line of U at a time
                 for i in range(columns):
-                    row, column = U[j + i, gate * N + block :], panel[to + block * width + i :: width]
-                    n_rows = np.uint64(min(lanes, N - block))  # unsigned: no test for indices that count from the end
-                    for k in range(n_rows):
-                        column[k] = row[k]
+                    row, at = U[j + i, gate * N + block :], np.uint64(to + block * width + i)
+                    for k in range(np.uint64(min(lanes, N - block))):  # unsigned: no test for indices from the end
+                        panel[at + k * np.uint64(width)] = row[k]
             to += N * width
 
 

@@ -230,11 +230,18 @@ def weight_gradient(workers: int, live: Array, h: Array, x: Array, dz: Array, r:
     stripes = -(-workers // parts)
     out = empty((parts, *shape), dz.dtype)
     jobs = parts * stripes
-    inputs = lined_up((jobs, CHUNK, shape[0]), dz.dtype)
-    panels = lined_up((jobs, CHUNK * WIDE * BYTES // dz.itemsize), dz.dtype)
+    space = space_of_jobs(jobs, shape[0], dz.dtype)
     job = ALL if jobs > 1 else 0
-    _weight_gradient(job, stripes, live, h, x, dz, r, out, inputs, panels, numbers(shape[0]), *addresses(dz.dtype))
+    _weight_gradient(job, stripes, live, h, x, dz, r, out, *space, numbers(shape[0]), *addresses(dz.dtype))
     return out[0] if parts == 1 else out.sum(axis=0)
+
+
+@lru_cache(maxsize=8)
+def space_of_jobs(jobs: int, C: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """For `_weight_gradient`; cached, because kernels run one at a time. The last column of [h x 1] is set here."""
+    inputs = lined_up((jobs, CHUNK, C), dtype)
+    inputs[..., -1] = 1.0
+    return inputs, lined_up((jobs, CHUNK * WIDE * BYTES // dtype.itemsize), dtype)
 
 
 @nb.njit(**KERNEL)
@@ -256,7 +263,7 @@ def _weight_gradient(
 ) -> None:  # fmt: skip
     """A job is a stripe of the columns of one part. Under recurrent dropout gate k has read h∘rₖ.
 
-    `inputs` (jobs, CHUNK, C) and `panels` (jobs, ...) are the jobs' space; `every` holds the numbers of out's rows.
+    `inputs` (jobs, CHUNK, C) and `panels` (jobs, ...) are `space_of_jobs`; `every` holds the numbers of out's rows.
     """
     if job == ALL:
         in_parallel(loop, len(inputs))
@@ -269,11 +276,7 @@ def _weight_gradient(
     H, D, G = h.shape[1], x.shape[1], max(1, len(r))
     vectors = -(-GH // lanes)
     lo, hi = stripe * vectors // stripes * lanes, min(GH, (stripe + 1) * vectors // stripes * lanes)
-    for i in range(C):
-        for j in range(lo, hi):
-            out[i, j] = 0.0
-    for row in range(CHUNK):
-        a[row, C - 1] = 1.0
+    zero_rows(hi - lo, every, (out[:, lo:hi],))
     for k in range(G):
         first, last = max(lo, k * GH // G), min(hi, (k + 1) * GH // G)
         for start in range(0, len(live) if first < last else 0, CHUNK):
