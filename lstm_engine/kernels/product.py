@@ -40,9 +40,14 @@ INNER: dict[str, Any] = {  # of functions that only kernels call: without the wr
 # the variables of a closure. So kernels have, as the default of an unused argument, the hash of the files that they share and
 # of the width of their vectors.
 SHARED = [Path(__file__).with_name(f"{name}.py") for name in ("jobs", "vectors", "product", "rows")]
-THESE_FILES = int.from_bytes(
-    hashlib.sha256(b"".join([bytes([BYTES]), *(p.read_bytes() for p in SHARED)])).digest()[:7], "big"
-)
+
+
+def hash_for(vector_bytes: int) -> int:
+    parts = [bytes([vector_bytes]), *(p.read_bytes() for p in SHARED)]
+    return int.from_bytes(hashlib.sha256(b"".join(parts)).digest()[:7], "big")
+
+
+THESE_FILES = hash_for(BYTES)
 
 
 def lined_up(shape: tuple[int, ...], dtype: Any) -> Array:

@@ -22,11 +22,16 @@ INDEX = ir.IntType(64)
 FEATURES = llvm.get_host_cpu_features()
 
 
+def widths() -> list[int]:
+    """The bytes that a vector can have on this processor, in ascending order."""
+    most = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx2") else 16
+    return [n for n in (16, 32, 64) if n <= most]
+
+
 def vector_bytes() -> int:
     """Bytes of a vector register: LSTM_ENGINE_VECTOR_BYTES, by default the most that the processor has."""
-    most = 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx2") else 16
-    wanted = os.environ.get("LSTM_ENGINE_VECTOR_BYTES") or str(most)
-    has = [str(n) for n in (16, 32, 64) if n <= most]
+    has = [str(n) for n in widths()]
+    wanted = os.environ.get("LSTM_ENGINE_VECTOR_BYTES") or has[-1]
     if wanted not in has:
         raise ValueError(
             f"LSTM_ENGINE_VECTOR_BYTES is {wanted!r}; this processor's kernels can have vectors of {', '.join(has)} bytes"

@@ -1,9 +1,10 @@
-"""tanh as the kernels compute it, beside NumPy's."""
+"""Vectors: rows that end within one, and tanh as the kernels compute it, beside NumPy's."""
 
 import numba as nb
 import numpy as np
+import pytest
 
-from lstm_engine.kernels import vectors
+from lstm_engine.kernels import rows, vectors
 
 three_tanhs = vectors.pointwise(lambda *xs: vectors.tanh(*xs), reads=[3], writes=[3])
 
@@ -35,3 +36,18 @@ def test_tanh_keeps_nan_and_saturates_at_infinity():
     compiled_tanh(x, y)
     assert np.isnan(y[np.isnan(x)]).all()
     np.testing.assert_array_equal(y[0, 1:4], [1.0, -1.0, 0.0])
+
+
+@nb.njit
+def compiled_copy(H, some, x, y):
+    rows.copy_rows(H, some, (x, y))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_row_of_any_length_is_written_to_its_end_and_no_further(dtype):
+    x = np.arange(1.0, 127, dtype=dtype).reshape(3, 42)
+    for H in range(43):  # up to two vectors of 64 bytes, and a tail
+        y = np.zeros_like(x)
+        compiled_copy(H, np.array([2, 0]), x, y)
+        np.testing.assert_array_equal(y[[0, 2], :H], x[[0, 2], :H])
+        assert np.count_nonzero(y) == 2 * H
