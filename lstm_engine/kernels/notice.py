@@ -1,6 +1,7 @@
 """Says which kernel is being compiled: when Numba compiles it, and never when it finds it in its disk cache."""
 
 import logging
+import math
 import time
 from typing import Any
 
@@ -8,26 +9,28 @@ from numba.core import event
 
 CELLS = {"lstm": "the LSTM's ", "gru": "the GRU's ", "simple_rnn": "the SimpleRNN's "}  # by the file of their kernels
 STEPS = {  # what a first training step compiles, in this order; prediction needs the first two
-    "_pack": "the weights' layout",
+    "_pack": "the matrix product",  # which follows `_pack`, unannounced by Numba
     "_forward": "forward pass",
     "_backward": "backward pass",
     "_weight_gradient": "the weights' gradients",
 }
+PAUSE = 10  # seconds without compiling: what follows is another wait
 
 
 class Notice(event.Listener):  # type: ignore[misc]  # Numba has no types
-    """A log message when Numba begins to compile a kernel of STEPS, with the seconds that it has compiled so far.
+    """A log message when Numba begins to compile a kernel of STEPS, with the seconds since it began to compile.
 
-    Numba broadcasts "numba:compile" after it has looked into its cache and found nothing there, and also for every function
-    that a kernel calls.
+    Numba broadcasts "numba:compile" after it has looked into its cache and found nothing there.
     """
 
     def __init__(self) -> None:
-        self.seconds = 0.0
-        self.begun: list[float] = []  # of the function that is being compiled, and of those that wait for it
+        self.began, self.last = 0.0, -math.inf
 
     def on_start(self, compiling: Any) -> None:
-        self.begun.append(time.perf_counter())
+        now = time.perf_counter()
+        if now - self.last > PAUSE:
+            self.began = now
+        self.last = now
         function = compiling.data["dispatcher"].py_func
         package, _, file = function.__module__.rpartition(".")
         if package != __package__ or function.__name__ not in STEPS:
@@ -38,13 +41,11 @@ class Notice(event.Listener):  # type: ignore[misc]  # Numba has no types
             len(STEPS),
             CELLS.get(file, ""),
             STEPS[function.__name__],
-            self.seconds,
+            now - self.began,
         )
 
     def on_end(self, compiling: Any) -> None:
-        begun = self.begun.pop()
-        if not self.begun:
-            self.seconds += time.perf_counter() - begun
+        self.last = time.perf_counter()
 
 
 NOTICE = Notice()
