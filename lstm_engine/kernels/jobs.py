@@ -10,11 +10,14 @@ from typing import Any
 import numba as nb
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
+
+from .vectors import INDEX
 
 ALL = -1  # in the place of a job's number
 KERNEL: dict[str, Any] = {"cache": True, "no_cfunc_wrapper": True, "error_model": "numpy"}  # how kernels are compiled
-INDEX, NUMBER = ir.IntType(64), types.int64
+NUMBER = types.int64
 
 
 @intrinsic
@@ -27,16 +30,13 @@ def in_parallel(typing: Any, loop: Any, jobs: Any) -> Any:
     def write(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kernel, (loop, jobs) = builder.function, args
         first = len(kernel.args) - len(context.call_conv.get_arguments(kernel))  # Numba's own two arguments come before
-        with builder.goto_entry_block():
-            place = builder.alloca(ir.LiteralStructType([a.type for a in kernel.args]))
-        for n, value in enumerate(kernel.args):
-            builder.store(value, member(builder, place, n))
+        place = cgutils.alloca_once_value(builder, cgutils.pack_struct(builder, kernel.args))
 
         body = ir.Function(builder.module, ir.FunctionType(ir.VoidType(), [INDEX, INDEX]), f"{kernel.name}.job")
         body.linkage = "internal"
         b = ir.IRBuilder(body.append_basic_block())
-        job, arguments = body.args[0], b.inttoptr(body.args[1], place.type)
-        values = [b.load(member(b, arguments, n)) for n in range(len(kernel.args))]
+        job, arguments = body.args
+        values = cgutils.unpack_tuple(b, b.load(b.inttoptr(arguments, place.type)))
         for n in range(first):  # where a call puts what it returns: each has its own
             values[n] = b.alloca(kernel.args[n].type.pointee)
         values[first] = job
@@ -49,10 +49,6 @@ def in_parallel(typing: Any, loop: Any, jobs: Any) -> Any:
         return context.get_dummy_value()
 
     return types.none(NUMBER, NUMBER), write
-
-
-def member(builder: Any, struct: Any, n: int) -> Any:
-    return builder.gep(struct, [ir.IntType(32)(0), ir.IntType(32)(n)])
 
 
 @cache

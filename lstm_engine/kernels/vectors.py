@@ -285,8 +285,8 @@ def gather(
         with cgutils.for_range(builder, n) as m:
             row = builder.load(builder.gep(rows.data, [builder.add(lo, m.index)]))
             source = builder.gep(row_of(code, a, row), [at])
-            ahead = moved(code, source, builder.mul(n, builder.extract_value(a.strides, 0)))
             target = builder.gep(out.data, [builder.add(out_at, builder.mul(m.index, apart))])
+            ahead = moved(code, source, builder.mul(n, builder.extract_value(a.strides, 0)))
             for j, rest in code.vectors(width):
                 code.prefetch(builder.gep(ahead, [j]), write=False, level=2)
                 code.store(code.load(builder.gep(source, [j]), rest), builder.gep(target, [j]), rest)
