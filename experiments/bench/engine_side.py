@@ -17,14 +17,22 @@ from lstm_engine.interchange import export_onnx
 
 
 class EngineSide:
-    """Training: `train_on_batch`. Inference: the faster of the model called on x, and `predict`."""
+    """Training: `train_on_batch`, or an epoch of `fit`. Inference: the faster of the model called on x, and `predict`."""
 
     def __init__(self, task: Task, backend: str) -> None:
         self.task, self.backend = task, backend
 
     def train(self) -> dict[str, Way]:
-        step = partial(self.task.model(self.backend).train_on_batch, self.task.x, self.task.y)
-        return {"train_on_batch": Way(step, step)}
+        one, many, (X, Y, steps) = self.task.model(self.backend), self.task.model(self.backend), self.task.epoch()
+
+        def fit(x: Array, y: Array) -> float:
+            return many.fit(x, y, batch_size=self.task.shape.B, shuffle=False, verbose=0).history["loss"][0]
+
+        step = partial(one.train_on_batch, self.task.x, self.task.y)
+        return {
+            "train_on_batch": Way(step, step),
+            "fit": Way(partial(fit, X, Y), partial(fit, self.task.x, self.task.y), steps),
+        }
 
     def infer(self) -> dict[str, Way]:
         model, x = self.task.model(self.backend), self.task.x

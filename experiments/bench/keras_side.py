@@ -3,13 +3,9 @@
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from experiments.bench.sides import Way
-from experiments.bench.task import Task, training_flops
+from experiments.bench.task import Task
 from experiments.beside_keras.twins import import_keras, to_keras
-
-EPOCH, EPOCH_FLOPS = 16, 2e10  # an epoch has so many batches, or fewer of a large shape
 
 
 class KerasSide:
@@ -21,9 +17,7 @@ class KerasSide:
 
     def train(self) -> dict[str, Way]:
         one, many = to_keras(self.task.model()), to_keras(self.task.model())
-        compiled = self.keras.backend.backend() != "torch"  # else a longer epoch gains nothing
-        steps = max(2, min(EPOCH, round(EPOCH_FLOPS / training_flops(self.task.shape)))) if compiled else 2
-        X, Y = np.tile(self.task.x, (steps, 1, 1)), np.tile(self.task.y, (steps, 1))  # (steps B, T, D), (steps B, 1)
+        X, Y, steps = self.task.epoch()
 
         def fit(x: Any, y: Any) -> float:
             return many.fit(x, y, batch_size=self.task.shape.B, shuffle=False, verbose=0).history["loss"][0]

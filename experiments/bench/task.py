@@ -73,6 +73,9 @@ def parse_shapes(names: str) -> list[Shape]:
     return shapes
 
 
+EPOCH, EPOCH_FLOPS = 16, 2e10  # an epoch has so many batches, or so much arithmetic
+
+
 @dataclass
 class Task:
     """x (B, T, D) of N(0, 1) and y (B, 1) of 0 and 1, float32, and the engine's model for them."""
@@ -95,6 +98,11 @@ class Task:
         model.compile(le.Adam(LEARNING_RATE, epsilon=EPSILON), "binary_crossentropy")
         model.build((self.shape.T, self.shape.D))
         return model
+
+    def epoch(self) -> tuple[Array, Array, int]:
+        """x and y for an epoch of `fit`, the batch so many times over, and how often: less of a large shape."""
+        steps = max(2, min(EPOCH, round(EPOCH_FLOPS / training_flops(self.shape))))
+        return np.tile(self.x, (steps, 1, 1)), np.tile(self.y, (steps, 1)), steps
 
 
 # -- what a step computes and moves: the two sides of a roofline ------------------------------------------------------------
