@@ -12,7 +12,7 @@ from typing import Any
 TURN = 8  # calls after which the number of threads is judged, by their median: a single slow one says nothing
 TRIAL = 3  # calls of a trial: the first of them wakes threads that sleep
 SHARE = 0.01  # of the time that trials may cost
-CREDIT = 0.01  # seconds that trials may cost at once, before anything has been earned
+CREDIT = 0.1  # seconds that trials may cost at once, before anything has been earned
 
 
 def always_all() -> bool:
