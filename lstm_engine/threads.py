@@ -11,7 +11,7 @@ from typing import Any
 
 TURN = 8  # calls after which the number of threads is judged, by their median: a single slow one says nothing
 TRIAL = 3  # calls of a trial: the first of them wakes threads that sleep
-SHARE = 0.01  # of the time that trials may cost
+SHARE = 0.02  # of the time that trials may cost
 CREDIT = 0.1  # seconds that trials may cost at once, before anything has been earned
 
 
@@ -60,14 +60,14 @@ class Crew:
         self._try_another()
 
     def _try_another(self) -> None:
-        """Begins a trial if there is credit for what it cost last time, but at least for as long as it takes."""
+        """Begins a trial if there is credit for what it cost last time, and at least for a quarter of its time."""
         at = self.numbers.index(self.best)
         others = self.numbers[max(0, at - 1) : at] + self.numbers[at + 1 : at + 2]
         if not others:
             return
         other = others[-1] if others[0] == self.last_tried else others[0]
         now = self.usual[self.best]
-        cost = TRIAL * max(self.usual.get(other, 0.0) - now, now)
+        cost = TRIAL * max(self.usual.get(other, 2 * now) - now, now / 4)
         if self.credit >= cost:
             self.credit, self.number, self.last_tried = cost, other, other
 
