@@ -57,9 +57,11 @@ from .regularizers import Regularizer as Regularizer
 from .reshaping import Flatten, Permute, RepeatVector, Reshape
 from .saving import load, load_model, model_from_json, save_model
 from .sequential import Sequential
+from .small_step import of_the_engine as _of_the_engine
 from .tensors import Input
 from .wrappers import Bidirectional, TimeDistributed
 
+_of_the_engine()  # notes the methods of a network before a reader replaces one
 __version__ = "0.1.0"
 __all__ = [
     "GRU", "LSTM", "SGD", "Activation", "Adam", "AdamW", "Add", "Average", "BackupAndRestore", "Bidirectional",

@@ -69,6 +69,7 @@ def clear_session(free_memory: bool = True) -> None:
 @cache
 def compiled(module: str) -> Any:
     """COMPILED of a module of `kernels/`: a cell's `Kernels`, or Adam's update. Numba is imported here."""
+    _Pool.used = True  # also by a stream, or by a single sequence, with which Numba's threads begin but do nothing
     return importlib.import_module(f"{__package__}.kernels.{module}").COMPILED
 
 
@@ -133,6 +134,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+def forked() -> bool:
+    """Whether this process was forked from one in which kernels had run."""
+    return _Pool.forked
+
+
 def one_thread_pool(backends: set[str]) -> contextlib.AbstractContextManager[Any]:
     """Limits BLAS to one thread while kernels run: Numba's threads spin between steps and would starve BLAS's threads.
 
@@ -140,12 +146,11 @@ def one_thread_pool(backends: set[str]) -> contextlib.AbstractContextManager[Any
     """
     if "numba" not in backends:
         return contextlib.nullcontext()
-    if _Pool.forked:
+    if forked():
         raise RuntimeError(
             "this process was forked from one that had run the compiled kernels, and their threads do not survive a fork: "
             'start processes with multiprocessing\'s "spawn", or use backend="numpy" here'
         )
-    _Pool.used = True
     return one_blas_thread()
 
 

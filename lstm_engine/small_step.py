@@ -15,6 +15,7 @@ import numpy as np
 
 from . import losses
 from .activations import ACTIVATIONS
+from .backend import forked
 from .cells.gru import GRU
 from .cells.lstm import LSTM
 from .cells.simple_rnn import SimpleRNN
@@ -29,9 +30,9 @@ LAYERS = {c: of_layer(c) for c in (LSTM, GRU, SimpleRNN, Dense)}
 
 
 def plain(network: Any) -> bool:
-    """Whether the network is of this kind, with the engine's own methods."""
+    """Whether the network is of this kind, with the engine's own methods and one output."""
     nodes = network.graph.nodes
-    if len(nodes) != 2 or len(network.graph.inputs) != 1:
+    if len(nodes) != 2 or len(network.graph.inputs) != 1 or len(network.graph.outputs) != 1:
         return False
     r, dense = nodes[0].layer, nodes[1].layer
     return (
@@ -46,6 +47,7 @@ def plain(network: Any) -> bool:
 
 @functools.cache
 def of_the_engine() -> tuple[Any, ...]:
+    """`OF_NETWORK` as the engine has them. The package calls this when it is imported, before a reader replaces one."""
     from .network import Network  # which imports this module
 
     return of_network(Network)
@@ -70,6 +72,7 @@ def predicts(network: Any, x: Any) -> bool:
         and plain(network)
         and x.shape[2] == network.input_shape[-1]
         and not (network.as_dict or network.sources[0].whole)
+        and not forked()  # the long way says what to do
     )
 
 

@@ -72,6 +72,29 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     assert done.stdout.strip() == "7", done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("before", ["model(x[:1])", "model.stream().step(x[0, :1])"])
+def test_after_a_single_sequence_or_step_a_forked_process_gets_an_error_too(before):
+    """A single sequence takes a short way, on the calling thread; GNU OpenMP has begun all the same, and would end it."""
+    code = f"""
+import os, numpy as np, lstm_engine as le
+model, x = le.Sequential([le.Input((4, 2)), le.LSTM(3), le.Dense(1)]), np.ones((8, 4, 2), np.float32)
+{before}
+if (child := os.fork()) == 0:
+    refused = 0
+    for more in (x, x[:1]):
+        try:
+            model(more)
+        except RuntimeError as error:
+            refused += 'spawn' in str(error)
+    os._exit(refused)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "2", done.stderr
+
+
 def interrupted_at(n, run):
     """Runs `run` and raises KeyboardInterrupt before the n-th instruction of backend.py. Whether there was an n-th one."""
     left = n

@@ -1,11 +1,14 @@
 """The short way of a training step has the bits of the long one, and is taken by the networks that it is for alone."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 import lstm_engine as le
 from lstm_engine import small_step
-from lstm_engine.network import Batch
+from lstm_engine.network import Batch, Network
 
 rng = np.random.default_rng(0)
 X = rng.standard_normal((9, 7, 3))
@@ -167,3 +170,40 @@ def test_an_option_that_is_set_later_counts():
     assert small_step.trains(model, Batch(X, None))
     model.layers[0].dropout = 0.5
     assert not small_step.trains(model, Batch(X, None))
+
+
+def test_a_model_with_two_outputs_hands_out_both():
+    x = le.Input((7, 3))
+    h = le.LSTM(4)(x)
+    model, one = le.Model(x, [h, le.Dense(2)(h)], seed=1), X[:1].astype("float32")
+    assert not small_step.predicts(model, one)
+    for called, predicted in zip(model(one), model.predict(one, verbose=0), strict=True):
+        np.testing.assert_array_equal(called, predicted)
+
+
+@pytest.mark.parametrize("name", small_step.OF_NETWORK)
+def test_a_method_that_is_replaced_in_the_class_runs(monkeypatch, name):
+    model, seen = network(le.LSTM(4), le.Dense(1)), []
+    original = getattr(Network, name)
+
+    def watched(*args, **how):
+        seen.append(name)
+        return original(*args, **how)
+
+    monkeypatch.setattr(Network, name, watched)
+    model.train_on_batch(X, np.ones(9))
+    assert seen == [name]
+
+
+def test_a_method_that_is_replaced_before_the_first_step_of_a_process_runs():
+    code = """
+import numpy as np, lstm_engine as le
+from lstm_engine.network import Network
+original = Network.forward_pass
+Network.forward_pass = lambda *args, **how: print("mine") or original(*args, **how)
+model = le.Sequential([le.Input((7, 3)), le.LSTM(4), le.Dense(1)], backend="numpy")
+model.compile("sgd", "mse")
+model.train_on_batch(np.ones((2, 7, 3)), np.ones(2))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "mine\n"
