@@ -51,6 +51,8 @@ class Crew:
 
     def _end_turn(self) -> None:
         calls, self.times = sorted(self.times), []
+        if not calls:  # a signal's handler has ended this turn
+            return
         self.usual[self.number] = calls[(len(calls) - 1) // 2]
         if self.number == self.best:
             self.credit += SHARE * len(calls) * self.usual[self.best]

@@ -102,7 +102,7 @@ class fastest_crew:
         self.crew = None
         if users > 1 and not ALWAYS_ALL:
             # sequences whose lengths are within a factor of two share a crew
-            self.crew = crew_of(min(users, pieces), work, x.dtype, units, B, D, T.bit_length())
+            self.crew = crew_of(min(users, pieces or 1), work, x.dtype, units, B, D, T.bit_length())
             self.number, self.steps = self.crew.number, T or 1
 
     def __enter__(self) -> None:
@@ -293,8 +293,10 @@ def _input_gradient(
     if job == ALL:
         in_parallel(loop, workers)
         return
+    state = flush_denormals()
     rows = live[job * len(live) // workers : (job + 1) * len(live) // workers]
     product(address, dz, rows, 0, dz.shape[1], dz[:0, :0], panels, True, dx, 0, dx.shape[1])
+    restore(state)
 
 
 @nb.njit(**KERNEL)

@@ -59,6 +59,15 @@ def test_single_slow_calls_change_nothing():
         assert run(crew, 20, QUIET).count(2) >= 17  # the rest is a trial
 
 
+def test_a_turn_that_a_signal_s_handler_has_ended_is_not_ended_again():
+    crew = Crew(2)
+    run(crew, TURN - 1, QUIET)
+    ends, crew._end_turn = crew._end_turn, lambda: (ends(), ends())
+    chosen = crew.number
+    crew.took(chosen, QUIET[chosen])
+    assert crew.usual == {2: QUIET[2]}
+
+
 @pytest.mark.parametrize(("times", "best"), [({8: 5, 4: 1, 2: 1.5, 1: 3}, 4), ({8: 1, 4: 2, 2: 4, 1: 8}, 8)])
 def test_of_many_threads_half_as_many_are_tried_and_so_on(times, best):
     crew = Crew(8)
@@ -147,6 +156,17 @@ def test_fewer_pieces_than_threads_take_as_many_threads_as_pieces():
     nb.set_num_threads(nb.config.NUMBA_NUM_THREADS)
     with rows.fastest_crew("of one piece", np.ones((3, 1, 2), np.float32), 3, 1):
         assert nb.get_num_threads() == 1
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "simple_rnn"])
+def test_a_batch_without_sequences_is_computed(cell):
+    nb.set_num_threads(nb.config.NUMBA_NUM_THREADS)
+    layer = {"lstm": le.LSTM, "gru": le.GRU, "simple_rnn": le.SimpleRNN}[cell](3)
+    layer.build((4, 2), "float32", "numba", np.random.default_rng(0))
+    y, _, tape = layer.forward(np.ones((0, 4, 2), np.float32), training=True)
+    assert y.shape == (0, 3)
+    _, _, d = layer.backward(tape, y)
+    assert not any(gradient.any() for gradient in d.values())
 
 
 @pytest.mark.skipif(nb.config.NUMBA_NUM_THREADS < 2, reason="needs two threads")
