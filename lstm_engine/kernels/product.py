@@ -15,7 +15,6 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding as llvm
 import numba as nb
 import numpy as np
 from llvmlite import ir
@@ -25,9 +24,9 @@ from numba.extending import intrinsic
 from ..activations import Array
 from ..buffers import LINE
 from .jobs import KERNEL
-from .vectors import BYTES, INDEX, Code, call, gather, moved, row_of
+from .vectors import ARM, BYTES, INDEX, Code, call, gather, moved, row_of
 
-MANY = BYTES == 64 or "aarch64" in llvm.get_process_triple()  # the processor has 32 vector registers, else 16
+MANY = BYTES == 64 or ARM  # the processor has 32 vector registers, else 16
 ROWS, WIDE = 6, 4 if MANY else 2  # the sums of a tile take 24 of 32 registers, or 12 of 16
 ALONE = 8  # vectors that a single row takes at a time, of several panels: a sum waits for the addition before it
 INNER: dict[str, Any] = {  # of functions that only kernels call: without the wrappers they compile faster
