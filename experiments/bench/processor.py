@@ -54,7 +54,10 @@ def caches() -> dict[str, int]:
         return {label: int(size) for label, size in asked.items() if size.isdecimal()}
     found = {}
     for folder in sorted(CACHES.glob("index*")):
-        level, kind, size = ((folder / file).read_text().strip() for file in ("level", "type", "size"))
+        try:
+            level, kind, size = ((folder / file).read_text().strip() for file in ("level", "type", "size"))
+        except OSError:  # as on many ARM machines
+            continue
         if kind != "Instruction":
             found[f"L{level}{'d' if kind == 'Data' else ''}"] = int(size.removesuffix("K")) * 1024
     return found
