@@ -43,3 +43,61 @@ def test_kernels_of_two_widths_are_not_taken_from_the_disk_for_each_other():
     """The hash is in the key of every cached kernel: see test_cache.py."""
     assert len({product.hash_for(width) for width in (16, 32, 64)}) == 3
     assert product.hash_for(vectors.BYTES) == product.THESE_FILES
+
+
+ARM = """
+import re
+import llvmlite.binding as llvm
+import numba as nb
+import numpy as np
+from llvmlite import ir
+
+nb.njit(lambda: 1)()  # Numba itself is for this processor
+here, llvm.get_process_triple = llvm.get_process_triple, lambda: "{triple}"
+from lstm_engine.kernels import lstm, product, vectors
+
+llvm.get_process_triple = here
+assert (vectors.ARM, vectors.X86, product.WIDE) == (True, False, 4)
+llvm.initialize_all_targets()
+llvm.initialize_all_asmprinters()
+arm = llvm.Target.from_triple("{triple}").create_target_machine(cpu="{cpu}", opt=3)
+
+
+def assembled(text):
+    text = re.sub(r"= .*@llvm\\.x86\\.atomic.*", "= add i8 0, 0", text)  # Numba's counts of references, for x86
+    text = re.sub(r"^target .*|^.*@llvm\\.x86\\..*", "", text, flags=re.M)
+    module = llvm.parse_assembly(f'target datalayout = "{arm.target_data}"\\ntarget triple = "{arm.triple}"\\n' + text)
+    module.verify()
+    return arm.emit_assembly(module)
+
+
+control = ir.Module()
+function = ir.Function(control, ir.FunctionType(ir.VoidType(), []), "control")
+b = ir.IRBuilder(function.append_basic_block())
+vectors.set_control(b, b.or_(vectors.get_control(b), vectors.INDEX(vectors.FLUSH)))
+b.ret_void()
+code = assembled(str(control))
+assert re.search("mrs.*FPCR", code) and re.search("msr.*FPCR", code) and "#0x1000000" in code, code
+
+vectors.ARM, vectors.X86, vectors.FLUSH = False, True, 0  # so that it can be compiled and called here
+x, W, U = (np.ones(shape, np.float32) for shape in ((2, 3, 2), (2, 20), (5, 20)))
+lstm.lstm_forward(x, W, U, U[0], U[:3, :5], U[:3, :5])
+(forward,) = lstm._forward.inspect_llvm().values()
+code = assembled(forward)
+assert "fdiv\\tv" in code, code
+code = assembled(product._compiled[-1].inspect_llvm())
+assert code.count("fmla\\tv") >= 24 and "prfm\\tpstl1keep" in code, code
+print("assembled")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("triple", "cpu"), [("aarch64-unknown-linux-gnu", "generic"), ("arm64-apple-darwin23.0.0", "apple-m1")]
+)
+def test_kernels_can_be_assembled_for_arm_with_32_registers_of_16_bytes(tmp_path, triple, cpu):
+    """LLVM knows each of their instructions there. That they compute the same on ARM, only an ARM processor can tell."""
+    code = ARM.replace("{triple}", triple).replace("{cpu}", cpu)
+    environment = os.environ | {"LSTM_ENGINE_VECTOR_BYTES": "16", "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["assembled"], done.stderr[-4000:]
