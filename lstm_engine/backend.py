@@ -201,6 +201,7 @@ def one_thread() -> Iterator[None]:
         return
     import numba
 
+    _Pool.used = True  # with this question Numba's threads begin
     before = numba.get_num_threads()
     try:
         numba.set_num_threads(1)

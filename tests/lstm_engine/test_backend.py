@@ -74,11 +74,12 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.parametrize("before", ["model(x[:1])", "model.stream().step(x[0, :1])"])
-def test_after_a_single_sequence_or_step_a_forked_process_gets_an_error_too(before):
-    """A single sequence takes a short way, on the calling thread; GNU OpenMP has begun all the same, and would end it."""
+@pytest.mark.parametrize("before", ["model(x[:1])", "model.stream().step(x[0, :1])", "with one_thread(): pass"])
+def test_a_forked_process_gets_an_error_too_where_only_the_calling_thread_had_computed(before):
+    """GNU OpenMP has begun all the same, and would end it."""
     code = f"""
 import os, numpy as np, lstm_engine as le
+from lstm_engine.backend import one_thread
 model, x = le.Sequential([le.Input((4, 2)), le.LSTM(3), le.Dense(1)]), np.ones((8, 4, 2), np.float32)
 {before}
 if (child := os.fork()) == 0:
