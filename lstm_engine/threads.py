@@ -12,7 +12,8 @@ from typing import Any
 TURN = 8  # calls after which the number of threads is judged, by their median: a single slow one says nothing
 TRIAL = 3  # calls of a trial: the first of them wakes threads that sleep
 SHARE = 0.02  # of the time that trials may cost
-CREDIT = 0.1  # seconds that trials may cost at once, before anything has been earned
+CREDIT = 0.03  # seconds that trials may cost at once, before anything has been earned
+LONG = 0.005  # seconds: what takes longer has all threads, since a wait of some milliseconds costs it little
 
 
 def always_all() -> bool:
@@ -59,7 +60,10 @@ class Crew:
         else:
             self.credit -= max(0.0, sum(calls) - len(calls) * self.usual[self.best])
         self.best = self.number = min(self.usual, key=lambda n: self.usual[n])
-        self._try_another()
+        if len(self.usual) > 1 and self.usual[self.best] > LONG:
+            self.best = self.number = self.numbers[0]
+        else:
+            self._try_another()
 
     def _try_another(self) -> None:
         """Begins a trial if there is credit for what it cost last time, and at least for a quarter of its time."""

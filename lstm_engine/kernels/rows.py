@@ -94,16 +94,17 @@ class fastest_crew:
     At most the user's number, which is restored even if an interrupt comes on the way.
     """
 
-    __slots__ = ("crew", "number", "start", "steps", "users")
+    __slots__ = ("crew", "number", "share", "start", "users")
 
     def __init__(self, work: str, x: Array, units: int, pieces: int) -> None:
         T, B, D = x.shape
         self.users = self.number = users = nb.get_num_threads()
         self.crew = None
         if users > 1 and not ALWAYS_ALL:
-            # sequences whose lengths are within a factor of two share a crew
-            self.crew = crew_of(min(users, pieces or 1), work, x.dtype, units, B, D, T.bit_length())
-            self.number, self.steps = self.crew.number, T or 1
+            # sequences whose lengths are within a factor of two share a crew, whose seconds are those of the longest
+            longest = T.bit_length()
+            self.crew = crew_of(min(users, pieces or 1), work, x.dtype, units, B, D, longest)
+            self.number, self.share = self.crew.number, (T or 1) / (1 << longest)
 
     def __enter__(self) -> None:
         try:
@@ -117,7 +118,7 @@ class fastest_crew:
     def __exit__(self, error: Any, *_: Any) -> None:
         try:
             if self.crew is not None and error is None:
-                self.crew.took(self.number, (time.perf_counter() - self.start) / self.steps)
+                self.crew.took(self.number, (time.perf_counter() - self.start) / self.share)
         finally:
             try:
                 if self.number != self.users:
