@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import lstm_engine as le
-from experiments.bench.sides import Way
+from experiments.bench.sides import Way, by_verbs
 from experiments.bench.task import Task
 from lstm_engine.activations import Array
 from lstm_engine.interchange import export_onnx
@@ -23,16 +23,8 @@ class EngineSide:
         self.task, self.backend = task, backend
 
     def train(self) -> dict[str, Way]:
-        one, many, (X, Y, steps) = self.task.model(self.backend), self.task.model(self.backend), self.task.epoch()
-
-        def fit(x: Array, y: Array) -> float:
-            return many.fit(x, y, batch_size=self.task.shape.B, shuffle=False, verbose=0).history["loss"][0]
-
-        step = partial(one.train_on_batch, self.task.x, self.task.y)
-        return {
-            "train_on_batch": Way(step, step),
-            "fit": Way(partial(fit, X, Y), partial(fit, self.task.x, self.task.y), steps),
-        }
+        one, many = self.task.model(self.backend), self.task.model(self.backend)
+        return by_verbs(self.task, one, many, self.task.x, self.task.y)
 
     def infer(self) -> dict[str, Way]:
         model, x = self.task.model(self.backend), self.task.x

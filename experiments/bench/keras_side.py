@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from experiments.bench.sides import Way
+from experiments.bench.sides import Way, by_verbs
 from experiments.bench.task import Task
 from experiments.beside_keras.twins import import_keras, to_keras
 
@@ -16,17 +16,7 @@ class KerasSide:
         self.x, self.y = (self.keras.ops.convert_to_tensor(a) for a in (task.x, task.y))
 
     def train(self) -> dict[str, Way]:
-        one, many = to_keras(self.task.model()), to_keras(self.task.model())
-        X, Y, steps = self.task.epoch()
-
-        def fit(x: Any, y: Any) -> float:
-            return many.fit(x, y, batch_size=self.task.shape.B, shuffle=False, verbose=0).history["loss"][0]
-
-        on_batch = partial(one.train_on_batch, self.x, self.y)
-        return {
-            "train_on_batch": Way(on_batch, on_batch),
-            "fit": Way(lambda: fit(X, Y), lambda: fit(self.task.x, self.task.y), steps),
-        }
+        return by_verbs(self.task, to_keras(self.task.model()), to_keras(self.task.model()), self.x, self.y)
 
     def infer(self) -> dict[str, Way]:
         on_batch = partial(to_keras(self.task.model()).predict_on_batch, self.x)

@@ -65,7 +65,9 @@ def caches() -> dict[str, int]:
 
 def widest() -> int:
     """Bytes of the processor's vector registers."""
-    return 64 if FEATURES.get("avx512f") else 32 if FEATURES.get("avx2") else 16
+    from lstm_engine.kernels.vectors import widths  # imports Numba
+
+    return widths()[-1]
 
 
 def used() -> int:

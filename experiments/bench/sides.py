@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import packages_distributions, version
 from typing import Any, NamedTuple
 
@@ -22,6 +23,20 @@ class Way(NamedTuple):
     call: Callable[[], Any]
     check: Callable[[], Any] | None = None
     steps: int = 1
+
+
+def by_verbs(task: Any, one: Any, many: Any, x: Any, y: Any) -> dict[str, Way]:
+    """The two ways of training that the engine and Keras have, on a model each: `train_on_batch` of x and y, and `fit`."""
+    X, Y, steps = task.epoch()
+
+    def fit(x: Any, y: Any) -> float:
+        return many.fit(x, y, batch_size=task.shape.B, shuffle=False, verbose=0).history["loss"][0]
+
+    on_batch = partial(one.train_on_batch, x, y)
+    return {
+        "train_on_batch": Way(on_batch, on_batch),
+        "fit": Way(partial(fit, X, Y), partial(fit, task.x, task.y), steps),
+    }
 
 
 @dataclass(frozen=True)

@@ -125,12 +125,9 @@ def test_a_reader_s_own_backward_pass_is_the_one_that_trains():
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("name", ["forward", "backward"])
-@pytest.mark.parametrize("of", ["first", "second", "LSTM", "Dense"])
-def test_a_method_that_is_replaced_runs(monkeypatch, of, name):
-    model, seen = network(le.LSTM(4), le.Dense(1)), []
-    owner = {"first": model.layers[0], "second": model.layers[1], "LSTM": le.LSTM, "Dense": le.Dense}[of]
-    original = getattr(owner, name)
+def assert_it_runs_when_replaced(monkeypatch, model, owner, name):
+    """The owner's method of this name is replaced by one that notes its calls; a training step makes one."""
+    original, seen = getattr(owner, name), []
 
     def watched(*args, **how):
         seen.append(name)
@@ -141,18 +138,19 @@ def test_a_method_that_is_replaced_runs(monkeypatch, of, name):
     assert seen == [name]
 
 
-@pytest.mark.parametrize("name", ["forward_pass", "forward", "heads", "total_loss", "backward_pass", "backward"])
-def test_a_network_s_method_that_is_replaced_runs(monkeypatch, name):
-    model, seen = network(le.LSTM(4), le.Dense(1)), []
-    original = getattr(model, name)
+@pytest.mark.parametrize("name", small_step.OF_LAYER)
+@pytest.mark.parametrize("of", ["first", "second", "LSTM", "Dense"])
+def test_a_layer_s_method_that_is_replaced_runs(monkeypatch, of, name):
+    model = network(le.LSTM(4), le.Dense(1))
+    owner = {"first": model.layers[0], "second": model.layers[1], "LSTM": le.LSTM, "Dense": le.Dense}[of]
+    assert_it_runs_when_replaced(monkeypatch, model, owner, name)
 
-    def watched(*args, **how):
-        seen.append(name)
-        return original(*args, **how)
 
-    monkeypatch.setattr(model, name, watched)
-    model.train_on_batch(X, np.ones(9))
-    assert seen == [name]
+@pytest.mark.parametrize("name", small_step.OF_NETWORK)
+@pytest.mark.parametrize("of", ["model", "class"])
+def test_a_network_s_method_that_is_replaced_runs(monkeypatch, of, name):
+    model = network(le.LSTM(4), le.Dense(1))
+    assert_it_runs_when_replaced(monkeypatch, model, model if of == "model" else Network, name)
 
 
 def test_initial_states_among_the_inputs_are_read():
@@ -179,20 +177,6 @@ def test_a_model_with_two_outputs_hands_out_both():
     assert not small_step.predicts(model, one)
     for called, predicted in zip(model(one), model.predict(one, verbose=0), strict=True):
         np.testing.assert_array_equal(called, predicted)
-
-
-@pytest.mark.parametrize("name", small_step.OF_NETWORK)
-def test_a_method_that_is_replaced_in_the_class_runs(monkeypatch, name):
-    model, seen = network(le.LSTM(4), le.Dense(1)), []
-    original = getattr(Network, name)
-
-    def watched(*args, **how):
-        seen.append(name)
-        return original(*args, **how)
-
-    monkeypatch.setattr(Network, name, watched)
-    model.train_on_batch(X, np.ones(9))
-    assert seen == [name]
 
 
 def test_a_method_that_is_replaced_before_the_first_step_of_a_process_runs():
