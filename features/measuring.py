@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -150,7 +151,8 @@ class _Worker:
     def _start(self) -> None:
         self.connection, worker_end = _PROCESSES.Pipe()
         self.process = _PROCESSES.Process(target=_serve, args=(worker_end, self.recipe), daemon=True)
-        self.process.start()
+        with _deaf_to_interrupts():
+            self.process.start()
         worker_end.close()
         try:
             self.connection.recv()  # sent once the worker is ready
@@ -160,6 +162,19 @@ class _Worker:
                 f"a worker process ended before its first clip (exit code {self.process.exitcode}): is enough memory free, "
                 'and does the program start its work under `if __name__ == "__main__":`?'
             ) from None
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that start here never hear Ctrl-C, not even while they import; this one hears it when the block ends."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection, recipe: Recipe) -> None:

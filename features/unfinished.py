@@ -17,7 +17,7 @@ import numpy as np
 
 from features import export, store
 from features.kept import Kept
-from features.store import CLIPS_PER_SHARD, MANIFEST, SHARDS, UNFINISHED, Entry, Shard
+from features.store import MANIFEST, SHARDS, UNFINISHED, Entry, Shard
 from features.whole_files import sync_folder
 
 EVERY_S = 2.0  # a kill costs the results of so many seconds, and the clips that are being measured
@@ -29,7 +29,7 @@ def files(out: Path) -> list[Path]:
 
 
 class Results:
-    """Writes results into files in `folder` as they come: every 64 clips, every two seconds, and at the end, however it ends.
+    """Writes results into files in `folder` as they come: every 64 clips, after two seconds, and at the end, however it ends.
 
     kept: learns where each result is.
     """
@@ -43,7 +43,7 @@ class Results:
     def add(self, number: int, entry: Entry, frames: np.ndarray | None) -> None:
         """The result of the clip with this number: frames (T, D), None for a clip that failed."""
         self.waiting.append((number, entry, frames))
-        if len(self.waiting) >= CLIPS_PER_SHARD or monotonic() - self.at >= EVERY_S:
+        if len(self.waiting) >= self.header["clips_per_shard"] or monotonic() - self.at >= EVERY_S:
             self.write()
 
     def write(self) -> None:

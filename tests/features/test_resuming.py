@@ -23,7 +23,6 @@ CLIPS = 3 * SHARD + REST
 def small_shards():
     """Shards of 8 clips in place of 64: four shards then need 30 clips."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("features.extraction.CLIPS_PER_SHARD", SHARD)
         patch.setattr("features.store.CLIPS_PER_SHARD", SHARD)
         yield
 
