@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +58,13 @@ def growth(
     soundfile.write(speaker / "a_new_one.wav", samples[::-1], RATE)
     grown, grown_s = timed(corpus, out, recipe, jobs)
     fresh, whole_s = timed(corpus, whole, recipe, jobs)
-    expected, rng, finished = contents(whole), random.Random(0), []
+    expected, finished, rng = contents(whole), [], random.Random(0)
+    shutil.copytree(folder / "before", folder / "apart")
+    _, took_s = grown_apart(corpus, folder / "apart", recipe, jobs)
     for number in range(kills):
-        copy = folder / f"killed-{number}"
+        copy, moment = folder / f"killed-{number}", rng.uniform((0.0, 0.67)[number % 2], 1.0)  # half in the last third
         shutil.copytree(folder / "before", copy)
-        complete = killed(corpus, copy, recipe, jobs, rng.uniform(0.0, grown_s))
+        complete, _ = grown_apart(corpus, copy, recipe, jobs, moment * took_s)
         finished.append((complete, extracted(corpus, copy, recipe, jobs).measured, contents(copy) == expected))
     return {
         "recipe": recipe, "clips": first.clips, "all": fresh.clips, "first_s": first_s, "grown_s": grown_s,
@@ -82,20 +85,22 @@ def extracted(corpus: Path, out: Path, recipe: str, jobs: int) -> Extraction:
     return extract(tutorial_folders(corpus), out, jobs, recipe=recipe_named(recipe))
 
 
-def killed(corpus: Path, out: Path, recipe: str, jobs: int, after_s: float) -> bool:
-    """Grow `out` in a process of its own and kill it, with its workers, so many seconds after it began.
+def grown_apart(corpus: Path, out: Path, recipe: str, jobs: int, after_s: float | None = None) -> tuple[bool, float]:
+    """Grow `out` in a process of its own and kill it, with its workers, so many seconds after it began; None: let it end.
 
-    Returns whether it had finished before.
+    Returns whether it had ended before, and how many seconds it ran.
     """
     command = [sys.executable, "-c", GROW, str(corpus), str(out), recipe, str(jobs)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        time.sleep(after_s)
-        complete = process.poll() is not None
+        began = time.perf_counter()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(after_s)
+        complete, ran_s = process.poll() is not None, time.perf_counter() - began
         if not complete:
             os.killpg(process.pid, signal.SIGKILL)
-    return complete
+    return complete, ran_s
 
 
 def contents(folder: Path) -> dict[str, bytes]:

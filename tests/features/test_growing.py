@@ -1,4 +1,4 @@
-"""A store that grows, shrinks or gets other labels: what is new is measured, and the bytes are those of a fresh extraction."""
+"""A store that grows, shrinks or is labelled anew measures only what is new; its bytes are those of a fresh extraction."""
 
 import os
 import shutil

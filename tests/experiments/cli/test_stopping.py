@@ -1,0 +1,77 @@
+"""Ctrl-C in a command: exit code 130, and one line that says what is kept and how to go on."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+import features
+from features import unfinished
+from features.store import read_shard_file
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a signal reaches a group of processes")
+def test_ctrl_c_in_features_says_what_is_kept(tmp_path):
+    (tmp_path / "Male").mkdir()
+    (tmp_path / "Female").mkdir()
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, 4000 * 500)
+    for sex in ("Male", "Female"):
+        sf.write(tmp_path / sex / "long.wav", noise, 4000)
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "experiments.cli", "features", tmp_path, "--out", out, "--recipe", "frames"]
+    root = str(Path(features.__file__).parents[1])
+    with subprocess.Popen(
+        [*command, "--window", "0.2", "--jobs", "2"], cwd=tmp_path, env=os.environ | {"PYTHONPATH": root}, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+    ) as process:  # fmt: skip
+        while not list(out.rglob("*.safetensors")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it, to the workers too
+        said = process.communicate()[1]
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    stopped = re.fullmatch(
+        rf"stopped: (\d+) of 5000 clips are measured and kept in {out}; the same command measures the rest",
+        said.splitlines()[-1],
+    )
+    assert int(stopped[1]) == sum(len(read_shard_file(path).entries) for path in unfinished.files(out)) > 0
+
+
+@pytest.mark.parametrize(
+    ("command", "work", "kept"),
+    [
+        (
+            "train {tables} --out {out}",
+            "experiments.tutorial.training.train_on_tables",
+            "no model is kept, for it is written at the end; the same command trains from the start",
+        ),
+        (
+            "predict x.wav",
+            "experiments.voices.predict.predict",
+            "no answer is kept, for they are printed together at the end; the same command starts again",
+        ),
+        (
+            "predict x.wav --out {there}",
+            "experiments.voices.predict.predict",
+            "no answer is kept, only the pictures in {there}; the same command with --force answers for all files",
+        ),
+        ("gradcheck", "experiments.cli.proofs.stages", ""),
+    ],
+)
+def test_ctrl_c_says_what_is_not_kept(lstm_engine, monkeypatch, tables, tmp_path, command, work, kept):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(work, stop)
+    places = {"tables": tables, "out": tmp_path / "out", "there": tables}
+    outcome = lstm_engine(*command.format(**places).split())
+    assert outcome.code == 130
+    assert outcome.err == (f"stopped: {kept}" if kept else "stopped").format(**places) + "\n"
