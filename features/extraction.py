@@ -111,22 +111,24 @@ def extract(
             extract_one(k, variant_folder(out, number), False, lambda text: None) for k, number in enumerate(numbers, 1)
         ]
     except KeyboardInterrupt:
-        raise Stopped(_words_when_stopped(Path(out), done, len(recipes) * len(clips), len(numbers), force)) from None
+        raise Stopped(_words_when_stopped(Path(out), done, len(clips), len(numbers), force)) from None
     failed = {clip for variant in changed for clip in variant.failed}
     return replace(result, failed_variants=sorted(failed.difference(result.failed)))
 
 
-def _words_when_stopped(out: Path, done: int, total: int, variants: int, force: bool) -> str:
+def _words_when_stopped(out: Path, done: int, clips: int, variants: int, force: bool) -> str:
+    """done: results that are there, of so many clips and as many for each variant."""
+    total = clips * (1 + variants)
     what = f"clips, each counted {1 + variants} times for its variants," if variants else "clips"
     again = "the same command without --force" if force else "the same command"
     rest = "measures the rest" if done < total else "finishes the files"
-    kept = (
-        f"{done} of {total} {what} are measured and kept in {out}; {again} {rest}" if done else f"{again} starts again"
-    )
+    words = f"stopped: {done} of {total} {what} are measured and kept in {out}; {again} {rest}"
+    words = words if done else f"stopped before a clip was measured; {again} goes on"
     with suppress(FileNotFoundError, ValueError):
-        before = int(store.open_store(out).header["clips"])
-        kept += f". Until then {out} holds the {before} clips of the last complete run"
-    return f"stopped: {kept}"
+        if done <= clips:
+            before = store.open_store(out).header["clips"]
+            words += f". Until then {out} holds the {before} clips of the last complete run"
+    return words
 
 
 def _extract(
@@ -181,8 +183,9 @@ def _kept(out: Path, header: dict, clips: list[Utterance], root: Path, retry_fai
             raise FileExistsError(_refusal(out, "; ".join(differences)))
     if not headers and (there := export.existing(out)):
         raise FileExistsError(f"{there[0]} exists: choose another folder, or replace the earlier run with --force")
-    kept = find(lists, header, clips, [_relative_path(clip.path, root) for clip in clips], retry_failed)
-    if len(kept.missing()) == len(clips) and headers and (header not in headers or kept.foreign):
+    relative = [_relative_path(clip.path, root) for clip in clips] if lists else []
+    kept = find(lists, header, clips, relative, retry_failed)
+    if kept.measured and len(kept.missing()) == len(clips) and (header not in headers or kept.foreign):
         other = f"another list of clips ({headers[-1].get('clips')} and {header['clips']} of them)"
         raise FileExistsError(_refusal(out, "other recordings of the same names" if kept.foreign else other))
     for folder in (out, out / store.SHARDS):

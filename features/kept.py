@@ -30,14 +30,15 @@ STAYS = ("", "")
 class Kept:
     """Where the results of N clips are: that of clip n is entry `places[n]` of the shard `files[sources[n]]`.
 
-    sources, places (N,) int32; sources[n] is -1 for a clip without a result. foreign: some results are of clips with the same
-    names, but of other recordings. gone: results of clips that are not in the list. relabelled: numbers of the clips whose
+    sources, places (N,) int32; sources[n] is -1 for a clip without a result. measured: the files hold numbers of some clips,
+    whether of these or not. foreign: some of them are of clips with the same names, but of other recordings. gone: results of clips that are not in the list. relabelled: numbers of the clips whose
     result has another speaker, sex or split.
     """
 
     sources: np.ndarray
     places: np.ndarray
     files: list[Path] = field(default_factory=list)
+    measured: bool = False
     foreign: bool = False
     gone: set[Key] = field(default_factory=set)
     relabelled: set[int] = field(default_factory=set)
@@ -79,6 +80,7 @@ class _Matches:
     samples: list[tuple[Entry, Utterance]]
     gone: set[Key]
     relabelled: set[int]
+    measured: set[Path]  # files with numbers of some clips
 
 
 def find(
@@ -92,12 +94,15 @@ def find(
     damaged file counts as missing.
     """
     kept = Kept.nothing(len(clips))
+    if not lists:
+        return kept
     numbers: dict[Key, list[int]] = {}  # of the clips; a list may name one twice
     for n, (path, clip) in enumerate(zip(relative, clips, strict=True)):
         numbers.setdefault((path, clip.start_s, clip.end_s), []).append(n)
     for one, files in lists:
         for move in chain([STAYS], (move for move in _moves(files, set(relative)))):
             found = _matches(files, numbers, clips, move, retry_failed)
+            kept.measured |= bool(found.measured)
             if _is_same_sound(found.samples) or (not found.samples and one == header):
                 _enter(kept, files, found)
                 break
@@ -123,12 +128,14 @@ def _enter(kept: Kept, files: list[Path], found: _Matches) -> None:
 def _matches(
     files: list[Path], numbers: dict[Key, list[int]], clips: Sequence[Utterance], move: Move, retry_failed: bool
 ) -> _Matches:
-    state, found, taken = cache(state_of), _Matches([], [], set(), set()), Counter[Key]()
+    state, found, taken = cache(state_of), _Matches([], [], set(), set(), set()), Counter[Key]()
     for file, path in enumerate(files):
         try:
             started_ns, entries = path.stat().st_mtime_ns, read_shard_file(path).entries  # see `store.write_shard`
         except (OSError, ValueError):
             continue
+        if any(entry.status == "ok" for entry in entries):
+            found.measured.add(path)
         sample = None
         for place, entry in enumerate(entries):
             key = _moved(entry, move)

@@ -8,6 +8,7 @@ own, named after its start: unfinished/1790000000000000000/results/00000.safeten
 import os
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
@@ -102,5 +103,9 @@ def put_in_place(new: Path, out: Path) -> None:
 
 
 def remove(out: Path) -> None:
-    """Remove what unfinished extractions have left."""
-    shutil.rmtree(out / UNFINISHED, ignore_errors=True)
+    """Remove what unfinished extractions have left, and nothing else."""
+    folder = out / UNFINISHED
+    for run in (path for path in folder.glob("*") if path.name.isdecimal()):
+        shutil.rmtree(run)
+    with suppress(OSError):  # it is not there, or holds something else
+        folder.rmdir()
