@@ -31,8 +31,8 @@ class Kept:
     """Where the results of N clips are: that of clip n is entry `places[n]` of the shard `files[sources[n]]`.
 
     sources, places (N,) int32; sources[n] is -1 for a clip without a result. measured: the files hold numbers of some clips,
-    whether of these or not. foreign: some of them are of clips with the same names, but of other recordings. gone: results of clips that are not in the list. relabelled: numbers of the clips whose
-    result has another speaker, sex or split.
+    whether of these or not. foreign: some are of clips with the same names, but of other recordings. gone: results of clips
+    that are not in the list. relabelled: numbers of the clips whose result has another speaker, sex or split.
     """
 
     sources: np.ndarray
