@@ -59,8 +59,9 @@ def growth(
     grown, grown_s = timed(corpus, out, recipe, jobs)
     fresh, whole_s = timed(corpus, whole, recipe, jobs)
     expected, finished, rng = contents(whole), [], random.Random(0)
-    shutil.copytree(folder / "before", folder / "apart")
-    _, took_s = grown_apart(corpus, folder / "apart", recipe, jobs)
+    if kills:
+        shutil.copytree(folder / "before", folder / "apart")
+        _, took_s = grown_apart(corpus, folder / "apart", recipe, jobs)
     for number in range(kills):
         copy, moment = folder / f"killed-{number}", rng.uniform((0.0, 0.67)[number % 2], 1.0)  # half in the last third
         shutil.copytree(folder / "before", copy)

@@ -49,7 +49,7 @@ def test_ctrl_c_in_features_says_what_is_kept(tmp_path):
     ("command", "work", "kept"),
     [
         (
-            "train {tables} --out {out}",
+            "train {there} --out {out}",
             "experiments.tutorial.training.train_on_tables",
             "no model is kept, for it is written at the end; the same command trains from the start",
         ),
@@ -66,12 +66,14 @@ def test_ctrl_c_in_features_says_what_is_kept(tmp_path):
         ("gradcheck", "experiments.cli.proofs.stages", ""),
     ],
 )
-def test_ctrl_c_says_what_is_not_kept(lstm_engine, monkeypatch, tables, tmp_path, command, work, kept):
+def test_ctrl_c_says_what_is_not_kept(lstm_engine, monkeypatch, tmp_path, command, work, kept):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(work, stop)
-    places = {"tables": tables, "out": tmp_path / "out", "there": tables}
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "a.png").touch()
+    places = {"out": tmp_path / "out", "there": tmp_path / "there"}
     outcome = lstm_engine(*command.format(**places).split())
     assert outcome.code == 130
     assert outcome.err == (f"stopped: {kept}" if kept else "stopped").format(**places) + "\n"
