@@ -54,7 +54,7 @@ def growth(
     first, first_s = timed(corpus, out, recipe, jobs)
     shutil.copytree(out, folder / "before")  # with the files' times, which say when their clips were measured
     speaker = corpus / "Male" / "m000"
-    samples, _ = soundfile.read(next(speaker.iterdir()))
+    samples, _ = soundfile.read(speaker / "m000_0.wav")
     soundfile.write(speaker / "a_new_one.wav", samples[::-1], RATE)
     grown, grown_s = timed(corpus, out, recipe, jobs)
     fresh, whole_s = timed(corpus, whole, recipe, jobs)
