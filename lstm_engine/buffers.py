@@ -31,13 +31,12 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     with _lock:
         for block, start in _blocks:
             if block.nbytes == size + LINE and sys.getrefcount(block) == IDLE:
-                break
-        else:
-            block = np.empty(size + LINE, np.uint8)
-            start = -block.ctypes.data % LINE
-            _blocks.append((block, start))
-            while len(_blocks) > 1 and sum(b.nbytes for b, _ in _blocks) > KEPT:
-                del _blocks[0]
+                return np.ndarray(shape, dtype, block, start)
+        block = np.empty(size + LINE, np.uint8)
+        start = -block.ctypes.data % LINE
+        _blocks.append((block, start))
+        while len(_blocks) > 1 and sum(b.nbytes for b, _ in _blocks) > KEPT:
+            del _blocks[0]
     return np.ndarray(shape, dtype, block, start)
 
 

@@ -13,7 +13,7 @@ TURN = 8  # calls after which the number of threads is judged, by their median: 
 TRIAL = 3  # calls of a trial: the first of them wakes threads that sleep
 SHARE = 0.02  # of the time that trials may cost
 CREDIT = 0.03  # seconds that trials may cost at once, before anything has been earned
-FADE = 0.5  # each turn halves what a trial is thought to cost: what makes threads wait is often over in hundredths of a second
+FADE = 0.5  # a turn halves what a trial is thought to cost: what makes threads wait is often over in a few hundredths of a s
 LONG = 0.005  # seconds: what takes longer has all threads, since a wait of some milliseconds costs it little
 
 
@@ -73,7 +73,7 @@ class Crew:
             self._try_another()
 
     def _try_another(self) -> None:
-        """Begins a trial if there is credit for what it cost last time, which fades, and at least for a quarter of its time."""
+        """Begins a trial if there is credit for what it is thought to cost, a quarter of its time at least."""
         at = self.numbers.index(self.best)
         others = self.numbers[max(0, at - 1) : at] + self.numbers[at + 1 : at + 2]
         if not others:
