@@ -1,13 +1,14 @@
 """What a recording more costs, and whether a store survives being killed while it grows.
 
 `python -m experiments.voices.growth` makes synthetic clips, extracts them, adds a clip that belongs into the middle of the
-list, and extracts again into the same folder. Then it grows a copy of the first store again and again, kills all processes
-of the growth at a random moment, and lets another run finish it. Every store must have the bytes of one that was measured
-at once.
+list, and extracts again into the same folder. Then it lets a store of every second clip grow to all of them, again and again,
+kills all processes of the growth at a random moment, and lets another run finish it. Every store must have the bytes of one
+that was measured at once.
 """
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,8 +38,8 @@ WORDS = (
     "{recipe}: {clips} clips measured in {first_s:.1f} s; with 1 clip more, {measured} measured, {kept} kept, in "
     "{grown_s:.1f} s; all {all} at once: {whole_s:.1f} s\n"
     "the bytes of all files are those of a fresh extraction: {same}\n"
-    "killed while it grew and finished by another run: {kills} times, with the same bytes {survived} times; "
-    "{left} kills left a part of the work, and a run that finished measured {again} of {all} clips at most"
+    "killed while a store of {half} clips grew to {all}, and finished by another run: {kills} times, with the same bytes "
+    "{survived} times; of the new clips the last run found from {found[0]} to {found[1]} measured"
 )
 
 
@@ -46,32 +48,26 @@ def growth(
 ) -> dict[str, Any]:
     """Everything that is printed, as JSON values; `folder` is new and is left with the corpus and all stores.
 
-    measured, kept: clips of the second extraction. left: kills that came before the growth was complete. again: the most
-    clips that a run measured that finished the work of a killed one.
+    measured, kept: clips of the second extraction. half: clips of the stores that are killed while they grow. found: how many
+    of the others the run that finished did not have to measure, the fewest and the most.
     """
     corpus, out, whole = folder / "corpus", folder / "out", folder / "whole"
     write_corpus(corpus, SPEAKERS, 0, max(1, clips // (2 * SPEAKERS)), seconds)
     first, first_s = timed(corpus, out, recipe, jobs)
-    shutil.copytree(out, folder / "before")  # with the files' times, which say when their clips were measured
     speaker = corpus / "Male" / "m000"
     samples, _ = soundfile.read(speaker / "m000_0.wav")
     soundfile.write(speaker / "a_new_one.wav", samples[::-1], RATE)
     grown, grown_s = timed(corpus, out, recipe, jobs)
     fresh, whole_s = timed(corpus, whole, recipe, jobs)
-    expected, finished, rng = contents(whole), [], random.Random(0)
-    if kills:
-        shutil.copytree(folder / "before", folder / "apart")
-        _, took_s = grown_apart(corpus, folder / "apart", recipe, jobs)
-    for number in range(kills):
-        copy, moment = folder / f"killed-{number}", rng.uniform((0.0, 0.67)[number % 2], 1.0)  # half in the last third
-        shutil.copytree(folder / "before", copy)
-        complete, _ = grown_apart(corpus, copy, recipe, jobs, moment * took_s)
-        finished.append((complete, extracted(corpus, copy, recipe, jobs).measured, contents(copy) == expected))
+    half = extract(tutorial_folders(corpus)[::2], folder / "before", jobs, recipe=recipe_named(recipe)).clips
+    expected, same, found = contents(whole), 0, []
+    for copy in killed(folder, corpus, recipe, jobs, kills):
+        found.append(extracted(corpus, copy, recipe, jobs).kept - half)
+        same += contents(copy) == expected
     return {
-        "recipe": recipe, "clips": first.clips, "all": fresh.clips, "first_s": first_s, "grown_s": grown_s,
+        "recipe": recipe, "clips": first.clips, "all": fresh.clips, "half": half, "first_s": first_s, "grown_s": grown_s,
         "whole_s": whole_s, "measured": grown.measured, "kept": grown.kept, "same": contents(out) == expected,
-        "kills": kills, "survived": sum(same for *_, same in finished),
-        "left": sum(not complete for complete, *_ in finished), "again": max((n for _, n, _ in finished), default=0),
+        "kills": kills, "survived": same, "found": [min(found, default=0), max(found, default=0)],
     }  # fmt: skip
 
 
@@ -86,7 +82,24 @@ def extracted(corpus: Path, out: Path, recipe: str, jobs: int) -> Extraction:
     return extract(tutorial_folders(corpus), out, jobs, recipe=recipe_named(recipe))
 
 
-def grown_apart(corpus: Path, out: Path, recipe: str, jobs: int, after_s: float | None = None) -> tuple[bool, float]:
+def killed(folder: Path, corpus: Path, recipe: str, jobs: int, kills: int) -> Iterator[Path]:
+    """Copies of the store in `folder`/before whose growth was killed at random moments, half of them in its last third."""
+    rng, longest_s = random.Random(0), math.inf
+    for number in range(kills):
+        share = rng.uniform((0.0, 0.67)[number % 2], 1.0)
+        complete = True
+        while complete:  # the first is not killed, and tells how long it takes; and so does one that was faster
+            copy = folder / f"killed-{number}"
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(folder / "before", copy)  # with the files' times, which say when their clips were measured
+            complete, ran_s = grown_apart(
+                corpus, copy, recipe, jobs, None if longest_s == math.inf else share * longest_s
+            )
+            longest_s = min(longest_s, ran_s) if complete else longest_s
+        yield copy
+
+
+def grown_apart(corpus: Path, out: Path, recipe: str, jobs: int, after_s: float | None) -> tuple[bool, float]:
     """Grow `out` in a process of its own and kill it, with its workers, so many seconds after it began; None: let it end.
 
     Returns whether it had ended before, and how many seconds it ran.
