@@ -15,7 +15,7 @@ from features import unfinished
 from features.store import read_shard_file
 
 WAITING = """
-import sys, time
+import signal, time
 from experiments import cli
 from experiments.voices import measure
 
@@ -31,6 +31,7 @@ def waiting(clips, out, extract=measure.extract, **options):
     return extract(clips, out, progress=progress, **options)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores it in what it runs in the background
     measure.extract = waiting
     cli.main()
 """
