@@ -10,8 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.cli import assignment, learning, lessons, proofs, study, voices  # each registers its commands
-from experiments.cli.shared import app, err_console, escape_markup, studies
+try:
+    from experiments.cli import assignment, learning, lessons, proofs, study, voices  # each registers its commands
+    from experiments.cli.shared import app, err_console, escape_markup, studies
+except KeyboardInterrupt:  # a second of imports comes before `main`
+    print("stopped before anything was done", file=sys.stderr)
+    sys.exit(130)
 
 __all__ = ["app", "assignment", "learning", "lessons", "main", "proofs", "studies", "study", "voices"]
 
