@@ -10,12 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-try:
-    from experiments.cli import assignment, learning, lessons, proofs, study, voices  # each registers its commands
-    from experiments.cli.shared import app, err_console, escape_markup, studies
-except KeyboardInterrupt:  # a second of imports comes before `main`
-    print("stopped before anything was done", file=sys.stderr)
-    sys.exit(130)
+from experiments.cli import assignment, learning, lessons, proofs, study, voices  # each registers its commands
+from experiments.cli.shared import app, err_console, escape_markup, studies
 
 __all__ = ["app", "assignment", "learning", "lessons", "main", "proofs", "studies", "study", "voices"]
 
@@ -44,9 +40,6 @@ def main() -> None:
     warnings.showwarning = _show_warning
     try:
         app(arguments, prog_name="lstm-engine")  # leaves with 0, with 2 on bad usage, or with what typer.Exit says
-    except KeyboardInterrupt:
-        err_console.print("stopped")
-        sys.exit(130)
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         _give_up(error, debug, "error", code=2)
     except Exception as error:  # a fault of ours, or a machine at its limits

@@ -16,6 +16,8 @@ from rich.text import Text
 
 from experiments.reports.page import counted
 
+Params = dict[str, Any]  # of a command, by name
+
 
 class _NoFlagTypes:
     """Help that shows no type beside a flag: typer prints "<bool>" there, though a flag takes no value."""
@@ -28,11 +30,8 @@ class _NoFlagTypes:
         return params
 
 
-Params = dict[str, Any]  # of a command, by name
-
-
-class _Command(_NoFlagTypes, typer.core.TyperCommand):
-    """A command that Ctrl-C ends with exit code 130 and a line on stderr: what is kept, and how to go on."""
+class _EndsInALine:
+    """Ctrl-C ends a command with exit code 130 and a line on stderr: what is kept, and how to go on."""
 
     @staticmethod
     def stopped(params: Params) -> str:
@@ -41,14 +40,18 @@ class _Command(_NoFlagTypes, typer.core.TyperCommand):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            return super().invoke(ctx)  # type: ignore[misc]
         except KeyboardInterrupt as stop:  # typer would end without a word
             # what was stopped may know more of it than its command
             err_console.print(escape_markup(str(stop) or self.stopped(ctx.params)), soft_wrap=True)
             raise typer.Exit(130) from None
 
 
-class _Group(_NoFlagTypes, typer.core.TyperGroup):
+class _Command(_NoFlagTypes, _EndsInALine, typer.core.TyperCommand):
+    pass
+
+
+class _Group(_NoFlagTypes, _EndsInALine, typer.core.TyperGroup):
     pass
 
 
