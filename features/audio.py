@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,17 @@ import soundfile as sf
 
 from features.containers import Container, demuxer
 
-EXTENSIONS = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
+# The endings of sound files in folders; what a file holds is found by its first bytes, whatever its name.
+EXTENSIONS = tuple(".aif .aifc .aiff .au .bwf .caf .flac .mp2 .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav .wave".split())
+PYAV_EXTENSIONS = tuple(  # read if PyAV is installed: pip install av
+    ".3g2 .3gp .3gpp .aac .ac3 .amr .asf .awb .m4a .m4b .m4v .mka .mkv .mov .mp4 .spx .tta .weba .webm .wma .wmv .wv".split()
+)
+SOUND_EXTENSIONS = (  # all of them, and sound that is not read
+    *EXTENSIONS,
+    *PYAV_EXTENSIONS,
+    *".amb .ape .avi .dct .ds2 .dss .dts .dvf .flv .gsm .mid .mp1 .mpc .mpeg .mpg .msv .nist .nsp .ofr .oma .pcm .qcp .ra".split(),
+    *".raw .rm .shn .silk .sln .sph .tak .vm1 .voc .vox .wve".split(),
+)
 RATES_HZ = (4_000, 192_000)  # lower is not speech, higher is a broken header (2^31 - 1 would resample to one sample)
 SHORTEST_S = 0.06  # three periods of the lowest pitch searched, 50 Hz: the least that a pitch needs (Boersma 1993)
 SILENCE_DBFS = -60.0  # of the standard deviation, so a constant is silent too; every clip of LibriSpeech lies above -36
@@ -62,6 +73,12 @@ class BadClip(ValueError):
 
     def __str__(self) -> str:
         return f"{self.name}: {self.detail}"
+
+
+def readable(path: str | Path) -> bool:
+    """Whether a file with such a name is read here: always for EXTENSIONS, with PyAV installed for PYAV_EXTENSIONS."""
+    ending = Path(path).suffix.lower()
+    return ending in EXTENSIONS or (ending in PYAV_EXTENSIONS and find_spec("av") is not None)
 
 
 def read_clip(
