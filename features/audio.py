@@ -22,16 +22,20 @@ import soundfile as sf
 from features.containers import Container, demuxer
 
 # The endings of sound files in folders; what a file holds is found by its first bytes, whatever its name.
-EXTENSIONS = tuple(".aif .aifc .aiff .au .bwf .caf .flac .mp2 .mp3 .oga .ogg .opus .rf64 .snd .w64 .wav .wave".split())
-PYAV_EXTENSIONS = tuple(  # read if PyAV is installed: pip install av
-    ".3g2 .3gp .3gpp .aac .ac3 .amr .asf .awb .m4a .m4b .m4v .mka .mkv .mov .mp4 .spx .tta .weba .webm .wma .wmv .wv".split()
-)
+EXTENSIONS = (  # always read
+    ".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg", ".opus", ".rf64", ".snd",
+    ".w64", ".wav", ".wave",
+)  # fmt: skip
+PYAV_EXTENSIONS = (  # read if PyAV is installed: pip install av
+    ".3g2", ".3gp", ".3gpp", ".aac", ".amr", ".asf", ".awb", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4",
+    ".spx", ".tta", ".weba", ".webm", ".wma", ".wmv", ".wv",
+)  # fmt: skip
 SOUND_EXTENSIONS = (  # all of them, and sound that is not read
-    *EXTENSIONS,
-    *PYAV_EXTENSIONS,
-    *".amb .ape .avi .dct .ds2 .dss .dts .dvf .flv .gsm .mid .mp1 .mpc .mpeg .mpg .msv .nist .nsp .ofr .oma .pcm .qcp .ra".split(),
-    *".raw .rm .shn .silk .sln .sph .tak .vm1 .voc .vox .wve".split(),
-)
+    *EXTENSIONS, *PYAV_EXTENSIONS,
+    ".ac3", ".amb", ".ape", ".avi", ".dct", ".ds2", ".dss", ".dts", ".dvf", ".flv", ".gsm", ".mid", ".mp1", ".mpc",
+    ".mpeg", ".mpg", ".msv", ".nist", ".nsp", ".ofr", ".oma", ".pcm", ".qcp", ".ra", ".raw", ".rm", ".shn", ".silk",
+    ".sln", ".sph", ".tak", ".vm1", ".voc", ".vox", ".wve",
+)  # fmt: skip
 RATES_HZ = (4_000, 192_000)  # lower is not speech, higher is a broken header (2^31 - 1 would resample to one sample)
 SHORTEST_S = 0.06  # three periods of the lowest pitch searched, 50 Hz: the least that a pitch needs (Boersma 1993)
 SILENCE_DBFS = -60.0  # of the standard deviation, so a constant is silent too; every clip of LibriSpeech lies above -36
