@@ -15,7 +15,6 @@ import numpy as np
 
 BLOCK = 1 << 20  # frames decoded at once when they are only counted
 SHORT_S = 0.1  # a file that lacks more than this is truncated; codecs add and drop some hundredths at the ends
-FRAMES_ALONE = ("aac", "amr", "mp3")  # they state no length: what FFmpeg gives is a guess from the bit rate
 
 
 def pyav() -> ModuleType:
@@ -47,8 +46,10 @@ class Container:
         stream = self._file.streams.audio[0]
         self.samplerate, self._channels = int(stream.codec_context.sample_rate), stream.codec_context.channels
         only_stream = len(self._file.streams) == 1
-        if kind in FRAMES_ALONE:
-            self._promised_s = 0.0
+        if kind == "caf":
+            self._promised_s = (
+                0.0  # FFmpeg counts the silence that fills the last packet; the bytes have been counted before
+            )
         elif stream.duration is not None:
             self._promised_s = float(stream.duration * stream.time_base)
         else:  # the file's duration; in a film it may be that of the pictures, and a live recording states none

@@ -65,9 +65,8 @@ class Recording:
 
     def skip(self, count: int) -> None:
         """Pass over `count` frames, or as many as there are. Where seeking is not exact, they are decoded."""
-        if isinstance(self._file, _Seekable):
-            self._file.seek(min(count, self.frames))
-            self._position = min(count, self.frames)
+        if not isinstance(self._file, Container) and self._file.seekable():
+            self._position = self._file.seek(min(self._position + count, self.frames))
             return
         end = self._position + count
         while len(self.read(min(end - self._position, BLOCK))):
@@ -78,7 +77,7 @@ class Recording:
         if self.layout.missing:
             return True
         if isinstance(self._file, Container):
-            return self._file.cut
+            return not self.doubt and self._file.cut  # without a stated length it would be compared with an estimate
         return missing > (SHORT_S * self.samplerate if self.layout.kind == "mp3" else 0)
 
     def _opened(self) -> sf.SoundFile | Container:
@@ -91,7 +90,8 @@ class Recording:
             if not kind or find_spec("av") is None:
                 raise
             return Container(self._path, kind)
-        if self.layout.samples and file.frames + SHORT_S * file.samplerate < self.layout.samples:  # it would stop early
+        stops_early = self.layout.samples and file.frames + SHORT_S * file.samplerate < self.layout.samples
+        if stops_early or (kind == "wav" and file.subtype.startswith("MPEG")):  # of those it only estimates the length
             file.close()
             return Container(self._path, kind)
         return file
@@ -105,15 +105,11 @@ class Recording:
             # After each read of a seekable file soundfile seeks to the current place: an MP3 then continues with a moment
             # of silence, and a FLAC of unknown length ends with an error.
             exact = kind != "mp3" and not (kind == "flac" and self.doubt)
-            return (_Seekable if exact else _Forward)(source)
-
-
-class _Seekable(sf.SoundFile):
-    """A file in which a place is found exactly."""
+            return (sf.SoundFile if exact else _Forward)(source)
 
 
 class _Forward(sf.SoundFile):
-    """A file that is decoded from its start."""
+    """A file that is not to be sought in."""
 
     def seekable(self) -> bool:
         return False

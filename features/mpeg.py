@@ -24,7 +24,8 @@ CLOSE = 2  # frames by which a table may differ from the frames: some count the 
 
 @dataclass(frozen=True)
 class Frames:
-    """missing: bytes that the last frame lacks, or 1 if the table promises more frames. samples: in each channel.
+    """missing: bytes that the last frame lacks, or 1 if the table promises more frames. samples: in each channel. stated:
+    whether a table states their number.
 
     head: (a table that tells the true number of frames, n), to be read in place of the first n bytes, where the file's own
     is missing or wrong.
@@ -32,6 +33,7 @@ class Frames:
 
     missing: int
     samples: int
+    stated: bool
     head: tuple[bytes, int] | None
 
 
@@ -67,12 +69,12 @@ def mpeg(data: mmap.mmap) -> Frames | None:
     count, at = _count(data, start + (frame_length(header) if table is not None else 0), header)
     missing, samples = max(at - len(data), 0), count * _samples(header)
     if table is not None and abs(count - table) <= CLOSE:
-        return Frames(missing, samples, None)
+        return Frames(missing, samples, True, None)
     if table is not None and count < table:
-        return Frames(max(missing, 1), samples, None)
+        return Frames(max(missing, 1), samples, True, None)
     skipped = start + (frame_length(header) if table is not None else 0)
     head = (_xing(header, count), skipped) if header >> 17 & 3 == 1 else None  # layer III alone has such a table
-    return Frames(missing, samples, head)
+    return Frames(missing, samples, False, head)
 
 
 def _samples(header: int) -> int:

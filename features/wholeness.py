@@ -16,8 +16,8 @@ from features.mpeg import adts, mpeg, skip_id3
 SLACK = 64  # bytes: recorders count their header of 44 as sound, or round up
 UNCOUNTED = 4096  # bytes behind the sound that are no chunk: more than a tag that another program has appended
 NO_LENGTH = (
-    "its header does not state its length, as when a recorder was stopped or wrote to a pipe: all the sound in the file is "
-    "read, and nobody can tell whether more followed"
+    "it does not state its length (a stream, a recorder that was stopped, or a kind of file that never does): all the sound "
+    "in it is read, and whether more followed cannot be told"
 )
 NO_END = "its last page is not marked as the end: all the sound in the file is read, and more may have followed"
 NO_CHECK = "whether it is whole is not checked in a file of this kind"
@@ -69,24 +69,31 @@ class _Chunks:
     extra: int = 0
 
     def __call__(self, data: mmap.mmap) -> Layout:
-        at, wide = self.first, None
+        at, wide, place = self.first, None, 0  # wide, place: the size in 64 bits of RF64, and where it stands
         while at + self.header.size <= len(data):
             name, size = self.header.unpack_from(data, at)
             size -= self.header.size if self.inclusive else 0
             body = at + self.header.size
             if name == b"ds64" and body + 16 <= len(data):
-                wide = struct.unpack_from("<Q", data, body + 8)[0]
+                wide, place = struct.unpack_from("<Q", data, body + 8)[0], body + 8
             if name == self.sound:
-                known = size if wide is None or size < 0xFFFF_FFFF else wide
-                return self._sound(data, body + self.extra, known - self.extra)
+                if wide is None or size < 0xFFFF_FFFF:
+                    field = struct.Struct(self.header.format[0] + self.header.format[-1])
+                    return self._sound(data, body + self.extra, size - self.extra, body - field.size, field)
+                return self._sound(data, body, wide, place, struct.Struct("<Q"))
             at = body + size + -size % self.align
         return Layout(self.kind, missing=max(at - len(data), 0))
 
-    def _sound(self, data: mmap.mmap, start: int, size: int) -> Layout:
-        """The layout of a file whose sound begins at `start` and has `size` bytes, as its header says."""
+    def _sound(self, data: mmap.mmap, start: int, size: int, place: int, field: struct.Struct) -> Layout:
+        """The layout of a file whose sound begins at `start` and has `size` bytes, as the field at `place` says."""
         held = len(data) - start
-        if _is_unknown(size) or (size <= 0 and held > SLACK and not self._is_chunk(data, start)):
+        if _is_unknown(size):
             return Layout(self.kind, doubt=NO_LENGTH)
+        if size <= 0 and held > SLACK and not self._is_chunk(data, start):  # libsndfile would find no sound in it
+            there = held + self.extra + (self.header.size if self.inclusive else 0)
+            true = field.pack(min(there, (1 << 8 * field.size) - 1))
+            head = data[:place] + true + data[place + field.size : start]
+            return Layout(self.kind, doubt=NO_LENGTH, head=(head, start))
         if size - held > SLACK:
             return Layout(self.kind, missing=size - held)
         behind = start + size + -size % self.align
@@ -128,7 +135,8 @@ def _au(data: mmap.mmap) -> Layout:
     start, size = struct.unpack_from(">II" if data[:1] == b"." else "<II", data, 4)
     held = len(data) - start
     if _is_unknown(size) or (size == 0 and held > SLACK):
-        return Layout("au", doubt=NO_LENGTH)
+        head = data[:8] + b"\xff" * 4 + data[12:start]  # libsndfile would find no sound of 0 bytes
+        return Layout("au", doubt=NO_LENGTH, head=(head, start))
     return Layout("au", missing=size - held if size - held > SLACK else 0)
 
 
@@ -143,7 +151,7 @@ def _nist(data: mmap.mmap) -> Layout:
     stated = {name: int(number) for name, number in re.findall(r"^(\w+) -i (\d+)", head, re.MULTILINE)}
     size = stated.get("sample_count", 0) * stated.get("channel_count", 1) * stated.get("sample_n_bytes", 2)
     missing = int(head[7:16]) + size - len(data)
-    return Layout("nistsphere", missing=missing if missing > SLACK else 0, doubt="" if size else NO_LENGTH)
+    return Layout("nistsphere", missing if missing > SLACK else 0, "" if size else NO_LENGTH)
 
 
 # -- pages, packets and frames: each says how long it is ---------------------------------------------------------------
@@ -177,11 +185,11 @@ def _ogg(data: mmap.mmap) -> Layout:
         first = begins
         at += 27 + data[at + 26] + sum(table)
     doubt = "" if all(streams.values()) else NO_END
-    return Layout("ogg", missing=max(at - len(data), 0), pyav=foreign or links > 1, doubt=doubt)
+    return Layout("ogg", max(at - len(data), 0), doubt, pyav=foreign or links > 1)
 
 
 def _matroska(data: mmap.mmap) -> Layout:
-    at = 0
+    at, doubt = 0, ""
     while at < len(data):
         width = 9 - data[at].bit_length()  # the leading zeros of an element's name and of its size tell their lengths
         name, at = data[at : at + width], at + width
@@ -191,11 +199,12 @@ def _matroska(data: mmap.mmap) -> Layout:
         size = int.from_bytes(data[at : at + width], "big") & ((1 << 7 * width) - 1)
         known, at = size < (1 << 7 * width) - 1, at + width
         if name == b"\x18\x53\x80\x67":  # the segment, which holds all others
+            doubt = "" if known else NO_LENGTH
             if known and at + size > len(data):
                 return Layout("matroska", pyav=True, missing=at + size - len(data))
         elif known or name != b"\x1f\x43\xb6\x75":  # a live recorder's cluster has no size: its blocks follow
             at += size
-    return Layout("matroska", pyav=True, missing=max(at - len(data), 0))
+    return Layout("matroska", max(at - len(data), 0), doubt, pyav=True)
 
 
 BOXES = (
@@ -205,15 +214,17 @@ BOXES = (
 
 
 def _mov(data: mmap.mmap) -> Layout:
-    at = 0
-    while at + 8 <= len(data) and data[at + 4 : at + 8].decode("latin-1") in BOXES:
+    at, last, fragments = 0, "", False
+    while at + 8 <= len(data) and (name := data[at + 4 : at + 8].decode("latin-1")) in BOXES:
+        last, fragments = name, fragments or name == "moof"
         size = int.from_bytes(data[at : at + 4], "big")
         if size == 1:
             size = int.from_bytes(data[at + 8 : at + 16], "big")
         if size < 8:  # 0: to the end of the file
             break
         at += size
-    return Layout("mov", pyav=True, missing=max(at - len(data), 0))
+    doubt = NO_LENGTH if fragments and last != "mfra" else ""  # the index of the fragments stands at the end
+    return Layout("mov", max(at - len(data), 0), doubt, pyav=True)
 
 
 def _asf(data: mmap.mmap) -> Layout:
@@ -223,8 +234,9 @@ def _asf(data: mmap.mmap) -> Layout:
     packets = int.from_bytes(data[head + 40 : head + 48], "little")
     held = len(data) - head - 50
     if packets and packet:
-        return Layout("asf", pyav=True, missing=max(packets * packet - held, 0))
-    return Layout("asf", pyav=True, missing=-held % packet if packet else max(-held, 0))
+        return Layout("asf", max(packets * packet - held, 0), pyav=True)
+    held -= 12 if data[-12:-10] == b"$E" else 0  # the mark that ends a stream
+    return Layout("asf", -held % packet if packet else max(-held, 0), NO_LENGTH, pyav=True)
 
 
 AMR = {b"#!AMR\n": (13, 14, 16, 18, 20, 21, 27, 32, 6), b"#!AMR-WB\n": (18, 24, 33, 37, 41, 47, 51, 59, 61, 6)}
@@ -236,7 +248,7 @@ def _amr(data: mmap.mmap) -> Layout:
     while at < len(data):
         kind = data[at] >> 3 & 15
         at += sizes[kind] if kind < len(sizes) else 1
-    return Layout("amr", pyav=True, missing=at - len(data))
+    return Layout("amr", at - len(data), NO_LENGTH, pyav=True)
 
 
 def _tta(data: mmap.mmap) -> Layout:
@@ -244,7 +256,7 @@ def _tta(data: mmap.mmap) -> Layout:
     frames = -(-samples // max(256 * rate // 245, 1))
     sizes = data[22 : 22 + 4 * frames]
     total = sum(int.from_bytes(sizes[k : k + 4], "little") for k in range(0, len(sizes), 4))
-    return Layout("tta", pyav=True, missing=max(26 + 4 * frames + total - len(data), 0))
+    return Layout("tta", max(26 + 4 * frames + total - len(data), 0), pyav=True)
 
 
 def _wavpack(data: mmap.mmap) -> Layout:
@@ -253,19 +265,20 @@ def _wavpack(data: mmap.mmap) -> Layout:
         size, _, total_here, first, samples = struct.unpack_from("<IIIII", data, at + 4)
         total, reached, at = (total_here if first == 0 else total), first + samples, at + 8 + size
     lacking = total != 0xFFFF_FFFF and reached < total
-    return Layout("wv", pyav=True, missing=max(at - len(data), int(lacking)))
+    doubt = NO_LENGTH if total == 0xFFFF_FFFF else ""
+    return Layout("wv", max(at - len(data), int(lacking)), doubt, pyav=True)
 
 
 def _mpeg(data: mmap.mmap) -> Layout | None:
     frames = mpeg(data)
     if frames is None:
         return None
-    return Layout("mp3", frames.missing, samples=frames.samples, head=frames.head)
+    return Layout("mp3", frames.missing, "" if frames.stated else NO_LENGTH, samples=frames.samples, head=frames.head)
 
 
 def _adts(data: mmap.mmap) -> Layout | None:
     missing = adts(data)
-    return None if missing is None else Layout("aac", pyav=True, missing=missing)
+    return None if missing is None else Layout("aac", missing, NO_LENGTH, pyav=True)
 
 
 KINDS: tuple[tuple[bytes, int, Callable[[mmap.mmap], Layout]], ...] = (  # first bytes, where they stand, the function
