@@ -72,7 +72,8 @@ class _Chunks:
         at, wide, place = self.first, None, 0  # wide, place: the size in 64 bits of RF64, and where it stands
         while at + self.header.size <= len(data):
             name, size = self.header.unpack_from(data, at)
-            size -= self.header.size if self.inclusive else 0
+            if (size := size - (self.header.size if self.inclusive else 0)) < 0 and name != self.sound:
+                break
             body = at + self.header.size
             if name == b"ds64" and body + 16 <= len(data):
                 wide, place = struct.unpack_from("<Q", data, body + 8)[0], body + 8

@@ -32,8 +32,11 @@ BEGIN, END = "<!-- table of experiments.voices.containers -->", "<!-- end of the
 
 
 class Kind(NamedTuple):
-    """A container with a codec. ffmpeg, sox: the options that write it, None if the program cannot. also: other endings of such
-    files. unfinished: ffmpeg's options for a file that does not state its length, where FFmpeg has such."""
+    """A container with a codec.
+
+    ffmpeg, sox: the options that write it, None if the program cannot. also: other endings of such files. unfinished:
+    ffmpeg's options for a file that does not state its length, where FFmpeg has such.
+    """
 
     container: str
     codec: str
@@ -86,7 +89,7 @@ SIZES = {  # the chunk that states the length of the sound, how, and how far beh
     ".aifc": (b"SSND", ">I", 4),
     ".au": (b".snd", ">I", 8),
     ".caf": (b"data", ">Q", 4),
-    ".flac": (b"fLaC", ">Q", 18),
+    ".flac": (b"fLaC", ">Q", 18),  # never overstated below: 44 samples are a real loss
 }
 BY_PYAV = (("WAV", "MP3"), ("CAF", "ALAC"))  # codecs that libsndfile does not know
 JOINED = (".mp3", ".mp2", ".ogg", ".opus", ".spx", ".aac", ".amr")
@@ -137,16 +140,16 @@ def write(kind: Kind, way: str, source: Path, path: Path) -> str:
         options = kind.unfinished
     elif way == "unfinished" and not sized:
         return "it is never without its length, or always"
-    if way == "odd" and not (sized or kind.ending in JOINED):
+    if way == "odd" and not ((sized and kind.ending != ".flac") or kind.ending in JOINED):
         options += " -c 2" if by_sox else " -ac 2 -ar 48000"
     target = "-" if way.endswith("pipe") else str(path)
-    before = ["sox", "-D", source] if by_sox else ["ffmpeg", "-v", "error", "-y", "-i", source]
+    before = ["sox", "-D", str(source)] if by_sox else ["ffmpeg", "-v", "error", "-y", "-i", str(source)]
     made = subprocess.run([*before, *options.split(), target], capture_output=True, check=False)
     if target == "-":
         path.write_bytes(made.stdout)
     if made.returncode:
         return f"{before[0]} does not write it: {made.stderr.decode(errors='replace').strip().splitlines()[0]}"
-    if sized and way in ("unfinished", "odd"):
+    if sized and (way == "unfinished" or (way == "odd" and kind.ending != ".flac")):
         path.write_bytes(resized(path.read_bytes(), kind.ending, None if way == "unfinished" else 44))
     elif way == "odd" and kind.ending in JOINED:
         again = path.read_bytes()
@@ -159,16 +162,28 @@ def resized(content: bytes, ending: str, more: int | None) -> bytes:
     name, form, behind = SIZES[ending]
     at, size = content.index(name) + behind, struct.calcsize(form)
     (stated,) = struct.unpack_from(form, content, at)
-    if ending == ".flac":  # the lower 36 bits are the number of samples, which a file may not overstate
-        stated = stated >> 36 << 36 if more is None else stated
-    else:
-        stated = 0 if more is None else stated + more
-    return content[:at] + struct.pack(form, stated) + content[at + size :]
+    none = stated >> 36 << 36 if ending == ".flac" else 0  # the lower 36 bits of FLAC's field are the number of samples
+    return content[:at] + struct.pack(form, none if more is None else stated + more) + content[at + size :]
 
 
 def expected_s(path: Path) -> float:
     """Seconds of sound that ffmpeg decodes, or that were written if it decodes none."""
-    command = ["ffmpeg", "-v", "quiet", "-i", path, "-map", "0:a:0", "-f", "s16le", "-ac", "1", "-ar", str(RATE), "-"]
+    command = [
+        "ffmpeg",
+        "-v",
+        "quiet",
+        "-i",
+        str(path),
+        "-map",
+        "0:a:0",
+        "-f",
+        "s16le",
+        "-ac",
+        "1",
+        "-ar",
+        str(RATE),
+        "-",
+    ]
     decoded = len(subprocess.run(command, capture_output=True, check=False).stdout) / 2 / RATE
     return decoded or SECONDS  # ffmpeg finds nothing in a W64 or AIFF without a length
 
