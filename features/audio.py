@@ -41,6 +41,7 @@ RATES_HZ = (4_000, 192_000)  # lower is not speech, higher is a broken header (2
 SHORTEST_S = 0.06  # three periods of the lowest pitch searched, 50 Hz: the least that a pitch needs (Boersma 1993)
 SILENCE_DBFS = -60.0  # of the standard deviation, so a constant is silent too; every clip of LibriSpeech lies above -36
 PAST_S = 0.1  # a stretch may end so far behind the end of its file before that is worth a word
+DECODERS_RAISE = (RuntimeError, OSError, TypeError, ValueError, MemoryError, OverflowError, IndexError, struct.error)
 LOUDEST = 10.0  # float files may exceed full scale (1.0) a little; 20 dB above it, the scale itself is wrong
 
 
@@ -201,14 +202,7 @@ def _opened(path: Path) -> Iterator[Recording]:
             yield file
     except BadClip:
         raise
-    except (
-        RuntimeError,
-        OSError,
-        TypeError,
-        ValueError,
-        MemoryError,
-        struct.error,
-    ) as error:  # decoders raise all of these
+    except DECODERS_RAISE as error:
         raise _undecodable(path, error) from error
 
 

@@ -37,13 +37,19 @@ class Container:
     def __init__(self, path: Path, kind: str) -> None:
         av = pyav()
         self._path, self._kind, self._position, self._ended = path, kind, 0, False
-        self._raw = path.open("rb")  # not by its name, in which FFmpeg would take 12:30.m4a for an address
+        self._raw = None
+        source: Any = f"file:{path}"  # without the prefix FFmpeg would take 12:30.m4a for an address
+        if not str(path).isprintable():
+            source = self._raw = path.open("rb")  # PyAV takes no name that is not UTF-8
         with _ffmpeg_errors(av):
-            self._file = av.open(self._raw, format=kind, metadata_errors="ignore")
+            self._file = av.open(source, format=kind, metadata_errors="ignore")
         if not self._file.streams.audio:
             self.close()
             raise ValueError("it holds no sound, perhaps only pictures")
         stream = self._file.streams.audio[0]
+        if stream.codec_context is None:
+            self.close()
+            raise ValueError("its codec is not known to FFmpeg")
         self.samplerate, self._channels = int(stream.codec_context.sample_rate), stream.codec_context.channels
         only_stream = len(self._file.streams) == 1
         if kind == "caf":
@@ -65,7 +71,8 @@ class Container:
 
     def close(self) -> None:
         self._file.close()
-        self._raw.close()
+        if self._raw is not None:
+            self._raw.close()
 
     def read(self, count: int, always_2d: bool = True) -> np.ndarray:
         """The next `count` frames, or as many as there are: (n, channels) float64."""

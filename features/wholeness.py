@@ -244,7 +244,7 @@ AMR = {b"#!AMR\n": (13, 14, 16, 18, 20, 21, 27, 32, 6), b"#!AMR-WB\n": (18, 24, 
 
 
 def _amr(data: mmap.mmap) -> Layout:
-    magic = next(magic for magic in AMR if data[: len(magic)] == magic)
+    magic = b"#!AMR\n" if data[:6] == b"#!AMR\n" else b"#!AMR-WB\n"
     at, sizes = len(magic), AMR[magic]
     while at < len(data):
         kind = data[at] >> 3 & 15

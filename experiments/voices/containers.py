@@ -148,6 +148,7 @@ def write(kind: Kind, way: str, source: Path, path: Path) -> str:
     if target == "-":
         path.write_bytes(made.stdout)
     if made.returncode:
+        path.unlink(missing_ok=True)
         return f"{before[0]} does not write it: {made.stderr.decode(errors='replace').strip().splitlines()[0]}"
     if sized and (way == "unfinished" or (way == "odd" and kind.ending != ".flac")):
         path.write_bytes(resized(path.read_bytes(), kind.ending, None if way == "unfinished" else 44))
@@ -223,23 +224,23 @@ def matrix(out: Path) -> tuple[list[Reading], dict[str, str]]:
 
 def markdown(readings: list[Reading]) -> str:
     """The table of docs/corpora.md: a row for each container and codec."""
-    cells = {"whole": "yes", "refused": "refused", "said": "in part, said"}
-    rows = ["| container | codec | files | needs | " + " | ".join(WAYS) + " | cut |", "|---" * (len(WAYS) + 5) + "|"]
+    rows = [f"| container | codec | files | by | {' | '.join(WAYS)} | cut |", "|---" * (len(WAYS) + 5) + "|"]
     for kind in KINDS:
         found = {r.way: r for r in readings if (r.container, r.codec) == kind[:2]}
-        ways = [("-" if way not in found else cells.get(v := found[way].verdict, v)) for way in WAYS]
-        ways = [
-            f"{cell}, in doubt" if way in found and cell == "yes" and found[way].words else cell
-            for way, cell in zip(WAYS, ways, strict=True)
-        ]
-        told = sum(bool(r.cut) for r in found.values())
-        needs = "PyAV" if kind.ending in PYAV_EXTENSIONS or kind[:2] in BY_PYAV else ""
-        rows.append(
-            f"| {kind.container} | {kind.codec} | {' '.join([kind.ending, kind.also]).strip()} | {needs} | "
-            + " | ".join(ways)
-            + f" | {told} of {len(found)} told |"
-        )
+        by = "PyAV" if kind.ending in PYAV_EXTENSIONS or kind[:2] in BY_PYAV else "libsndfile"
+        endings = " ".join([kind.ending, *kind.also.split()])
+        ways = [_cell(found.get(way)) for way in WAYS]
+        told = f"{sum(bool(r.cut) for r in found.values())} of {len(found)}"
+        rows.append("| " + " | ".join([kind.container, kind.codec, endings, by, *ways, told]) + " |")
     return "\n".join(rows)
+
+
+def _cell(reading: Reading | None) -> str:
+    if reading is None:
+        return "-"
+    if reading.verdict == "whole":
+        return "yes, note" if reading.words else "yes"
+    return {"said": "a part, told"}.get(reading.verdict, reading.verdict)
 
 
 def replace_table(path: Path, table: str) -> None:
