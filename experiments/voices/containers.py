@@ -108,7 +108,7 @@ class Reading:
     """What became of a file.
 
     expected: seconds, as ffmpeg decodes it. seconds: read, None if it was refused. words: the refusal or the doubt, "" for
-    neither. cut: the words about its first part alone, "" for none.
+    neither. cut, cut_s: the words about its first part alone, "" for none, and the seconds read, None if refused.
     """
 
     container: str
@@ -118,6 +118,7 @@ class Reading:
     seconds: float | None
     words: str
     cut: str
+    cut_s: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -218,7 +219,7 @@ def matrix(out: Path) -> tuple[list[Reading], dict[str, str]]:
             cut = path.with_name(f"cut_{path.name}")
             content = path.read_bytes()
             cut.write_bytes(content[: round(SHARE * len(content))])
-            readings.append(Reading(*kind[:2], way, expected_s(path), seconds, words, read(cut)[1]))
+            readings.append(Reading(*kind[:2], way, expected_s(path), seconds, words, *reversed(read(cut))))
     return readings, absent
 
 
@@ -279,7 +280,9 @@ def main() -> int:
         print(f"no file: {name}: {why}")
     counts = Counter(r.verdict for r in readings)
     told = sum(bool(r.cut) for r in readings)
-    print(f"{len(readings)} files: {dict(counts)}; cut at {SHARE:.0%}: {told} of {len(readings)} told")
+    refused = sum(r.cut_s is None for r in readings)
+    print(f"{len(readings)} files ({len(absent)} cannot be written): {dict(counts)}")
+    print(f"cut at {SHARE:.0%}: {told} of {len(readings)} told, {refused} refused and the others read with a note")
     if options.markdown:
         replace_table(options.markdown, markdown(readings))
     return int(bool(counts.keys() - {"whole", "refused", "said"}) or told < len(readings))
