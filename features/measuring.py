@@ -102,7 +102,7 @@ def measure_all(recipe: Recipe, clips: Sequence[Utterance], jobs: int = 1) -> It
                 doubts.setdefault(words, {})[name] = None
             yield number, result
     for words, names in list(doubts.items())[:MOST_DOUBTS]:
-        more = f" and {len(names) - 1} other recordings" if len(names) > 1 else ""
+        more = f" and {others} other recording{'s' * (others > 1)}" if (others := len(names) - 1) else ""
         warnings.warn(f"{next(iter(names))}{more}: {words}", stacklevel=2)
     if (rest := len(doubts) - MOST_DOUBTS) > 0:
         warnings.warn(f"the same kind of note goes for {rest} more recordings", stacklevel=2)

@@ -312,7 +312,8 @@ def test_an_mp3_whose_length_is_a_guess_is_not_called_cut(tmp_path):
     tag = max(whole.find(b"Xing"), whole.find(b"Info"))
     (tmp_path / "x.mp3").write_bytes(whole[whole.find(whole[:2], tag + 50) :])
     assert sf.info(tmp_path / "x.mp3").frames > 1.1 * len(gated)
-    assert len(read_clip(tmp_path / "x.mp3")[0]) == pytest.approx(len(gated), abs=4 * 576)  # MP3 frames hold 576
+    with pytest.warns(Doubt):
+        assert len(read_clip(tmp_path / "x.mp3")[0]) == pytest.approx(len(gated), abs=4 * 576)  # MP3 frames hold 576
     assert duration(tmp_path / "x.mp3") == pytest.approx(10, abs=0.2)
 
 
