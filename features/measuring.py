@@ -19,7 +19,7 @@ import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from features.audio import BadClip, Doubt, Reason, content_hash, read_clip
+from features.audio import BadClip, Doubt, Reason, content_hash, conversion, read_clip
 from features.corpora import Utterance
 from features.recipes import Recipe
 
@@ -83,7 +83,8 @@ def _measured(recipe: Recipe, clip: Utterance) -> Measured:
         doubt = next(((w.message.name, w.message.detail) for w in said if isinstance(w.message, Doubt)), None)
         frames = recipe.measure(samples, rate)  # (T, D)
     except BadClip as bad:
-        return Measured(reason=bad.reason, message=bad.detail)
+        words = bad.detail.replace(conversion(clip.path), conversion(clip.path.name))  # no folder gets into a store
+        return Measured(reason=bad.reason, message=words)
     except Exception as error:  # any error that a library raises on an unusual sound
         cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return Measured(reason=Reason.UNMEASURABLE, message=f"measuring it failed ({cause})")
