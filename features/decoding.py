@@ -32,7 +32,7 @@ class Recording:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path, self._position = path, 0
+        self._path, self._position, self._ended = path, 0, False
         self._source: Spliced | None = None
         self.layout = layout(path)
         self.doubt = self.layout.doubt
@@ -52,6 +52,8 @@ class Recording:
         """Samples in each channel. A file that does not state them is decoded once more, to count them."""
         if self._file.frames != UNKNOWN:
             return int(self._file.frames)
+        if self._ended:
+            return self._position
         with Recording(self._path) as again:
             again.skip(UNKNOWN)
             return again._position
@@ -60,7 +62,7 @@ class Recording:
         """The next `count` frames, or as many as there are: (n, channels) float64."""
         with _silenced():
             read = np.asarray(self._file.read(count, always_2d=True))
-        self._position += len(read)
+        self._position, self._ended = self._position + len(read), len(read) < count
         return read
 
     def skip(self, count: int) -> None:
@@ -86,7 +88,9 @@ class Recording:
             return Container(self._path, kind)
         try:
             file = self._by_libsndfile()
-        except sf.LibsndfileError:  # it does not know the codec, perhaps, which FFmpeg's libraries may
+        except sf.LibsndfileError as error:  # it does not know the codec, perhaps, which FFmpeg's libraries may
+            if kind and find_spec("av") is None and "encoding" in error.error_string:
+                raise ValueError(f"{error.error_string.rstrip('.')} (PyAV may know it: pip install av)") from error
             if not kind or find_spec("av") is None:
                 raise
             return Container(self._path, kind)
