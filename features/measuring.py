@@ -10,8 +10,9 @@ import signal
 import sys
 import warnings
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -176,7 +177,8 @@ class _Worker:
     def _start(self) -> None:
         self.connection, worker_end = _PROCESSES.Pipe()
         self.process = _PROCESSES.Process(target=_serve, args=(worker_end, self.recipe), daemon=True)
-        self.process.start()
+        with _deaf_to_interrupts():
+            self.process.start()
         worker_end.close()
         try:
             self.connection.recv()  # sent once the worker is ready
@@ -186,6 +188,20 @@ class _Worker:
                 f"a worker process ended before its first clip (exit code {self.process.exitcode}): is enough memory free, "
                 'and does the program start its work under `if __name__ == "__main__":`?'
             ) from None
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that start here never hear Ctrl-C, not even while they import; this one hears it when the block ends."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # its start, which would come with the first process, unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection, recipe: Recipe) -> None:

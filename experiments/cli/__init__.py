@@ -44,9 +44,6 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # the name of a file may hold bytes that are not UTF-8
     try:
         app(arguments, prog_name="lstm-engine")  # leaves with 0, with 2 on bad usage, or with what typer.Exit says
-    except KeyboardInterrupt:
-        err_console.print("stopped")
-        sys.exit(130)
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         _give_up(error, debug, "error", code=2)
     except Exception as error:  # a fault of ours, or a machine at its limits
