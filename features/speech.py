@@ -34,7 +34,8 @@ class Rule:
 
 
 # YIN's voicing is its periodicity: in noise at 10 dB half of a voice's frames are below 0.8; noise alone stays below 0.4.
-RULES = {"yin": Rule(0.4, 0.0012), "pyin": Rule(0.1, 0.0012)}
+# pYIN's is the share of its thresholds that let a period pass, 0.01 where none does: a clear voice is often below 0.1.
+RULES = {"yin": Rule(0.4, 0.0012), "pyin": Rule(0.0101, 0.0012)}
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def find_speech(x: np.ndarray, pitch: str) -> Speech:
 
 
 def voiced_runs(x: np.ndarray, least: float) -> np.ndarray:
-    """(T,) bool: voicing above `least`, loud enough, and in a run of SHORTEST or more frames in which pitch and level change smoothly."""
+    """(T,) bool: voicing above `least`, loud enough, and in a run of at least SHORTEST frames of smooth pitch and level."""
     voiced = (x[:, VOICING] > least) & (x[:, LOG_F0] > np.log(PINNED_HZ))  # (T,)
     if voiced.any():
         voiced &= x[:, ENERGY_DB] > np.percentile(x[voiced, ENERGY_DB], 95) - LOUD_DB

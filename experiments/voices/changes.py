@@ -76,7 +76,7 @@ def heard(model: ClipModel, x: np.ndarray, voice: np.ndarray, spans: Sequence[tu
 
 
 def borders(model: ClipModel, x: np.ndarray, voice: np.ndarray, least: float) -> list[int]:
-    """The frames of x (T, D) at which the voice may change, in order: those with `least` evidence, and the best within APART."""
+    """The frames of x (T, D) at which the voice may change, in order: with `least` evidence, the best within APART."""
     count = np.r_[0, np.cumsum(voice)]
     at = np.arange(STEP, len(x), STEP)
     low, high = np.maximum(at - CONTEXT, 0), np.minimum(at + CONTEXT, len(x))

@@ -1,8 +1,8 @@
 """How often `changes` finds a change of voice, and how often it finds one that is not there.
 
 `python -m experiments.voices.two_voices CORPUS` joins recordings of readers whom the network has not heard: five networks,
-each for a fold of the training speakers. The evidence that each way asks for is chosen on the first two folds, so that at most
-MOST of the single readers become two, and judged on the other three. docs/voices.md has the table.
+each for a fold of the training speakers. The evidence that each way asks for is chosen on the first two folds, so that at
+most MOST of the single readers become two, and judged on the other three. docs/voices.md has the table.
 """
 
 import argparse
@@ -35,7 +35,7 @@ Way = Callable[[ClipModel, np.ndarray, np.ndarray], list[Segment]]
 
 @dataclass(frozen=True)
 class Joined:
-    """A joined recording: its kind, the fold of its readers, frames (T, D), voice (T,) bool, and where it was joined, in s."""
+    """A joined recording: its kind, the fold of its readers, frames (T, D), voice (T,) bool, and its joints in s."""
 
     kind: str
     fold: int

@@ -55,6 +55,18 @@ def test_the_level_of_a_recording_changes_nothing(voice):
     np.testing.assert_array_equal(one, other)
 
 
+def test_each_pitch_has_its_own_rule():
+    """pYIN's probability is below 0.4 in most frames of a clear voice, where YIN's periodicity is above."""
+    rng = np.random.default_rng(3)
+    x = speak(draw_speaker("male", "s", rng), 1.5, rng)
+    by = {pitch: frames(x, RATE, pitch) for pitch in ("yin", "pyin")}
+    found = {pitch: find_speech(rows, pitch).voice.sum() for pitch, rows in by.items()}
+    assert found["pyin"] > 0.7 * found["yin"] > 0
+    assert find_speech(by["pyin"], "yin").voice.sum() < 0.7 * found["yin"]
+    room = np.random.default_rng(2).standard_normal(RATE)
+    assert not find_speech(frames(0.1 * room, RATE, "pyin"), "pyin").voice.any()
+
+
 @pytest.mark.parametrize("slope", [0, 1, 2])
 def test_noise_is_no_voice(slope):
     white = np.fft.rfft(np.random.default_rng(2).standard_normal(len(TIME)))
