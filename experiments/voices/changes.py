@@ -19,9 +19,9 @@ from features.speech import FRAME_S
 
 SEVERAL = "more than one voice"
 STEP, CONTEXT = 5, 200  # frames: a border is tried every 0.1 s, by the 4 s before it and the 4 s after it
-APART = 50  # frames (1 s) between two borders
 VOICED = 20  # frames (0.4 s) of voice that either side of a border needs
 EVIDENCE = 48.0  # of either side: the sum of its voiced frames' log-odds
+ENOUGH = 130  # voiced frames of a side that count
 WEIGHT = 0.15  # of the evidence beside the spectrum's log likelihood ratio
 FLOOR = 0.01  # of each coefficient's variance, added to it: a few frames do not span 20 dimensions
 MFCC = slice(ENERGY_DB + 1, ENERGY_DB + 1 + N_MFCC)
@@ -53,20 +53,40 @@ class Segment:
 
 
 def evidence(n1: np.ndarray, z1: np.ndarray, n2: np.ndarray, z2: np.ndarray) -> np.ndarray:
-    """For two sexes on two sides of n voiced frames and mean log-odds z each: of the weaker side; 0 if both say the same."""
-    return np.where(z1 * z2 < 0, np.minimum(n1 * np.abs(z1), n2 * np.abs(z2)), 0.0)
+    """For two sexes on two sides of n voiced frames and mean log-odds z each: of the weaker side; 0 if both say the same.
+
+    More than ENOUGH frames count no more: half a minute of doubt is no evidence.
+    """
+    weaker = np.minimum(np.minimum(n1, ENOUGH) * np.abs(z1), np.minimum(n2, ENOUGH) * np.abs(z2))
+    return np.where(z1 * z2 < 0, weaker, 0.0)
 
 
 def segments(model: ClipModel, x: np.ndarray, voice: np.ndarray, least: float = EVIDENCE) -> list[Segment]:
-    """The segments of frames x (T, D) between possible changes; voice (T,) bool: where somebody speaks, perhaps nowhere."""
+    """The segments of frames x (T, D) between changes; voice (T,) bool: where somebody speaks, perhaps nowhere.
+
+    least: the evidence that a change needs.
+    """
     if not voice.any():
         return []
     start, stop, _ = spoken(voice).indices(len(x))
-    edges = [start, *(start + b for b in borders(model, x[start:stop], voice[start:stop], least)), stop]
-    spans = list(pairwise(edges))
-    on = [np.flatnonzero(voice[a:b]) for a, b in spans]
+    spans = divided(model, x, voice, start, stop, least)
+    on = [a + np.flatnonzero(voice[a:b]) for a, b in spans]
     means = heard(model, x, voice, spans)
-    return [Segment(a + v[0], a + v[-1], len(v), z) for (a, _), v, z in zip(spans, on, means, strict=True)]
+    return [Segment(int(v[0]), int(v[-1]), len(v), z) for v, z in zip(on, means, strict=True)]
+
+
+def divided(
+    model: ClipModel, x: np.ndarray, voice: np.ndarray, start: int, stop: int, least: float
+) -> list[tuple[int, int]]:
+    """From start to stop as spans (from, to): divided at its best border, if that has the evidence, and so each half again.
+
+    Only the best border is asked for evidence: of the many others, some would have it by chance.
+    """
+    border = best_border(model, x[start:stop], voice[start:stop], least)
+    if border is None:
+        return [(start, stop)]
+    middle = start + border
+    return divided(model, x, voice, start, middle, least) + divided(model, x, voice, middle, stop, least)
 
 
 def heard(model: ClipModel, x: np.ndarray, voice: np.ndarray, spans: Sequence[tuple[int, int]]) -> list[float]:
@@ -75,8 +95,8 @@ def heard(model: ClipModel, x: np.ndarray, voice: np.ndarray, spans: Sequence[tu
     return [float(np.mean(z[voice[a:b]] if len(z) > 1 else z)) for (a, b), z in zip(spans, answers, strict=True)]
 
 
-def borders(model: ClipModel, x: np.ndarray, voice: np.ndarray, least: float) -> list[int]:
-    """The frames of x (T, D) at which the voice may change, in order: with `least` evidence, the best within APART."""
+def best_border(model: ClipModel, x: np.ndarray, voice: np.ndarray, least: float) -> int | None:
+    """The frame of x (T, D) at which the voice most likely changes; None if its evidence is below `least`."""
     count = np.r_[0, np.cumsum(voice)]
     at = np.arange(STEP, len(x), STEP)
     low, high = np.maximum(at - CONTEXT, 0), np.minimum(at + CONTEXT, len(x))
@@ -84,16 +104,11 @@ def borders(model: ClipModel, x: np.ndarray, voice: np.ndarray, least: float) ->
     able = np.minimum(n1, n2) >= VOICED
     at, low, high, n1, n2 = at[able], low[able], high[able], n1[able], n2[able]
     if not len(at):
-        return []
+        return None
     z = np.array(heard(model, x, voice, [*zip(low, at, strict=True), *zip(at, high, strict=True)]))
     found = evidence(n1, z[: len(at)], n2, z[len(at) :])
-    score = likelihood_ratio(x[:, MFCC], loud(x), low, at, high) + WEIGHT * found
-    chosen: list[int] = []
-    for k in np.argsort(-score):
-        apart = all(abs(at[k] - b) >= APART and abs(count[at[k]] - count[b]) >= VOICED for b in chosen)
-        if found[k] >= least and apart:
-            chosen.append(int(at[k]))
-    return sorted(chosen)
+    k = int(np.argmax(likelihood_ratio(x[:, MFCC], loud(x), low, at, high) + WEIGHT * found))
+    return int(at[k]) if found[k] >= least else None
 
 
 def likelihood_ratio(
