@@ -27,7 +27,7 @@ from features.leaks import refuse_leaks
 from lstm_engine.files import write_atomically
 
 SEEDS = 5
-SEED = 3  # of the shipped weights: of eight draws the best on nEMO and BAVED together, as CARD says
+SEED = 6  # of the shipped weights: of eight draws the best on nEMO and BAVED together, as the card says
 OVERLAP_HZ = (145.0, 175.0)
 LARGEST = 500_000  # bytes: it travels with the package
 
@@ -127,7 +127,7 @@ def card(folds: dict[str, Any], tested: dict[str, Any], learnt: dict[str, int], 
     regression = tested["sides"]["logistic regression"]["by_clip"]
     lead, (lead_low, lead_high) = regression["model_leads_by"], regression["model_leads_by_95"]
     return CARD.format(
-        size=f"{size:,}", learnt=LEARNT, seeds=len(folds["LSTM"]["each"]),
+        size=f"{size:,}", learnt=LEARNT, seed=SEED, seeds=len(folds["LSTM"]["each"]),
         settings=CHOSEN,
         train_clips=learnt["clips"], train_male=learnt["male"], train_female=learnt["female"],
         test_clips=test["clips"], test_male=test["male"], test_female=test["female"],
@@ -160,7 +160,9 @@ recordings, only an 8-byte fingerprint of each training clip and speaker, by whi
 
 **How good.** Balanced accuracy. Folds: five-fold cross-validation over the training speakers, mean and range of {seeds} draws
 of folds and weights. "Changed" are the same clips, randomly changed as in training, by draws that no network was trained on.
-All settings were chosen by these folds. New readers: {test_clips} clips, {test_male} male and {test_female} female, with a
+All settings were chosen by these folds. The weights are those of the draw, of eight, with the highest balanced accuracy on
+nEMO and BAVED together, two sets of other languages on which nothing was trained: draw {seed}, with 0.902 and 0.883 (the eight
+draws have 0.871 to 0.902 and 0.850 to 0.886). So these two figures are slightly too good. New readers: {test_clips} clips, {test_male} male and {test_female} female, with a
 95 % bootstrap interval. They had no part in choosing the network or its training, with three exceptions: an earlier, short
 training and the baselines were evaluated on them; the rule that finds speech was made on all {all_clips} clips; and the
 decision to leave out the pauses at both ends of a clip was made on these readers, with another network.
