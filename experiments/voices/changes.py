@@ -20,7 +20,7 @@ from features.speech import FRAME_S
 SEVERAL = "more than one voice"
 STEP, CONTEXT = 5, 200  # frames: a border is tried every 0.1 s, by the 4 s before it and the 4 s after it
 VOICED = 20  # frames (0.4 s) of voice that either side of a border needs
-EVIDENCE = 54.0  # of either side: the sum of its voiced frames' log-odds
+EVIDENCE = 70.0  # of either side: the sum of its voiced frames' log-odds
 ENOUGH = 80  # voiced frames of a side that count
 WEIGHT = 0.15  # of the evidence beside the spectrum's log likelihood ratio
 FLOOR = 0.01  # of each coefficient's variance, added to it: a few frames do not span 20 dimensions
@@ -40,16 +40,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Segment:
-    """Frames first to last, `voiced` of them voiced, and the network's mean log-odds z of male over those."""
+    """Frames from start to before stop, `voiced` of them voiced, and the network's mean log-odds z of male over those."""
 
-    first: int
-    last: int
+    start: int
+    stop: int
     voiced: int
     z: float
 
+    def change(self, following: "Segment") -> float:
+        """The time in s at which the voice changes to the following segment's."""
+        return (self.stop + following.start) / 2 * FRAME_S
+
     def later(self, frames: int) -> "Segment":
         """The same, so many frames later."""
-        return replace(self, first=self.first + frames, last=self.last + frames)
+        return replace(self, start=self.start + frames, stop=self.stop + frames)
 
 
 def evidence(n1: np.ndarray, z1: np.ndarray, n2: np.ndarray, z2: np.ndarray) -> np.ndarray:
@@ -70,9 +74,8 @@ def segments(model: ClipModel, x: np.ndarray, voice: np.ndarray, least: float = 
         return []
     start, stop, _ = spoken(voice).indices(len(x))
     spans = divided(model, x, voice, start, stop, least)
-    on = [a + np.flatnonzero(voice[a:b]) for a, b in spans]
     means = heard(model, x, voice, spans)
-    return [Segment(int(v[0]), int(v[-1]), len(v), z) for v, z in zip(on, means, strict=True)]
+    return [Segment(a, b, int(voice[a:b].sum()), z) for (a, b), z in zip(spans, means, strict=True)]
 
 
 def divided(
@@ -143,7 +146,7 @@ def joined(found: Sequence[Segment], least: float = EVIDENCE) -> list[Segment]:
             break
         a, b = left[k : k + 2]
         n = a.voiced + b.voiced
-        left[k : k + 2] = [Segment(a.first, b.last, n, (a.voiced * a.z + b.voiced * b.z) / n)]
+        left[k : k + 2] = [Segment(a.start, b.stop, n, (a.voiced * a.z + b.voiced * b.z) / n)]
     return left
 
 
@@ -155,7 +158,7 @@ def parts(found: Sequence[Segment], seconds: float, temperature: float, labels: 
     left = joined(found)
     if len(left) < 2:
         return ()
-    changes = [(a.last + b.first) / 2 * FRAME_S for a, b in pairwise(left)]
+    changes = [a.change(b) for a, b in pairwise(left)]
     times = [0.0, *(round(t, 2) for t in changes), round(seconds, 2)]
     p = [float(expit(segment.z / temperature)) for segment in left]
     return tuple(Part(*span, labels["1" if q > 0.5 else "0"], q) for span, q in zip(pairwise(times), p, strict=True))

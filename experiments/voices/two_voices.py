@@ -22,12 +22,12 @@ from experiments.voices.search import CHOSEN, FOLDS, LEARNT, measured
 from features.audio import read_clip
 from features.dataset import speaker_folds
 from features.frames import LOG_F0, RATE_HZ, frames
-from features.speech import FRAME_S, find_speech
+from features.speech import find_speech
 
 PART_S, NEAR_S = 4.0, 0.5
 MOST = 0.025  # of the single readers of the choosing folds may become two
 CHOOSING = 2  # folds
-GRID = np.arange(10.0, 400.0, 2.0)  # of evidence
+GRID = np.arange(40.0, 400.0, 2.0)  # of evidence
 WINDOW, STEP = 75, 5  # frames, of the way "windows"
 SINGLE, MIXED, DIALOGUE = "one reader, the whole clip", "a man and a woman", "a man and a woman, 8 turns"
 Way = Callable[[ClipModel, np.ndarray, np.ndarray], list[Segment]]
@@ -95,7 +95,7 @@ def by_turns(z: np.ndarray, voice: np.ndarray) -> list[Segment]:
         return []
     smooth = pd.Series(z[on]).rolling(50, center=True, min_periods=1).mean().to_numpy()
     edges = [0, *(np.flatnonzero(np.diff(np.sign(smooth))) + 1), len(on)]
-    return [Segment(on[a], on[b - 1], b - a, float(z[on[a:b]].mean())) for a, b in pairwise(edges)]
+    return [Segment(on[a], on[b - 1] + 1, b - a, float(z[on[a:b]].mean())) for a, b in pairwise(edges)]
 
 
 def one_pass(model: ClipModel, x: np.ndarray, voice: np.ndarray) -> list[Segment]:
@@ -138,7 +138,7 @@ def verdicts(made: Sequence[Joined], found: Sequence[list[Segment]], least: floa
     """
     rows = []
     for recording, parts in zip(made, found, strict=True):
-        at = np.array([(a.last + b.first) / 2 * FRAME_S for a, b in pairwise(joined(parts, least))])
+        at = np.array([a.change(b) for a, b in pairwise(joined(parts, least))])
         hit = sum(bool((np.abs(at - joint) <= NEAR_S).any()) for joint in recording.joints)
         joints = len(recording.joints)
         rows.append((recording.kind, recording.fold, len(at) > 0, joints, hit, len(at) - hit, hit == joints == len(at)))

@@ -74,23 +74,23 @@ def test_the_likelihood_ratio_is_that_of_gaussians_with_full_covariances(monkeyp
 
 
 def test_a_change_needs_evidence_on_both_sides():
-    man, woman, breath = Segment(0, 99, 80, 3.0), Segment(110, 199, 80, -3.0), Segment(200, 220, 10, 2.0)
+    man, woman, breath = Segment(0, 100, 80, 3.0), Segment(100, 200, 80, -3.0), Segment(200, 220, 10, 2.0)
     assert joined([man, woman]) == [man, woman]
     (first, last) = joined([man, woman, breath])  # 20 of log-odds are not enough for a third
     assert first == man
-    assert (last.first, last.last, last.voiced) == (110, 220, 90)
+    assert (last.start, last.stop, last.voiced) == (100, 220, 90)
     assert last.z == pytest.approx((80 * -3 + 10 * 2) / 90)
-    assert joined([man, replace(man, first=110, last=210)]) == [Segment(0, 210, 160, 3.0)]  # two of one sex are one
+    assert joined([man, replace(man, start=110, stop=210)]) == [Segment(0, 210, 160, 3.0)]  # two of one sex are one
     assert joined([]) == []
 
 
-def test_a_change_lies_in_the_middle_of_the_pause():
-    found = parts([Segment(10, 199, 150, 4.0), Segment(221, 390, 150, -2.0)], 8.0, 2.0, LABELS)
+def test_between_stretches_a_change_lies_in_the_middle_of_the_pause():
+    found = parts([Segment(10, 200, 150, 4.0), Segment(220, 390, 150, -2.0)], 8.0, 2.0, LABELS)
     assert [(p.start_s, p.end_s, p.label) for p in found] == [(0.0, 4.2, "male"), (4.2, 8.0, "female")]
     assert [p.probability for p in found] == pytest.approx([0.8808, 0.2689], abs=1e-4)  # 1 / (1 + exp(-z / 2))
     assert words(found) == "0-4.2 s male 0.88, 4.2-8 s female 0.73"
     assert words(found * 3) == f"{words(found * 2)}, and 2 more"
-    assert parts([Segment(10, 199, 150, 4.0)], 8.0, 2.0, LABELS) == parts([], 8.0, 2.0, LABELS) == ()
+    assert parts([Segment(10, 200, 150, 4.0)], 8.0, 2.0, LABELS) == parts([], 8.0, 2.0, LABELS) == ()
 
 
 # -- pictures and words ------------------------------------------------------------------------------------------------
