@@ -20,7 +20,7 @@ from features.speech import FRAME_S
 SEVERAL = "more than one voice"
 STEP, CONTEXT = 5, 200  # frames: a border is tried every 0.1 s, by the 4 s before it and the 4 s after it
 VOICED = 20  # frames (0.4 s) of voice that either side of a border needs
-EVIDENCE = 70.0  # of either side: the sum of its voiced frames' log-odds
+EVIDENCE = 58.0  # of either side: the sum of its voiced frames' log-odds
 ENOUGH = 80  # voiced frames of a side that count
 WEIGHT = 0.15  # of the evidence beside the spectrum's log likelihood ratio
 FLOOR = 0.01  # of each coefficient's variance, added to it: a few frames do not span 20 dimensions
@@ -93,9 +93,10 @@ def divided(
 
 
 def heard(model: ClipModel, x: np.ndarray, voice: np.ndarray, spans: Sequence[tuple[int, int]]) -> list[float]:
-    """The mean log-odds over the voiced frames of each span (from, to) of x (T, D), each span heard alone."""
+    """The mean log-odds over the voiced frames of each span (from, to) of x (T, D), each heard alone, after the temperature."""
     answers = model.all_frames([x[a:b] for a, b in spans])
-    return [float(np.mean(z[voice[a:b]] if len(z) > 1 else z)) for (a, b), z in zip(spans, answers, strict=True)]
+    means = [np.mean(z[voice[a:b]] if len(z) > 1 else z) for (a, b), z in zip(spans, answers, strict=True)]
+    return [float(z) / model.temperature for z in means]
 
 
 def best_border(model: ClipModel, x: np.ndarray, voice: np.ndarray, least: float) -> int | None:
@@ -150,7 +151,7 @@ def joined(found: Sequence[Segment], least: float = EVIDENCE) -> list[Segment]:
     return left
 
 
-def parts(found: Sequence[Segment], seconds: float, temperature: float, labels: dict[str, str]) -> tuple[Part, ...]:
+def parts(found: Sequence[Segment], seconds: float, labels: dict[str, str]) -> tuple[Part, ...]:
     """The stretches of a recording of `seconds`, from all its segments in order; () for one voice, or none.
 
     labels: those of the model's metadata, by "1" and "0".
@@ -160,7 +161,7 @@ def parts(found: Sequence[Segment], seconds: float, temperature: float, labels: 
         return ()
     changes = [a.change(b) for a, b in pairwise(left)]
     times = [0.0, *(round(t, 2) for t in changes), round(seconds, 2)]
-    p = [float(expit(segment.z / temperature)) for segment in left]
+    p = [float(expit(segment.z)) for segment in left]
     return tuple(Part(*span, labels["1" if q > 0.5 else "0"], q) for span, q in zip(pairwise(times), p, strict=True))
 
 

@@ -91,7 +91,7 @@ def judge_stretches(stretches: Iterable[tuple[np.ndarray, int]], model: ClipMode
     voice_s = float(np.sum(~np.isnan(f0)) * FRAME_S)
     p = float(expit(np.nanmean(z))) if voice_s >= LEAST_S else None
     stored = model.network.metadata
-    voices = changes.parts(segments, seconds, model.temperature, stored["labels"])
+    voices = changes.parts(segments, seconds, stored["labels"])
     if p is None:
         label, why = "no speech", next(filter(None, reasons), NO_VOICE)
     elif voices:

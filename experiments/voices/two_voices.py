@@ -17,6 +17,7 @@ import pandas as pd
 from experiments.voices import changes
 from experiments.voices.changes import EVIDENCE, Segment, heard, joined, segments
 from experiments.voices.clip_model import ClipModel, spoken, train
+from experiments.voices.evaluation import fit_temperature
 from experiments.voices.measure import corpus_source
 from experiments.voices.search import CHOSEN, FOLDS, LEARNT, measured
 from features.audio import read_clip
@@ -101,7 +102,7 @@ def by_turns(z: np.ndarray, voice: np.ndarray) -> list[Segment]:
 def one_pass(model: ClipModel, x: np.ndarray, voice: np.ndarray) -> list[Segment]:
     """The log-odds at each frame, of the network over the whole recording."""
     z = np.full(len(x), np.nan)
-    z[spoken(voice)] = model.frame_log_odds(x[spoken(voice)])
+    z[spoken(voice)] = model.frame_log_odds(x[spoken(voice)]) / model.temperature
     return by_turns(z, voice)
 
 
@@ -183,10 +184,13 @@ def main() -> None:
     clips, files = variants[0], {clip.path.name: clip.path for clip in corpus_source(options.corpus).clips}
     sounds = [read_clip(files[path.rsplit("/", 1)[-1]])[0] for path in clips.paths]
     fold = speaker_folds(clips.labels, clips.speakers, FOLDS, options.seed, clips.paths)
-    models = []
+    models, log_odds = [], np.zeros(len(clips))
     for k in range(FOLDS):
         first, *others = [v.take(fold != k) for v in variants[: 1 + LEARNT]]
         models.append(train(first, CHOSEN, options.seed, others)[0])
+        log_odds[fold == k] = models[k].log_odds(clips.take(fold == k))
+    for model in models:
+        model.network.metadata["temperature"] = fit_temperature(log_odds, clips.labels)
     rows = table(recordings(sounds, clips.labels, fold, options.seed), models)
     print(f"| {' | '.join(rows.columns)} |\n|{'---|' * len(rows.columns)}")
     for row in rows.itertuples(index=False):
