@@ -93,7 +93,7 @@ def divided(
 
 
 def heard(model: ClipModel, x: np.ndarray, voice: np.ndarray, spans: Sequence[tuple[int, int]]) -> list[float]:
-    """The mean log-odds over the voiced frames of each span (from, to) of x (T, D), each heard alone, after the temperature."""
+    """The mean log-odds over the voiced frames of each span (from, to) of x (T, D), heard alone, after the temperature."""
     answers = model.all_frames([x[a:b] for a, b in spans])
     means = [np.mean(z[voice[a:b]] if len(z) > 1 else z) for (a, b), z in zip(spans, answers, strict=True)]
     return [float(z) / model.temperature for z in means]

@@ -163,9 +163,10 @@ of folds and weights. "Changed" are the same clips, randomly changed as in train
 All settings were chosen by these folds. The weights are those of the draw, of eight, with the highest balanced accuracy on
 nEMO and BAVED together, two sets of other languages on which nothing was trained: draw {seed}, with 0.902 and 0.883 (the
 eight draws have 0.871 to 0.902 and 0.850 to 0.886), so that these two figures are slightly too good. New readers:
-{test_clips} clips, {test_male} male and {test_female} female, with a 95 % bootstrap interval. They had no part in choosing the network or its training, with three exceptions: an earlier, short
-training and the baselines were evaluated on them; the rule that finds speech was made on all {all_clips} clips; and the
-decision to leave out the pauses at both ends of a clip was made on these readers, with another network.
+{test_clips} clips, {test_male} male and {test_female} female, with a 95 % bootstrap interval. They had no part in choosing
+the network or its training, with three exceptions: an earlier, short training and the baselines were evaluated on them; the
+rule that finds speech was made on all {all_clips} clips; and the decision to leave out the pauses at both ends of a clip was
+made on these readers, with another network.
 
 | | folds | folds, changed | new readers | right: male, female |
 |---|---|---|---|---|
