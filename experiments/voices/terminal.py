@@ -61,7 +61,7 @@ def _stretches(j: Judgement) -> str:
     line = ""
     for part in j.parts:
         start, end = (round(s / j.seconds * WIDTH) for s in (part.start_s, part.end_s))
-        line = f"{line:<{start}}|{part.label}"[:end]
+        line = f"{line:<{start}}{'|' * (start > 0)}{part.label}"[:end]
     return f"{'voice':>8} |{line}"
 
 

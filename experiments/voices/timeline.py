@@ -16,6 +16,7 @@ LIMITS_HZ = (55, 520)
 TICKS_HZ = (60, 80, 100, 150, 200, 300, 500)
 SOUND = "#BBBBBB"
 POINTS = 2_000  # in time; more would not be seen apart
+ROOM = 0.07  # of the length, for a word
 LONGEST_NAME = 80  # characters that fit above the axes
 
 
@@ -49,14 +50,15 @@ def title(judgement: Judgement, name: str) -> str:
 
 
 def _draw_parts(axes: Sequence[Axes], j: Judgement) -> None:
-    """A line at each change of the voice, and the label of each part in the last of the axes."""
+    """A line at each change of the voice, and above the last of the axes the label of each part that has room for it."""
     for part in j.parts:
         if part.start_s:
             for ax in axes:
                 ax.axvline(part.start_s, color="black", lw=1, ls=":")
         colour = BLUE if part.probability > 0.5 else ORANGE
-        middle = (part.start_s + part.end_s) / 2
-        axes[-1].text(middle, 0.5, part.label, color=colour, ha="center", va="center", clip_on=True)
+        middle, above = (part.start_s + part.end_s) / 2, axes[-1].get_xaxis_transform()
+        if part.end_s - part.start_s > ROOM * j.seconds:
+            axes[-1].text(middle, 1.02, part.label, color=colour, ha="center", fontsize=9, transform=above)
 
 
 def _beside(ax: Axes, y: float, text: str, colour: str) -> None:

@@ -122,4 +122,4 @@ def test_pictures_and_plots_name_the_voice_of_each_stretch(monkeypatch):
     assert all(1.5 in line.get_xdata() for line in (ax.lines[-1] for ax in fig.axes))
     monkeypatch.setattr(sys, "stdout", type("Terminal", (), {"encoding": "ascii"}))
     last = terminal.plot(two()).splitlines()[-1]
-    assert last == f"   voice |{'|male':<35}|female"
+    assert last == f"   voice |{'male':<35}|female"
