@@ -80,7 +80,9 @@ def test_silence_around_a_clip_does_not_change_its_answer(trained):
     answers = []
     for before, after in ((20, 20), (80, 20), (20, 80)):
         parts = [silence[:before], x, silence[:after]]
-        one = Clips([np.concatenate(parts)], np.ones(1, int), *(np.array([""]),) * 4, COLUMNS, recipe_named("frames").stamp())
+        one = Clips(
+            [np.concatenate(parts)], np.ones(1, int), *(np.array([""]),) * 4, COLUMNS, recipe_named("frames").stamp()
+        )
         answers.append(trained.log_odds(one)[0])
     assert answers[0] == answers[1] == answers[2]
 
