@@ -7,28 +7,42 @@ complete, audible and long enough for the pitch search, so that no later step ha
 import hashlib
 import math
 import os
-import re
+import shlex
 import stat
-import threading
+import struct
+import subprocess
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import soundfile as sf
 
-from features.containers import Container, demuxer
+from features.decoding import Recording
 
-EXTENSIONS = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
+# The endings of sound files in folders; what a file holds is found by its first bytes, whatever its name.
+EXTENSIONS = (  # always read
+    ".aif", ".aifc", ".aiff", ".au", ".bwf", ".caf", ".flac", ".mp2", ".mp3", ".oga", ".ogg", ".opus", ".rf64", ".snd",
+    ".sph", ".w64", ".wav", ".wave",
+)  # fmt: skip
+PYAV_EXTENSIONS = (  # read if PyAV is installed: pip install av
+    ".3g2", ".3gp", ".3gpp", ".aac", ".amr", ".asf", ".awb", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4",
+    ".spx", ".tta", ".weba", ".webm", ".wma", ".wmv", ".wv",
+)  # fmt: skip
+SOUND_EXTENSIONS = (  # all of them, and sound that is not read
+    *EXTENSIONS, *PYAV_EXTENSIONS,
+    ".ac3", ".amb", ".ape", ".avi", ".dct", ".ds2", ".dss", ".dts", ".dvf", ".flv", ".gsm", ".mid", ".mp1", ".mpc",
+    ".mpeg", ".mpg", ".msv", ".nsp", ".ofr", ".oma", ".pcm", ".qcp", ".ra", ".raw", ".rm", ".shn", ".silk",
+    ".sln", ".tak", ".vm1", ".voc", ".vox", ".wve",
+)  # fmt: skip
 RATES_HZ = (4_000, 192_000)  # lower is not speech, higher is a broken header (2^31 - 1 would resample to one sample)
 SHORTEST_S = 0.06  # three periods of the lowest pitch searched, 50 Hz: the least that a pitch needs (Boersma 1993)
 SILENCE_DBFS = -60.0  # of the standard deviation, so a constant is silent too; every clip of LibriSpeech lies above -36
-CUT = "it breaks off: the file holds less sound than its header promises"
-UNKNOWN = 2**63 - 1  # libsndfile's number of frames for a FLAC that was written to a pipe
-BLOCK = 1 << 20  # frames decoded at once when they are only counted or skipped
+PAST_S = 0.1  # a stretch may end so far behind the end of its file before that is worth a word
+DECODERS_RAISE = (RuntimeError, OSError, TypeError, ValueError, MemoryError, OverflowError, IndexError, struct.error)
 LOUDEST = 10.0  # float files may exceed full scale (1.0) a little; 20 dB above it, the scale itself is wrong
-_STDERR = threading.Lock()  # file descriptor 2 belongs to the process: only one thread at a time may redirect it
 
 
 class Reason(StrEnum):
@@ -58,78 +72,81 @@ class BadClip(ValueError):
 
     def __init__(self, reason: Reason | str, name: str | Path, detail: str) -> None:
         super().__init__(reason, str(name), detail)  # all three, so that the error can be pickled by a worker process
-        self.reason, self.name, self.detail = Reason(reason), str(name), detail
+        self.reason, self.name, self.detail = Reason(reason), shown(name), detail
 
     def __str__(self) -> str:
         return f"{self.name}: {self.detail}"
 
 
+class Doubt(UserWarning):
+    """A recording is read, but the file does not say whether that is all. name: the file; detail: a sentence for the user."""
+
+    def __init__(self, name: str | Path, detail: str) -> None:
+        super().__init__(f"{shown(name)}: {detail}")
+        self.name, self.detail = shown(name), detail
+
+
+def readable(path: str | Path) -> bool:
+    """Whether a file with such a name is read here: always for EXTENSIONS, with PyAV installed for PYAV_EXTENSIONS."""
+    ending = Path(path).suffix.lower()
+    return ending in EXTENSIONS or (ending in PYAV_EXTENSIONS and find_spec("av") is not None)
+
+
 def read_clip(
     path: str | Path, start_s: float = 0.0, end_s: float | None = None, longest_s: float = math.inf
 ) -> tuple[np.ndarray, int]:
-    """Decode and check a WAV, FLAC, OGG, MP3, AIFF, WebM or MP4 file from `start_s` to `end_s` seconds (None: to its end).
+    """Decode and check a recording (see EXTENSIONS) from `start_s` to `end_s` seconds (None: to its end).
 
     Returns (samples, rate): samples (n,) float64, the mean of the channels, full scale 1.0; rate in Hz. Raises BadClip; a
-    stretch longer than `longest_s` seconds is refused before it is decoded.
-
-    Three kinds of truncated file cannot be detected: an OGG, whose length is wherever it ends; an MP3 without a Xing or
-    Info block, whose length libsndfile estimates from the first bit rate; and a WebM that states no length.
+    stretch longer than `longest_s` seconds is refused before it is decoded. A `Doubt` is a warning: the file does not say
+    how long it is, or it ends before the stretch does. What is cut just between two frames of a file that is nothing but
+    frames (MP3 without a table, AAC, AMR, a live WebM) looks whole.
     """
     path = Path(path)
-    _check_file(path)
-    try:
-        with _opened(path) as file:
-            rate = file.samplerate
-            _check_rate(rate, path)
-            start = round(start_s * rate)
-            stop = file.frames if end_s is None else min(round(end_s * rate), file.frames)
-            if stop - start > longest_s * rate:
-                seconds = f"{(stop - start) / rate:,.1f} s"
-                detail = f"it lasts {seconds}, more than the {longest_s:g} s that one clip may last"
-                raise BadClip("too_long", path, f"{detail}: cut it into clips (features --window)")
-            if file.format in ("MP3", Container.format):  # seeking is not exact, so decode everything before the start
-                _skip(file, start)
-            else:
-                file.seek(min(start, file.frames))
-            channels = _read(file, max(stop - start, 0))  # (n, channels)
-            cut = _is_cut(file, path, missing=stop - start - len(channels))
-    except BadClip:
-        raise
-    except (RuntimeError, OSError, TypeError, ValueError, MemoryError) as error:  # libsndfile raises all of these
-        raise _undecodable(path, error) from error
-    if cut:
-        raise BadClip("truncated", path, CUT)
-    return check_samples(channels, rate, path), rate
+    with _opened(path) as file:
+        rate = file.samplerate
+        start = round(start_s * rate)
+        stop = file.frames if end_s is None else min(round(end_s * rate), file.frames)
+        if stop - start > longest_s * rate:
+            seconds = f"{(stop - start) / rate:,.1f} s"
+            detail = f"it lasts {seconds}, more than the {longest_s:g} s that one clip may last"
+            raise BadClip("too_long", path, f"{detail}: cut it into clips (features --window)")
+        if stop <= start and (start_s or end_s is not None):
+            raise BadClip(
+                "empty", path, f"it lasts {file.frames / rate:.2f} s: {_stretch(start_s, end_s)} holds no sound"
+            )
+        file.skip(start)
+        channels = file.read(stop - start)  # (n, channels)
+        if file.lacks(stop - start - len(channels)):
+            raise _truncated(path)
+        if end_s is not None and end_s - file.frames / rate > PAST_S:
+            _doubt(path, f"it lasts {file.frames / rate:.2f} s: only a part of {_stretch(start_s, end_s)} is there")
+    samples = check_samples(channels, rate, path)
+    _doubt(path, file.doubt)
+    return samples, rate
 
 
 def read_stretches(path: str | Path, seconds: float) -> Iterator[tuple[np.ndarray, int]]:
     """Decode a recording of any length, one stretch of `seconds` at a time: (channels (n, c) float64, rate in Hz).
 
     A rest shorter than half a stretch is joined to the stretch before it. Only the file is checked here: pass each stretch
-    to `check_samples`. Raises BadClip; a truncated file is detected after its last stretch.
+    to `check_samples`. Raises BadClip, at the latest after the last stretch if the file is truncated; warns as `read_clip`.
     """
     path = Path(path)
-    _check_file(path)
-    try:
-        with _opened(path) as file:
-            rate, read = file.samplerate, 0
-            _check_rate(rate, path)
-            stretch = _read(file, n := round(seconds * rate))  # (n, c)
-            while True:
-                read += len(stretch)
-                following = _read(file, n)
-                if len(following) < n / 2:
-                    break
-                yield stretch, rate
-                stretch = following
-            yield np.concatenate([stretch, following]), rate
-            cut = _is_cut(file, path, missing=file.frames - read - len(following))
-    except BadClip:
-        raise
-    except (RuntimeError, OSError, TypeError, ValueError, MemoryError) as error:
-        raise _undecodable(path, error) from error
-    if cut:
-        raise BadClip("truncated", path, CUT)
+    with _opened(path) as file:
+        rate, read = file.samplerate, 0
+        stretch = file.read(n := round(seconds * rate))  # (n, c)
+        while True:
+            read += len(stretch)
+            following = file.read(n)
+            if len(following) < n / 2:
+                break
+            yield stretch, rate
+            stretch = following
+        yield np.concatenate([stretch, following]), rate
+        if file.lacks(file.frames - read - len(following)):
+            raise _truncated(path)
+    _doubt(path, file.doubt)
 
 
 def check_samples(channels: np.ndarray, rate: int, name: str | Path) -> np.ndarray:
@@ -170,78 +187,23 @@ def content_hash(samples: np.ndarray) -> str:
 
 
 def duration(path: str | Path) -> float:
-    """Length of a recording in seconds, from its header; MP3, WebM and MP4 are decoded, for their headers only estimate it.
-
-    Raises BadClip.
-    """
-    path = Path(path)
-    _check_file(path)
-    try:
-        with _opened(path) as file:
-            frames = _skip(file, file.frames) if file.format == "MP3" else file.frames
-            return float(frames / file.samplerate)
-    except BadClip:
-        raise
-    except (RuntimeError, OSError, TypeError, ValueError) as error:
-        raise _undecodable(path, error) from error
+    """Length of a recording in seconds, from its header; it is decoded if that only estimates it. Raises BadClip."""
+    with _opened(Path(path)) as file:
+        return float(file.frames / file.samplerate)
 
 
 @contextmanager
-def _silenced() -> Iterator[None]:
-    """Send file descriptor 2 to /dev/null: decoders print warnings there, and their real errors become a BadClip."""
-    with _STDERR:
-        try:
-            stderr = os.dup(2)
-        except OSError:  # it is closed, so nothing would be printed
-            yield
-            return
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 2)
-        try:
-            yield
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            os.close(null)
-
-
-class _Recording(sf.SoundFile):
-    """A SoundFile that is not seekable when it is an MP3.
-
-    After each read soundfile seeks to the current place, and the MP3 decoder then continues with a moment of silence.
-    """
-
-    def seekable(self) -> bool:
-        return self.format != "MP3" and bool(super().seekable())
-
-
-def _opened(path: Path) -> sf.SoundFile | Container:
-    with path.open("rb") as raw:
-        kind = demuxer(raw.read(12))
-    if kind is not None:
-        return Container(path, kind)
-    with _silenced():
-        file = _Recording(path)
-    if file.frames == UNKNOWN:
-        file.close()
-        raise BadClip(
-            "undecodable", path, "its header does not state its length: write it to a file again, not to a pipe"
-        )
-    return file
-
-
-def _read(file: sf.SoundFile | Container, count: int) -> np.ndarray:
-    """The next `count` frames, or as many as there are: (n, channels) float64."""
-    with _silenced():
-        return np.asarray(file.read(count, always_2d=True))
-
-
-def _skip(file: sf.SoundFile | Container, count: int) -> int:
-    """Decode and drop the next `count` frames, or as many as there are; returns their number."""
-    skipped = 0
-    while frames := len(_read(file, min(count - skipped, BLOCK))):
-        skipped += frames
-    return skipped
+def _opened(path: Path) -> Iterator[Recording]:
+    """The file, checked to be one, with a rate that speech has. Errors inside the block become a BadClip too."""
+    _check_file(path)
+    try:
+        with Recording(path) as file:
+            _check_rate(file.samplerate, path)
+            yield file
+    except BadClip:
+        raise
+    except DECODERS_RAISE as error:
+        raise _undecodable(path, error) from error
 
 
 def _check_file(path: Path) -> None:
@@ -260,30 +222,53 @@ def _check_file(path: Path) -> None:
         raise BadClip("unreadable", path, f"it cannot be read ({error.strerror})") from error
 
 
-def _is_cut(file: sf.SoundFile | Container, path: Path, missing: int) -> bool:
-    """Whether the file is shorter than its header promises; `missing` of the promised frames could not be decoded."""
-    if isinstance(file, Container):
-        return file.cut
-    if file.format == "MP3":  # without this block the number of frames is only an estimate from the bit rate
-        with path.open("rb") as raw:
-            head = raw.read(1 << 18)
-        return missing > 0 and (b"Xing" in head or b"Info" in head)
-    # For a truncated WAV libsndfile reports the frames that exist; only its log shows the promised size. Sizes near
-    # 2^32 are written by streams, which do not know their length yet.
-    promise = re.search(r"^data : (\d+) \(should be (\d+)\)", file.extra_info, re.MULTILINE)
-    return missing > 0 or (promise is not None and int(promise[2]) < int(promise[1]) < 0xFFFF_F000)
-
-
 def _check_rate(rate: int, name: str | Path) -> None:
     if not RATES_HZ[0] <= rate <= RATES_HZ[1]:
         low, high = RATES_HZ
         raise BadClip("rate", name, f"its sampling rate is {rate:,} Hz; speech is recorded at {low:,} to {high:,} Hz")
 
 
+def _stretch(start_s: float, end_s: float | None) -> str:
+    return f"the stretch from {start_s:g} s to " + ("the end" if end_s is None else f"{end_s:g} s")
+
+
+def _doubt(path: Path, words: str) -> None:
+    if words:
+        warnings.warn(Doubt(path, words), stacklevel=3)
+
+
+def _truncated(path: Path, words: str = "the file holds less sound than it promises") -> BadClip:
+    return BadClip(
+        "truncated", path, f"it breaks off: {words}; fetch it again, or keep what there is: {conversion(path)}"
+    )
+
+
 def _undecodable(path: Path, error: Exception) -> BadClip:
     message = getattr(error, "error_string", str(error)).rstrip(".") or type(error).__name__  # without the path
     if "lost sync" in message:  # the decoder's message for a truncated FLAC
-        return BadClip("truncated", path, f"it breaks off or is damaged ({message})")
+        return _truncated(path, f"it is cut or damaged ({message})")
     if "regular file" in message:  # libsndfile's misleading message for a file that is nothing like its ending
         message = f"it holds no sound, although its name ends in {path.suffix}"
-    return BadClip("undecodable", path, f"it cannot be decoded: {message}")
+    return BadClip(
+        "undecodable", path, f"it cannot be decoded: {message}; if it is sound, convert it: {conversion(path)}"
+    )
+
+
+def conversion(path: str | Path) -> str:
+    """The command that makes a WAV of one channel of a recording, with the file names quoted for the shell."""
+    path = Path(path)
+    wav = path.with_suffix(".wav") if path.suffix.lower() != ".wav" else path.with_name(f"{path.stem}-1.wav")
+    names = [str(name) if name.is_absolute() or not str(name).startswith("-") else f"./{name}" for name in (path, wav)]
+    if os.name == "nt":
+        return subprocess.list2cmdline(["ffmpeg", "-i", names[0], "-ac", "1", names[1]])
+    source, target = (shlex.quote(name) if name.isprintable() else f"$'{shown(name)}'" for name in names)
+    return f"ffmpeg -i {source} -ac 1 {target}"
+
+
+def shown(name: str | Path) -> str:
+    r"""A file name that can be printed: bytes that are not UTF-8 as \xe9, then with a backslash before ' and \ too."""
+    name = str(name)
+    if name.isprintable():
+        return name
+    printable = name.replace("\\", "\\\\").replace("'", "\\'")
+    return "".join(c if c.isprintable() else repr(os.fsencode(c))[2:-1] for c in printable)

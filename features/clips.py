@@ -75,14 +75,18 @@ def variant_folder(folder: str | Path, variant: int) -> Path:
     return Path(folder) / VARIANTS / str(variant) if variant else Path(folder)
 
 
+def variants_in(folder: str | Path) -> list[int]:
+    """The numbers of the variants in an extraction's folder."""
+    return sorted(int(p.name) for p in (Path(folder) / VARIANTS).glob("*") if p.name.isdecimal())
+
+
 def read_variants(folder: str | Path) -> list[Clips]:
     """[clips, variant 1, variant 2, ...] of an extraction (see `extraction.extract`); row n is the same clip in all of them.
 
     A clip that could not be measured in one variant is left out of all, with a UserWarning. Raises the errors of
     `read_clips`, and ValueError if a variant has other clips or other settings than the clips themselves.
     """
-    numbers = sorted(int(p.name) for p in (Path(folder) / VARIANTS).glob("*") if p.name.isdecimal())
-    folders = [Path(folder), *(variant_folder(folder, number) for number in numbers)]
+    folders = [Path(folder), *(variant_folder(folder, number) for number in variants_in(folder))]
     base = open_store(folder)
     for other in map(open_store, folders[1:]):
         differences = stamp_differences(_without_variant(base.stamp), _without_variant(other.stamp))
@@ -90,8 +94,8 @@ def read_variants(folder: str | Path) -> list[Clips]:
             differences.append("another list of clips")
         if differences:
             raise ValueError(
-                f"{other.folder} is not a variant of the clips that {folder} holds now ({'; '.join(differences)}): remove "
-                "it, or extract everything again with `lstm-engine features --variants --force`"
+                f"{other.folder} is not a variant of the clips that {folder} holds now ({'; '.join(differences)}): run the "
+                "same `lstm-engine features` again, which measures what is missing, or remove it"
             )
     versions = [read_clips(folder) for folder in folders]
     keys = [list(zip(clips.paths, clips.hashes, strict=True)) for clips in versions]

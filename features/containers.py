@@ -1,6 +1,6 @@
-"""WebM and MP4 (M4A), the formats in which browsers and phones record: decoded by PyAV, that is by FFmpeg's libraries.
+"""What FFmpeg's libraries read, by PyAV: files of phones, browsers and Windows (M4A, 3GP, AMR, WebM, WMA), and rarer ones.
 
-For `features.audio` alone, which uses a `Container` like a `soundfile.SoundFile`: a rate, a number of frames, and `read`.
+For `features.decoding` alone, which uses a `Container` like a `soundfile.SoundFile`: a rate, a number of frames, and `read`.
 PyAV comes with the extra `lessons`; it is imported only when such a file is read.
 """
 
@@ -17,22 +17,12 @@ BLOCK = 1 << 20  # frames decoded at once when they are only counted
 SHORT_S = 0.1  # a file that lacks more than this is truncated; codecs add and drop some hundredths at the ends
 
 
-def demuxer(head: bytes) -> str | None:
-    """FFmpeg's name for the container format of a file with these first bytes; None for any other file."""
-    if head.startswith(b"\x1aE\xdf\xa3"):
-        return "matroska"
-    return "mov" if head[4:8] == b"ftyp" else None
-
-
 def pyav() -> ModuleType:
     """The module `av`. Raises ValueError with the command that installs it."""
     try:
         import av
     except ModuleNotFoundError:
-        raise ValueError(
-            "it is a WebM or MP4 file, and PyAV, which reads those, is not installed: pip install av, or convert the file "
-            "to WAV or FLAC"
-        ) from None
+        raise ValueError("only PyAV reads such a file, and it is not installed (pip install av)") from None
     return av
 
 
@@ -47,15 +37,26 @@ class Container:
     def __init__(self, path: Path, kind: str) -> None:
         av = pyav()
         self._path, self._kind, self._position, self._ended = path, kind, 0, False
+        self._raw = None
+        source: Any = f"file:{path}"  # without the prefix FFmpeg would take 12:30.m4a for an address
+        if not str(path).isprintable():
+            source = self._raw = path.open("rb")  # PyAV takes no name that is not UTF-8
         with _ffmpeg_errors(av):
-            self._file = av.open(str(path), format=kind, metadata_errors="ignore")
+            self._file = av.open(source, format=kind, metadata_errors="ignore")
         if not self._file.streams.audio:
             self.close()
             raise ValueError("it holds no sound, perhaps only pictures")
         stream = self._file.streams.audio[0]
+        if stream.codec_context is None:
+            self.close()
+            raise ValueError("its codec is not known to FFmpeg")
         self.samplerate, self._channels = int(stream.codec_context.sample_rate), stream.codec_context.channels
         only_stream = len(self._file.streams) == 1
-        if stream.duration is not None:
+        if kind == "caf":
+            self._promised_s = (
+                0.0  # FFmpeg counts the silence that fills the last packet; the bytes have been counted before
+            )
+        elif stream.duration is not None:
             self._promised_s = float(stream.duration * stream.time_base)
         else:  # the file's duration; in a film it may be that of the pictures, and a live recording states none
             self._promised_s = (self._file.duration or 0) / 1e6 if only_stream else 0.0
@@ -70,6 +71,8 @@ class Container:
 
     def close(self) -> None:
         self._file.close()
+        if self._raw is not None:
+            self._raw.close()
 
     def read(self, count: int, always_2d: bool = True) -> np.ndarray:
         """The next `count` frames, or as many as there are: (n, channels) float64."""

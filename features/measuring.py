@@ -8,8 +8,11 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -17,11 +20,12 @@ import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from features.audio import BadClip, Reason, content_hash, read_clip
+from features.audio import BadClip, Doubt, Reason, content_hash, conversion, read_clip
 from features.corpora import Utterance
 from features.recipes import Recipe
 
 LONGEST_S = 600.0  # a clip may last ten minutes: measuring an hour at once would take gigabytes
+MOST_DOUBTS = 5  # kinds of doubt that are told, the others are counted
 TRIES = 2  # the first time another program may have ended the worker; the second time it was the clip
 # On Linux the workers are forked by a server that has the libraries loaded; elsewhere each worker loads them, in 2 s. This
 # package is not preloaded: the server searches the folder in which Python was started, which may hold another `features`.
@@ -36,7 +40,8 @@ if sys.platform == "linux":
 class Measured:
     """The result for one clip: frames (T, D), the clip's length in seconds and its hash, or else a reason and a message.
 
-    bytes: size of the file that was measured, None if it does not exist.
+    bytes: size of the file that was measured, None if it does not exist. doubt: (file, words) if it does not say how
+    long it is.
     """
 
     frames: np.ndarray | None = None
@@ -45,6 +50,7 @@ class Measured:
     reason: Reason | None = None
     message: str | None = None
     bytes: int | None = None
+    doubt: tuple[str, str] | None = None
 
 
 def state_of(path: str | Path) -> tuple[int | None, int]:
@@ -70,20 +76,41 @@ def measure(recipe: Recipe, clip: Utterance) -> Measured:
 
 
 def _measured(recipe: Recipe, clip: Utterance) -> Measured:
+    doubt = None
     try:
-        samples, rate = read_clip(clip.path, clip.start_s, clip.end_s, LONGEST_S)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always", Doubt)
+            samples, rate = read_clip(clip.path, clip.start_s, clip.end_s, LONGEST_S)
+        doubt = next(((w.message.name, w.message.detail) for w in said if isinstance(w.message, Doubt)), None)
         frames = recipe.measure(samples, rate)  # (T, D)
     except BadClip as bad:
-        return Measured(reason=bad.reason, message=bad.detail)
+        words = bad.detail.replace(conversion(clip.path), conversion(clip.path.name))  # no folder gets into a store
+        return Measured(reason=bad.reason, message=words)
     except Exception as error:  # any error that a library raises on an unusual sound
         cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return Measured(reason=Reason.UNMEASURABLE, message=f"measuring it failed ({cause})")
     if not np.isfinite(frames).all():
         return Measured(reason=Reason.NOT_FINITE, message="the numbers measured on it are not finite")
-    return Measured(frames, len(samples) / rate, content_hash(samples))
+    return Measured(frames, len(samples) / rate, content_hash(samples), doubt=doubt)
 
 
 def measure_all(recipe: Recipe, clips: Sequence[Utterance], jobs: int = 1) -> Iterator[tuple[int, Measured]]:
+    """Measure the clips (see `_each`). Afterwards a warning tells which recordings do not say how long they are."""
+    doubts: dict[str, dict[str, None]] = {}  # by their words: the files, in order
+    with closing(_each(recipe, clips, jobs)) as results:
+        for number, result in results:
+            if result.doubt is not None:
+                name, words = result.doubt
+                doubts.setdefault(words, {})[name] = None
+            yield number, result
+    for words, names in list(doubts.items())[:MOST_DOUBTS]:
+        more = f" and {others} other recording{'s' * (others > 1)}" if (others := len(names) - 1) else ""
+        warnings.warn(f"{next(iter(names))}{more}: {words}", stacklevel=2)
+    if (rest := len(doubts) - MOST_DOUBTS) > 0:
+        warnings.warn(f"the same kind of note goes for {rest} more recordings", stacklevel=2)
+
+
+def _each(recipe: Recipe, clips: Sequence[Utterance], jobs: int) -> Generator[tuple[int, Measured], None, None]:
     """Yield (number of the clip, its result) as the clips are finished; they are started in order.
 
     jobs: number of worker processes, -1 for one per core. A program must call this under `if __name__ == "__main__":`, like
@@ -150,7 +177,8 @@ class _Worker:
     def _start(self) -> None:
         self.connection, worker_end = _PROCESSES.Pipe()
         self.process = _PROCESSES.Process(target=_serve, args=(worker_end, self.recipe), daemon=True)
-        self.process.start()
+        with _deaf_to_interrupts():
+            self.process.start()
         worker_end.close()
         try:
             self.connection.recv()  # sent once the worker is ready
@@ -160,6 +188,20 @@ class _Worker:
                 f"a worker process ended before its first clip (exit code {self.process.exitcode}): is enough memory free, "
                 'and does the program start its work under `if __name__ == "__main__":`?'
             ) from None
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that start here never hear Ctrl-C, not even while they import; this one hears it when the block ends."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # its start, which would come with the first process, unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection, recipe: Recipe) -> None:

@@ -1,8 +1,7 @@
 """The result of an extraction on disk: shards, which hold the frames, and a manifest with one line for each clip.
 
 For extraction, which writes it, and for training, which reads it. The contract: a shard is written whole or not at all and
-describes its own content, so that an interrupted extraction loses only the shards that were not written yet; the bytes
-depend on the clips and the recipe alone. docs/voices.md describes the format.
+describes its own content; the bytes depend on the clips and the recipe alone. docs/voices.md describes the format.
 """
 
 import hashlib
@@ -25,6 +24,10 @@ from features.whole_files import replacing
 FORMAT, VERSION = "lstm-engine clips", 1
 CLIPS_PER_SHARD = 64
 MANIFEST, SHARDS = "manifest.jsonl", "shards"
+UNFINISHED = (
+    "unfinished"  # a folder beside them: what extractions have measured that are not finished (see `extraction`)
+)
+LIST = {"clips", "clips_sha256"}  # what a header says of the list of clips
 METADATA = "extraction"  # one key only: safetensors would write several in no fixed order
 
 
@@ -115,7 +118,8 @@ def open_store(folder: str | Path) -> Store:
     path = Path(folder) / MANIFEST
     if not path.exists():
         unfinished = " yet: the extraction has not finished, run it again to continue"
-        advice = unfinished if (Path(folder) / SHARDS).is_dir() else ": make one with `lstm-engine features`"
+        begun = any((Path(folder) / name).is_dir() for name in (SHARDS, UNFINISHED))
+        advice = unfinished if begun else ": make one with `lstm-engine features`"
         raise FileNotFoundError(f"{folder} has no {MANIFEST}{advice}")
     try:
         with path.open(encoding="ascii") as lines:
@@ -127,18 +131,14 @@ def open_store(folder: str | Path) -> Store:
     return Store(Path(folder), header)
 
 
-def find_header(folder: str | Path) -> dict[str, Any] | None:
-    """The header of the extraction in a folder, finished or not; None if there is none."""
+def read_header(path: Path) -> dict[str, Any]:
+    """The header of the extraction that a shard belongs to. Raises ValueError for a file that is damaged or not a shard."""
     try:
-        return open_store(folder).header
-    except (FileNotFoundError, ValueError):
-        pass
-    for path in sorted((Path(folder) / SHARDS).glob("*.safetensors")):
-        try:
-            return read_shard(folder, int(path.stem)).header
-        except ValueError:
-            continue
-    return None
+        with safe_open(path, framework="numpy") as file:
+            header: dict[str, Any] = json.loads(file.metadata()[METADATA])["header"]
+            return header
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is damaged, or is not a shard of an extraction: {error}") from None
 
 
 def header_of(recipe: Recipe, clips: Iterable[Utterance], corpus: str = "") -> dict[str, Any]:
@@ -168,12 +168,9 @@ def stamp_of(header: dict[str, Any]) -> dict[str, Any]:
 
 
 def header_differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Each difference between two headers in words: those of `stamp_differences`, and another list of clips."""
-    differences = stamp_differences(stamp_of(one), stamp_of(other))
-    if one.get("clips_sha256") != other.get("clips_sha256"):
-        differences.append(f"another list of clips ({one.get('clips')} and {other.get('clips')} of them)")
-    rest = (key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
-    return differences or [f"{key} {one.get(key)} and {other.get(key)}" for key in sorted(rest)]
+    """Each difference between two headers in words, those of `stamp_differences` first; the lists of clips may differ."""
+    rest = sorted(key for key in (one.keys() | other.keys()) - LIST if one.get(key) != other.get(key))
+    return stamp_differences(stamp_of(one), stamp_of(other)) or [f"{k} {one.get(k)} and {other.get(k)}" for k in rest]
 
 
 def shard_count(header: dict[str, Any]) -> int:
@@ -185,7 +182,7 @@ def shard_path(folder: str | Path, number: int) -> Path:
     return Path(folder) / SHARDS / f"{number:05d}.safetensors"
 
 
-def write_shard(folder: str | Path, number: int, shard: Shard, started_ns: int) -> None:
+def write_shard(path: Path, shard: Shard, started_ns: int) -> None:
     """Write one shard, whole or not at all: `frames` (M, D), all clips joined end to end, and `offsets` (n + 1,) int64.
 
     started_ns: when the extraction started, in nanoseconds since 1970. It becomes the file's modification time: a recording
@@ -195,15 +192,19 @@ def write_shard(folder: str | Path, number: int, shard: Shard, started_ns: int) 
     frames = np.concatenate([np.empty((0, width), dtype), *shard.frames])  # (M, D)
     offsets = np.cumsum([0, *map(len, shard.frames)], dtype=np.int64)
     metadata = json.dumps({"header": shard.header, "entries": [asdict(entry) for entry in shard.entries]})
-    with replacing(shard_path(folder, number), "wb") as file:
+    with replacing(path, "wb") as file:
         file.write(save({"frames": frames, "offsets": offsets}, {METADATA: metadata}))
         file.flush()
         os.utime(file.name, ns=(started_ns, started_ns))
 
 
 def read_shard(folder: str | Path, number: int) -> Shard:
+    """Read one shard of a store. Raises FileNotFoundError; ValueError for a file that is damaged or not a shard."""
+    return read_shard_file(shard_path(folder, number))
+
+
+def read_shard_file(path: Path) -> Shard:
     """Read one shard. Raises FileNotFoundError; ValueError for a file that is damaged or not a shard."""
-    path = shard_path(folder, number)
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: run `lstm-engine features` again to create it")
     try:

@@ -26,7 +26,7 @@ def replacing(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def replace_file(path: str | Path, text: str) -> None:
@@ -41,7 +41,7 @@ def sweep(folder: str | Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Flush the folder, so that the rename survives a power cut. Windows does so by itself and cannot open a folder."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
@@ -49,3 +49,26 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+@contextmanager
+def alone_in(folder: str | Path) -> Iterator[None]:
+    """Raise BlockingIOError if another process is in such a block for the folder (not on Windows, which has no such lock)."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system ends it with the process
+        except BlockingIOError:
+            raise BlockingIOError(
+                f"another process is writing into {folder}: wait for it, or choose another folder"
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+        yield
+    finally:
+        os.close(handle)

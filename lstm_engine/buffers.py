@@ -18,7 +18,7 @@ KEPT = 1 << 28  # bytes kept at most: a few layers' tapes and gradients; the old
 LINE = 64  # bytes: every array starts at a cache line; a vector that lies across two lines takes twice as long to load
 SMALL = 1 << 16  # bytes: below this np.empty is as fast
 
-_blocks: list[Array] = []
+_blocks: list[tuple[Array, int]] = []  # each with the place of its first line
 _lock = threading.RLock()  # a signal's handler may call the engine while its own thread holds the lock
 
 
@@ -29,16 +29,15 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     if size < SMALL:
         return np.empty(shape, dtype)
     with _lock:
-        for block in _blocks:
+        for block, start in _blocks:
             if block.nbytes == size + LINE and sys.getrefcount(block) == IDLE:
-                break
-        else:
-            block = np.empty(size + LINE, np.uint8)
-            _blocks.append(block)
-            while len(_blocks) > 1 and sum(b.nbytes for b in _blocks) > KEPT:
-                del _blocks[0]
-    start = -block.ctypes.data % LINE
-    return block[start : start + size].view(dtype).reshape(shape)
+                return np.ndarray(shape, dtype, block, start)
+        block = np.empty(size + LINE, np.uint8)
+        start = -block.ctypes.data % LINE
+        _blocks.append((block, start))
+        while len(_blocks) > 1 and sum(b.nbytes for b, _ in _blocks) > KEPT:
+            del _blocks[0]
+    return np.ndarray(shape, dtype, block, start)
 
 
 def _after_fork() -> None:
@@ -50,5 +49,5 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 IDLE = next(
-    sys.getrefcount(b) for b in [np.empty(0)]
-)  # the count of an array that only a list and the loop variable hold
+    sys.getrefcount(b) for b, _ in [(np.empty(0), 0)]
+)  # the count of an array that only a pair and the loop variable hold

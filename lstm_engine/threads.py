@@ -13,6 +13,7 @@ TURN = 8  # calls after which the number of threads is judged, by their median: 
 TRIAL = 3  # calls of a trial: the first of them wakes threads that sleep
 SHARE = 0.02  # of the time that trials may cost
 CREDIT = 0.03  # seconds that trials may cost at once, before anything has been earned
+FADE = 0.5  # a turn halves what a trial is thought to cost: what makes threads wait is often over in a few hundredths of a s
 LONG = 0.005  # seconds: what takes longer has all threads, since a wait of some milliseconds costs it little
 
 
@@ -43,6 +44,7 @@ class Crew:
         self.times: list[float] = []  # of this turn's calls
         self.usual: dict[int, float] = {}  # the median of the last turn, by number
         self.credit = CREDIT
+        self.turns = 0  # since the last trial, or since another number has become the best
 
     def took(self, number: int, seconds: float) -> None:
         if number == self.number:  # a signal's handler may have ended the turn in which the call began
@@ -57,25 +59,30 @@ class Crew:
         self.usual[self.number] = calls[(len(calls) - 1) // 2]
         if self.number == self.best:
             self.credit += SHARE * len(calls) * self.usual[self.best]
+            self.turns += 1
         else:
-            self.credit -= max(0.0, sum(calls) - len(calls) * self.usual[self.best])
-        self.best = self.number = min(self.usual, key=lambda n: self.usual[n])
+            cost = max(0.0, sum(calls) - len(calls) * self.usual[self.best])
+            self.credit = max(self.credit - cost, -CREDIT)
+        before, self.best = self.best, min(self.usual, key=lambda n: self.usual[n])
+        self.number = self.best
+        if self.best != before:
+            self.turns = 0
         if len(self.usual) > 1 and self.usual[self.best] > LONG:
             self.best = self.number = self.numbers[0]
         else:
             self._try_another()
 
     def _try_another(self) -> None:
-        """Begins a trial if there is credit for what it cost last time, and at least for a quarter of its time."""
+        """Begins a trial if there is credit for what it is thought to cost, a quarter of its time at least."""
         at = self.numbers.index(self.best)
         others = self.numbers[max(0, at - 1) : at] + self.numbers[at + 1 : at + 2]
         if not others:
             return
         other = others[-1] if others[0] == self.last_tried else others[0]
         now = self.usual[self.best]
-        cost = TRIAL * max(self.usual.get(other, 2 * now) - now, now / 4)
-        if self.credit >= cost:
-            self.credit, self.number, self.last_tried = cost, other, other
+        more = (self.usual.get(other, 2 * now) - now) * FADE**self.turns
+        if self.credit >= (cost := TRIAL * max(more, now / 4)):
+            self.credit, self.number, self.last_tried, self.turns = cost, other, other, 0
 
 
 @lru_cache(maxsize=1024)

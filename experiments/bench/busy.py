@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -44,7 +45,10 @@ def burners(n: int) -> Iterator[None]:
     for program in programs:
         program.start()
     try:
-        begun.wait()
+        try:
+            begun.wait(60)
+        except threading.BrokenBarrierError:
+            raise ValueError("the programs that should keep the cores busy have not started within a minute") from None
         yield
     finally:
         for program in programs:

@@ -4,6 +4,7 @@ Exit codes: 0, 1 (it ran and the answer is bad), 2 (bad usage or input). Errors 
 Open `shared.py` first, then the file of a command.
 """
 
+import io
 import sys
 import warnings
 from typing import Annotated, Any
@@ -38,11 +39,11 @@ def main() -> None:
     arguments = [a for a in sys.argv[1:] if a != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
     warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # the name of a file may hold bytes that are not UTF-8
     try:
         app(arguments, prog_name="lstm-engine")  # leaves with 0, with 2 on bad usage, or with what typer.Exit says
-    except KeyboardInterrupt:
-        err_console.print("stopped")
-        sys.exit(130)
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         _give_up(error, debug, "error", code=2)
     except Exception as error:  # a fault of ours, or a machine at its limits

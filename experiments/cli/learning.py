@@ -18,6 +18,7 @@ from experiments.cli.shared import (
     Jobs,
     LearningRate,
     OtherModel,
+    Params,
     Reading,
     Scale,
     Seed,
@@ -91,8 +92,19 @@ def print_scores(what: str, result: dict[str, Any]) -> None:
     )
 
 
+def _train_stopped(params: Params) -> str:
+    """The model and all tables are written at the end; only models of single epochs are written before."""
+    out, kept, again = params["out"], "no model is kept, for it is written at the end", "the same command"
+    if list((out / "epochs").glob("*.safetensors")):
+        kept = f"of this training only the models of its epochs are kept, in {out / 'epochs'}"
+    if out.exists() and any(out.iterdir()):
+        again += "" if params["force"] else " with --force, or with another --out,"
+    return f"stopped: {kept}; {again} trains from the start"
+
+
 @app.command(
     rich_help_panel="Training",
+    stopped=_train_stopped,
     epilog="Examples: lstm-engine train my_features --out runs/mine   |   "
     "lstm-engine train my_frames --watch me.wav --out runs/mine   |   "
     "lstm-engine train spoken_arabic_digits --task digits --target both --compare",

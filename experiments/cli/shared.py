@@ -16,6 +16,8 @@ from rich.text import Text
 
 from experiments.reports.page import counted
 
+Params = dict[str, Any]  # of a command, by name
+
 
 class _NoFlagTypes:
     """Help that shows no type beside a flag: typer prints "<bool>" there, though a flag takes no value."""
@@ -28,18 +30,39 @@ class _NoFlagTypes:
         return params
 
 
-class _Command(_NoFlagTypes, typer.core.TyperCommand):
+class _EndsInALine:
+    """Ctrl-C ends a command with exit code 130 and a line on stderr: what is kept, and how to go on."""
+
+    @staticmethod
+    def stopped(params: Params) -> str:
+        """The line of a command that has no words of its own."""
+        return "stopped"
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)  # type: ignore[misc]
+        except KeyboardInterrupt as stop:  # typer would end without a word
+            # what was stopped may know more of it than its command
+            err_console.print(escape_markup(str(stop) or self.stopped(ctx.params)), soft_wrap=True)
+            raise typer.Exit(130) from None
+
+
+class _Command(_NoFlagTypes, _EndsInALine, typer.core.TyperCommand):
     pass
 
 
-class _Group(_NoFlagTypes, typer.core.TyperGroup):
+class _Group(_NoFlagTypes, _EndsInALine, typer.core.TyperGroup):
     pass
 
 
 class _App(typer.Typer):
-    def command(self, *names: Any, epilog: str = "", **options: Any) -> Any:
+    def command(
+        self, *names: Any, epilog: str = "", stopped: Callable[[Params], str] = _Command.stopped, **options: Any
+    ) -> Any:
+        """As typer's. stopped: the line after Ctrl-C, from the command's parameters."""
         examples = epilog.replace(": ", ":\n\n", 1).replace("   |   ", "\n\n") if "   |   " in epilog else epilog
-        return super().command(*names, cls=_Command, epilog=examples, **options)  # an example a line: "|" is no pipe
+        kind = type("Command", (_Command,), {"stopped": staticmethod(stopped)})
+        return super().command(*names, cls=kind, epilog=examples, **options)  # an example a line: "|" is no pipe
 
 
 app = _App(

@@ -14,6 +14,7 @@ from experiments.cli.shared import (
     Force,
     Jobs,
     OtherModel,
+    Params,
     Plot,
     app,
     chosen,
@@ -33,8 +34,13 @@ if TYPE_CHECKING:
     from features.extraction import Extraction
 
 
+def _features_stopped(params: Params) -> str:
+    return "stopped: before the first clip was measured; the same command starts again"
+
+
 @app.command(
     rich_help_panel="Voices",
+    stopped=_features_stopped,
     epilog="Examples: lstm-engine features recordings --out my_features   |   lstm-engine features runs/corpora "
     "--recipe frames --jobs -1   |   lstm-engine features --table speakers.csv",
 )
@@ -74,7 +80,7 @@ def features(
     ] = 0,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Measure failed clips again.")] = False,
     out: Annotated[
-        Path, typer.Option(help="Folder for the features; if it holds a part of them already, the rest is measured.")
+        Path, typer.Option(help="Folder for the features; those of these clips that it holds already are kept.")
     ] = Path("runs/features"),
     jobs: Jobs = 1,
     force: Force = False,
@@ -82,7 +88,8 @@ def features(
 ) -> None:
     """Measure recordings: a store of features that survives a kill, and the tutorial's tables.
 
-    After an interruption, run the same command again to resume. Exit code 1 if a clip could not be measured.
+    After an interruption, or with more recordings, run the same command again: what is measured is kept. Exit code 1 if a
+    clip could not be measured.
     """
     from time import perf_counter
 
@@ -102,7 +109,8 @@ def features(
     took = perf_counter() - began
     if as_json:
         numbers = {"out": str(out), "corpus": source.kind, "rows": result.rows, "failed": result.failed}
-        numbers |= {"clips": result.clips, "measured": result.measured, "audio_s": result.seconds, "took_s": took}
+        numbers |= {"clips": result.clips, "measured": result.measured, "kept": result.kept, "gone": result.gone}
+        numbers |= {"relabelled": result.relabelled, "audio_s": result.seconds, "took_s": took}
         print_json(numbers)
     else:
         _show_extraction(result, out, took)
@@ -112,9 +120,13 @@ def features(
 def _show_extraction(result: "Extraction", out: Path, took_s: float) -> None:
     for name, rows in result.rows.items():
         print_line(f"{out / name}: {counted(rows, 'row' if name.endswith('features.csv') else 'clip')}")
-    if result.measured:
-        pace = f", {result.seconds / took_s:.0f} x real time" if result.measured == result.clips else ""
-        print_line(f"{counted(result.measured, 'clip')} measured in {took_s:.1f} s{pace}")
+    measured = f"{counted(result.measured, 'clip')} measured"
+    if not result.kept:
+        print_line(f"{measured} in {took_s:.1f} s, {result.seconds / took_s:.0f} x real time")
+    elif result.measured or result.gone or result.relabelled:
+        changes = {"no longer in the list and removed": result.gone, "with other labels": result.relabelled}
+        words = "".join(f", {count:,} {what}" for what, count in changes.items() if count)
+        print_line(f"{measured}, {result.kept:,} kept{words}, in {took_s:.1f} s")
     for words, failed in (("left out", result.failed), ("not in a variant", result.failed_variants)):
         for path, reason, message in failed[:10]:
             print_line(f"{words} ({reason}): {path}: {message}")
@@ -169,8 +181,17 @@ def _list_archives(archives: dict[str, Any], by_hand: dict[str, str], as_json: b
         print_line(f"{name} {why}")
 
 
+def _predict_stopped(params: Params) -> str:
+    out = params["out"]
+    if out is not None and out.exists() and any(out.iterdir()):
+        again = "the same command" if params["force"] else "the same command with --force"
+        return f"stopped: no answer is kept, only the pictures in {out}; {again} answers for all files"
+    return "stopped: no answer is kept, for they are printed together at the end; the same command starts again"
+
+
 @app.command(
     rich_help_panel="Voices",
+    stopped=_predict_stopped,
     epilog="Examples: lstm-engine predict me.wav --plot   |   lstm-engine predict clips/*.flac --out runs/clips   |   "
     "lstm-engine predict me.wav --model runs/mine/model.safetensors",
 )

@@ -2,13 +2,17 @@ import contextlib
 import os
 import pickle
 import struct
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 
-from features.audio import BadClip, check_samples, duration, read_clip, read_stretches
+from features.audio import BadClip, Doubt, check_samples, conversion, duration, read_clip, read_stretches
+from features.wholeness import layout
 
 RATE = 16_000
 TONE = 0.3 * np.sin(2 * np.pi * 150 * np.arange(RATE) / RATE)  # (16000,) 1 s
@@ -65,21 +69,24 @@ def test_a_stretch_that_is_too_long_is_refused_before_it_is_decoded(tmp_path, mo
     assert refused.value.reason == "too_long"
 
 
-def test_a_recording_without_a_stated_length_is_refused(tmp_path):
+def test_a_flac_without_a_stated_length_is_read_and_said_so(tmp_path):
     # The 36 bits from the 22nd byte of a FLAC's first block on are the number of samples, 0 where it was not known.
     content = bytearray(encoded(tmp_path, "flac"))
     content[21:26] = bytes([content[21] & 0xF0, 0, 0, 0, 0])
     (tmp_path / "piped.flac").write_bytes(content)
-    for read in (read_clip, duration, lambda path: next(read_stretches(path, 1.0))):
-        with pytest.raises(BadClip, match="does not state its length"):
-            read(tmp_path / "piped.flac")
+    assert duration(tmp_path / "piped.flac") == 1.0
+    for read in (read_clip, lambda path: next(iter(list(read_stretches(path, 1.0))))):
+        with pytest.warns(Doubt, match="does not state its length"):
+            assert len(read(tmp_path / "piped.flac")[0]) == RATE
+    with pytest.warns(Doubt):
+        assert len(read_clip(tmp_path / "piped.flac", 0.25, 0.75)[0]) == RATE // 2
 
 
 def test_what_lies_before_a_stretch_of_an_mp3_is_decoded_a_block_at_a_time(tmp_path, monkeypatch):
     chirp = 0.3 * np.sin(2 * np.pi * (100 + 50 * np.arange(3 * RATE) / RATE) * np.arange(3 * RATE) / RATE)
     sf.write(tmp_path / "clip.mp3", chirp, RATE)
     whole, _ = read_clip(tmp_path / "clip.mp3")
-    monkeypatch.setattr("features.audio.BLOCK", 1000)
+    monkeypatch.setattr("features.decoding.BLOCK", 1000)
     read, counts = sf.SoundFile.read, []
     monkeypatch.setattr(sf.SoundFile, "read", lambda self, n, **how: counts.append(n) or read(self, n, **how))
     stretch, _ = read_clip(tmp_path / "clip.mp3", 1.5, 2.0)
@@ -113,9 +120,88 @@ def test_channels_are_averaged(tmp_path):
     np.testing.assert_allclose(read_clip(tmp_path / "stereo.wav")[0], 0.75 * TONE, rtol=1e-15)
 
 
-def test_a_stream_whose_header_does_not_know_its_length_is_read(tmp_path):
-    (tmp_path / "stream.wav").write_bytes(wav(promised=0xFFFFFFFF))
-    assert len(read_clip(tmp_path / "stream.wav")[0]) == RATE
+@pytest.mark.parametrize("promised", [0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFF - 36])
+def test_a_stream_whose_header_does_not_know_its_length_is_read(tmp_path, promised):
+    (tmp_path / "stream.wav").write_bytes(wav(promised=promised))
+    with pytest.warns(Doubt, match="does not state its length"):
+        assert len(read_clip(tmp_path / "stream.wav")[0]) == RATE
+
+
+@pytest.mark.parametrize("more", [2, 44])
+def test_a_header_that_counts_itself_as_sound_is_no_cut(tmp_path, more):
+    (tmp_path / "phone.wav").write_bytes(wav(promised=2 * RATE + more))
+    assert len(read_clip(tmp_path / "phone.wav")[0]) == RATE
+
+
+def test_sound_that_the_header_does_not_count_is_said(tmp_path):
+    (tmp_path / "x.wav").write_bytes(wav(promised=RATE))
+    with pytest.warns(Doubt, match=r"16,000 bytes behind its sound .* ffmpeg -ignore_length 1"):
+        assert len(read_clip(tmp_path / "x.wav")[0]) == RATE // 2
+
+
+SIZES = {  # of each kind of file the bytes before the field with the length of its sound, which is 0 in a killed recorder's
+    "aiff": (b"SSND", 4),
+    "au": (b".snd" + bytes([0, 0, 0, 24]), 4),
+    "caf": (b"data", 8),
+    "w64": (bytes.fromhex("64617461f3acd3118cd100c04f8edb8a"), 8),
+    "rf64": (b"ds64" + bytes([28, 0, 0, 0]), 16),
+}
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_every_container_tells_its_cut_and_is_read_without_its_length(tmp_path, kind):
+    path = tmp_path / f"x.{kind}"
+    sf.write(path, TONE, RATE, format=kind.upper(), subtype="PCM_16")
+    whole, (before, width) = path.read_bytes(), SIZES[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(read_clip(path)[0]) == RATE
+    path.write_bytes(whole[: round(0.55 * len(whole))])
+    with pytest.raises(BadClip, match=r"breaks off.*ffmpeg -i") as cut:
+        read_clip(path)
+    assert cut.value.reason == "truncated"
+    at = whole.index(before) + len(before)
+    path.write_bytes(whole[:at] + bytes(width) + whole[at + width :])
+    with pytest.warns(Doubt):
+        assert abs(len(read_clip(path)[0]) - RATE) <= 8  # what follows the sound may be taken for it
+
+
+def test_a_cut_sphere_file_is_told(tmp_path):
+    sf.write(tmp_path / "x.sph", TONE, RATE, format="NIST", subtype="PCM_16")
+    assert len(read_clip(tmp_path / "x.sph")[0]) == RATE
+    (tmp_path / "x.sph").write_bytes((tmp_path / "x.sph").read_bytes()[:20_000])
+    with pytest.raises(BadClip, match="breaks off"):
+        read_clip(tmp_path / "x.sph")
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_an_ogg_without_its_last_page_is_told(tmp_path, subtype):
+    path = tmp_path / "x.ogg"
+    sf.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 3 * RATE), RATE, format="OGG", subtype=subtype)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: round(0.55 * len(whole))])
+    with pytest.raises(BadClip, match="breaks off"):
+        read_clip(path)
+    path.write_bytes(whole[: whole.rindex(b"OggS")])
+    with pytest.warns(Doubt, match="not marked as the end"):
+        read_clip(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "missing"),
+    [
+        (b"#!AMR\n" + (b"\x3c" + bytes(31)) * 3, 0),
+        (b"#!AMR\n" + (b"\x3c" + bytes(31)) * 3 + b"\x3c" + bytes(10), 21),
+        (b"#!AMR-WB\n" + (b"\x44" + bytes(60)) * 2 + b"\x44", 60),
+        ((b"\xff\xf1\x50\x40\x02\x1f\xfc" + bytes(9)) * 3, 0),  # ADTS frames of 16 bytes
+        ((b"\xff\xf1\x50\x40\x02\x1f\xfc" + bytes(9)) * 3 + b"\xff\xf1\x50\x40\x02\x1f\xfc", 9),
+        (b"\0\0\0\x10ftypM4A 0000" + b"\0\0\1\0mdat" + bytes(100), 148),
+        (b"\x1aE\xdf\xa3\x80\x18\x53\x80\x67\xff\x1f\x43\xb6\x75\xff\xa3\x88" + bytes(3), 5),  # a live recorder's WebM
+    ],
+)
+def test_what_the_last_frame_of_a_file_lacks_is_counted(tmp_path, content, missing):
+    (tmp_path / "x").write_bytes(content)
+    assert layout(tmp_path / "x").missing == missing
 
 
 def floats(tmp_path, samples):
@@ -172,11 +258,51 @@ def test_what_lies_just_inside_the_limits_is_accepted(tmp_path):
         read_clip(tmp_path / f"{name}.wav")
 
 
-def test_a_stretch_after_the_end_is_empty(tmp_path):
+def test_a_stretch_after_the_end_is_told_with_the_length_of_the_file(tmp_path):
     (tmp_path / "x.wav").write_bytes(wav())
-    with pytest.raises(BadClip) as caught:
+    with pytest.raises(BadClip, match=r"it lasts 1\.00 s: the stretch from 2 s to 3 s holds no sound") as caught:
         read_clip(tmp_path / "x.wav", 2.0, 3.0)
     assert caught.value.reason == "empty"
+    with pytest.warns(Doubt, match=r"it lasts 1\.00 s: only a part of the stretch from 0\.5 s to 3 s"):
+        assert len(read_clip(tmp_path / "x.wav", 0.5, 3.0)[0]) == RATE // 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text elsewhere")
+def test_a_name_that_is_no_utf_8_is_read_and_shown(tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9's.wav"))
+    path.write_bytes(wav())
+    assert len(read_clip(path)[0]) == RATE
+    path.write_bytes(b"words, not sound")
+    with pytest.raises(BadClip) as refused:
+        read_clip(path)
+    cure = str(refused.value).encode().decode().split("convert it: ")[1]  # printable wherever UTF-8 is
+    named = subprocess.run(
+        ["bash", "-c", cure.replace("ffmpeg -i", "printf %s")], stdout=subprocess.PIPE, check=True
+    ).stdout
+    assert named.startswith(os.fsencode(path))
+
+
+def test_the_cure_quotes_names_for_the_shell():
+    assert conversion("my voice.m4a") == "ffmpeg -i 'my voice.m4a' -ac 1 'my voice.wav'"
+    assert conversion("-x.wav") == "ffmpeg -i ./-x.wav -ac 1 ./-x-1.wav"
+
+
+def test_variable_bit_rate_without_a_table_is_read_to_its_end(tmp_path):
+    # Loud noise first: the bit rate of the first frame promises less than half of the sound, and libsndfile believes it.
+    quiet = np.concatenate([np.random.default_rng(0).uniform(-0.9, 0.9, RATE // 2), 0.1 * np.tile(TONE, 4)])
+    whole = encoded(tmp_path, "mp3", quiet, bitrate_mode="VARIABLE", compression_level=0.5)
+    tag = max(whole.find(b"Xing"), whole.find(b"Info"))
+    content = whole[whole.find(whole[:2], tag + 50) :]
+    (tmp_path / "x.mp3").write_bytes(content)
+    assert sf.info(tmp_path / "x.mp3").frames < 0.8 * len(quiet)
+    with pytest.warns(Doubt):
+        assert len(read_clip(tmp_path / "x.mp3")[0]) == pytest.approx(len(quiet), abs=4 * 576)
+    assert duration(tmp_path / "x.mp3") == pytest.approx(4.5, abs=0.2)
+    (tmp_path / "two.mp3").write_bytes(whole + whole)  # the first one's table counts half of the frames
+    assert duration(tmp_path / "two.mp3") == pytest.approx(9, abs=0.2)
+    (tmp_path / "x.mp3").write_bytes(content[: len(content) * 55 // 100 | 1])
+    with pytest.raises(BadClip, match="breaks off"):
+        read_clip(tmp_path / "x.mp3")
 
 
 def test_an_mp3_whose_length_is_a_guess_is_not_called_cut(tmp_path):
@@ -186,7 +312,8 @@ def test_an_mp3_whose_length_is_a_guess_is_not_called_cut(tmp_path):
     tag = max(whole.find(b"Xing"), whole.find(b"Info"))
     (tmp_path / "x.mp3").write_bytes(whole[whole.find(whole[:2], tag + 50) :])
     assert sf.info(tmp_path / "x.mp3").frames > 1.1 * len(gated)
-    assert len(read_clip(tmp_path / "x.mp3")[0]) == pytest.approx(len(gated), abs=4 * 576)  # MP3 frames hold 576
+    with pytest.warns(Doubt):
+        assert len(read_clip(tmp_path / "x.mp3")[0]) == pytest.approx(len(gated), abs=4 * 576)  # MP3 frames hold 576
     assert duration(tmp_path / "x.mp3") == pytest.approx(10, abs=0.2)
 
 

@@ -2,13 +2,14 @@
 
 import builtins
 import io
+import warnings
 
 import numpy as np
 import pytest
 import soundfile as sf
 
 from features import containers
-from features.audio import BadClip, duration, read_clip, read_stretches
+from features.audio import BadClip, Doubt, duration, read_clip, read_stretches
 from features.frames import LOG_F0, frames
 from features.speech import find_speech
 from features.synth import draw_speaker, speak
@@ -86,7 +87,9 @@ def test_a_recording_without_a_stated_length_is_read_to_its_end(voice, tmp_path)
     (tmp_path / "live.webm").write_bytes(encoded(voice, seekable=False))
     with av.open(str(tmp_path / "live.webm")) as file:
         assert file.duration is None
-    assert abs(len(read_clip(tmp_path / "live.webm")[0]) - len(voice)) <= 960  # the last of Opus's frames of 20 ms
+    with pytest.warns(Doubt, match="does not state its length"):
+        samples, _ = read_clip(tmp_path / "live.webm")
+    assert abs(len(samples) - len(voice)) <= 960  # the last of Opus's frames of 20 ms
 
 
 def test_channels_are_averaged(voice, tmp_path):
@@ -134,6 +137,41 @@ def test_a_broken_container_is_refused_with_its_reason(voice, tmp_path, capfd, r
         read_clip(tmp_path / "x.bin")
     assert caught.value.reason == reason
     assert capfd.readouterr().err == ""  # FFmpeg's messages are not printed
+
+
+PHONES = {  # FFmpeg's name of the container, the codec, options, and whether it states no length
+    "fragments": ("mp4", "aac", {"movflags": "frag_keyframe+empty_moov"}, False),
+    "live": ("webm", "libopus", {"live": "1"}, True),
+    "adts": ("adts", "aac", {}, True),
+    "asf": ("asf", "wmav2", {}, False),
+    "wv": ("wv", "wavpack", {}, False),
+    "tta": ("tta", "tta", {}, False),
+    "alac": ("caf", "alac", {}, False),
+}
+
+
+@pytest.mark.parametrize(("kind", "codec", "options", "stateless"), PHONES.values(), ids=PHONES.keys())
+def test_every_container_is_read_to_its_end_and_tells_its_cut(tmp_path, voice, kind, codec, options, stateless):
+    path = tmp_path / "12:30.sound"  # to FFmpeg this would be an address
+    with av.open(f"file:{path}", "w", format=kind, options=options) as file:
+        stream = file.add_stream(codec, rate=RATE, layout="mono")
+        stream.bit_rate = 64_000
+        frame = av.AudioFrame.from_ndarray(voice[None].astype(np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = RATE, 0
+        for part in av.AudioResampler(format=stream.format, layout="mono", rate=RATE).resample(frame):
+            for packet in stream.encode(part):
+                file.mux(packet)
+        for packet in stream.encode(None):
+            file.mux(packet)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        samples, _ = read_clip(path)
+    assert len(samples) / RATE == pytest.approx(3.0, abs=0.1)
+    assert [w.category for w in said] == [Doubt] * stateless
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 55 // 100])
+    with pytest.raises(BadClip, match=r"breaks off.*ffmpeg -i"):
+        read_clip(path)
 
 
 def test_without_pyav_it_says_what_to_install(recorded, monkeypatch):

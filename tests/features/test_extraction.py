@@ -69,8 +69,8 @@ def test_a_bad_clip_is_reported_and_stops_no_other(corpus, tmp_path):
 def test_nothing_is_overwritten_unless_asked(utterances, tmp_path):
     extract(utterances, tmp_path / "out")
     before = contents(tmp_path / "out")
-    with pytest.raises(FileExistsError, match=r"another list of clips \(12 and 8 of them\).*--force"):
-        extract(utterances[:8], tmp_path / "out")
+    with pytest.raises(FileExistsError, match=r"recipe tutorial and frames.*--force"):
+        extract(utterances[:8], tmp_path / "out", recipe=recipe_named("frames"))
     assert contents(tmp_path / "out") == before
     extract([u for u in utterances if u.split != "test"], tmp_path / "out", force=True)
     assert "male_test_features.csv" not in contents(tmp_path / "out")  # no table of the earlier run stays behind

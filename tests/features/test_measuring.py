@@ -184,6 +184,17 @@ def of_group(group):
     return commands
 
 
+def test_recordings_that_do_not_say_how_long_they_are_are_told_once(tmp_path):
+    for name in ("a.wav", "b.wav"):
+        sf.write(tmp_path / name, 0.1 * np.sin(np.arange(RATE)), RATE)
+        content = (tmp_path / name).read_bytes()
+        at = content.index(b"data") + 4
+        (tmp_path / name).write_bytes(content[:at] + b"\xff" * 4 + content[at + 4 :])
+    with pytest.warns(UserWarning, match=r"a\.wav and 1 other recording: it does not state its length") as said:
+        list(measure_all(FRAMES, [Utterance(tmp_path / name, None, "male") for name in ("a.wav", "b.wav")]))
+    assert len(said) == 1
+
+
 def test_the_same_sound_has_the_same_hash_in_another_container_and_under_another_name(tmp_path):
     tone = np.rint(9000 * np.sin(2 * np.pi * 150 * np.arange(RATE) / RATE)).astype(np.int16)
     sf.write(tmp_path / "a.wav", tone, RATE)

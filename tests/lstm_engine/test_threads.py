@@ -59,6 +59,17 @@ def test_a_machine_that_becomes_busy_is_noticed_within_a_few_calls_and_one_that_
     assert run(crew, 10_000, QUIET).count(2) > 5_000
 
 
+def test_after_a_short_disturbance_all_threads_are_soon_back():
+    crew, clock, alone = Crew(2), 0.0, []
+    while clock < 20:
+        busy = clock % 1 < 0.05
+        number, seconds = crew.number, (BUSY if busy else QUIET)[crew.number]
+        crew.took(number, seconds)
+        clock += seconds
+        alone += [number == 1] * (not busy)
+    assert np.mean(alone) < 0.15
+
+
 def test_single_slow_calls_change_nothing():
     crew = Crew(2)
     run(crew, 100, QUIET)

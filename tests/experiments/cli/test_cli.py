@@ -357,6 +357,17 @@ def test_features_go_on_where_they_were_stopped_and_try_again_on_request(
     assert (told["measured"], [reason for _, reason, _ in told["failed"]]) == (1, ["silent"])
 
 
+def test_features_say_how_many_clips_are_new_kept_and_gone(lstm_engine, speaker_table, tmp_path):
+    listed, ask = pd.read_csv(speaker_table), ("features", speaker_table, "--out", tmp_path / "out")
+    listed[1:].to_csv(speaker_table, index=False)
+    lstm_engine(*ask)
+    listed[:-1].to_csv(speaker_table, index=False)
+    kept = len(listed) - 2
+    assert f"1 clip measured, {kept} kept, 1 no longer in the list and removed, in " in lstm_engine(*ask).out
+    told = json.loads(lstm_engine(*ask, "--json").out)
+    assert (told["measured"], told["kept"], told["gone"]) == (0, kept + 1, 0)
+
+
 @pytest.fixture
 def quick_compare(compared, monkeypatch):
     """The command without its minutes: what `compare` gives is the tests' one comparison; its arguments are kept."""
