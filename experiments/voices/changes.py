@@ -20,7 +20,7 @@ from features.speech import FRAME_S
 SEVERAL = "more than one voice"
 STEP, CONTEXT = 5, 200  # frames: a border is tried every 0.1 s, by the 4 s before it and the 4 s after it
 VOICED = 20  # frames (0.4 s) of voice that either side of a border needs
-EVIDENCE = 50.0  # of either side: the sum of its voiced frames' log-odds
+EVIDENCE = 36.0  # of either side: the sum of its voiced frames' log-odds
 ENOUGH = 80  # voiced frames of a side that count
 WEIGHT = 0.15  # of the evidence beside the spectrum's log likelihood ratio
 FLOOR = 0.01  # of each coefficient's variance, added to it: a few frames do not span 20 dimensions
