@@ -110,6 +110,12 @@ def evaluate(model_file: str | Path, data: str | Path, part: str = "held-out") -
             "the score will be too optimistic",
             stacklevel=2,
         )
+    trained = {row.tobytes() for row in task.train.features}
+    if part == "test" and (copies := sum(row.tobytes() in trained for row in voices.features)):
+        warnings.warn(
+            f"{copies} of the {len(voices)} test rows are training rows too: the score will be too optimistic",
+            stacklevel=2,
+        )
     return scores(model, task, voices) | {"part": part}
 
 
