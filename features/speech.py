@@ -21,6 +21,7 @@ LEAST_S, ENOUGH_S = 0.1, 0.3  # below the first there is no voice; below the sec
 STILL_RANGE, STILL_SPECTRUM = 0.06, 11.0
 # Consonants interrupt a voice: it sounds for less than this share of the time; in 251 readings never for more than 1.6 s.
 UNBROKEN, UNBROKEN_S = 0.8, 2.5
+PIECE_S = 5.0  # where the whole is a tone, pieces of at least this length may be speech: an answering machine's beep
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,25 @@ def find_speech(x: np.ndarray, pitch: str) -> Speech:
     """
     rule = RULES[pitch]
     voice = voiced_runs(x, rule.voiced)
-    # a short voice cannot change enough to be tested
-    tone = why_a_tone(x, voice, rule.glide) if voice.sum() * FRAME_S >= ENOUGH_S else ""
-    return Speech(voice & (not tone), tone)
+    if voice.sum() * FRAME_S < ENOUGH_S:  # a short voice cannot change enough to be tested
+        return Speech(voice)
+    kept = without_tones(x, voice, rule.glide)
+    return Speech(kept, "" if kept.any() else why_a_tone(x, voice, rule.glide))
+
+
+def without_tones(x: np.ndarray, voice: np.ndarray, glide: float) -> np.ndarray:
+    """(T,) bool: voice (T,) where it may be one. If the whole is a tone, each half is asked apart, down to PIECE_S."""
+    if voice.sum() * FRAME_S < ENOUGH_S:
+        return np.zeros_like(voice)
+    if not why_a_tone(x, voice, glide):
+        return voice
+    if len(x) * FRAME_S < 2 * PIECE_S:
+        return np.zeros_like(voice)
+    left = voice.copy()
+    for first, after in runs(voice):
+        left[first:after] = (after - first) * FRAME_S <= UNBROKEN_S  # halving must not make a long run short
+    middle = len(x) // 2
+    return np.concatenate([without_tones(x[s], left[s], glide) for s in (slice(middle), slice(middle, None))])
 
 
 def voiced_runs(x: np.ndarray, least: float) -> np.ndarray:

@@ -16,8 +16,9 @@ from threadpoolctl import ThreadpoolController
 from experiments.reports.scores import best_threshold
 from features.clips import Clips
 from features.dataset import Scaler, speaker_counts, speaker_folds
+from features.speech import RULES
 
-VOICED = 0.5  # a frame's F0 counts from this value of `voicing` on; on LibriSpeech 0.3 to 0.85 work as well
+VOICED = 0.5  # a frame's F0 counts from this value of YIN's voicing on; on LibriSpeech 0.3 to 0.85 work as well
 PERCENTILES = (5, 25, 50, 75, 95)
 PENALTIES = tuple(10.0**k for k in range(-4, 2))
 STRICT = {"maxiter": 10_000, "ftol": 1e-13, "gtol": 1e-8}  # L-BFGS's defaults stop before the minimum
@@ -133,7 +134,17 @@ class Baselines:
 def _voiced_log_f0(clips: Clips) -> list[np.ndarray]:
     """For each clip (V,) float64, the log F0 of its V voiced frames."""
     f0, voicing = clips.columns.index("log_f0"), clips.columns.index("voicing")
-    return [frames[frames[:, voicing] >= VOICED, f0].astype(float) for frames in clips.sequences]
+    least = least_voicing(clips.stamp.get("parameters", {}))
+    return [frames[frames[:, voicing] >= least, f0].astype(float) for frames in clips.sequences]
+
+
+def least_voicing(parameters: Mapping[str, Any]) -> float:
+    """The voicing from which a frame's F0 counts, by the recipe's parameters.
+
+    pYIN's probability is mostly far below VOICED in clear voices; models of revision 1 were fitted with VOICED all the same.
+    """
+    pyin = parameters.get("pitch") == "pyin" and parameters["revision"] > 1
+    return RULES["pyin"].voiced if pyin else VOICED
 
 
 def _scaler(X: np.ndarray) -> Scaler:

@@ -13,12 +13,12 @@ from itertools import pairwise
 import numpy as np
 from scipy.special import expit
 
-from experiments.voices.clip_model import ClipModel, loud, spoken
+from experiments.voices.clip_model import PAUSE, ClipModel, loud, utterances
 from features.frames import ENERGY_DB, N_MFCC
 from features.speech import FRAME_S
 
 SEVERAL = "more than one voice"
-STEP, CONTEXT = 5, 200  # frames: a border is tried every 0.1 s, by the 4 s before it and the 4 s after it
+STEP, CONTEXT = 5, PAUSE  # frames: a border is tried every 0.1 s, by the 4 s before it and the 4 s after it
 VOICED = 20  # frames (0.4 s) of voice that either side of a border needs
 EVIDENCE = 36.0  # of either side: the sum of its voiced frames' log-odds
 ENOUGH = 80  # voiced frames of a side that count
@@ -72,8 +72,10 @@ def segments(model: ClipModel, x: np.ndarray, voice: np.ndarray, least: float = 
     """
     if not voice.any():
         return []
-    start, stop, _ = spoken(voice).indices(len(x))
-    spans = divided(model, x, voice, start, stop, least)
+    spans = []
+    for part in utterances(voice):  # no border hears both sides of a pause longer than CONTEXT
+        start, stop, _ = part.indices(len(x))
+        spans += divided(model, x, voice, start, stop, least)
     means = heard(model, x, voice, spans)
     return [Segment(a, b, int(voice[a:b].sum()), z) for (a, b), z in zip(spans, means, strict=True)]
 

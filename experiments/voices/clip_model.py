@@ -23,6 +23,7 @@ from lstm_engine.samples import Samples
 SURE = 0.8  # if the likelier sex has a lower probability, the answer is "uncertain"
 LOUD_DB = 35.0  # frames further below the clip's loudest are pauses, and tell nothing of the voice or the microphone
 CENTRE, SPREAD = np.log(160.0), 0.35  # of log F0: midway between men's and women's means; their distance from it
+PAUSE = 200  # frames (4 s): what a longer pause separates is heard apart, and the pause has no vote
 MARGIN = 10  # frames (0.2 s) kept before the first voiced frame and after the last: consonants have no pitch
 VOICED = (0.3, 0.7)  # the pitch fades in between these values of `voicing`; below, log_f0 is the period of noise
 
@@ -64,6 +65,15 @@ def spoken(voice: np.ndarray) -> slice:
     """
     at = np.flatnonzero(voice)
     return slice(max(at[0] - MARGIN, 0), at[-1] + MARGIN + 1) if len(at) else slice(None)
+
+
+def utterances(voice: np.ndarray) -> list[slice]:
+    """The `spoken` part of voice (T,) bool, divided at pauses longer than PAUSE, which are left out."""
+    at = np.flatnonzero(voice)
+    if not len(at):
+        return [slice(None)]
+    parts = np.split(at, np.flatnonzero(np.diff(at) > PAUSE) + 1)
+    return [slice(max(part[0] - MARGIN, 0), part[-1] + MARGIN + 1) for part in parts]
 
 
 def centred(x: np.ndarray, per_clip: bool) -> np.ndarray:
@@ -186,10 +196,11 @@ class ClipModel:
         return self.all_frames([x])[0]
 
     def log_odds(self, clips: Clips) -> np.ndarray:
-        """(N,) for N clips, before any temperature: the mean over the spoken part of each."""
+        """(N,) for N clips, before any temperature: the mean over the `utterances` of each."""
         pitch = clips.stamp["parameters"]["pitch"]
-        parts = [x[spoken(find_speech(x, pitch).voice)] for x in clips.sequences]
-        return np.array([z.mean() for z in self.all_frames(parts)])
+        parts = [[x[part] for part in utterances(find_speech(x, pitch).voice)] for x in clips.sequences]
+        z = iter(self.all_frames([x for clip in parts for x in clip]))
+        return np.array([np.concatenate([next(z) for _ in clip]).mean() for clip in parts])
 
     def all_frames(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
         """N arrays (T_n,) of log-odds."""

@@ -1,7 +1,7 @@
 """The answer for a recording that nobody has checked: male, female, more than one voice, uncertain, or no speech.
 
 For `predict` and `record`. A recording is judged in stretches of half a minute, so that memory does not grow with its length.
-Of each stretch only the part with speech goes into the network, so that silence around a voice does not change the answer.
+Of each stretch only the parts with speech go into the network, so that silence around a voice does not change the answer.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ from scipy.special import expit
 
 from experiments.voices import changes
 from experiments.voices.changes import Part, Segment
-from experiments.voices.clip_model import ClipModel, spoken
+from experiments.voices.clip_model import ClipModel, utterances
 from features.audio import BadClip, Reason, check_samples, read_stretches
 from features.frames import ENERGY_DB, LOG_F0, SILENCE
 from features.recipes import Recipe
@@ -129,8 +129,9 @@ def _judge_stretch(
     speech = find_speech(x, recipe.parameters["pitch"])
     z = np.full(len(x), np.nan)
     if speech.voice.any():
-        part = spoken(speech.voice)
-        z[part] = model.frame_log_odds(x[part])  # one number for all frames if only the last states answer
+        parts = utterances(speech.voice)
+        for part, answers in zip(parts, model.all_frames([x[part] for part in parts]), strict=True):
+            z[part] = answers  # one number for all frames if only the last states answer
     f0 = np.where(speech.voice, np.exp(x[:, LOG_F0]), np.nan)
     return np.stack([f0, z, x[:, ENERGY_DB]]), speech.tone, changes.segments(model, x, speech.voice)
 

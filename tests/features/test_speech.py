@@ -98,6 +98,16 @@ def test_a_melody_is_recognised_by_its_steps():
     assert "moves in steps" in speech.tone
 
 
+@pytest.mark.parametrize("turned", [1, -1])
+def test_a_voice_before_or_after_a_tone_is_found_without_it(voice, turned):
+    tone = np.sin(2 * np.pi * 440 * np.arange(7 * RATE) / RATE)  # 7 s: the halves do not part the two
+    speech = heard(np.concatenate([tone, voice / voice.std()][::turned]))
+    mine = speech.voice[::turned][-round(4 / FRAME_S) :]
+    assert speech.tone == ""
+    assert mine.sum() * FRAME_S > 1.0
+    assert seconds(speech) - mine.sum() * FRAME_S < 0.1
+
+
 def test_vibrato_is_recognised_by_its_constant_spectrum():
     speech = heard(harmonics(200 * 2 ** (np.sin(2 * np.pi * 3 * TIME) / 12)))
     assert not speech.voice.any()

@@ -1,6 +1,7 @@
 """The baselines on clips whose numbers are known, and the regression against scikit-learn's and its own equations."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -29,6 +30,13 @@ def frames_of(f0_hz: list[float], voicing: list[float], seed: int = 0) -> np.nda
 def test_the_pitch_of_a_clip_is_that_of_its_voiced_frames():
     clips = make_clips([frames_of([100, 120, 500, 130, 60], [0.9, 0.5, 0.4, 1.0, 0.0])], [1])
     assert f0_statistic(clips) == pytest.approx([120], rel=1e-6)  # float32 holds log F0 to 3e-7
+
+
+def test_the_least_voicing_is_that_of_the_pitch_and_older_models_keep_theirs():
+    clips = make_clips([frames_of([100, 60, 120], [0.09, 0.01, 0.02])], [1])
+    for pitch, revision, expected in (("pyin", 2, 109.54), ("pyin", 1, np.nan), ("yin", 2, np.nan)):
+        measured = replace(clips, stamp={"parameters": {"pitch": pitch, "revision": revision}})
+        assert f0_statistic(measured) == pytest.approx([expected], abs=0.01, nan_ok=True)
 
 
 def test_a_clip_without_voice_has_no_pitch_and_gets_no_answer():

@@ -42,9 +42,15 @@ def test_a_man_and_a_woman_are_two_voices_and_the_change_has_its_time(model, ord
 
 
 @pytest.mark.parametrize("sex", ["male", "female"])
-def test_one_voice_is_one_also_after_a_pause(model, sex):
-    found = judge(np.concatenate([say(sex), np.zeros(RATE), say(sex)]), RATE, model)
+def test_one_voice_is_one_also_after_pauses(model, sex):
+    found = judge(np.concatenate([say(sex), np.zeros(RATE), say(sex), np.zeros(6 * RATE), say(sex)]), RATE, model)
     assert (found.label, found.parts) == (sex, ())
+
+
+def test_a_change_is_found_across_a_pause_longer_than_the_sound_that_a_border_hears(model):
+    found = judge(np.concatenate([say("male"), np.zeros(9 * RATE), say("female")]), RATE, model).parts
+    assert [part.label for part in found] == ["male", "female"]
+    assert found[1].start_s == pytest.approx(7, abs=0.5)  # the middle of the pause
 
 
 def test_changes_are_found_in_every_stretch_of_a_long_recording_and_between_them(model, monkeypatch, tmp_path):
