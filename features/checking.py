@@ -253,20 +253,19 @@ def _of_lists(clips: Sequence[Utterance], folder: Path) -> list[Finding]:
         )
         says += "give each speaker a folder, or a name in the table"
         findings.append(Finding("speakers_unknown", unknown, says, decide=False))
-    called = {s for u in clips if (s := u.speaker)}
-    if nameless := sorted(s for s in called if re.sub("^(fe)?male/", "", s).casefold() in NAMELESS):
+    spoken = {u.speaker for u in clips if u.speaker}
+    if nameless := sorted(s for s in spoken if re.sub("^(fe)?male/", "", s).casefold() in NAMELESS):
         says = f"speakers called {some(nameless)}, each taken for one person: if they are unknown, leave the cell empty, or "
         says += "put the clips straight into Male or Female"
         findings.append(Finding("speakers_nameless", len(nameless), says, names=nameless))
     parts: dict[str, set[str]] = defaultdict(set)
     for u in clips:
-        parts[u.speaker or ""].add(u.split)
-    if shared := sorted(speaker for speaker, stated in parts.items() if speaker and len(stated) > 1):
+        parts[u.speaker or f"the unknown speaker of {shown(os.path.relpath(u.path, folder))}"].add(u.split)
+    if shared := sorted(speaker for speaker, stated in parts.items() if len(stated) > 1):
         says = (
             f"speakers in two parts (of train, dev and test): {len(shared)} ({some(shared)}): give each person one part"
         )
         findings.append(Finding("speakers_in_two_parts", len(shared), says, names=shared))
-    spoken = parts.keys() - {""}
     both = sorted(
         a for a in (s.removeprefix("male/") for s in spoken if s.startswith("male/")) if f"female/{a}" in spoken
     )

@@ -43,7 +43,9 @@ HIDDEN = LeftOut("hidden", "hidden, for a name begins with a dot", "rename what 
 CLOSED = LeftOut("closed", "may not be opened", "give yourself the right to read them")
 BROKEN = LeftOut("broken_link", "links to nothing", "mend or remove them")
 NO_FILE = LeftOut("no_file", "pipes or devices", "copy the sound into files", decide=False)
-NAMELESS = LeftOut("other_ending", "they hold sound, but their names do not say so", "rename them, to .wav or .m4a say")
+NAMELESS = LeftOut(
+    "other_ending", "they hold sound, but their names do not say so", "rename them, for example to .wav or .m4a"
+)
 
 
 @dataclass
@@ -61,7 +63,7 @@ def search(folder: Path, without: Collection[Path] = ()) -> Found:
     The folders `without` are passed over.
     """
     found = Found()
-    visited = {_identity(above) for above in folder.resolve().parents}
+    visited = {_identity(known) for known in (*folder.resolve().parents, *without)}
 
     def leave_out(path: Path, why: LeftOut) -> None:
         found.left_out.setdefault(why, []).append(path)
