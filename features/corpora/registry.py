@@ -71,8 +71,8 @@ def detect(root: str | Path, name: str | None = None) -> tuple[Corpus, Path]:
             shown = ", ".join(f"{corpus.name} in {place}" for corpus, place in matches[:4])
             more = f" and {len(matches) - 4} more" if len(matches) > 4 else ""
             raise ValueError(
-                f"{root} could be more than one corpus ({shown}{more}): name the folder of one, or choose the corpus "
-                "(features or check --corpus, evaluate --kind)"
+                f"{root} could be more than one corpus ({shown}{more}): choose one with --corpus NAME (in evaluate: "
+                "--kind NAME), or name the folder of one"
             )
     looked_for = "; ".join(f"{corpus.name}: {corpus.sign}" for corpus in wanted)
     raise ValueError(f"{root} is not a corpus that can be read. {_hint(root, wanted)}. Looked for {looked_for}")
