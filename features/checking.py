@@ -233,13 +233,14 @@ def _of_what_stays(clips: Sequence[Utterance], kept: Sequence[Utterance]) -> lis
             says = f"only {len(speakers)} {sex} speaker{'s' * (len(speakers) > 1)}{left} (a recording without a name counts "
             says += f"as one): training on frames needs {ENOUGH} of each sex, a useful score 20"
             findings.append(Finding("few_speakers", len(speakers), says))
-    parts: dict[str, set[str]] = defaultdict(set)
+    parts: dict[str, set[str]] = {u.split: set() for u in clips}
     for u in kept:
         parts[u.split].add(u.sex)
     if {u.sex for u in kept} == set(SEXES):
         for part in sorted(parts, key=_rank):
             if missing := sorted(set(SEXES) - parts[part]):
-                says = f"no {missing[0]} clip {f'in {part}' if part else 'outside the test part'}: give each part both sexes"
+                where = f"in {part}" if part else "outside the test part"
+                says = f"no {' and no '.join(missing)} clip is left {where}: give each part both sexes"
                 findings.append(Finding("part_of_one_sex", 1, says, names=[part]))
     return findings
 

@@ -99,7 +99,7 @@ def test_stretches_that_overlap_parts_of_one_sex_and_speakers_without_a_name_are
         result = look(clips, [], collection)
         found = kinds(result)
         assert found["overlapping"].names == ["Male/a/1.wav and Male/a/1.wav from 0.05 to 0.18 s"]
-        assert found["part_of_one_sex"].says.startswith("no female clip in test")
+        assert found["part_of_one_sex"].says.startswith("no female clip is left in test")
         assert found["speakers_nameless"].names == ["N/A"]
         assert found["names_alike"].names == ["'01' = '1'"]
         assert list(result.parts) == ["train", "test"]
