@@ -4,6 +4,7 @@ For the command `check`, and for the first lines of `features`. `glance` looks a
 every clip, some thousand times faster than it was spoken.
 """
 
+import math
 import os
 import re
 import warnings
@@ -24,6 +25,8 @@ from features.measuring import Measured, each, measure
 from features.recipes import Recipe
 
 ENOUGH = 3  # speakers of each sex: `train` on frames holds one out, and needs two for its folds
+OVERLAP_S = 0.1  # a stretch may end so far behind the start of the next one
+NAMELESS = ("unknown", "unk", "n/a", "nan", "none", "?", "-")  # a speaker's name that is probably none
 SKEW = 0.5  # share of one sex's clips that would have to change their kind for both sexes to have the same kinds
 NUMBERED = re.compile(r"(speaker|spk|sp|s|person|p|subject|id|voice|v|user|u)?[\W_]*\d+", re.IGNORECASE)
 PCM = {
@@ -36,9 +39,9 @@ PCM = {
 }
 SAME_S = 0.3  # a conversion is longer or shorter by some hundredths, which its codec adds or drops
 COPIES = {
-    "both_sexes": "the same sound under both sexes, all of its clips are left out",
-    "in_two_parts": "the same sound in two parts of the split, kept in the last one",
-    "twice": "the same sound more than once, one of its clips is kept",
+    "both_sexes": "the same sound under both sexes (all of its clips are left out)",
+    "in_two_parts": "the same sound in two parts (it is kept in the last of train, dev and test)",
+    "twice": "the same sound more than once (one clip of it is kept)",
 }
 
 
@@ -105,7 +108,8 @@ class Heard:
 def glance(clips: Sequence[Utterance], notes: Sequence[Note], folder: Path) -> Check:
     """The check of names and bytes: no header is read, nothing is decoded. notes: what reading the list told."""
     same, kinds = copies.same_bytes(clips), [(u.path.suffix.lower(), 0, 0, "") for u in clips]
-    findings = [*of_notes(notes), *_of_lists(clips), *_of_copies(clips, same, folder)]
+    findings = [*of_notes(notes), *_of_lists(clips, folder), *_of_copies(clips, same, folder)]
+    findings += _of_what_stays(clips, _kept(clips, same))
     findings += _of_converted(clips, [0.0] * len(clips), same, folder)
     if missing := [_name(u, folder) for u in clips if not os.path.lexists(u.path)]:
         findings.append(
@@ -131,9 +135,10 @@ def check(
     measured = [h.measured for h in heard]
     same = [m.sha256 or n for n, m in enumerate(measured)]
     kinds = [(u.path.suffix.lower(), *h.header) for u, h in zip(clips, heard, strict=True)]
-    findings = [*of_notes(notes), *_of_lists(clips), *_of_copies(clips, same, folder)]
+    findings = [*of_notes(notes), *_of_lists(clips, folder), *_of_copies(clips, same, folder)]
     findings += [
         *_of_bad_clips(clips, measured, folder),
+        *_of_what_stays(clips, _kept(clips, same, [not m.reason for m in measured])),
         *_of_converted(clips, [m.seconds for m in measured], same, folder),
         *_of_skew(clips, kinds),
     ]
@@ -192,7 +197,7 @@ def _check(
         seconds={sex: float(sum(by_sex[sex])) for sex in SEXES},
         lengths_s=(float(lengths.min()), float(np.median(lengths)), float(lengths.max())),
         copies=int((copies.left_out(same, (u.sex for u in clips), (u.split for u in clips)) != "").sum()),
-        parts={part: {sex: parts[part][sex] for sex in SEXES} for part in sorted(parts)},
+        parts={part: {sex: parts[part][sex] for sex in SEXES} for part in sorted(parts, key=_rank)},
         kinds=[
             Kind(*kind, {sex: n[sex] for sex in SEXES})
             for kind, n in sorted(tally.items(), key=lambda item: (-item[1].total(), item[0]))
@@ -205,29 +210,63 @@ def of_notes(notes: Sequence[Note]) -> list[Finding]:
     return [Finding(note.kind, note.count, note.says, note.decide, note.names) for note in notes]
 
 
-def _of_lists(clips: Sequence[Utterance]) -> list[Finding]:
-    """What the names of speakers and files say."""
+def _kept(clips: Sequence[Utterance], same: Sequence[Hashable], good: Sequence[bool] | None = None) -> list[Utterance]:
+    """The clips that are no copies and can be measured. same (N,): equal for the same sound; good (N,)."""
+    fine = copies.left_out(same, (u.sex for u in clips), (u.split for u in clips)) == ""
+    return [u for n, u in enumerate(clips) if fine[n] and (good is None or good[n])]
+
+
+def _rank(part: str) -> tuple[int, str]:
+    return copies.RANKS.get(part, 1), part
+
+
+def _of_what_stays(clips: Sequence[Utterance], kept: Sequence[Utterance]) -> list[Finding]:
+    """Whether enough speakers and both sexes are left. kept: those of `clips` that are not left out."""
     findings = []
     for sex in SEXES:
-        speakers = {u.speaker or u.path for u in clips if u.sex == sex}
+        before, speakers = ({u.speaker or u.path for u in group if u.sex == sex} for group in (clips, kept))
+        left = " left" if len(speakers) < len(before) else ""
         if not speakers:
-            findings.append(
-                Finding("no_clip_of_a_sex", 0, f"there is no {sex} clip: nothing can be learnt from one sex")
-            )
+            says = f"there is no {sex} clip{left}: nothing can be learnt from one sex"
+            findings.append(Finding("no_clip_of_a_sex", 0, says))
         elif len(speakers) < ENOUGH:
-            who = f"{len(speakers)} {sex} speaker{'s' * (len(speakers) > 1)}"
-            says = f"{who} only (a recording without a name counts as one): to train, {ENOUGH} of each sex are needed"
-            findings.append(Finding("few_speakers", len(speakers), says + ", 20 for a useful score"))
+            says = f"only {len(speakers)} {sex} speaker{'s' * (len(speakers) > 1)}{left} (a recording without a name counts "
+            says += f"as one): training on frames needs {ENOUGH} of each sex, a useful score 20"
+            findings.append(Finding("few_speakers", len(speakers), says))
+    parts: dict[str, set[str]] = {u.split: set() for u in clips}
+    for u in kept:
+        parts[u.split].add(u.sex)
+    if {u.sex for u in kept} == set(SEXES):
+        for part in sorted(parts, key=_rank):
+            if missing := sorted(set(SEXES) - parts[part]):
+                where = f"in {part}" if part else "outside the test part"
+                says = f"no {' and no '.join(missing)} clip is left {where}: give each part both sexes"
+                findings.append(Finding("part_of_one_sex", 1, says, names=[part]))
+    return findings
+
+
+def _of_lists(clips: Sequence[Utterance], folder: Path) -> list[Finding]:
+    """What the names of speakers and files say."""
+    findings = _of_overlaps(clips, folder)
     if unknown := sum(u.speaker is None for u in clips):
-        says = f"the speakers of {unknown} of {len(clips)} clips are unknown: a score will be too good for new voices"
+        says = (
+            f"the speakers of {unknown} of {len(clips)} clips are unknown, so a score will be too good for new voices: "
+        )
+        says += "give each speaker a folder, or a name in the table"
         findings.append(Finding("speakers_unknown", unknown, says, decide=False))
+    spoken = {u.speaker for u in clips if u.speaker}
+    if nameless := sorted(s for s in spoken if re.sub("^(fe)?male/", "", s).casefold() in NAMELESS):
+        says = f"speakers called {some(nameless)}, each taken for one person: if they are unknown, leave the cell empty, or "
+        says += "put the clips straight into Male or Female"
+        findings.append(Finding("speakers_nameless", len(nameless), says, names=nameless))
     parts: dict[str, set[str]] = defaultdict(set)
     for u in clips:
-        parts[u.speaker or ""].add(u.split)
-    if shared := sorted(speaker for speaker, stated in parts.items() if speaker and len(stated) > 1):
-        says = f"speakers in two parts of the split: {len(shared)} ({some(shared)}): give each person one part"
+        parts[u.speaker or f"the unknown speaker of {shown(os.path.relpath(u.path, folder))}"].add(u.split)
+    if shared := sorted(speaker for speaker, stated in parts.items() if len(stated) > 1):
+        says = (
+            f"speakers in two parts (of train, dev and test): {len(shared)} ({some(shared)}): give each person one part"
+        )
         findings.append(Finding("speakers_in_two_parts", len(shared), says, names=shared))
-    spoken = parts.keys() - {""}
     both = sorted(
         a for a in (s.removeprefix("male/") for s in spoken if s.startswith("male/")) if f"female/{a}" in spoken
     )
@@ -236,16 +275,39 @@ def _of_lists(clips: Sequence[Utterance]) -> list[Finding]:
         findings.append(Finding("names_of_both_sexes", len(named), says, names=named))
     alike: dict[str, list[str]] = defaultdict(list)
     for name in sorted(spoken):
-        alike[" ".join(re.split(r"[\W_]+", name.casefold()))].append(name)
+        alike[" ".join(re.split(r"[\W_]+", re.sub(r"(?<!\d)0+(?=\d)", "", name.casefold())))].append(name)
     if pairs := [" = ".join(map(repr, names)) for names in alike.values() if len(names) > 1]:
-        says = (
-            f"speakers' names that differ in case or signs only, taken for other people: {len(pairs)} ({some(pairs)})"
-        )
+        says = "speakers' names that differ in case, signs or zeros only, taken for different people: "
+        says += f"{len(pairs)} ({some(pairs)})"
         findings.append(Finding("names_alike", len(pairs), says, names=pairs))
-    if coded := [str(u.path) for u in clips if shown(u.path) != str(u.path)]:
-        says = f"names that are not UTF-8, written with a code for each such byte: {len(coded)} ({shown(coded[0])})"
+    if coded := [_name(u, folder) for u in clips if any("\udc80" <= c <= "\udcff" for c in str(u.path))]:
+        says = f"names that are not UTF-8, written with a code for each such byte: {len(coded)} ({coded[0]})"
         findings.append(Finding("names_not_utf8", len(coded), says, decide=False))
     return findings
+
+
+def _of_overlaps(clips: Sequence[Utterance], folder: Path) -> list[Finding]:
+    """Stretches of one recording that overlap, with two sexes or in two parts. (The same stretch twice is a copy.)"""
+    recordings: dict[Path, list[Utterance]] = defaultdict(list)
+    for u in clips:
+        recordings[u.path].append(u)
+    pairs = []
+    for stretches in recordings.values():
+        last, *rest = sorted(stretches, key=lambda u: u.start_s)
+        for u in rest:
+            shared_s = min(_end(u), _end(last)) - u.start_s
+            same = (u.start_s, u.end_s) == (last.start_s, last.end_s)
+            if shared_s > OVERLAP_S and not same and (u.sex, u.split) != (last.sex, last.split):
+                pairs.append(f"{_name(last, folder)} and {_name(u, folder)}")
+            last = max(last, u, key=_end)
+    if not pairs:
+        return []
+    says = f"stretches of one recording that overlap, with two sexes or in two parts: {len(pairs)} ({some(pairs)})"
+    return [Finding("overlapping", len(pairs), f"{says}: correct start_s and end_s", names=pairs)]
+
+
+def _end(u: Utterance) -> float:
+    return math.inf if u.end_s is None else u.end_s
 
 
 def _of_copies(clips: Sequence[Utterance], same: Sequence[Hashable], folder: Path) -> list[Finding]:
@@ -274,17 +336,17 @@ def _of_bad_clips(clips: Sequence[Utterance], measured: Sequence[Measured], fold
         if m.reason:
             bad[m.reason.value].append((_name(u, folder), m.message or ""))
     lost = speakers_lost((u.speaker, not m.reason) for u, m in zip(clips, measured, strict=True))
-    doubts = [m.doubt for m in measured if m.doubt]
-    if doubts:
-        says = f"recordings that do not say how long they are: {len(doubts)} ({doubts[0][0]}: {doubts[0][1]})"
-        lost.append(Finding("doubt", len(doubts), says, decide=False, names=[name for name, _ in doubts]))
-    return lost + [
-        Finding(
-            reason, len(cases), f"{reason.replace('_', ' ')}: {len(cases)} ({name}: {why})", names=[n for n, _ in cases]
-        )
-        for reason, cases in bad.items()
-        for name, why in cases[:1]
-    ]
+    doubts: dict[str, list[tuple[str, str]]] = defaultdict(list)  # by their words without numbers
+    for u, m in zip(clips, measured, strict=True):
+        if m.doubt:
+            doubts[re.sub(r"[\d.]+", "", m.doubt[1])].append((_name(u, folder), m.doubt[1]))
+    for cases in doubts.values():
+        says = f"clips read with a note: {len(cases)} ({cases[0][0]}: {cases[0][1]})"
+        lost.append(Finding("doubt", len(cases), says, decide=False, names=[name for name, _ in cases]))
+    for reason, cases in bad.items():
+        says = f"clips left out, {reason.replace('_', ' ')}: {len(cases)} ({cases[0][0]}: {cases[0][1]})"
+        lost.append(Finding(reason, len(cases), says, names=[name for name, _ in cases]))
+    return lost
 
 
 def speakers_lost(clips: Iterable[tuple[str | None, bool]]) -> list[Finding]:
@@ -339,7 +401,9 @@ def _of_skew(clips: Sequence[Utterance], kinds: Sequence[tuple[str, int, int, st
 
 def _name(u: Utterance, folder: Path) -> str:
     name = shown(os.path.relpath(u.path, folder))
-    return f"{name} at {u.start_s:g} s" if u.start_s else name
+    if u.end_s is not None:
+        return f"{name} from {u.start_s:g} to {u.end_s:g} s"
+    return f"{name} from {u.start_s:g} s" if u.start_s else name
 
 
 def with_notes(read: Callable[[], Result]) -> tuple[Result, list[Note]]:

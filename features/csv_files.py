@@ -15,7 +15,7 @@ from features.whole_files import replacing
 
 # A spreadsheet takes these for the start of a formula, or removes the '.
 _GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
-SEPARATORS = ",;\t"
+SEPARATORS = ",;\t|"
 
 
 class BadTable(ValueError):
@@ -52,9 +52,9 @@ def read_sheet(
 ) -> Sheet:
     """Read a CSV whose header has the columns `required`, in the forms that spreadsheets save.
 
-    Commas, semicolons or tabs separate the cells, whichever the header has most of; a first line `sep=;` names another sign.
-    The text is UTF-8, or UTF-16 with its byte-order mark. Lines without any entry, and columns without name and entry at
-    the right, are skipped. any_case: accept Path and PATH for the column path. mistaken: {wrong name: the required column
+    Commas, semicolons, tabs or | separate the cells, whichever the header has most of; a first line `sep=;` names another
+    sign. The text is UTF-8, or UTF-16 with its byte-order mark. Lines without any entry, and columns without name and entry
+    at the right, are skipped. any_case: accept Path and PATH for the column path. mistaken: {wrong name: the required column
     that it probably means}.
 
     Raises BadTable: empty file, another encoding, broken quoting, repeated or missing columns, a row of another length.
@@ -76,7 +76,7 @@ def read_sheet(
     header = [name.strip().lower() if any_case else name.strip() for name in rows.pop(0)]
     header_line = lines.pop(0)
     for name in header:
-        if header.count(name) > 1:
+        if name and header.count(name) > 1:
             raise BadTable(path, "this column is in the header more than once", header_line, name)
     if missing := [name for name in required if name not in header]:
         hint = f"; it has {_some(header, verb=False)}"

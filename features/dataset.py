@@ -132,10 +132,15 @@ def train_and_held_out(voices: Voices, fraction: float = 0.2, seed: int = 0) -> 
             f"the split column holds {sorted(names)}: expected train and dev on every row, or no entry at all"
         )
     held_out = voices.splits != "train"
-    both = {s for s in voices.speakers[held_out] if s is not None} & set(voices.speakers[~held_out])
-    if both:
+    held, trained = (
+        {key for key in speaker_keys(voices.speakers[rows], voices.paths[rows]) if key[0] != "row"}
+        for rows in (held_out, ~held_out)
+    )
+    if both := held & trained:
+        kind, name = min(both, key=repr)
+        says = f"the split column has {kind} {name!r} in train and outside it"
         raise ValueError(
-            f"the split column has speaker {min(both)!r} in train and outside it ({len(both)} such speakers)"
+            f"{says} ({len(both)} such {kind}s; the stretches of an unknown speaker's recording count as one)"
         )
     _warn_if_unknown(voices)
     return _parted(voices, held_out)

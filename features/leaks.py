@@ -5,8 +5,8 @@ data (`prints`): eight bytes for each clip and each speaker, from which one can 
 training data, and learn nothing else.
 
 Speakers are compared by their exact names: "0123" and "123" are two people, and so is one name in two corpora. Recordings
-are compared by their decoded samples, whatever the file's name or format; another stretch of a recording, or a lossy copy,
-is not detected.
+are compared by their decoded samples, whatever the file's name or format; a lossy copy is not detected, and another stretch
+of a recording only within one corpus, if its speaker is unknown.
 """
 
 import base64
@@ -28,19 +28,33 @@ class Leak(ValueError):
 
 
 def refuse_leaks(train: Clips, test: Clips) -> None:
-    """Raise Leak, naming up to three cases with their files, if a speaker or a recording is in both parts."""
-    for what, field, advice in (
-        ("speaker", "speakers", "split by speaker"),
-        ("recording", "hashes", "take the copies out of one side"),
+    """Raise Leak, naming up to three cases with their files, if a speaker or a recording is in both parts.
+
+    Stretches of one recording, of an unknown speaker, count as one voice.
+    """
+    for what, many, keys_of, advice in (
+        ("speaker", "speakers", lambda clips: clips.speakers, "split by speaker"),
+        ("recording", "recordings", lambda clips: clips.hashes, "take the copies out of one side"),
+        (
+            "recording of an unknown speaker",
+            "recordings of unknown speakers",
+            _unnamed,
+            "take its stretches out of one side",
+        ),
     ):
-        # {speaker or hash: path of its first clip}, of either part
-        trained, tested = (dict(zip(getattr(c, field)[::-1], c.paths[::-1], strict=True)) for c in (train, test))
+        # {speaker, hash or path: path of its first clip}, of either part
+        trained, tested = (dict(zip(keys_of(c)[::-1], c.paths[::-1], strict=True)) for c in (train, test))
         both = sorted(key for key in tested if key in trained and key is not None)
         if both:
-            count = f"a {what} is" if len(both) == 1 else f"{len(both)} {what}s are"
+            count = f"a {what} is" if len(both) == 1 else f"{len(both)} {many} are"
             name = "{!r}: " if what == "speaker" else ""
             shown = (f"{name.format(k)}{trained[k]} in training, {tested[k]} in the test" for k in both[:3])
             raise Leak(f"{count} on both sides ({'; '.join(shown)}{_more(both)}): {advice}")
+
+
+def _unnamed(clips: Clips) -> list[str | None]:
+    """(N,) the clip's path if its speaker is unknown, else None."""
+    return [path if name is None else None for path, name in zip(clips.paths, clips.speakers, strict=True)]
 
 
 def prints(clips: Clips, corpus: str) -> dict[str, str]:

@@ -148,7 +148,8 @@ def _show_end(result: "Check", root: Path | None) -> None:
 
 
 def _amount(seconds: dict[str, float]) -> tuple[str, dict[str, float], str]:
-    unit, name = (3600, "hours") if sum(seconds.values()) >= 3600 else (60, "minutes")
+    total = sum(seconds.values())
+    unit, name = (3600, "hours") if total >= 3600 else (60, "minutes") if total >= 60 else (1, "seconds")
     return name, {sex: s / unit for sex, s in seconds.items()}, "{:.1f}"
 
 

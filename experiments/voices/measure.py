@@ -46,7 +46,9 @@ def source_of(
     """
     named = [root is not None, male is not None or female is not None, table is not None]
     if sum(named) != 1 or (male is None) != (female is None):
-        raise ValueError("name one source: a folder with Male and Female in it, or --male with --female, or --table")
+        raise ValueError(
+            "name one source: a folder with Male and Female in it, a table of clips, or --male with --female"
+        )
     if (male_test or female_test) and male is None:
         raise ValueError("--male-test and --female-test go with --male and --female; a folder has its own Test folders")
     if kind is not None and root is None:

@@ -39,8 +39,10 @@ def tutorial_folders(root: str | Path) -> list[Utterance]:
             f"{root} has no folder {' and no folder '.join(missing)} (its folders: {names}): {BY_HAND}"
         )
     for part in dict.fromkeys(part for _, part in layout):
-        if len({sex for sex, other in layout if other == part}) < len(SEXES):
-            raise ValueError(f"there is a {part or 'training'} folder for one sex only: give both, or neither")
+        if len(there := [sex for sex, other in layout if other == part]) < len(SEXES):
+            raise ValueError(
+                f"{root} has a {part or 'training'} folder for one sex only, {there[0]}: give both, or neither"
+            )
     folders = [(folder, sex, part) for (sex, part), (folder, *_) in layout.items()]
     outside = search(root, {folder for folder, *_ in folders})
     if sounds := outside.recordings + [p for paths in outside.left_out.values() for p in paths if _is_sound(p)]:

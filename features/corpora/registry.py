@@ -1,7 +1,9 @@
 """The corpora that can be read, and which of them a folder holds: recognised by its files, never by its name."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from features.audio import SOUND_EXTENSIONS
@@ -9,6 +11,7 @@ from features.corpora import common_voice, folders_by_class, librispeech, speake
 from features.corpora.settling import from_the_first_part
 from features.corpora.utterances import SEXES, Utterance
 
+DEEPER = 1000  # folders below `root` in which a corpus is looked for, to name it in an error
 WORKBOOKS = (".numbers", ".ods", ".xls", ".xlsm", ".xlsx")
 
 
@@ -68,11 +71,11 @@ def detect(root: str | Path, name: str | None = None) -> tuple[Corpus, Path]:
             shown = ", ".join(f"{corpus.name} in {place}" for corpus, place in matches[:4])
             more = f" and {len(matches) - 4} more" if len(matches) > 4 else ""
             raise ValueError(
-                f"{root} could be more than one corpus ({shown}{more}): name the folder of one, or choose the corpus "
-                "(features or check --corpus, evaluate --kind)"
+                f"{root} could be more than one corpus ({shown}{more}): choose one with --corpus NAME (in evaluate: "
+                "--kind NAME), or name the folder of one"
             )
     looked_for = "; ".join(f"{corpus.name}: {corpus.sign}" for corpus in wanted)
-    raise ValueError(f"{root} is not a corpus that can be read. Looked for {looked_for}. {_hint(root, wanted)}")
+    raise ValueError(f"{root} is not a corpus that can be read. {_hint(root, wanted)}. Looked for {looked_for}")
 
 
 def names_of(corpus: Corpus, place: Path) -> str:
@@ -125,6 +128,9 @@ def _hint(root: Path, wanted: list[Corpus]) -> str:
     tables = [p for name in names if (p := root / name).suffix.lower() in speaker_table.ENDINGS and p.is_file()]
     if listing := next((p for p in tables if speaker_table.names_columns(p)), None):
         return f"{listing} lists clips: name that file"
+    below = (Path(here) for here, *_ in islice(os.walk(root), DEEPER))
+    if deeper := next((p for p in below if p != root and any(corpus.fits(p) for corpus in wanted)), None):
+        return f"{deeper} is one: name that folder"
     more = f" and {len(names) - 6} more" if len(names) > 6 else ""
     own = f"Of your own recordings, {folders_by_class.BY_HAND}, or list them in a table with the columns path, speaker, sex. "
     return (

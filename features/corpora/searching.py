@@ -13,6 +13,7 @@ from features.audio import PYAV_EXTENSIONS, SOUND_EXTENSIONS, conversion, readab
 from features.corpora.notes import note
 
 ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip")
+PROJECTS = (".aup", ".aup3")
 UNFINISHED = (
     ".crdownload",
     ".download",
@@ -36,12 +37,15 @@ PYAV = LeftOut("no_pyav", "PyAV is not installed", "pip install av, or convert e
 NO_DECODER = LeftOut("not_read", "sound of a kind that is not read", "convert each: {convert}")
 ARCHIVE = LeftOut("archive", "archives are not opened", "unpack them if they hold recordings", decide=False)
 ZIPPED = LeftOut("zipped", "archives that hold recordings", "unpack them")
+PROJECT = LeftOut("project", "projects of Audacity", "export each as WAV")
 NOT_THERE = LeftOut("not_downloaded", "not downloaded, or not to the end", "download them")
 HIDDEN = LeftOut("hidden", "hidden, for a name begins with a dot", "rename what is to be read", decide=False)
 CLOSED = LeftOut("closed", "may not be opened", "give yourself the right to read them")
 BROKEN = LeftOut("broken_link", "links to nothing", "mend or remove them")
 NO_FILE = LeftOut("no_file", "pipes or devices", "copy the sound into files", decide=False)
-NAMELESS = LeftOut("other_ending", "they hold sound, but their names do not say so", "rename them, to .wav or .m4a say")
+NAMELESS = LeftOut(
+    "other_ending", "they hold sound, but their names do not say so", "rename them, for example to .wav or .m4a"
+)
 
 
 @dataclass
@@ -59,7 +63,7 @@ def search(folder: Path, without: Collection[Path] = ()) -> Found:
     The folders `without` are passed over.
     """
     found = Found()
-    visited = {_identity(above) for above in folder.resolve().parents}
+    visited = {_identity(known) for known in (*folder.resolve().parents, *without)}
 
     def leave_out(path: Path, why: LeftOut) -> None:
         found.left_out.setdefault(why, []).append(path)
@@ -124,6 +128,8 @@ def _kind(path: Path, in_hidden: bool) -> LeftOut | str:
             return "other"
         if ending in UNFINISHED:
             return NOT_THERE
+        if ending in PROJECTS:
+            return PROJECT
         if ending in ARCHIVES:
             return _zip(path) if ending == ".zip" else ARCHIVE
         if ending not in SOUND_EXTENSIONS:

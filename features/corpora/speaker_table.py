@@ -21,8 +21,10 @@ MISTAKEN |= {"gender": "sex"} | dict.fromkeys(
     ("speaker_id", "speaker id", "speakerid", "spk", "spk_id", "name"), "speaker"
 )
 MISTAKEN |= dict.fromkeys(("set", "subset", "partition", "part"), "split")
-MISTAKEN |= dict.fromkeys(("start", "begin", "start_time", "onset"), "start_s")
-MISTAKEN |= dict.fromkeys(("end", "stop", "end_time", "offset"), "end_s")
+MISTAKEN |= dict.fromkeys(
+    ("start", "begin", "start_time", "start time", "start_ms", "start (s)", "onset", "from"), "start_s"
+)
+MISTAKEN |= dict.fromkeys(("end", "stop", "end_time", "end time", "end_ms", "end (s)", "offset", "to"), "end_s")
 ENDINGS = (".csv", ".tsv", ".txt")
 IN_A_FOLDER = "metadata.csv"
 
@@ -65,7 +67,9 @@ def table(csv_path: str | Path) -> list[Utterance]:
     found = _Finder(sheet.path.parent)
     rows = [replace(u, path=found(u.path)) for u in with_stated_sex(rows, sheet.path)]
     if not rows:
-        raise BadTable(sheet.path, "no row has the sex male or female", column="sex")
+        raise BadTable(
+            sheet.path, "no row is male or female: write these words, or m and f, man and woman", column="sex"
+        )
     rows = _each_once(of_one_sex(rows, sheet.path), sheet.path)
     if not rows:
         raise BadTable(sheet.path, "no row is left: every speaker or recording is listed as male and as female")
@@ -104,7 +108,8 @@ def _warn_of_misnamed(sheet: Sheet) -> None:
     """An optional column under another name is not read, which must be said: the split would be drawn by chance."""
     for name in sheet.header:
         if (meant := MISTAKEN.get(name)) in OPTIONAL and meant not in sheet.header:
-            says = f"the column {name!r} is not read; if it holds {meant}, call it {meant!r}"
+            seconds = ", and write seconds" if meant.endswith("_s") else ""
+            says = f"the column {name!r} is not read; if it holds {meant}, call it {meant!r}{seconds}"
             note(sheet.path, "column_not_read", 1, says)
 
 
@@ -114,7 +119,7 @@ def _check_splits(sheet: Sheet) -> None:
     for line, cell in cells:
         if cell and cell.lower() not in PART_WORDS:
             words = ", ".join(f"{part} ({', '.join(w for w, p in PART_WORDS.items() if p == part)})" for part in PARTS)
-            raise BadTable(sheet.path, f"{cell!r} is no part; the words for parts are {words}", line, "split")
+            raise BadTable(sheet.path, f"{cell!r} is not the name of a part; the names are {words}", line, "split")
     parts = {PART_WORDS[cell.lower()] for _, cell in cells if cell}
     blank = [line for line, cell in cells if not cell]
     if parts - {"test"} and blank:

@@ -185,6 +185,12 @@ def test_a_published_split_that_leaks_or_is_half_filled_is_refused(splits, says)
         train_and_held_out(voices(["a", "b", "c", "b"], [1, 0, 1, 0], splits))
 
 
+def test_a_recording_of_an_unknown_speaker_is_in_one_part():
+    stretches = voices([None] * 4, [1, 0, 1, 0], ["train", "train", "dev", "dev"])
+    with pytest.raises(ValueError, match=r"recording 'talk.wav' in train and outside"):
+        train_and_held_out(replace(stretches, paths=np.array(["talk.wav", "b", "talk.wav", "c"], object)))
+
+
 def test_the_published_tables_split_as_published(shared_data):
     train, held_out = train_and_held_out(read_voices(shared_data / "tutorial_csv"))
     assert (len(train), len(set(train.speakers))) == (438, 201)

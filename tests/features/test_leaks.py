@@ -58,6 +58,10 @@ def test_two_unknown_speakers_are_not_taken_for_one():
     refuse_leaks(clips((None, "1")), clips((None, "2")))
     with pytest.raises(Leak, match="recording"):
         refuse_leaks(clips((None, "1")), clips((None, "1")))
+    train, test = clips((None, "start")), clips((None, "end"))
+    train.paths[0] = test.paths[0] = "talk.wav"
+    with pytest.raises(Leak, match=r"a recording of an unknown speaker is on both sides \(talk.wav in training"):
+        refuse_leaks(train, test)
 
 
 def test_a_model_knows_its_recordings_and_its_speakers_again():

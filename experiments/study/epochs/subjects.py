@@ -104,7 +104,7 @@ def frames_subject(folder: str | Path) -> Subject:
             "held out: the held-out curve will be better than on new voices",
             stacklevel=2,
         )
-    fold = speaker_folds(clips.labels, clips.speakers, FOLDS, seed=0)
+    fold = speaker_folds(clips.labels, clips.speakers, FOLDS, seed=0, paths=clips.paths)
     f0, predicted = f0_statistic(clips), np.zeros(len(clips), int)
     for k in range(FOLDS):
         refuse_leaks(clips.take(fold != k), clips.take(fold == k))

@@ -101,7 +101,7 @@ def test_a_missing_folder_an_empty_one_and_half_a_test_are_refused(tmp_path):
         tutorial_folders(tmp_path)
     touch(tmp_path / "Female/2.wav")
     touch(tmp_path / "Male Test/3.wav")
-    with pytest.raises(ValueError, match="one sex only"):
+    with pytest.raises(ValueError, match="a test folder for one sex only, male"):
         tutorial_folders(tmp_path)
     with pytest.raises(FileNotFoundError, match="nowhere"):
         class_folders(tmp_path / "Male", tmp_path / "nowhere")

@@ -381,7 +381,11 @@ def test_what_is_not_a_corpus_is_refused_with_what_was_looked_for(tmp_path):
     with pytest.raises(ValueError, match="is not a corpus that can be read") as error:
         detect(tmp_path)
     assert all(f"{corpus.name}: {corpus.sign}" in str(error.value) for corpus in CORPORA)
-    assert str(error.value).endswith("It holds: Male, notes.txt")
+    assert "It holds: Male, notes.txt. Looked for" in str(error.value)
+    clip(tmp_path / "a/b/c/Male/1.wav")
+    clip(tmp_path / "a/b/c/Female/1.wav")
+    with pytest.raises(ValueError, match="a/b/c is one: name that folder"):
+        detect(tmp_path)
     with pytest.raises(ValueError, match="It is a file of another kind"):
         detect(tmp_path / "notes.txt")
     with pytest.raises(FileNotFoundError, match="gone is not a folder"):
@@ -394,7 +398,7 @@ def test_what_is_not_a_corpus_is_refused_with_what_was_looked_for(tmp_path):
 
 def test_a_folder_inside_a_corpus_names_the_one_above(librispeech):
     for inside in ("dev-clean", "dev-clean/84"):
-        with pytest.raises(ValueError, match=r"LibriSpeech is a corpus of the kind librispeech: name that folder$"):
+        with pytest.raises(ValueError, match=r"LibriSpeech is a corpus of the kind librispeech: name that folder\."):
             detect(librispeech / inside)
 
 

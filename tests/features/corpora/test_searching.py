@@ -33,7 +33,16 @@ def test_what_phones_write_is_read_with_pyav_and_told_without(tmp_path, monkeypa
 
 def test_each_reason_to_leave_a_file_out_has_its_kind(tmp_path):
     touch(
-        tmp_path, "a.ac3", "b.zip", ".c.m4a.icloud", "d.wav.part", ".hidden.wav", ".trash/e.wav", "notes.txt", "._f.wav"
+        tmp_path,
+        "a.ac3",
+        "b.zip",
+        "song.aup3",
+        ".c.m4a.icloud",
+        "d.wav.part",
+        ".hidden.wav",
+        ".trash/e.wav",
+        "notes.txt",
+        "._f.wav",
     )
     (tmp_path / "memo").write_bytes(b"fLaC" + bytes(20))
     (tmp_path / "picture.webp").write_bytes(b"RIFF\0\0\0\0WEBP")
@@ -42,6 +51,7 @@ def test_each_reason_to_leave_a_file_out_has_its_kind(tmp_path):
     assert kinds(found) == {
         "not_read": ["a.ac3"],
         "archive": ["b.zip"],
+        "project": ["song.aup3"],
         "not_downloaded": [".c.m4a.icloud", "d.wav.part"],
         "hidden": [".hidden.wav", "e.wav"],
         "other_ending": ["memo"],

@@ -46,7 +46,7 @@ def test_a_sex_that_is_not_stated_is_left_out_and_counted(tmp_path):
     ("text", "says"),
     [
         ("path,sex\na.wav,male\n", "'speaker' is missing"),
-        ("path,speaker,sex\na.wav,1,diverse\n", "no row has the sex"),
+        ("path,speaker,sex\na.wav,1,diverse\n", "no row is male or female: write"),
         ("path,speaker,sex\n,1,male\n", "line 2, column 'path'"),
         ("path,speaker,sex,start_s\na.wav,1,male,soon\n", "line 2, column 'start_s': 'soon'"),
         ("path,speaker,sex,start_s,end_s\na.wav,1,male,2,1\n", "ends at 1.0 s but starts at 2.0 s"),
@@ -72,8 +72,9 @@ def noted(path):
         "sep=;\r\npath;speaker;sex;start_s\r\na.wav;Ann;f;0,5\r\n;;;\r\n",
         "path\tspeaker\tsex\tstart_s\na.wav\tAnn\tf\t0.5\n".encode("utf-16"),
         "path,speaker,sex,start_s,,\n a.wav , Ann ,Woman,0.5,,\n,,,,,\n",
+        "path|speaker|sex|start_s||\na.wav|Ann|f|0.5|noisy|\n",
     ],
-    ids=["semicolons", "sep and an empty line", "Unicode text", "blanks and empty columns"],
+    ids=["semicolons", "sep and an empty line", "Unicode text", "blanks and empty columns", "bars and unnamed notes"],
 )
 def test_a_table_is_read_as_a_spreadsheet_saves_it(tmp_path, text):
     (tmp_path / "a.wav").touch()
@@ -96,7 +97,9 @@ def test_words_for_parts_are_understood_or_refused_before_anything_is_measured(t
     (tmp_path / "t.csv").write_text(f"path,speaker,sex,split\n{rows}")
     assert [u.split for u in table(tmp_path / "t.csv")] == ["train", "dev", "test"]
     (tmp_path / "t.csv").write_text(f"path,speaker,sex,split\n{rows}d.wav,4,m,eval\n")
-    with pytest.raises(BadTable, match=r"line 5, column 'split': 'eval' is no part; .* dev \(dev, development, val"):
+    with pytest.raises(
+        BadTable, match=r"line 5, column 'split': 'eval' is not the name of a part; .* dev \(dev, development, val"
+    ):
         table(tmp_path / "t.csv")
 
 
