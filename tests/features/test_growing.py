@@ -94,6 +94,19 @@ def test_other_recordings_of_the_same_names_and_sizes_are_not_taken_for_these(tm
         extract(theirs, tmp_path / "out", recipe=FRAMES)
 
 
+def test_folders_that_have_changed_their_names_are_not_taken_for_each_other(tmp_path):
+    """The files of a renamed folder are as they were, to the size and the time."""
+    a, b = tmp_path / "clips" / "a", tmp_path / "clips" / "b"
+    clips = [clip(folder / f"{n}.wav", 10 * k + n) for k, folder in enumerate((a, b, b.parent)) for n in range(2)]
+    os.utime(clips[5].path, (4e9, 4e9))  # a time to come
+    extract(clips, tmp_path / "out", recipe=FRAMES)
+    for before, after in ((a, tmp_path / "t"), (b, a), (tmp_path / "t", b)):
+        before.rename(after)
+    result = extract(clips, tmp_path / "out", recipe=FRAMES)
+    assert (result.measured, result.kept) == (4, 2)
+    assert is_fresh(tmp_path / "out", clips, recipe=FRAMES)
+
+
 def test_what_is_stopped_keeps_the_store_as_it_was_and_all_that_was_measured(clips, tmp_path):
     out = extract(clips[:4], tmp_path / "out", recipe=FRAMES).out
     before = contents(out)
