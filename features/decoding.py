@@ -35,8 +35,8 @@ class Recording:
         self._path, self._position, self._ended = path, 0, False
         self._source: Spliced | None = None
         self.layout = layout(path)
-        self.doubt = self.layout.doubt
         self._file = self._opened()
+        self.doubt = "; ".join(filter(None, (self.layout.doubt, getattr(self._file, "doubt", ""))))
         self.samplerate = int(self._file.samplerate)
 
     def __enter__(self) -> "Recording":
@@ -75,11 +75,11 @@ class Recording:
             pass
 
     def lacks(self, missing: int) -> bool:
-        """Whether the file is shorter than it promises; `missing` of the frames that it states could not be decoded."""
-        if self.layout.missing:
-            return True
+        """Whether less was decoded than the file promises; `missing` of the frames that it states could not be."""
         if isinstance(self._file, Container):
-            return not self.doubt and self._file.cut  # without a stated length it would be compared with an estimate
+            return (
+                not self.layout.doubt and self._file.cut
+            )  # without a stated length it would be compared with an estimate
         return missing > (SHORT_S * self.samplerate if self.layout.kind == "mp3" else 0)
 
     def _opened(self) -> sf.SoundFile | Container:
@@ -108,7 +108,7 @@ class Recording:
         with _silenced():
             # After each read of a seekable file soundfile seeks to the current place: an MP3 then continues with a moment
             # of silence, and a FLAC of unknown length ends with an error.
-            exact = kind != "mp3" and not (kind == "flac" and self.doubt)
+            exact = kind != "mp3" and not (kind == "flac" and self.layout.doubt)
             return (sf.SoundFile if exact else _Forward)(source)
 
 
