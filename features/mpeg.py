@@ -27,7 +27,7 @@ class Frames:
     """missing: bytes that the last frame lacks, or 1 if the table promises more frames. samples: in each channel. stated:
     whether a table states their number.
 
-    head: (bytes, n), to be read in place of the first n bytes: a table that tells the true number of frames, where the file's own
+    head: (bytes, n), to be read in place of the first n bytes: a table with the true number of frames, where the file's own
     is missing or wrong; nothing, in place of what stands before the first frame.
     """
 
