@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from features.mpeg import adts, mpeg, skip_id3
@@ -42,7 +43,13 @@ class Layout:
 
 
 def layout(path: Path) -> Layout:
-    """The layout of a file that is not empty. Raises OSError."""
+    """The layout of a file that is not empty. Raises OSError; ValueError for a file of which a part would not be read."""
+    state = path.stat()
+    return _layout(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)  # the windows of a long recording are read one after the other
+def _layout(path: Path, size: int, mtime_ns: int) -> Layout:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         start = skip_id3(data)
         for magic, at, look in KINDS:
