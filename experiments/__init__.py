@@ -6,9 +6,10 @@ batch, `experiments.from_keras(keras_model)` makes the engine's twin of a live K
 JAX where KERAS_BACKEND is not set and TensorFlow not installed. Open `cli/` first.
 """
 
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 for _name in ("features", "lstm_engine"):  # plain words for packages: a folder where Python was started may hide one
     _spec = find_spec(_name)
@@ -19,18 +20,24 @@ for _name in ("features", "lstm_engine"):  # plain words for packages: a folder 
         )
 
 from experiments.beside_keras.backend import jax_where_keras_would_find_nothing  # noqa: E402
-from experiments.beside_keras.step_by_step import side_by_side  # noqa: E402
-from experiments.beside_keras.twins import from_keras  # noqa: E402
+
+if TYPE_CHECKING:
+    from experiments.beside_keras.step_by_step import side_by_side
+    from experiments.beside_keras.twins import from_keras
+    from experiments.microscope.page import inspect_page
 
 jax_where_keras_would_find_nothing()
 
 __all__ = ["from_keras", "inspect_page", "side_by_side"]
 
+LATER = {  # imported when it is first asked for: the command line starts faster without it
+    "side_by_side": "experiments.beside_keras.step_by_step",
+    "from_keras": "experiments.beside_keras.twins",
+    "inspect_page": "experiments.microscope.page",
+}
+
 
 def __getattr__(name: str) -> Any:
-    """`inspect_page` is imported when it is first asked for: the command line starts faster without it."""
-    if name == "inspect_page":
-        from experiments.microscope.page import inspect_page
-
-        return inspect_page
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(LATER[name]), name)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from features import copies
 from features.dataset import LABELS
 from features.recipes import stamp_differences
 from features.store import Store, open_store
@@ -48,6 +49,8 @@ class Clips:
 def read_clips(*folders: str | Path) -> Clips:
     """The measured clips of the extractions in these folders, one folder after the other.
 
+    Left out, with UserWarnings that count them: a sound with both sexes, and copies of a sound (`copies.left_out`).
+
     Raises FileNotFoundError for a folder without an extraction; ValueError if an extraction is damaged, if recipes,
     parameters or library versions differ, or if there is no clip.
     """
@@ -57,6 +60,14 @@ def read_clips(*folders: str | Path) -> Clips:
     measured = [(entry, frames) for store in stores for entry, frames in store.clips() if frames is not None]
     if not measured:
         raise ValueError(f"there is no measured clip in {' and '.join(map(str, folders)) or 'no folder at all'}")
+    entries = [entry for entry, _ in measured]
+    why = copies.left_out((e.sha256 for e in entries), (e.sex for e in entries), (e.split for e in entries))
+    copies.tell(why, [entry.path for entry in entries], " and ".join(map(str, folders)))
+    measured = [clip for clip, reason in zip(measured, why, strict=True) if not reason]
+    if not measured:
+        raise ValueError(
+            f"no clip of {' and '.join(map(str, folders))} is left: every sound is labelled male and female"
+        )
     entries = [entry for entry, _ in measured]
     return Clips(
         sequences=[np.asarray(frames, np.float32) for _, frames in measured],

@@ -6,6 +6,7 @@ every error is a `BadTable` that names the file, the line and the column.
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from features.whole_files import replacing
 
 # A spreadsheet takes these for the start of a formula, or removes the '.
 _GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
+SEPARATORS = ",;\t"
 
 
 class BadTable(ValueError):
@@ -29,12 +31,16 @@ class BadTable(ValueError):
 
 @dataclass(frozen=True)
 class Sheet:
-    """A header, rows with as many cells as the header, and for each row the line of the file on which it ends."""
+    """A header, rows with as many cells as the header, and for each row the line of the file on which it ends.
+
+    separator: what stands between cells. If it is no comma, a comma inside a number is a decimal one.
+    """
 
     path: Path
     header: list[str]
     rows: list[list[str]]
     lines: list[int]
+    separator: str = ","
 
     def dicts(self) -> list[dict[str, str]]:
         """The rows, each as {column: cell}."""
@@ -44,39 +50,63 @@ class Sheet:
 def read_sheet(
     path: str | Path, required: Sequence[str] = (), any_case: bool = False, mistaken: Mapping[str, str] | None = None
 ) -> Sheet:
-    """Read a CSV in UTF-8 (with or without a byte-order mark) whose header has the columns `required`. Skips blank lines.
+    """Read a CSV whose header has the columns `required`, in the forms that spreadsheets save.
 
-    any_case: accept Path and PATH for the column path. mistaken: {wrong name: the required column that it probably means}.
+    Commas, semicolons or tabs separate the cells, whichever the header has most of; a first line `sep=;` names another sign.
+    The text is UTF-8, or UTF-16 with its byte-order mark. Lines without any entry, and columns without name and entry at
+    the right, are skipped. any_case: accept Path and PATH for the column path. mistaken: {wrong name: the required column
+    that it probably means}.
 
     Raises BadTable: empty file, another encoding, broken quoting, repeated or missing columns, a row of another length.
     """
     path = Path(path)
-    reader = csv.reader(io.StringIO(utf8_text(path), newline=""), strict=True)
+    text, separator, skipped = _separated(_text(path))
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     rows, lines = [], []
     try:
         for cells in reader:
-            if cells:
+            if any(cell.strip() for cell in cells):
                 rows.append(cells)
-                lines.append(reader.line_num)
+                lines.append(reader.line_num + skipped)
     except csv.Error as error:
-        raise BadTable(path, f"this is not CSV ({error})", reader.line_num) from error
+        raise BadTable(path, f"this is not CSV ({error})", reader.line_num + skipped) from error
     if not rows:
         raise BadTable(path, "the file is empty; a header line was expected")
+    _drop_unnamed_columns(rows)
     header = [name.strip().lower() if any_case else name.strip() for name in rows.pop(0)]
     header_line = lines.pop(0)
     for name in header:
         if header.count(name) > 1:
             raise BadTable(path, "this column is in the header more than once", header_line, name)
     if missing := [name for name in required if name not in header]:
-        hint = "; the columns seem to be separated by ';': save with commas" if ";" in header[0] else ""
+        hint = f"; it has {_some(header, verb=False)}"
         meant = {column: name for name, column in (mistaken or {}).items() if name in header and column in missing}
         if meant:
-            hint += f"; did you mean {' and '.join(f'{column!r} by {name!r}' for column, name in meant.items())}?"
+            hint = f"; did you mean {' and '.join(f'{column!r} by {name!r}' for column, name in meant.items())}?"
         raise BadTable(path, f"{_some(missing)} missing from the header{hint}", header_line)
     for row, line in zip(rows, lines, strict=True):
         if len(row) != len(header):
             raise BadTable(path, f"{len(row)} cells where the header has {len(header)}", line)
-    return Sheet(path, header, rows, lines)
+    return Sheet(path, header, rows, lines, separator)
+
+
+def _separated(text: str) -> tuple[str, str, int]:
+    """(text without a line `sep=`, the separator, how many lines were taken away)."""
+    first, _, rest = text.partition("\n")
+    if named := re.fullmatch(r'"?sep=(.)"?\r?', first, re.IGNORECASE):
+        return rest, named[1], 1
+    header = next((line for line in text.splitlines() if line.strip(SEPARATORS + " ")), "")
+    return text, max(SEPARATORS, key=header.count), 0  # of equals the first: a comma
+
+
+def _drop_unnamed_columns(rows: list[list[str]]) -> None:
+    """Drop cells at the right that are empty in the header and in all rows: Excel writes them for columns once in use."""
+    named = len(rows[0])
+    while named and not rows[0][named - 1].strip():
+        named -= 1
+    if all(not cell.strip() for row in rows for cell in row[named:]):
+        for row in rows:
+            del row[named:]
 
 
 def tab_rows(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
@@ -122,16 +152,29 @@ def unguard(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell[1:].startswith(_GUARDED) else cell
 
 
+def _text(path: Path) -> str:
+    """The text of a file in UTF-8, or in UTF-16 with a byte-order mark (Excel's "Unicode text"). Raises BadTable."""
+    raw = path.read_bytes()
+    if not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return _decoded(raw, path)
+    try:
+        return raw.decode("utf-16")
+    except UnicodeDecodeError as error:
+        raise BadTable(path, "this begins like UTF-16 text, but is damaged: save it in UTF-8") from error
+
+
 def _decoded(raw: bytes, path: Path, first_line: int = 1) -> str:
+    if raw.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise BadTable(path, "this is a workbook or an archive, no text: save the sheet as CSV (in Excel: CSV UTF-8)")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw[:1000]:
         raise BadTable(path, "this is UTF-16 or no text at all: save it in UTF-8")
     try:
         return raw.decode("utf-8-sig" if first_line == 1 else "utf-8")
     except UnicodeDecodeError as error:
         line = first_line + raw.count(b"\n", 0, error.start)
-        raise BadTable(path, "this is not UTF-8 text: save it in UTF-8", line) from error
+        raise BadTable(path, "this is not UTF-8 text: save it in UTF-8 (in Excel: CSV UTF-8)", line) from error
 
 
-def _some(names: Sequence[str]) -> str:
+def _some(names: Sequence[str], verb: bool = True) -> str:
     shown = ", ".join(map(repr, names[:3])) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-    return f"{shown} {'is' if len(names) == 1 else 'are'}"
+    return f"{shown} {'is' if len(names) == 1 else 'are'}" if verb else shown

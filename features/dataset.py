@@ -6,12 +6,16 @@ the speakers, a warning says that the test figure will be too good.
 
 import warnings
 from dataclasses import dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
+from features import copies
+from features.audio import SOUND_EXTENSIONS
 from features.corpora import Utterance
+from features.store import MANIFEST
 from features.tables import features_path, read_features, read_rows, rows_path
 
 LABELS = {"male": 1, "female": 0}
@@ -35,6 +39,17 @@ class Voices:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def names(self) -> list[str]:
+        """The recording and the start of each row, or, if it is unknown, "male row 5" (counted from 0 in its table)."""
+        counts = dict.fromkeys(LABELS.values(), 0)
+        names = []
+        for path, start, label in zip(self.paths, self.starts, self.labels.tolist(), strict=True):
+            sex = "male" if label else "female"
+            names.append(f"{path} at {start:g} s" if path and start else path or f"{sex} row {counts[label]}")
+            counts[label] += 1
+        return names
+
     def take(self, indices: np.ndarray) -> "Voices":
         """The rows at `indices` (or where a mask is True), in that order."""
         return Voices(*(getattr(self, field.name)[indices] for field in fields(self)))
@@ -43,13 +58,38 @@ class Voices:
 def read_voices(folder: str | Path, test: bool = False) -> Voices:
     """The male rows, then the female rows, of a folder of tables; with `test`, of its *_test_* tables.
 
-    Raises FileNotFoundError, NotADirectoryError, BadTable.
+    Left out, with UserWarnings that count them: rows of the same numbers with both sexes, and copies of a row
+    (`copies.left_out`). Raises FileNotFoundError, NotADirectoryError, BadTable; ValueError if no row of a sex is left.
     """
-    if Path(folder).is_file():
+    if not all(features_path(folder, sex, test).is_file() for sex in LABELS):
+        _refuse_what_is_no_table(Path(folder), test)
+    voices = _joined([_of_one_sex(features_path(folder, sex, test), sex) for sex in LABELS])
+    why = copies.left_out((row.tobytes() for row in voices.features), voices.labels, voices.splits)
+    copies.tell(why, voices.names, folder)
+    voices = voices.take(why == "")
+    if missing := [sex for sex, label in LABELS.items() if label not in voices.labels]:
+        raise ValueError(f"no {missing[0]} row of {folder} is left: all of them are in the table of the other sex too")
+    return voices
+
+
+def _refuse_what_is_no_table(folder: Path, test: bool) -> None:
+    """Raise FileNotFoundError or NotADirectoryError: what the folder holds instead of tables, and what to do."""
+    missing = next(path for sex in LABELS if not (path := features_path(folder, sex, test)).is_file())
+    make = "`lstm-engine features RECORDINGS --out my_features` writes such tables; then name my_features"
+    if folder.is_file():
         raise NotADirectoryError(
-            f"{folder} is a file: name the folder that holds male_features.csv and female_features.csv"
+            f"{folder} is a file: name a folder with male_features.csv and female_features.csv. {make}"
         )
-    return _joined([_of_one_sex(features_path(folder, sex, test), sex) for sex in LABELS])
+    if (folder / MANIFEST).is_file():
+        other = "measured clips, but no test tables" if test else "frames (features --recipe frames), not tables"
+        raise FileNotFoundError(f"{folder} holds {other}: there is no {missing.name}. {make}")
+    sound = folder.is_dir() and any(p.suffix.lower() in SOUND_EXTENSIONS for p in islice(folder.rglob("*"), 10_000))
+    if sound or (folder / "metadata.csv").is_file():
+        raise FileNotFoundError(
+            f"{folder} holds recordings, not features: measure them first with `lstm-engine features {folder} --out "
+            "my_features`, then name my_features"
+        )
+    raise FileNotFoundError(f"{missing} does not exist: make it with `lstm-engine features`, or name another folder")
 
 
 def shuffled(voices: Voices, seed: int) -> Voices:
@@ -113,10 +153,10 @@ def speaker_keys(speakers: np.ndarray, paths: np.ndarray | None = None) -> list[
     ]
 
 
-def fewest_speakers(labels: np.ndarray, speakers: np.ndarray, paths: np.ndarray | None = None) -> int:
-    """The number of speakers of the sex that has fewer; unknown speakers are counted by their `speaker_keys`."""
+def speaker_counts(labels: np.ndarray, speakers: np.ndarray, paths: np.ndarray | None = None) -> dict[str, int]:
+    """{"male": speakers, "female": speakers}; unknown speakers are counted by their `speaker_keys`."""
     keys = speaker_keys(speakers, paths)
-    return min(len({k for k, y in zip(keys, labels, strict=True) if y == label}) for label in LABELS.values())
+    return {sex: len({key for key, y in zip(keys, labels, strict=True) if y == label}) for sex, label in LABELS.items()}
 
 
 def speaker_folds(
@@ -166,8 +206,6 @@ class Scaler:
 
 
 def _of_one_sex(path: Path, sex: str) -> Voices:
-    if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist: make it with `lstm-engine features`, or name another folder")
     table = read_features(path, sex)  # (N, 112)
     rows = read_rows(rows_path(path), sex, len(table)) or [Utterance(Path(), None, sex)] * len(table)
     return Voices(
@@ -188,8 +226,11 @@ def _parted(voices: Voices, held_out: np.ndarray) -> tuple[Voices, Voices]:
     parts = voices.take(~held_out), voices.take(held_out)
     for part, name in zip(parts, ("training", "held-out"), strict=True):
         if missing := [sex for sex, label in LABELS.items() if label not in part.labels]:
+            counts = speaker_counts(voices.labels, voices.speakers, voices.paths)
+            there = " and ".join(f"{count} {sex}" for sex, count in counts.items())
             raise ValueError(
-                f"the {name} part has no {' and no '.join(missing)} voice: at least two speakers of each sex are needed"
+                f"the {name} part has no {' and no '.join(missing)} voice: at least two speakers of each sex are needed, "
+                f"and there are {there}"
             )
     return parts
 

@@ -1,7 +1,7 @@
 """CSV tables made from a store: the tutorial's 113 columns or one line for each frame, and a table of the failed clips.
 
-For people, spreadsheets, and the tutorial's own script. The contract: rows are in the store's order, training and test
-clips are in separate tables, and one shard is in memory at a time.
+For people, spreadsheets, and the tutorial's own script. The contract: rows are in the store's order, each sound is there
+once, training and test clips are in separate tables, and one shard is in memory at a time.
 """
 
 import json
@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from features import copies
 from features.corpora import SEXES, Utterance
 from features.csv_files import guard, write_csv
-from features.store import MANIFEST, Store, open_store
+from features.store import MANIFEST, Entry, Store, open_store
 from features.tables import features_path, rows_path, write_features, write_rows
 from features.whole_files import replace_file
 
@@ -33,7 +34,9 @@ def write_tables(store: Store, tables: bool) -> None:
     why = ", ".join(f"{count} {reason}" for reason, count in Counter(f[1] for f in failed).most_common())
     first = f"; the first, {failed[0][0]}: {failed[0][2]}" if failed else ""
     opening = f"{len(failed)} of {store.header['clips']} failed ({why}{first}), so there is" if failed else "there is"
-    check_sexes(recipe, (entry.utterance for entry in store.manifest if not entry.reason), opening)
+    out = _left_out(list(store.manifest))
+    kept = (entry.utterance for n, entry in enumerate(store.manifest) if not entry.reason and n not in out)
+    check_sexes(recipe, kept, opening)
     if failed:
         lines = ([guard(cell) for cell in line] for line in failed)
         write_csv(store.folder / FAILED, ("path", "reason", "message"), lines)
@@ -112,12 +115,23 @@ def table_path(folder: Path, recipe: str, sex: str, test: bool) -> Path:
 
 
 def _counts(store: Store) -> dict[tuple[str, bool], int]:
-    """The number of measured clips of each (sex, whether they are test clips), in the order of TABLES."""
-    clips = Counter((entry.sex, entry.split == "test") for entry in store.manifest if not entry.reason)
+    """The number of clips for the tables of each (sex, whether they are test clips), in the order of TABLES."""
+    entries = list(store.manifest)
+    out = _left_out(entries)
+    clips = Counter((e.sex, e.split == "test") for n, e in enumerate(entries) if not e.reason and n not in out)
     return {key: clips[key] for key in TABLES if clips[key]}
 
 
 def _chosen(store: Store, sex: str, test: bool) -> Iterator[tuple[Utterance, Any]]:
-    for entry, rows in store.clips():
-        if rows is not None and entry.sex == sex and (entry.split == "test") == test:
+    out = _left_out(list(store.manifest))
+    for n, (entry, rows) in enumerate(store.clips()):
+        if rows is not None and n not in out and entry.sex == sex and (entry.split == "test") == test:
             yield entry.utterance, rows
+
+
+def _left_out(entries: list[Entry]) -> set[int]:
+    """The numbers of the measured clips that no table has: sounds with both sexes, and copies (see `copies`)."""
+    measured = [n for n, entry in enumerate(entries) if not entry.reason]
+    facts = [(entries[n].sha256, entries[n].sex, entries[n].split) for n in measured]
+    why = copies.left_out(*zip(*facts, strict=True)) if facts else []
+    return {n for n, reason in zip(measured, why, strict=True) if reason}

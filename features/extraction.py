@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from features import export, store, unfinished
+from features.audio import shown
 from features.clips import VARIANTS, variant_folder, variants_in
 from features.corpora import Utterance
 from features.kept import Kept, find
@@ -287,11 +288,11 @@ def _place(clip: Utterance) -> tuple[str, float, float]:
 
 def _relative(clip: Utterance, root: Path) -> Utterance:
     """The clip with its path relative to `root`, the folder that holds all clips: no absolute path gets into a table."""
-    return replace(clip, path=Path(os.path.abspath(clip.path)).relative_to(root))
+    return replace(clip, path=Path(_relative_path(clip.path, root)))
 
 
 def _relative_path(path: Path, root: Path) -> str:
-    return Path(os.path.abspath(path)).relative_to(root).as_posix()
+    return shown(Path(os.path.abspath(path)).relative_to(root).as_posix())
 
 
 def _extraction_in(finished: store.Store, measured: int) -> Extraction:

@@ -1,16 +1,19 @@
 """Measure a clip in frames, one every 20 ms: pitch, voicing, energy, and the shape of the spectrum.
 
-For the recipe `frames`. The contract: frame t describes the sound around t * 20 ms, every number is finite, and the level of
-the recording changes the energy column alone.
+For the recipe `frames`. The contract: frame t describes the sound around t * 20 ms, every number is finite, the level of the
+recording changes the energy column alone, and an offset or a slow drift of the samples changes nothing.
 """
 
 import librosa
 import numpy as np
 import soxr
 from scipy.fft import irfft, rfft
+from scipy.signal import butter, sosfiltfilt
 from threadpoolctl import ThreadpoolController
 
+REVISION = 2  # increase it whenever the same samples give other numbers, and keep the way of each revision
 RATE_HZ = 16_000
+SLOW_HZ, SLOW_ORDER = 30, 4  # below this no voice has energy: the high-pass that removes offset, drift and rumble
 HOP = 320  # samples: 20 ms
 LOWEST_HZ, HIGHEST_HZ = 60, 500
 PITCH_FRAME = 1_024  # samples: 64 ms, so that the half that YIN compares holds nearly two periods of LOWEST_HZ
@@ -25,23 +28,28 @@ LOG_F0, VOICING, ENERGY_DB = range(3)
 _BLAS = ThreadpoolController().select(user_api="blas")
 
 
-def frames(samples: np.ndarray, rate: int, pitch: str = "yin") -> np.ndarray:
+def frames(samples: np.ndarray, rate: int, pitch: str = "yin", revision: int = REVISION) -> np.ndarray:
     """(T, 23) float32 of samples (n,) at `rate` Hz; T is 1 + n' // 320, with n' samples after resampling to 16 kHz.
 
     log_f0: natural logarithm of the fundamental frequency in Hz, finite in unvoiced frames too. voicing: 0 to 1, for "yin"
     the `periodicity`, for "pyin" the probability from its hidden Markov model. energy_db: root mean square in dB of full
-    scale. mfcc1 to mfcc20: of 40 mel bands, without coefficient 0, which repeats the energy. Raises ValueError if `pitch`
-    is neither "yin" nor "pyin".
+    scale. mfcc1 to mfcc20: of 40 mel bands, without coefficient 0, which repeats the energy. revision: 1 measures the samples
+    with their offset, as older stores and models do. Raises ValueError if `pitch` is neither "yin" nor "pyin".
     """
     if pitch not in TRACKERS:
         raise ValueError(f"pitch must be {' or '.join(TRACKERS)}, got {pitch!r}")
-    x = np.asarray(samples, np.float32)
+    x = np.asarray(samples if revision == 1 else steady(samples, rate), np.float32)
     if rate != RATE_HZ:
         x = soxr.resample(x, rate, RATE_HZ, "HQ")
     f0, voicing = TRACKERS[pitch](x)
     rms = librosa.feature.rms(y=x, frame_length=WINDOW, hop_length=HOP)[0]  # (T,)
     energy_db = 20 * np.log10(np.maximum(rms, SILENCE))
     return np.column_stack([np.log(f0), voicing, energy_db, mfcc(x)]).astype(np.float32)
+
+
+def steady(samples: np.ndarray, rate: int) -> np.ndarray:
+    """(n,) float64: samples (n,) at `rate` Hz without what lies below SLOW_HZ, by a Butterworth high-pass without delay."""
+    return sosfiltfilt(butter(SLOW_ORDER, SLOW_HZ, "highpass", fs=rate, output="sos"), samples)
 
 
 def mfcc(x: np.ndarray) -> np.ndarray:

@@ -10,12 +10,14 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -102,9 +104,9 @@ def _measured(recipe: Recipe, clip: Utterance) -> Measured:
 
 
 def measure_all(recipe: Recipe, clips: Sequence[Utterance], jobs: int = 1) -> Iterator[tuple[int, Measured]]:
-    """Measure the clips (see `_each`). Afterwards a warning tells which recordings do not say how long they are."""
+    """Measure the clips (see `each`). Afterwards a warning tells which recordings do not say how long they are."""
     doubts: dict[str, dict[str, None]] = {}  # by their words: the files, in order
-    with closing(_each(recipe, clips, jobs)) as results:
+    with closing(each(partial(measure, recipe), clips, jobs)) as results:
         for number, result in results:
             if result.doubt is not None:
                 name, words = result.doubt
@@ -117,15 +119,18 @@ def measure_all(recipe: Recipe, clips: Sequence[Utterance], jobs: int = 1) -> It
         warnings.warn(f"the same kind of note goes for {rest} more recordings", stacklevel=2)
 
 
-def _each(recipe: Recipe, clips: Sequence[Utterance], jobs: int) -> Generator[tuple[int, Measured], None, None]:
-    """Yield (number of the clip, its result) as the clips are finished; they are started in order.
+def each(
+    work: Callable[[Utterance], Any], clips: Sequence[Utterance], jobs: int = 1
+) -> Generator[tuple[int, Any], None, None]:
+    """Yield (number of the clip, work(clip)) as the clips are finished, or a `Measured` if the work ended its process twice.
 
-    jobs: number of worker processes, -1 for one per core. A program must call this under `if __name__ == "__main__":`, like
-    everything that starts processes. Raises RuntimeError if a worker cannot start.
+    work: a module's function, or a `partial` of one. jobs: number of worker processes, -1 for one per core. A program must
+    call this under `if __name__ == "__main__":`, like everything that starts processes. Raises RuntimeError if a worker
+    cannot start.
     """
     if not clips:
         return
-    workers = [_Worker(recipe) for _ in range(min(joblib.effective_n_jobs(jobs), len(clips)))]
+    workers = [_Worker(work) for _ in range(min(joblib.effective_n_jobs(jobs), len(clips)))]
     untried, again = iter(range(len(clips))), []  # numbers of clips, and (number, attempt) of those to repeat
     try:
         while True:
@@ -156,8 +161,8 @@ def _each(recipe: Recipe, clips: Sequence[Utterance], jobs: int) -> Generator[tu
 class _Worker:
     """A worker process, the connection to it, and its job: (number, attempt) of the clip it measures, None when idle."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
+    def __init__(self, work: Callable[[Utterance], Any]) -> None:
+        self.work = work
         self.job: tuple[int, int] | None = None
         self._start()
 
@@ -183,7 +188,7 @@ class _Worker:
 
     def _start(self) -> None:
         self.connection, worker_end = _PROCESSES.Pipe()
-        self.process = _PROCESSES.Process(target=_serve, args=(worker_end, self.recipe), daemon=True)
+        self.process = _PROCESSES.Process(target=_serve, args=(worker_end, self.work), daemon=True)
         with _deaf_to_interrupts():
             self.process.start()
         worker_end.close()
@@ -211,8 +216,8 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(connection: Connection, recipe: Recipe) -> None:
-    """The worker's loop: measure each clip that arrives, until the connection is closed."""
+def _serve(connection: Connection, work: Callable[[Utterance], Any]) -> None:
+    """The worker's loop: do the work on each clip that arrives, until the connection is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole process group: the parent handles it
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders print warnings there; their real errors become a reason
     with threadpool_limits(1):
@@ -220,6 +225,6 @@ def _serve(connection: Connection, recipe: Recipe) -> None:
         while True:
             try:
                 clip = connection.recv()
-                connection.send(measure(recipe, clip))
+                connection.send(work(clip))
             except (EOFError, OSError):
                 return

@@ -20,8 +20,7 @@ from features.audio import content_hash
 FRAMES = 1 + mfcc.LENGTH // mfcc.HOP  # 11
 TUTORIAL_COLUMNS = ("pitch", *(f"mfcc{k}" for k in range(1, mfcc.N_MFCC * FRAMES + 1)))
 DELTA_FRAMES = 9  # 180 ms around a frame, librosa's default: the slope is fitted over this span
-FRAMES_REVISION = 1  # increase it whenever frames.py gives other numbers with the same parameters
-FRAMES_OPTIONS = ("pitch", "deltas", "variant")
+FRAMES_OPTIONS = ("pitch", "deltas", "variant", "revision")
 LIBRARIES = ("librosa", "numpy", "scipy", "soundfile", "soxr")
 
 
@@ -49,7 +48,7 @@ def tutorial_row(samples: np.ndarray, rate: int) -> np.ndarray:
     return np.concatenate([[hz], coefficients.ravel()])[None]
 
 
-def frame_rows(samples: np.ndarray, rate: int, pitch: str, deltas: bool, variant: int) -> np.ndarray:
+def frame_rows(samples: np.ndarray, rate: int, pitch: str, deltas: bool, variant: int, revision: int) -> np.ndarray:
     """(T, 23) float32, one row every 20 ms; with `deltas` (T, 46), the slope of each column per frame after the columns.
 
     variant 0 is the clip itself; any other number is a seed, with the clip's hash, of a random change (`augment.VOICES`).
@@ -58,8 +57,10 @@ def frame_rows(samples: np.ndarray, rate: int, pitch: str, deltas: bool, variant
         from features.augment import VOICES
 
         sha256 = bytes.fromhex(content_hash(samples))
+        if revision > 1:
+            samples = frames.steady(samples, rate)  # noise is added by the clip's energy, which an offset would raise
         samples = VOICES(samples, rate, np.random.default_rng([variant, *np.frombuffer(sha256, "<u4")]))
-    rows = frames.frames(samples, rate, pitch)  # (T, 23)
+    rows = frames.frames(samples, rate, pitch, revision)  # (T, 23)
     if not deltas:
         return rows
     slopes = librosa.feature.delta(rows, width=DELTA_FRAMES, axis=0, mode="nearest")  # (T, 23)
@@ -85,16 +86,21 @@ TUTORIAL = Recipe(
 )
 
 
-def frames_recipe(pitch: str = "yin", deltas: bool = False, variant: int = 0) -> Recipe:
+def frames_recipe(
+    pitch: str = "yin", deltas: bool = False, variant: int = 0, revision: int = frames.REVISION
+) -> Recipe:
     """The recipe `frames` with the pitch by "yin" or "pyin" and, if `deltas` is set, the columns' slopes (d_log_f0, ...).
 
     variant: 0 measures the clip itself, any other number the clip changed at random, for training (see `frame_rows`).
+    revision: 2, or 1 to measure as stores and models before it do: with the offset and the drift of the samples.
     """
     if pitch not in frames.TRACKERS:
         raise ValueError(f"pitch must be one of {', '.join(frames.TRACKERS)}, got {pitch!r}")
+    if revision not in range(1, frames.REVISION + 1):
+        raise ValueError(f"the recipe frames has the revisions 1 to {frames.REVISION}, got {revision!r}")
     columns = frames.COLUMNS + tuple(f"d_{name}" for name in frames.COLUMNS) * deltas
     parameters: dict[str, Any] = {
-        "revision": FRAMES_REVISION,
+        "revision": revision,
         "pitch": pitch,
         "deltas": deltas,
         "delta_frames": DELTA_FRAMES,
@@ -108,8 +114,9 @@ def frames_recipe(pitch: str = "yin", deltas: bool = False, variant: int = 0) ->
         "n_mfcc": frames.N_MFCC,
         "resampler": "soxr HQ",
     }
+    parameters |= {"slow_hz": frames.SLOW_HZ} if revision > 1 else {}
     parameters |= {"variant": variant} if variant else {}
-    measure = partial(frame_rows, pitch=pitch, deltas=deltas, variant=variant)
+    measure = partial(frame_rows, pitch=pitch, deltas=deltas, variant=variant, revision=revision)
     return Recipe("frames", columns, "float32", parameters, measure)
 
 
@@ -117,11 +124,12 @@ def variant_of(recipe: Recipe, variant: int) -> Recipe:
     """The same recipe for a randomly changed clip (see `frame_rows`). Raises ValueError for any recipe but `frames`."""
     if recipe.name != "frames":
         raise ValueError(f"variants go with the recipe frames, not with {recipe.name}")
-    return frames_recipe(recipe.parameters["pitch"], recipe.parameters["deltas"], variant)
+    kept = {name: recipe.parameters[name] for name in ("pitch", "deltas", "revision")}
+    return frames_recipe(**kept, variant=variant)
 
 
 def recipe_named(name: str, **options: Any) -> Recipe:
-    """The recipe "tutorial", which has no options, or "frames" with pitch="yin" or "pyin", deltas=bool, variant=int.
+    """The recipe "tutorial", which has no options, or "frames" with the options of `frames_recipe`.
 
     Raises ValueError for any other name or option.
     """

@@ -71,6 +71,7 @@ def read_features(path: str | Path, sex: str) -> np.ndarray:
         if not (np.abs(table[n]) < LARGEST).all() or any("_" in x for x in numbers):  # search for the wrong cell
             column, cell = next((c, x) for c, x in zip(TUTORIAL_COLUMNS, numbers, strict=True) if not _is_number(x))
             what = f"{cell!r} where a finite number below {LARGEST:,.0f} belongs" if cell else "an empty cell"
+            what += ": write decimal points, not commas" if "," in cell else ""
             raise BadTable(path, what, line, column)
     return with_index(table)
 

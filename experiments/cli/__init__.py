@@ -11,10 +11,18 @@ from typing import Annotated, Any
 
 import typer
 
-from experiments.cli import assignment, learning, lessons, proofs, study, voices  # each registers its commands
+from experiments.cli import (  # each registers its commands
+    assignment,
+    collections,
+    learning,
+    lessons,
+    proofs,
+    study,
+    voices,
+)
 from experiments.cli.shared import app, err_console, escape_markup, studies
 
-__all__ = ["app", "assignment", "learning", "lessons", "main", "proofs", "studies", "study", "voices"]
+__all__ = ["app", "assignment", "collections", "learning", "lessons", "main", "proofs", "studies", "study", "voices"]
 
 
 def _version(show: bool) -> None:

@@ -23,7 +23,8 @@ DIGIT_S = {"digit": 8e-4, "sex": 2e-4}  # a spoken digit in an epoch, by the rec
 KERAS = 3.5  # Keras's time for a training, as a multiple of the engine's
 KERAS_START_S = 10.0  # its process starts and compiles
 ANSWERS = 1.3  # a study asks the network for all answers after each epoch
-HEARD = {"tutorial": 500.0, "frames": 210.0}  # seconds of sound that a worker measures in a second
+# Seconds of sound that a worker measures in a second, or only decodes.
+HEARD = {"tutorial": 500.0, "frames": 210.0, "decoded": 1500.0}
 PYIN = 30.0  # so many times slower
 SAMPLE = 20  # clips whose lengths are looked up
 
@@ -68,7 +69,7 @@ def of_sound(clips: Sequence[Utterance], recipe: str, pitch: str | None, copies:
     def seconds_of(clip: Utterance) -> float:
         if clip.end_s is not None:
             return clip.end_s - clip.start_s
-        with contextlib.suppress(soundfile.LibsndfileError, OSError):
+        with contextlib.suppress(soundfile.LibsndfileError, OSError, ValueError):  # of a name that is not UTF-8
             return float(soundfile.info(clip.path).duration)
         return 0.0
 

@@ -1,5 +1,6 @@
 """Recordings to numbers and to answers: features, fetch, predict, record, and a look inside: inspect."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import DownloadColumn, MofNCompleteColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from experiments.cli.collections import CorpusName, Female, FemaleTest, Male, MaleTest, Root, first_lines
 from experiments.cli.shared import (
     AsJson,
     ExtractionRate,
@@ -45,20 +47,12 @@ def _features_stopped(params: Params) -> str:
     "--recipe frames --jobs -1   |   lstm-engine features --table speakers.csv",
 )
 def features(
-    root: Annotated[
-        Path | None, typer.Argument(help="Folder of a corpus (see --corpus), or a .csv or .tsv that lists clips.")
-    ] = None,
-    corpus: Annotated[
-        str | None,
-        typer.Option(
-            help="Which corpus ROOT is, if it cannot be detected: folders (Male, Female, perhaps Male Test, Female Test), "
-            "librispeech, common-voice, voxceleb, vctk, table."
-        ),
-    ] = None,
-    male: Annotated[Path | None, typer.Option(help="Folder of male clips; a folder inside it is a speaker.")] = None,
-    female: Annotated[Path | None, typer.Option(help="Folder of female clips.")] = None,
-    male_test: Annotated[Path | None, typer.Option(help="Folder of male clips to test on.")] = None,
-    female_test: Annotated[Path | None, typer.Option(help="Folder of female clips to test on.")] = None,
+    root: Root = None,
+    corpus: CorpusName = None,
+    male: Male = None,
+    female: Female = None,
+    male_test: MaleTest = None,
+    female_test: FemaleTest = None,
     table: Annotated[Path | None, typer.Option(help="CSV with path, speaker, sex and perhaps split.")] = None,
     window: Annotated[float | None, typer.Option(help="Cut long clips into windows of this many seconds.")] = None,
     least: Annotated[
@@ -88,29 +82,34 @@ def features(
 ) -> None:
     """Measure recordings: a store of features that survives a kill, and the tutorial's tables.
 
-    After an interruption, or with more recordings, run the same command again: what is measured is kept. Exit code 1 if a
-    clip could not be measured.
+    Its first lines are those of `check --quick`: what is left out, and what contradicts. After an interruption, or with more
+    recordings, run the same command again: what is measured is kept. Exit code 1 if a clip could not be measured.
     """
     from time import perf_counter
 
     from experiments.cli import durations
-    from experiments.voices.measure import chosen_recipe, measure, source_of
+    from experiments.voices.measure import chosen_recipe, measure, source_of, tell_losses
+    from features.checking import glance, of_notes, with_notes
 
     settings = {"recipe": chosen_recipe(recipe, pitch, deltas, variants), "variants": variants, "jobs": jobs}
     settings |= {"csv": csv, "retry_failed": retry_failed, "force": force, "say": err_console.print}
     source = source_of(root, corpus, male, female, male_test, female_test, table, window, least)
-    if source.summary and not as_json:
-        print_line(source.summary)
+    seen = glance(source.clips, source.notes, source.folder)
+    first_lines(source, seen, as_json)
     began = perf_counter()
     takes = durations.of_sound(source.clips, recipe, pitch, 1 + variants, jobs)
     columns = MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn()
     with stages(*columns, takes=takes and f"{takes} from the start") as stage:
         result = measure(source, out, progress=stage("Extracting features"), **settings)
     took = perf_counter() - began
+    _, late = with_notes(lambda: tell_losses(out, seen.copies))
+    for note in late:
+        warnings.warn(note, stacklevel=1)
     if as_json:
         numbers = {"out": str(out), "corpus": source.kind, "rows": result.rows, "failed": result.failed}
         numbers |= {"clips": result.clips, "measured": result.measured, "kept": result.kept, "gone": result.gone}
         numbers |= {"relabelled": result.relabelled, "audio_s": result.seconds, "took_s": took}
+        numbers |= {"notes": [asdict(finding) for finding in [*seen.findings, *of_notes(late)]]}
         print_json(numbers)
     else:
         _show_extraction(result, out, took)

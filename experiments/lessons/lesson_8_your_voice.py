@@ -62,7 +62,7 @@ def _(name, sound):
         mo.stop(True, mo.callout(f"{name}: {_bad.detail}.", kind="warn"))
     _p = judgement.probability
     _answer = judgement.label if _p is None else f"{judgement.label}, p = {_p:.3f}"
-    _why = [f"Why: {judgement.why}."] if judgement.label in ("uncertain", "no speech") else []
+    _why = [f"Why: {judgement.why}."] if judgement.label not in ("male", "female") else []
     _answer = mo.callout(mo.md(" ".join([f"**{_answer}.**", *_why, *_wrong])))
     _note = mo.md("p is the probability of male. It is a guess about a recording, not a fact about a person.")
     _text = mo.vstack([mo.md("## What it says"), _answer, _note])

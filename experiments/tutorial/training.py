@@ -110,6 +110,12 @@ def evaluate(model_file: str | Path, data: str | Path, part: str = "held-out") -
             "the score will be too optimistic",
             stacklevel=2,
         )
+    trained = {row.tobytes() for row in task.train.features}
+    if part == "test" and (copies := sum(row.tobytes() in trained for row in voices.features)):
+        warnings.warn(
+            f"{copies} of the {len(voices)} test rows are training rows too: the score will be too optimistic",
+            stacklevel=2,
+        )
     return scores(model, task, voices) | {"part": part}
 
 
@@ -148,7 +154,8 @@ def synthetic_note(synthetic: bool) -> list[str]:
 class Prediction:
     """One clip: the probability of male, the label and the pitch in Hz, or the reason why the clip could not be measured.
 
-    Only models of frames fill why, seconds and voice_s. picture: the file that was drawn.
+    Only models of frames fill why, seconds and voice_s. picture: the file that was drawn. parts: the stretches of more than
+    one voice, each with start_s, end_s, label and probability; then the clip has no probability and no pitch of its own.
     """
 
     file: str
@@ -160,6 +167,7 @@ class Prediction:
     seconds: float | None = None
     voice_s: float | None = None
     picture: str | None = None
+    parts: list[dict[str, Any]] | None = None
 
 
 def predict(model_file: str | Path, files: list[str], model: le.Sequential | None = None) -> list[Prediction]:

@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 
 from experiments.reports.scores import best_threshold
 from features.clips import Clips
-from features.dataset import Scaler, fewest_speakers, speaker_folds
+from features.dataset import Scaler, speaker_counts, speaker_folds
 
 VOICED = 0.5  # a frame's F0 counts from this value of `voicing` on; on LibriSpeech 0.3 to 0.85 work as well
 PERCENTILES = (5, 25, 50, 75, 95)
@@ -82,7 +82,7 @@ class Logistic:
     @classmethod
     def fit_by_folds(cls, X: np.ndarray, y: np.ndarray, speakers: np.ndarray, seed: int = 0) -> Self:
         """`fit` with the l2 of PENALTIES that has the lowest log loss over folds of the speakers: five, or fewer."""
-        count = min(5, fewest_speakers(y, speakers))
+        count = min(5, *speaker_counts(y, speakers).values())
         folds = speaker_folds(y, speakers, count, seed)
 
         def held_out_loss(l2: float) -> float:

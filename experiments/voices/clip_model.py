@@ -187,7 +187,8 @@ class ClipModel:
 
     def log_odds(self, clips: Clips) -> np.ndarray:
         """(N,) for N clips, before any temperature: the mean over the spoken part of each."""
-        parts = [x[spoken(find_speech(x).voice)] for x in clips.sequences]
+        pitch = clips.stamp["parameters"]["pitch"]
+        parts = [x[spoken(find_speech(x, pitch).voice)] for x in clips.sequences]
         return np.array([z.mean() for z in self.all_frames(parts)])
 
     def all_frames(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -87,6 +87,11 @@ def evaluate_corpus(
     new = np.array([why == "" for why in known(clips, names, trained_on)])
     notes = notes_on(clips, failed, int((~new).sum()), (corpus / "SYNTHETIC.txt").exists())
     if allow_known:
+        if not new.any():
+            raise ValueError(
+                f"the model was trained on all {len(clips)} clips or on their speakers, so that none is left to judge it by: "
+                "name other recordings"
+            )
         clips = clips.take(new)
     refuse_known(clips, names, trained_on)
     result, rows = evaluate_model(model, metadata, clips)

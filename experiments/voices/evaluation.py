@@ -128,7 +128,8 @@ def clip_rows(
     """
     p = expit(z / temperature)
     seconds = np.array([(len(frames) - 1) * HOP / RATE_HZ for frames in clips.sequences])
-    voice_s = np.array([FRAME_S * find_speech(frames).voice.sum() for frames in clips.sequences])
+    pitch = clips.stamp["parameters"]["pitch"]
+    voice_s = np.array([FRAME_S * find_speech(frames, pitch).voice.sum() for frames in clips.sequences])
     low, high = uncertain
     rows = pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""The answer for a recording that nobody has checked: male, female, uncertain, or no speech.
+"""The answer for a recording that nobody has checked: male, female, more than one voice, uncertain, or no speech.
 
 For `predict` and `record`. A recording is judged in stretches of half a minute, so that memory does not grow with its length.
 Of each stretch only the part with speech goes into the network, so that silence around a voice does not change the answer.
@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
+from experiments.voices import changes
+from experiments.voices.changes import Part, Segment
 from experiments.voices.clip_model import ClipModel, spoken
 from features.audio import BadClip, Reason, check_samples, read_stretches
 from features.frames import ENERGY_DB, LOG_F0, SILENCE
@@ -27,8 +29,9 @@ NO_VOICE = "no voice in it: noise, clicks, or a whisper, which has no pitch"
 class Judgement:
     """The answer for one recording, the reason `why` in words, and the numbers behind it.
 
-    label: "male", "female", "uncertain" or "no speech". probability: of male, after the model's temperature; None if no
-    speech. seconds: of the recording; voice_s: of them voiced; f0_hz: median over the voiced frames, None without any.
+    label: "male", "female", "more than one voice", "uncertain" or "no speech". probability: of male, after the model's
+    temperature, over all frames; None if no speech. seconds: of the recording; voice_s: of them voiced; f0_hz: median over
+    the voiced frames, None without any. parts: the stretches of more than one voice, else none.
     Frame by frame, one every 20 ms, (T,) each: time in s; f0 in Hz, NaN where unvoiced; p, the probability of male, NaN
     outside the network's input; energy, root mean square in dB of full scale.
     """
@@ -43,6 +46,7 @@ class Judgement:
     f0: np.ndarray
     p: np.ndarray
     energy: np.ndarray
+    parts: tuple[Part, ...] = ()
 
     def as_lists(self) -> dict[str, list[float]]:
         """The frames for JSON, rounded to the digits that mean something."""
@@ -74,20 +78,26 @@ def judge_file(path: str | Path, model: ClipModel) -> Judgement:
 
 def judge_stretches(stretches: Iterable[tuple[np.ndarray, int]], model: ClipModel, name: str | Path) -> Judgement:
     """One answer for a recording that comes in stretches (channels (n, c), rate in Hz), one after the other."""
-    recipe, parts, reasons, seconds = model.recipe, [], [], 0.0
+    recipe, seconds = model.recipe, 0.0
+    measured, reasons, segments = [], [], []
     for channels, rate in stretches:
-        part, reason = _judge_stretch(channels, rate, recipe, model, name)
-        parts.append(part)
+        stretch, reason, found = _judge_stretch(channels, rate, recipe, model, name)
+        segments += [segment.later(sum(part.shape[1] for part in measured)) for segment in found]
+        measured.append(stretch)
         reasons.append(reason)
         seconds += len(channels) / rate
-    f0, z, energy = np.concatenate(parts, axis=1)  # (T,) each
+    f0, z, energy = np.concatenate(measured, axis=1)  # (T,) each
     z = z / model.temperature
     voice_s = float(np.sum(~np.isnan(f0)) * FRAME_S)
     p = float(expit(np.nanmean(z))) if voice_s >= LEAST_S else None
+    stored = model.network.metadata
+    voices = changes.parts(segments, seconds, stored["labels"])
     if p is None:
         label, why = "no speech", next(filter(None, reasons), NO_VOICE)
+    elif voices:
+        label, why = changes.SEVERAL, changes.words(voices)
     else:
-        label, why = _label(p, voice_s, model.network.metadata)
+        label, why = _label(p, voice_s, stored)
     return Judgement(
         label=label,
         probability=p,
@@ -99,34 +109,38 @@ def judge_stretches(stretches: Iterable[tuple[np.ndarray, int]], model: ClipMode
         f0=f0,
         p=expit(z) if p is not None else np.full(len(z), np.nan),
         energy=energy,
+        parts=voices,
     )
 
 
 def _judge_stretch(
     channels: np.ndarray, rate: int, recipe: Recipe, model: ClipModel, name: str | Path
-) -> tuple[np.ndarray, str]:
-    """(3, T): F0 in Hz, NaN where unvoiced; log-odds, NaN outside the network's input; energy. And why there is no voice."""
+) -> tuple[np.ndarray, str, list[Segment]]:
+    """(3, T): F0 in Hz, NaN where unvoiced; log-odds, NaN outside the network's input; energy. And why there is no voice, and
+    the segments between possible changes of the voice.
+    """
     try:
         x = recipe.measure(check_samples(channels, rate, name), rate)  # (T, D)
     except BadClip as bad:
         if bad.reason != Reason.SILENT:
             raise
         silent = np.array([[np.nan], [np.nan], [20 * np.log10(SILENCE)]])
-        return silent.repeat(1 + int(len(channels) / rate / FRAME_S), axis=1), bad.detail
-    speech = find_speech(x)
+        return silent.repeat(1 + int(len(channels) / rate / FRAME_S), axis=1), bad.detail, []
+    speech = find_speech(x, recipe.parameters["pitch"])
     z = np.full(len(x), np.nan)
     if speech.voice.any():
         part = spoken(speech.voice)
         z[part] = model.frame_log_odds(x[part])  # one number for all frames if only the last states answer
-    return np.stack([np.where(speech.voice, np.exp(x[:, LOG_F0]), np.nan), z, x[:, ENERGY_DB]]), speech.tone
+    f0 = np.where(speech.voice, np.exp(x[:, LOG_F0]), np.nan)
+    return np.stack([f0, z, x[:, ENERGY_DB]]), speech.tone, changes.segments(model, x, speech.voice)
 
 
 def _label(p: float, voice_s: float, stored: dict[str, Any]) -> tuple[str, str]:
     """The label for a probability of male, and why; stored: the model's metadata."""
     label = stored["labels"]["1" if p > 0.5 else "0"]
-    sure = np.floor(100 * max(p, 1 - p)) / 100  # cut, not rounded: 0.796 is below 0.80, and nothing is 1.00
+    sure = changes.sureness(p)
     if voice_s < ENOUGH_S:
         return "uncertain", f"only {voice_s:.2f} s of voice, and {ENOUGH_S} s are needed: speak for a few seconds"
     if max(p, 1 - p) < stored["uncertain"]:
-        return "uncertain", f"probability {sure:.2f} for {label}, and an answer needs {stored['uncertain']:.2f}"
-    return label, f"probability {sure:.2f}"
+        return "uncertain", f"probability {sure} for {label}, and an answer needs {stored['uncertain']:.2f}"
+    return label, f"probability {sure}"

@@ -4,6 +4,7 @@ For the command `predict`; `answer_of` and `draw` also serve `record`, which has
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import lstm_engine as le
@@ -45,7 +46,9 @@ def answer_of(file: str, judgement: Judgement, picture: Path | None = None) -> P
     """The answer without its frames."""
     j = judgement
     drawn = None if picture is None else str(picture)
-    return Prediction(file, j.probability, j.label, j.f0_hz, None, j.why, j.seconds, j.voice_s, drawn)
+    probability, pitch_hz = (None, None) if j.parts else (j.probability, j.f0_hz)
+    parts = [asdict(part) for part in j.parts] or None
+    return Prediction(file, probability, j.label, pitch_hz, None, j.why, j.seconds, j.voice_s, drawn, parts)
 
 
 def draw(judgement: Judgement, file: str, run: Run, name: str) -> Path:

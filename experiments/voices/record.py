@@ -162,8 +162,8 @@ def remarks(sound: Sound) -> list[str]:
 
 
 def level(x: np.ndarray) -> float:
-    """Root mean square of samples in dB of full scale, at least -120."""
-    return float(20 * np.log10(max(np.sqrt(np.mean(np.square(x, dtype=float))), 1e-6)))
+    """Root mean square of samples (n,) or (n, channels) about their offset, in dB of full scale, at least -120."""
+    return float(20 * np.log10(max(np.sqrt(np.var(x, axis=0, dtype=float).mean()), 1e-6)))
 
 
 def check_place(path: Path, force: bool) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.signal import lfilter
 
+from experiments.voices.cross_corpus import of_part
 from experiments.voices.measure import corpus_source
 from features.audio import check_samples, read_clip
 from features.augment import TELEPHONE, VOICES, Hum, Noise, Reverb, Step
@@ -41,9 +42,9 @@ CHANGES: dict[str, Step | None] = {
 }
 
 
-def verdict(samples: np.ndarray, rate: int) -> str:
-    """One of VERDICTS for samples (n,) of at most half a minute."""
-    voice_s = find_speech(frames(samples, rate)).voice.sum() * FRAME_S
+def verdict(samples: np.ndarray, rate: int, pitch: str) -> str:
+    """One of VERDICTS for samples (n,) of at most half a minute, with the pitch by "yin" or "pyin"."""
+    voice_s = find_speech(frames(samples, rate, pitch), pitch).voice.sum() * FRAME_S
     return VERDICTS[0] if voice_s >= ENOUGH_S else VERDICTS[1] if voice_s >= LEAST_S else VERDICTS[2]
 
 
@@ -170,27 +171,29 @@ def whispered(x: np.ndarray, rate: int, rng: np.random.Generator) -> np.ndarray:
 # -- the table ---------------------------------------------------------------------------------------------------------
 
 
-def real(clip: Utterance, number: int) -> list[tuple[str, str]]:
+def real(clip: Utterance, number: int, pitch: str) -> list[tuple[str, str]]:
     """(change, verdict) for one clip, unchanged and by every change."""
     x, rate = read_clip(clip.path, clip.start_s, clip.end_s)
     verdicts = []
     for k, (name, step) in enumerate(CHANGES.items()):
         changed = x if step is None else step(x, rate, np.random.default_rng([number, k]))
-        verdicts.append((f"readings, {name}", verdict(changed, rate)))
-    return [*verdicts, ("readings, whispered", verdict(whispered(x, rate, np.random.default_rng([number, 99])), rate))]
+        verdicts.append((f"readings, {name}", verdict(changed, rate, pitch)))
+    whisper = whispered(x, rate, np.random.default_rng([number, 99]))
+    return [*verdicts, ("readings, whispered", verdict(whisper, rate, pitch))]
 
 
-def made(seed: int) -> list[tuple[str, str]]:
+def made(seed: int, pitch: str) -> list[tuple[str, str]]:
     """(sound, verdict) for one draw of each sound other than speech."""
     sounds = {name: recorded(draw, np.random.default_rng([seed, k])) for k, (name, draw) in enumerate(OTHERS.items())}
-    return [(name, verdict(check_samples(sound, RATE, name), RATE)) for name, sound in sounds.items()]
+    return [(name, verdict(check_samples(sound, RATE, name), RATE, pitch)) for name, sound in sounds.items()]
 
 
-def rates(corpus: str | Path, jobs: int = 1, draws: int = DRAWS) -> pd.DataFrame:
-    """One row a sound: how many clips got each verdict."""
+def rates(corpus: str | Path, jobs: int = 1, draws: int = DRAWS, pitch: str = "yin", part: str = "all") -> pd.DataFrame:
+    """One row a sound: how many clips got each verdict. part: "all" readings, or those of one split, such as "dev"."""
     clips, work = corpus_source(corpus).clips, joblib.Parallel(n_jobs=jobs)
-    verdicts = work(joblib.delayed(real)(clip, n) for n, clip in enumerate(clips))
-    verdicts += work(joblib.delayed(made)(seed) for seed in range(draws))
+    clips = [clips[n] for n in of_part([clip.split for clip in clips], part)]
+    verdicts = work(joblib.delayed(real)(clip, n, pitch) for n, clip in enumerate(clips))
+    verdicts += work(joblib.delayed(made)(seed, pitch) for seed in range(draws))
     table = pd.DataFrame([pair for pairs in verdicts for pair in pairs], columns=["sound", "verdict"])
     counts = pd.crosstab(table["sound"], table["verdict"]).reindex(columns=VERDICTS, fill_value=0)
     return counts.loc[table["sound"].unique()]
@@ -201,9 +204,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.voices.speech_detection", description=main.__doc__)
     parser.add_argument("corpus", help="a corpus that `features` reads, such as librispeech_251/metadata.csv")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--pitch", default="yin", choices=["yin", "pyin"])
+    parser.add_argument("--part", default="all", help="only the readings of this split, such as dev")
     options = parser.parse_args()
     print(f"| clips of | {' | '.join(VERDICTS)} |\n|---|{'---|' * len(VERDICTS)}")
-    for name, row in rates(options.corpus, options.jobs).iterrows():
+    for name, row in rates(options.corpus, options.jobs, pitch=options.pitch, part=options.part).iterrows():
         print(f"| {name} | {' | '.join(str(v) if v else '' for v in row)} |")
 
 

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from experiments.tutorial.training import Prediction
+from experiments.voices.changes import SEVERAL
 from experiments.voices.judge import Judgement
 from experiments.voices.record import level
 
@@ -39,8 +40,8 @@ def table(predictions: Sequence[Prediction]) -> Table:
 
 
 def reasons(predictions: Sequence[Prediction]) -> list[str]:
-    """A line with the reason for each file without an answer."""
-    unanswered = [p for p in predictions if p.error or p.label in ("uncertain", "no speech")]
+    """A line with the reason for each file without an answer, and with the stretches of more than one voice."""
+    unanswered = [p for p in predictions if p.error or p.label in ("uncertain", "no speech", SEVERAL)]
     return [f"{p.file}: {p.error or p.why}" for p in unanswered]
 
 
@@ -51,7 +52,17 @@ def plot(judgement: Judgement) -> str:
         return f"nothing to draw: {j.why}"
     pitch = _axes(j.time, np.log(j.f0), j.seconds, 10, {f"{hz} Hz": np.log(hz) for hz in (60, 100, 150, 220, 330, 500)})
     probability = _axes(j.time, j.p, j.seconds, 7, {"female 0": 0.0, "0.5": 0.5, "male 1": 1.0})
-    return f"pitch\n{pitch}\n\nprobability of male\n{probability}"
+    voices = f"\n{_stretches(j)}" if j.parts else ""
+    return f"pitch\n{pitch}\n\nprobability of male\n{probability}{voices}"
+
+
+def _stretches(j: Judgement) -> str:
+    """A line under the axes: each part's label from where it begins, as far as there is room."""
+    line = ""
+    for part in j.parts:
+        start, end = (round(s / j.seconds * WIDTH) for s in (part.start_s, part.end_s))
+        line = f"{line:<{start}}{'|' * (start > 0)}{part.label}"[:end]
+    return f"{'voice':>8} |{line}"
 
 
 @contextmanager

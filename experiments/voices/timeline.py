@@ -1,10 +1,13 @@
 """The picture of a recording over time, for `predict` and `record`: level, pitch, and the network's answer at each frame."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.reports.pictures import BLUE, GREY, ORANGE
+from experiments.voices.changes import SEVERAL
 from experiments.voices.judge import Judgement
 from features.speech import FRAME_S
 from features.synth import PITCH
@@ -13,11 +16,15 @@ LIMITS_HZ = (55, 520)
 TICKS_HZ = (60, 80, 100, 150, 200, 300, 500)
 SOUND = "#BBBBBB"
 POINTS = 2_000  # in time; more would not be seen apart
+ROOM = 0.07  # of the length, for a word
 LONGEST_NAME = 80  # characters that fit above the axes
 
 
 def picture(judgement: Judgement, name: str) -> Figure:
-    """Three axes over time: level, pitch with the usual range of each sex, probability of male. The title is the answer."""
+    """Three axes over time: level, pitch with the usual range of each sex, probability of male. The title is the answer.
+
+    Where the voice changes, there is a line across them, and the probability's axes name the voice of each stretch.
+    """
     fig = Figure(figsize=(9.2, 6.4), layout="constrained")
     level, pitch, probability = fig.subplots(3, 1, sharex=True, height_ratios=(1, 1.7, 1.5))
     for ax in (level, pitch, probability):
@@ -29,6 +36,7 @@ def picture(judgement: Judgement, name: str) -> Figure:
     _draw_level(level, drawn)
     _draw_pitch(pitch, drawn)
     _draw_probability(probability, drawn)
+    _draw_parts((level, pitch, probability), judgement)
     probability.set(xlabel=f"time (s), a point every {each:.2g} s", xlim=(0, judgement.seconds))
     return fig
 
@@ -36,9 +44,21 @@ def picture(judgement: Judgement, name: str) -> Figure:
 def title(judgement: Judgement, name: str) -> str:
     """The file's name and the answer; below it the reason, and for a sex the median pitch and the seconds of voice."""
     j, name = judgement, name if len(name) <= LONGEST_NAME else f"...{name[3 - LONGEST_NAME :]}"
-    if j.label in ("no speech", "uncertain"):
+    if j.label in ("no speech", "uncertain", SEVERAL):
         return f"{name}: {j.label}\n{j.why}"
     return f"{name}: {j.label}\n{j.why}; median pitch {j.f0_hz:.0f} Hz in {j.voice_s:.1f} s of voice"
+
+
+def _draw_parts(axes: Sequence[Axes], j: Judgement) -> None:
+    """A line at each change of the voice, and above the last of the axes the label of each part that has room for it."""
+    for part in j.parts:
+        if part.start_s:
+            for ax in axes:
+                ax.axvline(part.start_s, color="black", lw=1, ls=":")
+        colour = BLUE if part.probability > 0.5 else ORANGE
+        middle, above = (part.start_s + part.end_s) / 2, axes[-1].get_xaxis_transform()
+        if part.end_s - part.start_s > ROOM * j.seconds:
+            axes[-1].text(middle, 1.02, part.label, color=colour, ha="center", fontsize=9, transform=above)
 
 
 def _beside(ax: Axes, y: float, text: str, colour: str) -> None:

@@ -22,7 +22,7 @@ from experiments.voices.inside import epochs
 from experiments.voices.inside.look import hear
 from experiments.voices.search import FOLDS, out_of_fold
 from features.clips import Clips, read_variants
-from features.dataset import fewest_speakers, speaker_folds
+from features.dataset import speaker_counts, speaker_folds
 from features.leaks import refuse_leaks
 from features.recipes import recipe_from
 from features.store import MANIFEST, open_store
@@ -55,7 +55,7 @@ def train(
     if watch is not None:  # its errors must come before the training, not after
         heard = hear(watch, recipe_from(learn[0].stamp, str(data)))
     chosen, run = replace(Settings(), **settings), Run(out, force)
-    folds = min(FOLDS, fewest_speakers(learn[0].labels, learn[0].speakers, learn[0].paths))
+    folds = min(FOLDS, *speaker_counts(learn[0].labels, learn[0].speakers, learn[0].paths).values())
     trainings = count()  # one for each fold, and the last on all training speakers
 
     def trained(on: list[Clips], **options: Any) -> tuple[clip_model.ClipModel, list[dict[str, float]]]:
@@ -127,11 +127,13 @@ def sides(clips: Clips, seed: int) -> tuple[np.ndarray, np.ndarray]:
         )
     names = set(clips.splits.tolist())
     if len(names) == 1 and names <= {"", "train"}:
-        least = fewest_speakers(clips.labels, clips.speakers, clips.paths)
+        speakers = speaker_counts(clips.labels, clips.speakers, clips.paths)
+        least = min(speakers.values())
         if least < LEAST_SPEAKERS:
+            there = " and ".join(f"{count} {sex}" for sex, count in speakers.items())
             raise ValueError(
-                f"there {'is 1 speaker' if least == 1 else f'are {least} speakers'} of one sex (a recording without a name "
-                f"counts as one); at least {LEAST_SPEAKERS} of each sex are needed to hold some out, 20 for a useful score"
+                f"the speakers are {there} (a recording without a name counts as one); at least {LEAST_SPEAKERS} of each "
+                "sex are needed to hold some out, 20 for a useful score"
             )
         held_out = speaker_folds(clips.labels, clips.speakers, min(least, FOLDS), seed, clips.paths) == 0
         return ~held_out, held_out

@@ -6,11 +6,12 @@ counts what was left out. Each corpus has its own file. Open registry.py first, 
 """
 
 from features.corpora.folders_by_class import class_folders, tutorial_folders
+from features.corpora.notes import Note
 from features.corpora.registry import CORPORA, Corpus, detect, names_of, summary
 from features.corpora.speaker_table import parse_utterances, table
 from features.corpora.utterances import SEXES, Utterance, windows
 
 __all__ = [
-    "CORPORA", "SEXES", "Corpus", "Utterance", "class_folders", "detect", "names_of", "parse_utterances", "summary", "table",
-    "tutorial_folders", "windows",
+    "CORPORA", "SEXES", "Corpus", "Note", "Utterance", "class_folders", "detect", "names_of", "parse_utterances", "summary",
+    "table", "tutorial_folders", "windows",
 ]  # fmt: skip

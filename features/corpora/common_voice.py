@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from features.audio import EXTENSIONS
+from features.audio import SOUND_EXTENSIONS
 from features.corpora.settling import PARTS, note_absent, note_unlisted, settled, with_stated_sex
 from features.corpora.utterances import Utterance
 from features.csv_files import BadTable, tab_rows
@@ -18,9 +18,10 @@ COLUMNS = ("client_id", "path", "gender")
 
 
 def fits(path: Path) -> bool:
-    """Whether `path` is a .tsv file, or a language's folder with clips/ and the lists."""
+    """Whether `path` is one of the lists, a .tsv with client_id, or a language's folder with clips/ and the lists."""
     if path.is_file():
-        return path.suffix.lower() == ".tsv"
+        with path.open("rb") as file:
+            return path.suffix.lower() == ".tsv" and COLUMNS[0].encode() in file.readline().split(b"\t")[0]
     return (path / "clips").is_dir() and bool(_published(path))
 
 
@@ -34,7 +35,7 @@ def read(path: Path) -> list[Utterance]:
     clips = next(iter(lists)).parent / "clips"
     if not clips.is_dir():
         raise FileNotFoundError(f"{path} lists clips, but there is no folder {clips}")
-    files = {entry.name for entry in os.scandir(clips) if entry.name.lower().endswith(EXTENSIONS)}
+    files = {entry.name for entry in os.scandir(clips) if entry.name.lower().endswith(SOUND_EXTENSIONS)}
     named: set[str] = set()
     absent: list[str] = []
 
@@ -42,7 +43,7 @@ def read(path: Path) -> list[Utterance]:
         for tsv, split in lists.items():
             seen: set[str] = set()
             for line, (client, name, gender) in tab_rows(tsv, COLUMNS):
-                if not name.lower().endswith(EXTENSIONS):  # as in the first releases
+                if not name.lower().endswith(SOUND_EXTENSIONS):  # as in the first releases
                     name = f"{name}.mp3"
                 if name in seen:
                     raise BadTable(tsv, f"{name} is in the file twice", line, "path")

@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from features.corpora.searching import recordings
 from features.corpora.settling import PARTS, note_unlisted, settled
-from features.corpora.utterances import Utterance, child, recordings
+from features.corpora.utterances import Utterance, child
 from features.csv_files import BadTable, utf8_text
 
 SPEAKERS = "SPEAKERS.TXT"

@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from features.audio import SOUND_EXTENSIONS
 from features.corpora import common_voice, folders_by_class, librispeech, speaker_table, vctk, voxceleb
 from features.corpora.settling import from_the_first_part
 from features.corpora.utterances import SEXES, Utterance
+
+WORKBOOKS = (".numbers", ".ods", ".xls", ".xlsm", ".xlsx")
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def detect(root: str | Path, name: str | None = None) -> tuple[Corpus, Path]:
             more = f" and {len(matches) - 4} more" if len(matches) > 4 else ""
             raise ValueError(
                 f"{root} could be more than one corpus ({shown}{more}): name the folder of one, or choose the corpus "
-                "(features --corpus, evaluate --kind)"
+                "(features or check --corpus, evaluate --kind)"
             )
     looked_for = "; ".join(f"{corpus.name}: {corpus.sign}" for corpus in wanted)
     raise ValueError(f"{root} is not a corpus that can be read. Looked for {looked_for}. {_hint(root, wanted)}")
@@ -106,12 +109,24 @@ def _levels(root: Path) -> Iterator[list[Path]]:
 
 def _hint(root: Path, wanted: list[Corpus]) -> str:
     """The path that the user may have meant, if a folder above `root` is a corpus; else the content of `root`."""
+    if root.is_file() and root.suffix.lower() in WORKBOOKS:
+        return "It is a workbook: save the sheet as CSV (in Excel: CSV UTF-8), and name that file"
     for above in root.absolute().parents[:2]:
         for corpus in wanted:
             if corpus.fits(above):
                 return f"{above} is a corpus of the kind {corpus.name}: name that folder"
     if not root.is_dir():
+        if root.suffix.lower() in SOUND_EXTENSIONS:
+            return f"It is one recording: `lstm-engine predict {root}` listens to it"
         return "It is a file of another kind"
+    if any((root / name).is_file() for name in ("manifest.jsonl", "male_features.csv", "female_features.csv")):
+        return "It holds features already: `lstm-engine train` reads them"
     names = sorted(p.name for p in root.iterdir())
+    tables = [p for name in names if (p := root / name).suffix.lower() in speaker_table.ENDINGS and p.is_file()]
+    if listing := next((p for p in tables if speaker_table.names_columns(p)), None):
+        return f"{listing} lists clips: name that file"
     more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return f"It holds: {', '.join(names[:6]) or 'nothing'}{more}"
+    own = f"Of your own recordings, {folders_by_class.BY_HAND}, or list them in a table with the columns path, speaker, sex. "
+    return (
+        f"{own if any(p.is_dir() for p in root.iterdir()) else ''}It holds: {', '.join(names[:6]) or 'nothing'}{more}"
+    )

@@ -4,18 +4,36 @@ For the other modules in this folder. Published metadata has blank cells, speake
 the contract of `settled` is that none of these clips reaches a table.
 """
 
-import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from features.audio import EXTENSIONS
+from features.corpora.notes import note
 from features.corpora.utterances import Utterance
 
-SEX_WORDS = {"m": "male", "male": "male", "f": "female", "female": "female"}
-SEX_WORDS |= {"male_masculine": "male", "female_feminine": "female"}  # Common Voice from 17.0 on
+SEX_WORDS = dict.fromkeys(("male", "m", "males", "man", "men", "male_masculine"), "male")
+SEX_WORDS |= dict.fromkeys(("female", "f", "females", "woman", "women", "female_feminine"), "female")
+UNSTATED = (
+    "other",
+    "unknown",
+    "n/a",
+    "na",
+    "none",
+    "nan",
+    "?",
+    "-",
+    "diverse",
+    "intersex",
+    "transgender",
+    "non-binary",
+)
+UNSTATED += ("nonbinary", "do_not_wish_to_say")
+NAMED = 200  # speakers who are lost are named, up to so many
 PARTS = ("train", "dev", "test")
+PART_WORDS = dict.fromkeys(("train", "training"), "train") | dict.fromkeys(("test", "testing"), "test")
+PART_WORDS |= dict.fromkeys(("dev", "development", "val", "valid", "validation"), "dev")
 
 
 def settled(utterances: Iterable[Utterance], source: Path) -> list[Utterance]:
@@ -25,7 +43,7 @@ def settled(utterances: Iterable[Utterance], source: Path) -> list[Utterance]:
     a speaker in two parts, the clips in the earlier part, so that no test speaker is in the training part. Raises ValueError
     if no clip is left.
     """
-    kept = _in_one_part(_of_one_sex(with_stated_sex(utterances, source), source), source)
+    kept = _in_one_part(of_one_sex(with_stated_sex(utterances, source), source), source)
     if not kept:
         raise ValueError(
             f"{source}: no clip is left whose speaker is stated as male or female (recordings end in "
@@ -54,38 +72,49 @@ def with_stated_sex(utterances: Iterable[Utterance], source: Path) -> list[Utter
             left_out[repr(word) if word else "blank"] += 1
     if left_out:
         words = ", ".join(f"{count} {word}" for word, count in left_out.most_common(5))
-        _note(
-            f"{source}: {left_out.total()} of {len(kept) + left_out.total()} clips left out, "
-            f"their sex is neither male nor female ({words})"
-        )
+        says = f"{left_out.total()} of {len(kept) + left_out.total()} clips left out, "
+        says += f"their sex is neither male nor female ({words})"
+        strange = left_out.keys() - {"blank", *map(repr, UNSTATED)}  # perhaps a word for male or female after all
+        note(source, "sex_not_stated", left_out.total(), says, decide=bool(strange))
     return kept
 
 
 def note_unlisted(count: int, source: Path, metadata: str) -> None:
     """Warn how many recordings the metadata does not list, if there are any."""
     if count:
-        _note(f"{source}: recordings left out, not listed in {metadata}: {count}")
+        note(source, "not_listed", count, f"recordings left out, not listed in {metadata}: {count}", decide=False)
 
 
 def note_absent(absent: list[str], source: Path, metadata: str) -> None:
     """Warn how many of the files that the metadata lists do not exist, if there are any."""
     if absent:
-        _note(f"{source}: files listed in {metadata} that do not exist: {len(absent)} (the first: {absent[0]})")
+        says = f"files listed in {metadata} that do not exist: {len(absent)} (the first: {absent[0]})"
+        note(source, "missing", len(absent), says)
 
 
-def _of_one_sex(utterances: list[Utterance], source: Path) -> list[Utterance]:
-    sexes: dict[str | None, set[str]] = {}
-    for u in utterances:
-        sexes.setdefault(u.speaker, set()).add(u.sex)
-    both = {speaker for speaker, stated in sexes.items() if len(stated) > 1 and speaker is not None}
+def of_one_sex(utterances: list[Utterance], source: Path) -> list[Utterance]:
+    """The clips of speakers who are listed as male only or as female only; a UserWarning names the others."""
+    both = speakers_of_both_sexes(utterances)
     kept = [u for u in utterances if u.speaker not in both]
     if both:
         count = len(utterances) - len(kept)
-        _note(
-            f"{source}: clips left out, their speakers are listed as male and as female: {count} "
-            f"(speakers: {len(both)})"
-        )
+        says = f"clips left out, their speakers are listed as male and as female: {count} (speakers: {some(both)})"
+        note(source, "speakers_of_both_sexes", len(both), says, names=both)
     return kept
+
+
+def speakers_of_both_sexes(utterances: Iterable[Utterance]) -> list[str]:
+    sexes: dict[str, set[str]] = {}
+    for u in utterances:
+        if u.speaker is not None:
+            sexes.setdefault(u.speaker, set()).add(u.sex)
+    return [speaker for speaker, stated in sexes.items() if len(stated) > 1]
+
+
+def some(names: Sequence[object], shown: int = 3) -> str:
+    """ "anna, tom, zoe and 2 more"."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(map(str, names[:shown])) + more
 
 
 def _in_one_part(utterances: list[Utterance], source: Path) -> list[Utterance]:
@@ -95,9 +124,6 @@ def _in_one_part(utterances: list[Utterance], source: Path) -> list[Utterance]:
             last[u.speaker] = max(last.get(u.speaker, 0), PARTS.index(u.split))
     kept = [u for u in utterances if u.speaker is None or not u.split or PARTS.index(u.split) == last[u.speaker]]
     if count := len(utterances) - len(kept):
-        _note(f"{source}: clips left out, their speakers are in a later part too (of train, dev, test): {count}")
+        says = f"clips left out, their speakers are in a later part too (of train, dev, test): {count}"
+        note(source, "speakers_in_two_parts", count, says, decide=False)
     return kept
-
-
-def _note(message: str) -> None:
-    warnings.warn(message, UserWarning, stacklevel=3)

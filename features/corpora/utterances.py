@@ -1,11 +1,11 @@
-"""`Utterance`, a clip and its speaker, into which every corpus is read; and the search for recordings in a folder."""
+"""`Utterance`, a clip and its speaker, into which every corpus is read."""
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from features.audio import EXTENSIONS, BadClip, duration
+from features.audio import BadClip, duration
 
 SEXES = ("male", "female")
 
@@ -48,15 +48,6 @@ def windows(utterances: Iterable[Utterance], seconds: float, least: float | None
         for start in (round(u.start_s + k * seconds, 6) for k in range(count)):
             cut.append(replace(u, start_s=start, end_s=min(round(start + seconds, 6), end)))
     return cut
-
-
-def recordings(folder: Path) -> list[Path]:
-    """The paths of all recordings under `folder`, sorted; hidden files and folders (._x.wav) are ignored."""
-
-    def hidden(path: Path) -> bool:
-        return any(part.startswith(".") for part in path.relative_to(folder).parts)
-
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS and not hidden(p) and p.is_file())
 
 
 def child(folder: Path, name: str) -> Path | None:

@@ -6,8 +6,9 @@ From release 0.92 on there are two microphones, p225_001_mic1.flac and p225_001_
 import re
 from pathlib import Path
 
+from features.corpora.searching import recordings
 from features.corpora.settling import note_unlisted, settled
-from features.corpora.utterances import Utterance, child, recordings
+from features.corpora.utterances import Utterance, child
 from features.csv_files import BadTable, utf8_text
 
 SPEAKERS = "speaker-info.txt"

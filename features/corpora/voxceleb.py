@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from features.corpora.searching import recordings
 from features.corpora.settling import PARTS, note_unlisted, settled
-from features.corpora.utterances import Utterance, recordings
+from features.corpora.utterances import Utterance
 from features.csv_files import BadTable, read_sheet, tab_rows
 
 ID_COLUMN = {"vox1_meta.csv": "VoxCeleb1 ID", "vox2_meta.csv": "VoxCeleb2 ID"}
@@ -39,11 +40,6 @@ def read(root: Path) -> list[Utterance]:
         else:
             unlisted += 1
     note_unlisted(unlisted, root, " and ".join(table.name for table in tables))
-    if not clips and next(root.rglob("*.m4a"), None):
-        raise ValueError(
-            f"{root} holds .m4a files only, the form in which VoxCeleb 2 is published, and folders are not searched for "
-            "those: convert them to WAV or FLAC under the same names, for instance with ffmpeg"
-        )
     return settled(clips, root)
 
 

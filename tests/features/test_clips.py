@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,10 +45,21 @@ def test_an_unknown_speaker_is_none(corpus, tmp_path):
 
 
 def test_two_extractions_with_the_same_settings_are_joined(measured, tmp_path):
-    other = extract(tutorial_folders(measured.corpus)[:3], tmp_path / "other", recipe=FRAMES).out
+    some = [replace(u, end_s=0.5) for u in tutorial_folders(measured.corpus)[:3]]
+    other = extract(some, tmp_path / "other", recipe=FRAMES).out
     both = read_clips(measured.out, other)
     assert len(both) == 11 + 2  # the broken clip is in neither
     assert list(both.paths) == [*read_clips(measured.out).paths, *read_clips(other).paths]
+
+
+def test_a_sound_counts_once_over_all_folders_and_has_one_sex(measured, tmp_path):
+    a, b, *_ = tutorial_folders(measured.corpus)[1:]
+    other = extract([a, replace(b, sex="female")], tmp_path / "other", recipe=FRAMES).out
+    with pytest.warns(UserWarning, match="the same sound") as notes:
+        clips = read_clips(measured.out, other)
+    assert [note.message.kind for note in notes] == ["both_sexes", "twice"]
+    assert len(clips) == 11 - 1
+    assert [path for path in clips.paths if path in ("a/1.wav", "Male/b/0.wav")] == []
 
 
 def test_extractions_with_other_settings_are_not_joined(measured, tmp_path):

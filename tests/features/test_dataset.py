@@ -70,6 +70,29 @@ def test_test_tables_are_read_only_when_asked(folder):
         read_voices(folder, test=True)
 
 
+def test_a_row_counts_once_and_has_one_sex(folder):
+    rng = np.random.default_rng(1)
+    same, twice = rng.normal(size=(2, 111))
+    for sex, rows in (("male", [same, twice, twice]), ("female", [same, rng.normal(size=111)])):
+        write_features(folder / f"{sex}_features.csv", rows, sex)
+    with pytest.warns(UserWarning, match="the same sound") as notes:
+        read = read_voices(folder)
+    assert read.labels.tolist() == [1, 0]
+    assert [note.message.count for note in notes] == [2, 1]
+    write_features(folder / "female_features.csv", [same, twice], "female")
+    with (
+        pytest.warns(UserWarning, match="labelled male and female"),
+        pytest.raises(ValueError, match=r"no male row of .* is left"),
+    ):
+        read_voices(folder)
+
+
+def test_frames_are_no_tables(folder):
+    (folder / "female_features.csv").rename(folder / "manifest.jsonl")
+    with pytest.raises(FileNotFoundError, match=r"holds frames .*, not tables: there is no female_feat.*features REC"):
+        read_voices(folder)
+
+
 def test_shuffling_keeps_rows_together_and_depends_on_the_seed_alone():
     once, again, other = shuffled(TEN_EACH, 1), shuffled(TEN_EACH, 1), shuffled(TEN_EACH, 2)
     np.testing.assert_array_equal(once.features, again.features)

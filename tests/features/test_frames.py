@@ -72,6 +72,27 @@ def test_a_louder_recording_moves_the_energy_alone():
     np.testing.assert_allclose(loud[:, others], soft[:, others], atol=2e-3)
 
 
+@pytest.mark.parametrize("drift_hz", [0.0, 0.5, 10.0])
+def test_an_offset_and_a_slow_drift_change_nothing(drift_hz):
+    t = np.arange(2 * RATE_HZ) / RATE_HZ
+    x = pulses(120.0) * (t % 0.5 < 0.4) + 0.001 * noise()  # with pauses, whose level an offset would raise most
+    plain, moved = frames.frames(x, RATE_HZ), frames.frames(x + 0.05 * np.cos(2 * np.pi * drift_hz * t), RATE_HZ)
+    # of 10 Hz the high-pass leaves 1.5e-4, which the ends of a clip see a little larger
+    tolerance = np.where(np.arange(len(COLUMNS)) == VOICING, 0.02, 0.5) if drift_hz > 1 else 0.02
+    assert (np.abs(moved - plain)[INSIDE][:, 1:] <= np.broadcast_to(tolerance, 23)[1:]).all()
+
+
+def test_revision_1_measures_the_samples_as_they_are():
+    x = np.float32(pulses(140.0, 0.5) + 0.05)
+    old = frames.frames(x, RATE_HZ, revision=1)
+    f0, voicing = frames.yin(x)
+    np.testing.assert_array_equal(old[:, LOG_F0], np.log(f0).astype(np.float32))
+    np.testing.assert_array_equal(old[:, VOICING], voicing.astype(np.float32))
+    np.testing.assert_array_equal(old[:, 3:], frames.mfcc(x).astype(np.float32))
+    silence = frames.frames(np.full(8_000, 0.05), RATE_HZ, revision=1)
+    np.testing.assert_allclose(silence[INSIDE, ENERGY_DB], 20 * np.log10(0.05), atol=1e-3)
+
+
 def test_energy_is_the_root_mean_square_in_decibels_of_full_scale():
     t = np.arange(RATE_HZ) / RATE_HZ
     x = frames.frames(np.sin(2 * np.pi * 250 * t), RATE_HZ)  # a window of 32 ms holds 8 whole periods

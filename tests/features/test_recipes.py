@@ -14,6 +14,7 @@ from features.recipes import (
     recipe_from,
     recipe_named,
     stamp_differences,
+    variant_of,
     with_index,
 )
 
@@ -141,11 +142,25 @@ def test_a_recipe_has_its_own_options_and_no_others():
 
 
 @pytest.mark.parametrize(
-    "recipe", [TUTORIAL, recipe_named("frames"), recipe_named("frames", pitch="pyin", deltas=True)]
+    "recipe",
+    [
+        TUTORIAL,
+        recipe_named("frames"),
+        recipe_named("frames", pitch="pyin", deltas=True),
+        recipe_named("frames", revision=1, variant=2),
+    ],
 )
 def test_a_stamp_gives_its_recipe_back(recipe):
     again = recipe_from(json.loads(json.dumps(recipe.stamp())), "a model")
     assert (again.name, again.columns, again.parameters) == (recipe.name, recipe.columns, recipe.parameters)
+    sound = 0.1 + 0.1 * SPEECH_LIKE[:4_000]
+    np.testing.assert_array_equal(again.measure(sound, 16_000), recipe.measure(sound, 16_000))
+
+
+def test_variants_are_measured_by_their_clips_revision():
+    old = variant_of(recipe_named("frames", revision=1), 3)
+    assert (old.parameters["revision"], old.parameters["variant"]) == (1, 3)
+    assert "slow_hz" not in old.parameters  # the stamp of revision 1 stays what it was
 
 
 def test_a_stamp_that_is_measured_differently_here_is_refused():
@@ -156,6 +171,7 @@ def test_a_stamp_that_is_measured_differently_here_is_refused():
             "a model .* with other settings .*hop 160 and 320",
         ),
         (stamp | {"recipe": "wavelets"}, "there is no recipe 'wavelets'"),
+        (stamp | {"parameters": stamp["parameters"] | {"revision": 3}}, "has the revisions 1 to 2, got 3"),
         ({}, "a recipe that this version does not have"),
     ]:
         with pytest.raises(ValueError, match=words):

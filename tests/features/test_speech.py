@@ -14,7 +14,7 @@ TIME = np.arange(4 * RATE) / RATE  # (n,) s
 def heard(x):
     """The speech found in samples (n,) mixed with room noise 50 dB softer."""
     room = np.random.default_rng(0).standard_normal(len(x))
-    return find_speech(frames(0.1 * x / x.std() + 0.1 * 10 ** (-50 / 20) * room, RATE))
+    return find_speech(frames(0.1 * x / x.std() + 0.1 * 10 ** (-50 / 20) * room, RATE), "yin")
 
 
 def seconds(speech):
@@ -51,8 +51,20 @@ def test_a_voice_is_found_in_noise(voice, snr):
 
 
 def test_the_level_of_a_recording_changes_nothing(voice):
-    one, other = (find_speech(frames(gain * voice, RATE)).voice for gain in (1.0, 0.01))
+    one, other = (find_speech(frames(gain * voice, RATE), "yin").voice for gain in (1.0, 0.01))
     np.testing.assert_array_equal(one, other)
+
+
+def test_each_pitch_has_its_own_rule():
+    """pYIN's probability is below 0.4 in most frames of a clear voice, where YIN's periodicity is above."""
+    rng = np.random.default_rng(3)
+    x = speak(draw_speaker("male", "s", rng), 1.5, rng)
+    by = {pitch: frames(x, RATE, pitch) for pitch in ("yin", "pyin")}
+    found = {pitch: find_speech(rows, pitch).voice.sum() for pitch, rows in by.items()}
+    assert found["pyin"] > 0.7 * found["yin"] > 0
+    assert find_speech(by["pyin"], "yin").voice.sum() < 0.7 * found["yin"]
+    room = np.random.default_rng(2).standard_normal(RATE)
+    assert not find_speech(frames(0.1 * room, RATE, "pyin"), "pyin").voice.any()
 
 
 @pytest.mark.parametrize("slope", [0, 1, 2])
@@ -103,7 +115,7 @@ def test_what_glides_and_changes_is_a_voice_only_if_it_breaks_off(pause_s, tone)
     voicing = np.ones(200) if pause_s is None else (t % 1.0 >= pause_s).astype(float)
     x = rows(voicing, 150 * 2 ** (0.5 * np.sin(2 * np.pi * 0.7 * t)), np.full(200, -20.0))
     x[:, 3:] = np.random.default_rng(0).normal(0, 5, (200, 20))
-    speech = find_speech(x)
+    speech = find_speech(x, "yin")
     assert speech.tone.startswith(tone)
     assert speech.voice.any() == (tone == "")
 
@@ -120,13 +132,13 @@ def test_a_voice_is_what_goes_on_smoothly_for_four_frames():
     f0[35:38] = 200
     on[40:44] = 1  # four, where the search for a pitch ends
     f0[40:44] = 61
-    kept = voiced_runs(rows(on, f0, energy))
+    kept = voiced_runs(rows(on, f0, energy), 0.4)
     assert list(np.flatnonzero(kept)) == [*range(8, 12), *range(14, 22), *range(26, 30)]
 
 
 def test_a_sound_more_than_35_db_softer_is_not_the_voice():
     energy = np.r_[np.full(40, -20.0), np.full(10, -56.0)]
-    kept = voiced_runs(rows(np.ones(50), np.full(50, 100.0), energy))
+    kept = voiced_runs(rows(np.ones(50), np.full(50, 100.0), energy), 0.4)
     assert kept[:40].all()
     assert not kept[40:].any()
 

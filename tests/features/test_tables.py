@@ -52,6 +52,10 @@ SAME = {
     "with a byte-order mark": lambda text: "\ufeff" + text,
     "with Windows line ends": lambda text: text.replace("\n", "\r\n"),
     "with a blank line at the end": lambda text: text + "\n\n",
+    "with empty cells in its last line": lambda text: text + "," * 112 + "\n",
+    "with semicolons": lambda text: text.replace(",", ";"),
+    "with tabs, and a line that says so": lambda text: "sep=\t\n" + text.replace(",", "\t"),
+    "with unnamed columns at the right": lambda text: text.replace("\n", ",,\n"),
     "with its columns in another order": lambda text: "".join(
         ",".join(line.split(",")[::-1]) + "\n" for line in text.splitlines()
     ),
@@ -69,7 +73,10 @@ WRONG = {
     "a header alone": (lambda text: text.splitlines()[0], "a header, but no rows"),
     "missing column": (edited(0, 5, "mfcc99x"), "line 1: 'mfcc4' is missing"),
     "no header": (lambda text: text.split("\n", 1)[1], "is missing|are missing"),
-    "semicolons": (lambda text: text.replace(",", ";"), "separated by ';'"),
+    "a decimal comma": (
+        lambda text: text.replace(",", ";").replace(".", ","),
+        "line 2, column 'pitch': '.*' where .*: write decimal points",
+    ),
     "repeated column": (edited(0, 5, "mfcc3"), "line 1, column 'mfcc3': .* more than once"),
     "unknown column": (
         lambda text: "".join(f"{line},9\n" for line in text.splitlines()),
@@ -100,11 +107,19 @@ def test_a_wrong_table_is_refused_and_the_place_named(good, edit, says):
         read_features(good, "male")
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le"])
-def test_utf_16_is_refused_with_what_to_do(good, encoding):
-    good.write_bytes(good.read_text().encode(encoding))
+def test_utf_16_is_read_by_its_mark_and_refused_without(good):
+    text = good.read_text()
+    good.write_bytes(text.encode("utf-16"))
+    np.testing.assert_array_equal(read_features(good, "male")[:, 1:], ROWS)
+    good.write_bytes(text.encode("utf-16-le"))
     with pytest.raises(BadTable, match=r"UTF-16.*UTF-8"):
         read_features(good, "male")
+
+
+def test_a_workbook_under_the_name_of_a_table_is_told(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"PK\x03\x04\x14\0")
+    with pytest.raises(BadTable, match=r"workbook.*save the sheet as CSV"):
+        read_sheet(tmp_path / "t.csv")
 
 
 def test_latin_1_is_refused_at_its_line(tmp_path):

@@ -69,7 +69,7 @@ def hear(file: str | Path, recipe: Recipe, start_s: float = 0.0, seconds: float 
         raise ValueError(f"{file} is {whole_s:.1f} s long: there is nothing from {start_s:g} s on")
     samples, rate = read_clip(file, start_s, start_s + seconds)
     frames = recipe.measure(samples, rate)  # (S, D)
-    speech = find_speech(frames)
+    speech = find_speech(frames, recipe.parameters["pitch"])
     if not speech.voice.any():
         raise ValueError(f"{file}: nothing to look into, {speech.tone or NO_VOICE}")
     start, stop, _ = spoken(speech.voice).indices(len(frames))

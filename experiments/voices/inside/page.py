@@ -18,6 +18,7 @@ from scipy.special import expit
 from experiments.microscope.assembling import assembled, beside, check_place, packed
 from experiments.microscope.cell import cell_script
 from experiments.voices import clip_model
+from experiments.voices.changes import SEVERAL
 from experiments.voices.clip_model import MARGIN
 from experiments.voices.inside.look import HELD, SHOWN, Look, look
 from experiments.voices.inside.two_looks import comparable, differ_by_row, models_apart, names_apart, one_sound
@@ -84,7 +85,7 @@ def _title(looks: Sequence[Look], names: Sequence[str]) -> str:
 def _answer(look: Look, name: str) -> str:
     """A paragraph with the side's name, the answer for the clip, and how much of it has a pitch."""
     j = look.judgement
-    why = f" {j.why[:1].upper()}{j.why[1:]}." if j.label == "uncertain" else ""
+    why = f" {j.why[:1].upper()}{j.why[1:]}." if j.label in ("uncertain", SEVERAL) else ""
     male = round(j.probability or 0.0, 3)  # never None: a clip with speech has a probability
     answer = f"{j.label}: the probability of male is {male:.3f}, of female {1 - male:.3f}."
     facts = f"{look.heard.extent}, of which {j.voice_s:.1f}\u00a0s have a pitch, with a median of {j.f0_hz:.0f}\u00a0Hz.{why}"

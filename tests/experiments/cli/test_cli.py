@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile as sf
 from rich.console import Console
 
 import lstm_engine as le
@@ -31,7 +33,7 @@ def is_one_line_error(outcome):
 
 
 def test_the_commands_are_there():
-    verbs = "demo train evaluate compare lessons gradcheck bench features fetch predict record inspect"
+    verbs = "check demo train evaluate compare lessons gradcheck bench features fetch predict record inspect"
     assert verbs.split() == COMMANDS
     assert [f"study {name}" for name in ("epochs", "lstm1997", "memory", "variants", "gap")] == STUDIES
 
@@ -91,6 +93,14 @@ def test_bad_usage_exits_2_and_says_what(lstm_engine, arguments, said):
         ("evaluate {tables} --model {model} --part dev", "part must be one of held-out, train, test, all, got 'dev'"),
         ("evaluate {tables} --model {tmp}/none", "there is no model file"),
         ("predict x.wav --model {tables}/recipe.json", "is not a safetensors file that can be read"),
+        (
+            "train {corpus} --out {tmp}/x",
+            "holds recordings, not features: measure them first with `lstm-engine features",
+        ),
+        ("train {corpus}/SYNTHETIC.txt --out {tmp}/x", "is a file: name a folder with male_features.csv"),
+        ("check {corpus}/SYNTHETIC.txt", "is a corpus of the kind folders: name that folder"),
+        ("check {tables}", "It holds features already: `lstm-engine train` reads them"),
+        ("check", "name one source"),
         ("features {tmp}/none", "none is not a folder"),
         (
             "features {corpus} --recipe spectrogram",
@@ -265,6 +275,40 @@ def test_what_features_leave_out_is_a_note(lstm_engine, speaker_table, tmp_path)
     outcome = lstm_engine("features", speaker_table, "--out", tmp_path / "out")
     assert outcome.code == 0
     assert re.search(r"^note: .*1 of 11 clips left out, their sex is neither .* \(1 'other'\)$", outcome.err.strip())
+
+
+def test_check_exits_0_on_a_collection_in_order_and_shows_it(lstm_engine, corpus):
+    shown = lstm_engine("check", corpus)
+    assert (shown.code, shown.err) == (0, "")
+    assert re.search(r"^ *speakers +7 +7 +14 *$", shown.out, re.MULTILINE)
+    assert re.search(r"^ *\.wav, 16 kHz, mono, 16 bit +7 +7 +14 *$", shown.out, re.MULTILINE)
+    assert f"Nothing needs a decision. Next: lstm-engine features {corpus} --out my_features" in words(shown.out)
+
+
+def test_what_needs_a_decision_exits_1_and_features_tells_it_before_measuring(lstm_engine, corpus, tmp_path):
+    mine = shutil.copytree(corpus, tmp_path / "mine")
+    first, other = (next((mine / sex).rglob("*.wav")) for sex in ("Male", "Female"))
+    shutil.copy(first, other.with_name("again.wav"))
+    (first.parent / "memo.ac3").write_bytes(b"x")
+    told = lstm_engine("check", mine, "--quick", "--json")
+    found = {finding["kind"]: finding for finding in json.loads(told.out)["findings"]}
+    assert told.code == 1
+    assert found["both_sexes"]["names"] == [
+        f"{first.relative_to(mine)} = {other.relative_to(mine).with_name('again.wav')}"
+    ]
+    assert found["not_read"]["count"] == 1
+    sf.write(first.with_suffix(".flac"), *sf.read(first))
+    late = json.loads(lstm_engine("features", mine, "--out", tmp_path / "json", "--json").out)["notes"][-1]
+    assert (late["kind"], late["count"]) == (
+        "both_sexes",
+        3,
+    )  # with the copy in another format, known once it is measured
+    first.with_suffix(".flac").unlink()
+    shown = lstm_engine("features", mine, "--out", tmp_path / "out")
+    assert shown.code == 0
+    assert "note: the same sound under both sexes, all of its clips are left out: 1 (" in shown.err
+    assert "Kinds of file: .wav 15" in shown.out
+    assert "male_features.csv: 4 rows" in shown.out  # of 5: without the one that both have
 
 
 def test_fetch_lists_what_there_is(lstm_engine):

@@ -53,7 +53,7 @@ def test_it_learns_what_tells_the_clips_apart(trained, clips):
 
 
 def test_a_clips_answer_is_the_mean_of_the_frames_from_its_first_voice_to_its_last(trained, clips):
-    parts = [x[spoken(find_speech(x).voice)] for x in clips.sequences]
+    parts = [x[spoken(find_speech(x, "yin").voice)] for x in clips.sequences]
     assert any(len(part) < len(x) for part, x in zip(parts, clips.sequences, strict=True))
     each = [trained.frame_log_odds(part) for part in parts]
     assert [len(own) for own in each] == [len(part) for part in parts]
@@ -80,7 +80,9 @@ def test_silence_around_a_clip_does_not_change_its_answer(trained):
     answers = []
     for before, after in ((20, 20), (80, 20), (20, 80)):
         parts = [silence[:before], x, silence[:after]]
-        one = Clips([np.concatenate(parts)], np.ones(1, int), *(np.array([""]),) * 4, COLUMNS, {})
+        one = Clips(
+            [np.concatenate(parts)], np.ones(1, int), *(np.array([""]),) * 4, COLUMNS, recipe_named("frames").stamp()
+        )
         answers.append(trained.log_odds(one)[0])
     assert answers[0] == answers[1] == answers[2]
 

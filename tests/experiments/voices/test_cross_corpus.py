@@ -112,6 +112,11 @@ def test_the_corpus_that_it_has_learnt_from_is_refused(at_home, metadata, tmp_pa
     assert not (tmp_path / "report.html").exists()
 
 
+def test_known_clips_alone_leave_nothing_to_judge_by(at_home, metadata, tmp_path):
+    with pytest.raises(ValueError, match=r"trained on all \d+ clips or on their speakers.*: name other recordings"):
+        evaluate_corpus(ByPitch(170), metadata, at_home[0], tmp_path / "run", allow_known=True)
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_known_clips_are_left_out_and_counted(at_home, corpus, metadata, tmp_path):
     """A corpus of the old clips and of new ones, under new names and in another format."""

@@ -27,7 +27,16 @@ def clips_of(sequences: list[np.ndarray], sexes: str, speakers: list[str | None]
     hashes = np.array([f"{k:064x}" for k in range(n)])
     paths = np.array([f"{k}.wav" for k in range(n)])
     labels = np.array([int(sex == "m") for sex in sexes])
-    return Clips(sequences, labels, np.array(speakers, object), np.full(n, ""), paths, hashes, COLUMNS, {})
+    return Clips(
+        sequences,
+        labels,
+        np.array(speakers, object),
+        np.full(n, ""),
+        paths,
+        hashes,
+        COLUMNS,
+        {"parameters": {"pitch": "yin"}},
+    )
 
 
 @pytest.fixture

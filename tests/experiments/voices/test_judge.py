@@ -16,7 +16,8 @@ from experiments.voices import judge as judging
 from experiments.voices.judge import Judgement, judge, judge_file, judge_stretches
 from experiments.voices.predict import picture_names
 from features.audio import BadClip
-from features.recipes import recipe_from
+from features.frames import ENERGY_DB, frames
+from features.recipes import frames_recipe, recipe_from
 from features.synth import draw_speaker, speak
 
 RATE = 16_000
@@ -71,6 +72,17 @@ def test_the_answer_is_the_mean_over_the_spoken_part_after_the_temperature(model
     z = model.frame_log_odds(rows)
     assert found.probability == pytest.approx(expit(z.mean() / 2.0), rel=1e-6)  # the fixture's temperature
     np.testing.assert_allclose(found.p[~np.isnan(found.p)], expit(z / 2.0), rtol=1e-6)  # float32 batches: some 1e-7
+
+
+def test_an_offset_changes_no_answer_but_that_of_a_model_measured_with_it(altered):
+    x = say("male")
+    plain, moved = (judge(sound, RATE, altered(recipe=frames_recipe().stamp())) for sound in (x, x + 0.05))
+    np.testing.assert_allclose(moved.p, plain.p, atol=1e-3)
+    model = altered(recipe=frames_recipe(revision=1).stamp())
+    old, rows = judge(x + 0.05, RATE, model), frames(x + 0.05, RATE, revision=1)
+    np.testing.assert_array_equal(old.energy.astype(np.float32), rows[:, ENERGY_DB])
+    part = ~np.isnan(old.p)
+    np.testing.assert_array_equal(old.p[part], expit(model.frame_log_odds(rows[part]) / 2.0))  # bit for bit
 
 
 def test_frames_are_in_step_with_the_sound(model):

@@ -278,8 +278,9 @@ def test_the_meter_shows_time_and_level_on_a_terminal_only(monkeypatch):
     for terminal in (True, False):
         console = Console(file=io.StringIO(), force_terminal=terminal, width=80)
         with meter(console, 1.0) as hear:
-            hear(0.5, np.full((10, 1), 0.1))  # -20 dB: 40 of 60 above the meter's floor, a third of it a mark
-            hear(1.0, np.full((10, 1), 0.1))
+            tone = np.array([[0.2], [0.0]] * 5)  # -20 dB about its offset: 40 of 60 above the floor, 3 a mark
+            hear(0.5, tone)
+            hear(1.0, tone)
         shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", console.file.getvalue())  # without colours
         assert ("speak in 3" in shown) == ("1.0 s  level |||||||||||||" in shown) == terminal
     assert waited == [1, 1, 1]
