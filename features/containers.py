@@ -53,7 +53,8 @@ class Container:
         if stream.codec_context is None:
             self.close()
             raise ValueError("its codec is not known to FFmpeg")
-        self.samplerate, self._channels = int(stream.codec_context.sample_rate), stream.codec_context.channels
+        self.samplerate, self.channels = int(stream.codec_context.sample_rate), stream.codec_context.channels
+        self.subtype = stream.codec_context.name
         sounds = len(self._file.streams.audio)
         self.doubt = STREAMS.format(sounds) if sounds > 1 else ""
         only_stream = len(self._file.streams) == 1
@@ -96,7 +97,7 @@ class Container:
             parts.append(part)
             missing -= len(part)
         self._position += count - missing
-        return np.concatenate(parts).astype(float) if parts else np.empty((0, self._channels))
+        return np.concatenate(parts).astype(float) if parts else np.empty((0, self.channels))
 
     @cached_property
     def frames(self) -> int:

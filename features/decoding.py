@@ -28,6 +28,7 @@ _STDERR = threading.Lock()  # file descriptor 2 belongs to the process: only one
 class Recording:
     """An open sound file; `samplerate` in Hz. Raises OSError, and ValueError or RuntimeError if it cannot be decoded.
 
+    subtype: the coding, by libsndfile's name or FFmpeg's.
     doubt: what the file does not say about its length, in words, or "".
     """
 
@@ -37,7 +38,8 @@ class Recording:
         self.layout = layout(path)
         self._file = self._opened()
         self.doubt = "; ".join(filter(None, (self.layout.doubt, getattr(self._file, "doubt", ""))))
-        self.samplerate = int(self._file.samplerate)
+        self.samplerate, self.channels = int(self._file.samplerate), self._file.channels
+        self.subtype: str = self._file.subtype
 
     def __enter__(self) -> "Recording":
         return self
