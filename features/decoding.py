@@ -62,7 +62,7 @@ class Recording:
 
     def read(self, count: int) -> np.ndarray:
         """The next `count` frames, or as many as there are: (n, channels) float64."""
-        with _silenced():
+        with silenced():
             read = np.asarray(self._file.read(count, always_2d=True))
         self._position, self._ended = self._position + len(read), len(read) < count
         return read
@@ -107,7 +107,7 @@ class Recording:
         source: Any = os.fsencode(self._path) if os.name == "posix" else self._path  # bytes: a name may be no UTF-8
         if head is not None:
             source = self._source = Spliced(self._path, *head)
-        with _silenced():
+        with silenced():
             # After each read of a seekable file soundfile seeks to the current place: an MP3 then continues with a moment
             # of silence, and a FLAC of unknown length ends with an error.
             exact = kind != "mp3" and not (kind == "flac" and self.layout.doubt)
@@ -158,7 +158,7 @@ class Spliced(io.RawIOBase):
 
 
 @contextmanager
-def _silenced() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Send file descriptor 2 to /dev/null: decoders print warnings there, and their real errors become a BadClip."""
     with _STDERR:
         try:
