@@ -34,7 +34,7 @@ def write_tables(store: Store, tables: bool) -> None:
     why = ", ".join(f"{count} {reason}" for reason, count in Counter(f[1] for f in failed).most_common())
     first = f"; the first, {failed[0][0]}: {failed[0][2]}" if failed else ""
     opening = f"{len(failed)} of {store.header['clips']} failed ({why}{first}), so there is" if failed else "there is"
-    out = _left_out(list(store.manifest))
+    out = _left_out(store)
     kept = (entry.utterance for n, entry in enumerate(store.manifest) if not entry.reason and n not in out)
     check_sexes(recipe, kept, opening)
     if failed:
@@ -116,22 +116,29 @@ def table_path(folder: Path, recipe: str, sex: str, test: bool) -> Path:
 
 def _counts(store: Store) -> dict[tuple[str, bool], int]:
     """The number of clips for the tables of each (sex, whether they are test clips), in the order of TABLES."""
-    entries = list(store.manifest)
-    out = _left_out(entries)
-    clips = Counter((e.sex, e.split == "test") for n, e in enumerate(entries) if not e.reason and n not in out)
+    out = _left_out(store)
+    clips = Counter((e.sex, e.split == "test") for n, e in enumerate(store.manifest) if not e.reason and n not in out)
     return {key: clips[key] for key in TABLES if clips[key]}
 
 
 def _chosen(store: Store, sex: str, test: bool) -> Iterator[tuple[Utterance, Any]]:
-    out = _left_out(list(store.manifest))
+    out = _left_out(store)
     for n, (entry, rows) in enumerate(store.clips()):
         if rows is not None and n not in out and entry.sex == sex and (entry.split == "test") == test:
             yield entry.utterance, rows
 
 
-def _left_out(entries: list[Entry]) -> set[int]:
-    """The numbers of the measured clips that no table has: sounds with both sexes, and copies (see `copies`)."""
-    measured = [n for n, entry in enumerate(entries) if not entry.reason]
-    facts = [(entries[n].sha256, entries[n].sex, entries[n].split) for n in measured]
+def _left_out(store: Store) -> set[int]:
+    """The numbers of the measured clips that no table has: sounds with both sexes, and copies (see `copies`).
+
+    In memory are 64 bits of each hash, and the entries of those that are there twice.
+    """
+
+    def key(entry: Entry) -> int:
+        return int(str(entry.sha256)[:16], 16)
+
+    times = Counter(key(entry) for entry in store.manifest if not entry.reason)
+    several = [(n, e) for n, e in enumerate(store.manifest) if not e.reason and times[key(e)] > 1]
+    facts = [(e.sha256, e.sex, e.split) for _, e in several]
     why = copies.left_out(*zip(*facts, strict=True)) if facts else []
-    return {n for n, reason in zip(measured, why, strict=True) if reason}
+    return {n for (n, _), reason in zip(several, why, strict=True) if reason}

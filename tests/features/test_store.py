@@ -109,11 +109,11 @@ def test_a_missing_shard_is_named(made):
         list(open_store(made).clips())
 
 
-def test_a_file_name_that_is_not_utf8_is_written_with_its_codes(corpus, tmp_path):
+def test_a_file_name_that_is_not_utf8_is_read_back(corpus, tmp_path):
     odd = os.fsdecode(b"\xff.wav")
     (corpus / "Male" / "a" / "0.wav").rename(corpus / "Male" / "a" / odd)
     extract(class_folders(corpus / "Male", corpus / "Female"), tmp_path / "out", recipe=FRAMES)
-    assert r"Male/a/\xff.wav" in {entry.path for entry in open_store(tmp_path / "out").manifest}
+    assert r"Male/a/\xff.wav" in {entry.path for entry in open_store(tmp_path / "out").manifest}  # as it is shown
 
 
 def test_a_store_states_the_corpus_of_its_speakers_names(corpus, tmp_path):
