@@ -121,7 +121,10 @@ def read_clip(
             raise _truncated(path)
         if end_s is not None and end_s - file.frames / rate > PAST_S:
             _doubt(path, f"it lasts {file.frames / rate:.2f} s: only a part of {_stretch(start_s, end_s)} is there")
-    samples = check_samples(channels, rate, path)
+    try:
+        samples = check_samples(channels, rate, path)
+    except BadClip as bad:
+        raise BadClip(bad.reason, path, f"{bad.detail}; {file.doubt}" if file.doubt else bad.detail) from None
     _doubt(path, file.doubt)
     return samples, rate
 
@@ -199,6 +202,8 @@ def _opened(path: Path) -> Iterator[Recording]:
     try:
         with Recording(path) as file:
             _check_rate(file.samplerate, path)
+            if file.layout.missing:
+                raise _truncated(path)
             yield file
     except BadClip:
         raise
@@ -247,6 +252,8 @@ def _undecodable(path: Path, error: Exception) -> BadClip:
     message = getattr(error, "error_string", str(error)).rstrip(".") or type(error).__name__  # without the path
     if "lost sync" in message:  # the decoder's message for a truncated FLAC
         return _truncated(path, f"it is cut or damaged ({message})")
+    if "Unspecified internal error" in message:
+        message = "it is damaged"
     if "regular file" in message:  # libsndfile's misleading message for a file that is nothing like its ending
         message = f"it holds no sound, although its name ends in {path.suffix}"
     return BadClip(

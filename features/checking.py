@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import soundfile as sf
 
 from features import copies
-from features.audio import shown
+from features.audio import DECODERS_RAISE, shown
 from features.corpora import SEXES, Note, Utterance
 from features.corpora.settling import NAMED, some
+from features.decoding import Recording
 from features.measuring import Measured, each, measure
 from features.recipes import Recipe
 
@@ -160,17 +160,9 @@ DECODED = Recipe("decoded", (), "float64", {}, _nothing)
 def _header(path: Path) -> tuple[int, int, str]:
     """(rate in Hz, channels, coding) of a file, (0, 0, "") if it cannot be told."""
     try:
-        info = sf.info(os.fsencode(path) if os.name == "posix" else path)
-        return info.samplerate, info.channels, PCM.get(info.subtype, info.subtype.replace("_", " ").lower())
-    except (RuntimeError, OSError, TypeError, ValueError):
-        pass
-    try:
-        import av
-
-        with path.open("rb") as file, av.open(file, metadata_errors="ignore") as container:
-            stream = container.streams.audio[0]
-            return int(stream.rate), stream.codec_context.channels, stream.codec_context.name
-    except Exception:  # of a dozen classes; the clip's own reason is told elsewhere
+        with Recording(path) as file:
+            return file.samplerate, file.channels, PCM.get(file.subtype, file.subtype.replace("_", " ").lower())
+    except DECODERS_RAISE:  # the clip's own reason is told elsewhere
         return 0, 0, ""
 
 

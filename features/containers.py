@@ -4,6 +4,7 @@ For `features.decoding` alone, which uses a `Container` like a `soundfile.SoundF
 PyAV comes with the extra `lessons`; it is imported only when such a file is read.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -12,6 +13,8 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+
+from features.wholeness import STREAMS
 
 BLOCK = 1 << 20  # frames decoded at once when they are only counted
 SHORT_S = 0.1  # a file that lacks more than this is truncated; codecs add and drop some hundredths at the ends
@@ -50,7 +53,10 @@ class Container:
         if stream.codec_context is None:
             self.close()
             raise ValueError("its codec is not known to FFmpeg")
-        self.samplerate, self._channels = int(stream.codec_context.sample_rate), stream.codec_context.channels
+        self.samplerate, self.channels = int(stream.codec_context.sample_rate), stream.codec_context.channels
+        self.subtype = stream.codec_context.name
+        sounds = len(self._file.streams.audio)
+        self.doubt = STREAMS.format(sounds) if sounds > 1 else ""
         only_stream = len(self._file.streams) == 1
         if kind == "caf":
             self._promised_s = (
@@ -58,6 +64,9 @@ class Container:
             )
         elif stream.duration is not None:
             self._promised_s = float(stream.duration * stream.time_base)
+        elif stated := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", "")):  # Matroska's tag
+            hours, minutes, seconds = map(float, stated.groups())
+            self._promised_s = 3600 * hours + 60 * minutes + seconds
         else:  # the file's duration; in a film it may be that of the pictures, and a live recording states none
             self._promised_s = (self._file.duration or 0) / 1e6 if only_stream else 0.0
         self._decoded = self._decode(av, stream)
@@ -88,7 +97,7 @@ class Container:
             parts.append(part)
             missing -= len(part)
         self._position += count - missing
-        return np.concatenate(parts).astype(float) if parts else np.empty((0, self._channels))
+        return np.concatenate(parts).astype(float) if parts else np.empty((0, self.channels))
 
     @cached_property
     def frames(self) -> int:
@@ -107,7 +116,7 @@ class Container:
 
     def _decode(self, av: ModuleType, stream: Any) -> Iterator[np.ndarray]:
         """The decoded sound in pieces (k, channels) float32, whatever sample format the codec uses."""
-        to_float = av.AudioResampler(format="fltp")
+        to_float = av.AudioResampler(format="fltp", rate=self.samplerate)
         with _ffmpeg_errors(av):
             for frame in self._file.decode(stream):
                 for part in to_float.resample(frame):

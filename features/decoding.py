@@ -28,6 +28,7 @@ _STDERR = threading.Lock()  # file descriptor 2 belongs to the process: only one
 class Recording:
     """An open sound file; `samplerate` in Hz. Raises OSError, and ValueError or RuntimeError if it cannot be decoded.
 
+    subtype: the coding, by libsndfile's name or FFmpeg's.
     doubt: what the file does not say about its length, in words, or "".
     """
 
@@ -35,9 +36,10 @@ class Recording:
         self._path, self._position, self._ended = path, 0, False
         self._source: Spliced | None = None
         self.layout = layout(path)
-        self.doubt = self.layout.doubt
         self._file = self._opened()
-        self.samplerate = int(self._file.samplerate)
+        self.doubt = "; ".join(filter(None, (self.layout.doubt, getattr(self._file, "doubt", ""))))
+        self.samplerate, self.channels = int(self._file.samplerate), self._file.channels
+        self.subtype: str = self._file.subtype
 
     def __enter__(self) -> "Recording":
         return self
@@ -60,7 +62,7 @@ class Recording:
 
     def read(self, count: int) -> np.ndarray:
         """The next `count` frames, or as many as there are: (n, channels) float64."""
-        with _silenced():
+        with silenced():
             read = np.asarray(self._file.read(count, always_2d=True))
         self._position, self._ended = self._position + len(read), len(read) < count
         return read
@@ -75,11 +77,11 @@ class Recording:
             pass
 
     def lacks(self, missing: int) -> bool:
-        """Whether the file is shorter than it promises; `missing` of the frames that it states could not be decoded."""
-        if self.layout.missing:
-            return True
+        """Whether less was decoded than the file promises; `missing` of the frames that it states could not be."""
         if isinstance(self._file, Container):
-            return not self.doubt and self._file.cut  # without a stated length it would be compared with an estimate
+            return (
+                not self.layout.doubt and self._file.cut
+            )  # without a stated length it would be compared with an estimate
         return missing > (SHORT_S * self.samplerate if self.layout.kind == "mp3" else 0)
 
     def _opened(self) -> sf.SoundFile | Container:
@@ -105,10 +107,10 @@ class Recording:
         source: Any = os.fsencode(self._path) if os.name == "posix" else self._path  # bytes: a name may be no UTF-8
         if head is not None:
             source = self._source = Spliced(self._path, *head)
-        with _silenced():
+        with silenced():
             # After each read of a seekable file soundfile seeks to the current place: an MP3 then continues with a moment
             # of silence, and a FLAC of unknown length ends with an error.
-            exact = kind != "mp3" and not (kind == "flac" and self.doubt)
+            exact = kind != "mp3" and not (kind == "flac" and self.layout.doubt)
             return (sf.SoundFile if exact else _Forward)(source)
 
 
@@ -156,7 +158,7 @@ class Spliced(io.RawIOBase):
 
 
 @contextmanager
-def _silenced() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Send file descriptor 2 to /dev/null: decoders print warnings there, and their real errors become a BadClip."""
     with _STDERR:
         try:

@@ -5,6 +5,7 @@ others; the bytes are the same for any number of workers, however often the extr
 the clips was in the store before; files that were made with other settings are overwritten only on request.
 """
 
+import errno
 import json
 import os
 import shutil
@@ -85,8 +86,8 @@ def extract(
     Variants that are there already get the same clips.
 
     Raises FileExistsError if `out` holds anything else, such as another list without a clip in common; BlockingIOError while
-    another process writes into `out`; Stopped on Ctrl-C; ValueError if no clip is left, or for the tutorial's tables no clip
-    of one sex.
+    another process writes into `out`; Stopped on Ctrl-C; OSError, with what to do, if the disk is full; ValueError if no clip
+    is left, or for the tutorial's tables no clip of one sex.
     """
     there = [] if force or recipe.name != "frames" else variants_in(out)
     numbers = sorted({*range(1, 1 + variants), *there})
@@ -113,6 +114,14 @@ def extract(
         ]
     except KeyboardInterrupt:
         raise Stopped(_words_when_stopped(Path(out), done, len(clips), len(numbers), force)) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        again = "the same command without --force" if force else "the same command"
+        words = (
+            f"the disk of {out} is full: what is measured is kept there. Make room for the store and its next version"
+        )
+        raise OSError(f"{words}; {again} goes on") from error
     failed = {clip for variant in changed for clip in variant.failed}
     return replace(result, failed_variants=sorted(failed.difference(result.failed)))
 

@@ -2,12 +2,13 @@
 
 For extraction. The contract: a result is kept only for the same stretch of the same recording, whose file has the size that
 was measured and has not changed since the run that measured it began; labels may differ. Two collections may have the same
-names, so of each list of clips a recording is decoded and compared with the hash of what was measured.
+names, and a folder that is renamed leaves its files as they were: of each list of clips, and of each folder that has changed
+since, a recording is decoded and compared with the hash of what was measured.
 """
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain, islice
@@ -84,6 +85,15 @@ class _Matches:
     measured: set[Path]  # files with numbers of some clips
 
 
+@dataclass
+class _Folder:
+    """Results of clips in one folder, as in `_Matches`; sample: one of them, to be compared with its recording."""
+
+    places: list[tuple[int, int, int]] = field(default_factory=list)
+    relabelled: set[int] = field(default_factory=set)
+    sample: tuple[Entry, Utterance] | None = None
+
+
 def find(
     lists: Sequence[tuple[dict[str, Any], list[Path]]], header: dict[str, Any], clips: Sequence[Utterance],
     relative: Sequence[str], retry_failed: bool,
@@ -130,6 +140,7 @@ def _matches(
     files: list[Path], numbers: dict[Key, list[int]], clips: Sequence[Utterance], move: Move, retry_failed: bool
 ) -> _Matches:
     state, found, taken = cache(state_of), _Matches([], [], set(), set(), set()), Counter[Key]()
+    folders: dict[Path | None, _Folder] = {}  # that have changed since, None for all others
     for file, path in enumerate(files):
         try:
             started_ns, entries = path.stat().st_mtime_ns, read_shard_file(path).entries  # see `store.write_shard`
@@ -148,13 +159,26 @@ def _matches(
             size, changed = state(clips[n].path)
             if size != entry.bytes or changed > started_ns or (retry_failed and entry.status != "ok"):
                 continue
-            found.places.append((n, file, place))
+            folder = folders.setdefault(
+                _changed_folder(clips[n].path, key[0].count("/") + 1, started_ns, state), _Folder()
+            )
+            folder.places.append((n, file, place))
             if (entry.speaker, entry.sex, entry.split) != (clips[n].speaker, clips[n].sex, clips[n].split):
-                found.relabelled.add(n)
+                folder.relabelled.add(n)
+            folder.sample = folder.sample or ((entry, clips[n]) if entry.status == "ok" else None)
             sample = sample or (entry.status == "ok" and (entry, clips[n]))
         if sample:
             found.samples.append(sample)
+    for path, folder in folders.items():
+        if path is None or (folder.sample and _is_same_sound([folder.sample])):
+            found.places.extend(folder.places)
+            found.relabelled.update(folder.relabelled)
     return found
+
+
+def _changed_folder(path: Path, levels: int, started_ns: int, state: Callable[[Path], tuple[Any, int]]) -> Path | None:
+    """The nearest of so many folders above a recording that has another name or other files since then, None for none."""
+    return next((folder for folder in list(path.parents)[:levels] if state(folder)[1] > started_ns), None)
 
 
 def _moved(entry: Entry, move: Move) -> Key:

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -56,12 +57,18 @@ class Measured:
 
 
 def state_of(path: str | Path) -> tuple[int | None, int]:
-    """(size in bytes, time of the last change of content or name in ns) of a file; (None, 0) if it does not exist."""
+    """(size in bytes, time of the last change of content or name in ns) of a file; (None, 0) if it does not exist.
+
+    A link that leads elsewhere has changed too. The mtime alone does not tell: a file that is moved keeps it, and a camera
+    whose clock is wrong may put it into the future.
+    """
     try:
-        state = os.stat(path)
+        state, link = os.stat(path), os.lstat(path)
     except OSError:
         return None, 0
-    return state.st_size, max(state.st_mtime_ns, state.st_ctime_ns)  # a file that is moved keeps its mtime
+    changed = max(state.st_ctime_ns, link.st_ctime_ns)
+    is_past = os.name == "nt" or state.st_mtime_ns <= time.time_ns()  # Windows has no ctime but that of creation
+    return state.st_size, max(changed, state.st_mtime_ns) if is_past else changed
 
 
 def measure(recipe: Recipe, clip: Utterance) -> Measured:

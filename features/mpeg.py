@@ -18,7 +18,7 @@ KBPS = {  # by (MPEG version is 1, layer), index 1 to 14 of the header
 }
 RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}  # by version's two bits
 SAME = 0xFFFE_0C00  # the bits of a header that all frames of a recording share: sync, version, layer, rate
-FARTHEST = 1 << 16  # bytes of something else that may stand before the first frame
+FARTHEST = 1 << 20  # bytes of something else that may stand before the first frame
 CLOSE = 2  # frames by which a table may differ from the frames: some count the table itself
 
 
@@ -27,8 +27,8 @@ class Frames:
     """missing: bytes that the last frame lacks, or 1 if the table promises more frames. samples: in each channel. stated:
     whether a table states their number.
 
-    head: (a table that tells the true number of frames, n), to be read in place of the first n bytes, where the file's own
-    is missing or wrong.
+    head: (bytes, n), to be read in place of the first n bytes: a table with the true number of frames, where the file's own
+    is missing or wrong; nothing, in place of what stands before the first frame.
     """
 
     missing: int
@@ -68,10 +68,13 @@ def mpeg(data: mmap.mmap) -> Frames | None:
     table = _table(data, start, header)
     count, at = _count(data, start + (frame_length(header) if table is not None else 0), header)
     missing, samples = max(at - len(data), 0), count * _samples(header)
+    if _goes_on(data, at):
+        raise ValueError("frames of another kind follow its last one, perhaps of another sampling rate")
+    junk = (b"", start) if start > skip_id3(data) else None
     if table is not None and abs(count - table) <= CLOSE:
-        return Frames(missing, samples, True, None)
+        return Frames(missing, samples, True, junk)
     if table is not None and count < table:
-        return Frames(max(missing, 1), samples, True, None)
+        return Frames(max(missing, 1), samples, True, junk)
     skipped = start + (frame_length(header) if table is not None else 0)
     head = (_xing(header, count), skipped) if header >> 17 & 3 == 1 else None  # layer III alone has such a table
     return Frames(missing, samples, False, head)
@@ -85,12 +88,12 @@ def _samples(header: int) -> int:
 
 
 def _first(data: mmap.mmap) -> int | None:
-    """Where the first frame begins that another one follows, of the same kind; the end of the file counts as another one."""
+    """Where the first frame begins that another one follows, of the same kind; at the start of the file one is enough."""
     at = start = skip_id3(data)
     while (at := data.find(b"\xff", at, start + FARTHEST)) >= 0:
         header = int.from_bytes(data[at : at + 4], "big")
         if (length := frame_length(header)) and _follows(data, at + length, header):
-            return at
+            return at if at == start or at + length < len(data) else None
         at += 1
     return None
 
@@ -100,6 +103,18 @@ def _follows(data: mmap.mmap, at: int, header: int) -> bool:
         return True
     following = int.from_bytes(data[at : at + 4], "big")
     return (following ^ header) & SAME == 0 and frame_length(following) > 0
+
+
+def _goes_on(data: mmap.mmap, at: int) -> bool:
+    """Whether three frames of one kind, one after the other, stand somewhere behind `at`."""
+    while (at := data.find(b"\xff", at)) >= 0:
+        header = int.from_bytes(data[at : at + 4], "big")
+        second = at + frame_length(header)
+        third = second + frame_length(int.from_bytes(data[second : second + 4], "big"))
+        if at < second < third < len(data) and _follows(data, second, header) and _follows(data, third, header):
+            return True
+        at += 1
+    return False
 
 
 def _count(data: mmap.mmap, at: int, header: int) -> tuple[int, int]:

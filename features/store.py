@@ -27,7 +27,8 @@ MANIFEST, SHARDS = "manifest.jsonl", "shards"
 UNFINISHED = (
     "unfinished"  # a folder beside them: what extractions have measured that are not finished (see `extraction`)
 )
-LIST = {"clips", "clips_sha256"}  # what a header says of the list of clips
+READING = 2  # one more whenever sound files are read otherwise: 2 reads an MP3 to its real end; no number is 1
+LIST = {"clips", "clips_sha256", "corpus"}  # what a header says of the list of clips
 METADATA = "extraction"  # one key only: safetensors would write several in no fixed order
 
 
@@ -156,6 +157,7 @@ def header_of(recipe: Recipe, clips: Iterable[Utterance], corpus: str = "") -> d
         **recipe.stamp(),
         "columns": list(recipe.columns),
         "dtype": recipe.dtype,
+        "reading": READING,
         "corpus": corpus,
         "clips": count,
         "clips_sha256": digest.hexdigest(),
@@ -169,8 +171,11 @@ def stamp_of(header: dict[str, Any]) -> dict[str, Any]:
 
 def header_differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """Each difference between two headers in words, those of `stamp_differences` first; the lists of clips may differ."""
+    one, other = {"reading": 1} | one, {"reading": 1} | other
     rest = sorted(key for key in (one.keys() | other.keys()) - LIST if one.get(key) != other.get(key))
-    return stamp_differences(stamp_of(one), stamp_of(other)) or [f"{k} {one.get(k)} and {other.get(k)}" for k in rest]
+    return stamp_differences(stamp_of(one), stamp_of(other)) or [
+        f"{'way of reading sound files' if k == 'reading' else k} {one.get(k)} and {other.get(k)}" for k in rest
+    ]
 
 
 def shard_count(header: dict[str, Any]) -> int:

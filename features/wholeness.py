@@ -9,6 +9,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from features.mpeg import adts, mpeg, skip_id3
@@ -21,6 +22,7 @@ NO_LENGTH = (
 )
 NO_END = "its last page is not marked as the end: all the sound in the file is read, and more may have followed"
 NO_CHECK = "whether it is whole is not checked in a file of this kind"
+STREAMS = "it holds {} streams of sound, of which only the first is read (ffmpeg's -map 0:a:1 takes the second)"
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,18 @@ class Layout:
 
 
 def layout(path: Path) -> Layout:
-    """The layout of a file that is not empty. Raises OSError."""
+    """The layout of a file that is not empty. Raises OSError; ValueError for a file of which a part would not be read."""
+    state = path.stat()
+    return _layout(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=8)  # the windows of a long recording are read one after the other
+def _layout(path: Path, size: int, mtime_ns: int) -> Layout:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         start = skip_id3(data)
         for magic, at, look in KINDS:
             if data[start + at : start + at + len(magic)] == magic:
-                return look(data)
+                return look(data) if look is _flac or not start else Layout("", doubt=NO_CHECK)
         for look in (_adts, _mpeg):
             if (found := look(data)) is not None:
                 return found
@@ -90,18 +98,18 @@ class _Chunks:
         held = len(data) - start
         if _is_unknown(size):
             return Layout(self.kind, doubt=NO_LENGTH)
-        if size <= 0 and held > SLACK and not self._is_chunk(data, start):  # libsndfile would find no sound in it
+        if size <= SLACK < held and not self._is_chunk(data, start + max(size, 0)):  # the size of a header, or none
             there = held + self.extra + (self.header.size if self.inclusive else 0)
             true = field.pack(min(there, (1 << 8 * field.size) - 1))
             head = data[:place] + true + data[place + field.size : start]
             return Layout(self.kind, doubt=NO_LENGTH, head=(head, start))
-        if size - held > SLACK:
+        if size - held > SLACK and size not in (len(data), len(data) - 8):  # some state the size of the whole file
             return Layout(self.kind, missing=size - held)
         behind = start + size + -size % self.align
-        if len(data) - behind <= UNCOUNTED or self._is_chunk(data, behind):
-            return Layout(self.kind)
-        beyond = f"{len(data) - behind:,} bytes behind its sound are not counted in its header and are not read"
-        return Layout(self.kind, doubt=f"{beyond}; if they are sound, ffmpeg -ignore_length 1 -i reads them")
+        another = data[behind : behind + len(self.sound)] == self.sound
+        return Layout(
+            self.kind, doubt=_beyond(data, behind, self.kind) if another or not self._is_chunk(data, behind) else ""
+        )
 
     def _is_chunk(self, data: mmap.mmap, at: int) -> bool:
         """Whether another chunk begins at `at`: its name is in letters, and it fits into the file."""
@@ -109,6 +117,15 @@ class _Chunks:
             return False
         name, size = self.header.unpack_from(data, at)
         return all(32 <= letter < 127 for letter in name[:4]) and 0 <= size <= len(data) - at
+
+
+def _beyond(data: mmap.mmap, behind: int, kind: str) -> str:
+    """The words about what follows the sound, if that is more than a tag."""
+    if len(data) - behind <= UNCOUNTED:
+        return ""
+    beyond = f"{len(data) - behind:,} bytes behind its sound are not counted in its header and are not read"
+    cure = "ffmpeg -ignore_length 1 -i reads them" if kind == "wav" else "the header is wrong"
+    return f"{beyond}; if they are sound, {cure}"
 
 
 def _is_unknown(size: int) -> bool:
@@ -138,7 +155,7 @@ def _au(data: mmap.mmap) -> Layout:
     if _is_unknown(size) or (size == 0 and held > SLACK):
         head = data[:8] + b"\xff" * 4 + data[12:start]  # libsndfile would find no sound of 0 bytes
         return Layout("au", doubt=NO_LENGTH, head=(head, start))
-    return Layout("au", missing=size - held if size - held > SLACK else 0)
+    return Layout("au", missing=size - held if size - held > SLACK else 0, doubt=_beyond(data, start + size, "au"))
 
 
 def _caf(data: mmap.mmap) -> Layout:
@@ -163,11 +180,13 @@ def _flac(data: mmap.mmap) -> Layout:
         data
     )  # 8 bytes of heads, 10 of sizes; the rate and the number of samples are 20 and 36 bits of the next
     samples = int.from_bytes(data[start + 18 : start + 26], "big") & ((1 << 36) - 1)
+    if data.find(b"fLaC\0\0\0\x22", start + 42) >= 0:
+        raise ValueError("a second recording follows the first one in the file, which would not be read")
     return Layout("flac", doubt="" if samples else NO_LENGTH)
 
 
 def _ogg(data: mmap.mmap) -> Layout:
-    at, links, first = 0, 0, False  # first: whether the page before was the first of a stream
+    at, links, first, sounds = 0, 0, False, 0  # first: whether the page before was the first of a stream
     streams: dict[bytes, bool] = {}  # whether the last page of a stream is marked as its end
     foreign = False  # a codec that libsndfile does not read, or pictures
     while 0 <= at < len(data):
@@ -183,14 +202,17 @@ def _ogg(data: mmap.mmap) -> Layout:
             links += not first
             head = data[at + 27 + len(table) : at + 35 + len(table)]
             foreign |= not head.startswith((b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"fishead"))
+            sounds += head.startswith((b"\x01vorbis", b"OpusHead", b"\x7fFLAC", b"Speex"))
         first = begins
         at += 27 + data[at + 26] + sum(table)
     doubt = "" if all(streams.values()) else NO_END
+    if links == 1 < sounds and not foreign:
+        doubt = "; ".join(filter(None, (doubt, STREAMS.format(sounds))))
     return Layout("ogg", max(at - len(data), 0), doubt, pyav=foreign or links > 1)
 
 
 def _matroska(data: mmap.mmap) -> Layout:
-    at, doubt = 0, ""
+    at, doubt, end = 0, "", 0
     while at < len(data):
         width = 9 - data[at].bit_length()  # the leading zeros of an element's name and of its size tell their lengths
         name, at = data[at : at + width], at + width
@@ -200,12 +222,12 @@ def _matroska(data: mmap.mmap) -> Layout:
         size = int.from_bytes(data[at : at + width], "big") & ((1 << 7 * width) - 1)
         known, at = size < (1 << 7 * width) - 1, at + width
         if name == b"\x18\x53\x80\x67":  # the segment, which holds all others
-            doubt = "" if known else NO_LENGTH
-            if known and at + size > len(data):
-                return Layout("matroska", pyav=True, missing=at + size - len(data))
+            doubt, end = ("", at + size) if known else (NO_LENGTH, len(data))
+            if end > len(data):
+                break
         elif known or name != b"\x1f\x43\xb6\x75":  # a live recorder's cluster has no size: its blocks follow
             at += size
-    return Layout("matroska", max(at - len(data), 0), doubt, pyav=True)
+    return Layout("matroska", max(max(at, end) - len(data), end - at, 0), doubt, pyav=True)
 
 
 BOXES = (

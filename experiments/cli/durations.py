@@ -66,10 +66,13 @@ def of_sound(clips: Sequence[Utterance], recipe: str, pitch: str | None, copies:
     """Extracting clips, from the lengths of some of them."""
     import soundfile
 
+    from features.decoding import silenced
+
     def seconds_of(clip: Utterance) -> float:
         if clip.end_s is not None:
             return clip.end_s - clip.start_s
-        with contextlib.suppress(soundfile.LibsndfileError, OSError, ValueError):  # of a name that is not UTF-8
+        # ValueError: of a name that is not UTF-8
+        with contextlib.suppress(soundfile.LibsndfileError, OSError, ValueError), silenced():
             return float(soundfile.info(clip.path).duration)
         return 0.0
 

@@ -90,7 +90,8 @@ assignments = _App(
     rich_markup_mode="rich",
 )
 app.add_typer(assignments, name="assignment", rich_help_panel="Lessons")
-out_console, err_console = Console(highlight=False), Console(stderr=True, highlight=False)
+out_console = Console(highlight=False, emoji=False)  # 0:a:1 is no picture
+err_console = Console(stderr=True, highlight=False, emoji=False)
 
 
 def chosen(context: typer.Context) -> set[str]:

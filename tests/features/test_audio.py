@@ -317,6 +317,41 @@ def test_an_mp3_whose_length_is_a_guess_is_not_called_cut(tmp_path):
     assert duration(tmp_path / "x.mp3") == pytest.approx(10, abs=0.2)
 
 
+@pytest.mark.parametrize("ending", ["mp3", "flac"])
+def test_a_second_recording_in_a_file_is_not_left_out_in_silence(tmp_path, ending):
+    sf.write(tmp_path / "other", TONE, 2 * RATE, format=ending)
+    joined = encoded(tmp_path, ending) + (tmp_path / "other").read_bytes()
+    (tmp_path / "x").write_bytes(joined)
+    with pytest.raises(BadClip, match=r"follow.*ffmpeg -i"):
+        read_clip(tmp_path / "x")
+
+
+@pytest.mark.parametrize("stated", [1, 36, 32_000 + 500 + 44])
+def test_a_size_that_is_that_of_the_header_or_of_the_file_is_no_cut(tmp_path, stated):
+    content = wav(promised=stated)
+    content = content[:36] + b"JUNK" + struct.pack("<I", 492) + bytes(492) + content[36:]
+    (tmp_path / "x.wav").write_bytes(content)
+    with contextlib.nullcontext() if stated > 36 else pytest.warns(Doubt, match="does not state its length"):
+        assert len(read_clip(tmp_path / "x.wav")[0]) == RATE
+
+
+def test_sound_that_a_header_leaves_out_is_said(tmp_path):
+    au = encoded(tmp_path, "au")
+    (tmp_path / "half.au").write_bytes(au[:8] + struct.pack(">I", 16_000) + au[12:])
+    whole = wav()
+    (tmp_path / "two.wav").write_bytes(whole + whole[36:])
+    for name, samples in (("half.au", 8_000), ("two.wav", 16_000)):
+        with pytest.warns(Doubt, match="bytes behind its sound"):
+            assert len(read_clip(tmp_path / name)[0]) == samples
+
+
+def test_an_mp3_begins_at_its_first_frame_whatever_stands_before(tmp_path):
+    (tmp_path / "x.mp3").write_bytes(bytes(300_000) + encoded(tmp_path, "mp3"))
+    assert len(read_clip(tmp_path / "x.mp3")[0]) == pytest.approx(RATE, abs=1152)
+    (tmp_path / "x.mp3").write_bytes(b"no sound" * 999 + encoded(tmp_path, "mp3")[:300][-200:])
+    assert layout(tmp_path / "x.mp3").kind == ""  # one frame at the end of something else is no MP3
+
+
 def test_a_bad_clip_keeps_its_reason_when_it_is_pickled():
     bad = pickle.loads(pickle.dumps(BadClip("silent", "a.wav", "it is silent")))
     assert (bad.reason, str(bad)) == ("silent", "a.wav: it is silent")

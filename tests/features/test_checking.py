@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from features import copies
+from features import checking, copies
 from features.checking import check, glance, speakers_lost, with_notes
 from features.corpora import Utterance, tutorial_folders
 
@@ -122,3 +122,11 @@ def test_stretches_of_one_file_are_no_copies(collection):
     clips = [Utterance(path, "a", "male", "", start, start + 0.1) for start in (0.0, 0.1, 0.1)]
     first, second, third = copies.same_bytes(clips)
     assert first != second == third
+
+
+def test_the_kinds_are_told_by_the_reader_and_decoders_print_nothing(tmp_path, capfd):
+    path = tmp_path / "x.mp3"
+    sf.write(path, np.zeros(9000), 16000)
+    path.write_bytes(bytes(100_000) + path.read_bytes())
+    assert checking._header(path) == (16000, 1, "mpeg layer iii")
+    assert capfd.readouterr().err == ""

@@ -105,6 +105,25 @@ def test_channels_are_averaged(voice, tmp_path):
     assert samples.std() == pytest.approx(voice.std() / 2, rel=0.1)  # a lossy codec keeps the level within a decibel
 
 
+def test_streams_that_are_not_read_are_said_and_each_has_its_own_length(voice, tmp_path):
+    with av.open(str(tmp_path / "two.webm"), "w") as file:
+        streams = [file.add_stream("libopus", rate=RATE, layout="mono") for _ in range(2)]
+        for stream in streams:
+            frame = av.AudioFrame.from_ndarray(voice[None].astype(np.float32), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = RATE, 0
+            for packet in [*stream.encode(frame), *stream.encode(None)]:
+                file.mux(packet)
+    with pytest.warns(Doubt, match="holds 2 streams of sound"):
+        read_clip(tmp_path / "two.webm")
+    content = (tmp_path / "two.webm").read_bytes()
+    for hole in (slice(len(content) // 2, None), slice(len(content) // 3, len(content) // 2)):
+        damaged = np.frombuffer(content, np.uint8).copy()
+        damaged[hole] = 0  # a download that reserved its space, or lost a part
+        (tmp_path / "x.webm").write_bytes(damaged.tobytes())
+        with pytest.raises(BadClip, match="breaks off"):
+            read_clip(tmp_path / "x.webm")
+
+
 def pictures_alone():
     target = io.BytesIO()
     with av.open(target, "w", format="webm") as file:

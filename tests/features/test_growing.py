@@ -1,5 +1,6 @@
 """A store that grows, shrinks or is labelled anew measures only what is new; its bytes are those of a fresh extraction."""
 
+import errno
 import os
 import shutil
 from dataclasses import replace
@@ -12,7 +13,7 @@ from features import unfinished
 from features.corpora import Utterance
 from features.extraction import Stopped, extract
 from features.recipes import recipe_named
-from features.store import open_store
+from features.store import header_of, open_store
 from features.whole_files import alone_in
 
 FRAMES = recipe_named("frames")
@@ -92,6 +93,46 @@ def test_other_recordings_of_the_same_names_and_sizes_are_not_taken_for_these(tm
     extract(ours, tmp_path / "out", recipe=FRAMES)
     with pytest.raises(FileExistsError, match="other recordings of the same names"):
         extract(theirs, tmp_path / "out", recipe=FRAMES)
+
+
+def test_folders_that_have_changed_their_names_are_not_taken_for_each_other(tmp_path):
+    """The files of a renamed folder are as they were, to the size and the time."""
+    a, b = tmp_path / "clips" / "a", tmp_path / "clips" / "b"
+    clips = [clip(folder / f"{n}.wav", 10 * k + n) for k, folder in enumerate((a, b, b.parent)) for n in range(2)]
+    os.utime(clips[5].path, (4e9, 4e9))  # a time to come
+    extract(clips, tmp_path / "out", recipe=FRAMES)
+    for before, after in ((a, tmp_path / "t"), (b, a), (tmp_path / "t", b)):
+        before.rename(after)
+    result = extract(clips, tmp_path / "out", recipe=FRAMES)
+    assert (result.measured, result.kept) == (4, 2)
+    assert is_fresh(tmp_path / "out", clips, recipe=FRAMES)
+
+
+def test_a_collection_may_get_another_name(clips, tmp_path):
+    extract(clips, tmp_path / "out", recipe=FRAMES, corpus="clips")
+    (tmp_path / "clips").rename(tmp_path / "voices")
+    moved = [replace(c, path=tmp_path / "voices" / c.path.name) for c in clips]
+    assert extract(moved, tmp_path / "out", recipe=FRAMES, corpus="voices").measured == 0
+    assert is_fresh(tmp_path / "out", moved, recipe=FRAMES, corpus="voices")
+
+
+def test_what_was_read_in_another_way_does_not_grow(clips, tmp_path, monkeypatch):
+    old = {k: v for k, v in header_of(FRAMES, []).items() if k != "reading"}
+    monkeypatch.setattr("features.extraction.store.header_of", lambda *what: old | {"clips": 2})
+    extract(clips[:2], tmp_path / "out", recipe=FRAMES)
+    monkeypatch.undo()
+    assert len(list(open_store(tmp_path / "out").clips())) == 2
+    with pytest.raises(FileExistsError, match="way of reading sound files 1 and 2"):
+        extract(clips, tmp_path / "out", recipe=FRAMES)
+
+
+def test_a_full_disk_is_said_with_what_to_do(clips, tmp_path, monkeypatch):
+    def full(*what):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("features.unfinished.store.write_shard", full)
+    with pytest.raises(OSError, match=r"disk of .*out is full.* the same command goes on"):
+        extract(clips[:2], tmp_path / "out", recipe=FRAMES)
 
 
 def test_what_is_stopped_keeps_the_store_as_it_was_and_all_that_was_measured(clips, tmp_path):

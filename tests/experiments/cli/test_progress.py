@@ -84,3 +84,8 @@ def test_json_is_all_that_a_command_with_progress_prints(lstm_engine, noise_tabl
     shown = lstm_engine("train", noise_tables, *options)
     assert json.loads(shown.out)["clips"] == 24
     assert "Training: 2 of 3" in shown.err
+
+
+def test_a_colon_is_no_picture(capsys):
+    shared.print_line("ffmpeg -map 0:a:1")
+    assert capsys.readouterr().out == "ffmpeg -map 0:a:1\n"
