@@ -67,7 +67,7 @@ def hear(file: str | Path, recipe: Recipe, start_s: float = 0.0, seconds: float 
     whole_s = duration(file)
     if start_s >= whole_s:
         raise ValueError(f"{file} is {whole_s:.1f} s long: there is nothing from {start_s:g} s on")
-    samples, rate = read_clip(file, start_s, start_s + seconds)
+    samples, rate = read_clip(file, start_s, start_s + seconds if start_s + seconds < whole_s else None)
     frames = recipe.measure(samples, rate)  # (S, D)
     speech = find_speech(frames, recipe.parameters["pitch"])
     if not speech.voice.any():
