@@ -101,7 +101,7 @@ def _(judgement):
 
 @app.cell(hide_code=True)
 def _():
-    semitones = mo.ui.slider(-12, 12, 0.5, value=0, label="semitones", show_value=True)
+    semitones = mo.ui.slider(-15, 15, 0.5, value=0, label="semitones", show_value=True)
     _text = mo.md("""
     ## Only the pitch
 
@@ -114,7 +114,7 @@ def _():
 
 @app.cell(hide_code=True)
 def _(frames):
-    steps = np.arange(-12, 12.5)
+    steps = np.arange(-15, 15.5)
     curve = expit([log_odds(frames, _n) for _n in steps])
     return curve, steps
 
@@ -222,8 +222,8 @@ def answer_3(frames, low, high):
 
 @app.cell(hide_code=True)
 def _(man, woman):
-    _man = (man, 0.0, 12.0), brentq(lambda n: log_odds(man, n), 0.0, 12.0)
-    _woman = (woman, -12.0, 0.0), brentq(lambda n: log_odds(woman, n), -12.0, 0.0)
+    _man = (man, 0.0, 15.0), brentq(lambda n: log_odds(man, n), 0.0, 15.0)
+    _woman = (woman, -15.0, 0.0), brentq(lambda n: log_odds(woman, n), -15.0, 0.0)
     check_3 = exercises.check(answer_3, _man, _woman, rtol=1e-3, exercise=(8, 3))
     check_3
     return (check_3,)
@@ -238,9 +238,9 @@ def _(check_1, check_2, check_3, frames):
         _z = MODEL.frame_log_odds(frames)
         yours.append(f"It would turn if {answer_2(_z)} of its {len(_z)} pieces had said the opposite.")
     if check_3.state == "right":
-        _tips = log_odds(frames, -12) * log_odds(frames, 12) < 0
+        _tips = log_odds(frames, -15) * log_odds(frames, 15) < 0
         yours.append(
-            f"It tips at {answer_3(frames, -12, 12):+.1f} semitones." if _tips else "It tips nowhere in an octave."
+            f"It tips at {answer_3(frames, -15, 15):+.1f} semitones." if _tips else "It tips nowhere in this range."
         )
     yours = " ".join(yours)
     mo.md(yours)
