@@ -59,9 +59,8 @@ class Container:
         self.doubt = STREAMS.format(sounds) if sounds > 1 else ""
         only_stream = len(self._file.streams) == 1
         if kind == "caf":
-            self._promised_s = (
-                0.0  # FFmpeg counts the silence that fills the last packet; the bytes have been counted before
-            )
+            # FFmpeg counts the silence that fills the last packet; the bytes have been counted before
+            self._promised_s = 0.0
         elif stream.duration is not None:
             self._promised_s = float(stream.duration * stream.time_base)
         elif stated := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", "")):  # Matroska's tag

@@ -15,10 +15,8 @@ from features.corpora import Utterance
 from features.corpora.notes import note
 from features.corpora.settling import some
 
-BOTH, COPY = (
-    "both_sexes",
-    "twice",
-)  # a sound under both sexes, all of whose clips are left out; a further clip of a sound
+BOTH = "both_sexes"  # a sound under both sexes, all of whose clips are left out
+COPY = "twice"  # a further clip of a sound
 RANKS = {"": 0, "train": 0, "dev": 1, "test": 2}  # of the parts: a sound stays in the last one, as a speaker does
 CHUNK = 1 << 12
 

@@ -79,9 +79,8 @@ class Recording:
     def lacks(self, missing: int) -> bool:
         """Whether less was decoded than the file promises; `missing` of the frames that it states could not be."""
         if isinstance(self._file, Container):
-            return (
-                not self.layout.doubt and self._file.cut
-            )  # without a stated length it would be compared with an estimate
+            # without a stated length it would be compared with an estimate
+            return not self.layout.doubt and self._file.cut
         return missing > (SHORT_S * self.samplerate if self.layout.kind == "mp3" else 0)
 
     def _opened(self) -> sf.SoundFile | Container:

@@ -93,9 +93,8 @@ def _measured(recipe: Recipe, clip: Utterance) -> Measured:
         doubt = next(((w.message.name, w.message.detail) for w in said if isinstance(w.message, Doubt)), None)
         frames = recipe.measure(samples, rate)  # (T, D)
     except BadClip as bad:
-        words = bad.detail.replace(
-            conversion(clip.path), conversion(Path(clip.path).name)
-        )  # no folder gets into a store
+        # no folder gets into a store
+        words = bad.detail.replace(conversion(clip.path), conversion(Path(clip.path).name))
         return Measured(reason=bad.reason, message=words)
     except Exception as error:  # any error that a library raises on an unusual sound
         cause = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

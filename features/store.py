@@ -24,9 +24,7 @@ from features.whole_files import replacing
 FORMAT, VERSION = "lstm-engine clips", 1
 CLIPS_PER_SHARD = 64
 MANIFEST, SHARDS = "manifest.jsonl", "shards"
-UNFINISHED = (
-    "unfinished"  # a folder beside them: what extractions have measured that are not finished (see `extraction`)
-)
+UNFINISHED = "unfinished"  # a folder beside them: results of extractions that are not finished (see `extraction`)
 READING = 2  # one more whenever sound files are read otherwise: 2 reads an MP3 to its real end; no number is 1
 LIST = {"clips", "clips_sha256", "corpus"}  # what a header says of the list of clips
 METADATA = "extraction"  # one key only: safetensors would write several in no fixed order

@@ -163,9 +163,8 @@ def _caf(data: mmap.mmap) -> Layout:
 
 
 def _nist(data: mmap.mmap) -> Layout:
-    head = (
-        data[:1024].decode("ascii", "replace").split("end_head")[0]
-    )  # NIST_1A, the header's length, "name -i number" lines
+    # NIST_1A, the header's length, "name -i number" lines
+    head = data[:1024].decode("ascii", "replace").split("end_head")[0]
     stated = {name: int(number) for name, number in re.findall(r"^(\w+) -i (\d+)", head, re.MULTILINE)}
     size = stated.get("sample_count", 0) * stated.get("channel_count", 1) * stated.get("sample_n_bytes", 2)
     missing = int(head[7:16]) + size - len(data)
@@ -176,9 +175,8 @@ def _nist(data: mmap.mmap) -> Layout:
 
 
 def _flac(data: mmap.mmap) -> Layout:
-    start = skip_id3(
-        data
-    )  # 8 bytes of heads, 10 of sizes; the rate and the number of samples are 20 and 36 bits of the next
+    # 8 bytes of heads, 10 of sizes; the rate and the number of samples are 20 and 36 bits of the next
+    start = skip_id3(data)
     samples = int.from_bytes(data[start + 18 : start + 26], "big") & ((1 << 36) - 1)
     if data.find(b"fLaC\0\0\0\x22", start + 42) >= 0:
         raise ValueError("a second recording follows the first one in the file, which would not be read")

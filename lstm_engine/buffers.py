@@ -48,6 +48,5 @@ def _after_fork() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
-IDLE = next(
-    sys.getrefcount(b) for b, _ in [(np.empty(0), 0)]
-)  # the count of an array that only a pair and the loop variable hold
+# The count of an array that only a pair and the loop variable hold.
+IDLE = next(sys.getrefcount(b) for b, _ in [(np.empty(0), 0)])

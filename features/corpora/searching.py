@@ -14,13 +14,8 @@ from features.corpora.notes import note
 
 ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zip")
 PROJECTS = (".aup", ".aup3")
-UNFINISHED = (
-    ".crdownload",
-    ".download",
-    ".icloud",
-    ".part",
-    ".partial",
-)  # .icloud: a placeholder, the sound is elsewhere
+# .icloud is a placeholder: the sound is elsewhere
+UNFINISHED = (".crdownload", ".download", ".icloud", ".part", ".partial")
 FIRST_BYTES = (b"fLaC", b"OggS", b"ID3", b"#!AMR", b"caff", b"\x1aE\xdf\xa3", b"0&\xb2u\x8ef\xcf\x11")
 
 

@@ -15,21 +15,8 @@ from features.corpora.utterances import Utterance
 
 SEX_WORDS = dict.fromkeys(("male", "m", "males", "man", "men", "male_masculine"), "male")
 SEX_WORDS |= dict.fromkeys(("female", "f", "females", "woman", "women", "female_feminine"), "female")
-UNSTATED = (
-    "other",
-    "unknown",
-    "n/a",
-    "na",
-    "none",
-    "nan",
-    "?",
-    "-",
-    "diverse",
-    "intersex",
-    "transgender",
-    "non-binary",
-)
-UNSTATED += ("nonbinary", "do_not_wish_to_say")
+UNSTATED = ("other", "unknown", "n/a", "na", "none", "nan", "?", "-")
+UNSTATED += ("diverse", "intersex", "transgender", "non-binary", "nonbinary", "do_not_wish_to_say")
 NAMED = 200  # speakers who are lost are named, up to so many
 PARTS = ("train", "dev", "test")
 PART_WORDS = dict.fromkeys(("train", "training"), "train") | dict.fromkeys(("test", "testing"), "test")

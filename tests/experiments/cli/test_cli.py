@@ -299,10 +299,8 @@ def test_what_needs_a_decision_exits_1_and_features_tells_it_before_measuring(ls
     assert found["not_read"]["count"] == 1
     sf.write(first.with_suffix(".flac"), *sf.read(first))
     late = json.loads(lstm_engine("features", mine, "--out", tmp_path / "json", "--json").out)["notes"][-1]
-    assert (late["kind"], late["count"]) == (
-        "both_sexes",
-        3,
-    )  # with the copy in another format, known once it is measured
+    # with the copy in another format, known once it is measured
+    assert (late["kind"], late["count"]) == ("both_sexes", 3)
     first.with_suffix(".flac").unlink()
     shown = lstm_engine("features", mine, "--out", tmp_path / "out")
     assert shown.code == 0
