@@ -74,24 +74,35 @@ def quick(monkeypatch):
         monkeypatch.setattr(module, "CHOSEN", replace(search.CHOSEN, units=2, epochs=1))
         monkeypatch.setattr(module, "LEARNT", 1)
     monkeypatch.setattr(search, "VARIANTS", 2)
+    monkeypatch.setattr(make, "DRAWS", 2)
     monkeypatch.setitem(search.CANDIDATES, "not augmented", (search.CHOSEN, 0))
 
 
 @pytest.mark.slow
 def test_one_command_makes_the_model_and_a_card_from_its_own_numbers(corpus, quick, tmp_path):
-    result = make.make(corpus, tmp_path / "work", tmp_path / "voice.safetensors", seeds=2)
+    judges = {"judges": [corpus]}
+    result = make.make(corpus, tmp_path / "work", tmp_path / "voice.safetensors", seeds=2, **judges)
     text = (tmp_path / "CARD.md").read_text()
     assert "{" not in text.split("Settings:")[0]
     assert f"{result['folds']['LSTM']['clips']:.3f}" in text
     assert f"{result['bytes']:,} bytes" in text
     assert "14 clips of LibriSpeech" in text
+    ((_, draws),) = result["draws"].items()
+    assert (
+        f"draw {np.argmax(draws)}, with {max(draws):.3f} (the draws have {min(draws):.3f} to {max(draws):.3f})" in text
+    )
     stored = clip_model.load(tmp_path / "voice.safetensors").network.metadata
     assert stored["temperature"] == result["folds"]["temperature"]
-    again = make.make(corpus, tmp_path / "work", tmp_path / "again.safetensors", seeds=2)
+    again = make.make(corpus, tmp_path / "work", tmp_path / "again.safetensors", seeds=2, **judges)
     one, other = (clip_model.load(tmp_path / f"{name}.safetensors").network for name in ("voice", "again"))
     assert all((a == b).all() for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
     assert one.metadata == other.metadata  # not the bytes: safetensors writes its names in an order of its own
     assert again == result
+
+
+def test_the_draw_is_the_best_over_all_judges():
+    assert make.chosen({"one": [0.9, 0.8, 0.85], "other": [0.5, 0.7, 0.6]}) == 1
+    assert make.chosen({}) == 0
 
 
 def test_a_corpus_without_two_sides_is_refused(corpus, quick, tmp_path):
