@@ -16,7 +16,7 @@ import numpy as np
 from . import loadable, optimizers
 from .activations import Array
 from .compiling import targets_from_config, targets_to_config
-from .files import write_atomically
+from .files import as_safetensors, write_atomically
 from .network import Network
 from .registry import by_kind, custom_objects
 from .tensors import InputLayer, graph_to_config
@@ -31,8 +31,6 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
 
     A class of the reader's own is written by its name: `load` needs it registered, or among its custom_objects.
     """
-    from safetensors.numpy import save as to_bytes
-
     if not model.built:
         raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
     if not isinstance(metadata, dict):
@@ -72,7 +70,7 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
     tensors |= {f"states/{name}/{n}": state for name, kept in _states(model).items() for n, state in enumerate(kept)}
     if optimizer:
         tensors |= {f"optimizer/{name}": slot for name, slot in optimizer.slots.items()}
-    write_atomically(path, to_bytes(tensors, header))
+    write_atomically(path, as_safetensors(tensors, header))
     model.metadata = json.loads(header["metadata"])  # a copy
 
 

@@ -142,8 +142,9 @@ def train_on_digits(
     """Trains on the published training speakers, then scores the published test speakers once.
 
     target: "digit", "sex", or "both", in folders of their own. settings: fields of `DigitRecipe` to change. Writes
-    model.safetensors, history.csv, watched.csv, scores.json, config.json, report.html into out. Returns the scores; under
-    "reference" Keras's with compare. ValueError names what is wrong with data or settings.
+    model.safetensors, history.csv, watched.csv, scores.json, config.json, report.html into out, and the seconds of each epoch
+    into surroundings.json. Returns the scores and the seconds of each side; under "reference" Keras's scores with compare.
+    ValueError names what is wrong with data or settings.
     """
     if target == "both":
         return {t: train_on_digits(data, Path(out) / t, t, seed, compare, force, stage, **settings) for t in LABELS}
@@ -154,12 +155,12 @@ def train_on_digits(
     training, stage = Training(learn, target, recipe, seed), stage or (lambda title: lambda done, total: None)
     watch = training.watch()
     sides = {"reference": training.run_keras} if compare else {}
-    results, tables, answered = {}, {}, {}
+    results, tables, answered, seconds = {}, {}, {}, {}
     for side, runs in {**sides, "engine": partial(training.run_engine, callbacks=[watch])}.items():
         history, predict = runs(stage(f"{target}: {'Keras' if side == 'reference' else 'engine'}"))
         p = training.answers(predict, test)
         answered[side], results[side] = p.argmax(axis=1), scores(test, target, p)
-        results[side]["seconds"] = float(sum(row["seconds"] for row in history))
+        seconds[side] = [row.pop("seconds") for row in history]
         tables[side] = pd.DataFrame(history, index=pd.RangeIndex(1, len(history) + 1, name="epoch"))
     result: dict[str, Any] = {"target": target, "recipe": asdict(recipe)} | results["engine"]
     if compare:
@@ -172,11 +173,17 @@ def train_on_digits(
     run.write("watched.csv", watch.table().to_csv(index=False))
     run.write_json("scores.json", result)
     run.write_config(
-        "train --task digits", data=str(data), target=target, seed=seed, compare=compare, recipe=asdict(recipe)
+        "train --task digits",
+        seconds,
+        data=Path(data),
+        target=target,
+        seed=seed,
+        compare=compare,
+        recipe=asdict(recipe),
     )
     parts = page_parts(result, table, watch.table())
     run.write("report.html", page.page(f"Spoken digits: {target}", parts, footer("lstm-engine train")))
-    return result | {"run": str(run.folder)}
+    return result | {"run": str(run.folder), "seconds": {side: sum(each) for side, each in seconds.items()}}
 
 
 def metadata(training: Training, target: str, clips: Digits) -> dict[str, Any]:

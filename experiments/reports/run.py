@@ -7,11 +7,16 @@ import json
 import math
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from experiments.reports import machine
 from lstm_engine.files import write_atomically
+
+SURROUNDINGS = "surroundings.json"  # the only file of a training, an extraction or an evaluation that may differ
 
 
 class Run:
@@ -40,9 +45,19 @@ class Run:
     def write_json(self, name: str, value: Any) -> Path:
         return self.write(name, to_json(value) + "\n")
 
-    def write_config(self, command: str, **settings: Any) -> Path:
-        """config.json: the command, its settings and the versions that ran it."""
-        return self.write_json("config.json", {"command": command, "settings": settings, "versions": versions()})
+    def write_config(self, command: str, seconds: Mapping[str, Any] = MappingProxyType({}), **settings: Any) -> Path:
+        """config.json: the command, its settings, the versions and the machine; surroundings.json: all else.
+
+        What a run computes depends on config.json alone. Of a setting that is a `Path` it has the name; the whole path is
+        in surroundings.json, with the seconds, threads, and the other things on which no number depends.
+        """
+        folders = {name: str(path.resolve()) for name, path in settings.items() if isinstance(path, Path)}
+        settings |= {name: settings[name].resolve().name for name in folders}
+        made = {"command": command, "settings": settings, "versions": versions(), "machine": machine.machine()}
+        path = self.write_json("config.json", made)
+        around = machine.surroundings(self.folder) | ({"data": folders} if folders else {})
+        self.write_json(SURROUNDINGS, around | ({"seconds": dict(seconds)} if seconds else {}))
+        return path
 
 
 def to_json(value: Any) -> str:

@@ -57,7 +57,7 @@ def train_on_tables(
     model.save(run.folder / "model.safetensors", metadata=metadata(task, recipe, synthetic, seed))
     run.write("history.csv", table.to_csv())
     run.write("watched.csv", watch.table().to_csv(index=False))
-    settings = {"data": str(data), "reading": reading, "scale": scale, "units": units, "epochs": epochs}
+    settings = {"data": Path(data), "reading": reading, "scale": scale, "units": units, "epochs": epochs}
     settings |= {"batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
     run.write_config("train", **settings)
     p = np.array(result.pop("probabilities"))

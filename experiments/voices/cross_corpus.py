@@ -96,7 +96,7 @@ def evaluate_corpus(
     refuse_known(clips, names, trained_on)
     result, rows = evaluate_model(model, metadata, clips)
     evaluation_report.write(run, result, rows, notes, "lstm-engine evaluate --corpus")
-    run.write_config("evaluate --corpus", corpus=str(corpus), kind=kind, part=part, allow_known=allow_known)
+    run.write_config("evaluate --corpus", corpus=corpus, kind=kind, part=part, allow_known=allow_known)
     return result | {"notes": notes}, failed
 
 

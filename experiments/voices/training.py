@@ -88,7 +88,7 @@ def train(
     run.write("watched.csv", watching.table().to_csv(index=False))
     curves = pictures.training_curves(table.add_prefix("engine_"), {"engine": "engine"})
     run.write("curves.png", pictures.png(curves))
-    run.write_config("train", data=str(data), seed=seed, variants=len(variants) - 1, **asdict(chosen))
+    run.write_config("train", data=Path(data), seed=seed, variants=len(variants) - 1, **asdict(chosen))
     speakers, copies = len(set(learn[0].speakers) - {None}), page.counted(len(variants) - 1, "randomly changed variant")
     others = page.counted(speakers, "other speaker")
     notes = [

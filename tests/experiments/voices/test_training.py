@@ -40,7 +40,7 @@ def run(measured, tmp_path_factory):
 def test_a_run_leaves_all_that_its_model_needs(run, measured):
     result, out = run
     names = {"model.safetensors", "history.csv", "config.json", "curves.png", "result.json", "clips.csv", "errors.csv"}
-    assert names | {"report.html", "watched.csv"} == {path.name for path in out.iterdir()}
+    assert names | {"report.html", "watched.csv", "surroundings.json"} == {path.name for path in out.iterdir()}
     assert len(pd.read_csv(out / "history.csv")) == QUICK["epochs"]
     assert json.loads((out / "config.json").read_text())["settings"]["variants"] == 2
     model = clip_model.load(out / "model.safetensors")
