@@ -87,7 +87,17 @@ def without_kernels() -> str:
         reason = f"numba cannot be imported ({type(error).__name__}: {error})"
         logging.getLogger("lstm_engine").warning('%s: backend="auto" takes NumPy', reason)
         return reason
-    return "numba's compiler is switched off (NUMBA_DISABLE_JIT)" if numba.config.DISABLE_JIT else ""
+    if numba.config.DISABLE_JIT:
+        return "numba's compiler is switched off (NUMBA_DISABLE_JIT)"
+    if (layer := numba.config.THREADING_LAYER) != "default":  # which somebody has asked for, and which may be missing
+        _Pool.used = True  # with this question Numba's threads begin
+        try:
+            numba.get_num_threads()
+        except ValueError:
+            reason = f"numba has no threading layer {layer!r} here: unset NUMBA_THREADING_LAYER, or install that layer"
+            logging.getLogger("lstm_engine").warning('%s; backend="auto" takes NumPy', reason)
+            return reason
+    return ""
 
 
 def resolve(cell: str, backend: str, other_activations: Mapping[str, str] = MappingProxyType({})) -> str:

@@ -7,10 +7,10 @@ million weights.
 
 from typing import Any
 
-import numba as nb
 import numpy as np
 
 from ..activations import Array
+from .disk_cache import kernel
 
 
 def adam_update(adam: Any, w: Array, g: Array, lr: Any, m: Array, v: Array) -> None:
@@ -23,7 +23,7 @@ def adam_update(adam: Any, w: Array, g: Array, lr: Any, m: Array, v: Array) -> N
     _update(w.reshape(-1), g.reshape(-1), m.reshape(-1), v.reshape(-1), adam.alpha(lr), *rates, adam.epsilon)
 
 
-@nb.njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _update(w: Array, g: Array, m: Array, v: Array, alpha: Any, rate_m: float, rate_v: float, epsilon: float) -> None:
     real = w.dtype.type
     rate_m, rate_v, epsilon = real(rate_m), real(rate_v), real(epsilon)

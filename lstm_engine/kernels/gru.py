@@ -7,7 +7,6 @@ U_h of the candidate, because the candidate has a product of h' (or r∘h') by i
 from collections.abc import Callable
 from typing import Any
 
-import numba as nb
 import numpy as np
 
 from ..activations import Array
@@ -16,6 +15,7 @@ from ..buffers import empty
 from ..cells.gru import GRUGradients, GRUTape
 from ..cells.products import recurrent_kernel_gradient
 from ..checks import check_shapes
+from .disk_cache import kernel
 from .jobs import ALL, KERNEL, in_parallel
 from .product import THESE_FILES, packed, packed_transposed, product
 from .rows import (
@@ -206,7 +206,7 @@ step_back_after_rows = pointwise(step_back_after, reads=[3, 1, 1, 1], writes=[3,
 # -- the kernels: job n is block n of the rows --------------------------------------------------------------------------
 
 
-@nb.njit(**KERNEL)
+@kernel(**KERNEL)
 def _forward(
     job: int, rows: Array, cuts: Array, mask: Array, after: bool, x: Array, panels_zr: Array, panels_h: Array,
     panels_x: Array, r_zr: Array, r_h: Array, gates: Array, inner: Array, h: Array,
@@ -238,7 +238,7 @@ def _forward(
     restore(state)
 
 
-@nb.njit(**KERNEL)
+@kernel(**KERNEL)
 def _backward(
     job: int, rows: Array, cuts: Array, mask: Array, after: bool, dh: Array, panels: Array, panels_zr: Array,
     panels_h: Array, r: Array, gates: Array, inner: Array, h: Array, dz: Array, dproduct: Array, dh_total: Array,

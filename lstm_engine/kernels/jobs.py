@@ -13,10 +13,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from .disk_cache import callback
 from .vectors import INDEX
 
 ALL = -1  # in the place of a job's number
-KERNEL: dict[str, Any] = {"cache": True, "no_cfunc_wrapper": True, "error_model": "numpy"}  # how kernels are compiled
+KERNEL: dict[str, Any] = {"no_cfunc_wrapper": True, "error_model": "numpy"}  # how kernels are compiled
 NUMBER = types.int64
 
 
@@ -59,7 +60,7 @@ def compiled_loop() -> int:
         for job in nb.prange(jobs):
             call_body(body, job, arguments)
 
-    _compiled.append(nb.cfunc(types.void(NUMBER, NUMBER, NUMBER), parallel=True, cache=True)(run))
+    _compiled.append(callback(types.void(NUMBER, NUMBER, NUMBER), parallel=True)(run))
     return _compiled[-1].address
 
 

@@ -7,7 +7,6 @@ into vector instructions.
 from collections.abc import Callable
 from typing import Any
 
-import numba as nb
 import numpy as np
 
 from ..activations import Array
@@ -15,6 +14,7 @@ from ..backend import Kernels
 from ..buffers import empty
 from ..cells.lstm import LSTMGradients, LSTMTape
 from ..checks import check_shapes
+from .disk_cache import kernel
 from .jobs import ALL, KERNEL, in_parallel
 from .product import THESE_FILES, packed, packed_transposed
 from .rows import (
@@ -145,7 +145,7 @@ step_back_rows = pointwise(step_back, reads=[4, 1, 1, 1, 1], writes=[4, 1, 1, 1]
 # -- the kernels: job n is block n of the rows --------------------------------------------------------------------------
 
 
-@nb.njit(**KERNEL)
+@kernel(**KERNEL)
 def _forward(
     job: int, rows: Array, cuts: Array, mask: Array, x: Array, panels: Array, r: Array,
     gates: Array, tanh_c: Array, h: Array, c: Array, space: Array, row_space: Array, address: int, loop: int,
@@ -172,7 +172,7 @@ def _forward(
     restore(state)
 
 
-@nb.njit(**KERNEL)
+@kernel(**KERNEL)
 def _backward(
     job: int, rows: Array, cuts: Array, mask: Array, dh: Array, panels: Array, r: Array,
     gates: Array, tanh_c: Array, c: Array, dz: Array, dc: Array, dh_total: Array, dh_next: Array, dc_next: Array,

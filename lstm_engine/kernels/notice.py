@@ -7,6 +7,8 @@ from typing import Any
 
 from numba.core import event
 
+from . import disk_cache
+
 CELLS = {"lstm": "the LSTM's ", "gru": "the GRU's ", "simple_rnn": "the SimpleRNN's "}  # by the file of their kernels
 STEPS = {  # what a first training step compiles, in this order; prediction needs the first two
     "_pack": "the matrix product",  # which follows `_pack`, unannounced by Numba
@@ -36,12 +38,13 @@ class Notice(event.Listener):  # type: ignore[misc]  # Numba has no types
         if package != __package__ or function.__name__ not in STEPS:
             return
         logging.getLogger("lstm_engine").warning(
-            "compiling kernels, %d of %d: %s%s (%.0f s so far; later runs find them on disk) ...",
+            "compiling kernels, %d of %d: %s%s (%.0f s so far%s) ...",
             list(STEPS).index(function.__name__) + 1,
             len(STEPS),
             CELLS.get(file, ""),
             STEPS[function.__name__],
             now - self.began,
+            "" if disk_cache.keeps_nothing() else "; later runs find them on disk",
         )
 
     def on_end(self, compiling: Any) -> None:

@@ -15,7 +15,6 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-import numba as nb
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -23,6 +22,7 @@ from numba.extending import intrinsic
 
 from ..activations import Array
 from ..buffers import LINE
+from .disk_cache import callback, kernel
 from .jobs import KERNEL
 from .vectors import ARM, BYTES, INDEX, Code, call, gather, moved, row_of
 
@@ -71,7 +71,7 @@ def packed(start: Array, A: Array, X: Array, G: int) -> Array:
     return panels
 
 
-@nb.njit(**KERNEL)
+@kernel(**KERNEL)
 def _pack(start: Array, A: Array, X: Array, rows: Array, panels: Array, helpers: int = THESE_FILES) -> None:
     lanes = BYTES // A.itemsize
     n, N, K, D = len(panels), A.shape[1] // len(panels), len(A), len(X)
@@ -98,7 +98,7 @@ def packed_transposed(U: Array, G: int) -> Array:
     return panels
 
 
-@nb.njit(**KERNEL)
+@kernel(**KERNEL)
 def _pack_transposed(U: Array, panels: Array, helpers: int = THESE_FILES) -> None:
     lanes = BYTES // U.itemsize
     n, H, N = len(panels), len(U), U.shape[1] // len(panels)
@@ -162,7 +162,7 @@ def compiled_product(dtype: np.dtype[Any]) -> int:
 
     matrix, rows, panels = types.Array(real, 2, "A"), types.Array(number, 1, "C"), types.Array(real, 1, "C")
     signature = types.void(matrix, rows, number, number, matrix, panels, types.boolean, matrix, number, number)
-    _compiled.append(nb.cfunc(signature, cache=True, error_model="numpy")(run))
+    _compiled.append(callback(signature, error_model="numpy")(run))
     return _compiled[-1].address
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from ..activations import Array
 from ..buffers import empty
 from ..threads import ALWAYS_ALL, crew_of
+from .disk_cache import kernel
 from .jobs import ALL, KERNEL, compiled_loop, in_parallel
 from .product import INNER, THESE_FILES, WIDE, compiled_product, lined_up, numbers, packed_transposed, product
 from .vectors import BYTES, flush_denormals, gather, pointwise, restore
@@ -286,7 +287,7 @@ def space_of_jobs(jobs: int, C: int, dtype: np.dtype[Any]) -> tuple[Array, Array
     return inputs, lined_up((jobs, CHUNK * WIDE * BYTES // dtype.itemsize), dtype)
 
 
-@nb.njit(**KERNEL)
+@kernel(**KERNEL)
 def _input_gradient(
     job: int, workers: int, live: Array, dz: Array, panels: Array, dx: Array, address: int, loop: int,
     helpers: int = THESE_FILES,
@@ -300,7 +301,7 @@ def _input_gradient(
     restore(state)
 
 
-@nb.njit(**KERNEL)
+@kernel(**KERNEL)
 def _weight_gradient(
     job: int, stripes: int, live: Array, h: Array, x: Array, dz: Array, r: Array, out: Array,
     inputs: Array, panels: Array, every: Array, address: int, loop: int, helpers: int = THESE_FILES,

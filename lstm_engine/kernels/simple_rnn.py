@@ -6,13 +6,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import numba as nb
-
 from ..activations import Array
 from ..backend import Kernels
 from ..buffers import empty
 from ..cells.simple_rnn import SimpleRNNGradients, SimpleRNNTape
 from ..checks import check_shapes
+from .disk_cache import kernel
 from .jobs import ALL, KERNEL, in_parallel
 from .product import THESE_FILES, packed, packed_transposed
 from .rows import (
@@ -114,7 +113,7 @@ step_back_rows = pointwise(step_back, reads=[1, 1], writes=[1, 1])  # h, dh -> d
 # -- the kernels: job n is block n of the rows --------------------------------------------------------------------------
 
 
-@nb.njit(**KERNEL)
+@kernel(**KERNEL)
 def _forward(
     job: int, rows: Array, cuts: Array, mask: Array, x: Array, panels: Array, r: Array,
     h: Array, space: Array, row_space: Array, address: int, loop: int, helpers: int = THESE_FILES,
@@ -135,7 +134,7 @@ def _forward(
     restore(state)
 
 
-@nb.njit(**KERNEL)
+@kernel(**KERNEL)
 def _backward(
     job: int, rows: Array, cuts: Array, mask: Array, dh: Array, panels: Array, r: Array, h: Array,
     dz: Array, dh_total: Array, dh_next: Array, space: Array, row_space: Array, address: int, loop: int,

@@ -36,7 +36,7 @@ def test_one_model_has_one_file(model, tmp_path, ending):
     def written(name):
         path = tmp_path / (name + ending)
         if ending == ".npz":
-            model.trace(np.ones((1, 3, 2)), np.ones(1)).save(path)
+            model.trace(np.ones((1, 3, 2)), np.ones(1)).to_npz(path)
         elif ending == ".weights.h5":
             model.save_weights(path)
         else:

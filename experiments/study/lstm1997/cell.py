@@ -15,12 +15,12 @@ Arrays here are those of one sequence; float64.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numba as nb
 import numpy as np
 
 import lstm_engine as le
 from experiments.study.tasks import Sequences, Task
 from lstm_engine.initializers import RandomUniform
+from lstm_engine.kernels.disk_cache import kernel
 
 
 class Tape(NamedTuple):
@@ -48,7 +48,7 @@ def forward(z_x: np.ndarray, U: np.ndarray, J: int) -> tuple[np.ndarray, np.ndar
     return y, c, g
 
 
-compiled_forward = nb.njit(cache=True)(forward)
+compiled_forward = kernel()(forward)
 
 
 def truncated_backward(tape: Tape, dy_c: np.ndarray, J: int) -> np.ndarray:

@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numba as nb
 import numpy as np
 from numba.extending import overload, register_jitable
 
@@ -18,6 +17,7 @@ from experiments.study.seeds import digest
 from experiments.study.variants import cells
 from experiments.study.variants.cells import CELLS, VariantCell, tanh
 from lstm_engine.activations import Array, sigmoid
+from lstm_engine.kernels.disk_cache import kernel
 
 # Numba's disk cache is keyed by file and function name, and compiled code is linked by name. Two closures with the same name
 # would be mixed up, also between processes, and edits of `cells.py` would not be noticed. So the names of a cell's closures
@@ -43,7 +43,7 @@ def loops(name: str, fast: bool) -> Loops:
     if not fast:
         return made_of(*by_array(CELLS[name]))
     named_loops = (named(loop, name) for loop in made_of(*by_unit(CELLS[name])))
-    return Loops(*(nb.njit(cache=True, error_model="numpy")(loop) for loop in named_loops))
+    return Loops(*(kernel(error_model="numpy")(loop) for loop in named_loops))
 
 
 def made_of(step: Callable[..., Any], step_back: Callable[..., Any]) -> Loops:
