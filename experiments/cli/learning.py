@@ -23,6 +23,7 @@ from experiments.cli.shared import (
     Scale,
     Seed,
     Units,
+    alone_in,
     app,
     chosen,
     out_console,
@@ -35,8 +36,19 @@ from experiments.cli.shared import (
 from experiments.reports.page import counted
 
 
-@app.command(rich_help_panel="Training", epilog="Example: lstm-engine demo --out runs/demo")
+def _again(params: Params) -> str:
+    """How a command that goes on from nothing is started again, after it may have written files."""
+    out, forced = params["out"], params["force"] or not (params["out"].exists() and any(params["out"].iterdir()))
+    return f"the same command{'' if forced else ' with --force'} starts again{'' if forced else f' in {out}'}"
+
+
+@app.command(
+    rich_help_panel="Training",
+    stopped=lambda params: f"stopped: the report is written at the end; {_again(params)}",
+    epilog="Example: lstm-engine demo --out runs/demo",
+)
 def demo(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder for all files that the demo writes.")] = Path("runs/demo"),
     speakers: Annotated[int, typer.Option(min=4, help="Speakers a sex to learn from.")] = 48,
     test_speakers: Annotated[int, typer.Option(min=2, help="Further speakers a sex, for one test at the end.")] = 24,
@@ -55,6 +67,7 @@ def demo(
     from experiments.tutorial.comparison_report import busy_notes
     from experiments.tutorial.demo import demo as run
 
+    alone_in(context, out)
     with stages(takes="about a minute with the defaults") as stage:
         result = run(out, speakers, test_speakers, clips, epochs, seed, jobs, force, stage)
     if as_json:
@@ -229,8 +242,16 @@ def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, fo
         print_line(f"{digits_sentence(one)}\nReport: {Path(one['run']) / 'report.html'}")
 
 
+def _evaluate_stopped(params: Params) -> str:
+    if params["corpus"] is None:
+        return "stopped: an evaluation on tables writes nothing; the same command starts again"
+    again = "the same command" if not params["force"] else "the same command without --force"
+    return f"stopped: the clips measured so far are kept in {params['out'] / 'clips'}; {again} goes on"
+
+
 @app.command(
     rich_help_panel="Training",
+    stopped=_evaluate_stopped,
     epilog="Examples: lstm-engine evaluate my_features --model runs/mine/model.safetensors --part test   |   "
     "lstm-engine evaluate --corpus runs/corpora/LibriSpeech --model voice.safetensors --out runs/librispeech",
 )
@@ -295,6 +316,7 @@ def evaluate(
     from experiments.voices import clip_model, cross_corpus
     from experiments.voices.pretrained import SHIPPED
 
+    alone_in(context, out)
     voice = clip_model.load(model or SHIPPED)
     say = (lambda text: None) if as_json else print_line
     takes = durations.of_corpus(corpus, kind, part or "all", "frames", jobs)
@@ -313,9 +335,11 @@ def evaluate(
 
 @app.command(
     rich_help_panel="Training",
+    stopped=lambda params: f"stopped: the comparison is written at the end; {_again(params)}",
     epilog="Examples: lstm-engine compare my_features --seeds 5   |   lstm-engine compare my_features --steps 50",
 )
 def compare(
+    context: typer.Context,
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder for tables, pictures and report.")] = Path("runs/compare"),
     reading: Reading = "frames",
@@ -350,6 +374,7 @@ def compare(
         raise ValueError("--steps follows one pair of models batch by batch: leave out --seeds and --control")
     if steps is None and tol is not None:
         raise ValueError("--tol belongs to --steps, the comparison batch by batch")
+    alone_in(context, out)
     run = Run(out, force)
     task = read_task(data, reading, scale, seed)
     recipe, synthetic = recipe_of(data)
@@ -364,7 +389,9 @@ def compare(
             comparison, model = run_epochs(task, epochs, units, batch_size, learning_rate, dtype, k, control, progress)
             comparisons.append(comparison)
             if k == seed and not control:
+                run.begin()
                 model.save(run.folder / "model.safetensors", metadata=metadata(task, recipe, synthetic, seed))
+    run.begin()
     page = comparison_report.write_comparison(run, task, comparisons, synthetic, "lstm-engine compare", load_before)
     run.write_config("compare", **settings, epochs=epochs, seeds=seeds, control=control)
     closeness = comparison_report.closeness(comparisons)
@@ -398,6 +425,7 @@ def _compare_steps(run: Any, task: Any, settings: dict[str, Any], steps: int, to
     model = voice_model(settings["units"], settings["learning_rate"], settings["seed"], settings["dtype"])
     model.build(X.shape[1:])
     result = side_by_side(model, to_keras(model), X, y, steps, tol, settings["batch_size"])
+    run.begin()
     run.write("steps.csv", result.table.to_csv())
     run.write_config("compare --steps", **settings, steps=steps, tol=result.tolerance)
     if as_json:

@@ -1,6 +1,7 @@
 """The folder of a run: new or replaced on purpose, with files written whole, and with the settings that produced it.
 
-Every command that writes files uses this.
+Every command that writes files uses this. A command with settings calls `begin` before its first file and writes config.json
+last: a folder without it holds no finished run, as when the command was killed while it replaced an earlier one.
 """
 
 import json
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from lstm_engine.files import write_atomically
+
+CONFIG = "config.json"
 
 
 class Run:
@@ -32,6 +35,10 @@ class Run:
         if not os.access(there, os.W_OK):
             raise PermissionError(f"{self.folder} cannot be written to: choose another --out")
 
+    def begin(self) -> None:
+        """From here on the folder holds no finished run, until `write_config`: an earlier one's config.json is removed."""
+        (self.folder / CONFIG).unlink(missing_ok=True)
+
     def write(self, name: str, content: str | bytes) -> Path:
         path = self.folder / name
         write_atomically(path, content.encode() if isinstance(content, str) else content)
@@ -42,7 +49,7 @@ class Run:
 
     def write_config(self, command: str, **settings: Any) -> Path:
         """config.json: the command, its settings and the versions that ran it."""
-        return self.write_json("config.json", {"command": command, "settings": settings, "versions": versions()})
+        return self.write_json(CONFIG, {"command": command, "settings": settings, "versions": versions()})
 
 
 def to_json(value: Any) -> str:

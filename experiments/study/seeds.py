@@ -18,6 +18,7 @@ from joblib import Parallel, delayed
 from experiments.reports.run import Run, to_json, versions
 from experiments.study.tasks import Task
 from features.digits import Digits
+from features.processes import deaf_to_interrupts
 from features.whole_files import replace_file, sweep
 from lstm_engine.backend import one_thread
 
@@ -87,7 +88,7 @@ def begin(
     if results.is_dir():
         sweep(results)
     if not resumed:
-        for old in [*results.glob("*.json"), *([run.folder / table] if table else [])]:
+        for old in [*results.glob("*.json"), *(run.folder / name for name in (table, "report.html") if name)]:
             old.unlink(missing_ok=True)
     kept = before.get("settings", {}) if resumed else {}
     run.write_config(command, **(kept | dict(settings) | dict(noted or {})))
@@ -134,7 +135,9 @@ def gather(run: Run, jobs: Sequence[Job], workers: int = 1, update: Update = lam
     missing = [job for job in jobs if job.file not in results]
     update(len(results), len(jobs))
     parallel = Parallel(n_jobs=workers, return_as="generator_unordered")
-    for file, result in parallel(delayed(_work)(str(run.folder / RESULTS), job) for job in missing):
+    with deaf_to_interrupts():  # with the call the workers start
+        finished = parallel(delayed(_work)(str(run.folder / RESULTS), job) for job in missing)
+    for file, result in finished:
         results[file] = result
         update(len(results), len(jobs))
     return [results[job.file] for job in jobs]
