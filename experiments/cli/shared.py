@@ -45,7 +45,7 @@ class _EndsInALine:
                 return super().invoke(ctx)  # type: ignore[misc]
             except KeyboardInterrupt as stop:  # typer would end without a word
                 # what was stopped may know more of it than its command
-                err_console.print(escape_markup(str(stop) or self.stopped(ctx.params)), soft_wrap=True)
+                say(str(stop) or self.stopped(ctx.params))
                 raise typer.Exit(heard.exit_code) from None
 
 
@@ -247,6 +247,11 @@ def print_columns(columns: dict[str, Any], rows: Iterable[Sequence[str]]) -> Non
 def print_line(text: str) -> None:
     """Plain text that the terminal wraps; square brackets in it are no markup."""
     out_console.print(escape_markup(text), soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """The same on stderr."""
+    err_console.print(escape_markup(text), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

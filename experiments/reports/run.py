@@ -8,6 +8,7 @@ import json
 import math
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,33 @@ class Run:
 
     def write_config(self, command: str, **settings: Any) -> Path:
         """config.json: the command, its settings and the versions that ran it."""
-        return self.write_json(CONFIG, {"command": command, "settings": settings, "versions": versions()})
+        return self.write_json(CONFIG, record(command, settings))
+
+
+def record(command: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What config.json says of a run."""
+    return {"command": command, "settings": dict(settings), "versions": versions()}
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Where settings and versions of two records differ, in words: "epochs 20 and 30".
+
+    What one of them lacks is none, nor is the name of the folder with the data: a digest of what is in it is a setting.
+    """
+    now = json.loads(to_json({group: now[group] for group in ("settings", "versions")}))
+    return [
+        words
+        for group, values in now.items() for name, value in values.items() if name in before.get(group, {}) and name != "data"
+        for words in _between(name, before[group][name], value)
+    ]  # fmt: skip
+
+
+def _between(name: str, old: Any, new: Any) -> list[str]:
+    """Where two JSON values differ, in words."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [words for key in old | new for words in _between(f"{name} {key}", old.get(key), new.get(key))]
+    old, new = ("{...}" if isinstance(value, dict) else value for value in (old, new))
+    return [] if old == new else [f"{name} {old} and {new}"]
 
 
 def to_json(value: Any) -> str:

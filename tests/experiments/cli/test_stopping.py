@@ -68,7 +68,7 @@ def test_ctrl_c_in_features_says_what_is_kept(tmp_path):
         (
             "train {there} --out {out}",
             "experiments.tutorial.training.train_on_tables",
-            "no model is kept, for it is written at the end; the same command trains from the start",
+            "the training had not begun; the same command starts again",
         ),
         (
             "predict x.wav",
