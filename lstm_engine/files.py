@@ -1,9 +1,12 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and whose bytes depend on what they hold alone."""
 
 import contextlib
+import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -27,3 +30,18 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def as_safetensors(tensors: Mapping[str, Any], texts: Mapping[str, str]) -> bytes:
+    """A safetensors file of these arrays and texts: the same bytes for the same content, whatever order it comes in.
+
+    The library sorts the arrays, but writes the texts in an order that changes from process to process: here the header is
+    sorted too.
+    """
+    from safetensors.numpy import save
+
+    content = save(dict(tensors), dict(texts))
+    end = 8 + int.from_bytes(content[:8], "little")  # the header's length comes first
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)  # so that the arrays stay aligned
+    return b"".join([len(header).to_bytes(8, "little"), header, content[end:]])

@@ -16,7 +16,7 @@ import numpy as np
 from . import loadable, optimizers
 from .activations import Array
 from .compiling import targets_from_config, targets_to_config
-from .files import write_atomically
+from .files import as_safetensors, write_atomically
 from .network import Network
 from .registry import by_kind, custom_objects
 from .tensors import InputLayer, graph_to_config
@@ -39,9 +39,7 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
 
 def to_bytes(header: dict[str, str], tensors: dict[str, Array], metadata: dict[str, Any]) -> bytes:
     """The content of a model's file from what `described` returns."""
-    from safetensors.numpy import save as content
-
-    return content(tensors, header | {"metadata": json.dumps(metadata, allow_nan=False)})
+    return as_safetensors(tensors, header | {"metadata": json.dumps(metadata, allow_nan=False)})
 
 
 def described(model: Network) -> tuple[dict[str, str], dict[str, Array]]:

@@ -261,7 +261,8 @@ def _train_digits(
     if as_json:
         return print_json(result)
     for one in result.values() if target == "both" else [result]:
-        print_line(f"{digits_sentence(one)}\nReport: {Path(one['run']) / 'report.html'}")
+        took = " and ".join(f"{seconds:.0f} s ({side})" for side, seconds in one["seconds"].items())
+        print_line(f"{digits_sentence(one)}\nTrained in {took}\nReport: {Path(one['run']) / 'report.html'}")
 
 
 def _evaluate_stopped(params: Params) -> str:
@@ -400,7 +401,7 @@ def compare(
     run = Run(out, force)
     task = read_task(data, reading, scale, seed)
     recipe, synthetic = recipe_of(data)
-    settings = {"data": str(data), "reading": reading, "scale": scale, "units": units, "batch_size": batch_size}
+    settings = {"data": data, "reading": reading, "scale": scale, "units": units, "batch_size": batch_size}
     settings |= {"learning_rate": learning_rate, "dtype": dtype, "seed": seed}
     if steps is not None:
         return _compare_steps(run, task, settings, steps, tol, as_json)

@@ -4,7 +4,6 @@
 and looks at the test speakers once. With compare=True Keras's twin goes through the same training beside the engine.
 """
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,8 +30,8 @@ from experiments.digits.network import (
 from experiments.digits.page import page_parts
 from experiments.microscope.watching import Watch, probe
 from experiments.reports import page
-from experiments.reports.checkpoints import Checkpoints, Trainings, digest, trainings
-from experiments.reports.run import footer, versions
+from experiments.reports.checkpoints import Checkpoints, Trainings, digest, read_json, trainings
+from experiments.reports.run import SURROUNDINGS, footer, versions
 from experiments.reports.scores import class_mean_interval
 from features.dataset import Scaler
 from features.digits import Digits, published_split, read_digits
@@ -154,10 +153,10 @@ def train_on_digits(
     """Trains on the published training speakers, then scores the published test speakers once.
 
     target: "digit", "sex", or "both", in folders of their own. settings: fields of `DigitRecipe` to change. Writes
-    model.safetensors, history.csv, watched.csv, scores.json, config.json, report.html into out. Returns the scores; under
-    "reference" Keras's with compare. A training that was stopped goes on from its last checkpoint (one every `every` epochs),
-    Keras's from its start, and say(text) tells so. ValueError names what is wrong with data or settings; see the errors of
-    `checkpoints.trainings` too.
+    model.safetensors, history.csv, watched.csv, scores.json, config.json, report.html into out, and the seconds of each epoch
+    into surroundings.json. Returns the scores and the seconds of each side; under "reference" Keras's scores with compare.
+    A training that was stopped goes on from its last checkpoint (one every `every` epochs), Keras's from its start, and
+    say(text) tells so. ValueError names what is wrong with data or settings; see the errors of `checkpoints.trainings` too.
     """
     if target == "both":
         more = {"force": force, "stage": stage, "every": every, "say": say}
@@ -166,17 +165,17 @@ def train_on_digits(
         raise ValueError(f"target must be digit, sex or both, got {target!r}")
     learn, test = published_split(read_digits(data), data)
     recipe, stage = replace(RECIPES[target], **settings), stage or (lambda title: lambda done, total: None)
-    facts = {"data": str(data), "target": target, "seed": seed, "compare": compare, "recipe": asdict(recipe)}
+    facts = {"data": Path(data), "target": target, "seed": seed, "compare": compare, "recipe": asdict(recipe)}
     facts["examples"] = digest(part for clips in (learn, test) for part in (clips.sequences, classes(clips, target)))
     options = settings | {"target": target, "compare": compare}
     arguments = {"task": "digits", "data": os.path.abspath(data), "seed": seed, "options": options}
     command = "train --task digits"
     with trainings(out, command, facts, arguments, force=force, every=every, say=say) as kept:
         if kept.done:
-            result = json.loads((kept.run.folder / "scores.json").read_text(encoding="utf-8"))
+            result, around = (read_json(kept.run.folder / name) for name in ("scores.json", SURROUNDINGS))
+            result["seconds"] = {side: sum(each) for side, each in around.get("seconds", {}).items()}
         else:
             result = _train(Training(learn, target, recipe, seed), learn, test, target, compare, stage, kept)
-            kept.write_config()
     return result | {"run": str(kept.run.folder)}
 
 
@@ -184,8 +183,8 @@ def _train(
     training: Training, learn: Digits, test: Digits, target: str, compare: bool,
     stage: Callable[[str], Callable[[int, int], None]], kept: Trainings,
 ) -> dict[str, Any]:  # fmt: skip
-    """The training, Keras's before it with compare, and all files of the run but config.json. Returns the scores."""
-    watch, results, tables, answered = training.watch(), {}, {}, {}
+    """The training, Keras's before it with compare, and all files of the run. Returns the scores, and the seconds."""
+    watch, results, tables, answered, seconds = training.watch(), {}, {}, {}, {}
     stored = metadata(training, target, learn)
 
     def run_engine(progress: Callable[[int, int], None]) -> tuple[list[dict[str, float]], Predict]:
@@ -197,7 +196,7 @@ def _train(
         history, predict = runs(stage(f"{target}: {'Keras' if side == 'reference' else 'engine'}"))
         p = training.answers(predict, test)
         answered[side], results[side] = p.argmax(axis=1), scores(test, target, p)
-        results[side]["seconds"] = float(sum(row["seconds"] for row in history))
+        seconds[side] = [row.pop("seconds") for row in history]
         tables[side] = pd.DataFrame(history, index=pd.RangeIndex(1, len(history) + 1, name="epoch"))
     result: dict[str, Any] = {"target": target, "recipe": asdict(training.recipe)} | results["engine"]
     if compare:
@@ -213,7 +212,8 @@ def _train(
     run.write_json("scores.json", result)
     parts = page_parts(result, table, watch.table())
     run.write("report.html", page.page(f"Spoken digits: {target}", parts, footer("lstm-engine train")))
-    return result
+    kept.write_config(seconds)
+    return result | {"seconds": {side: sum(each) for side, each in seconds.items()}}
 
 
 def metadata(training: Training, target: str, clips: Digits) -> dict[str, Any]:

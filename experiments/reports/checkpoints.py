@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,12 @@ Say = Callable[[str], None]
 class Trainings:
     """The trainings of one run; `done` where the folder holds the run already, finished. Made by `trainings`."""
 
-    def __init__(self, run: Run, facts: dict[str, Any], count: int, every: int | None, say: Say) -> None:
-        self.run, self.facts, self.count, self.every, self.say = run, facts, count, every, say
+    def __init__(
+        self, run: Run, command: str, settings: Mapping[str, Any], facts: dict[str, Any], count: int, every: int | None,
+        say: Say,
+    ) -> None:  # fmt: skip
+        self.run, self.command, self.settings, self.facts = run, command, settings, facts
+        self.count, self.every, self.say = count, every, say
         self.folder = run.folder / FOLDER
         self.done = False
         self.resumed = False
@@ -56,9 +61,9 @@ class Trainings:
         if not (self.folder / RECORD).exists():
             write_atomically(self.folder / RECORD, (to_json(self.facts) + "\n").encode())
 
-    def write_config(self) -> None:
-        """config.json, after all other files: the run is finished."""
-        self.run.write_json(CONFIG, {name: self.facts[name] for name in ("command", "settings", "versions")})
+    def write_config(self, seconds: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """config.json, after all other files: the run is finished. seconds: for surroundings.json."""
+        self.run.write_config(self.command, seconds, **self.settings)
 
     def words(self) -> str:
         """What is kept, and how to go on."""
@@ -179,16 +184,16 @@ def trainings(
             sweep(folder)
             with suppress(OSError):  # it holds a checkpoint
                 folder.rmdir()
-        unfinished = _read(folder / RECORD)
-        there = unfinished or ({} if force else _read(Path(out) / CONFIG))
+        unfinished = read_json(folder / RECORD)
+        there = unfinished or ({} if force else read_json(Path(out) / CONFIG))
         resumed = there.get("command") == command
-        if resumed and (odd := differences(there, facts)):
+        if resumed and (odd := differences(there, facts, ("settings", "versions", "machine"))):
             raise FileExistsError(
                 f"{out} holds a training with other settings (there and now: {'; '.join(odd)}): choose another --out, or "
                 "replace it with --force"
             )
-        facts = unfinished or facts | {"arguments": dict(arguments)}  # it says how the data was named at first
-        kept = Trainings(Run(out, force or resumed), facts, count, every, say)
+        facts |= {"arguments": dict(arguments)}
+        kept = Trainings(Run(out, force or resumed), command, settings, facts, count, every, say)
         kept.done, kept.resumed = resumed and not unfinished, bool(unfinished)
         if kept.done:
             shutil.rmtree(folder, ignore_errors=True)  # a kill may have left a part of it
@@ -218,9 +223,9 @@ def _told(kept: Trainings) -> Iterator[None]:
 
 def begun(run: str | Path) -> dict[str, Any] | None:
     """The arguments of the training in the folder of a run, None where it is finished. ValueError if there is none."""
-    if facts := _read(Path(run) / FOLDER / RECORD):
+    if facts := read_json(Path(run) / FOLDER / RECORD):
         return dict(facts["arguments"])
-    if _read(Path(run) / CONFIG).get("command", "").startswith("train"):
+    if read_json(Path(run) / CONFIG).get("command", "").startswith("train"):
         return None
     there = [path.parents[1] for path in sorted(Path(run).glob(f"*/{FOLDER}/{RECORD}"))]  # digits of both targets
     raise ValueError(
@@ -228,7 +233,7 @@ def begun(run: str | Path) -> dict[str, Any] | None:
     )
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """A file's JSON object, {} where there is none."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))

@@ -8,14 +8,17 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from experiments.reports import machine
 from lstm_engine.files import write_atomically
 
 CONFIG = "config.json"
+SURROUNDINGS = "surroundings.json"  # the only file of a training, an extraction or an evaluation that may differ
 
 
 class Run:
@@ -48,22 +51,31 @@ class Run:
     def write_json(self, name: str, value: Any) -> Path:
         return self.write(name, to_json(value) + "\n")
 
-    def write_config(self, command: str, **settings: Any) -> Path:
-        """config.json: the command, its settings and the versions that ran it."""
+    def write_config(self, command: str, seconds: Mapping[str, Any] = MappingProxyType({}), **settings: Any) -> Path:
+        """config.json: the command, its settings, the versions and the machine; before it surroundings.json: all else.
+
+        What a run computes depends on config.json alone. Of a setting that is a `Path` it has the name; the whole path is
+        in surroundings.json, with the seconds, threads, and the other things on which no number depends.
+        """
+        folders = {name: str(path.resolve()) for name, path in settings.items() if isinstance(path, Path)}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        around = machine.surroundings(self.folder) | ({"data": folders} if folders else {})
+        self.write_json(SURROUNDINGS, around | ({"seconds": dict(seconds)} if seconds else {}))
         return self.write_json(CONFIG, record(command, settings))
 
 
 def record(command: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What config.json says of a run."""
-    return {"command": command, "settings": dict(settings), "versions": versions()}
+    named = {name: value.resolve().name if isinstance(value, Path) else value for name, value in settings.items()}
+    return {"command": command, "settings": named, "versions": versions(), "machine": machine.machine()}
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Where settings and versions of two records differ, in words: "epochs 20 and 30".
+def differences(before: Mapping[str, Any], now: Mapping[str, Any], groups: Sequence[str]) -> list[str]:
+    """Where two records differ in these groups, in words: "epochs 20 and 30".
 
     What one of them lacks is none, nor is the name of the folder with the data: a digest of what is in it is a setting.
     """
-    now = json.loads(to_json({group: now[group] for group in ("settings", "versions")}))
+    now = json.loads(to_json({group: now[group] for group in groups}))
     return [
         words
         for group, values in now.items() for name, value in values.items() if name in before.get(group, {}) and name != "data"

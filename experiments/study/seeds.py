@@ -71,7 +71,7 @@ def begin(
         text = text.replace(json.dumps(earlier), json.dumps(present))
     before = json.loads(text)
     resumed = before.get("command") == command and not force
-    if resumed and (odd := differences(before, record(command, settings))):
+    if resumed and (odd := differences(before, record(command, settings), ("settings", "versions"))):
         raise FileExistsError(
             f"{out} holds a study that was made differently (there and now: {'; '.join(odd)}): choose another --out, or "
             "replace it with --force"

@@ -53,7 +53,7 @@ def train_on_tables(
     held_out = (task.inputs(task.held_out), task.held_out.labels)
     options = {"reading": reading, "scale": scale, "units": units, "epochs": epochs}
     options |= {"batch_size": batch_size, "learning_rate": learning_rate}
-    settings = {"data": str(data)} | options | {"seed": seed, "examples": digest([X, y, *held_out])}
+    settings = {"data": Path(data)} | options | {"seed": seed, "examples": digest([X, y, *held_out])}
     arguments = {"task": "voices", "data": os.path.abspath(data), "seed": seed, "options": options}
     stored = metadata(task, recipe, synthetic, seed)
     with trainings(out, "train", settings, arguments, force=force, every=every, say=say) as kept:

@@ -101,7 +101,7 @@ def evaluate_corpus(
     result, rows = evaluate_model(model, metadata, clips)
     run.begin()
     evaluation_report.write(run, result, rows, notes, "lstm-engine evaluate --corpus")
-    run.write_config("evaluate --corpus", corpus=str(corpus), kind=kind, part=part, allow_known=allow_known)
+    run.write_config("evaluate --corpus", corpus=corpus, kind=kind, part=part, allow_known=allow_known)
     return result | {"notes": notes}, failed
 
 

@@ -1,6 +1,5 @@
 """`lstm-engine train` on a folder of frames: train the network on some speakers and evaluate it on the others."""
 
-import json
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,7 @@ import pandas as pd
 from experiments.microscope import watching_report
 from experiments.microscope.watching import Watch, probe
 from experiments.reports import page, pictures
-from experiments.reports.checkpoints import Trainings, digest, trainings
+from experiments.reports.checkpoints import Trainings, digest, read_json, trainings
 from experiments.reports.run import versions
 from experiments.voices import clip_model, evaluation_report
 from experiments.voices.clip_model import SURE, Settings
@@ -63,7 +62,7 @@ def train(
     options = settings | {"keep_epochs": keep_epochs, "watch": watch and os.path.abspath(watch)}
     arguments = {"task": "voices", "data": os.path.abspath(data), "seed": seed, "options": options}
     facts = {
-        "data": str(data),
+        "data": Path(data),
         "seed": seed,
         "variants": len(variants) - 1,
         **asdict(chosen),
@@ -73,7 +72,7 @@ def train(
     facts |= {"examples": digest([*_examples([*learn, test]), *([heard.samples] if heard else [])])}
     with trainings(out, "train", facts, arguments, count=1 + folds, force=force, every=every, say=say) as kept:
         if kept.done:
-            result = json.loads((kept.run.folder / "result.json").read_text(encoding="utf-8"))
+            result = read_json(kept.run.folder / "result.json")
             del result["notes"]
         else:
             work = _Work(kept, learn, chosen, seed, folds, progress)

@@ -137,16 +137,18 @@ def test_a_recipe_learns_the_digits_of_speakers_it_has_not_heard(corpus, tmp_pat
 def test_a_run_leaves_its_model_history_scores_settings_and_page(trained):
     folder, result = trained
     assert {p.name for p in folder.iterdir()} == {
-        "model.safetensors", "history.csv", "watched.csv", "scores.json", "config.json", "report.html"
+        "model.safetensors", "history.csv", "watched.csv", "scores.json", "config.json", "report.html", "surroundings.json"
     }  # fmt: skip
     history = pd.read_csv(folder / "history.csv", index_col="epoch")
-    assert list(history) == ["engine_loss", "engine_accuracy", "engine_seconds"]
+    assert list(history) == ["engine_loss", "engine_accuracy"]
     assert list(history.index) == [1, 2, 3, 4]
     assert history["engine_loss"].iloc[-1] < history["engine_loss"].iloc[0]
     config = json.loads((folder / "config.json").read_text())
     assert config["settings"]["recipe"]["units"] == 6
     stored = json.loads((folder / "scores.json").read_text())
-    assert stored == {k: v for k, v in result.items() if k != "run"}
+    assert stored == {k: v for k, v in result.items() if k not in ("run", "seconds")}
+    around = json.loads((folder / "surroundings.json").read_text())
+    assert sum(around["seconds"]["engine"]) == result["seconds"]["engine"]
     page = (folder / "report.html").read_text()
     assert f"accuracy {result['accuracy']:.4f} on 80 clips of 4 test speakers" in page
     assert "recognised as male" in page

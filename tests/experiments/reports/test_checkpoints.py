@@ -193,7 +193,7 @@ def test_the_command_goes_on_by_the_name_of_the_run(lstm_engine, tables, tmp_pat
     assert (refused.code, "--units cannot go with --resume" in refused.err) == (2, True)
     went_on = lstm_engine("train", "--resume", out)
     assert (went_on.code, "1 of 2 epochs are there" in went_on.err) == (0, True)
-    assert json.loads((out / "config.json").read_text())["settings"]["data"] == str(tables)
+    assert json.loads((out / "config.json").read_text())["settings"]["data"] == tables.name
     done = lstm_engine("train", "--resume", out)
     assert (done.code, "is finished" in done.out) == (0, True)
     none = lstm_engine("train", "--resume", tmp_path)
