@@ -3,22 +3,24 @@
     python -m experiments.promises.kills                                        all of it, an hour or more on two cores
     python -m experiments.promises.kills --only "train tables" --trainings 5    a part of it
 
-Each try is a process group that gets SIGKILL, all of it, at a random moment of its work, or while a file is being written: as
-soon as a temporary file of a random name appears. Now and then the second process is killed too. Then the same command runs
-to its end, and every file that it leaves is compared with those of a run that was not disturbed. A line a try goes to --log,
-so that a long run can go on another day: tries that are in the log are not repeated. Exits 1 if a byte differs.
+Each try is a process group that gets SIGKILL, all of it: when it has computed for a random time, or while a file is being
+written, as soon as so many temporary files have been seen. Every fifth time the second process is killed too. Then the same
+command runs to its end, and every file that it leaves is compared with those of a run that was not disturbed. A line a try
+goes to log.jsonl in --out; tries that are in the log are not repeated, so that a long run can go on another day. Exits 1 if a
+byte differs. The processes are forked from this one, which has imported all that they need (so not on Windows).
 """
 
+import importlib
 import json
 import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,9 +28,14 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+from experiments import cli
 from features.synth import write_corpus
 
-HOUSE = Path(__file__).parents[2]
+PRELOADED = [f"experiments.{name}" for name in (
+    "tutorial.training", "voices.training", "digits.training", "voices.measure", "study.epochs.study",
+    "study.lstm1997.study", "study.memory.study", "study.variants.study", "study.gap.study",
+)]  # fmt: skip
+
 MID_WRITE = 0.4  # the share of kills that wait for a temporary file
 TWICE = 0.2  # the share of tries whose second process is killed too
 NOT_COMPARED = {"surroundings.json"}
@@ -36,15 +43,11 @@ NOT_COMPARED = {"surroundings.json"}
 
 @dataclass(frozen=True)
 class Subject:
-    """A command that writes into {out}, from the made-up data in {inputs}; count: how many tries."""
+    """A command, from the made-up data in {inputs}; count: the option that says how many tries."""
 
     name: str
     command: str
     count: str
-
-    def line(self, inputs: Path, out: Path) -> list[str]:
-        words = self.command.format(inputs=inputs, out=out).split()
-        return [sys.executable, "-m", "experiments.cli", *words, "--out", str(out)]
 
 
 SUBJECTS = [
@@ -76,54 +79,65 @@ def differing(folder: Path, expected: Path) -> list[str]:
 # -- one try -----------------------------------------------------------------------------------------------------------
 
 
-def run(subject: Subject, inputs: Path, out: Path, end: Callable[[subprocess.Popen[bytes]], None] | None = None) -> Any:
-    """Runs the command in a process group of its own; end(process) may kill it. Returns its exit code and its stderr."""
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            subject.line(inputs, out), cwd=inputs.parent, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True,
-            env=os.environ | {"PYTHONPATH": str(HOUSE), "PYTHONHASHSEED": "random"},
-        )  # fmt: skip
-        try:
-            if end is not None:
-                end(process)
-            code = process.wait()
-        finally:
-            kill(process)
-        said.seek(0)
-        return code, said.read().decode(errors="replace")
+class Process:
+    """The command in a process group of its own, from its start on; its stderr goes to the file `said`."""
+
+    def __init__(self, subject: Subject, inputs: Path, out: Path, said: Path) -> None:
+        self.code: int | None = None
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.setsid()
+            os.chdir(inputs.parent)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+            sys.argv = ["lstm-engine", *subject.command.format(inputs=inputs).split(), "--out", str(out)]
+            code: Any = 1
+            try:
+                cli.main()
+            except SystemExit as leaving:
+                code = leaving.code or 0
+            finally:
+                os._exit(code)
+
+    def running(self) -> bool:
+        if self.code is None and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            self.end()
+        return self.code is None
+
+    def end(self, kill: bool = False) -> None:
+        """Waits for its end, or kills it. What is left of its group is killed."""
+        if kill:
+            self.signal()
+        if self.code is None:
+            self.code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.signal()
+
+    def signal(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def cpu_s(self) -> float:
+        """What the process itself, without its workers, has computed."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL for the whole group, workers too."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-    process.wait()
-
-
-def killer(rng: random.Random, took_s: float, out: Path) -> tuple[str, Callable[[subprocess.Popen[bytes]], None]]:
-    """When a process is killed, in words, and what kills it: at a moment of its time, or at the n-th temporary file."""
+def kill_at_random(process: Process, rng: random.Random, cpu_s: float, out: Path) -> str:
+    """Kills the process, of a command that computes for cpu_s; returns when, in words."""
     if rng.random() < MID_WRITE:
-        n = rng.randint(1, 12)
-
-        def at_a_write(process: subprocess.Popen[bytes]) -> None:
-            seen: set[str] = set()
-            while process.poll() is None and len(seen) < n:
-                seen |= set(temporaries(out))
-                time.sleep(0.0005)
-            kill(process)
-
-        return f"at temporary file {n}", at_a_write
-    after_s = rng.uniform(0.15, 1.0) * took_s
-
-    def at_a_moment(process: subprocess.Popen[bytes]) -> None:
-        try:
-            process.wait(after_s)
-        except subprocess.TimeoutExpired:
-            kill(process)
-
-    return f"after {after_s:.2f} s", at_a_moment
+        n, seen = rng.randint(1, 12), set()
+        while process.running() and len(seen) < n:
+            seen |= set(temporaries(out))
+            time.sleep(0.0005)
+        words = f"at temporary file {n}"
+    else:
+        after_s = rng.uniform(0.05, 1.0) * cpu_s
+        while process.running() and process.cpu_s() < after_s:
+            time.sleep(0.005)
+        words = f"after {after_s:.2f} s of computing"
+    process.end(kill=True)
+    return words if process.code == -signal.SIGKILL else ""
 
 
 def temporaries(folder: Path) -> Iterator[str]:
@@ -132,21 +146,24 @@ def temporaries(folder: Path) -> Iterator[str]:
         yield from (f"{place}/{name}" for name in names if name.startswith(".") and name.endswith(".tmp"))
 
 
-def attempt(subject: Subject, n: int, inputs: Path, whole: Path, took_s: float) -> dict[str, Any]:
+def attempt(subject: Subject, n: int, inputs: Path, whole: Path, cpu_s: float) -> dict[str, Any]:
     """Kills the command, once or twice, lets it end, and compares. Returns a line of the log."""
     rng = random.Random(f"{subject.name} {n}")
     with tempfile.TemporaryDirectory(prefix="kills.", dir=inputs.parent) as place:
-        out, words, left = Path(place) / whole.name, [], []
-        for _ in range(1 + (rng.random() < TWICE)):
-            when, end = killer(rng, took_s, out)
-            code, _ = run(subject, inputs, out, end)
-            words.append(f"{when}{'' if code == -signal.SIGKILL else ', when it had ended'}")
-            left.append(len(contents(out)) if out.exists() else 0)
-        half = list(temporaries(out))
-        code, said = run(subject, inputs, out)
-        odd = differing(out, whole) if code == 0 else ["it could not go on"]
-        line = {"subject": subject.name, "try": n, "killed": words, "files_left": left, "half_written": len(half)}
-        return line | {"code": code, "differing": odd, "said": said.strip().splitlines()[-1:] if odd else []}
+        out, said = Path(place) / whole.name, Path(place) / "said"
+        killed: list[str] = []
+        while not killed or (len(killed) == 1 and rng.random() < TWICE):
+            if words := kill_at_random(Process(subject, inputs, out, said), rng, cpu_s, out):
+                killed.append(words)
+            elif not killed:  # it was faster than its killer
+                shutil.rmtree(out, ignore_errors=True)
+        left, half = len(contents(out)) if out.exists() else 0, list(temporaries(out))
+        last = Process(subject, inputs, out, said)
+        last.end()
+        odd = differing(out, whole) if last.code == 0 else ["it could not go on"]
+        line = {"subject": subject.name, "try": n, "killed": killed, "files_left": left, "half_written": len(half)}
+        lines = said.read_text(errors="replace").splitlines()
+        return line | {"code": last.code, "differing": odd, "said": lines[-1:] if odd else []}
 
 
 # -- all of them -------------------------------------------------------------------------------------------------------
@@ -158,9 +175,11 @@ def make_inputs(folder: Path) -> None:
         return
     shutil.rmtree(folder, ignore_errors=True)
     write_corpus(folder / "voices", speakers=8, test_speakers=0, clips=4, seconds=0.6, seed=1)
-    for name, options in (("tables", []), ("frames", ["--recipe", "frames"])):
-        command = [sys.executable, "-m", "experiments.cli", "features", "voices", "--out", name, *options]
-        subprocess.run(command, cwd=folder, check=True, env=os.environ | {"PYTHONPATH": str(HOUSE)})
+    for name, options in (("tables", ""), ("frames", "--recipe frames")):
+        measuring = Process(
+            Subject("", " ".join(["features {inputs}/voices", *options]), ""), folder, folder / name, folder / "said"
+        )
+        measuring.end()
     rng, rows, clips = np.random.default_rng(0), ["speaker,sex,split,digit"], []
     for n in range(12 * 20):
         t, digit = np.linspace(0, 1, rng.integers(8, 24))[:, None], n % 10
@@ -175,16 +194,18 @@ def make_inputs(folder: Path) -> None:
 
 
 def undisturbed(subject: Subject, inputs: Path, place: Path) -> tuple[Path, float]:
-    """The folder of a run of the command that is not killed, and its seconds: the second one, when all is compiled."""
-    whole, took = place / subject.name.replace(" ", "_"), 0.0
+    """The folder of a run of the command that is not killed, and the seconds that it computes: without compiling."""
+    whole, cpu_s = place / subject.name.replace(" ", "_"), 0.0
     for _ in range(2):
         shutil.rmtree(whole, ignore_errors=True)
-        began = time.perf_counter()
-        code, said = run(subject, inputs, whole)
-        took = time.perf_counter() - began
-        if code:
-            raise SystemExit(f"{subject.name} fails where nobody kills it: {said}")
-    return whole, took
+        process = Process(subject, inputs, whole, place / "said")
+        while process.running():
+            with suppress(OSError):
+                cpu_s = process.cpu_s()
+            time.sleep(0.01)
+        if process.code:
+            raise SystemExit(f"{subject.name} fails where nobody kills it: {(place / 'said').read_text()}")
+    return whole, cpu_s
 
 
 def main(
@@ -198,14 +219,16 @@ def main(
     out = out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     log, counts = out / "log.jsonl", {"trainings": trainings, "extractions": extractions, "studies": studies}
+    for module in [*PRELOADED, "numba"]:
+        importlib.import_module(module)
     make_inputs(out / "inputs")
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     known = {(line["subject"], line["try"]) for line in lines}
     for subject in (s for s in SUBJECTS if not only or s.name in only):
         missing = [n for n in range(counts[subject.count]) if (subject.name, n) not in known]
-        whole, took_s = undisturbed(subject, out / "inputs", out) if missing else (out, 0.0)
+        whole, cpu_s = undisturbed(subject, out / "inputs", out) if missing else (out, 0.0)
         for n in missing:
-            lines.append(attempt(subject, n, out / "inputs", whole, took_s))
+            lines.append(attempt(subject, n, out / "inputs", whole, cpu_s))
             with log.open("a") as file:
                 file.write(json.dumps(lines[-1]) + "\n")
             print(json.dumps(lines[-1]), flush=True)
