@@ -12,7 +12,7 @@ from typing import Any
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes content to path whole or not at all: to a temporary file in the same folder, flushed to disk, then moved."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -26,6 +26,7 @@ from features.recipes import recipe_from, stamp_differences
 from features.store import MANIFEST, open_store
 
 CLIPS = "clips"  # the folder, inside the run's, for the measured clips
+WRITTEN = ("result.json", "clips.csv", "errors.csv", "report.html")  # before config.json
 NEEDED = {"recipe", "temperature", "uncertain", "baselines", "trained_on"}  # of a model's metadata
 
 
@@ -63,7 +64,10 @@ def evaluate_corpus(
     if missing := NEEDED - metadata.keys():
         raise ValueError(f"the model's metadata lacks {', '.join(sorted(missing))}: train it again with this version")
     out, corpus, trained_on = Path(out), Path(corpus), metadata["trained_on"]
-    begun = out.is_dir() and {path.name for path in out.iterdir()} <= {CLIPS}  # stopped before its end: resume it
+    begun = out.is_dir() and {path.name for path in out.iterdir()} <= {
+        CLIPS,
+        *WRITTEN,
+    }  # stopped before its end: resume it
     run = Run(out, force or begun)
     if (corpus / MANIFEST).exists():
         clips, failed = measured_before(corpus, metadata["recipe"], part), 0
@@ -95,6 +99,7 @@ def evaluate_corpus(
         clips = clips.take(new)
     refuse_known(clips, names, trained_on)
     result, rows = evaluate_model(model, metadata, clips)
+    run.begin()
     evaluation_report.write(run, result, rows, notes, "lstm-engine evaluate --corpus")
     run.write_config("evaluate --corpus", corpus=corpus, kind=kind, part=part, allow_known=allow_known)
     return result | {"notes": notes}, failed

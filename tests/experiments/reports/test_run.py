@@ -125,3 +125,11 @@ def test_a_table_shows_each_column_in_its_format():
 def test_the_footer_says_how_the_page_was_made():
     assert footer("lstm-engine train").startswith("Made by: lstm-engine train.")
     assert f"numpy {np.__version__}" in footer("x")
+
+
+def test_a_run_that_is_being_replaced_has_no_config(tmp_path):
+    Run(tmp_path).write_config("first")
+    run = Run(tmp_path, force=True)
+    assert (tmp_path / "config.json").exists()  # nothing is lost before the first file is written
+    run.begin()
+    assert not (tmp_path / "config.json").exists()
