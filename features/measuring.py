@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -32,11 +33,10 @@ MOST_DOUBTS = 5  # kinds of doubt that are told, the others are counted
 TRIES = 2  # the first time another program may have ended the worker; the second time it was the clip
 # On Linux the workers are forked by a server that has the libraries loaded; elsewhere each worker loads them, in 2 s. This
 # package is not preloaded: the server searches the folder in which Python was started, which may hold another `features`.
+LIBRARIES = ["joblib", "librosa.core.pitch", "librosa.feature.spectral", "librosa.feature.utils", "soundfile", "soxr"]
 _PROCESSES = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
 if sys.platform == "linux":
-    _PROCESSES.set_forkserver_preload(
-        ["joblib", "librosa.core.pitch", "librosa.feature.spectral", "librosa.feature.utils", "soundfile", "soxr"]
-    )
+    _PROCESSES.set_forkserver_preload(LIBRARIES)
 
 
 @dataclass(frozen=True)
@@ -190,15 +190,20 @@ class _Worker:
     def _start(self) -> None:
         self.connection, worker_end = _PROCESSES.Pipe()
         self.process = _PROCESSES.Process(target=_serve, args=(worker_end, self.work), daemon=True)
-        with deaf_to_interrupts():
-            self.process.start()
-        worker_end.close()
         try:
+            with deaf_to_interrupts():
+                self.process.start()
+            worker_end.close()
             self.connection.recv()  # sent once the worker is ready
         except (EOFError, OSError):
-            self.process.join()
+            for library in LIBRARIES:  # raises what the worker met, if it was this
+                import_module(library)
+            started = self.process.pid is not None  # else the server that forks them has ended
+            if started:
+                self.process.join()
+            code = f" (exit code {self.process.exitcode})" if started else ""
             raise RuntimeError(
-                f"a worker process ended before its first clip (exit code {self.process.exitcode}): is enough memory free, "
+                f"a worker process ended before its first clip{code}: is enough memory free, "
                 'and does the program start its work under `if __name__ == "__main__":`?'
             ) from None
 

@@ -1,5 +1,6 @@
-"""Worker processes and Ctrl-C: a terminal sends it to all of them, and only the process that started them is to hear it."""
+"""How worker processes start: deaf to Ctrl-C, and without a look at the working folder."""
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +9,31 @@ from multiprocessing import resource_tracker
 
 @contextmanager
 def deaf_to_interrupts() -> Iterator[None]:
-    """Processes that start here never hear Ctrl-C, not even while they import; this one hears it when the block ends."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # its start, which would come with the first process, unblocks the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Processes that start here never hear Ctrl-C, not even while they import; this one hears it when the block ends.
+
+    A terminal sends it to all of them, and only the process that started them is to hear it. Nor do they import what lies in
+    the working folder: Python puts that first on the path of what it starts, and it may hold a `numpy` or a `joblib.py`.
+    """
+    with _away_from_the_working_folder():
+        if not hasattr(signal, "pthread_sigmask"):  # Windows
+            yield
+            return
+        resource_tracker.ensure_running()  # its start, which would come with the first process, unblocks the signal
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _away_from_the_working_folder() -> Iterator[None]:
+    before = os.environ.get("PYTHONSAFEPATH")
+    os.environ["PYTHONSAFEPATH"] = "1"  # what this process has on its path, its workers get all the same
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if before is None:
+            os.environ.pop("PYTHONSAFEPATH", None)
+        else:
+            os.environ["PYTHONSAFEPATH"] = before

@@ -14,15 +14,29 @@ import typer
 from experiments.cli import (  # each registers its commands
     assignment,
     collections,
+    doctor,
     learning,
     lessons,
     proofs,
     study,
     voices,
 )
+from experiments.cli.places import prepare
 from experiments.cli.shared import app, err_console, escape_markup, studies
 
-__all__ = ["app", "assignment", "collections", "learning", "lessons", "main", "proofs", "studies", "study", "voices"]
+__all__ = [
+    "app",
+    "assignment",
+    "collections",
+    "doctor",
+    "learning",
+    "lessons",
+    "main",
+    "proofs",
+    "studies",
+    "study",
+    "voices",
+]
 
 
 def _version(show: bool) -> None:
@@ -51,6 +65,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # the name of a file may hold bytes that are not UTF-8
     try:
+        prepare()
         app(arguments, prog_name="lstm-engine")  # leaves with 0, with 2 on bad usage, or with what typer.Exit says
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         _give_up(error, debug, "error", code=2)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from experiments.cli import places
 from experiments.reports import working
 from experiments.reports.page import counted
 
@@ -47,6 +48,10 @@ class _EndsInALine:
                 # what was stopped may know more of it than its command
                 say(str(stop) or self.stopped(ctx.params))
                 raise typer.Exit(heard.exit_code) from None
+            except Exception as error:
+                if words := places.dropped(error):
+                    raise OSError(words) from error
+                raise
 
 
 class _Command(_NoFlagTypes, _EndsInALine, typer.core.TyperCommand):

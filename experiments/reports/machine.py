@@ -3,6 +3,7 @@
 import os
 import platform
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,23 @@ def _blas() -> list[dict[str, Any]]:
     from threadpoolctl import threadpool_info
 
     return [library for library in threadpool_info() if library["user_api"] == "blas"]
+
+
+def blas_kind() -> str:
+    """BLAS's name for this processor, by which it chooses its kernels: "SkylakeX", "Haswell", ...; "" if it has none."""
+    return ", ".join(sorted({library.get("architecture") or "" for library in _blas()}))
+
+
+def free_memory_mib() -> int | None:
+    """Memory that a process can still get, in MiB; None on systems that do not tell."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) // 1024 for line in lines if line.startswith("MemAvailable"))
+    except (OSError, StopIteration):
+        return None
+    with suppress(OSError, ValueError, KeyError):  # a container may have less; "max" is no number
+        group = Path("/sys/fs/cgroup")
+        limit, used = (int((group / f"memory.{name}").read_text()) for name in ("max", "current"))
+        files = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())["inactive_file"]
+        free = min(free, (limit - used + int(files)) // 2**20)  # files that were read are given up first
+    return free
