@@ -69,14 +69,17 @@ def main() -> None:
         app(arguments, prog_name="lstm-engine")  # leaves with 0, with 2 on bad usage, or with what typer.Exit says
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         _give_up(error, debug, "error", code=2)
+    except MemoryError as error:
+        advice = "choose fewer units, smaller batches or a smaller shape, or end other programs"
+        _give_up(error, debug, "error", code=2, after=f": {advice}")
     except Exception as error:  # a fault of ours, or a machine at its limits
         _give_up(error, debug, f"error ({type(error).__name__}; --debug shows where)", code=1)
 
 
-def _give_up(error: Exception, debug: bool, kind: str, code: int) -> None:
+def _give_up(error: Exception, debug: bool, kind: str, code: int, after: str = "") -> None:
     if debug:
         raise error
-    err_console.print(f"[red]{kind}:[/red] {escape_markup(str(error))}", soft_wrap=True)
+    err_console.print(f"[red]{kind}:[/red] {escape_markup(str(error) + after)}", soft_wrap=True)
     sys.exit(code)
 
 

@@ -18,6 +18,7 @@ from features.tables import features_path
 
 SHORT_S = 20.0  # below this nothing is said
 ROW_S = {"frames": 1.5e-4, "steps": 3.1e-4}  # a row of the tables in an epoch, by its reading; LSTM(64)
+TABLE_UNITS, FRAME_UNITS = 64, 32  # of the networks with these rates
 CLIP_S = 2.3e-3  # a clip of frames in an epoch: four stretches of 2 s, both directions, 32 units
 DIGIT_S = {"digit": 8e-4, "sex": 2e-4}  # a spoken digit in an epoch, by the recipe of its target
 KERAS = 3.5  # Keras's time for a training, as a multiple of the engine's
@@ -39,20 +40,27 @@ def rows_in(folder: Path) -> int:
     return sum(len(file.read_bytes().splitlines()) - 1 for file in files if file.is_file())  # a line is the header
 
 
-def of_tables(folder: Path, epochs: int, reading: str, trainings: int = 1, keras: bool = False) -> str:
+def wider(units: int, usual: int) -> float:
+    """So many times longer takes an epoch of a network with more units than the rates have: products grow as the square."""
+    return max(1.0, (units / usual) ** 2)
+
+
+def of_tables(
+    folder: Path, epochs: int, reading: str, units: int = TABLE_UNITS, trainings: int = 1, keras: bool = False
+) -> str:
     """Trainings of the tutorial's network on its tables."""
-    engine_s = rows_in(folder) * epochs * ROW_S.get(reading, 0.0)
+    engine_s = rows_in(folder) * epochs * ROW_S.get(reading, 0.0) * wider(units, TABLE_UNITS)
     return in_minutes(trainings * (engine_s * (1 + KERAS) + KERAS_START_S if keras else engine_s))
 
 
-def of_frames(folder: Path, epochs: int) -> str:
+def of_frames(folder: Path, epochs: int, units: int = FRAME_UNITS) -> str:
     """`train` on frames: a training on all speakers, and five on four fifths of them."""
-    return in_minutes(5 * rows_in(folder) * epochs * CLIP_S)
+    return in_minutes(5 * rows_in(folder) * epochs * CLIP_S * wider(units, FRAME_UNITS))
 
 
-def of_digits(targets: Iterable[str], clips: int, epochs: int, keras: bool) -> str:
-    """`train --task digits`."""
-    engine_s = sum(clips * epochs * DIGIT_S.get(target, 0.0) for target in targets)
+def of_digits(targets: Iterable[str], clips: int, epochs: int, keras: bool, factor: float = 1.0) -> str:
+    """`train --task digits`. factor: the units, as a multiple of the recipe's."""
+    engine_s = sum(clips * epochs * DIGIT_S.get(target, 0.0) for target in targets) * max(1.0, factor**2)
     return in_minutes(engine_s * (1 + KERAS) + KERAS_START_S if keras else engine_s)
 
 

@@ -9,6 +9,7 @@ from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 from rich.table import Table
 
 from experiments.cli.shared import (
+    MOST_EPOCHS,
     AsJson,
     BatchSize,
     Data,
@@ -51,9 +52,11 @@ def _again(params: Params) -> str:
 def demo(
     context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder for all files that the demo writes.")] = Path("runs/demo"),
-    speakers: Annotated[int, typer.Option(min=4, help="Speakers a sex to learn from.")] = 48,
-    test_speakers: Annotated[int, typer.Option(min=2, help="Further speakers a sex, for one test at the end.")] = 24,
-    clips: Annotated[int, typer.Option(min=1, help="Clips of 5 s a speaker.")] = 4,
+    speakers: Annotated[int, typer.Option(min=4, max=10_000, help="Speakers a sex to learn from.")] = 48,
+    test_speakers: Annotated[
+        int, typer.Option(min=2, max=10_000, help="Further speakers a sex, for one test at the end.")
+    ] = 24,
+    clips: Annotated[int, typer.Option(min=1, max=10_000, help="Clips of 5 s a speaker.")] = 4,
     epochs: Epochs = 20,
     seed: Seed = 0,
     jobs: Jobs = -1,
@@ -204,8 +207,8 @@ def train(
     from experiments.cli import durations
     from experiments.tutorial.training import train_on_tables
 
-    options = {"epochs": epochs, "reading": reading} | changed
-    with stages(takes=durations.of_tables(data, options["epochs"], options["reading"])) as stage:
+    options = {"epochs": epochs, "reading": reading, "units": units} | changed
+    with stages(takes=durations.of_tables(data, options["epochs"], options["reading"], options["units"])) as stage:
         result = train_on_tables(data, out, **changed, seed=seed, force=force, progress=stage("Training"), **more)
     if as_json:
         return print_json(result)
@@ -221,7 +224,8 @@ def _train_frames(
     from experiments.voices.clip_model import Settings
     from experiments.voices.training import train as run
 
-    with stages(takes=durations.of_frames(data, settings.get("epochs", Settings().epochs))) as stage:
+    planned = {"epochs": Settings().epochs, "units": Settings().units} | settings
+    with stages(takes=durations.of_frames(data, planned["epochs"], planned["units"])) as stage:
         result = run(data, out, seed, force, stage("Training"), **settings, **more)
     if as_json:
         return print_json(result)
@@ -255,7 +259,8 @@ def _train_digits(
     target = settings["target"]
     targets = LABELS if target == "both" else [target]
     epochs = settings.get("epochs", RECIPES["digit"].epochs)
-    takes = durations.of_digits(targets, TRAINING_CLIPS, epochs, settings.get("compare", False))
+    wider = settings.get("units", RECIPES["digit"].units) / RECIPES["digit"].units
+    takes = durations.of_digits(targets, TRAINING_CLIPS, epochs, settings.get("compare", False), wider)
     with stages(takes=takes) as stage:
         result = train_on_digits(data, out, **settings, seed=seed, force=force, stage=stage, **more)
     if as_json:
@@ -373,13 +378,13 @@ def compare(
     learning_rate: LearningRate = 1e-3,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     seed: Seed = 0,
-    seeds: Annotated[int, typer.Option(min=1, help="Repeat with this many seeds, starting from --seed.")] = 1,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Repeat with this many seeds, starting from --seed.")] = 1,
     control: Annotated[
         bool,
         typer.Option("--control", help="Keras against itself: the second copy starts from weights changed by 6e-8."),
     ] = False,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Compare both after each batch, for this many batches.")
+        int | None, typer.Option(min=1, max=MOST_EPOCHS, help="Compare both after each batch, for this many batches.")
     ] = None,
     tol: Annotated[float | None, typer.Option(help="With --steps: the largest relative difference allowed.")] = None,
     force: Force = False,
@@ -406,7 +411,7 @@ def compare(
     if steps is not None:
         return _compare_steps(run, task, settings, steps, tol, as_json)
     comparisons, load_before = [], machine.load()
-    with stages(takes=durations.of_tables(data, epochs, reading, seeds, keras=True)) as stage:
+    with stages(takes=durations.of_tables(data, epochs, reading, units, seeds, keras=True)) as stage:
         for k in range(seed, seed + seeds):
             progress = stage(f"Training, seed {k}")
             comparison, model = run_epochs(task, epochs, units, batch_size, learning_rate, dtype, k, control, progress)

@@ -134,7 +134,7 @@ def bench(
     peers: Annotated[
         str | None, typer.Option(help="torch, keras-jax, keras-tensorflow, keras-torch, onnxruntime, numpy, or all.")
     ] = None,
-    rounds: Annotated[int | None, typer.Option(min=1, help="Turns of each library at each shape.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, max=10_000, help="Turns of each library at each shape.")] = None,
     quick: Annotated[
         bool,
         typer.Option("--quick", help="A minute instead of most of an hour: only the tutorial's shape, and few rounds."),
@@ -149,6 +149,7 @@ def bench(
     """
     from experiments.bench import page, sides, task
     from experiments.bench import run as benchmark
+    from experiments.reports import memory
     from experiments.reports.run import Run
 
     changed = {
@@ -157,6 +158,9 @@ def bench(
     }
     changed = {k: v for k, v in (changed | {"peers": peers, "rounds": rounds}).items() if v is not None}
     plan = replace(benchmark.QUICK if quick else benchmark.FULL, **changed)
+    for shape in plan.shapes or ():
+        needed = memory.of_training(shape.T, shape.D, shape.H, shape.B, shape.directions)
+        memory.require(needed, f"steps of the shape {shape}")
     sides.choose(plan.peers)  # refuses an unknown name before anything is written
     alone_in(context, out)
     run = Run(out, force)

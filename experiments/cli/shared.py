@@ -118,9 +118,13 @@ def refuse(chosen: Collection[str], names: Iterable[str], why: str) -> None:
         raise ValueError(f"{' and '.join(refused)} {why}")
 
 
+MOST_JOBS = 256  # processes that a command may start: more are a slip
+MOST_EPOCHS, MOST_UNITS, MOST_ROWS = 1_000_000, 1_000_000, 1_000_000  # likewise; memory has its own limit
+
+
 def workers(jobs: int) -> int:
-    if jobs == 0 or jobs < -1:
-        raise typer.BadParameter("expected 1 or more, or -1 for one per core")
+    if jobs != -1 and not 1 <= jobs <= MOST_JOBS:
+        raise typer.BadParameter(f"expected 1 to {MOST_JOBS}, or -1 for one per core")
     return jobs
 
 
@@ -136,9 +140,9 @@ Scale = Annotated[
         "--scale/--raw", help="Standardise each column by the training rows, or take the numbers as they are."
     ),
 ]
-Epochs = Annotated[int, typer.Option(min=1, help="Passes through the training rows.")]
-Units = Annotated[int, typer.Option(min=1, help="Units of the LSTM.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Rows a training step.")]
+Epochs = Annotated[int, typer.Option(min=1, max=MOST_EPOCHS, help="Passes through the training rows.")]
+Units = Annotated[int, typer.Option(min=1, max=MOST_UNITS, help="Units of the LSTM.")]
+BatchSize = Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Rows a training step.")]
 LearningRate = Annotated[float, typer.Option(help="Adam's learning rate.")]
 Model = Annotated[Path, typer.Option("--model", "-m", help="A model.safetensors that train wrote.")]
 OtherModel = Annotated[

@@ -57,7 +57,7 @@ def study_epochs(
     tables: Annotated[Path | None, typer.Option(help="Folder with male_features.csv and female_features.csv.")] = None,
     frames: Annotated[Path | None, typer.Option(help="Folder of an extraction by the recipe frames.")] = None,
     epochs: Epochs = 200,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings of each subject, with seeds 0, 1, ...")] = 5,
+    seeds: Annotated[int, typer.Option(min=1, max=1000, help="Trainings of each subject, with seeds 0, 1, ...")] = 5,
     out: Annotated[Path, typer.Option(help="Folder for CSV, picture and report.")] = Path("runs/epochs"),
     force: Force = False,
     as_json: AsJson = False,

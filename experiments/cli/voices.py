@@ -71,7 +71,9 @@ def features(
     ] = False,
     variants: Annotated[
         int,
-        typer.Option(min=0, help="With --recipe frames: this many randomly changed copies of each clip, for training."),
+        typer.Option(
+            min=0, max=1000, help="With --recipe frames: this many randomly changed copies of each clip, for training."
+        ),
     ] = 0,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Measure failed clips again.")] = False,
     out: Annotated[

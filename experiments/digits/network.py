@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import lstm_engine as le
+from experiments.reports import memory
 from features.dataset import Scaler
 from features.digits import Digits
 from lstm_engine.samples import pad
@@ -96,8 +97,15 @@ def load_digit_model(path: str | Path) -> tuple[le.Sequential, Preparation, list
     return model, Preparation(DigitRecipe(**stored["recipe"]), scaler), stored["labels"]
 
 
+def require_memory(recipe: DigitRecipe) -> None:
+    """MemoryError for a larger network, or larger batches of clips, than fit."""
+    needed = memory.of_training(93, 39, recipe.units, recipe.batch_size, 2, recipe.layers)
+    memory.require(needed, f"{recipe.units:,} units, both ways, with {recipe.batch_size:,} clips a batch")
+
+
 def network(recipe: DigitRecipe, features: int, outputs: int, steps: int, seed: int) -> le.Sequential:
     """Bidirectional LSTMs, dropout above each, and a softmax over (N, outputs), or (N, T, outputs) with every_step."""
+    require_memory(recipe)
     layers: list[Any] = [le.Masking()]  # Keras's twin gets padded arrays; the engine knows the lengths
     for n in range(recipe.layers):
         sequences = recipe.every_step or n + 1 < recipe.layers

@@ -25,6 +25,7 @@ from experiments.digits.network import (
     coefficients,
     network,
     padded,
+    require_memory,
     stretched,
 )
 from experiments.digits.page import page_parts
@@ -165,6 +166,7 @@ def train_on_digits(
         raise ValueError(f"target must be digit, sex or both, got {target!r}")
     learn, test = published_split(read_digits(data), data)
     recipe, stage = replace(RECIPES[target], **settings), stage or (lambda title: lambda done, total: None)
+    require_memory(recipe)
     facts = {"data": Path(data), "target": target, "seed": seed, "compare": compare, "recipe": asdict(recipe)}
     facts["examples"] = digest(part for clips in (learn, test) for part in (clips.sequences, classes(clips, target)))
     options = settings | {"target": target, "compare": compare}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import lstm_engine as le
+from experiments.reports import memory
 from experiments.reports.scores import best_threshold
 from features.dataset import Scaler, Voices, read_voices, shuffled, train_and_held_out
 from features.recipes import READINGS, TUTORIAL
@@ -51,8 +52,14 @@ def sequences(features: np.ndarray, reading: str, scaler: Scaler | None) -> np.n
     return READINGS[reading](features if scaler is None else scaler(features))
 
 
+def require_memory(units: int) -> None:
+    """MemoryError for more units than fit."""
+    memory.require(memory.of_training(112, 11, units, 32), f"{units:,} units")
+
+
 def voice_model(units: int = 64, learning_rate: float = 1e-3, seed: int = 0, dtype: str = "float32") -> le.Sequential:
-    """The tutorial's network: an LSTM, one sigmoid, Adam and binary cross-entropy."""
+    """The tutorial's network: an LSTM, one sigmoid, Adam and binary cross-entropy. MemoryError for more units than fit."""
+    require_memory(units)
     model = le.Sequential([le.LSTM(units), le.Dense(1, activation="sigmoid")], seed=seed, dtype=dtype)
     model.compile(le.Adam(learning_rate), "binary_crossentropy", metrics=["accuracy"])
     return model

@@ -23,6 +23,7 @@ from experiments.tutorial.task import (
     metadata,
     read_task,
     recipe_of,
+    require_memory,
     scaler_from,
     sequences,
     voice_model,
@@ -47,6 +48,7 @@ def train_on_tables(
     epochs) is called after each epoch. A training that was stopped goes on from its last checkpoint (one every `every`
     epochs), and say(text) tells so; see `checkpoints.trainings`, and its errors.
     """
+    require_memory(units)
     task = read_task(data, reading, scale, seed)
     recipe, synthetic = recipe_of(data)
     X, y = task.inputs(task.train), task.train.labels

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import logit
 
 import lstm_engine as le
+from experiments.reports import memory
 from experiments.reports.checkpoints import Checkpoints
 from features.clips import Clips
 from features.dataset import LABELS
@@ -112,9 +113,16 @@ class Preparation:
 # -- network and training ----------------------------------------------------------------------------------------------
 
 
+def require_memory(settings: Settings) -> None:
+    """MemoryError for a larger network, or larger batches of stretches, than fit."""
+    needed = memory.of_training(200, 64, settings.units, settings.batch_size, 2)
+    memory.require(needed, f"{settings.units:,} units, both ways, with {settings.batch_size:,} stretches a batch")
+
+
 def network(settings: Settings, features: int, seed: int = 0) -> le.Sequential:
     """A bidirectional LSTM, dropout and one sigmoid: the output is (N, T, 1), or (N, 1) if the last states answer."""
     every_frame = {"frames": True, "last": False}[settings.answer]
+    require_memory(settings)
     layers = [le.Bidirectional(le.LSTM(settings.units, return_sequences=every_frame)), le.Dropout(settings.dropout)]
     model = le.Sequential([*layers, le.Dense(1, activation="sigmoid")], seed=seed)
     model.build((None, features))

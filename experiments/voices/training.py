@@ -58,6 +58,7 @@ def train(
     if watch is not None:  # its errors must come before the training, not after
         heard = hear(watch, recipe_from(learn[0].stamp, str(data)))
     chosen = replace(Settings(), **settings)
+    clip_model.require_memory(chosen)
     folds = min(FOLDS, *speaker_counts(learn[0].labels, learn[0].speakers, learn[0].paths).values())
     options = settings | {"keep_epochs": keep_epochs, "watch": watch and os.path.abspath(watch)}
     arguments = {"task": "voices", "data": os.path.abspath(data), "seed": seed, "options": options}

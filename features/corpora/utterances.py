@@ -25,11 +25,14 @@ class Utterance:
     end_s: float | None = None
 
 
+SHORTEST_S = 0.02  # one period of the deepest voice
+
+
 def windows(utterances: Iterable[Utterance], seconds: float, least: float | None = None) -> list[Utterance]:
     """Cut clips into consecutive windows of `seconds`; a rest is kept if it lasts `least` s or more (default: half a window).
 
     A clip shorter than that is kept whole. So is a file that cannot be opened: extraction reports it. Raises ValueError
-    unless 0 < least <= seconds.
+    unless 0 < least <= seconds, and for windows shorter than SHORTEST_S.
     """
     least = seconds / 2 if least is None else least
     if not 0 < least <= seconds:
@@ -37,6 +40,8 @@ def windows(utterances: Iterable[Utterance], seconds: float, least: float | None
             f"got windows of {seconds:g} s and rests of at least {least:g} s: both must be above 0, and the rest no longer "
             "than the window"
         )
+    if seconds < SHORTEST_S:
+        raise ValueError(f"got windows of {seconds:g} s: the shortest that can be measured last {SHORTEST_S:g} s")
     cut: list[Utterance] = []
     for u in utterances:
         try:

@@ -39,7 +39,7 @@ def callback(signature: Any, **options: Any) -> Callable[[Any], Any]:
     """`numba.cfunc(signature, cache=True, **options)` with this cache."""
 
     def decorate(function: Any) -> Any:
-        compiled = CFunc(function, normalize_signature(signature), locals={}, options=options)
+        compiled: Any = CFunc(function, normalize_signature(signature), locals={}, options=options)
         compiled._cache = kept(function)
         compiled.compile()
         return compiled
