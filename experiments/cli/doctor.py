@@ -8,7 +8,7 @@ import typer
 from experiments.cli.shared import AsJson, app, print_columns, print_json, print_line
 
 
-@app.command(rich_help_panel="Proofs", epilog="Example: lstm-engine doctor")
+@app.command(rich_help_panel="Proofs", epilog="Examples: lstm-engine doctor   |   lstm-engine doctor --json")
 def doctor(as_json: AsJson = False) -> None:
     """The machine, the versions, what is missing and how to get it, and a self-test against stored hashes.
 

@@ -33,7 +33,7 @@ def is_one_line_error(outcome):
 
 
 def test_the_commands_are_there():
-    verbs = "check demo train evaluate compare lessons gradcheck bench features fetch predict record inspect"
+    verbs = "check doctor demo train evaluate compare lessons gradcheck bench features fetch predict record inspect"
     assert verbs.split() == COMMANDS
     assert [f"study {name}" for name in ("epochs", "lstm1997", "memory", "variants", "gap")] == STUDIES
 
