@@ -488,7 +488,7 @@ def test_without_keras_compare_says_how_to_get_it(lstm_engine, tables, tmp_path,
         ("compare {tables} --steps 2 --seeds 3", "leave out --seeds and --control"),
         ("compare {tables} --tol 1e-3", "--tol belongs to --steps"),
         ("features {tables} --male-test {tables}", "--male-test and --female-test go with --male"),
-        ("features {tables} --jobs 0", "expected 1 or more, or -1"),
+        ("features {tables} --jobs 0", "expected 1 to 256, or -1"),
         ("train {tables} --seed -1", "--seed"),
     ],
 )
