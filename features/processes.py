@@ -1,7 +1,9 @@
 """Worker processes and Ctrl-C: a terminal sends it to all of them, and only the process that started them is to hear it."""
 
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
@@ -18,3 +20,12 @@ def deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def shut(pools: Iterable[ProcessPoolExecutor]) -> None:
+    """Ends pools of processes. While an error is under way, such as Ctrl-C's, what they compute is not waited for."""
+    hurry = sys.exc_info()[0] is not None
+    for pool in pools:
+        for process in list((pool._processes or {}).values()) if hurry else ():
+            process.terminate()
+        pool.shutdown(cancel_futures=True)

@@ -175,11 +175,13 @@ def make_inputs(folder: Path) -> None:
         return
     shutil.rmtree(folder, ignore_errors=True)
     write_corpus(folder / "voices", speakers=8, test_speakers=0, clips=4, seconds=0.6, seed=1)
-    for name, options in (("tables", ""), ("frames", "--recipe frames")):
+    for name, options in (("tables", ""), ("frames", " --recipe frames")):
         measuring = Process(
-            Subject("", " ".join(["features {inputs}/voices", *options]), ""), folder, folder / name, folder / "said"
+            Subject(name, "features {inputs}/voices" + options, ""), folder, folder / name, folder / "said"
         )
         measuring.end()
+        if measuring.code:
+            raise SystemExit(f"the inputs cannot be made: {(folder / 'said').read_text()}")
     rng, rows, clips = np.random.default_rng(0), ["speaker,sex,split,digit"], []
     for n in range(12 * 20):
         t, digit = np.linspace(0, 1, rng.integers(8, 24))[:, None], n % 10
