@@ -226,11 +226,14 @@ def main(
     make_inputs(out / "inputs")
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     known = {(line["subject"], line["try"]) for line in lines}
-    for subject in (s for s in SUBJECTS if not only or s.name in only):
-        missing = [n for n in range(counts[subject.count]) if (subject.name, n) not in known]
-        whole, cpu_s = undisturbed(subject, out / "inputs", out) if missing else (out, 0.0)
-        for n in missing:
-            lines.append(attempt(subject, n, out / "inputs", whole, cpu_s))
+    wholes: dict[str, tuple[Path, float]] = {}
+    for n in range(max(counts.values())):  # a try of each in turn: stopped at any time, it has tried all alike
+        for subject in (s for s in SUBJECTS if (not only or s.name in only) and n < counts[s.count]):
+            if (subject.name, n) in known:
+                continue
+            if subject.name not in wholes:
+                wholes[subject.name] = undisturbed(subject, out / "inputs", out)
+            lines.append(attempt(subject, n, out / "inputs", *wholes[subject.name]))
             with log.open("a") as file:
                 file.write(json.dumps(lines[-1]) + "\n")
             print(json.dumps(lines[-1]), flush=True)
