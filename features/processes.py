@@ -1,8 +1,10 @@
-"""How worker processes start: deaf to Ctrl-C, and without a look at the working folder."""
+"""How worker processes start and end: deaf to Ctrl-C, without a look at the working folder, and at once when in a hurry."""
 
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
@@ -37,3 +39,12 @@ def _away_from_the_working_folder() -> Iterator[None]:
             os.environ.pop("PYTHONSAFEPATH", None)
         else:
             os.environ["PYTHONSAFEPATH"] = before
+
+
+def shut(pools: Iterable[ProcessPoolExecutor]) -> None:
+    """Ends pools of processes. While an error is under way, such as Ctrl-C's, what they compute is not waited for."""
+    hurry = sys.exc_info()[0] is not None
+    for pool in pools:
+        for process in list((pool._processes or {}).values()) if hurry else ():
+            process.terminate()
+        pool.shutdown(cancel_futures=True)

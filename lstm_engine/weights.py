@@ -33,6 +33,8 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
     """
     if not isinstance(metadata, dict):
         raise ValueError(f"metadata must be a dict of JSON values, got {metadata!r}")
+    if model.built:
+        loadable.check(model)
     write_atomically(path, to_bytes(*described(model), metadata))
     model.metadata = json.loads(json.dumps(metadata))  # a copy
 
@@ -43,7 +45,10 @@ def to_bytes(header: dict[str, str], tensors: dict[str, Array], metadata: dict[s
 
 
 def described(model: Network) -> tuple[dict[str, str], dict[str, Array]]:
-    """The header of a model's file without the metadata, and the model's own arrays by name. ValueError as in `save`."""
+    """The header of a model's file without the metadata, and the model's own arrays by name.
+
+    ValueError for a model without weights, or with NaN in them; `save` and `loadable.check` refuse more.
+    """
     if not model.built:
         raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
     if broken := [name for name, w in model.weights.items() if not np.isfinite(w).all()]:
@@ -51,7 +56,6 @@ def described(model: Network) -> tuple[dict[str, str], dict[str, Array]]:
             f"{', '.join(broken[:3])}{', ...' * (len(broken) > 3)} holds NaN or infinity: the training diverged, and the "
             "file would be refused"
         )
-    loadable.check(model)
     optimizer = model.optimizer
     architecture = {
         "layers": [as_config(layer) for layer in model.layers],

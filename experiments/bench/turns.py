@@ -22,7 +22,7 @@ from experiments.bench.processor import used_avx512
 from experiments.bench.sides import ENGINE, LIMITS, SIDES, Entry, Way
 from experiments.bench.task import Shape, Task
 from experiments.reports.page import counted
-from features.processes import deaf_to_interrupts
+from features.processes import deaf_to_interrupts, shut
 
 CHECKED_STEPS = 3  # losses before training, and after one and two steps of Adam
 TOLERANCE = 1e-5  # relative: some hundred roundings of 6e-8, since a gate sums up to some 500 products
@@ -80,8 +80,7 @@ class Turns:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for pool in self.pools.values():
-            pool.shutdown(cancel_futures=True)
+        shut(self.pools.values())
 
     def time(
         self, shape: Shape, what: str, rounds: int, seconds: float, progress: Callable[[], None] = lambda: None

@@ -175,11 +175,13 @@ def make_inputs(folder: Path) -> None:
         return
     shutil.rmtree(folder, ignore_errors=True)
     write_corpus(folder / "voices", speakers=8, test_speakers=0, clips=4, seconds=0.6, seed=1)
-    for name, options in (("tables", ""), ("frames", "--recipe frames")):
+    for name, options in (("tables", ""), ("frames", " --recipe frames")):
         measuring = Process(
-            Subject("", " ".join(["features {inputs}/voices", *options]), ""), folder, folder / name, folder / "said"
+            Subject(name, "features {inputs}/voices" + options, ""), folder, folder / name, folder / "said"
         )
         measuring.end()
+        if measuring.code:
+            raise SystemExit(f"the inputs cannot be made: {(folder / 'said').read_text()}")
     rng, rows, clips = np.random.default_rng(0), ["speaker,sex,split,digit"], []
     for n in range(12 * 20):
         t, digit = np.linspace(0, 1, rng.integers(8, 24))[:, None], n % 10
@@ -224,11 +226,14 @@ def main(
     make_inputs(out / "inputs")
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     known = {(line["subject"], line["try"]) for line in lines}
-    for subject in (s for s in SUBJECTS if not only or s.name in only):
-        missing = [n for n in range(counts[subject.count]) if (subject.name, n) not in known]
-        whole, cpu_s = undisturbed(subject, out / "inputs", out) if missing else (out, 0.0)
-        for n in missing:
-            lines.append(attempt(subject, n, out / "inputs", whole, cpu_s))
+    wholes: dict[str, tuple[Path, float]] = {}
+    for n in range(max(counts.values())):  # a try of each in turn: stopped at any time, it has tried all alike
+        for subject in (s for s in SUBJECTS if (not only or s.name in only) and n < counts[s.count]):
+            if (subject.name, n) in known:
+                continue
+            if subject.name not in wholes:
+                wholes[subject.name] = undisturbed(subject, out / "inputs", out)
+            lines.append(attempt(subject, n, out / "inputs", *wholes[subject.name]))
             with log.open("a") as file:
                 file.write(json.dumps(lines[-1]) + "\n")
             print(json.dumps(lines[-1]), flush=True)

@@ -22,7 +22,7 @@ from experiments.microscope.watching import Watch
 from experiments.reports.run import CONFIG, Run, differences, record, to_json
 from experiments.reports.working import Stopped, after_the_batch, alone, heard
 from features.whole_files import sweep
-from lstm_engine import weights
+from lstm_engine import loadable, weights
 from lstm_engine.files import write_atomically
 
 FOLDER, RECORD = "checkpoints", "run.json"
@@ -97,6 +97,7 @@ class Checkpoints(le.Callback):
 
     def restore(self, model: le.Sequential) -> list[dict[str, float]]:
         """Puts the newest checkpoint that is whole into the model, built and compiled. Returns a copy of its history."""
+        loadable.check(model)
         sweep(self.folder)
         for path in reversed(self.files()):
             if path.stem.partition("-")[2] != _digest(path.read_bytes()):

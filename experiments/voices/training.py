@@ -107,13 +107,13 @@ class _Work:
     begun: int = 0  # trainings
 
     def train(
-        self, name: str, on: list[Clips], watching: Watch | None = None, **options: Any
+        self, name: str, on: list[Clips], watch: Watch | None = None, **options: Any
     ) -> tuple[clip_model.ClipModel, list[dict[str, float]]]:
         before, total = self.begun, 1 + self.folds
         self.begun += 1
         update = self.progress and (lambda done, of: self.progress(before * of + done, total * of))
-        with self.kept.training(name, self.settings.epochs, watching) as keep:
-            callbacks = [watching] if watching else []
+        with self.kept.training(name, self.settings.epochs, watch) as keep:
+            callbacks = [watch] if watch else []
             options |= {"callbacks": callbacks, "keep": keep}
             return clip_model.train(on[0], self.settings, self.seed, on[1:], update, **options)
 
@@ -130,11 +130,11 @@ class _Work:
             folder.mkdir(parents=True, exist_ok=True)
             clip_model.save(model, folder / f"{epoch:0{digits}d}.safetensors", learnt, settings, **stored)
 
-        watching, options = _watching(learnt, settings, self.seed), {}
+        watch, options = watching(learnt, settings, self.seed), {}
         if keep_epochs or heard:
             run.begin()
             options["after_epoch"] = keep
-        model, history = self.train("all", self.learn, watching, **options)
+        model, history = self.train("all", self.learn, watch, **options)
         run.begin()
         for earlier, path in epochs.kept(folder).items():
             if not options or earlier > settings.epochs:
@@ -144,7 +144,7 @@ class _Work:
         result, rows = evaluate_model(model, stored, test)
         table = pd.DataFrame(history, index=pd.RangeIndex(1, settings.epochs + 1, name="epoch"))
         run.write("history.csv", table.to_csv())
-        run.write("watched.csv", watching.table().to_csv(index=False))
+        run.write("watched.csv", watch.table().to_csv(index=False))
         curves = pictures.training_curves(table.add_prefix("engine_"), {"engine": "engine"})
         run.write("curves.png", pictures.png(curves))
         parts = [page.heading("Learning")]
@@ -155,7 +155,7 @@ class _Work:
         parts.append(
             pictures.inline(curves, "By frame. Look for where the lines flatten: from there on little is learnt.")
         )
-        parts += watching_report.parts(watching.table())
+        parts += watching_report.parts(watch.table())
         evaluation_report.write(run, result, rows, self.notes(), "lstm-engine train", parts)
         return result
 
@@ -168,7 +168,7 @@ class _Work:
         ]
 
 
-def _watching(clips: Clips, settings: Settings, seed: int) -> Watch:
+def watching(clips: Clips, settings: Settings, seed: int) -> Watch:
     """A `Watch` on one stretch of each of some clips, cut as in an epoch."""
     rows, prepare = probe(clips.labels), clip_model.Preparation.fit(clips.sequences, settings.per_clip)
     prepared = [[prepare(clips.sequences[n])] for n in rows]
