@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+LOCK = ".lock"  # what is locked on Windows
+
 
 @contextmanager
 def replacing(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
@@ -60,7 +62,7 @@ def alone_in(folder: str | Path) -> Iterator[None]:
     everybody in.
     """
     handle = (
-        os.open(folder, os.O_RDONLY) if os.name == "posix" else os.open(Path(folder) / ".lock", os.O_RDWR | os.O_CREAT)
+        os.open(folder, os.O_RDONLY) if os.name == "posix" else os.open(Path(folder) / LOCK, os.O_RDWR | os.O_CREAT)
     )
     try:
         if not _locked(handle):

@@ -185,7 +185,8 @@ def train(
         if data is not None:
             raise ValueError(f"--resume {resume} knows its data: leave {data} out")
         if (before := checkpoints.begun(resume)) is None:
-            return print_line(f"nothing to do: {resume} is finished")
+            say(f"nothing to do: {resume} is finished")
+            return print_json({"run": str(resume), "finished": True}) if as_json else None
         out, data, task, seed, changed = resume, Path(before["data"]), before["task"], before["seed"], before["options"]
     if data is None:
         raise ValueError("name the folder to learn from, or a run to go on with: --resume RUN")

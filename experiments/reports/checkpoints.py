@@ -57,7 +57,7 @@ class Trainings:
             yield keep
 
     def record(self) -> None:
-        """Writes run.json where it is not, or no longer."""
+        """Writes run.json, before the first checkpoint, and where somebody has removed it."""
         if not (self.folder / RECORD).exists():
             write_atomically(self.folder / RECORD, (to_json(self.facts) + "\n").encode())
 
@@ -68,7 +68,7 @@ class Trainings:
     def words(self) -> str:
         """What is kept, and how to go on."""
         if not self.kept:
-            return f"before an epoch was kept; {self.again} starts again"
+            return "before an epoch was kept; the same command starts again"
         of = f" of the {self.count} trainings" if self.count > 1 else ""
         return f"{self.kept} of {self.epochs} epochs{of} are kept in {self.run.folder}; {self.again} goes on"
 
@@ -204,7 +204,6 @@ def trainings(
         if force:
             kept.again = "the same command without --force"
         stack.enter_context(_told(kept))
-        kept.record()
         if kept.resumed:
             say(f"going on with the training in {out}")
         yield kept

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any
 
 from experiments.reports import machine
+from features.whole_files import LOCK
 from lstm_engine.files import write_atomically
 
 CONFIG = "config.json"
@@ -32,7 +33,7 @@ class Run:
         there = next(path for path in (self.folder.absolute(), *self.folder.absolute().parents) if path.exists())
         if not there.is_dir():
             raise FileExistsError(f"{there} is a file: name a folder for the run's files with --out")
-        if self.folder.exists() and any(self.folder.iterdir()) and not force:
+        if not force and self.folder.exists() and {path.name for path in self.folder.iterdir()} - {LOCK}:
             raise FileExistsError(
                 f"{self.folder} is not empty: choose another --out, or replace its files with --force"
             )

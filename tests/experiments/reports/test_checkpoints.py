@@ -195,6 +195,6 @@ def test_the_command_goes_on_by_the_name_of_the_run(lstm_engine, tables, tmp_pat
     assert (went_on.code, "1 of 2 epochs are there" in went_on.err) == (0, True)
     assert json.loads((out / "config.json").read_text())["settings"]["data"] == tables.name
     done = lstm_engine("train", "--resume", out)
-    assert (done.code, "is finished" in done.out) == (0, True)
+    assert (done.code, "is finished" in done.err) == (0, True)
     none = lstm_engine("train", "--resume", tmp_path)
     assert (none.code, "holds no training that could go on" in none.err) == (2, True)
