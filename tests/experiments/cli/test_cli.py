@@ -70,7 +70,7 @@ def test_help_lists_every_command(lstm_engine):
     [
         (["train", "x", "--bogus"], "No such option: --bogus"),
         (["bogus"], "No such command 'bogus'"),
-        (["train"], "Missing argument"),
+        (["train"], "name the folder to learn from"),
         (["evaluate", "x"], "name the model that train wrote with --model"),
         (["train", "x", "--epochs", "0"], "--epochs"),
         (["train", "x", "--epochs", "many"], "valid integer"),
