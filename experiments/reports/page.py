@@ -4,8 +4,10 @@ import html
 import re
 from collections.abc import Sequence
 from importlib import resources
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:  # slow to import, and the terminal needs only the words
+    import pandas as pd
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -66,7 +68,7 @@ def folded(title: str, part: str) -> str:
     return f"<details><summary>{unbroken(title)}</summary>{part}</details>"
 
 
-def table(frame: pd.DataFrame, formats: dict[str, str] | None = None) -> str:
+def table(frame: "pd.DataFrame", formats: dict[str, str] | None = None) -> str:
     """A table; formats by column, such as {"loss": "{:.4f}"}."""
     shown = frame.copy()
     for column, form in (formats or {}).items():

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from experiments.microscope.watching import Watch, probe
 from experiments.reports import page, pictures
 from experiments.reports.run import Run, footer
 from experiments.reports.scores import classification
+from experiments.tutorial.prediction import Prediction
 from experiments.tutorial.task import (
     VoiceTask,
     check_recipe,
@@ -148,26 +148,6 @@ def paragraph_on(result: dict[str, Any]) -> str:
 def synthetic_note(synthetic: bool) -> list[str]:
     text = "These voices are synthetic: the figures describe a source-filter model, not people."
     return [page.paragraph(text, "note")] if synthetic else []
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One clip: the probability of male, the label and the pitch in Hz, or the reason why the clip could not be measured.
-
-    Only models of frames fill why, seconds and voice_s. picture: the file that was drawn. parts: the stretches of more than
-    one voice, each with start_s, end_s, label and probability; then the clip has no probability and no pitch of its own.
-    """
-
-    file: str
-    probability: float | None = None
-    label: str | None = None
-    pitch_hz: float | None = None
-    error: str | None = None
-    why: str | None = None
-    seconds: float | None = None
-    voice_s: float | None = None
-    picture: str | None = None
-    parts: list[dict[str, Any]] | None = None
 
 
 def predict(model_file: str | Path, files: list[str], model: le.Sequential | None = None) -> list[Prediction]:

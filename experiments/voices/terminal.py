@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from experiments.tutorial.training import Prediction
+from experiments.tutorial.prediction import Prediction
 from experiments.voices.changes import SEVERAL
 from experiments.voices.judge import Judgement
 from experiments.voices.record import level
