@@ -91,12 +91,11 @@ class Silenced:
 
 
 def groups_of_inputs(columns: Sequence[str]) -> dict[str, list[int]]:
-    """{name: numbers of the columns}: the pitch, all but the pitch, the energy, all coefficients, and each coefficient."""
-    number = {name: n for n, name in enumerate(columns)}
-    mfcc = [n for name, n in number.items() if name.startswith("mfcc")]
-    found = {"log_f0": [number["log_f0"]], "log_f0 and voicing": [number["log_f0"], number["voicing"]]}
-    found |= {"energy": [number["energy_db"]], "all coefficients": mfcc}
-    return found | {columns[n]: [n] for n in mfcc}
+    """{name: numbers of the columns}: pitch, pitch with voicing, energy, the whole spectrum, and each column of it."""
+    pitch, voicing, energy = (columns.index(name) for name in ("log_f0", "voicing", "energy_db"))
+    spectrum = [n for n in range(len(columns)) if n not in (pitch, voicing, energy)]
+    found = {"log_f0": [pitch], "log_f0 and voicing": [pitch, voicing], "energy": [energy], "whole spectrum": spectrum}
+    return found | {columns[n]: [n] for n in spectrum}
 
 
 def silenced(model: ClipModel, clips: Clips) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from experiments.reports.pictures import BLUE, GREY, ORANGE, figure, legend_below
 from experiments.voices.moved_pitch import SEMITONES
@@ -21,8 +22,11 @@ SHOWN = {"male": (-6, 18), "female": (-12, 6)}  # semitones: farther away the pi
 
 
 def drawn(results: Results) -> dict[str, Figure]:
-    """The pictures by name."""
-    return {"pitch": by_pitch(results), "inputs": by_input(results), "moved": by_move(results)}
+    """The pictures by name, each on a paper that is light or dark as the reader's screen is."""
+    figures = {"pitch": by_pitch(results), "inputs": by_input(results), "moved": by_move(results)}
+    for fig in figures.values():
+        fig.add_artist(Rectangle((0, 0), 1, 1, transform=fig.transFigure, facecolor="#ffffff", zorder=-10))
+    return figures
 
 
 def by_pitch(results: Results) -> Figure:
@@ -45,7 +49,8 @@ def by_pitch(results: Results) -> Figure:
 
 def by_input(results: Results) -> Figure:
     """The loss of balanced accuracy, in the mean over corpora, when an input is silenced."""
-    fig, (ax,) = figure(1, height=5.2)
+    inputs = next(iter(next(iter(results.values())).values()))["silenced"]
+    fig, (ax,) = figure(1, height=1.2 + 0.17 * len(inputs))
     fig.set_figwidth(8.0)
     width = 0.8 / len(results)
     for k, (colour, (model, of)) in enumerate(zip((BLUE, ORANGE, GREY), results.items(), strict=False)):

@@ -70,7 +70,7 @@ def test_the_command_writes_figures_and_pictures(tmp_path, capsys):
     table, out = str(tmp_path / "a" / "metadata.csv"), tmp_path / "out"
     reasons.main([table, "--model", f"one={SHIPPED}", "--work", str(tmp_path / "work"), "--out", str(out)])
     result = json.loads((out / "reasons.json").read_text())["one"]["a"]
-    assert result["silenced"].keys() >= {"nothing", "log_f0", "energy", "all coefficients", "mfcc20"}
+    assert result["silenced"].keys() >= {"nothing", "log_f0", "energy", "whole spectrum", "mfcc20"}
     assert result["by"][0]["value"] == "calm"
     assert {len(share) for share in (result["column_moved"]["LSTM"]["male"],)} == {len(moved_pitch.SEMITONES)}
     assert {p.name for p in out.glob("*.svg")} == {f"reasons_{name}.svg" for name in ("pitch", "inputs", "moved")}
