@@ -14,7 +14,7 @@ import numpy as np
 from features.clips import Clips
 from features.frames import LOG_F0
 
-SEMITONES = tuple(range(-12, 19, 2))
+SEMITONES = tuple(range(-12, 19, 3))
 LOWEST_HZ, HIGHEST_HZ = 60.0, 500.0  # of the pitch search: a pitch that would leave it stays at its end
 
 

@@ -23,7 +23,7 @@ from experiments.reports.run import Run
 from experiments.reports.scores import class_mean
 from experiments.voices import clip_model, groups, moved_pitch, reasons_pictures
 from experiments.voices.baselines import Baselines
-from experiments.voices.clip_model import ClipModel
+from experiments.voices.clip_model import ClipModel, utterances
 from experiments.voices.cross_corpus import measured, of_part
 from experiments.voices.evaluation import clip_rows, rights
 from experiments.voices.moved_pitch import SEMITONES
@@ -34,10 +34,12 @@ from features.audio import content_hash, read_clip
 from features.clips import Clips
 from features.corpora import Utterance, speaker_table
 from features.recipes import Recipe
+from features.speech import FRAME_S, find_speech
 
 EDGES_HZ = (0, 100, 120, 140, 160, 180, 200, 230, 260, 600)  # of the bins of median F0
 MOST = 60  # clips of each sex and corpus whose pitch is moved
-SPOKEN = 12  # of them spoken again by WORLD
+SPOKEN = 10  # of them spoken again by WORLD,
+SPOKEN_S = 3.0  # for so many seconds from where the voice begins
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,9 @@ class Corpus:
 
     @classmethod
     def read(cls, name: str, table: Path, part: str, by: str) -> "Corpus":
-        utterances = corpora.table(table)
-        utterances = [utterances[n] for n in of_part([u.split for u in utterances], part)]
-        return cls(name, utterances, speaker_table.column(table, by) if has_column(table, by) else {})
+        listed = corpora.table(table)
+        listed = [listed[n] for n in of_part([u.split for u in listed], part)]
+        return cls(name, listed, speaker_table.column(table, by) if has_column(table, by) else {})
 
     def clips(self, recipe: Recipe, work: Path) -> tuple[Clips, list[Utterance]]:
         """What the recipe measures, kept in a folder of the recipe's own, and the recording of each."""
@@ -142,6 +144,23 @@ def moved(model: ClipModel, clips: Clips, of_pitch: Sequence[Clips]) -> dict[str
     return found
 
 
+def spoken_again(clips: Clips, of: Sequence[Utterance], recipe: Recipe) -> list[Clips]:
+    """The clips, spoken again by WORLD at each of SEMITONES; of: their recordings. They are made once for each recipe."""
+    key = json.dumps([recipe.stamp(), clips.hashes.tolist()])
+    if key not in _SPOKEN:
+        sounds = []
+        for x, u in zip(clips.sequences, of, strict=True):
+            first = FRAME_S * (utterances(find_speech(x, recipe.parameters["pitch"]).voice)[0].start or 0)
+            samples, rate = read_clip(u.path, u.start_s, u.end_s)
+            begin = round(first * rate)
+            sounds.append((samples[begin : begin + round(SPOKEN_S * rate)], rate))
+        _SPOKEN[key] = moved_pitch.moved_sound(sounds, clips, recipe.measure, SEMITONES)
+    return _SPOKEN[key]
+
+
+_SPOKEN: dict[str, list[Clips]] = {}  # by recipe and clips: several models may share them
+
+
 def reasons(model: ClipModel, corpus: Corpus, work: Path, by: str, world: bool) -> dict[str, Any]:
     """All figures of one model on one corpus, as JSON values."""
     recipe, stored = model.recipe, model.network.metadata
@@ -153,12 +172,11 @@ def reasons(model: ClipModel, corpus: Corpus, work: Path, by: str, world: bool) 
     if corpus.cells:
         rows[by] = [corpus.cells[u.path] for u in of]
         result["by"] = groups.grouped(rows, by)
-    few = clips.take(at := chosen(clips, MOST))
+    few = clips.take(chosen(clips, MOST))
     result["column_moved"] = moved(model, few, [moved_pitch.moved_column(few, k) for k in SEMITONES])
     if world:
-        spoken = clips.take(at := chosen(clips, SPOKEN))
-        sounds = [read_clip(of[n].path, of[n].start_s, of[n].end_s) for n in at]
-        result["sound_moved"] = moved(model, spoken, moved_pitch.moved_sound(sounds, spoken, recipe.measure, SEMITONES))
+        at = chosen(clips, SPOKEN)
+        result["sound_moved"] = moved(model, clips.take(at), spoken_again(clips.take(at), [of[n] for n in at], recipe))
     return result
 
 
