@@ -16,7 +16,7 @@ import numpy as np
 from . import loadable, optimizers
 from .activations import Array
 from .compiling import targets_from_config, targets_to_config
-from .files import write_atomically
+from .files import as_safetensors, write_atomically
 from .network import Network
 from .registry import by_kind, custom_objects
 from .tensors import InputLayer, graph_to_config
@@ -31,12 +31,21 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
 
     A class of the reader's own is written by its name: `load` needs it registered, or among its custom_objects.
     """
-    from safetensors.numpy import save as to_bytes
-
-    if not model.built:
-        raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
     if not isinstance(metadata, dict):
         raise ValueError(f"metadata must be a dict of JSON values, got {metadata!r}")
+    write_atomically(path, to_bytes(*described(model), metadata))
+    model.metadata = json.loads(json.dumps(metadata))  # a copy
+
+
+def to_bytes(header: dict[str, str], tensors: dict[str, Array], metadata: dict[str, Any]) -> bytes:
+    """The content of a model's file from what `described` returns."""
+    return as_safetensors(tensors, header | {"metadata": json.dumps(metadata, allow_nan=False)})
+
+
+def described(model: Network) -> tuple[dict[str, str], dict[str, Array]]:
+    """The header of a model's file without the metadata, and the model's own arrays by name. ValueError as in `save`."""
+    if not model.built:
+        raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
     if broken := [name for name, w in model.weights.items() if not np.isfinite(w).all()]:
         raise ValueError(
             f"{', '.join(broken[:3])}{', ...' * (len(broken) > 3)} holds NaN or infinity: the training diverged, and the "
@@ -66,14 +75,12 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
     header = {
         "format": FORMAT,
         "architecture": json.dumps(architecture, default=lambda number: number.item()),  # NumPy's numbers too
-        "metadata": json.dumps(metadata, allow_nan=False),
     }
     tensors = {f"weights/{name}": w for name, w in model.weights.items()}
     tensors |= {f"states/{name}/{n}": state for name, kept in _states(model).items() for n, state in enumerate(kept)}
     if optimizer:
         tensors |= {f"optimizer/{name}": slot for name, slot in optimizer.slots.items()}
-    write_atomically(path, to_bytes(tensors, header))
-    model.metadata = json.loads(header["metadata"])  # a copy
+    return header, tensors
 
 
 def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any] | None = None) -> N:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from experiments.reports import working
 from experiments.reports.page import counted
 
 Params = dict[str, Any]  # of a command, by name
@@ -31,7 +32,7 @@ class _NoFlagTypes:
 
 
 class _EndsInALine:
-    """Ctrl-C ends a command with exit code 130 and a line on stderr: what is kept, and how to go on."""
+    """Ctrl-C and SIGTERM end a command with exit code 130 or 143, and a line on stderr: what is kept, and how to go on."""
 
     @staticmethod
     def stopped(params: Params) -> str:
@@ -39,12 +40,13 @@ class _EndsInALine:
         return "stopped"
 
     def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)  # type: ignore[misc]
-        except KeyboardInterrupt as stop:  # typer would end without a word
-            # what was stopped may know more of it than its command
-            err_console.print(escape_markup(str(stop) or self.stopped(ctx.params)), soft_wrap=True)
-            raise typer.Exit(130) from None
+        with working.ends_told() as heard:
+            try:
+                return super().invoke(ctx)  # type: ignore[misc]
+            except KeyboardInterrupt as stop:  # typer would end without a word
+                # what was stopped may know more of it than its command
+                say(str(stop) or self.stopped(ctx.params))
+                raise typer.Exit(heard.exit_code) from None
 
 
 class _Command(_NoFlagTypes, _EndsInALine, typer.core.TyperCommand):
@@ -59,7 +61,7 @@ class _App(typer.Typer):
     def command(
         self, *names: Any, epilog: str = "", stopped: Callable[[Params], str] = _Command.stopped, **options: Any
     ) -> Any:
-        """As typer's. stopped: the line after Ctrl-C, from the command's parameters."""
+        """As typer's. stopped: the line after Ctrl-C or SIGTERM, from the command's parameters."""
         examples = epilog.replace(": ", ":\n\n", 1).replace("   |   ", "\n\n") if "   |   " in epilog else epilog
         kind = type("Command", (_Command,), {"stopped": staticmethod(stopped)})
         return super().command(*names, cls=kind, epilog=examples, **options)  # an example a line: "|" is no pipe
@@ -97,6 +99,12 @@ err_console = Console(stderr=True, highlight=False, emoji=False)
 def chosen(context: typer.Context) -> set[str]:
     """The parameters that stand on the command line, as opposed to their defaults."""
     return {name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"}
+
+
+def alone_in(context: typer.Context, out: Path | None) -> None:
+    """Until the command ends, `out` is this process's alone (see `working.alone`). BlockingIOError if it is another's."""
+    if out is not None:
+        context.with_resource(working.alone(out))
 
 
 def refuse(chosen: Collection[str], names: Iterable[str], why: str) -> None:
@@ -239,6 +247,11 @@ def print_columns(columns: dict[str, Any], rows: Iterable[Sequence[str]]) -> Non
 def print_line(text: str) -> None:
     """Plain text that the terminal wraps; square brackets in it are no markup."""
     out_console.print(escape_markup(text), soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """The same on stderr."""
+    err_console.print(escape_markup(text), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

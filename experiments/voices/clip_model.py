@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import logit
 
 import lstm_engine as le
+from experiments.reports.checkpoints import Checkpoints
 from features.clips import Clips
 from features.dataset import LABELS
 from features.frames import ENERGY_DB, LOG_F0, VOICING
@@ -140,12 +141,13 @@ def train(
     clips: Clips, settings: Settings, seed: int = 0, variants: Sequence[Clips] = (),
     progress: Callable[[int, int], None] | None = None,
     after_epoch: Callable[[int, "ClipModel"], None] = lambda epoch, model: None,
-    callbacks: Sequence[le.Callback] = (),
+    callbacks: Sequence[le.Callback] = (), keep: Checkpoints | None = None,
 ) -> tuple["ClipModel", list[dict[str, float]]]:  # fmt: skip
     """Train a network on the clips. Returns the model, and the loss and accuracy of every epoch.
 
     variants: the same clips, row by row, as `features.augment` changed them; each stretch is cut from the clip itself or
     from one of its variants. after_epoch(epoch, model) is called before the training, as epoch 0, and after each epoch.
+    keep: checkpoints from which the training goes on, and which it writes.
     Raises ValueError if the rows of a variant are other clips, or if a sex is missing.
     """
     if missing := [sex for sex, label in LABELS.items() if label not in clips.labels]:
@@ -160,14 +162,20 @@ def train(
     rate = le.schedules.CosineDecay(settings.learning_rate, steps, settings.last_rate)
     adam = le.AdamW(rate, weight_decay=settings.weight_decay)
     model.network.compile(adam, "binary_crossentropy", metrics=["accuracy"])
-    history = []
-    after_epoch(0, model)
-    for epoch in range(settings.epochs):
+    history: list[dict[str, float]] = []
+    if keep is not None:
+        history, callbacks = keep.restore(model.network), [*callbacks, keep]
+        keep.metadata = described(model, clips, settings)
+    if not history:
+        after_epoch(0, model)
+    for epoch in range(len(history), settings.epochs):
         X, y = batches(prepared, clips.labels, settings, rng := np.random.default_rng([seed, epoch]))
         order = Samples(X, "float32").batches(settings.batch_size, rng)
         logs = model.network.fit(X, y, order=[order], verbose=0, callbacks=callbacks).history
         history.append({k: v[0] for k, v in logs.items()})
         after_epoch(epoch + 1, model)
+        if keep:
+            keep.after_epoch(model.network, history[-1])
         if progress:
             progress(epoch + 1, settings.epochs)
     return model, history
@@ -220,7 +228,12 @@ def save(model: ClipModel, path: str | Path, clips: Clips, settings: Settings, *
     """
     without_optimizer = network(settings, len(clips.columns))
     without_optimizer.set_weights(model.network.get_weights())
-    metadata = {
+    without_optimizer.save(path, metadata=described(model, clips, settings) | more)
+
+
+def described(model: ClipModel, clips: Clips, settings: Settings) -> dict[str, Any]:
+    """The metadata of a model that was trained on these clips, but for what only an evaluation knows."""
+    return {
         "task": "frames",
         "recipe": clips.stamp,
         "settings": asdict(settings),
@@ -229,7 +242,6 @@ def save(model: ClipModel, path: str | Path, clips: Clips, settings: Settings, *
         "temperature": 1.0,
         "uncertain": 0.5,
     }
-    without_optimizer.save(path, metadata=metadata | more)
 
 
 def load(path: str | Path) -> ClipModel:

@@ -30,6 +30,7 @@ CLIPS = "clips"  # the folder, inside the run's, for the measured clips
 TAKEN = {  # columns of the answers, which a table's column would replace
     "path", "speaker", "sex", "said", "right", "log_odds", "p", "f0_hz", "seconds", "voice_s", "abstains", "remark",
 }  # fmt: skip
+WRITTEN = ("result.json", "clips.csv", "errors.csv", "report.html")  # before config.json
 NEEDED = {"recipe", "temperature", "uncertain", "baselines", "trained_on"}  # of a model's metadata
 
 
@@ -69,7 +70,8 @@ def evaluate_corpus(
     if missing := NEEDED - metadata.keys():
         raise ValueError(f"the model's metadata lacks {', '.join(sorted(missing))}: train it again with this version")
     out, corpus, trained_on = Path(out), Path(corpus), metadata["trained_on"]
-    begun = out.is_dir() and {path.name for path in out.iterdir()} <= {CLIPS}  # stopped before its end: resume it
+    left = {CLIPS, *WRITTEN}
+    begun = out.is_dir() and {path.name for path in out.iterdir()} <= left  # stopped before its end: resume it
     run = Run(out, force or begun)
     cells = {} if by is None else cells_of(corpus, kind, by)
     if (corpus / MANIFEST).exists():
@@ -99,8 +101,9 @@ def evaluate_corpus(
     if by is not None:
         rows[by] = [value_of[path] for path in rows["path"]]
         result["by"] = {"column": by, "groups": groups.grouped(rows, by)}
+    run.begin()
     evaluation_report.write(run, result, rows, notes, "lstm-engine evaluate --corpus")
-    run.write_config("evaluate --corpus", corpus=str(corpus), kind=kind, part=part, allow_known=allow_known, by=by)
+    run.write_config("evaluate --corpus", corpus=corpus, kind=kind, part=part, allow_known=allow_known, by=by)
     return result | {"notes": notes}, failed
 
 

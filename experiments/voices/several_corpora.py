@@ -47,16 +47,19 @@ def evaluate_corpora(
         raise ValueError(
             f"there are {len(corpora)} corpora and {len(parts)} parts: give one part, or one for each corpus"
         )
-    run, named = Run(out, force), names(corpora)
+    named = names(corpora)
+    begun = Path(out).is_dir() and {path.name for path in Path(out).iterdir()} <= {*named}  # stopped before: resume it
+    run = Run(out, force or begun)
     for corpus in named.values():
         if not (corpus / MANIFEST).exists():
             kinds.detect(corpus)
     grouped = {} if by is None else {name: has_column(corpus, by) for name, corpus in named.items()}
     if grouped and not any(grouped.values()):
         cells_of(next(iter(named.values())), None, str(by))  # says what is missing
+    run.begin()
     results, failed = {}, 0
     for (name, corpus), part in zip(named.items(), [*parts] * (len(corpora) // len(parts)), strict=True):
-        options = {"part": part, "allow_known": allow_known, "jobs": jobs, "force": force, "say": say}
+        options = {"part": part, "allow_known": allow_known, "jobs": jobs, "force": force or begun, "say": say}
         options["by"] = by if grouped.get(name) else None
         results[name], lost = evaluate_corpus(
             model, metadata, corpus, run.folder / name, progress=begin(f"Measuring {name}"), **options
@@ -67,9 +70,7 @@ def evaluate_corpora(
     result = summary(results)
     run.write_json("result.json", result)
     run.write("report.html", report(result))
-    run.write_config(
-        "evaluate --corpus", corpora=[str(c) for c in corpora], parts=list(parts), by=by, allow_known=allow_known
-    )
+    run.write_config("evaluate --corpus", corpora=[*named], parts=list(parts), by=by, allow_known=allow_known)
     return result, failed
 
 

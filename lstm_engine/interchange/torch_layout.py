@@ -14,7 +14,7 @@ import numpy as np
 from ..activations import Array
 from ..embedding import Embedding
 from ..feedforward import Dense
-from ..files import write_atomically
+from ..files import as_safetensors, write_atomically
 from ..layer import Layer
 from ..network import Network
 from ..normalization import LayerNormalization
@@ -70,9 +70,7 @@ def from_torch(model: Network, state_dict: Mapping[str, Any], names: Names | Non
 
 def save_torch(model: Network, path: str | Path, names: Names | None = None) -> None:
     """Writes the state_dict as a safetensors file, for torch's `load_state_dict(safetensors.torch.load_file(path))`."""
-    from safetensors.numpy import save
-
-    write_atomically(Path(path), save(to_torch(model, names), {"format": "pt"}))
+    write_atomically(Path(path), as_safetensors(to_torch(model, names), {"format": "pt"}))
 
 
 def load_torch(model: Network, path: str | Path, names: Names | None = None) -> None:
