@@ -22,6 +22,7 @@ from ..layer import Layer
 from ..model import Model
 from ..network import Network
 from ..sequential import Sequential
+from ..undrawn import undrawn
 from . import hdf5, keras_files
 from .common import assign, check, require_built
 from .keras_config import (
@@ -38,7 +39,6 @@ from .keras_config import (
     write_layer,
 )
 from .keras_graph import read_graph, write_graph, write_input
-from .undrawn import undrawn
 
 OURS = "lstm_engine"  # the key, beside Keras's own, of what the engine alone knows of a model
 MODELS = {"Sequential": "", "Functional": "src.models.functional", "Model": ""}  # by class, with its module in Keras 3
