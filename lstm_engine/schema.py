@@ -23,6 +23,8 @@ Config = dict[Name, Any]
 
 
 class LayerRow(Struct, forbid_unknown_fields=True, rename={"kind": "class"}):
+    """A layer: its class, its name, and the arguments of its constructor."""
+
     kind: Name
     name: Name
     config: Config
@@ -45,6 +47,8 @@ class Described(Struct, forbid_unknown_fields=True):
 
 
 class State(Struct, forbid_unknown_fields=True):
+    """Two numbers of 128 bits."""
+
     state: int
     inc: int
 
@@ -78,6 +82,8 @@ class NodeRow(Struct, forbid_unknown_fields=True):
 
 
 class GraphRow(Struct, forbid_unknown_fields=True):
+    """The inputs' names, the calls in order, and the edges that are the outputs."""
+
     inputs: list[Name]
     nodes: Annotated[list[NodeRow], Meta(max_length=10 * MOST_LAYERS)]
     outputs: list[tuple[Name, Count]]
@@ -87,7 +93,7 @@ class Architecture(Struct, forbid_unknown_fields=True):
     """A model, and where its training stands."""
 
     layers: Annotated[list[LayerRow], Meta(min_length=1, max_length=MOST_LAYERS)]
-    input_shape: list[Size | None | list[Size | None]] | None
+    input_shape: list[Size | list[Size | None] | None] | None
     dtype: Literal["float32", "float64"]
     seed: Annotated[int, Meta(ge=0)] | None
     epochs_done: Count
@@ -98,8 +104,17 @@ class Architecture(Struct, forbid_unknown_fields=True):
     output_names: list[Name] | None = None
 
 
+class Ours(Struct, forbid_unknown_fields=True):
+    """What the engine alone knows of a model, in a Keras file."""
+
+    metadata: dict[str, Any] = {}
+    seed: Annotated[int, Meta(ge=0)] | None = None
+    epochs_done: Count = 0
+    generators: Annotated[list[Generator], Meta(max_length=10 * MOST_LAYERS)] = []
+
+
 def parse(content: bytes | str, what: str, kind: Any = Any) -> Any:
-    """The JSON as plain values, if it is what `kind` says. ValueError names `what`, the field, and what was expected there."""
+    """The JSON as plain values, if it is what `kind` says. ValueError names `what`, the field, and what was expected."""
     text = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     if len(text) > MOST_TEXT:
         raise ValueError(f"{what} has {len(text):,} bytes, at most {MOST_TEXT:,} are read")

@@ -20,7 +20,7 @@ import numpy as np
 from . import loadable, optimizers, schema
 from .activations import Array
 from .compiling import targets_from_config, targets_to_config
-from .files import write_atomically
+from .files import require_short_header, write_atomically
 from .network import Network
 from .registry import by_kind, custom_objects
 from .tensors import InputLayer, graph_to_config
@@ -141,13 +141,13 @@ class _File:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[_File]:
-    """What a file says and holds. ValueError, one line with the path, for a file that the engine did not write or is damaged."""
+    """What a file says and holds. ValueError, in a line with the path, for a file that cannot be used."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         raise FileNotFoundError(f"there is no model file {path}")
     try:
-        _require_short_header(path)
+        require_short_header(path)
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
             if header.get("format") != FORMAT:
@@ -165,14 +165,6 @@ def _opened(path: Path) -> Iterator[_File]:
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         said = str(error) if isinstance(error, ValueError) else repr(error)
         raise ValueError(f"{path} cannot be used: {said}") from None
-
-
-def _require_short_header(path: Path) -> None:
-    """ValueError for a header that is longer than any that the engine writes, before it is parsed."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-    if length > 3 * schema.MOST_TEXT:
-        raise ValueError(f"its header declares {length:,} bytes, at most {3 * schema.MOST_TEXT:,} are read")
 
 
 def _check_dtypes(stored: Mapping[str, Any], dtype: str) -> None:
