@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from numbers import Real
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -135,7 +134,7 @@ def _is_a(value: Any, hint: Any) -> bool:
         inside = get_args(hint)[:1] or (Any,)
         return isinstance(value, list | tuple) and all(_is_a(one, inside[0]) for one in value)
     if hint is float:
-        return isinstance(value, Real) and not isinstance(value, bool) and -LARGEST < value < LARGEST  # no NaN
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST  # no NaN
     if hint in (int, bool, str, NoneType):
         return isinstance(value, hint) and (hint is not int or not isinstance(value, bool))
     return hint is Any or not isinstance(value, bool | int | float | str | list | NoneType)

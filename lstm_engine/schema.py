@@ -132,7 +132,10 @@ def fitting(value: Any, what: str, kind: Any) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise ValueError(f"{what} cannot be used. {error}") from None
+        said, _, field = (
+            str(error).replace("`", "").partition(" - at $")
+        )  # "Expected `int`, got `str` - at `$.layers[0]`"
+        raise ValueError(f"{what} cannot be used: {field.strip('.')}{': ' * bool(field)}{said:.300}") from None
 
 
 def check_generators(states: Any, parts: Mapping[str, Any], what: str) -> None:

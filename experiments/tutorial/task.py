@@ -7,9 +7,10 @@ import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from msgspec import Meta, Struct
 
 import lstm_engine as le
 from experiments.reports.scores import best_threshold
@@ -17,6 +18,42 @@ from features.dataset import Scaler, Voices, read_voices, shuffled, train_and_he
 from features.recipes import READINGS, TUTORIAL
 
 LABEL_NAMES = {"1": "male", "0": "female"}
+Label = Annotated[str, Meta(min_length=1, max_length=100)]
+Temperature = Annotated[float, Meta(gt=0, le=1e6)]  # by which log-odds are divided
+
+
+class Stamp(Struct):
+    """A recipe with its settings, and the versions of the libraries that measured by it."""
+
+    recipe: Label
+    parameters: dict[str, Any] = {}
+    versions: dict[str, str] | None = None
+
+
+class Labels(Struct, forbid_unknown_fields=True, rename={"one": "1", "zero": "0"}):
+    """What a model calls the two classes."""
+
+    one: Label
+    zero: Label
+
+
+class Scaling(Struct, forbid_unknown_fields=True):
+    """Mean and standard deviation of every column."""
+
+    mean: list[float]
+    scale: list[Annotated[float, Meta(ge=0)]]
+
+
+class Metadata(Struct):
+    """What a model of `train_on_tables` says of itself: all that a prediction needs beside the weights."""
+
+    recipe: Stamp
+    reading: Literal["steps", "frames"]
+    scaler: Scaling | None
+    labels: Labels
+    threshold: Annotated[float, Meta(ge=0, le=1)]
+    temperature: Temperature
+    split_seed: Annotated[int, Meta(ge=0)] = 0
 
 
 @dataclass(frozen=True)
@@ -102,7 +139,20 @@ def metadata(task: VoiceTask, recipe: dict[str, Any], synthetic: bool, split_see
 
 
 def scaler_from(stored: dict[str, list[float]] | None) -> Scaler | None:
-    return stored and Scaler(np.array(stored["mean"]), np.array(stored["scale"]))
+    """The scaler of a model's metadata. ValueError unless it has a mean and a scale for each of the 112 columns."""
+    if stored is None:
+        return None
+    mean, scale = np.array(stored["mean"]), np.array(stored["scale"])
+    if not len(mean) == len(scale) == 1 + len(TUTORIAL.columns):
+        raise ValueError(f"its scaler has {len(mean)} means and {len(scale)} scales, expected 112 of each")
+    return Scaler(mean, scale)
+
+
+def require_one_probability(model: Any) -> None:
+    """ValueError unless the network's last layer is a single sigmoid, whose output is a probability."""
+    last = model.layers[-1]
+    if getattr(last, "activation", None) != "sigmoid" or last.output_shape((1,)) != (1,):
+        raise ValueError(f"its last layer, {last!r}, is no single sigmoid, so its output is no probability")
 
 
 def check_recipe(stored: dict[str, Any], what: str) -> None:
