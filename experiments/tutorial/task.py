@@ -3,7 +3,6 @@
 The choices made here (reading, scaler, split) go into the model's metadata, and `predict` repeats them.
 """
 
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import lstm_engine as le
 from experiments.reports.scores import best_threshold
 from features.dataset import Scaler, Voices, read_voices, shuffled, train_and_held_out
 from features.recipes import READINGS, TUTORIAL
+from lstm_engine.schema import fitting, parse
 
 LABEL_NAMES = {"1": "male", "0": "female"}
 Label = Annotated[str, Meta(min_length=1, max_length=100)]
@@ -110,12 +110,8 @@ def recipe_of(folder: str | Path) -> tuple[dict[str, Any], bool]:
     """
     stamp, synthetic = Path(folder) / "recipe.json", (Path(folder) / "SYNTHETIC.txt").exists()
     if stamp.exists():
-        try:
-            recipe = json.loads(stamp.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{stamp} is not JSON: {error}; extract the features again") from None
-        if not isinstance(recipe, dict):
-            raise ValueError(f"{stamp} holds {recipe!r}, not a recipe's stamp; extract the features again")
+        recipe = parse(stamp.read_bytes(), f"{stamp}, extract the features again: it")
+        fitting(recipe, f"{stamp}, extract the features again: it", Stamp)
         check_recipe(recipe, str(stamp))
         return recipe, synthetic
     warnings.warn(f"{folder} has no recipe.json: its tables are taken for the tutorial's recipe", stacklevel=2)
