@@ -123,10 +123,10 @@ ARCHIVES: dict[str, Callable[[Path], Path]] = {
     "no config": zipped(lambda p: p.pop("config.json")),
     "no weights": zipped(lambda p: p.pop("model.weights.h5")),
     "weights that are text": zipped(lambda p: p.update({"model.weights.h5": b"hello"})),
-    "no metadata": zipped(lambda p: p.update({"metadata.json": b"5"})),
+    "metadata that is a number": zipped(lambda p: p.update({"metadata.json": b"5"})),
     "a member outside": zipped(lambda p: p.update({"../../evil": b"x"})),
     "a name twice": zipped(lambda p: archive(p)[:0] + _twice(p)),
-    "another compression": zipped(lambda p: p.update({"config.json": p["config.json"] + b" "}), method=zipfile.ZIP_LZMA),
+    "LZMA": zipped(lambda p: p.update({"config.json": p["config.json"] + b" "}), method=zipfile.ZIP_LZMA),
     "cut in half": zipped(lambda p: archive(p)[: len(archive(p)) // 2]),
     "a flipped bit": zipped(lambda p: _flipped(archive(p))),
     "an encrypted member": zipped(lambda p: archive(p).replace(b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00")),
@@ -142,7 +142,9 @@ HDF5: dict[str, Callable[[Any], Any]] = {
         "layers/raw", (10,), "f4", external=[("/etc/passwd", 0, 40)]
     ),
     "an array of 4 TB": lambda f: f.create_dataset("layers/big", (2**20, 2**20), "f4"),
-    "a compressed array": lambda f: f.create_dataset("layers/zip", data=np.zeros((1000, 1000), "f4"), compression="gzip"),
+    "a compressed array": lambda f: f.create_dataset(
+        "layers/zip", data=np.zeros((1000, 1000), "f4"), compression="gzip"
+    ),
     "strings for weights": lambda f: _replaced(f, np.array([b"x"] * 4)),
     "integers for weights": lambda f: _replaced(f, np.ones((4, 1), "i4")),
     "NaN in a weight": lambda f: _replaced(f, np.full((4, 1), np.nan, "f4")),
@@ -160,7 +162,9 @@ LEGACY: dict[str, Callable[[Any], Any]] = {
     "weight names of no array": lambda f: f["model_weights/dense"].attrs.__setitem__("weight_names", ["x/y", "z"]),
     "layer names of no group": lambda f: f["model_weights"].attrs.__setitem__("layer_names", ["evil"]),
     "layer names that are numbers": lambda f: f["model_weights"].attrs.__setitem__("layer_names", [1, 2]),
-    "a weight's name that leads out": lambda f: f["model_weights/dense"].attrs.__setitem__("weight_names", ["../../x", ".."]),
+    "a weight's name that leads out": lambda f: f["model_weights/dense"].attrs.__setitem__(
+        "weight_names", ["../../x", ".."]
+    ),
 }
 TORCH: dict[str, dict[str, np.ndarray]] = {
     "a missing array": {"lstm.weight_ih_l0": np.ones((16, 3), "f")},
@@ -208,7 +212,9 @@ def _torch(arrays: dict[str, np.ndarray]) -> Callable[[Path], Path]:
 
 def cases() -> Iterator[Case]:
     for place, value in CONFIG:
-        yield Case("Keras: config", f"{'.'.join(map(str, place))} = {short(value)}", "load", config(*place, value=value))
+        yield Case(
+            "Keras: config", f"{'.'.join(map(str, place))} = {short(value)}", "load", config(*place, value=value)
+        )
     for name, value in OURS:
         make = config("lstm_engine", name, value=value, member="metadata.json")
         yield Case("Keras: config", f"lstm_engine.{name} = {short(value)}", "load", make)

@@ -193,7 +193,10 @@ HEADER: dict[str, Change] = {
         layers=[a["layers"][3] | {"name": f"d{n}"} for n in range(1000)]
     ),
     "a thousand layers of 100 units": lambda a, t, h: a.update(
-        layers=[{"class": "Dense", "name": f"d{n}", "config": a["layers"][3]["config"] | {"units": 100}} for n in range(1000)]
+        layers=[
+            {"class": "Dense", "name": f"d{n}", "config": a["layers"][3]["config"] | {"units": 100}}
+            for n in range(1000)
+        ]
     ),
     "layers in layers, 300 deep": lambda a, t, h: a["layers"].__setitem__(0, _nested(a["layers"][0], 300)),
     "two layers of one name": lambda a, t, h: a["layers"][0].update(name="dense"),
@@ -306,9 +309,19 @@ def cases() -> Iterator[Case]:
     for name, bytes_changed in RAW.items():
         yield Case("model: bytes", name, "load", raw(bytes_changed))
     for place, value in VOICE:
-        yield Case("tutorial's model", f"{'.'.join(place)} = {short(value)}", "predict", written(tutorial, said(*place, value=value)))
+        yield Case(
+            "tutorial's model",
+            f"{'.'.join(place)} = {short(value)}",
+            "predict",
+            written(tutorial, said(*place, value=value)),
+        )
     for place, value in FRAMES:
-        yield Case("model of frames", f"{'.'.join(place)} = {short(value)}", "predict", written(frames, said(*place, value=value)))
+        yield Case(
+            "model of frames",
+            f"{'.'.join(place)} = {short(value)}",
+            "predict",
+            written(frames, said(*place, value=value)),
+        )
     linear = at("layers", -1, "config", "activation", value="linear")
     yield Case("model of frames", "an output that is no probability", "predict", written(frames, linear))
     yield Case("tutorial's model", "an output that is no probability", "predict", written(tutorial, linear))

@@ -100,11 +100,15 @@ def opened(reader: str, words: Any, log: Path) -> Outcome:
         time.sleep(0.005)
     wall = time.monotonic() - began
     code = os.waitstatus_to_exitcode(status)
-    return Outcome(code, log.read_text("utf-8", "surrogateescape"), used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024)
+    return Outcome(
+        code, log.read_text("utf-8", "surrogateescape"), used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024
+    )
 
 
 def _within(reader: str, words: Any, log: Path) -> int:
-    resource.setrlimit(resource.RLIMIT_AS, (16 * 2**30, 16 * 2**30))  # so that a bomb is an error, and not the machine's end
+    resource.setrlimit(
+        resource.RLIMIT_AS, (16 * 2**30, 16 * 2**30)
+    )  # so that a bomb is an error, and not the machine's end
     out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(out, 1)
     os.dup2(out, 2)

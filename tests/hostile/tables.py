@@ -118,7 +118,9 @@ def kept(folder: Path) -> Path:
     return folder
 
 
-def shard(change: Callable[[dict[str, Any], dict[str, np.ndarray]], Any], checksum: bool = False) -> Callable[[Path], Path]:
+def shard(
+    change: Callable[[dict[str, Any], dict[str, np.ndarray]], Any], checksum: bool = False
+) -> Callable[[Path], Path]:
     """A store whose shard has another JSON, or other arrays; the manifest fits it, where it can."""
 
     def make(folder: Path) -> Path:
@@ -131,7 +133,10 @@ def shard(change: Callable[[dict[str, Any], dict[str, np.ndarray]], Any], checks
         change(described, arrays)
         path.write_bytes(save(arrays, {store.METADATA: json.dumps(described)}))
         if isinstance(described.get("header"), dict):
-            lines = [described["header"], *(asdict(e) if not isinstance(e, dict) else e for e in described["entries"] or [])]
+            lines = [
+                described["header"],
+                *(asdict(e) if not isinstance(e, dict) else e for e in described["entries"] or []),
+            ]
             (folder / store.MANIFEST).write_text("".join(json.dumps(line) + "\n" for line in lines))
         return folder
 
@@ -149,7 +154,7 @@ ENTRIES: list[tuple[str, Any]] = [
 ARRAYS: dict[str, Callable[[Any, Any], Any]] = {
     "frames missing": lambda d, a: a.pop("frames"), "offsets missing": lambda d, a: a.pop("offsets"), "a superfluous array": lambda d, a: a.update(evil=np.ones(3)),
     "frames as int32": lambda d, a: a.update(frames=a["frames"].astype("i4")), "frames of other columns": lambda d, a: a.update(frames=a["frames"][:, :3].copy()),
-    "frames of one axis": lambda d, a: a.update(frames=a["frames"].ravel()), "a scalar for frames": lambda d, a: a.update(frames=np.float32(1).reshape(())),
+    "frames of one axis": lambda d, a: a.update(frames=a["frames"].ravel()), "a scalar for frames": lambda d, a: a.update(frames=np.ones((), "f")),
     "NaN": lambda d, a: a["frames"].__setitem__((3, 3), np.nan), "offsets as floats": lambda d, a: a.update(offsets=a["offsets"].astype(float)),
     "offsets that fall": lambda d, a: a.update(offsets=np.array([0, 80, 50])), "offsets below 0": lambda d, a: a.update(offsets=np.array([-5, 50, 100])),
     "offsets beyond": lambda d, a: a.update(offsets=np.array([0, 50, 2**62])), "no entries": lambda d, a: d.update(entries=None), "entries that are numbers": lambda d, a: d.update(entries=[5, 5]),

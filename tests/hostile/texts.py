@@ -79,8 +79,15 @@ def cases() -> Iterator[Case]:
         yield Case("text: a model's name", kind, "command", model(text))
         yield Case("text: labels", kind, "command", labelled(text), refused=False)
         yield Case("text: a layer's name", kind, "command", inspected(text), refused=False)
-        yield Case("text: a cell", kind, "command", trained("male_features.csv", f'{HEAD}\n{ROW.replace("1.5", text, 1)}\n'.encode()))
-        yield Case("text: a column", kind, "command", trained("male_features.csv", f'{HEAD},{text}\n{ROW},1\n'.encode()))
+        yield Case(
+            "text: a cell",
+            kind,
+            "command",
+            trained("male_features.csv", f"{HEAD}\n{ROW.replace('1.5', text, 1)}\n".encode()),
+        )
+        yield Case(
+            "text: a column", kind, "command", trained("male_features.csv", f"{HEAD},{text}\n{ROW},1\n".encode())
+        )
         yield Case("text: a recipe", kind, "command", trained("recipe.json", json.dumps({"recipe": text}).encode()))
         yield Case("text: a sex", kind, "command", checked("metadata.csv", f"{LISTED}a.wav,s,{text}\n".encode()))
         yield Case("text: an option", kind, "command", lambda folder, text=text: ["predict", voice(), f"--{text}"])
@@ -88,4 +95,9 @@ def cases() -> Iterator[Case]:
         yield Case("text: speakers", kind, "command", speakers(HOSTILE[kind]), refused=False)
     yield Case("text: a sound's name", "not UTF-8", "command", sound(NOT_UTF8), refused=False)
     yield Case("text: a model's name", "not UTF-8", "command", model(NOT_UTF8))
-    yield Case("text: a tutorial's recipe", "ANSI", "predict", written(tutorial, said("recipe", "recipe", value=HOSTILE["ANSI"])))
+    yield Case(
+        "text: a tutorial's recipe",
+        "ANSI",
+        "predict",
+        written(tutorial, said("recipe", "recipe", value=HOSTILE["ANSI"])),
+    )
