@@ -147,6 +147,11 @@ def recipe_from(stamp: dict[str, Any], what: str) -> Recipe:
     Raises ValueError if this version has no such recipe, or if its parameters differ from those of the stamp.
     """
     parameters = stamp.get("parameters", {})
+    if not isinstance(stamp.get("recipe", ""), str) or not isinstance(parameters, dict):
+        raise ValueError(f"{what} says no recipe with its parameters, but {str(stamp)[:200]}")
+    kinds = {"pitch": str, "deltas": bool, "variant": int, "revision": int}  # by FRAMES_OPTIONS
+    if odd := [name for name, kind in kinds.items() if name in parameters and type(parameters[name]) is not kind]:
+        raise ValueError(f"{what} says {odd[0]}={parameters[odd[0]]!r:.80}, expected {kinds[odd[0]].__name__}")
     try:
         recipe = recipe_named(stamp["recipe"], **{k: parameters[k] for k in FRAMES_OPTIONS if k in parameters})
     except (KeyError, ValueError) as error:

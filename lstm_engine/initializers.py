@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backend import one_blas_thread
-from .registry import file_name, find, options
+from .registry import file_name, make, options
 
 Drawn = NDArray[np.float64]
 MODES = ("fan_in", "fan_out", "fan_avg")
@@ -185,7 +185,7 @@ def get(initializer: str | Initializer | dict[str, Any]) -> Initializer:
         return initializer
     if isinstance(initializer, dict) and "class" in initializer:
         options = {k: v for k, v in initializer.items() if k != "class"}
-        made: Initializer = find("initializer", initializer["class"])(**options)
+        made: Initializer = make("initializer", initializer["class"], options)
         return made
     if not isinstance(initializer, str) or initializer not in NAMED:
         raise ValueError(

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from .activations import Array, softmax, softplus
 from .checks import share
 from .keras_names import arguments, refuse_unknown, snake
-from .registry import file_name, find
+from .registry import file_name, make
 
 EPSILON = 1e-7
 
@@ -269,7 +269,7 @@ def to_config(loss: Loss) -> str | dict[str, Any]:
 
 
 def from_config(config: str | dict[str, Any]) -> Loss:
-    return get(config) if isinstance(config, str) else find("loss", config["class_name"])(**config["config"])
+    return get(config) if isinstance(config, str) else make("loss", config["class_name"], config["config"])
 
 
 # -- targets and weights -----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import numpy as np
 from .activations import Array
 from .keras_names import snake
 from .losses import mean_absolute_error, mean_squared_error
-from .registry import file_name, find, options
+from .registry import file_name, make, options
 
 
 @dataclass(kw_only=True)
@@ -321,7 +321,7 @@ def to_config(metric: Metric) -> str | dict[str, Any]:
 
 
 def from_config(config: str | dict[str, Any]) -> Metric:
-    return get(config) if isinstance(config, str) else find("metric", config["class_name"])(**config["config"])
+    return get(config) if isinstance(config, str) else make("metric", config["class_name"], config["config"])
 
 
 def in_shape(metric: Metric, y: Array, p: Array) -> Array:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from .registry import file_name, find, options
+from .registry import file_name, make, options
 
 
 class Schedule:
@@ -171,5 +171,5 @@ def to_config(schedule: Schedule) -> dict[str, Any]:
 
 def from_config(config: dict[str, Any]) -> Schedule:
     """The schedule that `to_config` or Keras wrote. ValueError if the engine does not have it."""
-    schedule: Schedule = find("schedule", config["class_name"])(**config["config"])
+    schedule: Schedule = make("schedule", config["class_name"], config["config"])
     return schedule

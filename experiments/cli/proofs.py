@@ -5,9 +5,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from experiments.cli.shared import AsJson, Force, app, chosen, out_console, print_frame, print_json, print_line, stages
+from experiments.cli.shared import (
+    AsJson,
+    Force,
+    Terminal,
+    app,
+    chosen,
+    out_console,
+    print_frame,
+    print_json,
+    print_line,
+    stages,
+)
 
 
 @app.command(
@@ -93,7 +103,7 @@ def gradcheck(
     if as_json:
         print_json(result.as_json)
     else:
-        console = out_console if out_console.is_terminal else Console(highlight=False, width=120)  # for wide tables
+        console = out_console if out_console.is_terminal else Terminal(highlight=False, width=120)  # for wide tables
         for part in result.shown:
             console.print(part, soft_wrap=isinstance(part, str))
     raise typer.Exit(0 if result.ok else 1)

@@ -7,6 +7,8 @@ from importlib import resources
 
 import pandas as pd
 
+from lstm_engine.plain_text import printable
+
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{name}</title>
@@ -27,8 +29,10 @@ EXPONENT = re.compile(r"\d[\d.]*e[-+]\d+")  # a browser breaks a line after its 
 def page(title: str, parts: Sequence[str], footer: str) -> str:
     """The whole page, from parts that the functions below make."""
     style = resources.files("experiments.reports").joinpath("page.css").read_text(encoding="utf-8")
-    return PAGE.format(
-        name=html.escape(title), title=unbroken(title), style=style, body="\n".join(parts), footer=unbroken(footer)
+    return printable(
+        PAGE.format(
+            name=html.escape(title), title=unbroken(title), style=style, body="\n".join(parts), footer=unbroken(footer)
+        )
     )
 
 

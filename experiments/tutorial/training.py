@@ -16,11 +16,13 @@ from experiments.reports import page, pictures
 from experiments.reports.run import Run, footer
 from experiments.reports.scores import classification
 from experiments.tutorial.task import (
+    Metadata,
     VoiceTask,
     check_recipe,
     metadata,
     read_task,
     recipe_of,
+    require_one_probability,
     scaler_from,
     sequences,
     voice_model,
@@ -28,6 +30,7 @@ from experiments.tutorial.task import (
 from features.audio import BadClip, read_clip
 from features.dataset import Voices, read_voices
 from features.recipes import TUTORIAL, with_index
+from lstm_engine.schema import fitting
 
 PARTS = ("held-out", "train", "test", "all")
 NEEDED = {"recipe", "reading", "scaler", "labels", "threshold", "temperature"}  # of a model's metadata, to predict
@@ -206,4 +209,10 @@ def load_voice_model(path: str | Path, model: le.Sequential | None = None) -> le
         raise ValueError(
             f"{path} was not written by `lstm-engine train`: its metadata lacks {', '.join(sorted(missing))}"
         )
+    fitting(model.metadata, f"{path}: its metadata", Metadata)
+    try:
+        scaler_from(model.metadata["scaler"])
+        require_one_probability(model)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     return model

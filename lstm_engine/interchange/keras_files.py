@@ -25,6 +25,7 @@ from ..layer import Layer
 from ..network import Network
 from ..optimizers import Adam, Nadam, Optimizer
 from ..recurrent import Recurrent
+from ..schema import MOST_TEXT
 from ..wrappers import Bidirectional, TimeDistributed
 from . import hdf5
 from .common import assign, check, optional, require_built
@@ -131,10 +132,18 @@ def _members(path: Path, most: int) -> dict[str, bytes]:
             archive.infolist()
         ):
             raise ValueError(f"{path} holds {odd if odd is not True else 'a name twice'}, which Keras does not write")
-        for name, limit in ((WEIGHTS, most), (CONFIG, hdf5.MOST_TEXT), (METADATA, hdf5.MOST_TEXT)):
+        for name, limit in ((WEIGHTS, most), (CONFIG, MOST_TEXT), (METADATA, MOST_TEXT)):
             if name in members and (size := members[name].file_size) > limit:
                 raise ValueError(f"{path}: {name} would unpack to {size:,} bytes, at most {limit:,} are needed")
-        return {name: archive.read(name) for name in (WEIGHTS, *sorted(known & members.keys() - {WEIGHTS}))}
+        return {
+            name: _unpacked(archive, members[name]) for name in (WEIGHTS, *sorted(known & members.keys() - {WEIGHTS}))
+        }
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """A member's bytes, a piece at a time: read in one go, it could unpack to more than it declares before anybody looks."""
+    with archive.open(member) as file:
+        return b"".join(iter(lambda: file.read(2**16), b""))
 
 
 # -- where the weights lie -------------------------------------------------------------------------------------------

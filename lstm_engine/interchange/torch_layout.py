@@ -14,13 +14,14 @@ import numpy as np
 from ..activations import Array
 from ..embedding import Embedding
 from ..feedforward import Dense
-from ..files import write_atomically
+from ..files import require_short_header, write_atomically
 from ..layer import Layer
 from ..network import Network
 from ..normalization import LayerNormalization
 from ..recurrent import Recurrent
 from .common import assign, check, inside, outside, require_alike, require_built
 
+FLOATS = ("F16", "F32", "F64")  # safetensors' names
 Names = Mapping[str, str | tuple[str, int]]
 # torch has r z n where Keras has z r ĥ; the same permutation leads back. Both LSTMs have i f g o.
 ORDER = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "simple_rnn": (0,)}
@@ -77,12 +78,18 @@ def save_torch(model: Network, path: str | Path, names: Names | None = None) -> 
 
 def load_torch(model: Network, path: str | Path, names: Names | None = None) -> None:
     """Reads a safetensors file of a state_dict into the model. Errors: see `from_torch`."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors import SafetensorError, safe_open
 
     try:
-        state = load_file(path)
-    except SafetensorError as error:
+        require_short_header(Path(path))
+        with safe_open(path, framework="numpy") as file:
+            keys = list(file.keys())
+            if odd := [key for key in keys if file.get_slice(key).get_dtype() not in FLOATS]:
+                raise ValueError(
+                    f"{odd[0]!r:.120} is {file.get_slice(odd[0]).get_dtype()}, expected {', '.join(FLOATS)}"
+                )
+            state = {key: file.get_tensor(key) for key in keys}
+    except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is not a safetensors file that can be read: {error}") from None
     from_torch(model, state, names)
 

@@ -335,7 +335,7 @@ def groups_in_a_ring(file, folder):
         (soft_link, "is a link"), (external_link, "is a link"), (external_storage, "outside the file"),
         (virtual, "outside the file"), (in_chunks, "in chunks"),
         (declared_huge, "(1048576, 4194304) there"), (compressed, "compressed"), (never_written, "or not at all"),
-        (of_strings, "stored as object"), (of_integers, "stored as int64"), (groups_in_a_ring, "missing there"),
+        (of_strings, "stored as object"), (of_integers, "stored as int64"), (groups_in_a_ring, "groups deep"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )  # fmt: skip
