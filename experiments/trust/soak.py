@@ -72,7 +72,7 @@ def soak(out: str | Path, minutes: float, seed: int = 0) -> list[Row]:
     write(folder / TABLE, rows)  # without a row that was cut off
     with (folder / TABLE).open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        while time.monotonic() - began < 60 * minutes:
+        while not rounds or time.monotonic() - began < 60 * minutes:
             for job in work.values():
                 job()
             rounds += 1
@@ -125,7 +125,10 @@ def line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 def report(rows: Sequence[Row], folder: Path) -> str:
     """The table of slopes as Markdown, which is written beside a picture of the memory."""
-    lines = ["| start | minutes | rounds | quantity | least | most | change in an hour |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| start | minutes | rounds | quantity | least | most | change in an hour |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for s in slopes(rows):
         last = [row for row in rows if row.start == s.start][-1]
         unit = " MiB" if s.quantity in ("resident", "kept") else ""
