@@ -166,8 +166,8 @@ def model_seeds() -> Iterator[bytes]:
 
 
 def enter_model(data: bytes, folder: Path) -> None:
-    from experiments.tutorial.training import load_voice_model
     from experiments.tutorial.task import check_recipe, scaler_from
+    from experiments.tutorial.training import load_voice_model
     from experiments.voices import clip_model
 
     tree = tree_of(data)
@@ -256,9 +256,11 @@ def sound_seeds() -> Iterator[bytes]:
 
     rate = 8000
     x = 0.3 * np.sin(2 * np.pi * 150 * np.arange(rate // 8) / rate)  # 0.125 s
-    kinds = (("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAVEX", "PCM_24"), ("AIFF", "PCM_16"), ("AU", "ULAW"), ("CAF", "ALAC_16"),
-             ("W64", "PCM_16"), ("RF64", "PCM_16"), ("NIST", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"),
-             ("MP3", "MPEG_LAYER_III"))  # fmt: skip
+    kinds = (
+        ("WAV", "PCM_16"), ("WAV", "FLOAT"), ("WAVEX", "PCM_24"), ("AIFF", "PCM_16"), ("AU", "ULAW"), ("CAF", "ALAC_16"),
+        ("W64", "PCM_16"), ("RF64", "PCM_16"), ("NIST", "PCM_16"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"),
+        ("MP3", "MPEG_LAYER_III"),
+    )  # fmt: skip
     for kind, subtype in kinds:
         out = io.BytesIO()
         sf.write(out, x, rate, format=kind, subtype=subtype)

@@ -11,11 +11,11 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["lstm_engine", "features", "experiments"], exclude=["lstm_engine.kernels"]):
-    import experiments.voices.clip_model
+    import experiments.voices.clip_model  # noqa: F401
     import features.clips
     import features.containers
     import features.corpora
-    import features.tables
+    import features.tables  # noqa: F401
     import lstm_engine.interchange.keras_models
     import lstm_engine.interchange.torch_layout
     import lstm_engine.saving  # noqa: F401

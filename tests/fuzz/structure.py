@@ -71,7 +71,7 @@ def _near(value: Any, rng: random.Random) -> Any:
 
 
 def array(spec: Any) -> np.ndarray | None:
-    """The array that ["float32", [2, 3]] asks for, of ones; with a third item, that number. None for a spec that says none."""
+    """The array that ["float32", [2, 3]] asks for, of ones; with a third item, that number. None if it asks for none."""
     try:
         dtype, shape, *more = spec
         shape = tuple(int(n) for n in shape)
@@ -86,11 +86,11 @@ def array(spec: Any) -> np.ndarray | None:
 def arrays(specs: Any) -> dict[str, np.ndarray]:
     """Every array of {"name": spec} that can be made."""
     made = {name: array(spec) for name, spec in specs.items()} if isinstance(specs, dict) else {}
-    return {name: value for name, value in made.items() if value is not None}
+    return {_text(name): value for name, value in made.items() if value is not None}
 
 
 def safetensors(tree: Any) -> bytes:
-    """The file with the arrays of tree["arrays"], and as its texts every other entry of the tree, as JSON if it is no text."""
+    """The file with the arrays of tree["arrays"], and as its texts the other entries of the tree, as JSON unless text."""
     texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in tree.items() if k != "arrays"}
     return save(arrays(tree.get("arrays")), {_text(k): _text(v) for k, v in texts.items()})
 
