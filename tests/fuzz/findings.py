@@ -24,11 +24,19 @@ ROOT = Path(__file__).parents[2]
 
 
 def opened(door: Door, data: bytes) -> str | None:
-    """What is wrong with the way in which the input was read: the error and its place in our code, or None.
-
-    The same fault gives the same words, whatever the input was.
-    """
+    """What is wrong with the way in which the input was read, or None. The same fault gives the same words for any input."""
     began, held = time.process_time(), peak_mb()
+    if what := fault(door, data):
+        return what
+    if (seconds := time.process_time() - began) > SLOWEST_S:
+        return f"slower than {SLOWEST_S:g} s: up to {2 ** int(seconds).bit_length()} s"
+    if (grown := peak_mb() - held) > MOST_MB:
+        return f"more than {MOST_MB:g} MB: up to {2 ** int(grown).bit_length()} MB"
+    return None
+
+
+def fault(door: Door, data: bytes) -> str | None:
+    """The error that no reader may raise, with its place in our code, or None if the input is read or refused in words."""
     with scratch() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -37,13 +45,9 @@ def opened(door: Door, data: bytes) -> str | None:
             return described(error)
         except EXPECTED as error:
             if len(str(error)) > LONGEST:
-                return f"a message of {10 ** len(str(len(str(error)))):,} letters at most: {place(error)}"
+                return f"a message of over {LONGEST:,} letters: {place(error)}"
         except Exception as error:
             return described(error)
-    if (seconds := time.process_time() - began) > SLOWEST_S:
-        return f"slower than {SLOWEST_S:g} s: up to {2 ** int(seconds).bit_length()} s"
-    if (grown := peak_mb() - held) > MOST_MB:
-        return f"more than {MOST_MB:g} MB: up to {2 ** int(grown).bit_length()} MB"
     return None
 
 
