@@ -78,7 +78,8 @@ def kept(folder: Path) -> list[Path]:
 def still_open(out: Path) -> Iterator[tuple[str, Path, str]]:
     """(harness, input, what is wrong) for every finding that the code as it is now still has."""
     for name, door in DOORS.items():
-        findings.opened(door, next(door.seeds()))
+        for seed in door.seeds():  # what is imported once is no input's memory
+            findings.opened(door, seed)
         for path in kept(out / name / "findings"):
             if what := findings.opened(door, path.read_bytes()):
                 yield name, path, what
