@@ -90,8 +90,6 @@ def made(architecture: dict[str, Any], layers: Sequence[Layer], **how: Any) -> M
         return row
     graph = tensors.graph_from_config(architecture["graph"], layers)
     sources = {layer.name: tensors.source(layer) for layer in layers if isinstance(layer, tensors.InputLayer)}
-    if strange := [name for name in graph.inputs if name not in sources]:
-        raise ValueError(f"its graph begins at {strange[0]!r:.80}, its input layers are {', '.join(sources) or 'none'}")
     inputs = [sources[name] for name in graph.inputs]
     outputs = tensors.call_again(graph, inputs)
     names = architecture.get("output_names")
