@@ -2,8 +2,8 @@
 
 import pytest
 
-from experiments.trust import soak
-from experiments.trust.soak import Row
+from experiments.promises import soak
+from experiments.promises.soak import Row
 
 
 def row(start: int, seconds: float, resident: float) -> Row:
@@ -22,7 +22,7 @@ def test_a_leak_of_a_mib_a_second_shows_as_3600_an_hour_and_a_steady_process_as_
 
 def test_a_soak_goes_on_in_the_same_table_after_a_row_that_was_cut(tmp_path, monkeypatch):
     ran = []
-    monkeypatch.setattr("experiments.trust.work.jobs", lambda folder, seed: {"one": lambda: ran.append(seed)})
+    monkeypatch.setattr("experiments.promises.soak_work.jobs", lambda folder, seed: {"one": lambda: ran.append(seed)})
     soak.soak(tmp_path, minutes=1e-5)
     with (tmp_path / soak.TABLE).open("a") as file:
         file.write("1,77")

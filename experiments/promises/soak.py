@@ -1,6 +1,6 @@
 """A long run: the engine's work in a loop, with the process's memory, open files and threads after every round.
 
-    python -m experiments.trust.soak --minutes 40 --out runs/soak
+    python -m experiments.promises.soak --minutes 40 --out runs/soak
 
 Each start adds to the same table, so that a soak can go on another day; the slopes are those of every start by itself, after
 its first fifth. Linux only: the numbers are those of /proc.
@@ -61,7 +61,7 @@ def measured(start: int, seconds: float, rounds: int) -> Row:
 
 def soak(out: str | Path, minutes: float, seed: int = 0) -> list[Row]:
     """Work for so many minutes, one round of five jobs after the other; all rows of the table, those of before too."""
-    from experiments.trust.work import jobs
+    from experiments.promises.soak_work import jobs
 
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -158,7 +158,7 @@ def picture(rows: Sequence[Row]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m experiments.trust.soak", description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(prog="python -m experiments.promises.soak", description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--minutes", type=float, default=40.0, help="how long to work in this start")
     parser.add_argument("--out", default="runs/soak", help="folder of the table, which grows with every start")
     given = parser.parse_args(arguments)
