@@ -174,12 +174,17 @@ def _line(file: Any, path: Path, number: int) -> bytes:
     return line
 
 
+def _check_fields(entry: dict[str, Any]) -> None:
+    if unknown := entry.keys() - ENTRY_FIELDS:
+        raise ValueError(f"it has the unknown field {min(unknown)!r:.80}")
+
+
 def _read(line: bytes, what: str, kind: Any) -> Any:
     """A JSON value of this type. ValueError names the field and what was expected there."""
     try:
         value = msgspec.json.decode(line, type=kind)
-        if kind is Entry and (unknown := json.loads(line).keys() - ENTRY_FIELDS):
-            raise ValueError(f"it has the unknown field {min(unknown)!r:.80}")
+        if kind is Entry:
+            _check_fields(json.loads(line))
         return value
     except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors
         raise ValueError(f"{what} cannot be used: {error!s:.300}") from None
@@ -202,7 +207,10 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get(METADATA, "")
             described = msgspec.json.decode(text, type=ShardJson)
-            yield file, json.loads(text) | {"entries": described.entries}
+            raw = json.loads(text)
+            for entry in raw["entries"]:
+                _check_fields(entry)
+            yield file, raw | {"entries": described.entries}
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged, or is not a shard of an extraction: {error!s:.300}") from None
 

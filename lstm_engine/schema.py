@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-MOST_LAYERS = 1000
+MOST_LAYERS = 500
 MOST_TEXT = 2**23  # bytes of one JSON text
 MOST_VALUES = 500_000  # in one JSON text: each takes some hundred bytes of memory
 

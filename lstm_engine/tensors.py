@@ -244,8 +244,8 @@ def source_of(item: Tensor) -> Tensor:
 
 def name_all(layers: Sequence[Layer]) -> None:
     """Gives names to the layers that have none: lstm, lstm_1, ... ValueError for two layers of one name."""
-    names = [layer.name for layer in layers if layer.name]
-    if twice := [name for name in names if names.count(name) > 1]:
+    names = Counter(layer.name for layer in layers if layer.name)
+    if twice := [name for name, count in names.items() if count > 1]:
         raise ValueError(f"two layers cannot both be named {twice[0]!r}: give one of them another name=")
     for layer in layers:
         layer.name = layer.name or free_name(layer, {other.name for other in layers})

@@ -65,7 +65,8 @@ def version_of(text: str | None) -> tuple[int, ...] | None:
 def read_layer(config: Any, origin: Origin) -> Layer:
     """The engine's layer. ValueError names the layer and the class or option that the engine does not have."""
     kind, options = _parts(config, "a layer")
-    name = str(options.pop("name", ""))
+    if not isinstance(name := options.pop("name", ""), str):
+        raise ValueError(f"a {kind}'s name is {name!r:.80}, expected a text")
     what = f"layer {name or kind}"
     kind, old = CUDNN[kind] if kind in CUDNN else (kind, _missing_options(kind, origin))
     cls = _layer_class(kind, config, what, origin)

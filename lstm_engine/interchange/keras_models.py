@@ -174,7 +174,8 @@ def _described(file: Any, texts: dict[str, bytes]) -> tuple[Any, Any, str | None
     if texts or "layers" in file:  # an archive, or weights alone in Keras 3's format
         config = parse(texts[keras_files.CONFIG], keras_files.CONFIG) if keras_files.CONFIG in texts else None
         about = parse(texts.get(keras_files.METADATA, b"{}"), keras_files.METADATA)
-        about = about if isinstance(about, dict) else {}
+        if not isinstance(about, dict):
+            raise ValueError(f"its {keras_files.METADATA} is {about!r:.80}, expected a dict")
         compiled = config.get("compile_config") if isinstance(config, dict) else None
         version, ours = about.get("keras_version", keras_files.VERSION), about.get(OURS)
     else:

@@ -5,6 +5,7 @@ Embedding `nn.Embedding`, LayerNormalization `nn.LayerNorm(..., eps=1e-3)`: torc
 torch is not imported: the state_dict that is written holds NumPy arrays, one that is read anything that NumPy can convert.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,17 @@ def load_torch(model: Network, path: str | Path, names: Names | None = None) -> 
                 raise ValueError(
                     f"{odd[0]!r:.120} is {file.get_slice(odd[0]).get_dtype()}, expected {', '.join(FLOATS)}"
                 )
+            numbers = sum(math.prod(file.get_slice(key).get_shape()) for key in keys)
+            most = 2**20 + 2 * sum(w.size for w in model.weights.values())  # torch has a second bias
+            if numbers > most:
+                raise ValueError(f"it has {numbers:,} numbers, and this model takes fewer than {most:,}")
             state = {key: file.get_tensor(key) for key in keys}
     except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{path} is not a safetensors file that can be read: {error}") from None
-    from_torch(model, state, names)
+        raise ValueError(f"{path} is not a state_dict of this model that can be read: {error}") from None
+    try:
+        from_torch(model, state, names)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _modules(model: Network, names: Names | None) -> Iterator[tuple[str, Any, str, str]]:
