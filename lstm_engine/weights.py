@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from . import loadable, optimizers
+from . import finite, loadable, optimizers
 from .activations import Array
 from .compiling import targets_from_config, targets_to_config
 from .files import write_atomically
@@ -26,7 +26,7 @@ N = TypeVar("N", bound=Network)
 FORMAT = "lstm-engine 1"
 
 
-def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
+def save(model: Network, path: Path, metadata: dict[str, Any], allow_nan: bool = False) -> None:
     """Writes the file and sets the model's metadata. ValueError, and no file, for a model that could not be loaded again.
 
     A class of the reader's own is written by its name: `load` needs it registered, or among its custom_objects.
@@ -37,11 +37,7 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
         raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
     if not isinstance(metadata, dict):
         raise ValueError(f"metadata must be a dict of JSON values, got {metadata!r}")
-    if broken := [name for name, w in model.weights.items() if not np.isfinite(w).all()]:
-        raise ValueError(
-            f"{', '.join(broken[:3])}{', ...' * (len(broken) > 3)} holds NaN or infinity: the training diverged, and the "
-            "file would be refused"
-        )
+    finite.require(finite.state_of(model), allow_nan=allow_nan)
     loadable.check(model)
     optimizer = model.optimizer
     architecture = {
@@ -76,7 +72,9 @@ def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
     model.metadata = json.loads(header["metadata"])  # a copy
 
 
-def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any] | None = None) -> N:
+def load(
+    path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any] | None = None, allow_nan: bool = False
+) -> N:
     """The network with the file's weights, kept states, optimizer state and metadata. ValueError for a file it cannot use.
 
     made(architecture, layers, seed=, dtype=, backend=) makes it. own: the reader's custom_objects.
@@ -91,7 +89,7 @@ def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: its description of the model cannot be used: {error!r}") from None
 
-    _fill(model, architecture["compile"], tensors, path)
+    _fill(model, architecture["compile"], tensors, path, allow_nan)
     return model
 
 
@@ -137,17 +135,19 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
     return header, tensors
 
 
-def _fill(model: Network, compiled: dict[str, Any] | None, tensors: dict[str, Array], path: Path) -> None:
-    """Puts the arrays of a file into a model. ValueError, and nothing changed, where they do not fit."""
+def _fill(
+    model: Network, compiled: dict[str, Any] | None, tensors: dict[str, Array], path: Path, allow_nan: bool = False
+) -> None:
+    """Puts the arrays of a file into a model. ValueError, and nothing changed, where they do not fit or are not finite."""
+    tensors = {name: finite.cast(a, model.dtype) for name, a in tensors.items()}
+    words = {"weights": "weight ", "states": "state ", "optimizer": "optimizer slot "}
+    parts = [(words.get(kind, kind), rest) for kind, _, rest in (name.partition("/") for name in tensors)]
+    finite.require({kind + rest: a for (kind, rest), a in zip(parts, tensors.values(), strict=True)}, path, allow_nan)
     for name, w in model.weights.items():
         stored = tensors.get(f"weights/{name}")
         if stored is None or stored.shape != w.shape:
             fault = "is missing" if stored is None else f"has shape {stored.shape}"
             raise ValueError(f"{path}: weight {name} {fault}, the model it describes needs {w.shape}")
-        if not np.isfinite(stored).all():
-            raise ValueError(
-                f"{path}: weight {name} holds NaN or infinity: the file is damaged or the training diverged"
-            )
     slots = {n.removeprefix("optimizer/"): slot for n, slot in tensors.items() if n.startswith("optimizer/")}
     if model.optimizer and compiled and slots:
         needed = {f"{s}/{n}": w.shape for s in model.optimizer.slot_names for n, w in model.trainable_weights.items()}
