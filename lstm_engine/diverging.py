@@ -26,7 +26,7 @@ class Diverged(ValueError):
 
     def __init__(self, message: str, loss: float = math.nan, heads: Any = ()) -> None:
         super().__init__(message)
-        self.loss, self.heads = loss, heads
+        self.loss, self.heads = float(loss), heads
 
 
 def check_step(network: Network, batch: Batch, loss: Any, heads: Any, gradients: Mapping[str, Array]) -> None:
@@ -51,7 +51,7 @@ def check_numbers(
     network: Network, batch: Batch, loss: Any, heads: Any = (), gradients: Mapping[str, Array] | None = None
 ) -> None:
     """Diverged if the loss or a gradient is NaN or infinite: it names where that shows first."""
-    bad = finite.broken(gradients or {})
+    bad = finite.broken(dict(reversed((gradients or {}).items())))  # from the loss on, as the backward pass goes
     if math.isfinite(loss) and not bad:
         return
     if broken := finite.broken(finite.state_of(network)):
@@ -123,7 +123,8 @@ class Guard:
     """
 
     def __init__(self, network: Network, callbacks: Iterable[Any], epoch: int) -> None:
-        self.network, self.epoch, self.done, self.good = network, epoch, 0, Good(network)
+        self.network, self.epoch, self.done, self.stopped = network, epoch, 0, False
+        self.good = Good(network)
         self.callbacks = list(callbacks)
 
     def step(self, batch: Batch) -> tuple[float, Any]:
@@ -133,28 +134,35 @@ class Guard:
             with np.errstate(over="ignore", invalid="ignore"):  # what overflows is named
                 outcome = self.network.step(batch, careful=True)
         except Diverged as fault:
-            self.stop(fault)
+            self.stop(fault, f", batch {self.done}")
             return fault.loss, fault.heads
         return outcome
 
-    def __enter__(self) -> None: ...
+    def __enter__(self) -> Guard:
+        return self
 
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        """After the epoch's last step: what it made of the weights no loss has shown yet."""
-        if kind is None:
-            try:
+    def __exit__(self, kind: Any, fault: Any, where: Any) -> bool:
+        """Looks at what the last step made of the weights, and at what the validation raised."""
+        try:
+            if kind is None:
                 check_state(self.network)
-            except Diverged as fault:
-                self.stop(fault)
+        except Diverged as found:
+            kind, fault = Diverged, found
+        if kind is Diverged and not self.stopped:
+            self.stop(fault)
+            return True
+        return False
 
-    def stop(self, fault: Diverged) -> None:
-        rules = advice(self.network)
+    def stop(self, fault: Diverged, at: str = "") -> None:
+        """Puts the epoch's beginning back, and ends the training: with an error, unless TerminateOnNaN is there."""
+        self.stopped, rules = True, advice(self.network)
         self.good.put_back()
         ending = [callback for callback in self.callbacks if getattr(callback, "ends_on_nan", False)]
         if not ending:
+            total = self.network.epochs_done + 1  # where fit is called for one epoch at a time
+            epoch = f"epoch {self.epoch + 1}" + f" (the model's {total}.)" * (total != self.epoch + 1)
             raise Diverged(
-                f"epoch {self.epoch + 1}, batch {self.done} (counted from 1): {fault}. The model is again what it was at the "
-                f"beginning of the epoch. {rules}"
+                f"{epoch}{at}: {fault}. The model is again what it was at the beginning of the epoch. {rules}"
             ) from None
         if math.isfinite(fault.loss) or not fault.heads:  # or else it sees the loss in the logs
             ending[0].ends(self.done - 1, str(fault))
@@ -180,7 +188,7 @@ def evaluated(network: Network, fed: Any, n: int, heads: Any) -> float:
     try:
         check_numbers(network, fed.batch, loss)
     except Diverged as fault:
-        raise Diverged(f"batch {n + 1} of the evaluation (counted from 1): {fault}") from None
+        raise Diverged(f"batch {n + 1} of the evaluation: {fault}") from None
     return loss
 
 

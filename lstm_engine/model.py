@@ -182,9 +182,10 @@ class Model(Files, Keras2Verbs, Network):
                 warnings.warn(f"the data has come to its end: training stops before epoch {epoch + 1}", stacklevel=2)
                 break
             listeners.tell("on_epoch_begin", epoch, {}, steps=training.expected)
-            logs = self._train_epoch(batches, listeners, diverging.Guard(self, listeners.callbacks, epoch)) or logs
-            if validation is not None and feeding.due(epoch, validation_freq):
-                logs |= {f"val_{name}": value for name, value in self._evaluate(validation, 0).items()}
+            with diverging.Guard(self, listeners.callbacks, epoch) as guard:
+                logs = self._train_epoch(batches, listeners, guard) or logs
+                if validation is not None and feeding.due(epoch, validation_freq):
+                    logs |= {f"val_{name}": value for name, value in self._evaluate(validation, 0).items()}
             listeners.tell("on_epoch_end", epoch, logs)
             if self.stop_training:
                 break
@@ -193,9 +194,8 @@ class Model(Files, Keras2Verbs, Network):
 
     def _train_epoch(self, batches: Iterable[Fed], listeners: Listeners, guard: diverging.Guard) -> Logs:
         """A training step per batch, until a callback stops the training. Returns the epoch's loss and metrics."""
-        logs: Logs = {}
-        scores = Scores(self.targets)
-        with one_thread_pool(self.backends()), guard:
+        logs, scores = Logs(), Scores(self.targets)
+        with one_thread_pool(self.backends()):
             for n, fed in enumerate(batches):
                 listeners.tell("on_train_batch_begin", n, {})
                 scores.add(*guard.step(fed.batch))  # self.step, and what was good put back if it diverges

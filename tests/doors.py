@@ -105,7 +105,7 @@ class Wrong(le.losses.MeanSquaredError):
 
     def values(self, y: Any, p: Any) -> Any:
         with np.errstate(all="ignore"):
-            return super().values(y, p) + np.float64(self.value).astype(p.dtype) * (self.where == "values" or 0)
+            return super().values(y, p) + (np.float64(self.value).astype(p.dtype) if self.where == "values" else 0)
 
     def gradient(self, y: Any, p: Any) -> Any:
         with np.errstate(all="ignore"):
