@@ -51,7 +51,7 @@ def check_numbers(
     network: Network, batch: Batch, loss: Any, heads: Any = (), gradients: Mapping[str, Array] | None = None
 ) -> None:
     """Diverged if the loss or a gradient is NaN or infinite: it names where that shows first."""
-    bad = finite.broken(dict(reversed((gradients or {}).items())))  # from the loss on, as the backward pass goes
+    bad = finite.broken(dict(reversed(list((gradients or {}).items()))))  # from the loss on, as the backward pass goes
     if math.isfinite(loss) and not bad:
         return
     if broken := finite.broken(finite.state_of(network)):

@@ -106,6 +106,14 @@ def fitted(name: str, w: Array, new: ArrayLike) -> Array:
     return new
 
 
+def drawn(name: str, w: ArrayLike, dtype: str) -> Array:
+    """A weight's first numbers in the layer's dtype. ValueError for those of an initializer that are not finite."""
+    first = np.ascontiguousarray(finite.cast(np.asarray(w), dtype))
+    if not finite.is_finite(first):
+        raise ValueError(f"{name}'s initial numbers hold NaN or infinity in {dtype}: look at its initializer")
+    return first
+
+
 def fill(weights: Mapping[str, Array], new: Sequence[ArrayLike]) -> None:
     """Writes new arrays into named weights, in order. ValueError, and nothing changed, when one does not fit."""
     given = [np.asarray(a) for a in new]

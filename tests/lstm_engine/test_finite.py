@@ -95,6 +95,21 @@ def test_allow_nan_writes_and_reads_files(tmp_path):
     assert np.isnan(again.weights["lstm/bias"][0])
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda v: le.regularizers.L2(v), lambda v: le.LayerNormalization(epsilon=v), lambda v: le.Masking(v),
+        lambda v: le.Sequential([le.Dense(1)]).compile("sgd", "mse", loss_weights=[v]),
+        lambda v: le.Sequential([le.Dense(1, kernel_initializer=le.initializers.Constant(v))]).build((2,)),
+        lambda v: le.Sequential([le.Embedding(3, 2, weights=[np.full((3, 2), v)])]).build((2,)),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_a_model_is_made_with_is_finite(make, value):
+    with pytest.raises(ValueError, match=r"must be|finite numbers|initial numbers hold NaN"):
+        make(value)
+
+
 # -- training that diverges --------------------------------------------------------------------------------------------
 
 
