@@ -358,5 +358,8 @@ def class_weights(y: Array, by_class: dict[int, float]) -> Array:
             "class_weight is a dict from class number to weight, for targets of one class a sample; "
             "use sample_weight for others"
         )
+    if odd := {k: w for k, w in by_class.items() if not abs(w) <= float(np.finfo(y.dtype).max)}:  # NaN too
+        k, w = next(iter(odd.items()))
+        raise ValueError(f"class_weight[{k}] is {w:g}, which is no number that {y.dtype} holds")
     labels = y.reshape(len(y)) if y.size == len(y) else y.argmax(axis=-1)
     return np.array([by_class.get(int(label), 1.0) for label in np.round(labels)], y.dtype)

@@ -34,7 +34,7 @@ class L1L2(Regularizer):
 
     def __post_init__(self) -> None:
         for name, factor in (("l1", self.l1), ("l2", self.l2)):
-            if not isinstance(factor, int | float | np.number) or not factor >= 0:
+            if not isinstance(factor, int | float | np.number) or not 0 <= factor < np.inf:
                 raise ValueError(f"{name} must be a number of at least 0, got {factor!r}")
 
     def value(self, w: Array) -> Any:

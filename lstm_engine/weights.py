@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from . import loadable, optimizers, schema
+from . import finite, loadable, optimizers, schema
 from .activations import Array
 from .compiling import targets_from_config, targets_to_config
 from .files import as_safetensors, require_short_header, write_atomically
@@ -34,14 +34,14 @@ SPARE = 2**20  # numbers that a model may need beyond the file's, so that `requi
 KINDS = ("weights/", "states/", "optimizer/")  # of arrays, by the beginning of their names
 
 
-def save(model: Network, path: Path, metadata: dict[str, Any]) -> None:
+def save(model: Network, path: Path, metadata: dict[str, Any], allow_nan: bool = False) -> None:
     """Writes the file and sets the model's metadata. ValueError, and no file, for a model that could not be loaded again.
 
     A class of the reader's own is written by its name: `load` needs it registered, or among its custom_objects.
     """
     if not isinstance(metadata, dict):
         raise ValueError(f"metadata must be a dict of JSON values, got {metadata!r}")
-    write_atomically(path, to_bytes(*described(model), metadata))
+    write_atomically(path, to_bytes(*described(model, allow_nan), metadata))
     model.metadata = json.loads(json.dumps(metadata))  # a copy
 
 
@@ -51,15 +51,11 @@ def to_bytes(header: dict[str, str], tensors: dict[str, Array], metadata: dict[s
     return as_safetensors(tensors, texts | {CHECKSUM: _checksum(texts, tensors)})
 
 
-def described(model: Network) -> tuple[dict[str, str], dict[str, Array]]:
+def described(model: Network, allow_nan: bool = False) -> tuple[dict[str, str], dict[str, Array]]:
     """The header of a model's file without the metadata, and the model's own arrays by name. ValueError as in `save`."""
     if not model.built:
         raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
-    if broken := [name for name, w in model.weights.items() if not np.isfinite(w).all()]:
-        raise ValueError(
-            f"{', '.join(broken[:3])}{', ...' * (len(broken) > 3)} holds NaN or infinity: the training diverged, and the "
-            "file would be refused"
-        )
+    finite.require(finite.state_of(model), allow_nan=allow_nan)
     loadable.check(model)
     optimizer = model.optimizer
     architecture = {
@@ -92,7 +88,9 @@ def described(model: Network) -> tuple[dict[str, str], dict[str, Array]]:
     return header, tensors
 
 
-def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any] | None = None) -> N:
+def load(
+    path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any] | None = None, allow_nan: bool = False
+) -> N:
     """The network with the file's weights, kept states, optimizer state and metadata. ValueError for a file it cannot use.
 
     made(architecture, layers, seed=, dtype=, backend=) makes it. own: the reader's custom_objects. Nothing larger than the
@@ -102,7 +100,7 @@ def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any
     with _opened(path) as file:
         with custom_objects(known):
             model = _described(file, backend, made)
-        _fill(model, file)
+        _fill(model, file, allow_nan)
         model.metadata = file.metadata
     return model
 
@@ -182,7 +180,7 @@ def _check_dtypes(stored: Mapping[str, Any], dtype: str) -> None:
             raise ValueError(f"array {name!r:.120} {what}; expected weights, states and slots in {dtype}")
 
 
-def _fill(model: Network, file: _File) -> None:
+def _fill(model: Network, file: _File, allow_nan: bool = False) -> None:
     """Puts the arrays of a file into a model. ValueError, and nothing changed, where they do not fit."""
     require_shapes("weight", file.shapes("weights"), {name: w.shape for name, w in model.weights.items()})
     compiled, slots = file.architecture["compile"], file.shapes("optimizer")
@@ -194,9 +192,9 @@ def _fill(model: Network, file: _File) -> None:
         raise ValueError(f"it has optimizer slots, {min(slots)!r:.120}, but no optimizer")
     kept = _kept_states(model, file.shapes("states"))
     arrays = {name: file.read(name) for name in file.stored}
-    if broken := [name for name, array in arrays.items() if not np.isfinite(array).all()]:
+    if not allow_nan and (names := finite.broken({_named(name): a for name, a in arrays.items()})):
         raise ValueError(
-            f"{broken[0].replace('weights/', 'weight ')} holds NaN or infinity: the file is damaged or the training diverged"
+            f"{names} holds NaN or infinity: the file is damaged, or the training diverged (allow_nan=True reads it)"
         )
     if CHECKSUM in file.header and file.header[CHECKSUM] != _checksum(file.header, arrays):
         raise ValueError("what it holds is not what was written: its checksum differs, so the file is damaged")
@@ -207,6 +205,12 @@ def _fill(model: Network, file: _File) -> None:
     if model.optimizer and compiled:
         model.optimizer.iterations = compiled["iterations"]
         model.optimizer.slots = {name: arrays[f"optimizer/{name}"] for name in slots}
+
+
+def _named(key: str) -> str:
+    """An array of a file in words: "weight lstm/bias" for "weights/lstm/bias"."""
+    kind, _, name = key.partition("/")
+    return f"{kind.removesuffix('s').replace('optimizer', 'optimizer slot')} {name}"
 
 
 def require_shapes(what: str, stored: Mapping[str, tuple[int, ...]], needed: Mapping[str, tuple[int, ...]]) -> None:

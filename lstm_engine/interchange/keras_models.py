@@ -15,8 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from .. import finite
 from ..files import write_atomically
 from ..layer import Layer
 from ..model import Model
@@ -47,17 +46,17 @@ MODELS = {"Sequential": "", "Functional": "src.models.functional", "Model": ""} 
 # -- writing ---------------------------------------------------------------------------------------------------------
 
 
-def save(model: Network, path: Path, include_optimizer: bool = True, metadata: dict[str, Any] | None = None) -> None:
+def save(
+    model: Network, path: Path, include_optimizer: bool = True, metadata: dict[str, Any] | None = None,
+    allow_nan: bool = False,
+) -> None:  # fmt: skip
     """Writes the whole model as `.keras`, or as `.h5` or `.hdf5` in the legacy format, whole or not at all.
 
     With include_optimizer what `compile` said and the optimizer's state are kept, so that Keras goes on training with the
     same numbers. ValueError, and no file, for what Keras does not have.
     """
     require_built(model)
-    if broken := [name for name, w in model.weights.items() if not np.isfinite(w).all()]:
-        raise ValueError(
-            f"{', '.join(broken)} holds NaN or infinity: the training diverged, and the file would be refused"
-        )
+    finite.require(finite.state_of(model), allow_nan=allow_nan)
     if not isinstance(metadata := model.metadata if metadata is None else metadata, dict):
         raise ValueError(f"metadata must be a dict of JSON values, got {metadata!r}")
     compiled = bool(include_optimizer and model.optimizer)
@@ -139,20 +138,24 @@ def _legacy(model: Network, config: Config, ours: str, compiled: bool) -> bytes:
 
 
 def load(
-    path: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, backend: str = "auto"
-) -> Any:
+    path: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, backend: str = "auto",
+    allow_nan: bool = False,
+) -> Any:  # fmt: skip
     """The model of a Keras file, with its weights, and with `compile` what compile said and the optimizer's state.
 
     custom_objects has the caller's own layers by name. ValueError names what the engine does not have.
     """
     with keras_files.opened(path) as (file, texts):
         try:
-            return _load(path, file, texts, Origin(custom=custom_objects or {}, drawn=False), compile, backend)
+            origin = Origin(custom=custom_objects or {}, drawn=False)
+            return _load(path, file, texts, origin, compile, backend, allow_nan)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
 
-def _load(path: Path, file: Any, texts: dict[str, bytes], origin: Origin, compile: bool, backend: str) -> Any:
+def _load(
+    path: Path, file: Any, texts: dict[str, bytes], origin: Origin, compile: bool, backend: str, allow_nan: bool
+) -> Any:
     config, compiled, version, ours = _described(file, texts)
     if config is None:
         raise ValueError("it holds weights alone: build the same network here, then model.load_weights(path)")
@@ -162,9 +165,9 @@ def _load(path: Path, file: Any, texts: dict[str, bytes], origin: Origin, compil
     model, layers = read_model(config, origin, backend, ours.get("seed"), numbers)
     named = keras_files.weights_in(model, file, found, layers=layers)
     check(model.weights, named, path.name)
-    assign(model.weights, {name: stored.read(name) for name, stored in named.items()}, path.name)
+    assign(model.weights, {name: stored.read(name) for name, stored in named.items()}, path.name, allow_nan)
     if compile and compiled:
-        _compile(model, compiled, file, found, origin)
+        _compile(model, compiled, file, found, origin, allow_nan)
     _take(model, ours)
     return model
 
@@ -242,7 +245,7 @@ def _sequential(config: Any) -> tuple[list[Any], tuple[Any, ...] | None]:
     return rows, None if shape is None else read_shape(shape)
 
 
-def _compile(model: Any, compiled: Any, file: Any, found: dict[str, Any], origin: Origin) -> None:
+def _compile(model: Any, compiled: Any, file: Any, found: dict[str, Any], origin: Origin, allow_nan: bool) -> None:
     try:
         model.compile(**read_compile(compiled, len(model.output_names), origin.custom))
     except (TypeError, ValueError, KeyError) as error:
@@ -254,7 +257,7 @@ def _compile(model: Any, compiled: Any, file: Any, found: dict[str, Any], origin
     else:
         variables = keras_files._variables(found)
     said = not origin.old and optimizer_of(compiled) is not None
-    state = keras_files.optimizer_state(model, variables) if said else None
+    state = keras_files.optimizer_state(model, variables, allow_nan) if said else None
     if state is not None:
         state.give(model.optimizer)
     elif len(variables) > 2 and (said or origin.old):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import finite
 from ..activations import Array
 from ..embedding import Embedding
 from ..feedforward import Dense
@@ -51,10 +52,13 @@ def to_torch(model: Network, names: Names | None = None) -> dict[str, Array]:
     return state
 
 
-def from_torch(model: Network, state_dict: Mapping[str, Any], names: Names | None = None) -> None:
+def from_torch(
+    model: Network, state_dict: Mapping[str, Any], names: Names | None = None, *, allow_nan: bool = False
+) -> None:
     """Reads a state_dict with the keys of `to_torch` into the model. A cell with one bias gets the sum of torch's two.
 
-    ValueError, and nothing changed, when a key is missing or superfluous, or an array has another shape.
+    ValueError, and nothing changed, when a key is missing or superfluous, an array has another shape, or, unless allow_nan,
+    holds NaN or infinity.
     """
     check(to_torch(model, names), state_dict, "the state_dict")
     weights: dict[str, Array] = {}
@@ -67,15 +71,19 @@ def from_torch(model: Network, state_dict: Mapping[str, Any], names: Names | Non
             stored = {name: np.asarray(state_dict[f"{module}.{NAMES[name]}"]) for name in part.weights}
             arrays = {name: _turned(name, w) for name, w in stored.items()}
         weights |= {prefix + name: w for name, w in arrays.items()}
-    assign(model.weights, weights, "the state_dict")
+    assign(model.weights, weights, "the state_dict", allow_nan)
 
 
-def save_torch(model: Network, path: str | Path, names: Names | None = None) -> None:
-    """Writes the state_dict as a safetensors file, for torch's `load_state_dict(safetensors.torch.load_file(path))`."""
+def save_torch(model: Network, path: str | Path, names: Names | None = None, *, allow_nan: bool = False) -> None:
+    """Writes the state_dict as a safetensors file, for torch's `load_state_dict(safetensors.torch.load_file(path))`.
+
+    ValueError, and no file, for NaN and infinity, unless allow_nan.
+    """
+    finite.require(model.weights, allow_nan=allow_nan)
     write_atomically(Path(path), as_safetensors(to_torch(model, names), {"format": "pt"}))
 
 
-def load_torch(model: Network, path: str | Path, names: Names | None = None) -> None:
+def load_torch(model: Network, path: str | Path, names: Names | None = None, *, allow_nan: bool = False) -> None:
     """Reads a safetensors file of a state_dict into the model. Errors: see `from_torch`."""
     from safetensors import SafetensorError, safe_open
 
@@ -95,7 +103,7 @@ def load_torch(model: Network, path: str | Path, names: Names | None = None) -> 
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is not a state_dict of this model that can be read: {error}") from None
     try:
-        from_torch(model, state, names)
+        from_torch(model, state, names, allow_nan=allow_nan)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
