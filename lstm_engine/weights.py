@@ -89,7 +89,8 @@ def load(path: Path, backend: str, made: Callable[..., N], own: Mapping[str, Any
             model = _described(architecture, backend, made)
         model.metadata = json.loads(header["metadata"])
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: its description of the model cannot be used: {error!r}") from None
+        words = error if type(error) is ValueError else repr(error)  # what is no sentence goes with its kind
+        raise ValueError(f"{path}: its description of the model cannot be used: {words}") from None
 
     _fill(model, architecture["compile"], tensors, path)
     return model
