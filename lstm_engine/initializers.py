@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .absent import Answering
 from .backend import one_blas_thread
 from .registry import file_name, make, options
 
@@ -22,8 +23,10 @@ CUT = 0.87962566103423978  # the standard deviation of N(0, 1) cut off at ±2
 
 
 @dataclass(frozen=True)
-class Initializer:
+class Initializer(Answering):
     """Base. Equal initializers draw the same numbers from the same generator."""
+
+    keras_class, never_called = "Initializer", ("__call__",)
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
         raise NotImplementedError

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .absent import Answering
 from .activations import Array
 from .keras_names import snake
 from .losses import mean_absolute_error, mean_squared_error
@@ -20,9 +21,10 @@ from .registry import file_name, make, options
 
 
 @dataclass(kw_only=True)
-class Metric:
+class Metric(Answering):
     """Base: sums up the `counts` of batches; `score` turns the sums into one number, by default sums[0] / sums[1]."""
 
+    keras_class, never_called = "Metric", ("update_state",)
     direction: ClassVar[str | None] = None  # "up" where larger is better, "down" where smaller is; None: not known
     name: str
 

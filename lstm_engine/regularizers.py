@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from .absent import Answering
 from .activations import Array
 from .registry import file_name, make, options
 
 
-class Regularizer:
+class Regularizer(Answering):
     """Base: a penalty on a weight, and its gradient beside it."""
+
+    keras_class, never_called = "Regularizer", ("__call__",)
 
     def value(self, w: Array) -> Any:
         raise NotImplementedError

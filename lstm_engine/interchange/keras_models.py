@@ -88,6 +88,7 @@ def whole_config(model: Network, compiled: bool) -> Config:
 
 def model_config(model: Network) -> tuple[str, Config]:
     """The name of Keras's class of models, and the config from which Keras makes the model again."""
+    require_built(model)
     batch = _batch_size(model)
     if not isinstance(model, Sequential):
         return "Functional", write_graph(model, batch)

@@ -270,6 +270,8 @@ def test_other_names_missing_files_and_models_without_weights_are_explained(ours
         load_keras(ours([le.LSTM(2)]), tmp_path / "m.keras")
     with pytest.raises(ValueError, match="no weights yet"):
         save_keras(le.Sequential([le.LSTM(2)]), tmp_path / "m.keras")
+    with pytest.raises(ValueError, match="no weights yet"):
+        le.Sequential([le.LSTM(2)]).get_config()
     with pytest.raises(ValueError, match="batch size"):
         save_keras(ours([le.LSTM(2, stateful=True)]), tmp_path / "m.keras")
     assert not list(tmp_path.iterdir())
