@@ -121,7 +121,7 @@ class Follows(le.schedules.Schedule):
 
 
 def a_file(folder: Path, name: str, value: float, key: str = "weights/lstm/bias") -> Path:
-    """A model's file with the number in one array, as float64: by whom it was written nobody knows."""
+    """A model's file with the number in one array."""
     from safetensors import safe_open
     from safetensors.numpy import save_file
 
@@ -129,7 +129,8 @@ def a_file(folder: Path, name: str, value: float, key: str = "weights/lstm/bias"
     model().save(good)
     with safe_open(good, framework="numpy") as file:
         arrays, about = {k: file.get_tensor(k) for k in file.keys()}, file.metadata()  # noqa: SIM118
-    save_file(arrays | {key: with_one(arrays[key], value)}, path, about)
+    with np.errstate(over="ignore"):
+        save_file(arrays | {key: with_one(arrays[key], value).astype(arrays[key].dtype)}, path, about)
     return path
 
 
