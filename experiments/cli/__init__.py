@@ -53,7 +53,9 @@ def main() -> None:
     try:
         app(arguments, prog_name="lstm-engine")  # leaves with 0, with 2 on bad usage, or with what typer.Exit says
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
-        _give_up(error, debug, "error", code=2)
+        from lstm_engine.diverging import Diverged  # not for --help
+
+        _give_up(error, debug, "error", code=1 if isinstance(error, Diverged) else 2)
     except Exception as error:  # a fault of ours, or a machine at its limits
         _give_up(error, debug, f"error ({type(error).__name__}; --debug shows where)", code=1)
 
