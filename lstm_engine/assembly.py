@@ -170,8 +170,11 @@ class Assembly(Answering):
                 if hasattr(part, "states"):
                     part.states = states
 
-    def samples(self, x: Any, mask: Any = None) -> Samples | Several:
-        """x and its mask, checked against the network; a network without weights is built for them."""
+    def samples(self, x: Any, mask: Any = None, allow_nan: bool = False) -> Samples | Several:
+        """x and its mask, checked against the network; a network without weights is built for them.
+
+        ValueError for NaN and infinity, unless allow_nan or at steps that the mask leaves out.
+        """
         x, names = self.in_order(x), self.graph.inputs
         if len(names) > 1:
             if not isinstance(x, list | tuple) or len(x) != len(names):
@@ -181,12 +184,13 @@ class Assembly(Answering):
             masks = [None] * len(names) if mask is None else mask
             if not isinstance(masks, list | tuple) or len(masks) != len(names):
                 raise ValueError(f"mask must be a list, one or None for each of the inputs {', '.join(names)}")
-            several = Several([Samples(*pair) for pair in zip(x, [self.dtype] * len(x), masks, strict=True)], names)
+            each = zip(x, masks, names, strict=True)
+            several = Several([Samples(x_, self.dtype, m, allow_nan, f"X of {name}") for x_, m, name in each], names)
             self.check_shapes([part.shape for part in several.parts])
             self._check_whole([part.rows for part in several.parts])
             check_ids(self.graph, [part.rows for part in several.parts])
             return several
-        samples = Samples(x, self.dtype, mask)
+        samples = Samples(x, self.dtype, mask, allow_nan)
         for layer in self.layers if samples.lengths is not None else ():
             if getattr(layer, "go_backwards", False) and getattr(layer, "return_sequences", False):
                 raise ValueError(

@@ -19,8 +19,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from . import keras_2_words, weights
+from . import finite, keras_2_words, weights
 from .activations import Array
+from .finite import NotFinite
 from .keras_names import takes_keras_arguments
 
 Logs = dict[str, float]
@@ -184,6 +185,8 @@ class MonitorCallback(Callback):
     def improves(self, value: float, reference: float | None) -> bool:
         """Whether value is better than the reference by more than min_delta; any value is better than None."""
         falls = self.falls()
+        if math.isnan(value):
+            return False
         if reference is None:
             return True
         return value + self.min_delta < reference if falls else value - self.min_delta > reference
@@ -426,12 +429,13 @@ class ModelCheckpoint(MonitorCallback):
                 return
             self.best = value
             what += f" {self.monitor} improved from {best} to {value:.5f},"
-        if not all(np.isfinite(w).all() for w in self.model.get_weights()):
-            warnings.warn(f"{what} nothing saved to {path}: weights hold NaN or infinity", stacklevel=2)
+        try:
+            (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+        except NotFinite as fault:
+            warnings.warn(f"{what} nothing saved to {path}: {fault}", stacklevel=2)
             return
         if self.verbose:
             print(f"{what} saving model to {path}")
-        (self.model.save_weights if self.save_weights_only else self.model.save)(path)
 
 
 class BackupAndRestore(Callback):
@@ -496,8 +500,10 @@ class BackupAndRestore(Callback):
         """Writes the backup from which the training goes on at the beginning of this epoch."""
         self.batches = 0
         latest, previous = self.files
-        if not all(np.isfinite(w).all() for w in self.model.get_weights()):
-            warnings.warn(f"no backup at epoch {epoch}: weights hold NaN or infinity", stacklevel=2)
+        try:
+            finite.require(finite.state_of(self.model))
+        except NotFinite as fault:
+            warnings.warn(f"no backup at epoch {epoch}: {fault}", stacklevel=2)
             return
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         if self.double_checkpoint and latest.exists():
@@ -552,17 +558,25 @@ class CSVLogger(Callback):
 
 
 class TerminateOnNaN(Callback):
-    """Ends training after a batch whose loss is NaN or infinite; with raise_error=True it raises a RuntimeError."""
+    """Ends training after a batch whose loss is NaN or infinite; with raise_error=True it raises a RuntimeError.
+
+    Without it `fit` raises. In both cases the weights are again those of the epoch's beginning.
+    """
+
+    ends_on_nan = True
 
     def __init__(self, raise_error: bool = False) -> None:
         self.raise_error = raise_error
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        if math.isfinite(logs["loss"]):
-            return
+        if not math.isfinite(logs["loss"]):
+            self.ends(batch, f"the loss is {logs['loss']}", "Invalid loss")
+
+    def ends(self, batch: int, why: str, words: str = "") -> None:
+        """Ends the training; `fit` calls it too, where a gradient or a weight is not finite while the loss is."""
         if self.raise_error:
-            raise RuntimeError(f"the loss is {logs['loss']} at batch {batch}: training ends here")
-        print(f"Batch {batch}: Invalid loss, terminating training")
+            raise RuntimeError(f"{why} at batch {batch}: training ends here")
+        print(f"Batch {batch}: {words or why}, terminating training")
         self.model.stop_training = True
 
 

@@ -101,3 +101,28 @@ def require_sequences(name: str, shape: Shape) -> None:
     require_features(name, shape)
     if shape[0] == 0:
         raise ValueError(f"{name} needs at least one timestep, but got X of shape (samples, 0, {shape[1]})")
+
+
+def numbers(values: Any, what: str, hint: str = "") -> Array:
+    """`values` as an array of numbers. TypeError for anything else; for rows of different lengths it says what to do."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise TypeError(
+            f"{what} must be an array of numbers, or a list of (T, D) arrays; got rows of different lengths in another form"
+        ) from None
+    if array.dtype.kind not in "buif" and hasattr(values, "to_numpy"):
+        array = of_frame(values, what)
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"{what} must be an array of numbers, got dtype {array.dtype} and shape {array.shape}{hint}")
+    return array
+
+
+def of_frame(values: Any, what: str) -> Array:
+    """A pandas frame or series whose columns hold numbers of several kinds. TypeError names a column that holds others."""
+    columns = zip(values.columns, values.dtypes, strict=True) if hasattr(values, "columns") else [(None, values.dtype)]
+    for name, dtype in columns:
+        if getattr(dtype, "kind", "O") not in "buif":
+            column = what if name is None else f"column {name!r} of {what}"
+            raise TypeError(f"{column} holds {dtype}, not numbers: leave it out, or turn it into numbers first")
+    return values.to_numpy(dtype="float64", na_value=np.nan)

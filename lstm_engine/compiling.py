@@ -30,8 +30,8 @@ def targets(names: Sequence[str], loss: Any, loss_weights: Any = None, wanted: A
         loss_weights = [loss_weights]
     factors = [1.0] * len(names) if loss_weights is None else per_output("loss_weights", loss_weights, names)
     for factor in factors:
-        if isinstance(factor, bool) or not isinstance(factor, int | float | np.number):
-            said = f"loss_weights are numbers, one an output, got {loss_weights!r}"
+        if isinstance(factor, bool) or not isinstance(factor, int | float | np.number) or not np.isfinite(factor):
+            said = f"loss_weights are finite numbers, one an output, got {loss_weights!r}"
             raise ValueError(f"{said}; metrics are the argument after them: metrics=[...]")
     if len(names) == 1 and not isinstance(wanted, Mapping) and not any(isinstance(item, list) for item in wanted or ()):
         return [Target(names[0], by_output[0], float(factors[0]), metrics.get_all(wanted))]

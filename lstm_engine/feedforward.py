@@ -118,8 +118,12 @@ class Masking(Layer):
 
     def __init__(self, mask_value: float = 0.0, **general: Any) -> None:
         super().__init__(**general)
-        if isinstance(mask_value, bool) or not isinstance(mask_value, int | float | np.number):
-            raise ValueError(f"mask_value must be a number, got {mask_value!r}")
+        if (
+            isinstance(mask_value, bool)
+            or not isinstance(mask_value, int | float | np.number)
+            or not np.isfinite(mask_value)
+        ):
+            raise ValueError(f"mask_value must be a number (NaN equals no step's features), got {mask_value!r}")
         self.mask_value = float(mask_value)
 
     def output_shape(self, input_shape: Shape) -> Shape:

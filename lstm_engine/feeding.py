@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
+from . import finite
 from .activations import Array
 from .checks import counted, positive_int
 from .network import Batch
@@ -175,10 +176,10 @@ class Batches(Feed):
 
     def __init__(
         self, network: Network, source: Any, steps: int | None, class_weight: dict[int, float] | None = None,
-        shuffle: bool = False, targets: bool = True, again: bool = False,
+        shuffle: bool = False, targets: bool = True, again: bool = False, allow_nan: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(network, steps, again)
-        self.source, self.class_weight, self.targets = source, class_weight, targets
+        self.source, self.class_weight, self.targets, self.allow_nan = source, class_weight, targets, allow_nan
         self.indexed = is_indexed(source)
         self.once = hasattr(source, "__next__")
         self.shuffle = shuffle and self.indexed
@@ -231,7 +232,7 @@ class Batches(Feed):
         x, y, sample_weight = unpacked(item, k)
         try:
             if not self.targets:
-                samples = self.network.samples(x)
+                samples = self.network.samples(x, allow_nan=self.allow_nan)
                 x, mask = samples.take(slice(None))
                 return Fed(Batch(x, None, mask), start + np.arange(len(samples)), samples.lengths)
             if y is None:
@@ -308,16 +309,17 @@ def validation(
 
 def reading(
     network: Network, x: Any, y: Any, batch_size: int | None, steps: int | None, mask: Any, sample_weight: Any = None,
-    targets: bool = True,
+    targets: bool = True, allow_nan: bool = False,
 ) -> Feed:  # fmt: skip
-    """What `evaluate` reads, and with targets=False `predict`."""
+    """What `evaluate` reads, and with targets=False `predict`; allow_nan is for `predict`'s x."""
     if targets:
         _ = network.compiled
+    finite.require_weights(network, allow_nan)
     if is_batches(x):
         alone(x, y=y, sample_weight=sample_weight, batch_size=batch_size, mask=mask)
-        return Batches(network, x, steps, targets=targets).open()
+        return Batches(network, x, steps, targets=targets, allow_nan=allow_nan).open()
     data = complete(network, x, y, mask, sample_weight) if targets else None
-    samples = network.samples(x, mask) if data is None else data.samples
+    samples = network.samples(x, mask, allow_nan) if data is None else data.samples
     by_length = steps is None and not is_stateful(network)
     return Rows(network, samples, data, batch_size, steps, by_length=by_length)
 

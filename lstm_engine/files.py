@@ -8,6 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+MOST_HEADER = 3 * 2**23  # bytes
+
+
+def require_short_header(path: Path) -> None:
+    """ValueError for a safetensors file whose header is longer than any that we write, before anybody parses it."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+    if length > MOST_HEADER:
+        raise ValueError(f"its header declares {length:,} bytes, at most {MOST_HEADER:,} are read")
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes content to path whole or not at all: to a temporary file in the same folder, flushed to disk, then moved."""

@@ -32,11 +32,11 @@ HARMLESS: dict[str, dict[str, tuple[Any, ...]]] = {
 
 def arguments(cls: type, *hidden: str) -> list[str]:
     """The names of the constructor's arguments without `hidden`: those of the class first, then those of its bases."""
-    return [name for name in _all_arguments(cls) if name not in ("general", "unknown", *hidden)]
+    return [name for name in _parameters(cls) if name not in ("general", "unknown", *hidden)]
 
 
-@functools.lru_cache(maxsize=256)  # a class's arguments stay, and a file of a model asks for them hundreds of times
-def _all_arguments(cls: type) -> tuple[str, ...]:
+@functools.lru_cache(500)  # a signature takes as long as a small layer's weights; a file asks for it at every layer
+def _parameters(cls: type) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for c in cls.__mro__[:-1] for name in inspect.signature(c).parameters))
 
 

@@ -21,7 +21,7 @@ from .activations import Array
 from .by_hand import ByHand
 from .checks import Shape, counted
 from .keras_names import arguments, refuse_unknown
-from .named_weights import LayerWeights, Weights, fill
+from .named_weights import LayerWeights, Weights, drawn, fill
 from .owned import OwnsArrays
 
 Gradients = dict[str, Array]
@@ -89,8 +89,8 @@ class Layer(ByHand, Answering, OwnsArrays):
     def build(self, input_shape: Shape, dtype: str, backend: str, rng: np.random.Generator) -> Shape:
         """Draws the initial weights for inputs of this shape, and returns the output's shape."""
         output_shape = self.output_shape(input_shape)
-        drawn = self.initial_weights(input_shape, rng)
-        self._weights = Weights({name: np.ascontiguousarray(w, dtype) for name, w in drawn.items()})
+        first = self.initial_weights(input_shape, rng)
+        self._weights = Weights({name: drawn(name, w, dtype) for name, w in first.items()})
         self.input_shape = input_shape
         self.backend = backend
         self.rng = rng

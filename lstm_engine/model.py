@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from numpy.typing import ArrayLike
 
-from . import feeding, small_step, tensors
+from . import diverging, feeding, small_step, tensors
 from .activations import Array
 from .assembly import NOT_BUILT
 from .backend import one_thread_pool
@@ -114,8 +114,7 @@ class Model(Files, Keras2Verbs, Network):
             data.weigh(class_weight)
         scores = Scores(self.targets)
         with one_thread_pool(self.backends()):
-            outcome = self.step(Batch(*data.take(slice(None))))
-            scores.add(outcome.loss, outcome.heads)
+            scores.add(*diverging.one_step(self, Batch(*data.take(slice(None)))))
         return self._result(scores.logs(), return_dict)
 
     def gradients(
@@ -125,7 +124,8 @@ class Model(Files, Keras2Verbs, Network):
         batch = Batch(*self.data(x, y, mask, sample_weight).take(slice(None)))
         with one_thread_pool(self.backends()), self.undisturbed():
             forward_pass = self.forward_pass(batch, training=False)
-            return float(forward_pass.loss), self.backward_pass(forward_pass, want_dx=False).weights
+            gradients = self.backward_pass(forward_pass, want_dx=False).weights
+            return diverging.checked(self, batch, float(forward_pass.loss), gradients)
 
     def trace(
         self, x: ArrayLike, y: ArrayLike | None = None, *, mask: ArrayLike | None = None,
@@ -150,7 +150,7 @@ class Model(Files, Keras2Verbs, Network):
         validation_batch_size: int | None = None, validation_freq: int | Collection[int] = 1, *,
         mask: Any = None, order: Sequence[Sequence[Any]] | None = None,
     ) -> History:  # fmt: skip
-        """Trains for some epochs and returns their History.
+        """Trains for some epochs and returns their History. Diverged, at the last good epoch, if a loss is not finite.
 
         x (N, T, D), perhaps with a mask (N, T) of the steps that exist, or a list of N arrays (T_n, D): those are
         padded batch by batch, similar lengths together. y (N,), (N, 1) or what the loss needs. Or x makes batches (x, y): a
@@ -182,23 +182,23 @@ class Model(Files, Keras2Verbs, Network):
                 warnings.warn(f"the data has come to its end: training stops before epoch {epoch + 1}", stacklevel=2)
                 break
             listeners.tell("on_epoch_begin", epoch, {}, steps=training.expected)
-            logs = self._train_epoch(batches, listeners) or logs
-            if validation is not None and feeding.due(epoch, validation_freq):
-                logs |= {f"val_{name}": value for name, value in self._evaluate(validation, 0).items()}
+            with diverging.Guard(self, listeners.callbacks, epoch) as guard:
+                logs = self._train_epoch(batches, listeners, guard) or logs
+                if validation is not None and feeding.due(epoch, validation_freq):
+                    logs |= {f"val_{name}": value for name, value in self._evaluate(validation, 0).items()}
             listeners.tell("on_epoch_end", epoch, logs)
             if self.stop_training:
                 break
         listeners.tell("on_train_end", logs)
         return self.history
 
-    def _train_epoch(self, batches: Iterable[Fed], listeners: Listeners) -> Logs:
+    def _train_epoch(self, batches: Iterable[Fed], listeners: Listeners, guard: diverging.Guard) -> Logs:
         """A training step per batch, until a callback stops the training. Returns the epoch's loss and metrics."""
-        logs: Logs = {}
-        scores = Scores(self.targets)
+        logs, scores = Logs(), Scores(self.targets)
         with one_thread_pool(self.backends()):
             for n, fed in enumerate(batches):
                 listeners.tell("on_train_batch_begin", n, {})
-                scores.add(*self.step(fed.batch))
+                scores.add(*guard.step(fed.batch))  # self.step, and what was good put back if it diverges
                 logs = scores.logs()
                 listeners.tell("on_train_batch_end", n, logs)
                 if self.stop_training:
@@ -219,11 +219,10 @@ class Model(Files, Keras2Verbs, Network):
         return self._result(self._evaluate(feed, verbose), return_dict)
 
     def _evaluate(self, feed: Feed, verbose: str | int) -> Logs:
-        _ = self.compiled
-        scores = Scores(self.targets)
-        for fed, p, mask in self._predictions(feed, verbose, scores.logs):
+        scores = Scores(self.compiled[1])
+        for n, (fed, p, mask) in enumerate(self._predictions(feed, verbose, scores.logs)):
             heads = self.heads(p, mask, fed.batch.y, fed.batch.sample_weight)
-            scores.add(float(self.total_loss(heads)), heads)
+            scores.add(diverging.evaluated(self, fed, n, heads), heads)
         return scores.logs()
 
     def _result(self, logs: Logs, return_dict: bool) -> Any:
@@ -232,16 +231,17 @@ class Model(Files, Keras2Verbs, Network):
     @takes_keras_arguments
     def predict(
         self, x: Any, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None, *,
-        mask: Any = None,
+        mask: Any = None, allow_nan: bool = False,
     ) -> Any:  # fmt: skip
         """The model's output for x, with dropout off: (N, units), or (N, T, units) when the last layer returns sequences.
 
         Several outputs are a list, or a dict where the Model was made with one. For a list of sequences (T_n, D) a model
         that returns sequences returns a list of (T_n, units). x may make batches, of x alone or (x, y), as in `fit`; with
-        `steps` only so many batches are read.
+        `steps` only so many are read. ValueError for NaN and infinity in x or the output, which allow_nan lets through.
         """
-        feed = feeding.reading(self, x, None, batch_size, steps, mask, targets=False)
-        return self._as_made(feeding.in_order((fed, listed(p)) for fed, p, _ in self._predictions(feed, verbose, dict)))
+        feed = feeding.reading(self, x, None, batch_size, steps, mask, targets=False, allow_nan=allow_nan)
+        made = diverging.predicted(self, self._predictions(feed, verbose, dict), allow_nan)
+        return self._as_made(feeding.in_order(made))
 
     def _predictions(self, feed: Feed, verbose: str | int, logs: Any) -> Iterator[tuple[Fed, Any, Any]]:
         """Each batch with the outputs and their masks; verbose prints a line at the end."""
@@ -254,12 +254,12 @@ class Model(Files, Keras2Verbs, Network):
         if verbose:
             print(progress_line(done, done, time.perf_counter() - started, logs()))
 
-    def stream(self, batch: int = 1) -> Stream:
+    def stream(self, batch: int = 1, *, allow_nan: bool = False) -> Stream:
         """The model for input step by step: stream.step(x (batch, D)) returns the output so far.
 
-        ValueError for layers that need the whole sequence.
+        ValueError for layers that need the whole sequence, and unless allow_nan for NaN and infinity in the weights or x.
         """
         if not self.built or self.input_shape is None:
             raise ValueError(NOT_BUILT)
         step = self.graph.nodes[0].layer.step_shape(self.input_shape)
-        return Stream(self.graph, self.dtype, (positive_int("batch", batch), *step))
+        return Stream(self.graph, self.dtype, (positive_int("batch", batch), *step), allow_nan)

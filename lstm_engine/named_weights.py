@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import finite
 from .activations import Array
 from .owned import owned
 
@@ -89,7 +90,7 @@ class LayerWeights:
 
 
 def fitted(name: str, w: Array, new: ArrayLike) -> Array:
-    """The new values of a weight in its dtype. ValueError for another shape, and for what are no real numbers."""
+    """The new values of a weight in its dtype. ValueError for another shape, and for what are no finite real numbers."""
     try:
         array = np.asarray(new)
     except ValueError:
@@ -98,7 +99,19 @@ def fitted(name: str, w: Array, new: ArrayLike) -> Array:
         raise ValueError(f"{name} holds real numbers, {w.dtype}; got an array of {array.dtype}")
     if array.shape != w.shape:
         raise ValueError(f"{name} has shape {w.shape}, got {array.shape}")
-    return array.astype(w.dtype, copy=False)
+    new = finite.cast(array, w.dtype)
+    if not finite.is_finite(new):
+        at = tuple(map(int, np.argwhere(~np.isfinite(new))[0]))
+        raise ValueError(f"{name}[{', '.join(map(str, at))}] {finite.fault(new[at], array[at])}; nothing was changed")
+    return new
+
+
+def drawn(name: str, w: ArrayLike, dtype: str) -> Array:
+    """A weight's first numbers in the layer's dtype. ValueError for those of an initializer that are not finite."""
+    first = np.ascontiguousarray(finite.cast(np.asarray(w), dtype))
+    if not finite.is_finite(first):
+        raise ValueError(f"{name}'s initial numbers hold NaN or infinity in {dtype}: look at its initializer")
+    return first
 
 
 def fill(weights: Mapping[str, Array], new: Sequence[ArrayLike]) -> None:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from . import losses, optimizers, small_step
+from . import diverging, losses, optimizers, small_step
 from .activations import Array
 from .assembly import NOT_BUILT, Assembly
 from .checks import existing, finite_where_masked
@@ -91,17 +91,19 @@ class Network(Assembly):
 
     # -- one training step -------------------------------------------------------------------------------------------
 
-    def step(self, batch: Batch) -> Outcome:
-        """One training step: forward to the loss, backward to the gradients, and the optimizer moves the weights."""
+    def step(self, batch: Batch, careful: bool = False) -> Outcome:
+        """A training step: loss, gradients, the optimizer's move. careful: Diverged before the move if one is not finite."""
         optimizer, _ = self.compiled
         if small_step.trains(self, batch):
             loss, heads, gradients = small_step.gradients(self, batch)
         else:
-            forward_pass = self.forward_pass(batch, training=True)
-            loss, heads = forward_pass.loss, forward_pass.heads
+            loss, heads, _ = forward_pass = self.forward_pass(batch, training=True)
             gradients = self.backward_pass(forward_pass, want_dx=False).weights
         trained = self.trainable_weights
-        optimizer.apply(trained, {k: gradients[k] for k in trained}, "numba" if "numba" in self.backends() else "numpy")
+        moved = {k: gradients[k] for k in trained}
+        if careful:
+            diverging.check_step(self, batch, loss, heads, moved)
+        optimizer.apply(trained, moved, "numba" if "numba" in self.backends() else "numpy")
         return Outcome(float(loss), heads)
 
     def forward_pass(self, batch: Batch, training: bool, initial_states: States | None = None) -> ForwardPass:
@@ -162,9 +164,7 @@ class Network(Assembly):
     def total_loss(self, heads: Sequence[Head]) -> Any:
         """The weighted sum of the outputs' losses, and the penalties on the weights."""
         total = sum(target.weight * head.loss for target, head in zip(self.targets, heads, strict=True))
-        if penalties := self.penalties():
-            total = total + sum(penalty.value(self.weights[name]) for name, penalty in penalties.items())
-        return total
+        return total + sum(penalty.value(self.weights[name]) for name, penalty in self.penalties().items())
 
     def penalties(self) -> dict[str, Any]:
         """The penalties by the names of the weights that have one."""

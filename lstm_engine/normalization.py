@@ -43,7 +43,7 @@ class LayerNormalization(Layer):
             raise ValueError(
                 f"axis must name axes without the batch, 0, each once, all counted from one end, got {axis!r}"
             )
-        if isinstance(epsilon, bool) or not isinstance(epsilon, int | float | np.number) or epsilon < 0:
+        if isinstance(epsilon, bool) or not isinstance(epsilon, int | float | np.number) or not 0 <= epsilon < np.inf:
             raise ValueError(f"epsilon must be a number of at least 0, got {epsilon!r}")
         self.axis = [int(a) for a in listed] if listed is axis else int(listed[0])
         self.epsilon = float(epsilon)

@@ -14,13 +14,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from . import keras_2_words, schedules
+from . import finite, keras_2_words, schedules
 from .absent import Answering, argument
 from .activations import Array
 from .backend import compiled
 from .keras_names import arguments, refuse_unknown
 from .owned import OwnsArrays
-from .registry import file_name, find
+from .registry import file_name, make
 from .schedules import Schedule
 
 Arrays = dict[str, Array]
@@ -72,6 +72,7 @@ class Optimizer(Answering, OwnsArrays):
         self._rate: float | Schedule = 0.0
         self.learning_rate = learning_rate
         self._weights: list[Array] = []  # the arrays that this optimizer trains
+        self._known: Arrays | None = None  # slots that are checked
 
     @classmethod
     def options(cls) -> list[str]:
@@ -91,7 +92,7 @@ class Optimizer(Answering, OwnsArrays):
     def fresh(self) -> Self:
         """The same optimizer before its first step, for another model."""
         new = copy.copy(self)
-        new.iterations, new.slots, new._weights = 0, {}, []
+        new.iterations, new.slots, new._weights, new._known = 0, {}, [], None
         return new
 
     @property
@@ -123,12 +124,13 @@ class Optimizer(Answering, OwnsArrays):
         if weights.keys() != gradients.keys() or [1 for k, w in weights.items() if w.shape != gradients[k].shape]:
             shapes, got = ({name: a.shape for name, a in arrays.items()} for arrays in (weights, gradients))
             raise ValueError(f"gradients must have the names and shapes of the weights, {shapes}, got {got}")
-        if [*map(id, weights.values())] != [*map(id, self._weights)]:
+        rate = self._finite_rate(weights)
+        if [*map(id, weights.values())] != [*map(id, self._weights)] or self._known is not self.slots:
             self._begin(weights)
         if not self.slots:
-            self.slots = {f"{slot}/{name}": np.zeros_like(w) for slot in self.slot_names for name, w in weights.items()}
+            zeros = {f"{slot}/{name}": np.zeros_like(w) for slot in self.slot_names for name, w in weights.items()}
+            self.slots = self._known = zeros
         gradients = self.clipped(gradients)
-        rate = self.learning_rate
         kernel = getattr(type(self).update, "kernel", "") if backend == "numba" else ""
         update = partial(compiled(kernel), self) if kernel else self.update
         for name, w in weights.items():
@@ -140,21 +142,38 @@ class Optimizer(Answering, OwnsArrays):
 
     def _begin(self, weights: Mapping[str, Array]) -> None:
         """Takes these weights to train. ValueError if it trains others, or has slots of others."""
-        if self._weights:
+        if self._weights and [*map(id, weights.values())] != [*map(id, self._weights)]:
             raise ValueError(
                 "this optimizer trains other weights already, of another model or of layers that were trainable: compile the "
                 "model with a new one"
             )
         if self.slots and self.slot_shapes(weights) != {k: a.shape for k, a in self.slots.items()}:
             raise ValueError("this optimizer's slots belong to other weights: make a new one for every model")
+        finite.require({f"optimizer slot {name}": slot for name, slot in self.slots.items()})
         self._weights = list(weights.values())
+        self._known = self.slots
+
+    def _finite_rate(self, weights: Mapping[str, Array]) -> float:
+        """The rate of this step. ValueError for NaN, and for what is infinite in the dtype of a weight."""
+        rate = self.learning_rate
+        if abs(rate) <= finite.LARGEST["float32"]:  # False for NaN
+            return rate
+        for dtype in {w.dtype for w in weights.values()}:
+            if not abs(rate) <= float(np.finfo(dtype).max):
+                of = f" by {type(self._rate).__name__}" if isinstance(self._rate, Schedule) else ""
+                raise ValueError(
+                    f"the learning rate of step {self.iterations}{of} is {rate:g}, no number that {dtype} holds"
+                )
+        return rate
 
     def slot_shapes(self, weights: Mapping[str, Array]) -> dict[str, tuple[int, ...]]:
         """The names and shapes of the slots that these weights need."""
         return {f"{slot}/{name}": w.shape for slot in self.slot_names for name, w in weights.items()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state | {"_weights": []})  # the next step says which arrays the copied model has
+        super().__setstate__(
+            state | {"_weights": [], "_known": None}
+        )  # the next step says which arrays the copied model has
 
     def clipped(self, gradients: Arrays) -> Arrays:
         """The gradients, clipped if a limit is set (0 and None are none). An infinite joint norm makes all of them NaN."""
@@ -323,10 +342,10 @@ OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
 
 
 def number(name: str, value: Any, most: float = np.inf) -> float:
-    """The value as a float. ValueError unless it is a number from 0 to `most`."""
-    if not isinstance(value, Real) or not 0 <= float(value) <= most:
+    """The value as a float. ValueError unless it is a finite number from 0 to `most`."""
+    if not isinstance(value, Real) or not 0 <= float(value) <= most or float(value) == np.inf:
         limits = "of at least 0" if most == np.inf else f"from 0 to {most}"
-        raise ValueError(f"{name} must be a number {limits}, got {value!r}")
+        raise ValueError(f"{name} must be a number {limits if value != np.inf else 'that is finite'}, got {value!r}")
     return float(value)
 
 
@@ -344,5 +363,5 @@ def to_config(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def from_config(config: dict[str, Any]) -> Optimizer:
-    optimizer: Optimizer = find("optimizer", config["name"])(**config["config"])
+    optimizer: Optimizer = make("optimizer", config["name"], config["config"])
     return optimizer

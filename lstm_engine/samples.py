@@ -11,27 +11,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import losses
+from . import finite, losses
 from .activations import Array
-from .checks import Shape, check_mask, counted
+from .checks import Shape, check_mask, counted, numbers
 from .compiling import per_output
 
+CLEAN = ". Mend the data, or of sequences leave the step out with mask="
 POOL = 32  # so many batches are sorted by length together: enough for similar lengths, few enough to stay mixed
 
 
 class Samples:
     """X as an array (N, T, D), perhaps with a mask (N, T), or as a list of N arrays (T_n, D).
 
-    `shape` is that of one sample, (None, D) for a list. TypeError or ValueError for anything else names what came.
+    `shape` is that of one sample, (None, D) for a list. TypeError or ValueError for anything else names what came, and so
+    for NaN and infinity, unless allow_nan or at steps that the mask leaves out.
     """
 
-    def __init__(self, x: ArrayLike | Sequence[ArrayLike], dtype: str, mask: ArrayLike | None = None) -> None:
+    def __init__(
+        self, x: ArrayLike | Sequence[ArrayLike], dtype: str, mask: ArrayLike | None = None, allow_nan: bool = False,
+        name: str = "X",
+    ) -> None:  # fmt: skip
         self.lengths: Array | None = None  # (N,) steps of each sequence of a list
         self.mask: Array | None = None
         if isinstance(x, list | tuple) and len(x) == 1 and np.ndim(x[0]) > 2:
             x = x[0]  # Keras's list of the arrays of all inputs, of which there is one
         if isinstance(x, list | tuple) and len(x) and np.ndim(x[0]) >= 2:
-            self.rows: Any = [numbers(row, f"X[{n}]").astype(dtype, copy=False) for n, row in enumerate(x)]
+            given = [numbers(row, f"{name}[{n}]") for n, row in enumerate(x)]
+            self.rows: Any = [finite.cast(row, dtype) for row in given]
             odd = next(
                 (n for n, row in enumerate(self.rows) if row.ndim != 2 or row.shape[1:] != self.rows[0].shape[1:]), None
             )
@@ -42,13 +48,17 @@ class Samples:
                 raise ValueError("a list of sequences is masked by their lengths: leave mask= out")
             self.lengths = np.array([len(row) for row in self.rows])
             self.shape: Shape = (None, self.rows[0].shape[1])  # a number of steps that differs
+            for n, row in enumerate(() if allow_nan else self.rows):
+                finite.check(f"{name}[{n}]", row, given[n], sample=n, advice=CLEAN)
         else:
-            self.rows = numbers(x, "X")
-            if self.rows.ndim == 0 or len(self.rows) == 0:
-                raise ValueError(f"X must hold at least one sample, got shape {self.rows.shape}")
-            self.rows = self.rows.astype(dtype, copy=False)
+            array = numbers(x, name)
+            if array.ndim == 0 or len(array) == 0:
+                raise ValueError(f"{name} must hold at least one sample, got shape {array.shape}")
+            self.rows = finite.cast(array, dtype)
             self.shape = self.rows.shape[1:]
-            self.mask = check_mask("X", self.rows, mask)
+            self.mask = check_mask(name, self.rows, mask)
+            if not allow_nan:
+                finite.check(name, self.rows, array, self.mask, advice=CLEAN)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -124,6 +134,7 @@ class Data:
         named = [f"y of {name}" for name in outputs] if self.several else ["y"]
         ys = per_output("y", y, outputs) if self.several or isinstance(y, Mapping) else [y]
         self.y = [self._rows(part, what, dtype, hint) for part, what in zip(ys, named, strict=True)]
+        self.given = list(zip(named, ys, strict=True))  # each y by its name in errors, as it came
         each = (
             sample_weight
             if isinstance(sample_weight, list | Mapping) and self.several
@@ -131,15 +142,19 @@ class Data:
         )
         given = per_output("sample_weight", each, outputs, missing=None)
         self.weights = [None if part is None else self._rows(part, "sample_weight", dtype) for part in given]
-        if any(isinstance(part, np.ndarray) and not np.isfinite(part).all() for part in self.weights):
-            raise ValueError("sample_weight holds NaN or infinity")
+        for part, came in zip(self.weights, given, strict=True):
+            if isinstance(part, list):
+                for n, row in enumerate(part):
+                    finite.check(f"sample_weight[{n}]", row, numbers(came[n], "sample_weight"), sample=n)
+            elif part is not None:
+                finite.check("sample_weight", part, came)
 
     def _rows(self, values: Any, what: str, dtype: str, hint: str = "") -> Any:
         """An array with one row per sample; or a list, if X is a list and `values` has a value for every step."""
         listed = isinstance(values, list | tuple) and len(values) == len(self)
         if listed and self.samples.lengths is not None and has_steps(values, what, self.samples.lengths):
-            return [numbers(row, what, hint).astype(dtype, copy=False) for row in values]
-        array = numbers(values, what, hint).astype(dtype, copy=False)
+            return [finite.cast(numbers(row, what, hint), dtype) for row in values]
+        array = finite.cast(numbers(values, what, hint), dtype)
         if array.ndim == 0 or len(array) != len(self):
             got = f"X {(len(self), *self.samples.shape)} and {what} {array.shape}"
             raise ValueError(f"X and {what} must have the same number of samples, got {got}")
@@ -200,28 +215,3 @@ def pad(rows: list[Array]) -> Array:
     for n, row in enumerate(rows):
         out[n, : len(row)] = row
     return out
-
-
-def numbers(values: Any, what: str, hint: str = "") -> Array:
-    """`values` as an array of numbers. TypeError for anything else; for rows of different lengths it says what to do."""
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise TypeError(
-            f"{what} must be an array of numbers, or a list of (T, D) arrays; got rows of different lengths in another form"
-        ) from None
-    if array.dtype.kind not in "buif" and hasattr(values, "to_numpy"):
-        array = of_frame(values, what)
-    if array.dtype.kind not in "buif":
-        raise TypeError(f"{what} must be an array of numbers, got dtype {array.dtype} and shape {array.shape}{hint}")
-    return array
-
-
-def of_frame(values: Any, what: str) -> Array:
-    """A pandas frame or series whose columns hold numbers of several kinds. TypeError names a column that holds others."""
-    columns = zip(values.columns, values.dtypes, strict=True) if hasattr(values, "columns") else [(None, values.dtype)]
-    for name, dtype in columns:
-        if getattr(dtype, "kind", "O") not in "buif":
-            column = what if name is None else f"column {name!r} of {what}"
-            raise TypeError(f"{column} holds {dtype}, not numbers: leave it out, or turn it into numbers first")
-    return values.to_numpy(dtype="float64", na_value=np.nan)

@@ -25,12 +25,13 @@ class Files:
 
     def save(
         self, filepath: str | Path, overwrite: bool = True, *, include_optimizer: bool = True,
-        metadata: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None, allow_nan: bool = False,
     ) -> None:  # fmt: skip
         """Writes the whole model, or nothing: weights, layers, what compile said, the optimizer's state, metadata (JSON).
 
         `.safetensors`: the engine's own format. `.keras`: Keras 3's, which `keras.models.load_model` opens. `.h5`, `.hdf5`:
-        the legacy one. FileExistsError with overwrite=False if there is such a file, where Keras asks.
+        the legacy one. FileExistsError with overwrite=False if there is such a file, where Keras asks. ValueError for NaN or
+        infinity in the weights or the optimizer, unless allow_nan.
         """
         path = _path(filepath, overwrite)
         if path.name.endswith(".weights.h5"):
@@ -42,24 +43,27 @@ class Files:
         if path.suffix in WHOLE:
             from .interchange import keras_models
 
-            keras_models.save(self, path, include_optimizer, described)  # type: ignore[arg-type]
+            keras_models.save(self, path, include_optimizer, described, allow_nan)  # type: ignore[arg-type]
         else:
-            weights.save(self, path, described)  # type: ignore[arg-type]
+            weights.save(self, path, described, allow_nan)  # type: ignore[arg-type]
 
-    def save_weights(self, filepath: str | Path, overwrite: bool = True) -> None:
+    def save_weights(self, filepath: str | Path, overwrite: bool = True, *, allow_nan: bool = False) -> None:
         """Writes the weights for Keras: as .weights.h5, with a compiled model's optimizer state, or as the older .h5."""
         from .interchange import keras_files
 
-        keras_files.save(self, _path(filepath, overwrite))  # type: ignore[arg-type]
+        keras_files.save(self, _path(filepath, overwrite), allow_nan)  # type: ignore[arg-type]
 
-    def load_weights(self, filepath: str | Path, skip_mismatch: bool = False, *, by_name: bool = False) -> None:
+    def load_weights(
+        self, filepath: str | Path, skip_mismatch: bool = False, *, by_name: bool = False, allow_nan: bool = False
+    ) -> None:
         """Reads the weights of a Keras file: .weights.h5, .keras, or a legacy .h5, there also by the layers' names.
 
-        ValueError, and nothing changed, when one does not fit; with skip_mismatch such layers are left, with a warning.
+        ValueError, and nothing changed, when one does not fit; with skip_mismatch such layers are left, with a warning. The
+        same for NaN and infinity, unless allow_nan.
         """
         from .interchange import keras_files
 
-        keras_files.load(self, Path(filepath), skip_mismatch, by_name)  # type: ignore[arg-type]
+        keras_files.load(self, Path(filepath), skip_mismatch, by_name, allow_nan)  # type: ignore[arg-type]
 
     def to_json(self) -> str:
         """The layers and what compile said as JSON, without weights: Keras's form, which `model_from_json` reads."""
@@ -85,29 +89,32 @@ class Files:
 
 def load_model(
     filepath: str | Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, safe_mode: bool = True,
-    *, backend: str = "auto",
+    *, backend: str = "auto", allow_nan: bool = False,
 ) -> Any:  # fmt: skip
     """The model in a file of Keras 2 or 3 (.keras, .h5, .hdf5) or of the engine (.safetensors).
 
     custom_objects has your own layers by name. With compile=False what compile said is left out. safe_mode changes nothing:
     no file can make this function execute anything, and what is more than arrays and plain configuration is refused by name.
+    So is NaN or infinity in its arrays, unless allow_nan.
     """
     path = Path(filepath)
     if path.suffix in WHOLE:
         from .interchange import keras_models
 
-        return keras_models.load(path, custom_objects, compile, backend)
+        return keras_models.load(path, custom_objects, compile, backend, allow_nan)
     from .sequential import made
 
-    model = weights.load(path, backend, made, custom_objects)
+    model = weights.load(path, backend, made, custom_objects, allow_nan)
     if not compile:
         model.optimizer, model.targets = None, []
     return model
 
 
-def load(path: str | Path, backend: str = "auto", *, custom_objects: Mapping[str, Any] | None = None) -> Any:
+def load(
+    path: str | Path, backend: str = "auto", *, custom_objects: Mapping[str, Any] | None = None, allow_nan: bool = False
+) -> Any:
     """`load_model` with the backend as its second argument."""
-    return load_model(path, custom_objects, backend=backend)
+    return load_model(path, custom_objects, backend=backend, allow_nan=allow_nan)
 
 
 def save_model(model: Any, filepath: str | Path, overwrite: bool = True, **options: Any) -> None:
@@ -117,9 +124,10 @@ def save_model(model: Any, filepath: str | Path, overwrite: bool = True, **optio
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The model that Keras's or the engine's `to_json` describes, with weights drawn anew."""
-    from .interchange import hdf5, keras_config, keras_models
+    from . import schema
+    from .interchange import keras_config, keras_models
 
-    config = hdf5.parse(json_string, "the JSON")
+    config = schema.parse(json_string, "the JSON")
     said = config.get("keras_version") if isinstance(config, dict) else None
     new = isinstance(config, dict) and "module" in config  # Keras 3 writes no version into it
     origin = keras_config.Origin((3, 0) if new else keras_config.version_of(said), custom_objects or {})

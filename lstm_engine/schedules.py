@@ -10,13 +10,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from .registry import file_name, find, options
+import numpy as np
+
+from .lists import listed
+from .registry import file_name, make, options
 
 
 class Schedule:
     """Base: a function of the step. Subclasses are dataclasses; `config` returns their arguments as JSON values."""
 
     def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not all(math.isfinite(n) for n in listed(value) if isinstance(n, int | float | np.number)):
+                raise ValueError(f"{type(self).__name__}: {name} must be finite, got {value}")
         if (steps := getattr(self, "decay_steps", 1)) <= 0:
             raise ValueError(f"decay_steps must be above 0, got {steps}")
 
@@ -122,6 +128,7 @@ class CosineDecayRestarts(Schedule):
     name: str = "SGDRDecay"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.first_decay_steps <= 0:
             raise ValueError(f"first_decay_steps must be above 0, got {self.first_decay_steps}")
         if self.t_mul < 1:
@@ -145,6 +152,7 @@ class PiecewiseConstantDecay(Schedule):
 
     def __post_init__(self) -> None:
         self.boundaries, self.values = list(self.boundaries), list(self.values)
+        super().__post_init__()
         if len(self.boundaries) != len(self.values) - 1:
             raise ValueError(f"{len(self.values)} values need one boundary less, got boundaries={self.boundaries}")
         if any(a >= b for a, b in pairwise(self.boundaries)):
@@ -171,5 +179,5 @@ def to_config(schedule: Schedule) -> dict[str, Any]:
 
 def from_config(config: dict[str, Any]) -> Schedule:
     """The schedule that `to_config` or Keras wrote. ValueError if the engine does not have it."""
-    schedule: Schedule = find("schedule", config["class_name"])(**config["config"])
+    schedule: Schedule = make("schedule", config["class_name"], config["config"])
     return schedule

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import losses
+from . import finite, losses
 from .activations import ACTIVATIONS
 from .backend import forked
 from .cells.gru import GRU
@@ -71,6 +71,7 @@ def predicts(network: Any, x: Any) -> bool:
         and x.shape[1] > 0
         and plain(network)
         and x.shape[2] == network.input_shape[-1]
+        and finite.is_finite(x)  # the long way names what is not
         and not (network.as_dict or network.sources[0].whole)
         and not forked()  # the long way says what to do
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from . import finite
 from .activations import Array
 from .files import write_atomically
 from .graph import Edge
@@ -145,7 +146,9 @@ def trace(model: Network, x: Any, y: Any, mask: Any, sample_weight: Any, dtype: 
     """The result of `model.trace`. ValueError for sample_weight without y."""
     if y is None and sample_weight is not None:
         raise ValueError("sample_weight weighs the loss, and there is none without y: give y too")
-    model.samples(x, mask)  # builds a model without weights, or raises if x does not fit
+    finite.require_weights(model)
+    # builds a model without weights, or raises for what it cannot read
+    _ = model.samples(x, mask) if y is None else model.data(x, y, mask, sample_weight)
     twin = model.twin(dtype)
     if y is None:
         x, mask = twin.samples(x, mask).take(slice(None))

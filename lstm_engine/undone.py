@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from . import losses
+from . import finite, losses
 from .layer import Layer
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,9 +25,13 @@ def check_targets(network: Any, data: Any) -> None:
     kinds = [a.shape[1:] for a in (x if isinstance(x, list) else [x])]
     looks = (kinds, [a.shape[1:] for a in y], [None if w is None else w.shape[1:] for w in weights])
     targets, before, shapes = getattr(network, "_looked_at", (None, None, []))
-    if targets is not network.targets or before != looks:
+    known = targets is network.targets and before == looks
+    if not known:
         of = network.graph.shapes(kinds)
         shapes = [of[edge] for edge in network.graph.outputs]
+    for k, shape in enumerate(shapes):
+        finite.check_targets(network, data, k, has_steps=len(shape) > 1)
+    if not known:
         for target, shape, y_k, w in zip(network.targets, shapes, y, weights, strict=True):
             p = np.full((len(y_k), *shape), 0.5, network.dtype)
             # y of masked steps may be anything, so that of sequences is looked at in its shape alone

@@ -68,7 +68,9 @@ def main() -> None:
         prepare()
         app(arguments, prog_name="lstm-engine")  # leaves with 0, with 2 on bad usage, or with what typer.Exit says
     except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
-        _give_up(error, debug, "error", code=2)
+        from lstm_engine.diverging import Diverged  # not for --help
+
+        _give_up(error, debug, "error", code=1 if isinstance(error, Diverged) else 2)
     except MemoryError as error:
         advice = "choose fewer units, smaller batches or a smaller shape, or end other programs"
         _give_up(error, debug, "error", code=2, after=f": {advice}")

@@ -282,7 +282,8 @@ def _evaluate_stopped(params: Params) -> str:
     rich_help_panel="Training",
     stopped=_evaluate_stopped,
     epilog="Examples: lstm-engine evaluate my_features --model runs/mine/model.safetensors --part test   |   "
-    "lstm-engine evaluate --corpus runs/corpora/LibriSpeech --model voice.safetensors --out runs/librispeech",
+    "lstm-engine evaluate --corpus runs/corpora/LibriSpeech --model voice.safetensors --out runs/librispeech   |   "
+    "lstm-engine evaluate --corpus mine.csv --corpus yours.csv --by room",
 )
 def evaluate(
     context: typer.Context,
@@ -291,15 +292,23 @@ def evaluate(
         Path | None, typer.Argument(help="Tables of the tutorial's recipe: male_features.csv, female_features.csv.")
     ] = None,
     corpus: Annotated[
-        Path | None, typer.Option(help="Recordings, or a folder that `features --recipe frames` wrote.")
+        list[Path] | None,
+        typer.Option(
+            help="Recordings, or a folder that `features --recipe frames` wrote. Several give one page for all."
+        ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="With --corpus: a column of its table, such as manner; figures for each of its groups."),
     ] = None,
     kind: Annotated[
         str | None, typer.Option(help="The kind of corpus, if it is not recognised (see features --corpus).")
     ] = None,
     part: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="Of tables: held-out, train, test or all. Of a corpus: all, or a part as the corpus names it."
+            help="Of tables: held-out, train, test or all. Of a corpus: all, or a part as the corpus names it; with several "
+            "corpora one for all, or one for each, in order."
         ),
     ] = None,
     speakers_of: Annotated[
@@ -322,42 +331,88 @@ def evaluate(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Scores a trained model beside baselines: on a folder of tables, or on another corpus.
+    """Scores a trained model beside baselines: on a folder of tables, or on other corpora.
 
-    Exit 1 when a clip of the corpus could not be measured.
+    Exit 1 when a clip of a corpus could not be measured.
     """
-    if (data is None) == (corpus is None):
+    if (data is None) == (not corpus):
         raise ValueError("name a folder of tables, or recordings with --corpus")
+    parts = part or []
+    if (data is not None or len(corpus or []) == 1) and len(parts) > 1:
+        raise ValueError(f"got {len(parts)} parts for one folder: give one --part")
     if data is not None:
         from experiments.voices import training as voices
 
         if voices.fits(data):
             raise ValueError(f"{data} holds frames, not tables: evaluate --corpus {data}")
-        foreign = ("kind", "speakers_of", "allow_known", "out", "jobs", "force")
+        foreign = ("kind", "by", "speakers_of", "allow_known", "out", "jobs", "force")
         refuse(chosen(context), foreign, "can go with --corpus only, not with a folder of tables")
         if model is None:
             raise ValueError("name the model that train wrote with --model: the shipped one reads frames, not tables")
         from experiments.tutorial.training import evaluate as run
 
-        result = run(model, data, part or "held-out")
+        result = run(model, data, *(parts or ["held-out"]))
         return print_json(result) if as_json else print_scores(result["part"], result)
+    assert corpus is not None
+    alone_in(context, out)
+    if len(corpus) > 1:
+        refuse(chosen(context), ("kind", "speakers_of"), "can go with one --corpus only")
+        return _evaluate_corpora(model, corpus, out, parts or ["all"], by, allow_known, jobs, force, as_json)
+    _evaluate_corpus(
+        model, corpus[0], out, kind, *(parts or ["all"]), speakers_of, allow_known, jobs, force, by, as_json
+    )
+
+
+def _evaluate_corpus(
+    model: Path | None, corpus: Path, out: Path, kind: str | None, part: str, speakers_of: str | None, allow_known: bool,
+    jobs: int, force: bool, by: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """evaluate --corpus."""
     from experiments.cli import durations
     from experiments.voices import clip_model, cross_corpus
     from experiments.voices.pretrained import SHIPPED
 
-    alone_in(context, out)
     voice = clip_model.load(model or SHIPPED)
     tell = (lambda text: None) if as_json else print_line
-    takes = durations.of_corpus(corpus, kind, part or "all", "frames", jobs)
+    takes = durations.of_corpus(corpus, kind, part, "frames", jobs)
     with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn(), takes=takes) as stage:
         result, failed = cross_corpus.evaluate_corpus(
-            voice, voice.network.metadata, corpus, out, kind, part or "all", speakers_of, allow_known, jobs, force,
-            stage("Measuring"), tell,
+            voice, voice.network.metadata, corpus, out, kind, part, speakers_of, allow_known, jobs, force,
+            stage("Measuring"), tell, by,
         )  # fmt: skip
     if as_json:
         print_json(result)
     else:
         _show_evaluation(result, result["notes"])
+        print_line(f"Report: {out / 'report.html'}")
+    raise typer.Exit(1 if failed else 0)
+
+
+def _evaluate_corpora(
+    model: Path | None, corpora: list[Path], out: Path, parts: list[str], by: str | None, allow_known: bool, jobs: int,
+    force: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """evaluate with several --corpus."""
+    from experiments.voices import clip_model, groups, several_corpora
+    from experiments.voices.pretrained import SHIPPED
+
+    voice = clip_model.load(model or SHIPPED)
+    say = (lambda text: None) if as_json else print_line
+    with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn()) as stage:
+        result, failed = several_corpora.evaluate_corpora(
+            voice, voice.network.metadata, corpora, out, parts, by, allow_known, jobs, force, stage, say
+        )
+    if as_json:
+        print_json(result)
+    else:
+        for title, frame in several_corpora.tables(result).items():
+            print_frame(title, frame)
+        for name, corpus in result["corpora"].items():
+            if "by" in corpus:
+                print_frame(f"{name} by {by}", groups.table(corpus["by"]["groups"], f0=False))
+            for note in corpus["notes"]:
+                print_line(f"{name}: {note}")
+        print_line(several_corpora.sentence(result))
         print_line(f"Report: {out / 'report.html'}")
     raise typer.Exit(1 if failed else 0)
 

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from experiments.cli.shared import (
     AsJson,
     Force,
+    Terminal,
     alone_in,
     app,
     chosen,
@@ -105,7 +105,7 @@ def gradcheck(
     if as_json:
         print_json(result.as_json)
     else:
-        console = out_console if out_console.is_terminal else Console(highlight=False, width=120)  # for wide tables
+        console = out_console if out_console.is_terminal else Terminal(highlight=False, width=120)  # for wide tables
         for part in result.shown:
             console.print(part, soft_wrap=isinstance(part, str))
     raise typer.Exit(0 if result.ok else 1)

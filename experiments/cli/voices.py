@@ -33,7 +33,7 @@ from experiments.cli.shared import (
 from experiments.reports.page import counted
 
 if TYPE_CHECKING:
-    from experiments.tutorial.training import Prediction
+    from experiments.tutorial.prediction import Prediction
     from features.extraction import Extraction
 
 

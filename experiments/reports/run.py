@@ -46,7 +46,7 @@ class Run:
 
     def write(self, name: str, content: str | bytes) -> Path:
         path = self.folder / name
-        write_atomically(path, content.encode() if isinstance(content, str) else content)
+        write_atomically(path, content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
         return path
 
     def write_json(self, name: str, value: Any) -> Path:

@@ -3,7 +3,6 @@
 import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,16 @@ from experiments.reports import page, pictures
 from experiments.reports.checkpoints import digest, trainings
 from experiments.reports.run import Run, footer
 from experiments.reports.scores import classification
+from experiments.tutorial.prediction import Prediction
 from experiments.tutorial.task import (
+    Metadata,
     VoiceTask,
     check_recipe,
     metadata,
     read_task,
     recipe_of,
     require_memory,
+    require_one_probability,
     scaler_from,
     sequences,
     voice_model,
@@ -31,6 +33,7 @@ from experiments.tutorial.task import (
 from features.audio import BadClip, read_clip
 from features.dataset import Voices, read_voices
 from features.recipes import TUTORIAL, with_index
+from lstm_engine.schema import fitting
 
 PARTS = ("held-out", "train", "test", "all")
 NEEDED = {"recipe", "reading", "scaler", "labels", "threshold", "temperature"}  # of a model's metadata, to predict
@@ -173,26 +176,6 @@ def synthetic_note(synthetic: bool) -> list[str]:
     return [page.paragraph(text, "note")] if synthetic else []
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """One clip: the probability of male, the label and the pitch in Hz, or the reason why the clip could not be measured.
-
-    Only models of frames fill why, seconds and voice_s. picture: the file that was drawn. parts: the stretches of more than
-    one voice, each with start_s, end_s, label and probability; then the clip has no probability and no pitch of its own.
-    """
-
-    file: str
-    probability: float | None = None
-    label: str | None = None
-    pitch_hz: float | None = None
-    error: str | None = None
-    why: str | None = None
-    seconds: float | None = None
-    voice_s: float | None = None
-    picture: str | None = None
-    parts: list[dict[str, Any]] | None = None
-
-
 def predict(model_file: str | Path, files: list[str], model: le.Sequential | None = None) -> list[Prediction]:
     """The answer of a saved model for each file; a clip that cannot be measured has an error instead.
 
@@ -229,4 +212,10 @@ def load_voice_model(path: str | Path, model: le.Sequential | None = None) -> le
         raise ValueError(
             f"{path} was not written by `lstm-engine train`: its metadata lacks {', '.join(sorted(missing))}"
         )
+    fitting(model.metadata, f"{path}: its metadata", Metadata)
+    try:
+        scaler_from(model.metadata["scaler"])
+        require_one_probability(model)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     return model

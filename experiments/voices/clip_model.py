@@ -7,20 +7,23 @@ says why the settings are what they are; `python -m experiments.voices.search` m
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from msgspec import Meta, Struct
 from scipy.special import logit
 
 import lstm_engine as le
 from experiments.reports import memory
 from experiments.reports.checkpoints import Checkpoints
+from experiments.tutorial.task import Labels, Scaling, Stamp, Temperature, require_one_probability
 from features.clips import Clips
 from features.dataset import LABELS
 from features.frames import ENERGY_DB, LOG_F0, VOICING
 from features.recipes import Recipe, recipe_from
 from features.speech import FRAME_S, find_speech
 from lstm_engine.samples import Samples
+from lstm_engine.schema import fitting
 
 SURE = 0.8  # if the likelier sex has a lower probability, the answer is "uncertain"
 LOUD_DB = 35.0  # frames further below the clip's loudest are pauses, and tell nothing of the voice or the microphone
@@ -40,7 +43,7 @@ class Settings:
     """
 
     per_clip: bool = True
-    answer: str = "frames"
+    answer: Literal["frames", "last"] = "frames"
     units: int = 32
     dropout: float = 0.3
     crop_s: float = 2.0
@@ -50,6 +53,18 @@ class Settings:
     learning_rate: float = 3e-3
     last_rate: float = 0.0
     weight_decay: float = 1e-2
+
+
+class Metadata(Struct):
+    """What a file says of such a model beside its weights, see `save`."""
+
+    task: Literal["frames"]
+    recipe: Stamp
+    settings: Settings
+    preparation: Scaling
+    labels: Labels
+    temperature: Temperature
+    uncertain: Annotated[float, Meta(ge=0.5, le=1)]
 
 
 # -- from a clip to the network's input ------------------------------------------------------------------------------------
@@ -272,18 +287,13 @@ def of_network(network: le.Sequential, path: str | Path) -> ClipModel:
             else "is no model of voices as frames: its metadata has another task or none"
         )
         raise ValueError(f"{path} {why}. Use a model of the recipe frames, or leave --model out for the shipped one")
-    try:
-        settings = Settings(**stored["settings"])
-        mean, scale = (np.array(stored["preparation"][k], float) for k in ("mean", "scale"))
-        temperature, uncertain = float(stored["temperature"]), float(stored["uncertain"])
-        columns = recipe_from(stored["recipe"], str(path)).columns
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no complete model of voices: {error!r}; train or fetch it again") from None
-    coefficients = (len(columns) - ENERGY_DB - 1,)
-    if not mean.shape == scale.shape == coefficients or not np.isfinite([mean, scale]).all():
+    said = fitting(stored, f"{path} is no complete model of voices; train or fetch it again: its metadata", Metadata)
+    columns = recipe_from(stored["recipe"], str(path)).columns
+    mean, scale = np.array(said.preparation.mean), np.array(said.preparation.scale)
+    if not len(mean) == len(scale) == len(columns) - ENERGY_DB - 1 or not (scale > 0).all():
         raise ValueError(f"{path}: its preparation does not fit its recipe's {len(columns)} columns; train it again")
-    if not (0 < temperature < np.inf and 0.5 <= uncertain <= 1):
-        raise ValueError(
-            f"{path}: expected temperature > 0 and uncertain from 0.5 to 1, got {temperature:g} and {uncertain:g}"
-        )
-    return ClipModel(network, Preparation(settings.per_clip, mean, scale), settings.answer)
+    try:
+        require_one_probability(network)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return ClipModel(network, Preparation(said.settings.per_clip, mean, scale), said.settings.answer)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import finite
 from ..activations import Array
 from ..layer import Layer
 
@@ -44,20 +45,25 @@ def check(weights: Mapping[str, Array], arrays: Mapping[str, Any], source: str) 
         if shapes.get(name) != w.shape
     ] + [f"{name} {shape} there has no place here" for name, shape in shapes.items() if name not in weights]
     if faults:
-        raise ValueError(f"{source} does not fit, and nothing was changed: {'; '.join(faults)}")
+        more = f"; and {len(faults) - 5:,} more" * (len(faults) > 5)
+        raise ValueError(f"{source} does not fit, and nothing was changed: {'; '.join(faults[:5])}{more}")
 
 
-def assign(weights: Mapping[str, Array], arrays: Mapping[str, Any], source: str) -> None:
-    """Writes the arrays into the weights, cast to their dtype. ValueError, and nothing changed, if one does not fit."""
+def assign(weights: Mapping[str, Array], arrays: Mapping[str, Any], source: str, allow_nan: bool = False) -> None:
+    """Writes the arrays into the weights, cast to their dtype. ValueError, and nothing changed, if one does not fit.
+
+    So it is for NaN and infinity, also those that the cast makes, unless allow_nan.
+    """
     check(weights, arrays, source)
     cast = {}
     for name, value in arrays.items():
         if (array := np.asarray(value)).dtype.kind != "f":
             raise ValueError(f"{source}: {name} holds no floating-point numbers but {array.dtype}; nothing was changed")
-        with np.errstate(over="ignore"):
-            cast[name] = array.astype(weights[name].dtype)
-        if not np.isfinite(cast[name]).all():
-            raise ValueError(f"{source}: {name} holds NaN or infinity; nothing was changed")
+        cast[name] = finite.cast(array, weights[name].dtype)
+        if not allow_nan and not finite.is_finite(cast[name]):
+            at = tuple(np.argwhere(~np.isfinite(cast[name]))[0])
+            what = finite.fault(cast[name][at], array[at]) if np.isfinite(array[at]) else "holds NaN or infinity"
+            raise ValueError(f"{source}: {name} {what}; nothing was changed")
     for name, array in cast.items():
         weights[name][...] = array
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import finite
 from ..activations import Array
 from ..files import write_atomically
 from ..keras_names import snake
@@ -25,6 +26,7 @@ from ..layer import Layer
 from ..network import Network
 from ..optimizers import Adam, Nadam, Optimizer
 from ..recurrent import Recurrent
+from ..schema import MOST_TEXT
 from ..wrappers import Bidirectional, TimeDistributed
 from . import hdf5
 from .common import assign, check, optional, require_built
@@ -40,7 +42,9 @@ VERSION = "3.0.0"  # the first with these formats
 MAGIC = {b"PK\x03\x04": ".keras", b"\x89HDF": ".h5"}
 
 
-def load(model: Network, path: str | Path, skip_mismatch: bool = False, by_name: bool = False) -> None:
+def load(
+    model: Network, path: str | Path, skip_mismatch: bool = False, by_name: bool = False, allow_nan: bool = False
+) -> None:
     """Reads the weights of a Keras file into the model.
 
     In `.keras` and `.weights.h5` layers are found by class and order (the second LSTM is lstm_1, whatever its name), in
@@ -53,39 +57,47 @@ def load(model: Network, path: str | Path, skip_mismatch: bool = False, by_name:
     require_built(model)
     path = Path(path)
     with opened(path, 2**24 + 10 * sum(w.nbytes for w in model.weights.values())) as (file, _):
-        found = hdf5.datasets(file)
-        root = legacy_root(file)
-        if by_name and root is None:
-            raise ValueError(f"{path.name}: by_name is for legacy .h5 files; this format does not rely on names")
-        named = weights_in(model, file, found, by_name)
-        wanted = {n: w for n, w in model.weights.items() if not by_name or n.split("/")[0] in _layers(named)}
-        if skip_mismatch:
-            wanted, named = _fitting(wanted, named, path.name)
-        check(wanted, named, path.name)  # before anything is read
-        arrays = {name: stored.read(name) for name, stored in named.items()}
-        state = None
-        if root is None and model.optimizer and model.optimizer.iterations:
-            state = optimizer_state(model, _variables(found))
-        if root is not None:
-            warn_of_gates(model, path.name, file, root)
-        assign(wanted, arrays, path.name)
-        if state is not None:
-            state.give(model.optimizer)
+        try:
+            _load(model, path.name, file, skip_mismatch, by_name, allow_nan)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
 
 
-def save(model: Network, path: str | Path) -> None:
+def _load(model: Network, source: str, file: Any, skip_mismatch: bool, by_name: bool, allow_nan: bool) -> None:
+    found = hdf5.datasets(file)
+    root = legacy_root(file)
+    if by_name and root is None:
+        raise ValueError(f"{source}: by_name is for legacy .h5 files; this format does not rely on names")
+    named = weights_in(model, file, found, by_name)
+    wanted = {n: w for n, w in model.weights.items() if not by_name or n.split("/")[0] in _layers(named)}
+    if skip_mismatch:
+        wanted, named = _fitting(wanted, named, source)
+    check(wanted, named, source)  # before anything is read
+    arrays = {name: stored.read(name) for name, stored in named.items()}
+    state = None
+    if root is None and model.optimizer and model.optimizer.iterations:
+        state = optimizer_state(model, _variables(found), allow_nan)
+    if root is not None:
+        warn_of_gates(model, source, file, root)
+    assign(wanted, arrays, source, allow_nan)
+    if state is not None:
+        state.give(model.optimizer)
+
+
+def save(model: Network, path: str | Path, allow_nan: bool = False) -> None:
     """Writes the weights as Keras reads them, whole or not at all; as `.keras` with the architecture.
 
     `model.load_weights` of Keras 3 opens `.weights.h5` and `.h5`, `keras.models.load_model` opens `.keras`. In `.weights.h5`
     the optimizer's state is kept too, as Keras does.
     """
     require_built(model)
+    finite.require(finite.state_of(model), allow_nan=allow_nan)
     path = Path(path)
     suffix = suffix_of(path)
     if suffix == ".keras":
         from . import keras_models
 
-        keras_models.save(model, path, include_optimizer=False)
+        keras_models.save(model, path, include_optimizer=False, allow_nan=allow_nan)
     elif suffix == ".weights.h5":
         write_atomically(path, hdf5.to_bytes(new_layout(model, bool(model.optimizer), full=False), {}))
     else:
@@ -131,10 +143,22 @@ def _members(path: Path, most: int) -> dict[str, bytes]:
             archive.infolist()
         ):
             raise ValueError(f"{path} holds {odd if odd is not True else 'a name twice'}, which Keras does not write")
-        for name, limit in ((WEIGHTS, most), (CONFIG, hdf5.MOST_TEXT), (METADATA, hdf5.MOST_TEXT)):
+        if odd := [
+            m.filename for m in members.values() if m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        ]:
+            raise ValueError(f"{path}: {odd[0]:.120} is compressed in a way that Keras does not use")
+        for name, limit in ((WEIGHTS, most), (CONFIG, MOST_TEXT), (METADATA, MOST_TEXT)):
             if name in members and (size := members[name].file_size) > limit:
                 raise ValueError(f"{path}: {name} would unpack to {size:,} bytes, at most {limit:,} are needed")
-        return {name: archive.read(name) for name in (WEIGHTS, *sorted(known & members.keys() - {WEIGHTS}))}
+        return {
+            name: _unpacked(archive, members[name]) for name in (WEIGHTS, *sorted(known & members.keys() - {WEIGHTS}))
+        }
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """A member's bytes, a piece at a time: read in one go, it could unpack to more than it declares before anybody looks."""
+    with archive.open(member) as file:
+        return b"".join(iter(lambda: file.read(2**16), b""))
 
 
 # -- where the weights lie -------------------------------------------------------------------------------------------
@@ -276,7 +300,7 @@ def _variables(found: dict[str, Any]) -> list[Any]:
     return [found[f"{OPTIMIZER}{n}"] for n in range(count)]
 
 
-def optimizer_state(model: Network, variables: list[Any]) -> State | None:
+def optimizer_state(model: Network, variables: list[Any], allow_nan: bool = False) -> State | None:
     """The state, or None where the file has none of this optimizer's: as Keras, which then starts anew."""
     optimizer = model.optimizer
     assert optimizer is not None
@@ -291,10 +315,10 @@ def optimizer_state(model: Network, variables: list[Any]) -> State | None:
         raise ValueError("the optimizer's iteration and learning rate are no single numbers")
     iterations = int(hdf5.read("iteration", variables[0], "iu"))
     rate = None if scheduled else float(hdf5.read("learning_rate", variables[1]))
-    arrays = {name: hdf5.read(name, d).astype(w.dtype) for (name, w), d in zip(slots, variables[first:], strict=False)}
-    numbers: list[Any] = [*arrays.values(), 0.0 if rate is None else rate]
-    if broken := [n for n, a in zip([*arrays, "learning_rate"], numbers, strict=True) if not np.isfinite(a).all()]:
-        raise ValueError(f"the optimizer's {broken[0]} holds NaN or infinity")
+    read = zip(slots, variables[first:], strict=False)
+    arrays = {name: finite.cast(hdf5.read(name, d), w.dtype) for (name, w), d in read}
+    finite.require({"learning_rate": 0.0 if rate is None else rate}, "the optimizer")
+    finite.require(arrays, "the optimizer", allow_nan)
     if iterations < 0:
         raise ValueError(f"the optimizer's iteration is {iterations}")
     return State(iterations, rate, arrays)

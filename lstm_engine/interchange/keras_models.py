@@ -15,17 +15,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from .. import finite
 from ..files import write_atomically
 from ..layer import Layer
 from ..model import Model
 from ..network import Network
+from ..schema import MOST_LAYERS, Ours, check_generators, fitting, parse
 from ..sequential import Sequential
+from ..undrawn import undrawn
 from . import hdf5, keras_files
 from .common import assign, check, require_built
 from .keras_config import (
-    MOST_LAYERS,
     Config,
     Origin,
     keras_object,
@@ -38,7 +38,6 @@ from .keras_config import (
     write_layer,
 )
 from .keras_graph import read_graph, write_graph, write_input
-from .undrawn import undrawn
 
 OURS = "lstm_engine"  # the key, beside Keras's own, of what the engine alone knows of a model
 MODELS = {"Sequential": "", "Functional": "src.models.functional", "Model": ""}  # by class, with its module in Keras 3
@@ -47,17 +46,17 @@ MODELS = {"Sequential": "", "Functional": "src.models.functional", "Model": ""} 
 # -- writing ---------------------------------------------------------------------------------------------------------
 
 
-def save(model: Network, path: Path, include_optimizer: bool = True, metadata: dict[str, Any] | None = None) -> None:
+def save(
+    model: Network, path: Path, include_optimizer: bool = True, metadata: dict[str, Any] | None = None,
+    allow_nan: bool = False,
+) -> None:  # fmt: skip
     """Writes the whole model as `.keras`, or as `.h5` or `.hdf5` in the legacy format, whole or not at all.
 
     With include_optimizer what `compile` said and the optimizer's state are kept, so that Keras goes on training with the
     same numbers. ValueError, and no file, for what Keras does not have.
     """
     require_built(model)
-    if broken := [name for name, w in model.weights.items() if not np.isfinite(w).all()]:
-        raise ValueError(
-            f"{', '.join(broken)} holds NaN or infinity: the training diverged, and the file would be refused"
-        )
+    finite.require(finite.state_of(model), allow_nan=allow_nan)
     if not isinstance(metadata := model.metadata if metadata is None else metadata, dict):
         raise ValueError(f"metadata must be a dict of JSON values, got {metadata!r}")
     compiled = bool(include_optimizer and model.optimizer)
@@ -89,6 +88,7 @@ def whole_config(model: Network, compiled: bool) -> Config:
 
 def model_config(model: Network) -> tuple[str, Config]:
     """The name of Keras's class of models, and the config from which Keras makes the model again."""
+    require_built(model)
     batch = _batch_size(model)
     if not isinstance(model, Sequential):
         return "Functional", write_graph(model, batch)
@@ -139,20 +139,24 @@ def _legacy(model: Network, config: Config, ours: str, compiled: bool) -> bytes:
 
 
 def load(
-    path: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, backend: str = "auto"
-) -> Any:
+    path: Path, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, backend: str = "auto",
+    allow_nan: bool = False,
+) -> Any:  # fmt: skip
     """The model of a Keras file, with its weights, and with `compile` what compile said and the optimizer's state.
 
     custom_objects has the caller's own layers by name. ValueError names what the engine does not have.
     """
     with keras_files.opened(path) as (file, texts):
         try:
-            return _load(path, file, texts, Origin(custom=custom_objects or {}, drawn=False), compile, backend)
+            origin = Origin(custom=custom_objects or {}, drawn=False)
+            return _load(path, file, texts, origin, compile, backend, allow_nan)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
 
-def _load(path: Path, file: Any, texts: dict[str, bytes], origin: Origin, compile: bool, backend: str) -> Any:
+def _load(
+    path: Path, file: Any, texts: dict[str, bytes], origin: Origin, compile: bool, backend: str, allow_nan: bool
+) -> Any:
     config, compiled, version, ours = _described(file, texts)
     if config is None:
         raise ValueError("it holds weights alone: build the same network here, then model.load_weights(path)")
@@ -162,9 +166,9 @@ def _load(path: Path, file: Any, texts: dict[str, bytes], origin: Origin, compil
     model, layers = read_model(config, origin, backend, ours.get("seed"), numbers)
     named = keras_files.weights_in(model, file, found, layers=layers)
     check(model.weights, named, path.name)
-    assign(model.weights, {name: stored.read(name) for name, stored in named.items()}, path.name)
+    assign(model.weights, {name: stored.read(name) for name, stored in named.items()}, path.name, allow_nan)
     if compile and compiled:
-        _compile(model, compiled, file, found, origin)
+        _compile(model, compiled, file, found, origin, allow_nan)
     _take(model, ours)
     return model
 
@@ -172,16 +176,18 @@ def _load(path: Path, file: Any, texts: dict[str, bytes], origin: Origin, compil
 def _described(file: Any, texts: dict[str, bytes]) -> tuple[Any, Any, str | None, dict[str, Any]]:
     """The config, what compile said, Keras's version, and what the engine alone knows."""
     if texts or "layers" in file:  # an archive, or weights alone in Keras 3's format
-        config = hdf5.parse(texts[keras_files.CONFIG], keras_files.CONFIG) if keras_files.CONFIG in texts else None
-        about = hdf5.parse(texts.get(keras_files.METADATA, b"{}"), keras_files.METADATA)
-        about = about if isinstance(about, dict) else {}
+        config = parse(texts[keras_files.CONFIG], keras_files.CONFIG) if keras_files.CONFIG in texts else None
+        about = parse(texts.get(keras_files.METADATA, b"{}"), keras_files.METADATA)
+        if not isinstance(about, dict):
+            raise ValueError(f"its {keras_files.METADATA} is {about!r:.80}, expected a dict")
         compiled = config.get("compile_config") if isinstance(config, dict) else None
         version, ours = about.get("keras_version", keras_files.VERSION), about.get(OURS)
     else:
         described = {name: hdf5.text(file, name) for name in ("model_config", "training_config", OURS)}
-        config, compiled, ours = (text and hdf5.parse(text, name) for name, text in described.items())
+        config, compiled, ours = (text and parse(text, name) for name, text in described.items())
         version = hdf5.text(file, "keras_version")
-    return config, compiled, version if isinstance(version, str) else None, ours if isinstance(ours, dict) else {}
+    fitting(ours or {}, f"what the engine wrote, {OURS}", Ours)
+    return config, compiled, version if isinstance(version, str) else None, ours or {}
 
 
 def read_model(
@@ -240,7 +246,7 @@ def _sequential(config: Any) -> tuple[list[Any], tuple[Any, ...] | None]:
     return rows, None if shape is None else read_shape(shape)
 
 
-def _compile(model: Any, compiled: Any, file: Any, found: dict[str, Any], origin: Origin) -> None:
+def _compile(model: Any, compiled: Any, file: Any, found: dict[str, Any], origin: Origin, allow_nan: bool) -> None:
     try:
         model.compile(**read_compile(compiled, len(model.output_names), origin.custom))
     except (TypeError, ValueError, KeyError) as error:
@@ -252,7 +258,7 @@ def _compile(model: Any, compiled: Any, file: Any, found: dict[str, Any], origin
     else:
         variables = keras_files._variables(found)
     said = not origin.old and optimizer_of(compiled) is not None
-    state = keras_files.optimizer_state(model, variables) if said else None
+    state = keras_files.optimizer_state(model, variables, allow_nan) if said else None
     if state is not None:
         state.give(model.optimizer)
     elif len(variables) > 2 and (said or origin.old):
@@ -263,12 +269,8 @@ def _compile(model: Any, compiled: Any, file: Any, found: dict[str, Any], origin
 
 def _take(model: Any, ours: dict[str, Any]) -> None:
     """What the engine stored beside Keras's own."""
-    if isinstance(ours.get("metadata"), dict):
-        model.metadata = ours["metadata"]
-    if isinstance(done := ours.get("epochs_done", 0), int) and done >= 0:
-        model.epochs_done = done
-    for part, state in zip(model.parts.values(), ours.get("generators", ()), strict=False):
-        try:
+    model.metadata, model.epochs_done = dict(ours.get("metadata", {})), ours.get("epochs_done", 0)
+    if "generators" in ours:
+        check_generators(ours["generators"], model.parts, "the states of its generators")
+        for part, state in zip(model.parts.values(), ours["generators"], strict=True):
             part.rng.bit_generator.state = state
-        except (TypeError, KeyError, OverflowError) as error:
-            raise ValueError(f"the state of {part.name}'s generator cannot be used: {error!r}") from None

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .. import finite
 from ..activations import LEAK, SELU_ALPHA, SELU_SCALE, Array
 from ..embedding import Embedding
 from ..feedforward import Activation, Dense, Dropout, Masking
@@ -105,16 +106,18 @@ class _Graph:
         return outputs[0]
 
 
-def export_onnx(model: Network, path: str | Path, lengths: bool = False) -> None:
+def export_onnx(model: Network, path: str | Path, lengths: bool = False, *, allow_nan: bool = False) -> None:
     """Writes the computation of `model.predict` as an ONNX graph of float32, for any N and T.
 
     A model of one input and one output has "x" (N, T, D) and "y"; others have the inputs' and outputs' own names, an output
     that an input is named like too: "y_out". What an
     Embedding reads is (N, T) of int64. A Flatten, Reshape or Permute fixes T.
     lengths=True adds an input "lengths" (N,) of int32, the number of existing steps of each sequence: the others are masked,
-    also for Masking and an Embedding with mask_zero. ValueError names a layer for which ONNX has no node.
+    also for Masking and an Embedding with mask_zero. ValueError names a layer for which ONNX has no node, and weights that
+    are not finite in float32, unless allow_nan.
     """
     require_built(model)
+    finite.require({name: finite.cast(w, np.float32) for name, w in model.weights.items()}, allow_nan=allow_nan)
     onnx = optional("onnx")
     kinds = onnx.TensorProto
     graph, nodes = _Graph(onnx), model.graph.nodes

@@ -5,22 +5,25 @@ Embedding `nn.Embedding`, LayerNormalization `nn.LayerNorm(..., eps=1e-3)`: torc
 torch is not imported: the state_dict that is written holds NumPy arrays, one that is read anything that NumPy can convert.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .. import finite
 from ..activations import Array
 from ..embedding import Embedding
 from ..feedforward import Dense
-from ..files import as_safetensors, write_atomically
+from ..files import as_safetensors, require_short_header, write_atomically
 from ..layer import Layer
 from ..network import Network
 from ..normalization import LayerNormalization
 from ..recurrent import Recurrent
 from .common import assign, check, inside, outside, require_alike, require_built
 
+FLOATS = ("F16", "F32", "F64")  # safetensors' names
 Names = Mapping[str, str | tuple[str, int]]
 # torch has r z n where Keras has z r ĥ; the same permutation leads back. Both LSTMs have i f g o.
 ORDER = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "simple_rnn": (0,)}
@@ -49,10 +52,13 @@ def to_torch(model: Network, names: Names | None = None) -> dict[str, Array]:
     return state
 
 
-def from_torch(model: Network, state_dict: Mapping[str, Any], names: Names | None = None) -> None:
+def from_torch(
+    model: Network, state_dict: Mapping[str, Any], names: Names | None = None, *, allow_nan: bool = False
+) -> None:
     """Reads a state_dict with the keys of `to_torch` into the model. A cell with one bias gets the sum of torch's two.
 
-    ValueError, and nothing changed, when a key is missing or superfluous, or an array has another shape.
+    ValueError, and nothing changed, when a key is missing or superfluous, an array has another shape, or, unless allow_nan,
+    holds NaN or infinity.
     """
     check(to_torch(model, names), state_dict, "the state_dict")
     weights: dict[str, Array] = {}
@@ -65,24 +71,41 @@ def from_torch(model: Network, state_dict: Mapping[str, Any], names: Names | Non
             stored = {name: np.asarray(state_dict[f"{module}.{NAMES[name]}"]) for name in part.weights}
             arrays = {name: _turned(name, w) for name, w in stored.items()}
         weights |= {prefix + name: w for name, w in arrays.items()}
-    assign(model.weights, weights, "the state_dict")
+    assign(model.weights, weights, "the state_dict", allow_nan)
 
 
-def save_torch(model: Network, path: str | Path, names: Names | None = None) -> None:
-    """Writes the state_dict as a safetensors file, for torch's `load_state_dict(safetensors.torch.load_file(path))`."""
+def save_torch(model: Network, path: str | Path, names: Names | None = None, *, allow_nan: bool = False) -> None:
+    """Writes the state_dict as a safetensors file, for torch's `load_state_dict(safetensors.torch.load_file(path))`.
+
+    ValueError, and no file, for NaN and infinity, unless allow_nan.
+    """
+    finite.require(model.weights, allow_nan=allow_nan)
     write_atomically(Path(path), as_safetensors(to_torch(model, names), {"format": "pt"}))
 
 
-def load_torch(model: Network, path: str | Path, names: Names | None = None) -> None:
+def load_torch(model: Network, path: str | Path, names: Names | None = None, *, allow_nan: bool = False) -> None:
     """Reads a safetensors file of a state_dict into the model. Errors: see `from_torch`."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors import SafetensorError, safe_open
 
     try:
-        state = load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file that can be read: {error}") from None
-    from_torch(model, state, names)
+        require_short_header(Path(path))
+        with safe_open(path, framework="numpy") as file:
+            keys = list(file.keys())
+            if odd := [key for key in keys if file.get_slice(key).get_dtype() not in FLOATS]:
+                raise ValueError(
+                    f"{odd[0]!r:.120} is {file.get_slice(odd[0]).get_dtype()}, expected {', '.join(FLOATS)}"
+                )
+            numbers = sum(math.prod(file.get_slice(key).get_shape()) for key in keys)
+            most = 2**20 + 2 * sum(w.size for w in model.weights.values())  # torch has a second bias
+            if numbers > most:
+                raise ValueError(f"it has {numbers:,} numbers, and this model takes fewer than {most:,}")
+            state = {key: file.get_tensor(key) for key in keys}
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{path} is not a state_dict of this model that can be read: {error}") from None
+    try:
+        from_torch(model, state, names, allow_nan=allow_nan)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _modules(model: Network, names: Names | None) -> Iterator[tuple[str, Any, str, str]]:

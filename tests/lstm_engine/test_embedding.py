@@ -65,7 +65,7 @@ def test_padding_changes_nothing_with_mask_zero():
         (V, r"X\[2, 1\] is 6: input_dim must be larger"),
         (-1, r"whole numbers from 0 to 5, but X\[2, 1\] is -1$"),
         (1.5, r"X\[2, 1\] is 1.5$"),
-        (np.nan, r"X\[2, 1\] is nan$"),
+        (np.nan, r"X\[2, 1\] is nan"),
     ],
 )
 def test_what_is_no_id_is_named_by_sample_and_value_before_anything_moves(wrong, words):

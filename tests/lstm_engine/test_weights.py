@@ -40,8 +40,11 @@ def test_training_goes_on_from_a_file_dropout_and_all(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda t: t.pop("optimizer/velocity/dense/bias"), "slot velocity/dense/bias is None, the model needs"),
-        (lambda t: t.update({"optimizer/momentum/dense/bias": np.zeros(2)}), r"momentum/dense/bias is \(2,\).*\(1,\)"),
+        (lambda t: t.pop("optimizer/velocity/dense/bias"), "slot velocity/dense/bias is missing, the model needs"),
+        (
+            lambda t: t.update({"optimizer/momentum/dense/bias": np.zeros(2, "f")}),
+            r"momentum/dense/bias has shape \(2,\).*\(1,\)",
+        ),
     ],
 )
 def test_a_damaged_optimizer_is_named(tmp_path, change, words):
@@ -97,7 +100,7 @@ def test_the_padding_s_content_does_not_matter_even_when_it_is_nan():
             r"expects y of shape .*got \(samples, 5\)",
         ),
         (lambda m: le.losses.class_weights(np.zeros((24, 5)), {0: 1}), ValueError, "one class a sample"),
-        (lambda m: m.fit(X, y, sample_weight=np.full(24, np.nan)), ValueError, "sample_weight holds NaN"),
+        (lambda m: m.fit(X, y, sample_weight=np.full(24, np.nan)), ValueError, r"sample_weight\[0\] is nan"),
         (lambda m: m.layers[1](np.ones((2, 4, 7))), ValueError, r"takes 3 features, got x of shape \(samples, 4, 7\)"),
         (
             lambda m: m.layers[4].set_weights([np.ones(3)]),

@@ -302,6 +302,10 @@ def test_a_masking_layer_is_checked_by_the_complex_step_alone(small):
 def test_a_loss_that_is_no_number_is_refused(small):
     model, x, y = small
     x[0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"X\[0, 0, 0\] is nan: sample 0"):
+        le.gradcheck(model, x, y)
+    x[0, 0, 0] = 0
+    next(iter(model.weights.values()))[0, 0] = np.nan
     with pytest.raises(ValueError, match="the loss is nan: look for NaN"):
         le.gradcheck(model, x, y)
 

@@ -257,7 +257,9 @@ def test_missing_and_superfluous_weights_are_errors(ours, suffix, in_file, here,
 def test_not_a_number_is_refused(ours, tmp_path):
     model = ours([le.LSTM(4)])
     model.weights["lstm/bias"][0] = np.nan
-    save_keras(model, tmp_path / "m.weights.h5")
+    with pytest.raises(ValueError, match="lstm/bias holds NaN"):
+        save_keras(model, tmp_path / "m.weights.h5")
+    save_keras(model, tmp_path / "m.weights.h5", allow_nan=True)
     refuses(ours([le.LSTM(4)]), tmp_path / "m.weights.h5", "lstm/bias", "NaN")
 
 
@@ -268,6 +270,8 @@ def test_other_names_missing_files_and_models_without_weights_are_explained(ours
         load_keras(ours([le.LSTM(2)]), tmp_path / "m.keras")
     with pytest.raises(ValueError, match="no weights yet"):
         save_keras(le.Sequential([le.LSTM(2)]), tmp_path / "m.keras")
+    with pytest.raises(ValueError, match="no weights yet"):
+        le.Sequential([le.LSTM(2)]).get_config()
     with pytest.raises(ValueError, match="batch size"):
         save_keras(ours([le.LSTM(2, stateful=True)]), tmp_path / "m.keras")
     assert not list(tmp_path.iterdir())
@@ -335,7 +339,7 @@ def groups_in_a_ring(file, folder):
         (soft_link, "is a link"), (external_link, "is a link"), (external_storage, "outside the file"),
         (virtual, "outside the file"), (in_chunks, "in chunks"),
         (declared_huge, "(1048576, 4194304) there"), (compressed, "compressed"), (never_written, "or not at all"),
-        (of_strings, "stored as object"), (of_integers, "stored as int64"), (groups_in_a_ring, "missing there"),
+        (of_strings, "stored as object"), (of_integers, "stored as int64"), (groups_in_a_ring, "groups deep"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )  # fmt: skip
