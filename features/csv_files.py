@@ -7,6 +7,7 @@ every error is a `BadTable` that names the file, the line and the column.
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from features.whole_files import replacing
 # A spreadsheet takes these for the start of a formula, or removes the '.
 _GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
 SEPARATORS = ",;\t|"
+LONGEST = 800  # letters of what a message says of a cell or a row
 
 
 class BadTable(ValueError):
@@ -24,9 +26,14 @@ class BadTable(ValueError):
     def __init__(self, path: str | Path, problem: str, line: int | None = None, column: str | None = None) -> None:
         where = [str(path)]
         where += [f"line {line}"] if line is not None else []
-        where += [f"column {column!r}"] if column is not None else []
-        super().__init__(f"{', '.join(where)}: {problem}")
+        where += [f"column {shortened(column)!r}"] if column is not None else []
+        super().__init__(f"{', '.join(where)}: {shortened(problem)}")
         self.path, self.line, self.column = Path(path), line, column
+
+
+def shortened(text: str) -> str:
+    """The text without its middle, if it is longer than a message may be: a damaged cell can hold the rest of the file."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 4 :]}"
 
 
 @dataclass(frozen=True)
@@ -75,9 +82,9 @@ def read_sheet(
     _drop_unnamed_columns(rows)
     header = [name.strip().lower() if any_case else name.strip() for name in rows.pop(0)]
     header_line = lines.pop(0)
-    for name in header:
-        if name and header.count(name) > 1:
-            raise BadTable(path, "this column is in the header more than once", header_line, name)
+    counts = Counter(header)  # a damaged file may have some 100,000
+    if twice := next((name for name in header if name and counts[name] > 1), None):
+        raise BadTable(path, "this column is in the header more than once", header_line, twice)
     if missing := [name for name in required if name not in header]:
         hint = f"; it has {_some(header, verb=False)}"
         meant = {column: name for name, column in (mistaken or {}).items() if name in header and column in missing}

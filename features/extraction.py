@@ -146,7 +146,7 @@ def _extract(
     retry_failed: bool, say: Callable[[str], None], corpus: str,
 ) -> Extraction:  # fmt: skip
     """Measure the clips (sorted by `_place`) by one recipe into one folder. `failed_variants` of the result is empty."""
-    root = Path(os.path.commonpath({os.path.dirname(os.path.abspath(clip.path)) for clip in clips}))
+    root = _root(clips)
     header = store.header_of(recipe, (_relative(clip, root) for clip in clips), corpus)
     tables = csv or recipe.name == "tutorial"
     out.mkdir(parents=True, exist_ok=True)
@@ -284,6 +284,17 @@ def _write_store(new: Path, header: dict, clips: list[Utterance], root: Path, ke
 
 def _place(clip: Utterance) -> tuple[str, float, float]:
     return clip.path.as_posix(), clip.start_s, -1.0 if clip.end_s is None else clip.end_s
+
+
+def names(clips: Sequence[Utterance]) -> list[str]:
+    """The paths by which the extraction of these clips names them."""
+    root = _root(clips)
+    return [_relative_path(clip.path, root) for clip in clips]
+
+
+def _root(clips: Sequence[Utterance]) -> Path:
+    """The folder that holds all clips."""
+    return Path(os.path.commonpath({os.path.dirname(os.path.abspath(clip.path)) for clip in clips}))
 
 
 def _relative(clip: Utterance, root: Path) -> Utterance:

@@ -11,10 +11,9 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from features.audio import BadClip, Doubt, Reason, content_hash, conversion, read_clip
 from features.corpora import Utterance
+from features.processes import deaf_to_interrupts
 from features.recipes import Recipe
 
 LONGEST_S = 600.0  # a clip may last ten minutes: measuring an hour at once would take gigabytes
@@ -190,7 +190,7 @@ class _Worker:
     def _start(self) -> None:
         self.connection, worker_end = _PROCESSES.Pipe()
         self.process = _PROCESSES.Process(target=_serve, args=(worker_end, self.work), daemon=True)
-        with _deaf_to_interrupts():
+        with deaf_to_interrupts():
             self.process.start()
         worker_end.close()
         try:
@@ -201,20 +201,6 @@ class _Worker:
                 f"a worker process ended before its first clip (exit code {self.process.exitcode}): is enough memory free, "
                 'and does the program start its work under `if __name__ == "__main__":`?'
             ) from None
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Processes that start here never hear Ctrl-C, not even while they import; this one hears it when the block ends."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # its start, which would come with the first process, unblocks the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection, work: Callable[[Utterance], Any]) -> None:

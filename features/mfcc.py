@@ -3,7 +3,6 @@
 For the tutorial's recipe, which is kept with its oddities: 5 s at most, and a mel axis for 22,050 Hz on a signal of 8,000 Hz.
 """
 
-import librosa
 import numpy as np
 import soxr
 from threadpoolctl import ThreadpoolController
@@ -25,6 +24,8 @@ def tutorial_mfcc(samples: np.ndarray, rate: int) -> np.ndarray:
     They differ from the row published for the tutorial's sample recording by 1.41 (median) and 2.34 (largest), because the
     tutorial's resampler is not known.
     """
+    import librosa  # slow, and the recipe frames does not need it
+
     loaded = soxr.resample(np.asarray(samples, np.float32), rate, LOAD_RATE_HZ, RESAMPLER)
     signal = soxr.resample(loaded, LOAD_RATE_HZ, RATE_HZ, RESAMPLER)[:LENGTH]
     signal = np.pad(signal, (0, LENGTH - len(signal)))  # (40000,)

@@ -11,10 +11,9 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-import librosa
 import numpy as np
 
-from features import frames, mfcc, pitch
+from features import frames, highpass, mfcc, pitch
 from features.audio import content_hash
 
 FRAMES = 1 + mfcc.LENGTH // mfcc.HOP  # 11
@@ -63,6 +62,8 @@ def frame_rows(samples: np.ndarray, rate: int, pitch: str, deltas: bool, variant
     rows = frames.frames(samples, rate, pitch, revision)  # (T, 23)
     if not deltas:
         return rows
+    import librosa
+
     slopes = librosa.feature.delta(rows, width=DELTA_FRAMES, axis=0, mode="nearest")  # (T, 23)
     return np.hstack([rows, slopes]).astype(np.float32)
 
@@ -114,7 +115,7 @@ def frames_recipe(
         "n_mfcc": frames.N_MFCC,
         "resampler": "soxr HQ",
     }
-    parameters |= {"slow_hz": frames.SLOW_HZ} if revision > 1 else {}
+    parameters |= {"slow_hz": highpass.SLOW_HZ} if revision > 1 else {}
     parameters |= {"variant": variant} if variant else {}
     measure = partial(frame_rows, pitch=pitch, deltas=deltas, variant=variant, revision=revision)
     return Recipe("frames", columns, "float32", parameters, measure)
@@ -147,6 +148,11 @@ def recipe_from(stamp: dict[str, Any], what: str) -> Recipe:
     Raises ValueError if this version has no such recipe, or if its parameters differ from those of the stamp.
     """
     parameters = stamp.get("parameters", {})
+    if not isinstance(stamp.get("recipe", ""), str) or not isinstance(parameters, dict):
+        raise ValueError(f"{what} says no recipe with its parameters, but {str(stamp)[:200]}")
+    kinds = {"pitch": str, "deltas": bool, "variant": int, "revision": int}  # by FRAMES_OPTIONS
+    if odd := [name for name, kind in kinds.items() if name in parameters and type(parameters[name]) is not kind]:
+        raise ValueError(f"{what} says {odd[0]}={parameters[odd[0]]!r:.80}, expected {kinds[odd[0]].__name__}")
     try:
         recipe = recipe_named(stamp["recipe"], **{k: parameters[k] for k in FRAMES_OPTIONS if k in parameters})
     except (KeyError, ValueError) as error:

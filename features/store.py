@@ -8,15 +8,19 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, astuple, dataclass
-from itertools import islice, pairwise
+from contextlib import contextmanager
+from dataclasses import asdict, astuple, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import numpy as np
+from msgspec import Meta, Struct
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from features.audio import Reason
 from features.corpora import Utterance
 from features.recipes import Recipe, stamp_differences
 from features.whole_files import replacing
@@ -30,6 +34,29 @@ LIST = {"clips", "clips_sha256", "corpus"}  # what a header says of the list of 
 METADATA = "extraction"  # one key only: safetensors would write several in no fixed order
 
 
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+MOST_LINE = 2**20  # bytes of a line of a manifest
+MOST_HEADER = 2**24  # bytes of the JSON in a shard
+
+
+class Header(Struct):
+    """What `header_of` says of an extraction; stores of before `reading` and `corpus` lack these."""
+
+    format: Literal["lstm-engine clips"]
+    version: Literal[1]
+    recipe: str
+    parameters: dict[str, Any]
+    versions: dict[str, str]
+    columns: Annotated[list[str], Meta(min_length=1, max_length=1000)]
+    dtype: Literal["float32", "float64"]
+    clips: Count
+    clips_sha256: str
+    clips_per_shard: Annotated[int, Meta(ge=1, le=10_000)]
+    reading: int = 1
+    corpus: str = ""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A clip's line in the manifest: the speaker, the file, the stretch in seconds, and the result.
@@ -40,23 +67,34 @@ class Entry:
 
     path: str
     speaker: str | None
-    sex: str
+    sex: Literal["male", "female"]
     split: str
-    start_s: float
-    end_s: float | None
-    bytes: int | None
-    status: str
-    reason: str | None
+    start_s: Seconds
+    end_s: Seconds | None
+    bytes: Count | None
+    status: Literal["ok", "failed"]
+    reason: Reason | None
     message: str | None
-    seconds: float | None
+    seconds: Seconds | None
     sha256: str | None
-    shard: int
-    index: int | None
+    shard: Count
+    index: Count | None
 
     @property
     def utterance(self) -> Utterance:
         """The clip; its path is relative to the corpus."""
         return Utterance(Path(self.path), self.speaker, self.sex, self.split, self.start_s, self.end_s)
+
+
+ENTRY_FIELDS = {field.name for field in fields(Entry)}
+
+
+class ShardJson(Struct, forbid_unknown_fields=True):
+    """The JSON in a shard."""
+
+    header: Header
+    entries: list[Entry]
+    checksum: str | None = None  # of the arrays, see `_checksum`; shards of before it have none
 
 
 @dataclass(frozen=True)
@@ -98,9 +136,11 @@ class Store:
     @property
     def manifest(self) -> Iterator[Entry]:
         """The entry of every clip, read one at a time, in the order of path and start."""
-        with (self.folder / MANIFEST).open(encoding="ascii") as lines:
-            for line in islice(lines, 1, None):
-                yield Entry(**json.loads(line))
+        path = self.folder / MANIFEST
+        with path.open("rb") as file:
+            _line(file, path, 1)
+            for number in range(2, self.header["clips"] + 2):
+                yield _read(_line(file, path, number), f"{path}, line {number},", Entry)
 
     def clips(self) -> Iterator[tuple[Entry, np.ndarray | None]]:
         """(entry, frames (T, D), or None if the clip failed) of every clip; one shard is in memory at a time."""
@@ -120,24 +160,59 @@ def open_store(folder: str | Path) -> Store:
         begun = any((Path(folder) / name).is_dir() for name in (SHARDS, UNFINISHED))
         advice = unfinished if begun else ": make one with `lstm-engine features`"
         raise FileNotFoundError(f"{folder} has no {MANIFEST}{advice}")
+    with path.open("rb") as file:
+        line = _line(file, path, 1)
+    _read(line, f"{path} is not a manifest that this version reads ({FORMAT}, version {VERSION}): line 1", Header)
+    return Store(Path(folder), json.loads(line))
+
+
+def _line(file: Any, path: Path, number: int) -> bytes:
+    """The next line of a manifest. ValueError if it is too long."""
+    line: bytes = file.readline(MOST_LINE + 1)
+    if len(line) > MOST_LINE:
+        raise ValueError(f"{path}, line {number}, is longer than {MOST_LINE:,} bytes, so this is no manifest")
+    return line
+
+
+def _check_fields(entry: dict[str, Any]) -> None:
+    if unknown := entry.keys() - ENTRY_FIELDS:
+        raise ValueError(f"it has the unknown field {min(unknown)!r:.80}")
+
+
+def _read(line: bytes, what: str, kind: Any) -> Any:
+    """A JSON value of this type. ValueError names the field and what was expected there."""
     try:
-        with path.open(encoding="ascii") as lines:
-            header = json.loads(next(lines, ""))
-    except ValueError as error:
-        raise ValueError(f"{path} is not the manifest of an extraction: {error}") from None
-    if not isinstance(header, dict) or (header.get("format"), header.get("version")) != (FORMAT, VERSION):
-        raise ValueError(f"{path} is not a manifest that this version reads: expected {FORMAT!r}, version {VERSION}")
-    return Store(Path(folder), header)
+        value = msgspec.json.decode(line, type=kind)
+        if kind is Entry:
+            _check_fields(json.loads(line))
+        return value
+    except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors
+        raise ValueError(f"{what} cannot be used: {error!s:.300}") from None
 
 
 def read_header(path: Path) -> dict[str, Any]:
     """The header of the extraction that a shard belongs to. Raises ValueError for a file that is damaged or not a shard."""
+    with _opened(path) as (_, described):
+        header: dict[str, Any] = described["header"]
+        return header
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """A shard's file and its JSON: `header` as it is, `entries` as Entry, and the checksum of its arrays if it has one."""
     try:
+        with path.open("rb") as start:
+            if (length := int.from_bytes(start.read(8), "little")) > MOST_HEADER:
+                raise ValueError(f"its header declares {length:,} bytes")
         with safe_open(path, framework="numpy") as file:
-            header: dict[str, Any] = json.loads(file.metadata()[METADATA])["header"]
-            return header
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged, or is not a shard of an extraction: {error}") from None
+            text = (file.metadata() or {}).get(METADATA, "")
+            described = msgspec.json.decode(text, type=ShardJson)
+            raw = json.loads(text)
+            for entry in raw["entries"]:
+                _check_fields(entry)
+            yield file, raw | {"entries": described.entries}
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged, or is not a shard of an extraction: {error!s:.300}") from None
 
 
 def header_of(recipe: Recipe, clips: Iterable[Utterance], corpus: str = "") -> dict[str, Any]:
@@ -194,7 +269,8 @@ def write_shard(path: Path, shard: Shard, started_ns: int) -> None:
     dtype, width = shard.header["dtype"], len(shard.header["columns"])
     frames = np.concatenate([np.empty((0, width), dtype), *shard.frames])  # (M, D)
     offsets = np.cumsum([0, *map(len, shard.frames)], dtype=np.int64)
-    metadata = json.dumps({"header": shard.header, "entries": [asdict(entry) for entry in shard.entries]})
+    described = {"header": shard.header, "entries": [asdict(entry) for entry in shard.entries]}
+    metadata = json.dumps(described | {"checksum": _checksum(frames, offsets)})
     with replacing(path, "wb") as file:
         file.write(save({"frames": frames, "offsets": offsets}, {METADATA: metadata}))
         file.flush()
@@ -210,21 +286,28 @@ def read_shard_file(path: Path) -> Shard:
     """Read one shard. Raises FileNotFoundError; ValueError for a file that is damaged or not a shard."""
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: run `lstm-engine features` again to create it")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = json.loads(file.metadata()[METADATA])
-            frames, offsets = file.get_tensor("frames"), file.get_tensor("offsets")
-        header, entries = metadata["header"], [Entry(**entry) for entry in metadata["entries"]]
-        fits = frames.shape[1:] == (len(header["columns"]),) and str(frames.dtype) == header["dtype"]
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged, or is not a shard of an extraction: {error}") from None
-    measured = sum(entry.status == "ok" for entry in entries)
-    fits = fits and len(offsets) == measured + 1 and offsets[0] == 0 and offsets[-1] == len(frames)
-    if not fits or (np.diff(offsets) < 1).any():
-        raise ValueError(f"{path} is damaged: its arrays do not fit its list of clips")
-    if not np.isfinite(frames).all():
-        raise ValueError(f"{path} is damaged: it holds NaN or infinity")
+    with _opened(path) as (file, described):
+        header, entries = described["header"], described["entries"]
+        stored = {name: (file.get_slice(name).get_dtype(), file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+        measured = [entry.index for entry in entries if entry.status == "ok"]
+        dtype = {"float32": "F32", "float64": "F64"}[header["dtype"]]
+        steps = stored.get("frames", ("", [0]))[1][0]
+        arrays = {"frames": (dtype, [steps, len(header["columns"])]), "offsets": ("I64", [len(measured) + 1])}
+        if stored != arrays or measured != list(range(len(measured))):
+            raise ValueError("its arrays do not fit its list of clips")
+        frames, offsets = file.get_tensor("frames"), file.get_tensor("offsets")
+        if offsets[0] != 0 or offsets[-1] != len(frames) or (np.diff(offsets) < 1).any():
+            raise ValueError("its arrays do not fit its list of clips")
+        if not np.isfinite(frames).all():
+            raise ValueError("it holds NaN or infinity")
+        if described.get("checksum") not in (None, _checksum(frames, offsets)):
+            raise ValueError("its checksum differs: what it holds is not what was written")
     return Shard(header, entries, [frames[start:end] for start, end in pairwise(offsets)])
+
+
+def _checksum(frames: np.ndarray, offsets: np.ndarray) -> str:
+    """SHA-256 of the bytes of both arrays."""
+    return hashlib.sha256(np.ascontiguousarray(frames).tobytes() + offsets.tobytes()).hexdigest()
 
 
 def write_manifest(folder: str | Path, header: dict[str, Any]) -> None:

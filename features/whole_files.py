@@ -5,6 +5,7 @@ renamed in one step. A killed process leaves only the temporary file behind, whi
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,22 +54,35 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def alone_in(folder: str | Path) -> Iterator[None]:
-    """Raise BlockingIOError if another process is in such a block for the folder (not on Windows, which has no such lock)."""
-    if os.name != "posix":
-        yield
-        return
-    import fcntl
+    """Raise BlockingIOError if another process is in such a block for the folder. The system ends a lock with its process.
 
-    handle = os.open(folder, os.O_RDONLY)
+    Windows cannot lock a folder: there the empty file `.lock` in it is locked, and stays. A file system without locks lets
+    everybody in.
+    """
+    handle = (
+        os.open(folder, os.O_RDONLY) if os.name == "posix" else os.open(Path(folder) / ".lock", os.O_RDWR | os.O_CREAT)
+    )
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system ends it with the process
-        except BlockingIOError:
+        if not _locked(handle):
             raise BlockingIOError(
                 f"another process is writing into {folder}: wait for it, or choose another folder"
             ) from None
-        except OSError:
-            pass  # a file system without locks
         yield
     finally:
         os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    """Whether the lock is this process's now, or there are no locks."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return not isinstance(error, BlockingIOError | PermissionError)  # the latter on Windows
+    return True

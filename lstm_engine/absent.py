@@ -20,7 +20,8 @@ MODULES = (  # those that are a namespace of Keras
     "optimizers.schedules", "preprocessing", "preprocessing.sequence", "preprocessing.text", "regularizers", "saving",
     "utils", "wrappers",
 )  # fmt: skip
-OBJECTS = ("Layer", "Model", "Optimizer")  # whose attributes are answered for
+# whose attributes are answered for
+OBJECTS = ("Model", "Layer", "Optimizer", "Loss", "Metric", "Initializer", "Regularizer")
 
 
 class Absent(NamedTuple):

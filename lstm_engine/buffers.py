@@ -1,7 +1,8 @@
 """Memory for the large arrays of a training step, reused by the next step.
 
 New memory costs a page fault every 4 KiB; at the tutorial's shape, reuse takes a step from 6.0 to 3.9 ms. `empty` returns
-ordinary arrays: a block is handed out again only when nothing refers to its array, or to a view of it, any more.
+ordinary arrays: a block is handed out again only when nothing refers to its array, or to a view of it, any more. Blocks
+come in four sizes a doubling, so that batches whose lengths change share a few blocks instead of keeping one for each shape.
 """
 
 import math
@@ -23,21 +24,28 @@ _lock = threading.RLock()  # a signal's handler may call the engine while its ow
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> Array:
-    """np.empty(shape, dtype), taken from an unused block of exactly this size if there is one."""
+    """np.empty(shape, dtype), taken from an unused block of its size (see `room`) if there is one."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     if size < SMALL:
         return np.empty(shape, dtype)
+    taken = room(size) + LINE
     with _lock:
         for block, start in _blocks:
-            if block.nbytes == size + LINE and sys.getrefcount(block) == IDLE:
+            if block.nbytes == taken and sys.getrefcount(block) == IDLE:
                 return np.ndarray(shape, dtype, block, start)
-        block = np.empty(size + LINE, np.uint8)
+        block = np.empty(taken, np.uint8)
         start = -block.ctypes.data % LINE
         _blocks.append((block, start))
         while len(_blocks) > 1 and sum(b.nbytes for b, _ in _blocks) > KEPT:
             del _blocks[0]
     return np.ndarray(shape, dtype, block, start)
+
+
+def room(size: int) -> int:
+    """The bytes of the block for an array of `size` bytes: the next of 4, 5, 6 and 7 times a power of two."""
+    unit = 1 << max(0, (size - 1).bit_length() - 3)
+    return -(-size // unit) * unit
 
 
 def _after_fork() -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .absent import Answering
 from .backend import one_blas_thread
-from .registry import file_name, find, options
+from .registry import file_name, make, options
 
 Drawn = NDArray[np.float64]
 MODES = ("fan_in", "fan_out", "fan_avg")
@@ -22,8 +23,10 @@ CUT = 0.87962566103423978  # the standard deviation of N(0, 1) cut off at ±2
 
 
 @dataclass(frozen=True)
-class Initializer:
+class Initializer(Answering):
     """Base. Equal initializers draw the same numbers from the same generator."""
+
+    keras_class, never_called = "Initializer", ("__call__",)
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> Drawn:
         raise NotImplementedError
@@ -185,7 +188,7 @@ def get(initializer: str | Initializer | dict[str, Any]) -> Initializer:
         return initializer
     if isinstance(initializer, dict) and "class" in initializer:
         options = {k: v for k, v in initializer.items() if k != "class"}
-        made: Initializer = find("initializer", initializer["class"])(**options)
+        made: Initializer = make("initializer", initializer["class"], options)
         return made
     if not isinstance(initializer, str) or initializer not in NAMED:
         raise ValueError(

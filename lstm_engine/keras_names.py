@@ -32,8 +32,12 @@ HARMLESS: dict[str, dict[str, tuple[Any, ...]]] = {
 
 def arguments(cls: type, *hidden: str) -> list[str]:
     """The names of the constructor's arguments without `hidden`: those of the class first, then those of its bases."""
-    names = [name for c in cls.__mro__[:-1] for name in inspect.signature(c).parameters]
-    return [name for name in dict.fromkeys(names) if name not in ("general", "unknown", *hidden)]
+    return [name for name in _parameters(cls) if name not in ("general", "unknown", *hidden)]
+
+
+@functools.lru_cache(500)  # a signature takes as long as a small layer's weights; a file asks for it at every layer
+def _parameters(cls: type) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for c in cls.__mro__[:-1] for name in inspect.signature(c).parameters))
 
 
 def refuse_unknown(cls: type, unknown: dict[str, Any], defaults: dict[str, Any], has: list[str]) -> None:

@@ -15,10 +15,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .absent import Answering
 from .activations import Array, softmax, softplus
 from .checks import share
 from .keras_names import arguments, refuse_unknown, snake
-from .registry import file_name, find
+from .registry import file_name, make
 
 EPSILON = 1e-7
 
@@ -26,12 +27,13 @@ EPSILON = 1e-7
 KERAS_DEFAULTS: dict[str, Any] = {"reduction": "sum_over_batch_size", "axis": -1, "ignore_class": None, "dtype": None}
 
 
-class Loss:
+class Loss(Answering):
     """Base of the losses. A loss of your own is a subclass with `values` and `gradient`; `gradcheck` proves the pair.
 
     Called, loss(y_true, y_pred, sample_weight) is the mean of the values, as in Keras.
     """
 
+    keras_class, never_called = "Loss", ("call",)
     sparse: ClassVar[bool] = False  # whether y holds class numbers (...,); else it has p's shape
 
     def __init__(self, *, name: str | None = None, **unknown: Any) -> None:
@@ -269,7 +271,7 @@ def to_config(loss: Loss) -> str | dict[str, Any]:
 
 
 def from_config(config: str | dict[str, Any]) -> Loss:
-    return get(config) if isinstance(config, str) else find("loss", config["class_name"])(**config["config"])
+    return get(config) if isinstance(config, str) else make("loss", config["class_name"], config["config"])
 
 
 # -- targets and weights -----------------------------------------------------------------------------------------------

@@ -13,16 +13,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .absent import Answering
 from .activations import Array
 from .keras_names import snake
 from .losses import mean_absolute_error, mean_squared_error
-from .registry import file_name, find, options
+from .registry import file_name, make, options
 
 
 @dataclass(kw_only=True)
-class Metric:
+class Metric(Answering):
     """Base: sums up the `counts` of batches; `score` turns the sums into one number, by default sums[0] / sums[1]."""
 
+    keras_class, never_called = "Metric", ("update_state",)
     direction: ClassVar[str | None] = None  # "up" where larger is better, "down" where smaller is; None: not known
     name: str
 
@@ -321,7 +323,7 @@ def to_config(metric: Metric) -> str | dict[str, Any]:
 
 
 def from_config(config: str | dict[str, Any]) -> Metric:
-    return get(config) if isinstance(config, str) else find("metric", config["class_name"])(**config["config"])
+    return get(config) if isinstance(config, str) else make("metric", config["class_name"], config["config"])
 
 
 def in_shape(metric: Metric, y: Array, p: Array) -> Array:

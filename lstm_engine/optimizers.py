@@ -20,7 +20,7 @@ from .activations import Array
 from .backend import compiled
 from .keras_names import arguments, refuse_unknown
 from .owned import OwnsArrays
-from .registry import file_name, find
+from .registry import file_name, make
 from .schedules import Schedule
 
 Arrays = dict[str, Array]
@@ -363,5 +363,5 @@ def to_config(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def from_config(config: dict[str, Any]) -> Optimizer:
-    optimizer: Optimizer = find("optimizer", config["name"])(**config["config"])
+    optimizer: Optimizer = make("optimizer", config["name"], config["config"])
     return optimizer

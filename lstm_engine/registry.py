@@ -10,11 +10,14 @@ A class is never registered by being defined, so that a reader's own `LSTM` cann
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+LARGEST = 1e300  # number in a config: an integer of more digits is no float
 
 C = TypeVar("C", bound=type)
 Classes = dict[str, Any]  # by name
@@ -90,6 +93,51 @@ def find(kind: str, name: str) -> Any:
         f"{kind} {name!r} is not in the engine; it has {has}. A class of your own: le.register({name}) before you load the "
         f"file, or custom_objects={{{name!r}: {name}}}"
     )
+
+
+def make(kind: str, name: Any, config: Any, /, **more: Any) -> Any:
+    """The object of a file: of this class, and told what its config says. ValueError names what is of another type."""
+    if not isinstance(name, str) or not isinstance(config, dict):
+        raise ValueError(f"a {kind} is described by a name and a dict of options, got {name!r:.80} and {config!r:.80}")
+    cls = find(kind, name)
+    require_types(cls, config)
+    return cls(**config, **more)
+
+
+def require_types(cls: type, config: Mapping[str, Any]) -> None:
+    """ValueError unless each value is of the type that the class's constructor, or a base's, has for the argument."""
+    hints = _hints(cls)
+    for option, value in config.items():
+        if not _is_a(value, hint := hints.get(option, Any)):
+            expected = hint.__name__ if isinstance(hint, type) else hint
+            raise ValueError(f"{cls.__name__} takes {expected} as {option}, got {value!r:.80}")
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    """The types of the constructor's arguments; those that cannot be told are left out."""
+    hints: dict[str, Any] = {}
+    for one in reversed(cls.__mro__[:-1]):
+        try:
+            hints |= get_type_hints(vars(one).get("__init__"))
+        except (NameError, TypeError):
+            continue
+    return hints
+
+
+def _is_a(value: Any, hint: Any) -> bool:
+    """Whether a value out of JSON is of a type; a dict or an object may stand for any class."""
+    origin = get_origin(hint)
+    if origin in (Union, UnionType):
+        return any(_is_a(value, one) for one in get_args(hint))
+    if origin in (tuple, list, Sequence):
+        inside = get_args(hint)[:1] or (Any,)
+        return isinstance(value, list | tuple) and all(_is_a(one, inside[0]) for one in value)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST  # no NaN
+    if hint in (int, bool, str, NoneType):
+        return isinstance(value, hint) and (hint is not int or not isinstance(value, bool))
+    return hint is Any or not isinstance(value, bool | int | float | str | list | NoneType)
 
 
 def file_name(obj: Any) -> str:

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from .absent import Answering
 from .activations import Array
-from .registry import file_name, find, options
+from .registry import file_name, make, options
 
 
-class Regularizer:
+class Regularizer(Answering):
     """Base: a penalty on a weight, and its gradient beside it."""
+
+    keras_class, never_called = "Regularizer", ("__call__",)
 
     def value(self, w: Array) -> Any:
         raise NotImplementedError
@@ -69,9 +72,8 @@ def get(regularizer: str | Regularizer | dict[str, Any] | None) -> Regularizer |
     if isinstance(regularizer, dict) and set(regularizer) == {"l1", "l2"}:
         return L1L2(**regularizer)
     if isinstance(regularizer, dict) and "class" in regularizer:
-        made: Regularizer = find("regularizer", regularizer["class"])(
-            **{k: v for k, v in regularizer.items() if k != "class"}
-        )
+        options = {k: v for k, v in regularizer.items() if k != "class"}
+        made: Regularizer = make("regularizer", regularizer["class"], options)
         return made
     if not isinstance(regularizer, str) or regularizer not in NAMED:
         raise ValueError(

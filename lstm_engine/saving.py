@@ -124,9 +124,10 @@ def save_model(model: Any, filepath: str | Path, overwrite: bool = True, **optio
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """The model that Keras's or the engine's `to_json` describes, with weights drawn anew."""
-    from .interchange import hdf5, keras_config, keras_models
+    from . import schema
+    from .interchange import keras_config, keras_models
 
-    config = hdf5.parse(json_string, "the JSON")
+    config = schema.parse(json_string, "the JSON")
     said = config.get("keras_version") if isinstance(config, dict) else None
     new = isinstance(config, dict) and "module" in config  # Keras 3 writes no version into it
     origin = keras_config.Origin((3, 0) if new else keras_config.version_of(said), custom_objects or {})

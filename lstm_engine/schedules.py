@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .lists import listed
-from .registry import file_name, find, options
+from .registry import file_name, make, options
 
 
 class Schedule:
@@ -179,5 +179,5 @@ def to_config(schedule: Schedule) -> dict[str, Any]:
 
 def from_config(config: dict[str, Any]) -> Schedule:
     """The schedule that `to_config` or Keras wrote. ValueError if the engine does not have it."""
-    schedule: Schedule = find("schedule", config["class_name"])(**config["config"])
+    schedule: Schedule = make("schedule", config["class_name"], config["config"])
     return schedule

@@ -89,8 +89,8 @@ def made(architecture: dict[str, Any], layers: Sequence[Layer], **how: Any) -> M
         row.build(architecture["input_shape"])
         return row
     graph = tensors.graph_from_config(architecture["graph"], layers)
-    inputs = [tensors.source(layer) for layer in layers if isinstance(layer, tensors.InputLayer)]
-    inputs = [next(item for item in inputs if item.call.layer.name == name) for name in graph.inputs]
+    sources = {layer.name: tensors.source(layer) for layer in layers if isinstance(layer, tensors.InputLayer)}
+    inputs = [sources[name] for name in graph.inputs]
     outputs = tensors.call_again(graph, inputs)
     names = architecture.get("output_names")
     return Model(inputs, dict(zip(names, outputs, strict=True)) if names else outputs, **how)

@@ -219,12 +219,18 @@ def call_again(graph: Graph, inputs: Sequence[Tensor], layers: Mapping[str, Laye
     if len(inputs) != len(graph.inputs):
         raise ValueError(f"the model is called on {len(graph.inputs)}, {', '.join(graph.inputs)}, got {len(inputs)}")
     made: dict[Edge, Tensor] = dict(zip(map(Edge, graph.inputs), inputs, strict=True))
+
+    def of(edges: Sequence[Edge]) -> list[Tensor]:
+        if strange := [edge for edge in edges if edge not in made]:
+            raise ValueError(f"{strange[0].node!r:.80} has no output {strange[0][1]}")
+        return [made[edge] for edge in edges]
+
     for node in graph.nodes:
         layer = layers[node.layer.name] if layers else node.layer
-        x = [made[edge] for edge in node.inputs]
-        y = call(layer, x if layer.many_inputs else x[0], [made[edge] for edge in node.states] or None)
+        x = of(node.inputs)
+        y = call(layer, x if layer.many_inputs else x[0], of(node.states) or None)
         made |= {Edge(node.name, k): item for k, item in enumerate(listed(y))}
-    return [made[edge] for edge in graph.outputs]
+    return of(graph.outputs)
 
 
 def source_of(item: Tensor) -> Tensor:
@@ -238,8 +244,8 @@ def source_of(item: Tensor) -> Tensor:
 
 def name_all(layers: Sequence[Layer]) -> None:
     """Gives names to the layers that have none: lstm, lstm_1, ... ValueError for two layers of one name."""
-    names = [layer.name for layer in layers if layer.name]
-    if twice := [name for name in names if names.count(name) > 1]:
+    names = Counter(layer.name for layer in layers if layer.name)
+    if twice := [name for name, count in names.items() if count > 1]:
         raise ValueError(f"two layers cannot both be named {twice[0]!r}: give one of them another name=")
     for layer in layers:
         layer.name = layer.name or free_name(layer, {other.name for other in layers})
@@ -277,14 +283,24 @@ def graph_to_config(graph: Graph) -> dict[str, Any]:
 
 
 def graph_from_config(config: dict[str, Any], layers: Sequence[Layer]) -> Graph:
-    """The graph of these layers. KeyError, TypeError or ValueError for a config that describes none."""
+    """The graph of these layers. ValueError for a config that describes none."""
     by_name = {layer.name: layer for layer in layers}
+    sources = [layer.name for layer in layers if isinstance(layer, InputLayer)]
+    if strange := [name for name in config["inputs"] if name not in sources]:
+        raise ValueError(f"its graph begins at {strange[0]!r:.80}, its input layers are {', '.join(sources) or 'none'}")
+    known = set(sources)  # and the names of the nodes so far
 
-    def edges(rows: Any) -> list[Edge]:
+    def edges(rows: Any, what: str) -> list[Edge]:
+        if strange := [row[0] for row in rows if row[0] not in known]:
+            raise ValueError(f"its graph's {what:.80} reads {strange[0]!r:.80}, which is no input or node before it")
         return [Edge(*row) for row in rows]
 
-    nodes = [
-        Node(row["name"], by_name[row["layer"]], edges(row["inputs"]), edges(row["states"]), [])
-        for row in config["nodes"]
-    ]
-    return Graph(list(config["inputs"]), nodes, edges(config["outputs"]))
+    nodes = []
+    for row in config["nodes"]:
+        what, layer = f"node {row['name']!r}", by_name.get(row["layer"])
+        if layer is None or not row["inputs"] or (len(row["inputs"]) > 1 and not layer.many_inputs):
+            said = f"of the layer {row['layer']!r:.80} with {len(row['inputs'])} inputs"
+            raise ValueError(f"its graph has the {what:.80} {said}, which it cannot be")
+        nodes.append(Node(row["name"], layer, edges(row["inputs"], what), edges(row["states"], what), []))
+        known.add(row["name"])
+    return Graph(list(config["inputs"]), nodes, edges(config["outputs"], "output"))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .activations import Array
+from .plain_text import as_written
 from .trace import LayerTrace
 
 LIBRARIES = ("matplotlib", "plotly")
@@ -84,6 +85,7 @@ def _matplotlib(title: str, arrays: dict[str, Array], gradients: bool) -> Any:
         figure.colorbar(image, ax=ax, pad=0.01)
     axes[-1].set_xlabel("step")
     figure.suptitle(title, fontsize=11)
+    as_written(figure)
     return figure
 
 

@@ -6,24 +6,32 @@ the old file or the new one, never half of one.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from . import finite, loadable, optimizers
+from . import finite, loadable, optimizers, schema
 from .activations import Array
 from .compiling import targets_from_config, targets_to_config
-from .files import write_atomically
+from .files import as_safetensors, require_short_header, write_atomically
 from .network import Network
 from .registry import by_kind, custom_objects
 from .tensors import InputLayer, graph_to_config
+from .undrawn import undrawn
 from .wrappers import as_config, from_config
 
 N = TypeVar("N", bound=Network)
 FORMAT = "lstm-engine 1"
+CHECKSUM = "checksum"  # in the header; files of before it are read too
+SPARE = 2**20  # numbers that a model may need beyond the file's, so that `require_shapes` can name the weight
+KINDS = ("weights/", "states/", "optimizer/")  # of arrays, by the beginning of their names
 
 
 def save(model: Network, path: Path, metadata: dict[str, Any], allow_nan: bool = False) -> None:
@@ -31,12 +39,22 @@ def save(model: Network, path: Path, metadata: dict[str, Any], allow_nan: bool =
 
     A class of the reader's own is written by its name: `load` needs it registered, or among its custom_objects.
     """
-    from safetensors.numpy import save as to_bytes
-
-    if not model.built:
-        raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
     if not isinstance(metadata, dict):
         raise ValueError(f"metadata must be a dict of JSON values, got {metadata!r}")
+    write_atomically(path, to_bytes(*described(model, allow_nan), metadata))
+    model.metadata = json.loads(json.dumps(metadata))  # a copy
+
+
+def to_bytes(header: dict[str, str], tensors: dict[str, Array], metadata: dict[str, Any]) -> bytes:
+    """The content of a model's file from what `described` returns."""
+    texts = header | {"metadata": json.dumps(metadata, allow_nan=False)}
+    return as_safetensors(tensors, texts | {CHECKSUM: _checksum(texts, tensors)})
+
+
+def described(model: Network, allow_nan: bool = False) -> tuple[dict[str, str], dict[str, Array]]:
+    """The header of a model's file without the metadata, and the model's own arrays by name. ValueError as in `save`."""
+    if not model.built:
+        raise ValueError("the model has no weights to save yet: train it, or build((T, D)) it")
     finite.require(finite.state_of(model), allow_nan=allow_nan)
     loadable.check(model)
     optimizer = model.optimizer
@@ -47,7 +65,7 @@ def save(model: Network, path: Path, metadata: dict[str, Any], allow_nan: bool =
         "seed": model.seed,
         "entropy": model._seeds.entropy,
         "epochs_done": model.epochs_done,
-        "generators": [rng.bit_generator.state for rng in _generators(model)],
+        "generators": [part.rng.bit_generator.state for part in model.parts.values()],
         "compile": optimizer
         and {
             "optimizer": optimizers.to_config(optimizer),
@@ -62,14 +80,12 @@ def save(model: Network, path: Path, metadata: dict[str, Any], allow_nan: bool =
     header = {
         "format": FORMAT,
         "architecture": json.dumps(architecture, default=lambda number: number.item()),  # NumPy's numbers too
-        "metadata": json.dumps(metadata, allow_nan=False),
     }
     tensors = {f"weights/{name}": w for name, w in model.weights.items()}
     tensors |= {f"states/{name}/{n}": state for name, kept in _states(model).items() for n, state in enumerate(kept)}
     if optimizer:
         tensors |= {f"optimizer/{name}": slot for name, slot in optimizer.slots.items()}
-    write_atomically(path, to_bytes(tensors, header))
-    model.metadata = json.loads(header["metadata"])  # a copy
+    return header, tensors
 
 
 def load(
@@ -77,19 +93,15 @@ def load(
 ) -> N:
     """The network with the file's weights, kept states, optimizer state and metadata. ValueError for a file it cannot use.
 
-    made(architecture, layers, seed=, dtype=, backend=) makes it. own: the reader's custom_objects.
+    made(architecture, layers, seed=, dtype=, backend=) makes it. own: the reader's custom_objects. Nothing larger than the
+    file's own weights is allocated.
     """
     known = by_kind(own)
-    header, tensors = _read(path)
-    try:
-        architecture = json.loads(header["architecture"])
+    with _opened(path) as file:
         with custom_objects(known):
-            model = _described(architecture, backend, made)
-        model.metadata = json.loads(header["metadata"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: its description of the model cannot be used: {error!r}") from None
-
-    _fill(model, architecture["compile"], tensors, path, allow_nan)
+            model = _described(file, backend, made)
+        _fill(model, file, allow_nan)
+        model.metadata = file.metadata
     return model
 
 
@@ -98,82 +110,139 @@ def resume(model: Network, path: Path) -> dict[str, Any]:
 
     The model then goes on where the saved one was. ValueError, and nothing changed, for another network or optimizer.
     """
-    header, tensors = _read(path)
-    architecture = json.loads(header["architecture"])
-    optimizer, compiled = model.compiled[0], architecture["compile"]
-    kind = optimizers.to_config(optimizer)["name"]
-    if compiled is None or compiled["optimizer"]["name"] != kind:
-        other = "none" if compiled is None else compiled["optimizer"]["name"]
-        raise ValueError(f"{path} was saved with the optimizer {other}, the model has {kind}")
-    if extra := {n for n in tensors if n.startswith("weights/")} - {f"weights/{n}" for n in model.weights}:
-        raise ValueError(f"{path} is of another network: the model has no {', '.join(sorted(extra))}")
-    _fill(model, compiled, tensors, path)
-    model.epochs_done = architecture["epochs_done"]
-    _continue_generators(model, architecture)
-    rate = compiled["optimizer"]["config"]["learning_rate"]
+    with _opened(path) as file:
+        optimizer, compiled = model.compiled[0], file.architecture["compile"]
+        kind = optimizers.to_config(optimizer)["name"]
+        if compiled is None or compiled["optimizer"]["name"] != kind:
+            other = "none" if compiled is None else compiled["optimizer"]["name"]
+            raise ValueError(f"it was saved with the optimizer {other}, the model has {kind}")
+        rate = compiled["optimizer"]["config"].get("learning_rate", optimizer.learning_rate)
+        if not isinstance(rate, dict):
+            optimizers.number("learning_rate", rate)
+        _fill(model, file)
+    model.epochs_done = file.architecture["epochs_done"]
+    _continue_generators(model, file.architecture)
     if not isinstance(rate, dict):  # no schedule, which follows from the number of steps
         optimizer.learning_rate = rate
-    return json.loads(header["metadata"])
+    return file.metadata
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
-    """What a file says, and its arrays. ValueError for a file that the engine did not write."""
+@dataclass(frozen=True)
+class _File:
+    """An open model file: what it says, and its arrays by name, which are read when they are asked for."""
+
+    path: Path
+    header: dict[str, str]
+    architecture: dict[str, Any]
+    metadata: dict[str, Any]
+    stored: dict[str, Any]  # safetensors' slices, with get_shape() and get_dtype()
+    read: Callable[[str], Array]
+
+    def shapes(self, kind: str) -> dict[str, tuple[int, ...]]:
+        """The shapes of all arrays whose names begin with `kind/`, by the rest of the name."""
+        names = (name for name in self.stored if name.startswith(f"{kind}/"))
+        return {name.removeprefix(f"{kind}/"): tuple(self.stored[name].get_shape()) for name in names}
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_File]:
+    """What a file says and holds. ValueError, in a line with the path, for a file that cannot be used."""
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         raise FileNotFoundError(f"there is no model file {path}")
     try:
+        require_short_header(path)
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no dict
+            if header.get("format") != FORMAT:
+                said = f"{header.get('format')!r:.80}, not {FORMAT!r}"
+                raise ValueError(f"it was not saved by this engine, its format is {said}")
+            stored = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118, no dict
+            architecture = schema.parse(header.get("architecture", ""), "its architecture", schema.Architecture)
+            metadata = schema.parse(header.get("metadata", ""), "its metadata", dict[str, Any])
+            _check_dtypes(stored, architecture["dtype"])
+            yield _File(path, header, architecture, metadata, stored, file.get_tensor)
     except (SafetensorError, OSError) as error:
         raise ValueError(
             f"{path} is not a safetensors file that can be read ({error}); did model.save or `lstm-engine train` write it?"
         ) from None
-    if header.get("format") != FORMAT:
-        raise ValueError(f"{path} was not saved by this engine: its format is {header.get('format')!r}, not {FORMAT!r}")
-    return header, tensors
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        said = str(error) if isinstance(error, ValueError) else repr(error)
+        raise ValueError(f"{path} cannot be used: {said}") from None
 
 
-def _fill(
-    model: Network, compiled: dict[str, Any] | None, tensors: dict[str, Array], path: Path, allow_nan: bool = False
-) -> None:
-    """Puts the arrays of a file into a model. ValueError, and nothing changed, where they do not fit or are not finite."""
-    tensors = {name: finite.cast(a, model.dtype) for name, a in tensors.items()}
-    words = {"weights": "weight ", "states": "state ", "optimizer": "optimizer slot "}
-    parts = [(words.get(kind, kind), rest) for kind, _, rest in (name.partition("/") for name in tensors)]
-    finite.require({kind + rest: a for (kind, rest), a in zip(parts, tensors.values(), strict=True)}, path, allow_nan)
+def _check_dtypes(stored: Mapping[str, Any], dtype: str) -> None:
+    expected = {"float32": "F32", "float64": "F64"}[dtype]
+    for name, item in stored.items():
+        if not name.startswith(KINDS) or item.get_dtype() != expected:
+            what = f"is {item.get_dtype()}" if name.startswith(KINDS) else "has no place in the model"
+            raise ValueError(f"array {name!r:.120} {what}; expected weights, states and slots in {dtype}")
+
+
+def _fill(model: Network, file: _File, allow_nan: bool = False) -> None:
+    """Puts the arrays of a file into a model. ValueError, and nothing changed, where they do not fit."""
+    require_shapes("weight", file.shapes("weights"), {name: w.shape for name, w in model.weights.items()})
+    compiled, slots = file.architecture["compile"], file.shapes("optimizer")
+    if slots and compiled and model.optimizer:
+        trained = model.trainable_weights
+        needed = {f"{slot}/{n}": w.shape for slot in model.optimizer.slot_names for n, w in trained.items()}
+        require_shapes("optimizer slot", slots, needed)
+    elif slots and not compiled:
+        raise ValueError(f"it has optimizer slots, {min(slots)!r:.120}, but no optimizer")
+    kept = _kept_states(model, file.shapes("states"))
+    arrays = {name: file.read(name) for name in file.stored}
+    if not allow_nan and (names := finite.broken({_named(name): a for name, a in arrays.items()})):
+        raise ValueError(
+            f"{names} holds NaN or infinity: the file is damaged, or the training diverged (allow_nan=True reads it)"
+        )
+    if CHECKSUM in file.header and file.header[CHECKSUM] != _checksum(file.header, arrays):
+        raise ValueError("what it holds is not what was written: its checksum differs, so the file is damaged")
     for name, w in model.weights.items():
-        stored = tensors.get(f"weights/{name}")
-        if stored is None or stored.shape != w.shape:
-            fault = "is missing" if stored is None else f"has shape {stored.shape}"
-            raise ValueError(f"{path}: weight {name} {fault}, the model it describes needs {w.shape}")
-    slots = {n.removeprefix("optimizer/"): slot for n, slot in tensors.items() if n.startswith("optimizer/")}
-    if model.optimizer and compiled and slots:
-        needed = {f"{s}/{n}": w.shape for s in model.optimizer.slot_names for n, w in model.trainable_weights.items()}
-        shapes = {name: slot.shape for name, slot in slots.items()}
-        if shapes != needed:
-            name = next(n for n in {**needed, **shapes} if needed.get(n) != shapes.get(n))
-            raise ValueError(f"{path}: optimizer slot {name} is {shapes.get(name)}, the model needs {needed.get(name)}")
-    for name, w in model.weights.items():
-        w[...] = tensors[f"weights/{name}"]
-    for name, part in model.parts.items():
-        if kept := [tensors[key] for n in range(9) if (key := f"states/{name}/{n}") in tensors]:
-            part.states = kept
+        w[...] = arrays[f"weights/{name}"]
+    for name, count in kept.items():
+        model.parts[name].states = [arrays[f"states/{name}/{n}"] for n in range(count)]
     if model.optimizer and compiled:
         model.optimizer.iterations = compiled["iterations"]
-        model.optimizer.slots = slots
+        model.optimizer.slots = {name: arrays[f"optimizer/{name}"] for name in slots}
 
 
-def _described(architecture: dict[str, Any], backend: str, made: Callable[..., N]) -> N:
-    """The network that a file describes, with other weights."""
+def _named(key: str) -> str:
+    """An array of a file in words: "weight lstm/bias" for "weights/lstm/bias"."""
+    kind, _, name = key.partition("/")
+    return f"{kind.removesuffix('s').replace('optimizer', 'optimizer slot')} {name}"
+
+
+def require_shapes(what: str, stored: Mapping[str, tuple[int, ...]], needed: Mapping[str, tuple[int, ...]]) -> None:
+    """ValueError unless both have the same names and shapes; it names the first that differs."""
+    if stored != needed:
+        name = next(n for n in {**needed, **stored} if needed.get(n) != stored.get(n))
+        fault = f"has shape {stored[name]}" if name in stored else "is missing"
+        expected = f"the model needs {needed[name]}" if name in needed else "and has no place in the model"
+        raise ValueError(f"{what} {name} {fault}, {expected}")
+
+
+def _kept_states(model: Network, stored: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """How many states the file has for each stateful layer. ValueError for states that no layer has."""
+    stateful = {name: part for name, part in model.parts.items() if getattr(part, "stateful", False)}
+    batch = next((shape[0] for shape in stored.values() if shape), 0)
+    kept = {name: len(part.state_names) for name, part in stateful.items() if f"{name}/0" in stored}
+    needed = {f"{name}/{n}": (batch, stateful[name].units) for name, count in kept.items() for n in range(count)}
+    require_shapes("state", stored, needed)
+    return kept
+
+
+def _described(file: _File, backend: str, made: Callable[..., N]) -> N:
+    """The network that a file describes, with zeros for weights: at most as many as the file has numbers for."""
+    architecture = file.architecture
     layers = [from_config(row) for row in architecture["layers"]]
-    model = made(architecture, layers, seed=architecture["seed"], dtype=architecture["dtype"], backend=backend)
+    with undrawn(layers, SPARE + sum(map(math.prod, file.shapes("weights").values()))):
+        model = made(architecture, layers, seed=architecture["seed"], dtype=architecture["dtype"], backend=backend)
     model.epochs_done = architecture["epochs_done"]
-    _continue_generators(model, architecture)
     if compiled := architecture["compile"]:
         model.optimizer = optimizers.from_config(compiled["optimizer"])
         model.targets = targets_from_config(compiled, model.output_names)
+    _continue_generators(model, architecture)
     return model
 
 
@@ -181,15 +250,24 @@ def _continue_generators(model: Network, architecture: dict[str, Any]) -> None:
     """The next dropout masks and orders of batches are those that would have come."""
     if "entropy" in architecture:  # the seed, or what a model without one has drawn
         model._seeds = np.random.SeedSequence(architecture["entropy"])
-    for rng, state in zip(_generators(model), architecture.get("generators", ()), strict=False):
-        rng.bit_generator.state = state
+    if "generators" in architecture:
+        schema.check_generators(architecture["generators"], model.parts, "the states of its generators")
+        for part, state in zip(model.parts.values(), architecture["generators"], strict=True):
+            part.rng.bit_generator.state = state
+
+
+def _checksum(header: Mapping[str, str], tensors: Mapping[str, Array]) -> str:
+    """SHA-256 of all that a file holds: of the texts and arrays by their names, in whatever order they are stored."""
+    digest = hashlib.sha256()
+    for name, text in sorted(header.items()):
+        if name != CHECKSUM:
+            digest.update(f"{name} {len(text)} {text}".encode("utf-8", "surrogatepass"))
+    for name, array in sorted(tensors.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode("utf-8", "surrogatepass"))
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _states(model: Network) -> dict[str, list[Any]]:
     """What every stateful layer keeps, by the layer's name."""
     return {name: part.states for name, part in model.parts.items() if getattr(part, "states", None) is not None}
-
-
-def _generators(model: Network) -> list[np.random.Generator]:
-    """The generators of dropout masks of all layers, those inside wrappers too."""
-    return [part.rng for part in model.parts.values()]

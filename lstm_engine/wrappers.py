@@ -9,7 +9,7 @@ from .activations import Array
 from .checks import Shape, require_sequences
 from .layer import Backward, Forward, Layer
 from .recurrent import Recurrent, Upstream
-from .registry import file_name, find
+from .registry import file_name, make
 from .regularizers import Regularizer
 
 MERGE_MODES = ("concat", "sum", "mul", "ave", None)
@@ -263,7 +263,7 @@ def as_config(layer: Layer) -> dict[str, Any]:
 
 def from_config(layer: Any) -> Any:
     """The layer that a config describes; a layer or None is returned unchanged."""
-    return find("layer", layer["class"])(**layer["config"], name=layer["name"]) if isinstance(layer, dict) else layer
+    return make("layer", layer["class"], layer["config"], name=layer["name"]) if isinstance(layer, dict) else layer
 
 
 def copy_of(layer: Recurrent, prefix: str, **other: Any) -> Recurrent:

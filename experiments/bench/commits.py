@@ -1,12 +1,11 @@
 """Training steps of two commits of the engine, in turns: `python -m experiments.bench.commits A B`.
 
-A and B are commits as git names them, or `.` for the files as they are. A commit's packages are put into a temporary folder,
-where its kernels are compiled anew; what is installed, and the benchmark itself, are the present ones on both sides, which a
-commit of long ago may not fit. Naming one commit twice shows the noise. B is not timed if it computes something else than A.
+A and B are commits as git names them, or `.` for the files as they are. A commit's lstm_engine is put into a temporary
+folder, where its kernels are compiled anew; the rest, the benchmark itself too, is the present one on both sides, which an
+engine of long ago may not fit. Naming one commit twice shows the noise. B is not timed if it computes something else than A.
 """
 
 import io
-import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -17,14 +16,12 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from experiments.bench import page
 from experiments.bench.processor import peers_held
-from experiments.bench.run import ratio
 from experiments.bench.sides import ENGINE
 from experiments.bench.task import Shape, parse_shapes
 from experiments.bench.turns import Seat, Timing, Turns
 
-ROOT, PACKAGES = Path(__file__).parents[2], ("lstm_engine", "features", "experiments")
+ROOT, ENGINE_FOLDER, PRESENT = Path(__file__).parents[2], "lstm_engine", ("features", "experiments")
 
 
 def compare(
@@ -47,10 +44,10 @@ def seat(name: str, commit: str, folder: Path, threads: int | None) -> Seat:
     )
     if not known:
         raise ValueError(f"a commit as git names it was expected, or . for the files as they are, got {commit!r}")
-    with tarfile.open(fileobj=io.BytesIO(git("archive", known, *PACKAGES))) as files:
+    with tarfile.open(fileobj=io.BytesIO(git("archive", known, ENGINE_FOLDER))) as files:
         files.extractall(folder, filter="data")
-    shutil.rmtree(folder / "experiments/bench", ignore_errors=True)
-    (folder / "experiments/bench").symlink_to(ROOT / "experiments/bench")
+    for package in PRESENT:
+        (folder / package).symlink_to(ROOT / package)
     return Seat(ENGINE, threads, f"{name} {known}", folder)
 
 
@@ -59,6 +56,9 @@ def git(*arguments: str) -> bytes:
 
 
 def table(labels: Sequence[str], timings: Sequence[Timing]) -> pd.DataFrame:
+    from experiments.bench import page  # not above: a commit's process imports this file, beside an lstm_engine that
+    from experiments.bench.run import ratio  # may not have what the pages need
+
     rows = {}
     for timing in timings:
         ms = {label: page.number(1e3 * timing.median(label)) for label in labels if label in timing.seconds}

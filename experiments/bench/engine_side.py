@@ -1,5 +1,7 @@
 """The engine as a side, with backend="numpy" as plain NumPy; and onnxruntime with the engine's exported model."""
 
+from __future__ import annotations  # a commit of long ago has no Model
+
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial

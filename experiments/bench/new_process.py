@@ -25,6 +25,7 @@ import numpy as np
 from experiments.bench.sides import ENGINE, SIDES
 from experiments.bench.task import Shape, Task
 from experiments.bench.turns import entry_of, set_environment
+from features.processes import deaf_to_interrupts
 
 STEPS = 5
 TINY = {"T": 5, "H": 16, "B": 8}
@@ -39,7 +40,9 @@ LIBRARIES = {"engine": "engine", "torch": "torch"} | dict.fromkeys(
 def rise(side: str, shape: Shape) -> float | None:
     """MiB by which `STEPS` training steps raise the peak of a process of their own; None where the system does not tell."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
-        return fresh.submit(_rise, side, shape).result()
+        with deaf_to_interrupts():
+            rising = fresh.submit(_rise, side, shape)
+        return rising.result()
 
 
 def _rise(side: str, shape: Shape) -> float | None:

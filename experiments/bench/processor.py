@@ -16,6 +16,8 @@ from typing import Any
 from llvmlite import binding as llvm
 from numpy._core._multiarray_umath import __cpu_dispatch__ as NUMPY_CHOOSES
 
+from experiments.reports.machine import processor as name
+
 FEATURES = llvm.get_host_cpu_features()
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 TASKS = Path("/proc/self/task")  # the threads of this process
@@ -36,14 +38,6 @@ AVX2 = {
     ),
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-AVX512CD,-AVX512DQ",  # its copies and searches
 }
-
-
-def name() -> str:
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def caches() -> dict[str, int]:

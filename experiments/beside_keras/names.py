@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import lstm_engine as le
@@ -22,11 +22,13 @@ PAGE = Path(__file__).parents[2] / "docs" / "keras-names.md"
 # The namespaces that have a section on the page, and the objects whose attributes have one; the engine's class of each.
 SECTIONS = (
     "layers", "losses", "metrics", "optimizers", "optimizers.schedules", "callbacks", "initializers", "regularizers",
-    "activations", "utils", "preprocessing", "preprocessing.sequence", "models", "keras", "Model", "Layer", "Optimizer",
+    "activations", "utils", "preprocessing", "preprocessing.sequence", "models", "keras", *absent.OBJECTS,
 )  # fmt: skip
-TITLES = {"keras": "keras itself", "Model": "Of a model", "Layer": "Of a layer", "Optimizer": "Of an optimizer"}
+TITLES = {"keras": "keras itself", "Optimizer": "Of an optimizer", "Initializer": "Of an initializer"}
+TITLES |= {name: f"Of a {name.lower()}" for name in ("Layer", "Model", "Loss", "Metric", "Regularizer")}
 # What arguments do not show, for names that are in the engine.
 NOTES = {
+    "Model.input_shape": ["Without the batch: (T, D), where Keras has (None, T, D)"],
     "Model.metrics_names": ["The names of what `evaluate` returns; Keras 3 says compile_metrics for all but the loss"],
     "metrics.Accuracy": ['What "accuracy" means in `compile`; Keras\'s counts what is exactly equal'],
     "metrics.RootMeanSquaredError": ["Masked steps do not count"],
@@ -60,15 +62,18 @@ ROWS = "| Keras | here | what is missing, or what to do |\n|---|---|---|\n"
 
 
 def keras_names() -> dict[str, list[str]]:
-    """The public names at each place of Keras: its namespaces, and the attributes of its models, layers and optimizers."""
+    """The public names at each place of Keras: its namespaces, and the attributes of its models, layers, losses, ..."""
     return {place: public(owner) for place, owner in keras_places().items()}
 
 
 def keras_places() -> dict[str, Any]:
-    """Keras's namespaces by their places, "layers", "optimizers.schedules"; and the classes of three objects."""
+    """Keras's namespaces by their places, "layers", "optimizers.schedules"; and objects of absent.OBJECTS."""
     keras = import_keras()
     places: dict[str, Any] = {"keras": keras} | _below(keras, "")
-    return places | {"Model": keras.Model, "Layer": keras.layers.LSTM, "Optimizer": keras.optimizers.Adam}
+    found = objects(keras)
+    graph = keras.Model(found["Model"].inputs, found["Model"].outputs)  # a class of its own, with names of its own
+    models = SimpleNamespace(**dict.fromkeys([*public(found["Model"]), *public(graph)]))
+    return places | found | {"Model": models}
 
 
 def _below(module: ModuleType, path: str) -> dict[str, Any]:
@@ -85,16 +90,18 @@ def public(owner: Any) -> list[str]:
 
 
 @functools.cache
-def objects() -> dict[str, Any]:
-    """A model, a layer and an optimizer of the engine."""
-    model = le.Sequential([le.Input((3, 2)), le.LSTM(2)])
-    model.compile(optimizer := le.Adam(), "mean_squared_error")
-    return {"Model": model, "Layer": model.layers[0], "Optimizer": optimizer}
+def objects(package: Any) -> dict[str, Any]:
+    """An object of each kind of absent.OBJECTS, of Keras or of the engine."""
+    model = package.Sequential([package.Input((3, 2)), package.layers.LSTM(2)])
+    model.compile(optimizer := package.optimizers.Adam(), "mean_squared_error")
+    parts = {"Layer": model.layers[0], "Model": model, "Optimizer": optimizer}
+    parts |= {"Loss": package.losses.MeanSquaredError(), "Metric": package.metrics.MeanAbsoluteError()}
+    return parts | {"Initializer": package.initializers.GlorotUniform(), "Regularizer": package.regularizers.L2()}
 
 
 def engine_at(place: str) -> Any:
     """The engine's module or object at a place of Keras, None where it has none."""
-    return objects()[place] if place in absent.OBJECTS else sys.modules.get(absent.path_of(place))
+    return objects(le)[place] if place in absent.OBJECTS else sys.modules.get(absent.path_of(place))
 
 
 def is_here(place: str, name: str) -> bool:
@@ -179,7 +186,7 @@ def _old_names(names: dict[str, list[str]]) -> str:
     said = {}
     for place, answers in absent.table().items():
         for name in answers:
-            if name not in names.get(place, ()):
+            if name not in names.get(place, ()) and not name.startswith("__"):
                 dotted = name if place == "keras" else f"{place.lower() if place in absent.OBJECTS else place}.{name}"
                 said[dotted] = _absent(place, name)
     return f"## Names of Keras 1, Keras 2 and tf.keras\n\n{_table(said)}"

@@ -9,6 +9,7 @@ from experiments.cli.shared import (
     AsJson,
     Force,
     Jobs,
+    alone_in,
     assignments,
     out_console,
     print_columns,
@@ -83,6 +84,7 @@ def check(
 
 @assignments.command(epilog="Example: lstm-engine assignment grade submissions --out runs/grades")
 def grade(
+    context: typer.Context,
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="A .py file or a notebook a student, or a folder a student.")
     ],
@@ -100,6 +102,7 @@ def grade(
     from experiments.reports.run import Run
 
     grading.submissions(folder)  # refuses before anything is written
+    alone_in(context, out)
     run = Run(out, force)
     with stages() as stage:
         grades = grading.grade(

@@ -23,6 +23,7 @@ from experiments.cli.shared import (
     Scale,
     Seed,
     Units,
+    alone_in,
     app,
     chosen,
     out_console,
@@ -30,13 +31,25 @@ from experiments.cli.shared import (
     print_json,
     print_line,
     refuse,
+    say,
     stages,
 )
 from experiments.reports.page import counted
 
 
-@app.command(rich_help_panel="Training", epilog="Example: lstm-engine demo --out runs/demo")
+def _again(params: Params) -> str:
+    """How a command that goes on from nothing is started again, after it may have written files."""
+    out, forced = params["out"], params["force"] or not (params["out"].exists() and any(params["out"].iterdir()))
+    return f"the same command{'' if forced else ' with --force'} starts again{'' if forced else f' in {out}'}"
+
+
+@app.command(
+    rich_help_panel="Training",
+    stopped=lambda params: f"stopped: the report is written at the end; {_again(params)}",
+    epilog="Example: lstm-engine demo --out runs/demo",
+)
 def demo(
+    context: typer.Context,
     out: Annotated[Path, typer.Option(help="Folder for all files that the demo writes.")] = Path("runs/demo"),
     speakers: Annotated[int, typer.Option(min=4, help="Speakers a sex to learn from.")] = 48,
     test_speakers: Annotated[int, typer.Option(min=2, help="Further speakers a sex, for one test at the end.")] = 24,
@@ -55,6 +68,7 @@ def demo(
     from experiments.tutorial.comparison_report import busy_notes
     from experiments.tutorial.demo import demo as run
 
+    alone_in(context, out)
     with stages(takes="about a minute with the defaults") as stage:
         result = run(out, speakers, test_speakers, clips, epochs, seed, jobs, force, stage)
     if as_json:
@@ -93,13 +107,8 @@ def print_scores(what: str, result: dict[str, Any]) -> None:
 
 
 def _train_stopped(params: Params) -> str:
-    """The model and all tables are written at the end; only models of single epochs are written before."""
-    out, kept, again = params["out"], "no model is kept, for it is written at the end", "the same command"
-    if list((out / "epochs").glob("*.safetensors")):
-        kept = f"of this training only the models of its epochs are kept, in {out / 'epochs'}"
-    if out.exists() and any(out.iterdir()):
-        again += "" if params["force"] else " with --force, or with another --out,"
-    return f"stopped: {kept}; {again} trains from the start"
+    """Before the training; from its begin on it says itself what is kept."""
+    return "stopped: the training had not begun; the same command starts again"
 
 
 @app.command(
@@ -112,11 +121,11 @@ def _train_stopped(params: Params) -> str:
 def train(
     context: typer.Context,
     data: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             help="Folder that features wrote (tables or frames); for digits, one with sad.npz and metadata.csv."
         ),
-    ],
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for model, history, pictures and report.")] = Path("runs/train"),
     task: Annotated[
         str, typer.Option(help="voices (male or female, from tables) or digits (spoken digits).")
@@ -140,30 +149,53 @@ def train(
         typer.Option("--keep-epochs", help="With frames: also keep the model of each epoch, in epochs/ (for inspect)."),
     ] = False,
     seed: Seed = 0,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(min=1, help="Epochs between checkpoints. Default: as many as take two seconds, at least one."),
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Go on with the training that was stopped in this folder.")
+    ] = None,
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Trains the LSTM on a folder of tables, of frames, or of spoken digits, and tests it on speakers it has not heard.
 
-    The report also shows gates, saturation and gradients, by layer and epoch.
+    The report also shows gates, saturation and gradients, by layer and epoch. A training that was stopped, or killed, goes on
+    from its last checkpoint with the same command.
 
     The defaults below are those for tables: frames and digits have other units, epochs, batch sizes and learning rates.
     """
+    from experiments.reports import checkpoints
     from experiments.voices import training as voice_training
 
     settings = {"reading": reading, "scale": scale, "units": units, "epochs": epochs}
     settings |= {"batch_size": batch_size, "learning_rate": learning_rate, "target": target, "compare": compare}
     settings |= {"watch": watch, "keep_epochs": keep_epochs}
     changed = {name: settings[name] for name in settings if name in chosen(context)}
+    if resume is not None:
+        refuse(
+            chosen(context) - {"resume", "checkpoint_every", "as_json"},
+            [name for name in context.params if name != "data"],
+            "cannot go with --resume, which takes the options of the run",
+        )
+        if data is not None:
+            raise ValueError(f"--resume {resume} knows its data: leave {data} out")
+        if (before := checkpoints.begun(resume)) is None:
+            return print_line(f"nothing to do: {resume} is finished")
+        out, data, task, seed, changed = resume, Path(before["data"]), before["task"], before["seed"], before["options"]
+    if data is None:
+        raise ValueError("name the folder to learn from, or a run to go on with: --resume RUN")
+    more = {"every": checkpoint_every, "say": say}
     foreign = {"voices": ("target", "compare"), "digits": ("reading", "scale", "watch", "keep_epochs")}
     if task not in foreign:
         raise ValueError(f"--task must be voices or digits, got {task!r}")
     refuse(changed, foreign[task], f"cannot go with --task {task}")
     if task == "digits":
-        return _train_digits(data, out, {"target": target} | changed, seed, force, as_json)
+        return _train_digits(data, out, {"target": target} | changed, seed, force, as_json, more)
     if voice_training.fits(data):
         refuse(changed, ("reading", "scale"), f"can go with tables only, and {data} holds frames")
-        return _train_frames(data, out, changed, seed, force, as_json)
+        return _train_frames(data, out, changed, seed, force, as_json, more)
     refuse(
         changed,
         ("watch", "keep_epochs"),
@@ -172,24 +204,25 @@ def train(
     from experiments.cli import durations
     from experiments.tutorial.training import train_on_tables
 
-    with stages(takes=durations.of_tables(data, epochs, reading)) as stage:
-        result = train_on_tables(
-            data, out, reading, scale, units, epochs, batch_size, learning_rate, seed, force, stage("Training")
-        )
+    options = {"epochs": epochs, "reading": reading} | changed
+    with stages(takes=durations.of_tables(data, options["epochs"], options["reading"])) as stage:
+        result = train_on_tables(data, out, **changed, seed=seed, force=force, progress=stage("Training"), **more)
     if as_json:
         return print_json(result)
     print_scores("held-out speakers", result)
     print_line(f"Model: {out / 'model.safetensors'}\nReport: {out / 'report.html'}")
 
 
-def _train_frames(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
+def _train_frames(
+    data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool, more: dict[str, Any]
+) -> None:
     """train on frames: a bidirectional LSTM, its baselines beside it."""
     from experiments.cli import durations
     from experiments.voices.clip_model import Settings
     from experiments.voices.training import train as run
 
     with stages(takes=durations.of_frames(data, settings.get("epochs", Settings().epochs))) as stage:
-        result = run(data, out, seed, force, stage("Training"), **settings)
+        result = run(data, out, seed, force, stage("Training"), **settings, **more)
     if as_json:
         return print_json(result)
     _show_evaluation(result, [])
@@ -210,7 +243,9 @@ def _show_evaluation(result: dict[str, Any], notes: list[str]) -> None:
     print_line(page.sentence(result))
 
 
-def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool) -> None:
+def _train_digits(
+    data: Path, out: Path, settings: dict[str, Any], seed: int, force: bool, as_json: bool, more: dict[str, Any]
+) -> None:
     """train --task digits: the published training speakers, and the published test speakers once."""
     from experiments.cli import durations
     from experiments.digits.network import LABELS, RECIPES
@@ -222,17 +257,27 @@ def _train_digits(data: Path, out: Path, settings: dict[str, Any], seed: int, fo
     epochs = settings.get("epochs", RECIPES["digit"].epochs)
     takes = durations.of_digits(targets, TRAINING_CLIPS, epochs, settings.get("compare", False))
     with stages(takes=takes) as stage:
-        result = train_on_digits(data, out, **settings, seed=seed, force=force, stage=stage)
+        result = train_on_digits(data, out, **settings, seed=seed, force=force, stage=stage, **more)
     if as_json:
         return print_json(result)
     for one in result.values() if target == "both" else [result]:
-        print_line(f"{digits_sentence(one)}\nReport: {Path(one['run']) / 'report.html'}")
+        took = " and ".join(f"{seconds:.0f} s ({side})" for side, seconds in one["seconds"].items())
+        print_line(f"{digits_sentence(one)}\nTrained in {took}\nReport: {Path(one['run']) / 'report.html'}")
+
+
+def _evaluate_stopped(params: Params) -> str:
+    if params["corpus"] is None:
+        return "stopped: an evaluation on tables writes nothing; the same command starts again"
+    again = "the same command" if not params["force"] else "the same command without --force"
+    return f"stopped: the clips measured so far are kept in {params['out'] / 'clips'}; {again} goes on"
 
 
 @app.command(
     rich_help_panel="Training",
+    stopped=_evaluate_stopped,
     epilog="Examples: lstm-engine evaluate my_features --model runs/mine/model.safetensors --part test   |   "
-    "lstm-engine evaluate --corpus runs/corpora/LibriSpeech --model voice.safetensors --out runs/librispeech",
+    "lstm-engine evaluate --corpus runs/corpora/LibriSpeech --model voice.safetensors --out runs/librispeech   |   "
+    "lstm-engine evaluate --corpus mine.csv --corpus yours.csv --by room",
 )
 def evaluate(
     context: typer.Context,
@@ -241,15 +286,23 @@ def evaluate(
         Path | None, typer.Argument(help="Tables of the tutorial's recipe: male_features.csv, female_features.csv.")
     ] = None,
     corpus: Annotated[
-        Path | None, typer.Option(help="Recordings, or a folder that `features --recipe frames` wrote.")
+        list[Path] | None,
+        typer.Option(
+            help="Recordings, or a folder that `features --recipe frames` wrote. Several give one page for all."
+        ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="With --corpus: a column of its table, such as manner; figures for each of its groups."),
     ] = None,
     kind: Annotated[
         str | None, typer.Option(help="The kind of corpus, if it is not recognised (see features --corpus).")
     ] = None,
     part: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="Of tables: held-out, train, test or all. Of a corpus: all, or a part as the corpus names it."
+            help="Of tables: held-out, train, test or all. Of a corpus: all, or a part as the corpus names it; with several "
+            "corpora one for all, or one for each, in order."
         ),
     ] = None,
     speakers_of: Annotated[
@@ -272,36 +325,54 @@ def evaluate(
     force: Force = False,
     as_json: AsJson = False,
 ) -> None:
-    """Scores a trained model beside baselines: on a folder of tables, or on another corpus.
+    """Scores a trained model beside baselines: on a folder of tables, or on other corpora.
 
-    Exit 1 when a clip of the corpus could not be measured.
+    Exit 1 when a clip of a corpus could not be measured.
     """
-    if (data is None) == (corpus is None):
+    if (data is None) == (not corpus):
         raise ValueError("name a folder of tables, or recordings with --corpus")
+    parts = part or []
+    if (data is not None or len(corpus or []) == 1) and len(parts) > 1:
+        raise ValueError(f"got {len(parts)} parts for one folder: give one --part")
     if data is not None:
         from experiments.voices import training as voices
 
         if voices.fits(data):
             raise ValueError(f"{data} holds frames, not tables: evaluate --corpus {data}")
-        foreign = ("kind", "speakers_of", "allow_known", "out", "jobs", "force")
+        foreign = ("kind", "by", "speakers_of", "allow_known", "out", "jobs", "force")
         refuse(chosen(context), foreign, "can go with --corpus only, not with a folder of tables")
         if model is None:
             raise ValueError("name the model that train wrote with --model: the shipped one reads frames, not tables")
         from experiments.tutorial.training import evaluate as run
 
-        result = run(model, data, part or "held-out")
+        result = run(model, data, *(parts or ["held-out"]))
         return print_json(result) if as_json else print_scores(result["part"], result)
+    assert corpus is not None
+    alone_in(context, out)
+    if len(corpus) > 1:
+        refuse(chosen(context), ("kind", "speakers_of"), "can go with one --corpus only")
+        return _evaluate_corpora(model, corpus, out, parts or ["all"], by, allow_known, jobs, force, as_json)
+    _evaluate_corpus(
+        model, corpus[0], out, kind, *(parts or ["all"]), speakers_of, allow_known, jobs, force, by, as_json
+    )
+
+
+def _evaluate_corpus(
+    model: Path | None, corpus: Path, out: Path, kind: str | None, part: str, speakers_of: str | None, allow_known: bool,
+    jobs: int, force: bool, by: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """evaluate --corpus."""
     from experiments.cli import durations
     from experiments.voices import clip_model, cross_corpus
     from experiments.voices.pretrained import SHIPPED
 
     voice = clip_model.load(model or SHIPPED)
-    say = (lambda text: None) if as_json else print_line
-    takes = durations.of_corpus(corpus, kind, part or "all", "frames", jobs)
+    tell = (lambda text: None) if as_json else print_line
+    takes = durations.of_corpus(corpus, kind, part, "frames", jobs)
     with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn(), takes=takes) as stage:
         result, failed = cross_corpus.evaluate_corpus(
-            voice, voice.network.metadata, corpus, out, kind, part or "all", speakers_of, allow_known, jobs, force,
-            stage("Measuring"), say,
+            voice, voice.network.metadata, corpus, out, kind, part, speakers_of, allow_known, jobs, force,
+            stage("Measuring"), tell, by,
         )  # fmt: skip
     if as_json:
         print_json(result)
@@ -311,11 +382,42 @@ def evaluate(
     raise typer.Exit(1 if failed else 0)
 
 
+def _evaluate_corpora(
+    model: Path | None, corpora: list[Path], out: Path, parts: list[str], by: str | None, allow_known: bool, jobs: int,
+    force: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """evaluate with several --corpus."""
+    from experiments.voices import clip_model, groups, several_corpora
+    from experiments.voices.pretrained import SHIPPED
+
+    voice = clip_model.load(model or SHIPPED)
+    say = (lambda text: None) if as_json else print_line
+    with stages(MofNCompleteColumn(), ExtractionRate(), TimeRemainingColumn()) as stage:
+        result, failed = several_corpora.evaluate_corpora(
+            voice, voice.network.metadata, corpora, out, parts, by, allow_known, jobs, force, stage, say
+        )
+    if as_json:
+        print_json(result)
+    else:
+        for title, frame in several_corpora.tables(result).items():
+            print_frame(title, frame)
+        for name, corpus in result["corpora"].items():
+            if "by" in corpus:
+                print_frame(f"{name} by {by}", groups.table(corpus["by"]["groups"], f0=False))
+            for note in corpus["notes"]:
+                print_line(f"{name}: {note}")
+        print_line(several_corpora.sentence(result))
+        print_line(f"Report: {out / 'report.html'}")
+    raise typer.Exit(1 if failed else 0)
+
+
 @app.command(
     rich_help_panel="Training",
+    stopped=lambda params: f"stopped: the comparison is written at the end; {_again(params)}",
     epilog="Examples: lstm-engine compare my_features --seeds 5   |   lstm-engine compare my_features --steps 50",
 )
 def compare(
+    context: typer.Context,
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder for tables, pictures and report.")] = Path("runs/compare"),
     reading: Reading = "frames",
@@ -350,10 +452,11 @@ def compare(
         raise ValueError("--steps follows one pair of models batch by batch: leave out --seeds and --control")
     if steps is None and tol is not None:
         raise ValueError("--tol belongs to --steps, the comparison batch by batch")
+    alone_in(context, out)
     run = Run(out, force)
     task = read_task(data, reading, scale, seed)
     recipe, synthetic = recipe_of(data)
-    settings = {"data": str(data), "reading": reading, "scale": scale, "units": units, "batch_size": batch_size}
+    settings = {"data": data, "reading": reading, "scale": scale, "units": units, "batch_size": batch_size}
     settings |= {"learning_rate": learning_rate, "dtype": dtype, "seed": seed}
     if steps is not None:
         return _compare_steps(run, task, settings, steps, tol, as_json)
@@ -364,7 +467,9 @@ def compare(
             comparison, model = run_epochs(task, epochs, units, batch_size, learning_rate, dtype, k, control, progress)
             comparisons.append(comparison)
             if k == seed and not control:
+                run.begin()
                 model.save(run.folder / "model.safetensors", metadata=metadata(task, recipe, synthetic, seed))
+    run.begin()
     page = comparison_report.write_comparison(run, task, comparisons, synthetic, "lstm-engine compare", load_before)
     run.write_config("compare", **settings, epochs=epochs, seeds=seeds, control=control)
     closeness = comparison_report.closeness(comparisons)
@@ -398,6 +503,7 @@ def _compare_steps(run: Any, task: Any, settings: dict[str, Any], steps: int, to
     model = voice_model(settings["units"], settings["learning_rate"], settings["seed"], settings["dtype"])
     model.build(X.shape[1:])
     result = side_by_side(model, to_keras(model), X, y, steps, tol, settings["batch_size"])
+    run.begin()
     run.write("steps.csv", result.table.to_csv())
     run.write_config("compare --steps", **settings, steps=steps, tol=result.tolerance)
     if as_json:

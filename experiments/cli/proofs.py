@@ -5,9 +5,20 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from experiments.cli.shared import AsJson, Force, app, chosen, out_console, print_frame, print_json, print_line, stages
+from experiments.cli.shared import (
+    AsJson,
+    Force,
+    Terminal,
+    alone_in,
+    app,
+    chosen,
+    out_console,
+    print_frame,
+    print_json,
+    print_line,
+    stages,
+)
 
 
 @app.command(
@@ -75,6 +86,7 @@ def gradcheck(
     }
     if everything or mutants:
         out = out or Path("runs/gradcheck_all" if everything else "runs/gradcheck_mutants")
+    alone_in(context, out)
     run = None if out is None else Run(out, force)
     takes = (
         "about ten seconds, and half a minute more where kernels have to be compiled"
@@ -93,7 +105,7 @@ def gradcheck(
     if as_json:
         print_json(result.as_json)
     else:
-        console = out_console if out_console.is_terminal else Console(highlight=False, width=120)  # for wide tables
+        console = out_console if out_console.is_terminal else Terminal(highlight=False, width=120)  # for wide tables
         for part in result.shown:
             console.print(part, soft_wrap=isinstance(part, str))
     raise typer.Exit(0 if result.ok else 1)
@@ -101,9 +113,13 @@ def gradcheck(
 
 @app.command(
     rich_help_panel="Proofs",
+    stopped=lambda params: (
+        "stopped: no measurement is kept, for all are written at the end; the same command starts again"
+    ),
     epilog="Examples: lstm-engine bench --quick   |   lstm-engine bench --what train --shapes tutorial,wide256 --peers torch",
 )
 def bench(
+    context: typer.Context,
     what: Annotated[
         str | None,
         typer.Option(help="train, inference, threads, busy, growth, memory, start; several with commas, or all."),
@@ -142,9 +158,11 @@ def bench(
     changed = {k: v for k, v in (changed | {"peers": peers, "rounds": rounds}).items() if v is not None}
     plan = replace(benchmark.QUICK if quick else benchmark.FULL, **changed)
     sides.choose(plan.peers)  # refuses an unknown name before anything is written
+    alone_in(context, out)
     run = Run(out, force)
     with stages(takes="about a minute with --quick" if quick else "most of an hour with the defaults") as stage:
         result = benchmark.bench(plan, stage)
+    run.begin()
     written = page.write_bench(run, result, "lstm-engine bench")
     run.write_config("bench", **asdict(plan))
     if as_json:

@@ -9,14 +9,27 @@ from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from experiments.reports import working
 from experiments.reports.page import counted
+from lstm_engine.plain_text import printable
 
 Params = dict[str, Any]  # of a command, by name
+MOST_LETTERS = 3000  # of one message
+
+
+class Terminal(Console):
+    """The one door of all text to a terminal: an escape sequence in a name is shown, and does nothing."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """As rich's, with printable text."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text), style, control)
 
 
 class _NoFlagTypes:
@@ -30,21 +43,38 @@ class _NoFlagTypes:
         return params
 
 
+@contextmanager
+def _printable_errors() -> Iterator[None]:
+    """What typer says of wrong arguments, which it prints by itself, without characters that act."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(said := getattr(error, "message", None), str):
+            error.message = printable(said)  # type: ignore[attr-defined]
+        raise
+
+
 class _EndsInALine:
-    """Ctrl-C ends a command with exit code 130 and a line on stderr: what is kept, and how to go on."""
+    """Ctrl-C and SIGTERM end a command with exit code 130 or 143, and a line on stderr: what is kept, and how to go on."""
 
     @staticmethod
     def stopped(params: Params) -> str:
         """The line of a command that has no words of its own."""
         return "stopped"
 
+    def make_context(self, *given: Any, **named: Any) -> Any:
+        with _printable_errors():
+            return super().make_context(*given, **named)  # type: ignore[misc]
+
     def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)  # type: ignore[misc]
-        except KeyboardInterrupt as stop:  # typer would end without a word
-            # what was stopped may know more of it than its command
-            err_console.print(escape_markup(str(stop) or self.stopped(ctx.params)), soft_wrap=True)
-            raise typer.Exit(130) from None
+        with working.ends_told() as heard:
+            try:
+                with _printable_errors():
+                    return super().invoke(ctx)  # type: ignore[misc]
+            except KeyboardInterrupt as stop:  # typer would end without a word
+                # what was stopped may know more of it than its command
+                say(str(stop) or self.stopped(ctx.params))
+                raise typer.Exit(heard.exit_code) from None
 
 
 class _Command(_NoFlagTypes, _EndsInALine, typer.core.TyperCommand):
@@ -59,7 +89,7 @@ class _App(typer.Typer):
     def command(
         self, *names: Any, epilog: str = "", stopped: Callable[[Params], str] = _Command.stopped, **options: Any
     ) -> Any:
-        """As typer's. stopped: the line after Ctrl-C, from the command's parameters."""
+        """As typer's. stopped: the line after Ctrl-C or SIGTERM, from the command's parameters."""
         examples = epilog.replace(": ", ":\n\n", 1).replace("   |   ", "\n\n") if "   |   " in epilog else epilog
         kind = type("Command", (_Command,), {"stopped": staticmethod(stopped)})
         return super().command(*names, cls=kind, epilog=examples, **options)  # an example a line: "|" is no pipe
@@ -90,13 +120,19 @@ assignments = _App(
     rich_markup_mode="rich",
 )
 app.add_typer(assignments, name="assignment", rich_help_panel="Lessons")
-out_console = Console(highlight=False, emoji=False)  # 0:a:1 is no picture
-err_console = Console(stderr=True, highlight=False, emoji=False)
+out_console = Terminal(highlight=False, emoji=False)  # 0:a:1 is no picture
+err_console = Terminal(stderr=True, highlight=False, emoji=False)
 
 
 def chosen(context: typer.Context) -> set[str]:
     """The parameters that stand on the command line, as opposed to their defaults."""
     return {name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE"}
+
+
+def alone_in(context: typer.Context, out: Path | None) -> None:
+    """Until the command ends, `out` is this process's alone (see `working.alone`). BlockingIOError if it is another's."""
+    if out is not None:
+        context.with_resource(working.alone(out))
 
 
 def refuse(chosen: Collection[str], names: Iterable[str], why: str) -> None:
@@ -214,11 +250,12 @@ def in_words(seconds: float) -> str:
 
 def print_frame(title: str, frame: Any, form: str = "") -> None:
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=0)
-    table.add_column(str(frame.index.name or ""), overflow="fold")
+    table.add_column(escape_markup(str(frame.index.name or "")), overflow="fold")
     for column in frame:
-        table.add_column(str(column), justify="right", min_width=8, overflow="fold")
+        table.add_column(escape_markup(str(column)), justify="right", min_width=8, overflow="fold")
     for index, row in frame.iterrows():
-        table.add_row(str(index), *[v if isinstance(v, str) else (form or _form(v)).format(v) for v in row])
+        cells = [v if isinstance(v, str) else (form or _form(v)).format(v) for v in row]
+        table.add_row(*map(escape_markup, [str(index), *cells]))
     out_console.print(table)
 
 
@@ -241,13 +278,19 @@ def print_line(text: str) -> None:
     out_console.print(escape_markup(text), soft_wrap=True)
 
 
+def say(text: str) -> None:
+    """The same on stderr."""
+    err_console.print(escape_markup(text), soft_wrap=True)
+
+
 def print_json(value: Any) -> None:
     from experiments.reports.run import to_json
 
-    print(to_json(value))
+    print(printable(to_json(value)))
 
 
 def escape_markup(text: str) -> str:
+    """Text from outside, printable and without markup; of a message that is longer than a screen, the beginning."""
     from rich.markup import escape
 
-    return escape(text)
+    return escape(printable(text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]} ..."))

@@ -1,7 +1,7 @@
 """Studies: `lstm-engine study epochs`, `lstm1997`, `memory`, `variants`, `gap`. A study that was stopped continues."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +11,9 @@ from experiments.cli.shared import (
     AsJson,
     Epochs,
     Force,
+    Params,
     Stage,
+    alone_in,
     err_console,
     out_console,
     print_frame,
@@ -27,15 +29,14 @@ Seeds = Annotated[int, typer.Option(min=1, max=100, help="Trainings of each netw
 DIGITS = typer.Option(help="Folder of the Spoken Arabic Digit corpus: sad.npz and metadata.csv.")
 
 
-@contextmanager
-def kept_when_stopped(takes: str = "", quick: bool = False) -> Iterator[Stage]:
-    """The progress of a study; Ctrl-C ends it in a line. takes: how long the whole study takes, on two quiet cores."""
-    try:
-        with stages(takes="about a minute with --quick" if quick else takes and f"{takes} from the start") as stage:
-            yield stage
-    except KeyboardInterrupt:
-        err_console.print("stopped: finished trainings are kept, and the same command continues with the others")
-        raise typer.Exit(130) from None
+def studying(takes: str = "", quick: bool = False) -> AbstractContextManager[Stage]:
+    """The progress of a study. takes: how long the whole study takes, on two quiet cores."""
+    return stages(takes="about a minute with --quick" if quick else takes and f"{takes} from the start")
+
+
+def _stopped(params: Params) -> str:
+    again = "the same command without --force" if params["force"] else "the same command"
+    return f"stopped: finished trainings are kept, and {again} continues with the others"
 
 
 def show(result: dict[str, Any], title: str, table: Callable[[dict[str, Any]], Any], out: Path, as_json: bool) -> None:
@@ -47,10 +48,12 @@ def show(result: dict[str, Any], title: str, table: Callable[[dict[str, Any]], A
 
 @studies.command(
     "epochs",
+    stopped=_stopped,
     epilog="Examples: lstm-engine study epochs --tables my_features   |   "
     "lstm-engine study epochs --tables my_features --frames my_frames --seeds 3",
 )
 def study_epochs(
+    context: typer.Context,
     tables: Annotated[Path | None, typer.Option(help="Folder with male_features.csv and female_features.csv.")] = None,
     frames: Annotated[Path | None, typer.Option(help="Folder of an extraction by the recipe frames.")] = None,
     epochs: Epochs = 200,
@@ -67,16 +70,19 @@ def study_epochs(
     from experiments.study.epochs import study
     from experiments.study.epochs.report import TABLE_TITLE, frame
 
-    with kept_when_stopped(durations.of_epochs_study(tables, frames, epochs, seeds)) as stage:
+    alone_in(context, out)
+    with studying(durations.of_epochs_study(tables, frames, epochs, seeds)) as stage:
         result = study.study(out, tables, frames, epochs, seeds, force, stage, err_console.print)
     show(result, TABLE_TITLE, frame, out, as_json)
 
 
 @studies.command(
     "lstm1997",
+    stopped=_stopped,
     epilog="Examples: lstm-engine study lstm1997   |   lstm-engine study lstm1997 --experiment 4 --cell 1997 --seeds 3",
 )
 def study_lstm1997(
+    context: typer.Context,
     experiment: Annotated[
         list[str] | None,
         typer.Option(help="1, 2a to 2c, 3a to 3c, 4, 5, 6a or 6b; may be repeated. Default: 1, 4, 6a, 6b."),
@@ -99,16 +105,19 @@ def study_lstm1997(
     from experiments.study.lstm1997.report import TABLE_TITLE, narrow
     from experiments.study.lstm1997.study import study
 
-    with kept_when_stopped("about 2 minutes with the defaults", quick) as stage:
+    alone_in(context, out)
+    with studying("about 2 minutes with the defaults", quick) as stage:
         result = study(out, tuple(experiment or ()), seeds, cell, quick, jobs, forget_bias, force, stage)
     show(result, TABLE_TITLE, narrow, out, as_json)
 
 
 @studies.command(
     "memory",
+    stopped=_stopped,
     epilog="Examples: lstm-engine study memory   |   lstm-engine study memory --task it --cell rnn --cell chrono --seeds 5",
 )
 def study_memory(
+    context: typer.Context,
     task: Annotated[
         list[str] | None, typer.Option(help="adding, order, recall or it; may be repeated. Default: all.")
     ] = None,
@@ -145,22 +154,26 @@ def study_memory(
         if quick or keras:
             raise ValueError("--tune only searches learning rates: leave --quick and --keras out")
         out = out or Path("runs/memory_rates")
-        with kept_when_stopped("about 14 minutes with the defaults") as stage:
+        alone_in(context, out)
+        with studying("about 14 minutes with the defaults") as stage:
             table = search(out, tuple(task or ()), tuple(cell or ()), jobs=jobs, force=force, stage=stage)
         if as_json:
             return print_json(table)
         return out_console.print(f"Rates: {out / 'rates.csv'}", soft_wrap=True)
     out = out or Path("runs/memory")
-    with kept_when_stopped("about 9 minutes with the defaults", quick) as stage:
+    alone_in(context, out)
+    with studying("about 9 minutes with the defaults", quick) as stage:
         result = study(out, task or (), cell or (), seeds, quick, keras, jobs, force, stage=stage)
     show(result, TABLE_TITLE, longest, out, as_json)
 
 
 @studies.command(
     "variants",
+    stopped=_stopped,
     epilog="Examples: lstm-engine study variants   |   lstm-engine study variants --digits spoken_arabic_digits",
 )
 def study_variants(
+    context: typer.Context,
     digits: Annotated[Path | None, DIGITS] = None,
     seeds: Seeds = 3,
     quick: Annotated[bool, typer.Option("--quick", help="Three variants, easier tasks, two seeds: a minute.")] = False,
@@ -176,17 +189,20 @@ def study_variants(
     from experiments.study.variants.report import narrow, table_title
     from experiments.study.variants.study import study
 
-    with kept_when_stopped("about 14 minutes with the defaults and --digits", quick) as stage:
+    alone_in(context, out)
+    with studying("about 14 minutes with the defaults and --digits", quick) as stage:
         result = study(out, digits, seeds, quick, jobs, force, stage)
     show(result, table_title(result), narrow, out, as_json)
 
 
 @studies.command(
     "gap",
+    stopped=_stopped,
     epilog="Examples: lstm-engine study gap --digits spoken_arabic_digits   |   "
     "lstm-engine study gap --digits spoken_arabic_digits --quick --out runs/gap_quick",
 )
 def study_gap(
+    context: typer.Context,
     digits: Annotated[Path, DIGITS],
     seeds: Seeds = 3,
     cell: Annotated[
@@ -209,6 +225,7 @@ def study_gap(
     from experiments.study.gap.report import TABLE_TITLE, narrow
     from experiments.study.gap.study import study
 
-    with kept_when_stopped("about 20 minutes with the defaults", quick) as stage:
+    alone_in(context, out)
+    with studying("about 20 minutes with the defaults", quick) as stage:
         result = study(digits, out, seeds, tuple(cell or ()), silence, quick, jobs, force, stage)
     show(result, TABLE_TITLE, narrow, out, as_json)

@@ -18,6 +18,7 @@ from experiments.cli.shared import (
     OtherModel,
     Params,
     Plot,
+    alone_in,
     app,
     chosen,
     err_console,
@@ -32,7 +33,7 @@ from experiments.cli.shared import (
 from experiments.reports.page import counted
 
 if TYPE_CHECKING:
-    from experiments.tutorial.training import Prediction
+    from experiments.tutorial.prediction import Prediction
     from features.extraction import Extraction
 
 
@@ -195,6 +196,7 @@ def _predict_stopped(params: Params) -> str:
     "lstm-engine predict me.wav --model runs/mine/model.safetensors",
 )
 def predict(
+    context: typer.Context,
     files: Annotated[
         list[str], typer.Argument(help="WAV, FLAC, OGG, MP3 or AIFF, of any length; WebM and M4A with PyAV.")
     ],
@@ -217,6 +219,7 @@ def predict(
 
     if (plot and as_json) or (frames and not as_json):
         raise ValueError("--plot draws a picture and --json prints data: give one of them; --frames goes with --json")
+    alone_in(context, out)
     answers = []
     with stages() as stage:
         progress = stage("Listening")
@@ -247,6 +250,7 @@ def _show_predictions(predictions: list["Prediction"], last: list[str], remarks:
     epilog="Examples: lstm-engine record --seconds 5 --plot   |   lstm-engine record --list-devices",
 )
 def record(
+    context: typer.Context,
     seconds: Annotated[float, typer.Option(min=1, max=3600, help="Length of the recording.")] = 5.0,
     device: Annotated[int | None, typer.Option(min=0, help="Number of a microphone in --list-devices.")] = None,
     list_devices: Annotated[bool, typer.Option("--list-devices", help="List the sound devices.")] = False,
@@ -271,6 +275,7 @@ def record(
     if plot and as_json:
         raise ValueError("--plot draws a picture and --json prints data: give one of them")
     voice_model = clip_model.load(model or SHIPPED)
+    alone_in(context, out)
     folder = None if out is None else Run(out, force)
     chosen = recording.choose(recording.devices(), device)
     err_console.print(f"{recording.CONSENT} Microphone: {escape_markup(chosen['name'])}.", soft_wrap=True)

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 import lstm_engine as le
+from experiments.tutorial.task import Label, Scaling
 from features.dataset import Scaler
 from features.digits import Digits
 from lstm_engine.samples import pad
+from lstm_engine.schema import fitting
 
 LABELS = {"digit": list("0123456789"), "sex": ["female", "male"]}
 
@@ -86,14 +89,22 @@ class Preparation:
         return self.scaler(coefficients(x, self.recipe)).astype(np.float32)
 
 
+class Metadata(Struct):
+    """What a file says of such a model beside its weights."""
+
+    recipe: DigitRecipe
+    scaler: Scaling
+    labels: list[Label]
+
+
 def load_digit_model(path: str | Path) -> tuple[le.Sequential, Preparation, list[str]]:
     """A model of `train_on_digits`, its preparation of a clip (T, D), and its labels in the order of its outputs."""
     model = le.load(path)
     stored = model.metadata
     if stored.get("task") != "digits":
         raise ValueError(f"{path} is no model of spoken digits: use one that `lstm-engine train --task digits` wrote")
-    scaler = Scaler(np.array(stored["scaler"]["mean"]), np.array(stored["scaler"]["scale"]))
-    return model, Preparation(DigitRecipe(**stored["recipe"]), scaler), stored["labels"]
+    said = fitting(stored, f"{path}: its metadata", Metadata)
+    return model, Preparation(said.recipe, Scaler(np.array(said.scaler.mean), np.array(said.scaler.scale))), said.labels
 
 
 def network(recipe: DigitRecipe, features: int, outputs: int, steps: int, seed: int) -> le.Sequential:

@@ -15,13 +15,12 @@ def digits_sentence(result: dict[str, Any]) -> str:
     text = (
         f"{result['target']}: accuracy {result['accuracy']:.4f} on "
         f"{page.counted(result['clips'], 'clip')} of {page.counted(result['speakers'], 'test speaker')} "
-        f"(95 % interval {low:.3f} to {high:.3f}, by speaker; the worst speaker, {worst[0]}, has {worst[1]:.2f}), "
-        f"trained in {result['seconds']:.0f} s"
+        f"(95 % interval {low:.3f} to {high:.3f}, by speaker; the worst speaker, {worst[0]}, has {worst[1]:.2f})"
     )
     if reference:
         text += (
-            f"; the same network in Keras {reference['accuracy']:.4f} in {reference['seconds']:.0f} s, both give "
-            f"the same answer for {result['agreement']:.1%} of the clips"
+            f"; the same network in Keras {reference['accuracy']:.4f}, both give the same answer for "
+            f"{result['agreement']:.1%} of the clips"
         )
     return text + "."
 

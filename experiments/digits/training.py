@@ -4,10 +4,10 @@
 and looks at the test speakers once. With compare=True Keras's twin goes through the same training beside the engine.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ from experiments.digits.network import (
 from experiments.digits.page import page_parts
 from experiments.microscope.watching import Watch, probe
 from experiments.reports import page
-from experiments.reports.run import Run, footer, versions
+from experiments.reports.checkpoints import Checkpoints, Trainings, digest, read_json, trainings
+from experiments.reports.run import SURROUNDINGS, footer, versions
 from experiments.reports.scores import class_mean_interval
 from features.dataset import Scaler
 from features.digits import Digits, published_split, read_digits
@@ -52,9 +53,9 @@ class Training:
         steps = recipe.epochs * -(-len(self.y) // recipe.batch_size)
         self.model = network(recipe, self.X[0].shape[1], len(LABELS[target]), steps, seed)
 
-    def epochs(self) -> Iterator[tuple[list[np.ndarray], Any, Batches]]:
+    def epochs(self, first: int = 0) -> Iterator[tuple[list[np.ndarray], Any, Batches]]:
         """X, y and the batches of row numbers, epoch by epoch; the same at every call, to compare two networks."""
-        for epoch in range(self.recipe.epochs):
+        for epoch in range(first, self.recipe.epochs):
             rng, X, share = np.random.default_rng([self.seed, epoch]), self.X, self.recipe.stretch
             if share:
                 X = [stretched(x, f) for x, f in zip(X, rng.uniform(1 - share, 1 + share, len(X)), strict=True)]
@@ -70,15 +71,20 @@ class Training:
         return [np.full(len(x), k) for x, k in zip(X, y, strict=True)] if self.recipe.every_step else y
 
     def run_engine(
-        self, progress: Callable[[int, int], None] | None = None, callbacks: Sequence[le.Callback] = ()
-    ) -> tuple[list[dict[str, float]], Predict]:
-        """Trains the model; loss, accuracy and seconds of every epoch, and the trained network's predict."""
+        self, progress: Callable[[int, int], None] | None = None, callbacks: Sequence[le.Callback] = (),
+        keep: Checkpoints | None = None,
+    ) -> tuple[list[dict[str, float]], Predict]:  # fmt: skip
+        """Trains the model; loss, accuracy and seconds of every epoch, and the trained network's predict.
+
+        keep: checkpoints from which the training goes on, and which it writes.
+        """
+        callbacks = [*callbacks, *([keep] if keep else [])]
 
         def epoch(X: list[np.ndarray], y: Any, order: Batches) -> dict[str, float]:
             history = self.model.fit(X, y, order=[order], verbose=0, callbacks=callbacks).history
             return {k: v[0] for k, v in history.items()}
 
-        return self._run(epoch, progress), lambda X: self.model.predict(X, 256, verbose=0)
+        return self._run(epoch, progress, keep), lambda X: self.model.predict(X, 256, verbose=0)
 
     def run_keras(self, progress: Callable[[int, int], None] | None = None) -> tuple[list[dict[str, float]], Predict]:
         """The same for Keras's twin of the model. Call it before `run_engine`: it takes the weights as they are."""
@@ -101,11 +107,15 @@ class Training:
 
         return self._run(epoch, progress), predict
 
-    def _run(self, epoch: Callable[..., dict[str, float]], progress: Any) -> list[dict[str, float]]:
-        history = []
-        for n, data in enumerate(self.epochs()):
+    def _run(
+        self, epoch: Callable[..., dict[str, float]], progress: Any, keep: Checkpoints | None = None
+    ) -> list[dict[str, float]]:
+        history = keep.restore(self.model) if keep else []
+        for n, data in enumerate(self.epochs(len(history)), len(history)):
             started = time.perf_counter()
             history.append(epoch(*data) | {"seconds": time.perf_counter() - started})
+            if keep:
+                keep.after_epoch(self.model, history[-1])
             if progress:
                 progress(n + 1, self.recipe.epochs)
         return history
@@ -137,46 +147,73 @@ def scores(clips: Digits, target: str, p: np.ndarray) -> dict[str, Any]:
 
 def train_on_digits(
     data: str | Path, out: str | Path, target: str = "digit", seed: int = 0, compare: bool = False,
-    force: bool = False, stage: Callable[[str], Callable[[int, int], None]] | None = None, **settings: Any,
+    force: bool = False, stage: Callable[[str], Callable[[int, int], None]] | None = None, every: int | None = None,
+    say: Callable[[str], None] = lambda text: None, **settings: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """Trains on the published training speakers, then scores the published test speakers once.
 
     target: "digit", "sex", or "both", in folders of their own. settings: fields of `DigitRecipe` to change. Writes
-    model.safetensors, history.csv, watched.csv, scores.json, config.json, report.html into out. Returns the scores; under
-    "reference" Keras's with compare. ValueError names what is wrong with data or settings.
+    model.safetensors, history.csv, watched.csv, scores.json, config.json, report.html into out, and the seconds of each epoch
+    into surroundings.json. Returns the scores and the seconds of each side; under "reference" Keras's scores with compare.
+    A training that was stopped goes on from its last checkpoint (one every `every` epochs), Keras's from its start, and
+    say(text) tells so. ValueError names what is wrong with data or settings; see the errors of `checkpoints.trainings` too.
     """
     if target == "both":
-        return {t: train_on_digits(data, Path(out) / t, t, seed, compare, force, stage, **settings) for t in LABELS}
+        more = {"force": force, "stage": stage, "every": every, "say": say}
+        return {t: train_on_digits(data, Path(out) / t, t, seed, compare, **more, **settings) for t in LABELS}
     if target not in LABELS:
         raise ValueError(f"target must be digit, sex or both, got {target!r}")
     learn, test = published_split(read_digits(data), data)
-    recipe, run = replace(RECIPES[target], **settings), Run(out, force)
-    training, stage = Training(learn, target, recipe, seed), stage or (lambda title: lambda done, total: None)
-    watch = training.watch()
+    recipe, stage = replace(RECIPES[target], **settings), stage or (lambda title: lambda done, total: None)
+    facts = {"data": Path(data), "target": target, "seed": seed, "compare": compare, "recipe": asdict(recipe)}
+    facts["examples"] = digest(part for clips in (learn, test) for part in (clips.sequences, classes(clips, target)))
+    options = settings | {"target": target, "compare": compare}
+    arguments = {"task": "digits", "data": os.path.abspath(data), "seed": seed, "options": options}
+    command = "train --task digits"
+    with trainings(out, command, facts, arguments, force=force, every=every, say=say) as kept:
+        if kept.done:
+            result, around = (read_json(kept.run.folder / name) for name in ("scores.json", SURROUNDINGS))
+            result["seconds"] = {side: sum(each) for side, each in around.get("seconds", {}).items()}
+        else:
+            result = _train(Training(learn, target, recipe, seed), learn, test, target, compare, stage, kept)
+    return result | {"run": str(kept.run.folder)}
+
+
+def _train(
+    training: Training, learn: Digits, test: Digits, target: str, compare: bool,
+    stage: Callable[[str], Callable[[int, int], None]], kept: Trainings,
+) -> dict[str, Any]:  # fmt: skip
+    """The training, Keras's before it with compare, and all files of the run. Returns the scores, and the seconds."""
+    watch, results, tables, answered, seconds = training.watch(), {}, {}, {}, {}
+    stored = metadata(training, target, learn)
+
+    def run_engine(progress: Callable[[int, int], None]) -> tuple[list[dict[str, float]], Predict]:
+        with kept.training("engine", training.recipe.epochs, watch, stored) as keep:
+            return training.run_engine(progress, [watch], keep)
+
     sides = {"reference": training.run_keras} if compare else {}
-    results, tables, answered = {}, {}, {}
-    for side, runs in {**sides, "engine": partial(training.run_engine, callbacks=[watch])}.items():
+    for side, runs in {**sides, "engine": run_engine}.items():
         history, predict = runs(stage(f"{target}: {'Keras' if side == 'reference' else 'engine'}"))
         p = training.answers(predict, test)
         answered[side], results[side] = p.argmax(axis=1), scores(test, target, p)
-        results[side]["seconds"] = float(sum(row["seconds"] for row in history))
+        seconds[side] = [row.pop("seconds") for row in history]
         tables[side] = pd.DataFrame(history, index=pd.RangeIndex(1, len(history) + 1, name="epoch"))
-    result: dict[str, Any] = {"target": target, "recipe": asdict(recipe)} | results["engine"]
+    result: dict[str, Any] = {"target": target, "recipe": asdict(training.recipe)} | results["engine"]
     if compare:
         result["reference"] = results["reference"]
         result["agreement"] = float((answered["engine"] == answered["reference"]).mean())
-    training.model.save(run.folder / "model.safetensors", metadata=metadata(training, target, learn))
+    run = kept.run
+    run.begin()
+    training.model.save(run.folder / "model.safetensors", metadata=stored)
     table = pd.concat({side: tables[side] for side in reversed(tables)}, axis=1)
     table.columns = ["_".join(names) for names in table.columns]
     run.write("history.csv", table.to_csv())
     run.write("watched.csv", watch.table().to_csv(index=False))
     run.write_json("scores.json", result)
-    run.write_config(
-        "train --task digits", data=str(data), target=target, seed=seed, compare=compare, recipe=asdict(recipe)
-    )
     parts = page_parts(result, table, watch.table())
     run.write("report.html", page.page(f"Spoken digits: {target}", parts, footer("lstm-engine train")))
-    return result | {"run": str(run.folder)}
+    kept.write_config(seconds)
+    return result | {"seconds": {side: sum(each) for side, each in seconds.items()}}
 
 
 def metadata(training: Training, target: str, clips: Digits) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from experiments.reports.run import footer
+from lstm_engine.plain_text import printable, printable_all
 from lstm_engine.trace_pictures import TITLES
 
 SHARED = ("drawing", "timeline", "keys")
@@ -35,13 +36,13 @@ def assembled(template: str, scripts: Sequence[str], data: dict[str, Any], comma
     parts |= {
         "FOOTER": html.escape(footer(command)),
         "CSS": beside("experiments.microscope", "page.css"),
-        "DATA": json.dumps(data, separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026"),
+        "DATA": json.dumps(printable_all(data), separators=(",", ":")).replace("<", "\\u003c").replace("&", "\\u0026"),
         "JS": "".join([*(beside("experiments.microscope", f"{name}.js") for name in SHARED), *scripts]),
     }
     pieces = template.split("@@")  # text, NAME, text, ...
     for n, name in enumerate(pieces[1::2]):
         pieces[2 * n + 1] = parts[name] if name in parts else map_of(*name.split(": ", 1))
-    return "".join(pieces)
+    return printable("".join(pieces))
 
 
 def map_of(name: str, note: str) -> str:

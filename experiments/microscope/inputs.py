@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 
 import lstm_engine as le
+from lstm_engine.schema import fitting
 
 KINDS = ("text", "symbols", "columns", "map")
 MOST_STEPS = 1_000  # the time for a page grows with the square of the steps
@@ -95,7 +97,7 @@ def labels_of(
         raise ValueError(
             "symbols are one-hot rows, with a single 1 each, and X has others: draw it as columns or as a map"
         )
-    names = list(columns if columns is not None else model.metadata.get("columns") or [])
+    names = list(columns if columns is not None else _said(model).columns or [])
     if names and len(names) != D:
         raise ValueError(f"X has {D} columns, and {len(names)} names came: {', '.join(map(str, names))}")
     kind = kind or ("symbols" if one_hot else "columns" if D <= LINES else "map")
@@ -105,7 +107,22 @@ def labels_of(
 
 def vocabulary(model: le.Sequential) -> list[str]:
     """The characters or words of the model's metadata; none if it has neither."""
-    return [str(symbol) for symbol in model.metadata.get("characters") or model.metadata.get("words") or []]
+    said = _said(model)
+    return [str(symbol) for symbol in said.characters or said.words or []]
+
+
+class _Names(Struct):
+    """The names in a model's metadata. `characters` may be one text."""
+
+    characters: str | list[str] | None = None
+    words: list[str] | None = None
+    columns: list[str | int] | None = None
+    classes: list[str | int] | None = None
+
+
+def _said(model: le.Sequential) -> _Names:
+    names: _Names = fitting(model.metadata, "the model's metadata", _Names)
+    return names
 
 
 def encoded(model: le.Sequential, text: str, y: Any = None) -> tuple[np.ndarray, Any]:
@@ -194,7 +211,7 @@ def _table(path: Path, separator: str, model: le.Sequential, columns: Any, targe
     if not len(table):
         raise ValueError(f"{path} has no rows below its names: a row is a step")
     there = ", ".join(map(str, table.columns))
-    wanted = list(columns or model.metadata.get("columns") or [c for c in table.columns if c != target])
+    wanted = list(columns or _said(model).columns or [c for c in table.columns if c != target])
     if absent := [c for c in [*wanted, *([target] if target else [])] if c not in table.columns]:
         raise ValueError(f"{path} has no column {absent[0]!r}; its columns: {there}")
     D = (model.input_shape or (None,))[-1]
@@ -272,5 +289,5 @@ def _any_length(model: le.Sequential) -> bool:
 
 
 def _classes(model: le.Sequential, classes: Sequence[str] | None) -> list[str]:
-    names = classes if classes is not None else model.metadata.get("classes") or vocabulary(model)
+    names = classes if classes is not None else _said(model).classes or vocabulary(model)
     return [str(n) for n in names]

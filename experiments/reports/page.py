@@ -4,8 +4,12 @@ import html
 import re
 from collections.abc import Sequence
 from importlib import resources
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:  # slow to import, and the terminal needs only the words
+    import pandas as pd
+
+from lstm_engine.plain_text import printable
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -27,8 +31,10 @@ EXPONENT = re.compile(r"\d[\d.]*e[-+]\d+")  # a browser breaks a line after its 
 def page(title: str, parts: Sequence[str], footer: str) -> str:
     """The whole page, from parts that the functions below make."""
     style = resources.files("experiments.reports").joinpath("page.css").read_text(encoding="utf-8")
-    return PAGE.format(
-        name=html.escape(title), title=unbroken(title), style=style, body="\n".join(parts), footer=unbroken(footer)
+    return printable(
+        PAGE.format(
+            name=html.escape(title), title=unbroken(title), style=style, body="\n".join(parts), footer=unbroken(footer)
+        )
     )
 
 
@@ -66,7 +72,7 @@ def folded(title: str, part: str) -> str:
     return f"<details><summary>{unbroken(title)}</summary>{part}</details>"
 
 
-def table(frame: pd.DataFrame, formats: dict[str, str] | None = None) -> str:
+def table(frame: "pd.DataFrame", formats: dict[str, str] | None = None) -> str:
     """A table; formats by column, such as {"loss": "{:.4f}"}."""
     shown = frame.copy()
     for column, form in (formats or {}).items():

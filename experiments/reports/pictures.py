@@ -26,6 +26,7 @@ from matplotlib.legend import Legend
 
 from experiments.reports import page
 from experiments.reports.log_axes import line_above
+from lstm_engine.plain_text import as_written
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
 PALETTE = {  # by their colour on a light page: the colour on a dark one
@@ -116,6 +117,7 @@ def legend_below(fig: Figure, *axes: Axes, columns: int = 0) -> None:
 
 def png(fig: Figure) -> bytes:
     buffer = io.BytesIO()
+    as_written(fig)
     fig.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
     return buffer.getvalue()
 
@@ -145,6 +147,7 @@ def inline(picture: Figure | bytes, caption: str) -> str:
 def svg(fig: Figure) -> bytes:
     """The figure without a background, in colours that follow the page's scheme: black, white and PALETTE are variables."""
     buffer = io.StringIO()
+    as_written(fig)
     for mesh in fig.findobj(QuadMesh):
         mesh.set_rasterized(True)  # thousands of cells are smaller as pixels
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lstm-engine"}):
@@ -224,7 +227,7 @@ def _in_order(panels: Sequence[Axes]) -> list[Axes]:
 
 
 def _lines(text: str, width: int) -> str:
-    return text if "$" in text or len(text) <= width else textwrap.fill(text, width)
+    return text if len(text) <= width else textwrap.fill(text, width)
 
 
 def _pixels(fig: Figure) -> int:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from experiments.reports.run import Run, to_json, versions
+from experiments.reports.run import CONFIG, Run, differences, record, to_json
 from experiments.study.tasks import Task
 from features.digits import Digits
+from features.processes import deaf_to_interrupts
 from features.whole_files import replace_file, sweep
 from lstm_engine.backend import one_thread
 
@@ -64,42 +65,27 @@ def begin(
     a folder may hold instead of the present ones. FileExistsError for a folder that holds something else. A new study, or
     force, removes the results that were there: the files in results/ and `table`.
     """
-    out, config = Path(out), Path(out) / "config.json"
+    out, config = Path(out), Path(out) / CONFIG
     text = config.read_text(encoding="utf-8") if config.is_file() else "{}"
     for earlier, present in (alike or {}).items():
         text = text.replace(json.dumps(earlier), json.dumps(present))
     before = json.loads(text)
     resumed = before.get("command") == command and not force
-    if resumed:
-        now = json.loads(to_json({"settings": dict(settings), "versions": versions()}))
-        differences = [
-            words
-            for group, values in now.items() for name, value in values.items() if name in before.get(group, {})
-            for words in _between(name, before[group][name], value)
-        ]  # fmt: skip
-        if differences:
-            raise FileExistsError(
-                f"{out} holds a study that was made differently (there and now: {'; '.join(differences)}): choose another "
-                "--out, or replace it with --force"
-            )
+    if resumed and (odd := differences(before, record(command, settings), ("settings", "versions"))):
+        raise FileExistsError(
+            f"{out} holds a study that was made differently (there and now: {'; '.join(odd)}): choose another --out, or "
+            "replace it with --force"
+        )
     run = Run(out, force or resumed)
     results = run.folder / RESULTS
     if results.is_dir():
         sweep(results)
     if not resumed:
-        for old in [*results.glob("*.json"), *([run.folder / table] if table else [])]:
+        for old in [*results.glob("*.json"), *(run.folder / name for name in (table, "report.html") if name)]:
             old.unlink(missing_ok=True)
     kept = before.get("settings", {}) if resumed else {}
     run.write_config(command, **(kept | dict(settings) | dict(noted or {})))
     return run
-
-
-def _between(name: str, old: Any, new: Any) -> list[str]:
-    """Where two JSON values differ, in words."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        return [words for key in old | new for words in _between(f"{name} {key}", old.get(key), new.get(key))]
-    old, new = ("{...}" if isinstance(value, dict) else value for value in (old, new))
-    return [] if old == new else [f"{name} {old} and {new}"]
 
 
 def command_line(name: str, **options: Any) -> str:
@@ -134,7 +120,9 @@ def gather(run: Run, jobs: Sequence[Job], workers: int = 1, update: Update = lam
     missing = [job for job in jobs if job.file not in results]
     update(len(results), len(jobs))
     parallel = Parallel(n_jobs=workers, return_as="generator_unordered")
-    for file, result in parallel(delayed(_work)(str(run.folder / RESULTS), job) for job in missing):
+    with deaf_to_interrupts():  # with the call the workers start
+        finished = parallel(delayed(_work)(str(run.folder / RESULTS), job) for job in missing)
+    for file, result in finished:
         results[file] = result
         update(len(results), len(jobs))
     return [results[job.file] for job in jobs]

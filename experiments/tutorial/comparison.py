@@ -19,6 +19,7 @@ import pandas as pd
 import lstm_engine as le
 from experiments.reports.scores import classification
 from experiments.tutorial.task import VoiceTask, batches, voice_model
+from features.processes import deaf_to_interrupts, shut
 
 Batches = list[np.ndarray]
 
@@ -131,7 +132,8 @@ def compare(
     own_process = multiprocessing.get_context("spawn")
     pools = {name: ProcessPoolExecutor(1, own_process) for name in sides}
     try:
-        starting = [pools[s].submit(_start, kind, settings, data, weights) for s, (kind, weights) in sides.items()]
+        with deaf_to_interrupts():
+            starting = [pools[s].submit(_start, kind, settings, data, weights) for s, (kind, weights) in sides.items()]
         for started in starting:
             started.result()
         name = pools["reference"].submit(_reference_name).result()
@@ -145,8 +147,7 @@ def compare(
                 progress(epoch + 1, epochs)
         result.peak_mib = {side: pools[side].submit(_peak_mib).result() for side in sides}
     finally:
-        for pool in pools.values():
-            pool.shutdown(cancel_futures=True)
+        shut(pools.values())
     labels, answers = {"train": train.labels, "held_out": held_out.labels}, {}
     for side, state in last.items():
         answers[side] = {"train": state.p_train > 0.5, "held_out": state.p_held_out > 0.5}

@@ -42,6 +42,7 @@ def demo(
     """
     begin, load_before = stage or (lambda title: lambda done, total: None), machine.load()
     run = Run(out, force)
+    run.begin()
     voices, tables = run.folder / "voices", run.folder / "features"
     if force:
         _clear_voices(voices)

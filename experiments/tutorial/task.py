@@ -3,20 +3,57 @@
 The choices made here (reading, scaler, split) go into the model's metadata, and `predict` repeats them.
 """
 
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from msgspec import Meta, Struct
 
 import lstm_engine as le
 from experiments.reports.scores import best_threshold
 from features.dataset import Scaler, Voices, read_voices, shuffled, train_and_held_out
 from features.recipes import READINGS, TUTORIAL
+from lstm_engine.schema import fitting, parse
 
 LABEL_NAMES = {"1": "male", "0": "female"}
+Label = Annotated[str, Meta(min_length=1, max_length=100)]
+Temperature = Annotated[float, Meta(gt=0, le=1e6)]  # by which log-odds are divided
+
+
+class Stamp(Struct):
+    """A recipe with its settings, and the versions of the libraries that measured by it."""
+
+    recipe: Label
+    parameters: dict[str, Any] = {}
+    versions: dict[str, str] | None = None
+
+
+class Labels(Struct, forbid_unknown_fields=True, rename={"one": "1", "zero": "0"}):
+    """What a model calls the two classes."""
+
+    one: Label
+    zero: Label
+
+
+class Scaling(Struct, forbid_unknown_fields=True):
+    """Mean and standard deviation of every column."""
+
+    mean: list[float]
+    scale: list[Annotated[float, Meta(ge=0)]]
+
+
+class Metadata(Struct):
+    """What a model of `train_on_tables` says of itself: all that a prediction needs beside the weights."""
+
+    recipe: Stamp
+    reading: Literal["steps", "frames"]
+    scaler: Scaling | None
+    labels: Labels
+    threshold: Annotated[float, Meta(ge=0, le=1)]
+    temperature: Temperature
+    split_seed: Annotated[int, Meta(ge=0)] = 0
 
 
 @dataclass(frozen=True)
@@ -73,12 +110,8 @@ def recipe_of(folder: str | Path) -> tuple[dict[str, Any], bool]:
     """
     stamp, synthetic = Path(folder) / "recipe.json", (Path(folder) / "SYNTHETIC.txt").exists()
     if stamp.exists():
-        try:
-            recipe = json.loads(stamp.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{stamp} is not JSON: {error}; extract the features again") from None
-        if not isinstance(recipe, dict):
-            raise ValueError(f"{stamp} holds {recipe!r}, not a recipe's stamp; extract the features again")
+        recipe = parse(stamp.read_bytes(), f"{stamp}, extract the features again: it")
+        fitting(recipe, f"{stamp}, extract the features again: it", Stamp)
         check_recipe(recipe, str(stamp))
         return recipe, synthetic
     warnings.warn(f"{folder} has no recipe.json: its tables are taken for the tutorial's recipe", stacklevel=2)
@@ -102,7 +135,20 @@ def metadata(task: VoiceTask, recipe: dict[str, Any], synthetic: bool, split_see
 
 
 def scaler_from(stored: dict[str, list[float]] | None) -> Scaler | None:
-    return stored and Scaler(np.array(stored["mean"]), np.array(stored["scale"]))
+    """The scaler of a model's metadata. ValueError unless it has a mean and a scale for each of the 112 columns."""
+    if stored is None:
+        return None
+    mean, scale = np.array(stored["mean"]), np.array(stored["scale"])
+    if not len(mean) == len(scale) == 1 + len(TUTORIAL.columns):
+        raise ValueError(f"its scaler has {len(mean)} means and {len(scale)} scales, expected 112 of each")
+    return Scaler(mean, scale)
+
+
+def require_one_probability(model: Any) -> None:
+    """ValueError unless the network's last layer is a single sigmoid, whose output is a probability."""
+    last = model.layers[-1]
+    if getattr(last, "activation", None) != "sigmoid" or last.output_shape((1,)) != (1,):
+        raise ValueError(f"its last layer, {last!r}, is no single sigmoid, so its output is no probability")
 
 
 def check_recipe(stored: dict[str, Any], what: str) -> None:

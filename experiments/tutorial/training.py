@@ -1,8 +1,8 @@
 """Train the engine on a folder of tables, evaluate a model on such a folder, and predict clips."""
 
+import os
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +13,18 @@ import lstm_engine as le
 from experiments.microscope import watching_report
 from experiments.microscope.watching import Watch, probe
 from experiments.reports import page, pictures
+from experiments.reports.checkpoints import digest, trainings
 from experiments.reports.run import Run, footer
 from experiments.reports.scores import classification
+from experiments.tutorial.prediction import Prediction
 from experiments.tutorial.task import (
+    Metadata,
     VoiceTask,
     check_recipe,
     metadata,
     read_task,
     recipe_of,
+    require_one_probability,
     scaler_from,
     sequences,
     voice_model,
@@ -28,6 +32,7 @@ from experiments.tutorial.task import (
 from features.audio import BadClip, read_clip
 from features.dataset import Voices, read_voices
 from features.recipes import TUTORIAL, with_index
+from lstm_engine.schema import fitting
 
 PARTS = ("held-out", "train", "test", "all")
 NEEDED = {"recipe", "reading", "scaler", "labels", "threshold", "temperature"}  # of a model's metadata, to predict
@@ -36,32 +41,51 @@ NEEDED = {"recipe", "reading", "scaler", "labels", "threshold", "temperature"}  
 def train_on_tables(
     data: str | Path, out: str | Path, reading: str = "frames", scale: bool = True, units: int = 64, epochs: int = 20,
     batch_size: int = 32, learning_rate: float = 1e-3, seed: int = 0, force: bool = False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda done, total: None, every: int | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:  # fmt: skip
     """Trains on a folder's tables and returns the scores on the held-out voices, as `evaluate` does.
 
     Writes model.safetensors, history.csv, watched.csv, config.json, curves.png and report.html into out. progress(done,
-    epochs) is called after each epoch.
+    epochs) is called after each epoch. A training that was stopped goes on from its last checkpoint (one every `every`
+    epochs), and say(text) tells so; see `checkpoints.trainings`, and its errors.
     """
     task = read_task(data, reading, scale, seed)
     recipe, synthetic = recipe_of(data)
-    run = Run(out, force)
-    model = voice_model(units, learning_rate, seed)
     X, y = task.inputs(task.train), task.train.labels
     held_out = (task.inputs(task.held_out), task.held_out.labels)
-    watch = Watch(X[probe(y)], y[probe(y)])
-    after_epoch = le.LambdaCallback(on_epoch_end=lambda epoch, logs: progress(epoch + 1, epochs))
-    history = model.fit(X, y, batch_size, epochs, 0, [watch, after_epoch], validation_data=held_out).history
-    result = scores(model, task, task.held_out)
-    table = pd.DataFrame(history, index=pd.RangeIndex(1, epochs + 1, name="epoch"))
-    model.save(run.folder / "model.safetensors", metadata=metadata(task, recipe, synthetic, seed))
-    run.write("history.csv", table.to_csv())
-    run.write("watched.csv", watch.table().to_csv(index=False))
-    settings = {"data": str(data), "reading": reading, "scale": scale, "units": units, "epochs": epochs}
-    settings |= {"batch_size": batch_size, "learning_rate": learning_rate, "seed": seed}
-    run.write_config("train", **settings)
-    p = np.array(result.pop("probabilities"))
-    write_report(run, result, p, task.held_out.labels, table, watch.table(), synthetic)
+    options = {"reading": reading, "scale": scale, "units": units, "epochs": epochs}
+    options |= {"batch_size": batch_size, "learning_rate": learning_rate}
+    settings = {"data": Path(data)} | options | {"seed": seed, "examples": digest([X, y, *held_out])}
+    arguments = {"task": "voices", "data": os.path.abspath(data), "seed": seed, "options": options}
+    stored = metadata(task, recipe, synthetic, seed)
+    with trainings(out, "train", settings, arguments, force=force, every=every, say=say) as kept:
+        run = kept.run
+        if kept.done:
+            result = scores(le.load(run.folder / "model.safetensors"), task, task.held_out)
+            del result["probabilities"]
+            return result | {"run": str(run.folder)}
+        model = voice_model(units, learning_rate, seed)
+        model.build(X.shape[1:])
+        watch = Watch(X[probe(y)], y[probe(y)])
+        with kept.training("all", epochs, watch, stored) as keep:
+
+            def after_epoch(epoch: int, logs: dict[str, float]) -> None:
+                keep.after_epoch(model, logs)
+                progress(epoch + 1, epochs)
+
+            callbacks = [watch, keep, le.LambdaCallback(on_epoch_end=after_epoch)]
+            begin = {"initial_epoch": len(keep.restore(model)), "validation_data": held_out}
+            model.fit(X, y, batch_size, epochs, 0, callbacks, **begin)
+        result = scores(model, task, task.held_out)
+        table = pd.DataFrame(keep.history, index=pd.RangeIndex(1, epochs + 1, name="epoch"))
+        run.begin()
+        model.save(run.folder / "model.safetensors", metadata=stored)
+        run.write("history.csv", table.to_csv())
+        run.write("watched.csv", watch.table().to_csv(index=False))
+        p = np.array(result.pop("probabilities"))
+        write_report(run, result, p, task.held_out.labels, table, watch.table(), synthetic)
+        kept.write_config()
     return result | {"run": str(run.folder)}
 
 
@@ -150,26 +174,6 @@ def synthetic_note(synthetic: bool) -> list[str]:
     return [page.paragraph(text, "note")] if synthetic else []
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """One clip: the probability of male, the label and the pitch in Hz, or the reason why the clip could not be measured.
-
-    Only models of frames fill why, seconds and voice_s. picture: the file that was drawn. parts: the stretches of more than
-    one voice, each with start_s, end_s, label and probability; then the clip has no probability and no pitch of its own.
-    """
-
-    file: str
-    probability: float | None = None
-    label: str | None = None
-    pitch_hz: float | None = None
-    error: str | None = None
-    why: str | None = None
-    seconds: float | None = None
-    voice_s: float | None = None
-    picture: str | None = None
-    parts: list[dict[str, Any]] | None = None
-
-
 def predict(model_file: str | Path, files: list[str], model: le.Sequential | None = None) -> list[Prediction]:
     """The answer of a saved model for each file; a clip that cannot be measured has an error instead.
 
@@ -206,4 +210,10 @@ def load_voice_model(path: str | Path, model: le.Sequential | None = None) -> le
         raise ValueError(
             f"{path} was not written by `lstm-engine train`: its metadata lacks {', '.join(sorted(missing))}"
         )
+    fitting(model.metadata, f"{path}: its metadata", Metadata)
+    try:
+        scaler_from(model.metadata["scaler"])
+        require_one_probability(model)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     return model

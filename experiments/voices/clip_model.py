@@ -7,18 +7,22 @@ says why the settings are what they are; `python -m experiments.voices.search` m
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from msgspec import Meta, Struct
 from scipy.special import logit
 
 import lstm_engine as le
+from experiments.reports.checkpoints import Checkpoints
+from experiments.tutorial.task import Labels, Scaling, Stamp, Temperature, require_one_probability
 from features.clips import Clips
 from features.dataset import LABELS
 from features.frames import ENERGY_DB, LOG_F0, VOICING
 from features.recipes import Recipe, recipe_from
 from features.speech import FRAME_S, find_speech
 from lstm_engine.samples import Samples
+from lstm_engine.schema import fitting
 
 SURE = 0.8  # if the likelier sex has a lower probability, the answer is "uncertain"
 LOUD_DB = 35.0  # frames further below the clip's loudest are pauses, and tell nothing of the voice or the microphone
@@ -38,7 +42,7 @@ class Settings:
     """
 
     per_clip: bool = True
-    answer: str = "frames"
+    answer: Literal["frames", "last"] = "frames"
     units: int = 32
     dropout: float = 0.3
     crop_s: float = 2.0
@@ -48,6 +52,18 @@ class Settings:
     learning_rate: float = 3e-3
     last_rate: float = 0.0
     weight_decay: float = 1e-2
+
+
+class Metadata(Struct):
+    """What a file says of such a model beside its weights, see `save`."""
+
+    task: Literal["frames"]
+    recipe: Stamp
+    settings: Settings
+    preparation: Scaling
+    labels: Labels
+    temperature: Temperature
+    uncertain: Annotated[float, Meta(ge=0.5, le=1)]
 
 
 # -- from a clip to the network's input ------------------------------------------------------------------------------------
@@ -140,12 +156,13 @@ def train(
     clips: Clips, settings: Settings, seed: int = 0, variants: Sequence[Clips] = (),
     progress: Callable[[int, int], None] | None = None,
     after_epoch: Callable[[int, "ClipModel"], None] = lambda epoch, model: None,
-    callbacks: Sequence[le.Callback] = (),
+    callbacks: Sequence[le.Callback] = (), keep: Checkpoints | None = None,
 ) -> tuple["ClipModel", list[dict[str, float]]]:  # fmt: skip
     """Train a network on the clips. Returns the model, and the loss and accuracy of every epoch.
 
     variants: the same clips, row by row, as `features.augment` changed them; each stretch is cut from the clip itself or
     from one of its variants. after_epoch(epoch, model) is called before the training, as epoch 0, and after each epoch.
+    keep: checkpoints from which the training goes on, and which it writes.
     Raises ValueError if the rows of a variant are other clips, or if a sex is missing.
     """
     if missing := [sex for sex, label in LABELS.items() if label not in clips.labels]:
@@ -160,14 +177,20 @@ def train(
     rate = le.schedules.CosineDecay(settings.learning_rate, steps, settings.last_rate)
     adam = le.AdamW(rate, weight_decay=settings.weight_decay)
     model.network.compile(adam, "binary_crossentropy", metrics=["accuracy"])
-    history = []
-    after_epoch(0, model)
-    for epoch in range(settings.epochs):
+    history: list[dict[str, float]] = []
+    if keep is not None:
+        history, callbacks = keep.restore(model.network), [*callbacks, keep]
+        keep.metadata = described(model, clips, settings)
+    if not history:
+        after_epoch(0, model)
+    for epoch in range(len(history), settings.epochs):
         X, y = batches(prepared, clips.labels, settings, rng := np.random.default_rng([seed, epoch]))
         order = Samples(X, "float32").batches(settings.batch_size, rng)
         logs = model.network.fit(X, y, order=[order], verbose=0, callbacks=callbacks).history
         history.append({k: v[0] for k, v in logs.items()})
         after_epoch(epoch + 1, model)
+        if keep:
+            keep.after_epoch(model.network, history[-1])
         if progress:
             progress(epoch + 1, settings.epochs)
     return model, history
@@ -220,7 +243,12 @@ def save(model: ClipModel, path: str | Path, clips: Clips, settings: Settings, *
     """
     without_optimizer = network(settings, len(clips.columns))
     without_optimizer.set_weights(model.network.get_weights())
-    metadata = {
+    without_optimizer.save(path, metadata=described(model, clips, settings) | more)
+
+
+def described(model: ClipModel, clips: Clips, settings: Settings) -> dict[str, Any]:
+    """The metadata of a model that was trained on these clips, but for what only an evaluation knows."""
+    return {
         "task": "frames",
         "recipe": clips.stamp,
         "settings": asdict(settings),
@@ -229,7 +257,6 @@ def save(model: ClipModel, path: str | Path, clips: Clips, settings: Settings, *
         "temperature": 1.0,
         "uncertain": 0.5,
     }
-    without_optimizer.save(path, metadata=metadata | more)
 
 
 def load(path: str | Path) -> ClipModel:
@@ -252,18 +279,13 @@ def of_network(network: le.Sequential, path: str | Path) -> ClipModel:
             else "is no model of voices as frames: its metadata has another task or none"
         )
         raise ValueError(f"{path} {why}. Use a model of the recipe frames, or leave --model out for the shipped one")
-    try:
-        settings = Settings(**stored["settings"])
-        mean, scale = (np.array(stored["preparation"][k], float) for k in ("mean", "scale"))
-        temperature, uncertain = float(stored["temperature"]), float(stored["uncertain"])
-        columns = recipe_from(stored["recipe"], str(path)).columns
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path} is no complete model of voices: {error!r}; train or fetch it again") from None
-    coefficients = (len(columns) - ENERGY_DB - 1,)
-    if not mean.shape == scale.shape == coefficients or not np.isfinite([mean, scale]).all():
+    said = fitting(stored, f"{path} is no complete model of voices; train or fetch it again: its metadata", Metadata)
+    columns = recipe_from(stored["recipe"], str(path)).columns
+    mean, scale = np.array(said.preparation.mean), np.array(said.preparation.scale)
+    if not len(mean) == len(scale) == len(columns) - ENERGY_DB - 1 or not (scale > 0).all():
         raise ValueError(f"{path}: its preparation does not fit its recipe's {len(columns)} columns; train it again")
-    if not (0 < temperature < np.inf and 0.5 <= uncertain <= 1):
-        raise ValueError(
-            f"{path}: expected temperature > 0 and uncertain from 0.5 to 1, got {temperature:g} and {uncertain:g}"
-        )
-    return ClipModel(network, Preparation(settings.per_clip, mean, scale), settings.answer)
+    try:
+        require_one_probability(network)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return ClipModel(network, Preparation(said.settings.per_clip, mean, scale), said.settings.answer)

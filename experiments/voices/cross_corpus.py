@@ -14,18 +14,23 @@ from typing import Any
 import numpy as np
 
 from experiments.reports.run import Run
-from experiments.voices import evaluation_report
+from experiments.voices import evaluation_report, groups
 from experiments.voices.baselines import Baselines
 from experiments.voices.clip_model import ClipModel
 from experiments.voices.evaluation import evaluate_model
 from features import corpora
 from features.clips import Clips, read_clips
-from features.extraction import Progress, extract
+from features.corpora import speaker_table
+from features.extraction import Progress, extract, names
 from features.leaks import known, prints, refuse_known
-from features.recipes import recipe_from, stamp_differences
+from features.recipes import Recipe, recipe_from, stamp_differences
 from features.store import MANIFEST, open_store
 
 CLIPS = "clips"  # the folder, inside the run's, for the measured clips
+TAKEN = {  # columns of the answers, which a table's column would replace
+    "path", "speaker", "sex", "said", "right", "log_odds", "p", "f0_hz", "seconds", "voice_s", "abstains", "remark",
+}  # fmt: skip
+WRITTEN = ("result.json", "clips.csv", "errors.csv", "report.html")  # before config.json
 NEEDED = {"recipe", "temperature", "uncertain", "baselines", "trained_on"}  # of a model's metadata
 
 
@@ -50,6 +55,7 @@ def evaluate_corpus(
     force: bool = False,
     progress: Progress = lambda done, total, seconds: None,
     say: Callable[[str], None] = lambda text: None,
+    by: str | None = None,
 ) -> tuple[dict[str, Any], int]:
     """Evaluate a model on recordings, or on a store of `features`; report.html, result.json and tables go into `out`.
 
@@ -57,34 +63,31 @@ def evaluate_corpus(
     metadata: the model's, with NEEDED; its `uncertain` is the lowest probability of the likelier sex that gives an answer.
     kind: which corpus it is, if that cannot be detected. part: "all", or a part of the corpus by its name, such as "dev".
     speakers_of: where the speakers' names come from, if not from a recognised corpus. allow_known: leave out the clips that
-    the model was trained on, instead of refusing them. Raises Leak; ValueError for a model without NEEDED, clips of another
-    recipe, an unknown part, or clips of one sex only.
+    the model was trained on, instead of refusing them. by: a column of the corpus's table; the result then has the figures
+    of each of its groups. Raises Leak; ValueError for a model without NEEDED, clips of another recipe, an unknown part, or
+    clips of one sex only.
     """
     if missing := NEEDED - metadata.keys():
         raise ValueError(f"the model's metadata lacks {', '.join(sorted(missing))}: train it again with this version")
     out, corpus, trained_on = Path(out), Path(corpus), metadata["trained_on"]
-    begun = out.is_dir() and {path.name for path in out.iterdir()} <= {CLIPS}  # stopped before its end: resume it
+    left = {CLIPS, *WRITTEN}
+    begun = out.is_dir() and {path.name for path in out.iterdir()} <= left  # stopped before its end: resume it
     run = Run(out, force or begun)
+    cells = {} if by is None else cells_of(corpus, kind, by)
     if (corpus / MANIFEST).exists():
         clips, failed = measured_before(corpus, metadata["recipe"], part), 0
-        names = open_store(corpus).corpus or corpus.resolve().name
+        origin, value_of = open_store(corpus).corpus or corpus.resolve().name, {}
     else:
         layout, place = corpora.detect(corpus, kind)
         utterances = layout.as_stated(place)
         utterances = [utterances[n] for n in of_part([u.split for u in utterances], part)]
         say(corpora.summary(layout, place, utterances))
+        origin = corpora.names_of(layout, place)
         recipe = recipe_from(metadata["recipe"], "the model")
-        names = corpora.names_of(layout, place)
-        begin = partial(extract, utterances, out / CLIPS, jobs, progress, recipe=recipe, say=say, corpus=names)
-        try:
-            extraction = begin()
-        except FileExistsError:  # it holds other clips, or another recipe's: only then does --force remove them
-            if not force:
-                raise
-            extraction = begin(force=True)
-        clips, failed = read_clips(out / CLIPS), len(extraction.failed)
-    names = speakers_of or names
-    new = np.array([why == "" for why in known(clips, names, trained_on)])
+        clips, failed = measured(utterances, out / CLIPS, recipe, jobs, progress, say, origin, force)
+        value_of = {name: cells.get(u.path, "") for name, u in zip(names(utterances), utterances, strict=True)}
+    origin = speakers_of or origin
+    new = np.array([why == "" for why in known(clips, origin, trained_on)])
     notes = notes_on(clips, failed, int((~new).sum()), (corpus / "SYNTHETIC.txt").exists())
     if allow_known:
         if not new.any():
@@ -93,11 +96,44 @@ def evaluate_corpus(
                 "name other recordings"
             )
         clips = clips.take(new)
-    refuse_known(clips, names, trained_on)
+    refuse_known(clips, origin, trained_on)
     result, rows = evaluate_model(model, metadata, clips)
+    if by is not None:
+        rows[by] = [value_of[path] for path in rows["path"]]
+        result["by"] = {"column": by, "groups": groups.grouped(rows, by)}
+    run.begin()
     evaluation_report.write(run, result, rows, notes, "lstm-engine evaluate --corpus")
-    run.write_config("evaluate --corpus", corpus=str(corpus), kind=kind, part=part, allow_known=allow_known)
+    run.write_config("evaluate --corpus", corpus=corpus, kind=kind, part=part, allow_known=allow_known, by=by)
     return result | {"notes": notes}, failed
+
+
+def measured(
+    utterances: list[corpora.Utterance], out: Path, recipe: Recipe, jobs: int, progress: Progress,
+    say: Callable[[str], None], origin: str, force: bool,
+) -> tuple[Clips, int]:  # fmt: skip
+    """The clips, measured into the folder `out` or kept there, and how many could not be measured."""
+    begin = partial(extract, utterances, out, jobs, progress, recipe=recipe, say=say, corpus=origin)
+    try:
+        extraction = begin()
+    except FileExistsError:  # it holds other clips, or another recipe's: only then does --force remove them
+        if not force:
+            raise
+        extraction = begin(force=True)
+    return read_clips(out), len(extraction.failed)
+
+
+def cells_of(corpus: Path, kind: str | None, column: str) -> dict[Path, str]:
+    """{recording: its cell in a column} of a corpus's table. ValueError for a corpus without one, or without the column."""
+    if (corpus / MANIFEST).exists():
+        raise ValueError(f"{corpus} holds measured clips without their table's {column!r}: name the recordings' table")
+    layout, place = corpora.detect(corpus, kind)
+    if layout.name != "table":
+        raise ValueError(
+            f"{corpus} is {layout.title}, which has no table to group by {column!r}: list its clips in one"
+        )
+    if column.strip().lower() in TAKEN:
+        raise ValueError(f"the answers have a column {column!r} of their own: group by another one")
+    return speaker_table.column(place, column)
 
 
 def of_part(splits: Sequence[str], part: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from experiments.reports import page
 from experiments.reports.pictures import BLUE, GREY, ORANGE, by_sex, figure, inline, legend_below
 from experiments.reports.run import Run, footer
+from experiments.voices import groups
 
 COLOURS = {"male": BLUE, "female": ORANGE}
 SHOWN_ROWS = 100  # of a table on the page; the CSV beside it has all
@@ -58,6 +59,7 @@ def write(
         ),
         page.table(calibration_table(result)),
         page.paragraph(abstention_words(result)),
+        *by_parts(result),
         page.heading("Errors"),
         inline(
             against_f0(rows, f0_hz),
@@ -73,6 +75,15 @@ def write(
         *more,
     ]
     run.write("report.html", page.page("The network on new voices", parts, footer(command)))
+
+
+def by_parts(result: dict[str, Any]) -> list[str]:
+    """The groups of the column that the evaluation was asked for."""
+    if "by" not in result:
+        return []
+    table = page.table(groups.table(result["by"]["groups"]))
+    words = "Answered: the share of the group's clips with an answer; then how many of those are right."
+    return [page.heading(f"By {result['by']['column']}"), table, page.paragraph(words)]
 
 
 def sentence(result: dict[str, Any]) -> str:
@@ -109,7 +120,8 @@ def tables(result: dict[str, Any]) -> dict[str, pd.DataFrame]:
     """The page's tables by title, narrow enough for a terminal."""
     sides = side_table(result)
     lead = [column for column in sides if "lead" in column]
-    return {
+    by = {f"By {result['by']['column']}": groups.table(result["by"]["groups"], f0=False)} if "by" in result else {}
+    return by | {
         "Balanced accuracy (95 % interval)": sides.drop(columns=lead),
         "The model's lead (95 % interval)": sides[lead].iloc[1:],
         "Right answers (95 % interval)": sex_table(result),

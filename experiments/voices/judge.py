@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from scipy.special import expit
 
 from experiments.voices import changes
@@ -50,11 +49,18 @@ class Judgement:
 
     def as_lists(self) -> dict[str, list[float]]:
         """The frames for JSON, rounded to the digits that mean something."""
-        frames = {"time_s": self.time, "f0_hz": self.f0, "probability": self.p, "energy_db": self.energy}
-        return pd.DataFrame(frames).round({"time_s": 2, "f0_hz": 1, "probability": 4, "energy_db": 1}).to_dict("list")
+        frames = {
+            "time_s": (self.time, 2),
+            "f0_hz": (self.f0, 1),
+            "probability": (self.p, 4),
+            "energy_db": (self.energy, 1),
+        }
+        return {name: values.round(digits).tolist() for name, (values, digits) in frames.items()}
 
     def thinned(self, most: int) -> "Judgement":
         """The same with at most `most` frames, to draw: of several, the median F0, the mean p and the highest energy."""
+        import pandas as pd  # slow to import, and only pictures need it
+
         several = -(-len(self.time) // most)
         ways = {"time": "first", "f0": "median", "p": "mean", "energy": "max"}
         frames = pd.DataFrame({name: getattr(self, name) for name in ways})

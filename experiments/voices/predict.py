@@ -9,8 +9,7 @@ from pathlib import Path
 
 import lstm_engine as le
 from experiments.reports.run import Run
-from experiments.tutorial import training
-from experiments.tutorial.training import Prediction
+from experiments.tutorial.prediction import Prediction
 from experiments.voices import clip_model
 from experiments.voices.judge import Judgement, judge_file
 from experiments.voices.pretrained import SHIPPED
@@ -28,6 +27,8 @@ def predict(
     """
     network = le.load(model_file)
     if not clip_model.reads_frames(network) and out is None and not over_time:
+        from experiments.tutorial import training  # imports what draws its reports
+
         for prediction in training.predict(model_file, list(files), network):
             yield prediction, None
         return

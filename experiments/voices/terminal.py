@@ -16,10 +16,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from experiments.tutorial.training import Prediction
+from experiments.tutorial.prediction import Prediction
 from experiments.voices.changes import SEVERAL
 from experiments.voices.judge import Judgement
 from experiments.voices.record import level
+from lstm_engine.plain_text import printable
 
 WIDTH = 70  # characters; the scale takes the other 10
 NOTE = "A label is a guess about a recording, not a fact about a person."
@@ -31,11 +32,11 @@ def table(predictions: Sequence[Prediction]) -> Table:
     for column in ("file", "answer", "p(male)", "pitch", "voice"):
         shown.add_column(column, justify="left" if column in ("file", "answer") else "right", overflow="fold")
     for p in predictions:
-        answer = "[red]not read[/red]" if p.error else escape(p.label or "")
+        answer = "[red]not read[/red]" if p.error else escape(printable(p.label or ""))
         probability = "" if p.probability is None else f"{p.probability:.3f}"
         pitch = "" if p.pitch_hz is None else f"{p.pitch_hz:.0f} Hz"
         voice = "" if p.voice_s is None else f"{p.voice_s:.1f} s"
-        shown.add_row(escape(p.file), answer, probability, pitch, voice)
+        shown.add_row(escape(printable(p.file)), answer, probability, pitch, voice)
     return shown
 
 

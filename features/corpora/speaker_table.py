@@ -76,6 +76,29 @@ def table(csv_path: str | Path) -> list[Utterance]:
     return sorted(rows, key=lambda u: (u.path.as_posix(), u.start_s))
 
 
+def column(path: Path, name: str) -> dict[Path, str]:
+    """{recording: its cell in a column} of the table that `read` reads; the name in any case. Raises BadTable.
+
+    A recording may have several rows, but one value.
+    """
+    source = child(path, IN_A_FOLDER) or path / IN_A_FOLDER if path.is_dir() else path
+    sheet = read_sheet(source, COLUMNS, any_case=True, mistaken=MISTAKEN)
+    wanted = name.strip().lower()
+    if wanted not in sheet.header:
+        raise BadTable(
+            sheet.path, f"there is no column {name!r} to group by: the columns are {', '.join(sheet.header)}"
+        )
+    found, cells = _Finder(sheet.path.parent), {}
+    for row, line in zip(sheet.dicts(), sheet.lines, strict=True):
+        recording, cell = found(Path(unguard(row["path"]))), unguard(row[wanted]).strip()
+        if cells.setdefault(recording, cell) != cell:
+            both = f"{cells[recording]!r} and {cell!r}"
+            raise BadTable(
+                sheet.path, f"{row['path']} has two values, {both}: clips are grouped by recording", line, wanted
+            )
+    return cells
+
+
 def parse_utterances(sheet: Sheet) -> list[Utterance]:
     """The rows of a sheet with columns path, speaker, sex (split, start_s, end_s), unchanged. Raises BadTable."""
     utterances = []

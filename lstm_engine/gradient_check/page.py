@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..activations import Array
+from ..plain_text import printable
 from .planes import NO_NUMBER, Plane, finding, plane_of, pooled, rows_of, word
 from .report import FAILED
 
@@ -73,12 +74,12 @@ h1 {{ font-size: 1.5rem; margin: 0 0 1rem; }}</style></head>
 
 def page(report: Report, title: str = "Gradient check") -> str:
     """The whole page."""
-    return PAGE.format(title=html.escape(title), body=f"<style>{STYLE}</style>{body(report)}")
+    return printable(PAGE.format(title=html.escape(title), body=f"<style>{STYLE}</style>{body(report)}"))
 
 
 def fragment(report: Report) -> str:
     """The page without its frame, for notebooks."""
-    return f'<div class="gradcheck"><style>{STYLE}</style>{body(report)}</div>'
+    return printable(f'<div class="gradcheck"><style>{STYLE}</style>{body(report)}</div>')
 
 
 def body(report: Report, above: Lead | None = None) -> str:

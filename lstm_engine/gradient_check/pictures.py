@@ -16,6 +16,7 @@ from matplotlib.colors import LinearSegmentedColormap, TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from ..activations import Array
+from ..plain_text import as_written
 from .numeric import ROUNDING
 from .planes import EXACT, LARGEST, NO_NUMBER, Plane, finding, plane_of, pooled
 
@@ -69,6 +70,7 @@ def heat_map(report: Report, parameter: str) -> Figure:
         fontsize=9.5,
     )
     fig.supxlabel(caption(plane, cells), fontsize=8.5, color=GREY)
+    as_written(fig)
     return fig
 
 
@@ -158,6 +160,7 @@ def error_curve(curve: Curve) -> Figure:
         fontsize=8.5,
         color=GREY,
     )
+    as_written(fig)
     return fig
 
 

@@ -10,6 +10,7 @@ import html
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..plain_text import printable
 from .source_lines import Place
 
 PASSED, WRONG, OPEN, NOT_REACHED = "passed", "wrong", "not written yet", "not reached"
@@ -107,7 +108,8 @@ class Verdict:
         rows = "".join(f"<div>{html.escape(line)}</div>" for line in self.lines())
         said = "".join(f"<p>{html.escape(text)}</p>".replace("\n", "<br>") for text in self.said())
         notes = "".join(f"<p><em>{html.escape(note)}</em></p>" for note in self.notes)
-        return f'<div style="font-family:sans-serif"><div style="font-family:monospace">{rows}</div>{said}{notes}</div>'
+        lines = f'<div style="font-family:monospace">{rows}</div>'
+        return printable(f'<div style="font-family:sans-serif">{lines}{said}{notes}</div>')
 
     def to_json(self) -> dict[str, Any]:
         """Everything, all hints included, as JSON values."""

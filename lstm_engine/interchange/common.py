@@ -45,7 +45,8 @@ def check(weights: Mapping[str, Array], arrays: Mapping[str, Any], source: str) 
         if shapes.get(name) != w.shape
     ] + [f"{name} {shape} there has no place here" for name, shape in shapes.items() if name not in weights]
     if faults:
-        raise ValueError(f"{source} does not fit, and nothing was changed: {'; '.join(faults)}")
+        more = f"; and {len(faults) - 5:,} more" * (len(faults) > 5)
+        raise ValueError(f"{source} does not fit, and nothing was changed: {'; '.join(faults[:5])}{more}")
 
 
 def assign(weights: Mapping[str, Array], arrays: Mapping[str, Any], source: str, allow_nan: bool = False) -> None:

@@ -5,26 +5,41 @@ compressed, chunked or never-written ones, datasets that together declare more t
 """
 
 import io
-import json
 from typing import Any
 
 import numpy as np
 
 from ..activations import Array
+from ..schema import MOST_TEXT
 from .common import optional
 
 MOST_NAMES = 1000  # in one attribute
-MOST_TEXT = 2**24  # bytes of one JSON text
+MOST_ITEMS = 15_000  # groups and arrays in a file: a thousand layers have some ten each
+DEEPEST = 12  # groups inside each other
 
 
 def datasets(file: Any) -> dict[str, Any]:
-    """Every dataset by its path. ValueError for links that lead elsewhere and for sizes that the file cannot hold."""
+    """Every dataset by its path. ValueError for links that lead elsewhere, and for more groups than Keras writes."""
     h5py = optional("h5py")
-    names: list[str] = []
-    file.visit_links(names.append)  # each group once, so that a ring of groups ends
-    if links := [name for name in names if not isinstance(file.get(name, getlink=True), h5py.HardLink)]:
-        raise ValueError(f"{links[0]} is a link to another place: Keras writes none, and none is followed")
-    return {name: item for name in names if isinstance(item := file[name], h5py.Dataset)}
+    found: dict[str, Any] = {}
+    pending, count = [("", file)], 0
+    while pending:
+        path, group = pending.pop()
+        count += len(group)
+        if count > MOST_ITEMS or path.count("/") > DEEPEST:
+            raise ValueError(
+                f"it has more than {MOST_ITEMS:,} groups and arrays, or some {DEEPEST} groups deep, as no file of Keras's"
+            )
+        for name in group:
+            place = f"{path}{name}"
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise ValueError(f"{place:.200} is a link to another place: Keras writes none, and none is followed")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                pending.append((f"{place}/", item))
+            elif isinstance(item, h5py.Dataset):
+                found[place] = item
+    return dict(sorted(found.items()))
 
 
 def floats(file: Any, stored: dict[str, Any]) -> int:
@@ -77,16 +92,6 @@ def text(group: Any, attribute: str) -> str | None:
     if not isinstance(value, bytes | str) or len(value) > MOST_TEXT:
         raise ValueError(f"{attribute} is no text of at most {MOST_TEXT:,} bytes, as Keras writes it")
     return value.decode() if isinstance(value, bytes) else value
-
-
-def parse(content: bytes | str, what: str) -> Any:
-    """JSON of a file. ValueError for what is none, nests too deep or is too long."""
-    if len(content) > MOST_TEXT:
-        raise ValueError(f"{what} has {len(content):,} bytes, at most {MOST_TEXT:,} are read")
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{what} is no JSON that can be read: {error}") from None
 
 
 def to_bytes(arrays: dict[str, Any], attributes: dict[str, dict[str, Any]]) -> bytes:

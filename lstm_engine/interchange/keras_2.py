@@ -11,6 +11,7 @@ import numpy as np
 from ..activations import Array
 from ..network import Network
 from ..recurrent import Recurrent
+from ..schema import parse
 from . import hdf5
 from .keras_config import CUDNN, version_of
 
@@ -48,7 +49,7 @@ def warn_of_gates(model: Network, source: str, file: Any, root: Any) -> None:
     usual = {n: p for n, p in parts.items() if "hard_sigmoid" not in p.recurrent_activation}
     config = hdf5.text(file, "model_config")
     if config is not None:
-        theirs = list(gates(hdf5.parse(config, "model_config"), said))
+        theirs = list(gates(parse(config, "model_config"), said))
         pairs = zip(parts, theirs, strict=True) if len(theirs) == len(parts) else ()
         if other := [name for name, activation in pairs if activation == "hard_sigmoid" and name in usual]:
             _warn(

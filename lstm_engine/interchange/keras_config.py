@@ -20,11 +20,10 @@ from ..activations import KERAS_2, canonical_name
 from ..keras_names import snake
 from ..layer import KERAS_DEFAULTS, Layer
 from ..recurrent import Recurrent
-from ..registry import engine
+from ..registry import engine, require_types
 from ..wrappers import Bidirectional, as_config
 
 Config = dict[str, Any]
-MOST_LAYERS = 1000
 PYTHON = ("Lambda", "TFOpLambda", "SlicingOpLambda")  # classes that hold code
 CUDNN: dict[str, tuple[str, Config]] = {
     "CuDNNLSTM": ("LSTM", {}),
@@ -66,7 +65,8 @@ def version_of(text: str | None) -> tuple[int, ...] | None:
 def read_layer(config: Any, origin: Origin) -> Layer:
     """The engine's layer. ValueError names the layer and the class or option that the engine does not have."""
     kind, options = _parts(config, "a layer")
-    name = str(options.pop("name", ""))
+    if not isinstance(name := options.pop("name", ""), str):
+        raise ValueError(f"a {kind}'s name is {name!r:.80}, expected a text")
     what = f"layer {name or kind}"
     kind, old = CUDNN[kind] if kind in CUDNN else (kind, _missing_options(kind, origin))
     cls = _layer_class(kind, config, what, origin)
@@ -86,6 +86,7 @@ def read_layer(config: Any, origin: Origin) -> Layer:
                     given[option].name = _inner_name(given[option])
             elif option not in SILENT and value is not None and (option not in USUAL or USUAL[option] != value):
                 raise ValueError(f"it has {option}={value!r}, which the engine's {kind} does not have")
+        require_types(cls, given)
         return bidirectional(given, name) if cls is Bidirectional else cls(**given, name=name.replace("/", "_"))
     except (TypeError, ValueError) as error:
         message = str(error)
@@ -260,6 +261,7 @@ def read_optimizer(config: Any) -> optimizers.Optimizer:
             f"the learning rate follows {rate.get('registered_name') or rate['class_name']}; the engine has "
             f"{', '.join(schedules.SCHEDULES)}"
         )
+    require_types(cls, given)  # type: ignore[arg-type]
     return cls(**given)
 
 
@@ -357,7 +359,9 @@ def _read_scored(config: Any, what: str, classes: Mapping[str, Any], usual: Mapp
         if option not in {*known, "name", "dtype", "fn"} and value not in usual.get(option, (None,)):
             raise ValueError(f"the {what} {kind} has {option}={value!r}, which the engine's does not have")
     name = {"name": str(options["name"])} if options.get("name") else {}
-    return classes[kind](**{k: v for k, v in given.items() if v is not None} | name)
+    given = {k: v for k, v in given.items() if v is not None} | name
+    require_types(classes[kind], given)
+    return classes[kind](**given)
 
 
 NOT_KERAS = ("Accuracy", "BalancedAccuracy")  # Keras's Accuracy is another metric: how often y equals p

@@ -26,6 +26,7 @@ from ..layer import Layer
 from ..network import Network
 from ..optimizers import Adam, Nadam, Optimizer
 from ..recurrent import Recurrent
+from ..schema import MOST_TEXT
 from ..wrappers import Bidirectional, TimeDistributed
 from . import hdf5
 from .common import assign, check, optional, require_built
@@ -56,24 +57,31 @@ def load(
     require_built(model)
     path = Path(path)
     with opened(path, 2**24 + 10 * sum(w.nbytes for w in model.weights.values())) as (file, _):
-        found = hdf5.datasets(file)
-        root = legacy_root(file)
-        if by_name and root is None:
-            raise ValueError(f"{path.name}: by_name is for legacy .h5 files; this format does not rely on names")
-        named = weights_in(model, file, found, by_name)
-        wanted = {n: w for n, w in model.weights.items() if not by_name or n.split("/")[0] in _layers(named)}
-        if skip_mismatch:
-            wanted, named = _fitting(wanted, named, path.name)
-        check(wanted, named, path.name)  # before anything is read
-        arrays = {name: stored.read(name) for name, stored in named.items()}
-        state = None
-        if root is None and model.optimizer and model.optimizer.iterations:
-            state = optimizer_state(model, _variables(found), allow_nan)
-        if root is not None:
-            warn_of_gates(model, path.name, file, root)
-        assign(wanted, arrays, path.name, allow_nan)
-        if state is not None:
-            state.give(model.optimizer)
+        try:
+            _load(model, path.name, file, skip_mismatch, by_name, allow_nan)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+
+def _load(model: Network, source: str, file: Any, skip_mismatch: bool, by_name: bool, allow_nan: bool) -> None:
+    found = hdf5.datasets(file)
+    root = legacy_root(file)
+    if by_name and root is None:
+        raise ValueError(f"{source}: by_name is for legacy .h5 files; this format does not rely on names")
+    named = weights_in(model, file, found, by_name)
+    wanted = {n: w for n, w in model.weights.items() if not by_name or n.split("/")[0] in _layers(named)}
+    if skip_mismatch:
+        wanted, named = _fitting(wanted, named, source)
+    check(wanted, named, source)  # before anything is read
+    arrays = {name: stored.read(name) for name, stored in named.items()}
+    state = None
+    if root is None and model.optimizer and model.optimizer.iterations:
+        state = optimizer_state(model, _variables(found), allow_nan)
+    if root is not None:
+        warn_of_gates(model, source, file, root)
+    assign(wanted, arrays, source, allow_nan)
+    if state is not None:
+        state.give(model.optimizer)
 
 
 def save(model: Network, path: str | Path, allow_nan: bool = False) -> None:
@@ -135,10 +143,22 @@ def _members(path: Path, most: int) -> dict[str, bytes]:
             archive.infolist()
         ):
             raise ValueError(f"{path} holds {odd if odd is not True else 'a name twice'}, which Keras does not write")
-        for name, limit in ((WEIGHTS, most), (CONFIG, hdf5.MOST_TEXT), (METADATA, hdf5.MOST_TEXT)):
+        if odd := [
+            m.filename for m in members.values() if m.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        ]:
+            raise ValueError(f"{path}: {odd[0]:.120} is compressed in a way that Keras does not use")
+        for name, limit in ((WEIGHTS, most), (CONFIG, MOST_TEXT), (METADATA, MOST_TEXT)):
             if name in members and (size := members[name].file_size) > limit:
                 raise ValueError(f"{path}: {name} would unpack to {size:,} bytes, at most {limit:,} are needed")
-        return {name: archive.read(name) for name in (WEIGHTS, *sorted(known & members.keys() - {WEIGHTS}))}
+        return {
+            name: _unpacked(archive, members[name]) for name in (WEIGHTS, *sorted(known & members.keys() - {WEIGHTS}))
+        }
+
+
+def _unpacked(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """A member's bytes, a piece at a time: read in one go, it could unpack to more than it declares before anybody looks."""
+    with archive.open(member) as file:
+        return b"".join(iter(lambda: file.read(2**16), b""))
 
 
 # -- where the weights lie -------------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from ..graph import Edge
 from ..layer import Layer
 from ..network import Network
+from ..schema import MOST_LAYERS
 from ..tensors import Input, InputLayer, Tensor, call
-from .keras_config import MOST_LAYERS, Config, Origin, keras_object, read_layer, read_shape, write_layer
+from .keras_config import Config, Origin, keras_object, read_layer, read_shape, write_layer
 
 MOST_CALLS = MOST_LAYERS
 History = tuple[str, int, int]

@@ -20,11 +20,12 @@ from ..files import write_atomically
 from ..layer import Layer
 from ..model import Model
 from ..network import Network
+from ..schema import MOST_LAYERS, Ours, check_generators, fitting, parse
 from ..sequential import Sequential
+from ..undrawn import undrawn
 from . import hdf5, keras_files
 from .common import assign, check, require_built
 from .keras_config import (
-    MOST_LAYERS,
     Config,
     Origin,
     keras_object,
@@ -37,7 +38,6 @@ from .keras_config import (
     write_layer,
 )
 from .keras_graph import read_graph, write_graph, write_input
-from .undrawn import undrawn
 
 OURS = "lstm_engine"  # the key, beside Keras's own, of what the engine alone knows of a model
 MODELS = {"Sequential": "", "Functional": "src.models.functional", "Model": ""}  # by class, with its module in Keras 3
@@ -88,6 +88,7 @@ def whole_config(model: Network, compiled: bool) -> Config:
 
 def model_config(model: Network) -> tuple[str, Config]:
     """The name of Keras's class of models, and the config from which Keras makes the model again."""
+    require_built(model)
     batch = _batch_size(model)
     if not isinstance(model, Sequential):
         return "Functional", write_graph(model, batch)
@@ -175,16 +176,18 @@ def _load(
 def _described(file: Any, texts: dict[str, bytes]) -> tuple[Any, Any, str | None, dict[str, Any]]:
     """The config, what compile said, Keras's version, and what the engine alone knows."""
     if texts or "layers" in file:  # an archive, or weights alone in Keras 3's format
-        config = hdf5.parse(texts[keras_files.CONFIG], keras_files.CONFIG) if keras_files.CONFIG in texts else None
-        about = hdf5.parse(texts.get(keras_files.METADATA, b"{}"), keras_files.METADATA)
-        about = about if isinstance(about, dict) else {}
+        config = parse(texts[keras_files.CONFIG], keras_files.CONFIG) if keras_files.CONFIG in texts else None
+        about = parse(texts.get(keras_files.METADATA, b"{}"), keras_files.METADATA)
+        if not isinstance(about, dict):
+            raise ValueError(f"its {keras_files.METADATA} is {about!r:.80}, expected a dict")
         compiled = config.get("compile_config") if isinstance(config, dict) else None
         version, ours = about.get("keras_version", keras_files.VERSION), about.get(OURS)
     else:
         described = {name: hdf5.text(file, name) for name in ("model_config", "training_config", OURS)}
-        config, compiled, ours = (text and hdf5.parse(text, name) for name, text in described.items())
+        config, compiled, ours = (text and parse(text, name) for name, text in described.items())
         version = hdf5.text(file, "keras_version")
-    return config, compiled, version if isinstance(version, str) else None, ours if isinstance(ours, dict) else {}
+    fitting(ours or {}, f"what the engine wrote, {OURS}", Ours)
+    return config, compiled, version if isinstance(version, str) else None, ours or {}
 
 
 def read_model(
@@ -266,12 +269,8 @@ def _compile(model: Any, compiled: Any, file: Any, found: dict[str, Any], origin
 
 def _take(model: Any, ours: dict[str, Any]) -> None:
     """What the engine stored beside Keras's own."""
-    if isinstance(ours.get("metadata"), dict):
-        model.metadata = ours["metadata"]
-    if isinstance(done := ours.get("epochs_done", 0), int) and done >= 0:
-        model.epochs_done = done
-    for part, state in zip(model.parts.values(), ours.get("generators", ()), strict=False):
-        try:
+    model.metadata, model.epochs_done = dict(ours.get("metadata", {})), ours.get("epochs_done", 0)
+    if "generators" in ours:
+        check_generators(ours["generators"], model.parts, "the states of its generators")
+        for part, state in zip(model.parts.values(), ours["generators"], strict=True):
             part.rng.bit_generator.state = state
-        except (TypeError, KeyError, OverflowError) as error:
-            raise ValueError(f"the state of {part.name}'s generator cannot be used: {error!r}") from None

@@ -161,7 +161,7 @@ def export_onnx(model: Network, path: str | Path, lengths: bool = False, *, allo
     opset = [onnx.helper.make_opsetid("", OPSET)]
     whole = onnx.helper.make_model(body, opset_imports=opset, ir_version=IR_VERSION, producer_name="lstm-engine")
     onnx.checker.check_model(whole, full_check=True)
-    write_atomically(Path(path), whole.SerializeToString())
+    write_atomically(Path(path), whole.SerializeToString(deterministic=True))
 
 
 def _live(graph: _Graph) -> str:

@@ -5,6 +5,7 @@ Embedding `nn.Embedding`, LayerNormalization `nn.LayerNorm(..., eps=1e-3)`: torc
 torch is not imported: the state_dict that is written holds NumPy arrays, one that is read anything that NumPy can convert.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ from .. import finite
 from ..activations import Array
 from ..embedding import Embedding
 from ..feedforward import Dense
-from ..files import write_atomically
+from ..files import as_safetensors, require_short_header, write_atomically
 from ..layer import Layer
 from ..network import Network
 from ..normalization import LayerNormalization
 from ..recurrent import Recurrent
 from .common import assign, check, inside, outside, require_alike, require_built
 
+FLOATS = ("F16", "F32", "F64")  # safetensors' names
 Names = Mapping[str, str | tuple[str, int]]
 # torch has r z n where Keras has z r ĥ; the same permutation leads back. Both LSTMs have i f g o.
 ORDER = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2), "simple_rnn": (0,)}
@@ -77,22 +79,33 @@ def save_torch(model: Network, path: str | Path, names: Names | None = None, *, 
 
     ValueError, and no file, for NaN and infinity, unless allow_nan.
     """
-    from safetensors.numpy import save
-
     finite.require(model.weights, allow_nan=allow_nan)
-    write_atomically(Path(path), save(to_torch(model, names), {"format": "pt"}))
+    write_atomically(Path(path), as_safetensors(to_torch(model, names), {"format": "pt"}))
 
 
 def load_torch(model: Network, path: str | Path, names: Names | None = None, *, allow_nan: bool = False) -> None:
     """Reads a safetensors file of a state_dict into the model. Errors: see `from_torch`."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors import SafetensorError, safe_open
 
     try:
-        state = load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a safetensors file that can be read: {error}") from None
-    from_torch(model, state, names, allow_nan=allow_nan)
+        require_short_header(Path(path))
+        with safe_open(path, framework="numpy") as file:
+            keys = list(file.keys())
+            if odd := [key for key in keys if file.get_slice(key).get_dtype() not in FLOATS]:
+                raise ValueError(
+                    f"{odd[0]!r:.120} is {file.get_slice(odd[0]).get_dtype()}, expected {', '.join(FLOATS)}"
+                )
+            numbers = sum(math.prod(file.get_slice(key).get_shape()) for key in keys)
+            most = 2**20 + 2 * sum(w.size for w in model.weights.values())  # torch has a second bias
+            if numbers > most:
+                raise ValueError(f"it has {numbers:,} numbers, and this model takes fewer than {most:,}")
+            state = {key: file.get_tensor(key) for key in keys}
+    except (SafetensorError, ValueError) as error:
+        raise ValueError(f"{path} is not a state_dict of this model that can be read: {error}") from None
+    try:
+        from_torch(model, state, names, allow_nan=allow_nan)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _modules(model: Network, names: Names | None) -> Iterator[tuple[str, Any, str, str]]:

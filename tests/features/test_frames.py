@@ -1,5 +1,6 @@
 """The recipe frames: what stands in a frame is what the sound has there."""
 
+import librosa
 import numpy as np
 import pytest
 import soxr
@@ -29,6 +30,24 @@ def test_the_pitch_of_a_steady_voice_is_found(f0, tracker):
     np.testing.assert_allclose(np.exp(x[:, LOG_F0]), f0, rtol=0.01)
     # pYIN's probability is how many of its thresholds let the period pass, .43 for the lowest of these though it is steady
     assert (x[:, VOICING] > {"yin": 0.95, "pyin": 0.4}[tracker]).all()
+
+
+def test_yin_and_the_coefficients_are_librosas():
+    rng = np.random.default_rng(3)
+    x = np.concatenate(
+        [pulses(123.0, 0.5), noise(0.3), np.zeros(3_000), pulses(317.0, 0.5)]
+    )  # an edge, noise and silence
+    x = (x + 1e-3 * rng.standard_normal(len(x)) * (x != 0)).astype(np.float32)
+    f0 = librosa.yin(x, fmin=60, fmax=500, sr=RATE_HZ, frame_length=1_024, hop_length=HOP)
+    np.testing.assert_array_equal(frames.yin(x)[0], f0)
+    shape = {"sr": RATE_HZ, "n_fft": 512, "hop_length": HOP}
+    bands = librosa.feature.melspectrogram(y=x, n_mels=40, fmin=60, fmax=7_600, **shape)
+    ours, theirs = frames.mfcc(x), librosa.feature.mfcc(S=librosa.power_to_db(bands, ref=np.max, amin=1e-12), n_mfcc=21)
+    np.testing.assert_array_equal(
+        frames.mel_filters(), librosa.filters.mel(sr=RATE_HZ, n_fft=512, n_mels=40, fmin=60, fmax=7_600)
+    )
+    # librosa 1.0 sums the bands in another order
+    np.testing.assert_allclose(ours, theirs[1:].T, rtol=0, atol=0 if librosa.__version__ < "1" else 2e-4)
 
 
 def test_a_glide_is_followed_in_time():

@@ -117,6 +117,7 @@ def test_objects_answer_for_what_keras_s_objects_have(model):
     asked = {
         (model, "trainable_variables"): "arrays by name", (model.layers[0], "kernel"): 'layer.weights["kernel"]',
         (model, "to_yaml"): "model.save writes", (model.optimizer, "variables"): "slots",
+        (model, "pop"): "Sequential(model.layers[:-1])", (le.losses.Huber(), "call"): "values(y, p)",
     }  # fmt: skip
     for (owner, name), way in asked.items():
         assert not hasattr(owner, name)
@@ -142,6 +143,12 @@ def test_a_subclass_whose_method_would_never_be_called_is_refused():
         type("Mine", (le.Layer,), {"call": lambda self, x: x})
     with pytest.raises(TypeError, match=r"Mine.call would never be called. .*write Model\(inputs, outputs\)"):
         type("Mine", (le.Model,), {"call": lambda self, x: x})
+    for base, method, way in (
+        (le.Loss, "call", "has values(y, p) and gradient(y, p)"), (le.Metric, "update_state", "has counts(y, p)"),
+        (le.Initializer, "__call__", "has draw(shape, rng)"), (le.Regularizer, "__call__", "has value(w) and gradient(w)"),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=f"Mine.{method} would never be called.*{re.escape(way)}"):
+            type("Mine", (base,), {method: lambda self, *_: None})
 
 
 def test_a_model_has_a_name_and_finds_its_layers(model):

@@ -33,6 +33,21 @@ def test_tapes_that_are_kept_stay_as_they_were(unit_scale):
     np.testing.assert_array_equal(kept.gates, before)
 
 
+def test_a_block_has_at_most_a_quarter_more_than_is_asked_for():
+    for size in range(2**16, 2**16 * 9, 1111):
+        assert size <= buffers.room(size) <= 1.25 * size
+    rooms = {buffers.room(size) for size in range(2**16 + 1, 2**17 + 1)}
+    assert [room / 2**16 for room in sorted(rooms)] == [1.25, 1.5, 1.75, 2]
+
+
+def test_shapes_that_change_share_a_few_blocks(monkeypatch):
+    monkeypatch.setattr(buffers, "_blocks", [])
+    for size in np.random.default_rng(0).integers(2**16, 2**20, 2000).tolist():
+        pair = empty((size,), "uint8"), empty((size,), "uint8")
+        del pair
+    assert len(buffers._blocks) <= 2 * (4 * 4 + 1)  # two are in use at once; four doublings
+
+
 def test_no_more_than_a_few_bytes_are_kept(monkeypatch):
     monkeypatch.setattr(buffers, "KEPT", 1 << 20)
     arrays = [empty((100, 200 + n), "float64") for n in range(20)]

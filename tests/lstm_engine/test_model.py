@@ -480,7 +480,7 @@ def unknown_layer(header, tensors):
     [
         (set_nan, "weight lstm/bias holds NaN"),
         (wrong_shape, r"weight lstm/bias has shape \(7,\).*needs \(20,\)"),
-        (unknown_layer, "cannot be used.*Lambda"),
+        (unknown_layer, "cannot be used: layer 'Lambda' is not in the engine"),
         (lambda header, tensors: tensors.pop("weights/dense/kernel"), "weight dense/kernel is missing"),
         (lambda header, tensors: header.update(format="other"), "not saved by this engine"),
     ],

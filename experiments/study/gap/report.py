@@ -245,7 +245,7 @@ def picture(numbers: dict[str, Any]) -> Figure:
         ax.minorticks_off()
         ax.set_xlabel("frames of silence before the question")
     arriving.axhline(FLOAT32, color=pictures.GREY, ls=":", lw=1)
-    arriving.set(title="gradient that arrives at the word, $\\log_{10}$", ylim=(-60, 3))
+    arriving.set(title="gradient that arrives at the word, log₁₀", ylim=(-60, 3))
     pictures.legend_below(fig, arriving)
     for ax in (by_gap, altered):
         ax.axhline(CHANCE, color=pictures.GREY, ls=":", lw=1)

@@ -123,7 +123,7 @@ def test_the_command_writes_and_shows_it(result, lstm_engine, tmp_path, monkeypa
     assert shown.code == 0, shown
     assert plans == [run.Plan(["train", "inference"], [Shape("5x2x4x3", 5, 2, 4, 3)], "all", 2)]
     assert {p.name for p in tmp_path.iterdir()} == {
-        "bench.json", "config.json", "inference.png", "report.html", "roofline.png", "train.png"
+        "bench.json", "config.json", "surroundings.json", "inference.png", "report.html", "roofline.png", "train.png"
     }  # fmt: skip
     assert json.loads((tmp_path / "bench.json").read_text())["train"][0]["flops"] == result["train"][0]["flops"]
     assert (tmp_path / "report.html").read_text().count('src="data:image/svg+xml;base64,') == 3

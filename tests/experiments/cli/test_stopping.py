@@ -13,6 +13,7 @@ import soundfile as sf
 import features
 from features import unfinished
 from features.store import read_shard_file
+from features.whole_files import alone_in
 
 WAITING = """
 import signal, time
@@ -67,7 +68,7 @@ def test_ctrl_c_in_features_says_what_is_kept(tmp_path):
         (
             "train {there} --out {out}",
             "experiments.tutorial.training.train_on_tables",
-            "no model is kept, for it is written at the end; the same command trains from the start",
+            "the training had not begun; the same command starts again",
         ),
         (
             "predict x.wav",
@@ -93,3 +94,17 @@ def test_ctrl_c_says_what_is_not_kept(lstm_engine, monkeypatch, tmp_path, comman
     outcome = lstm_engine(*command.format(**places).split())
     assert outcome.code == 130
     assert outcome.err == (f"stopped: {kept}" if kept else "stopped").format(**places) + "\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="os.kill ends the process on Windows")
+def test_sigterm_ends_a_command_as_ctrl_c_does_with_its_own_code(lstm_engine, monkeypatch):
+    monkeypatch.setattr("experiments.cli.proofs.stages", lambda **_: os.kill(os.getpid(), signal.SIGTERM))
+    outcome = lstm_engine("gradcheck")
+    assert (outcome.code, outcome.err) == (143, "stopped\n")
+
+
+def test_a_folder_in_which_another_process_works_is_refused_by_name(lstm_engine, tmp_path):
+    with alone_in(tmp_path):
+        outcome = lstm_engine("bench", "--quick", "--out", tmp_path)
+    assert outcome.code == 2
+    assert f"another process is writing into {tmp_path}" in outcome.err

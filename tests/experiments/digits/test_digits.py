@@ -13,6 +13,8 @@ from experiments.digits import training as digit_training
 from experiments.digits.network import DigitRecipe, clip_answers, load_digit_model, padded, slopes, stretched
 from experiments.digits.search import search
 from experiments.digits.training import Training, scores, train_on_digits
+from experiments.promises.kills import contents
+from experiments.reports.checkpoints import Checkpoints
 from features.digits import Digits, read_digits
 
 SMALL = {"units": 6, "epochs": 4, "batch_size": 16, "learning_rate": 0.02}
@@ -135,19 +137,36 @@ def test_a_recipe_learns_the_digits_of_speakers_it_has_not_heard(corpus, tmp_pat
 def test_a_run_leaves_its_model_history_scores_settings_and_page(trained):
     folder, result = trained
     assert {p.name for p in folder.iterdir()} == {
-        "model.safetensors", "history.csv", "watched.csv", "scores.json", "config.json", "report.html"
+        "model.safetensors", "history.csv", "watched.csv", "scores.json", "config.json", "report.html", "surroundings.json"
     }  # fmt: skip
     history = pd.read_csv(folder / "history.csv", index_col="epoch")
-    assert list(history) == ["engine_loss", "engine_accuracy", "engine_seconds"]
+    assert list(history) == ["engine_loss", "engine_accuracy"]
     assert list(history.index) == [1, 2, 3, 4]
     assert history["engine_loss"].iloc[-1] < history["engine_loss"].iloc[0]
     config = json.loads((folder / "config.json").read_text())
     assert config["settings"]["recipe"]["units"] == 6
     stored = json.loads((folder / "scores.json").read_text())
-    assert stored == {k: v for k, v in result.items() if k != "run"}
+    assert stored == {k: v for k, v in result.items() if k not in ("run", "seconds")}
+    around = json.loads((folder / "surroundings.json").read_text())
+    assert sum(around["seconds"]["engine"]) == result["seconds"]["engine"]
     page = (folder / "report.html").read_text()
     assert f"accuracy {result['accuracy']:.4f} on 80 clips of 4 test speakers" in page
     assert "recognised as male" in page
+
+
+def test_a_run_that_was_stopped_ends_as_one_that_was_not(trained, corpus, tmp_path, monkeypatch, no_page):
+    def stop(self, *_, after=Checkpoints.after_epoch):
+        after(self, *_)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "after_epoch", stop)
+        with pytest.raises(KeyboardInterrupt, match="1 of 4 epochs are kept"):
+            train_on_digits(corpus, tmp_path, "sex", **SMALL, every=1)
+    train_on_digits(corpus, tmp_path, "sex", **SMALL)
+    mine, whole = contents(tmp_path), contents(trained[0])
+    assert mine.keys() == whole.keys()
+    assert all(mine[name] == whole[name] for name in mine if name != "report.html")
 
 
 def test_the_numbers_of_a_result_agree_with_each_other(trained):
@@ -255,9 +274,9 @@ def test_the_command_tells_the_result_as_words_or_as_json(lstm_engine, corpus, t
     assert set(results) == {"digit", "sex"}
     assert results["digit"]["recipe"]["units"] == 4
     assert (tmp_path / "sex" / "model.safetensors").exists()
-    again = lstm_engine(*command)
-    assert again.code == 2
-    assert "--force" in again.err
+    again = lstm_engine(*command, "--json")
+    assert (again.code, json.loads(again.out)) == (0, results)
+    assert "nothing to do" in again.err
     monkeypatch.setattr(digit_training, "train_on_digits", lambda *_, **__: results)
     shown = lstm_engine(*command)
     assert shown.code == 0

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from experiments.reports import page, pictures
+from experiments.reports.machine import machine
 from experiments.reports.run import Run, footer, versions
 
 
@@ -78,9 +79,20 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
 
 
 def test_config_says_command_settings_and_versions(tmp_path):
-    config = json.loads(Run(tmp_path).write_config("train", epochs=3, data="x").read_text())
-    assert config == {"command": "train", "settings": {"epochs": 3, "data": "x"}, "versions": versions()}
+    config = json.loads(Run(tmp_path).write_config("train", epochs=3, data=tmp_path / "x").read_text())
+    made = {"command": "train", "settings": {"epochs": 3, "data": "x"}, "versions": versions(), "machine": machine()}
+    assert config == made
     assert config["versions"]["numpy"] == np.__version__
+
+
+def test_what_no_number_depends_on_stands_beside_the_settings(tmp_path):
+    text = Run(tmp_path).write_config("train", {"engine": [1.5]}, data=tmp_path / "x").read_text()
+    assert str(tmp_path) not in text
+    around = json.loads((tmp_path / "surroundings.json").read_text())
+    assert around["data"] == {"data": str(tmp_path / "x")}
+    assert around["seconds"] == {"engine": [1.5]}
+    assert around["folder"] == str(tmp_path)
+    assert around["threads"]["kernels"] >= 1
 
 
 def test_a_page_escapes_what_comes_from_files():
@@ -113,3 +125,11 @@ def test_a_table_shows_each_column_in_its_format():
 def test_the_footer_says_how_the_page_was_made():
     assert footer("lstm-engine train").startswith("Made by: lstm-engine train.")
     assert f"numpy {np.__version__}" in footer("x")
+
+
+def test_a_run_that_is_being_replaced_has_no_config(tmp_path):
+    Run(tmp_path).write_config("first")
+    run = Run(tmp_path, force=True)
+    assert (tmp_path / "config.json").exists()  # nothing is lost before the first file is written
+    run.begin()
+    assert not (tmp_path / "config.json").exists()

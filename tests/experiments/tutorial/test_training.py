@@ -31,7 +31,8 @@ def altered(trained, tmp_path):
 
 def test_a_run_leaves_its_model_history_settings_pictures_and_page(trained):
     names = {path.name for path in trained.folder.iterdir()}
-    assert names == {"model.safetensors", "history.csv", "config.json", "curves.png", "report.html", "watched.csv"}
+    expected = {"model.safetensors", "history.csv", "config.json", "surroundings.json", "curves.png", "report.html"}
+    assert names == expected | {"watched.csv"}
     history = pd.read_csv(trained.folder / "history.csv", index_col="epoch")
     assert list(history.index) == [1, 2, 3]
     assert set(history) == {"loss", "accuracy", "val_loss", "val_accuracy"}

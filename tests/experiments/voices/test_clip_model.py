@@ -177,8 +177,8 @@ def test_a_model_of_another_task_is_refused(trained, tmp_path):
     ("change", "said"),
     [
         ({"settings": None}, "no complete model of voices"),
-        ({"temperature": 0.0}, "temperature > 0"),
-        ({"uncertain": 0.2}, "uncertain from 0.5 to 1"),
+        ({"temperature": 0.0}, "temperature: Expected float > 0"),
+        ({"uncertain": 0.2}, "uncertain: Expected float >= 0.5"),
         ({"preparation": {"mean": [0.0], "scale": [1.0]}}, "does not fit its recipe's 23 columns"),
         ({"preparation": {"mean": [0.0] * 20}}, "no complete model of voices"),
         ({"recipe": {"recipe": "frames", "parameters": {"pitch": "yin", "hop": 7}}}, "made with other settings"),

@@ -10,7 +10,7 @@ import soundfile as sf
 import soxr
 from scipy.special import expit
 
-from experiments.tutorial.training import Prediction
+from experiments.tutorial.prediction import Prediction
 from experiments.voices import clip_model, terminal, timeline
 from experiments.voices import judge as judging
 from experiments.voices.judge import Judgement, judge, judge_file, judge_stretches

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.promises.kills import contents
+from experiments.reports.checkpoints import Checkpoints
 from experiments.voices import clip_model, training
 from experiments.voices.training import fits, sides, train
 from features import corpora
@@ -40,7 +42,7 @@ def run(measured, tmp_path_factory):
 def test_a_run_leaves_all_that_its_model_needs(run, measured):
     result, out = run
     names = {"model.safetensors", "history.csv", "config.json", "curves.png", "result.json", "clips.csv", "errors.csv"}
-    assert names | {"report.html", "watched.csv"} == {path.name for path in out.iterdir()}
+    assert names | {"report.html", "watched.csv", "surroundings.json"} == {path.name for path in out.iterdir()}
     assert len(pd.read_csv(out / "history.csv")) == QUICK["epochs"]
     assert json.loads((out / "config.json").read_text())["settings"]["variants"] == 2
     model = clip_model.load(out / "model.safetensors")
@@ -51,6 +53,30 @@ def test_a_run_leaves_all_that_its_model_needs(run, measured):
     with pytest.raises(Leak):
         refuse_known(clips.take(learnt), measured.name, stored["trained_on"])
     refuse_known(clips.take(held_out), measured.name, stored["trained_on"])  # nobody of these was learnt from
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_run_that_was_stopped_in_the_last_of_its_trainings_ends_as_one_that_was_not(
+    run, measured, tmp_path, monkeypatch
+):
+    def stop(self, *_, after=Checkpoints.after_epoch):
+        after(self, *_)
+        if self.run.kept == 17:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "after_epoch", stop)
+        with pytest.raises(KeyboardInterrupt, match="17 of 18 epochs of the 6 trainings are kept"):
+            train(measured, tmp_path / "mine", **QUICK, every=1)
+    result, out = run
+    assert train(measured, tmp_path / "mine", **QUICK) == result | {"run": str(tmp_path / "mine")}
+    drawn = ("report.html", "curves.png")  # not here
+    mine, whole = contents(tmp_path / "mine"), contents(out)
+    assert mine.keys() == whole.keys()
+    assert all(mine[name] == whole[name] for name in mine if name not in drawn)
+    assert train(measured, tmp_path / "mine", **QUICK) == json.loads(json.dumps(result)) | {
+        "run": str(tmp_path / "mine")
+    }
 
 
 @pytest.mark.usefixtures("undrawn")

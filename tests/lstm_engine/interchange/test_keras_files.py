@@ -270,6 +270,8 @@ def test_other_names_missing_files_and_models_without_weights_are_explained(ours
         load_keras(ours([le.LSTM(2)]), tmp_path / "m.keras")
     with pytest.raises(ValueError, match="no weights yet"):
         save_keras(le.Sequential([le.LSTM(2)]), tmp_path / "m.keras")
+    with pytest.raises(ValueError, match="no weights yet"):
+        le.Sequential([le.LSTM(2)]).get_config()
     with pytest.raises(ValueError, match="batch size"):
         save_keras(ours([le.LSTM(2, stateful=True)]), tmp_path / "m.keras")
     assert not list(tmp_path.iterdir())
@@ -337,7 +339,7 @@ def groups_in_a_ring(file, folder):
         (soft_link, "is a link"), (external_link, "is a link"), (external_storage, "outside the file"),
         (virtual, "outside the file"), (in_chunks, "in chunks"),
         (declared_huge, "(1048576, 4194304) there"), (compressed, "compressed"), (never_written, "or not at all"),
-        (of_strings, "stored as object"), (of_integers, "stored as int64"), (groups_in_a_ring, "missing there"),
+        (of_strings, "stored as object"), (of_integers, "stored as int64"), (groups_in_a_ring, "groups deep"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )  # fmt: skip

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..initializers import Initializer
-from ..layer import Layer
+from .initializers import Initializer
+from .layer import Layer
 
 
 @dataclass(frozen=True)
