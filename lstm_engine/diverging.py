@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from .network import Batch, Network, Outcome
 
 
+quiet = partial(np.errstate, over="ignore", invalid="ignore")
+
+
 class Diverged(ValueError):
     """A loss, a gradient or a weight is not finite. `loss` and `heads` are those of the step, if it got so far."""
 
@@ -30,12 +34,14 @@ class Diverged(ValueError):
 
 
 def check_step(network: Network, batch: Batch, loss: Any, heads: Any, gradients: Mapping[str, Array]) -> None:
-    """Diverged if the loss or a gradient of a training step is not finite, or too large for the optimizer to square."""
+    """Diverged if the loss or a gradient of a training step is not finite, or too large for the optimizer to square.
+
+    To be called in a block that ignores NumPy's warnings, as `quiet` is: what they would say is named.
+    """
     squares = 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        for g in gradients.values():
-            flat = g.reshape(-1)
-            squares += float(flat.dot(flat))
+    for g in gradients.values():
+        flat = g.reshape(-1)
+        squares += float(flat.dot(flat))
     if math.isfinite(loss) and squares <= finite.LARGEST[network.dtype]:  # False for NaN
         return
     check_numbers(network, batch, loss, heads, gradients)
@@ -131,7 +137,7 @@ class Guard:
         """The loss and the heads of a training step."""
         self.done += 1
         try:
-            with np.errstate(over="ignore", invalid="ignore"):  # what overflows is named
+            with quiet():
                 outcome = self.network.step(batch, careful=True)
         except Diverged as fault:
             self.stop(fault, f", batch {self.done}")
@@ -172,7 +178,7 @@ def one_step(network: Network, batch: Batch) -> Outcome:
     """A training step for `train_on_batch`. Diverged, and nothing changed, where a number is not finite."""
     good = Good(network)
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is named
+        with quiet():
             outcome = network.step(batch, careful=True)
         check_state(network)
     except Diverged as fault:

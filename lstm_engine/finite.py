@@ -1,8 +1,8 @@
 """Numbers that are none: the engine's doors refuse NaN and infinity, and name the first one.
 
-What is refused where, and what lets it through, is in docs/keras-parity.md. A check costs a pass at the speed of BLAS: a
-finite sum of squares proves that all numbers are finite. Where it is not, since squares of large numbers overflow too, each
-number is asked.
+What is refused where, and what lets it through, is in docs/keras-parity.md. A check is a pass over the numbers, over many at
+the speed of BLAS: a finite sum of squares proves that all of them are finite. Where it is not, since squares of large numbers
+overflow too, each number is asked.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .backend import one_thread_pool
 from .checks import numbers
 from .lists import listed
 
+FEW, MANY = 16, 4096  # numbers: few are asked faster by Python, many by BLAS, others by NumPy
 AT_ONCE = 256  # samples in a forward pass that finds the steps which exist
 LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in ("float32", "float64")}  # of the numbers that a dtype holds
 STEPS = "sample", "step", "feature"
@@ -31,7 +32,9 @@ def is_finite(a: Any) -> bool:
     """Whether an array of real numbers holds no NaN and no infinity."""
     if a.dtype.kind not in "fc":
         return True
-    if a.dtype.kind == "f" and a.flags.c_contiguous:
+    if a.size <= FEW and a.dtype.kind == "f":
+        return all(map(math.isfinite, a.ravel().tolist()))
+    if a.size >= MANY and a.dtype.kind == "f" and a.flags.c_contiguous:
         flat = a.reshape(-1)
         with np.errstate(over="ignore", invalid="ignore"):
             if math.isfinite(flat.dot(flat)):

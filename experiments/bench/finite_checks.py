@@ -26,8 +26,13 @@ def checks(task: Task, model: Any) -> dict[str, tuple[Callable[[], Any], float]]
     batch = Batch(task.x, task.y)
     loss, heads, gradients = small_step.gradients(model, batch)
     weights = model.weights
+
+    def of_step() -> None:
+        with diverging.quiet():
+            diverging.check_step(model, batch, loss, heads, gradients)
+
     return {
-        "loss and gradients": (lambda: diverging.check_step(model, batch, loss, heads, gradients), 1),
+        "loss and gradients": (of_step, 1),
         "learning rate": (lambda: model.optimizer._finite_rate(weights), 1),
         "X and y, once a fit": (lambda: (finite.is_finite(task.x), finite.is_finite(task.y)), 1),
         "what an epoch began with": (lambda: diverging.Good(model), 1 / BATCHES),
