@@ -38,11 +38,7 @@ def check_step(network: Network, batch: Batch, loss: Any, heads: Any, gradients:
 
     To be called in a block that ignores NumPy's warnings, as `quiet` is: what they would say is named.
     """
-    squares = 0.0
-    for g in gradients.values():
-        flat = g.reshape(-1)
-        squares += float(flat.dot(flat))
-    if math.isfinite(loss) and squares <= finite.LARGEST[network.dtype]:  # False for NaN
+    if math.isfinite(loss) and squares(gradients) <= finite.LARGEST[network.dtype]:  # False for NaN
         return
     check_numbers(network, batch, loss, heads, gradients)
     if not network.compiled[0].clipvalue:
@@ -51,6 +47,15 @@ def check_step(network: Network, batch: Batch, loss: Any, heads: Any, gradients:
         raise Diverged(
             f"the gradient of {name} reaches {size:.1e}, whose square {network.dtype} cannot hold", loss, heads
         )
+
+
+def squares(arrays: Mapping[str, Array]) -> float:
+    """The sum of all squares: not finite if a number is not, or if a square overflows."""
+    total = 0.0
+    for a in arrays.values():
+        flat = a.reshape(-1)
+        total += float(flat.dot(flat))
+    return total
 
 
 def check_numbers(
@@ -107,19 +112,17 @@ def advice(network: Network) -> str:
 
 
 class Good:
-    """What a network was before a step: its weights, kept states, generators and its optimizer's state, to be put back."""
+    """A network's trained weights and its optimizer's state before a step, to be put back."""
 
     def __init__(self, network: Network) -> None:
-        self.network, self.before = network, Before(network, [])
-        self.weights = network.get_weights()
         self.optimizer = network.compiled[0]
+        self.weights = [(w, w.copy()) for w in network.trainable_weights.values()]
         self.iterations, self.slots = self.optimizer.iterations, {k: a.copy() for k, a in self.optimizer.slots.items()}
 
     def put_back(self) -> None:
-        for w, kept in zip(self.network.weights.values(), self.weights, strict=True):
+        for w, kept in self.weights:
             w[...] = kept
         self.optimizer.iterations, self.optimizer.slots = self.iterations, self.slots
-        self.before.restore()
 
 
 class Guard:
@@ -130,7 +133,7 @@ class Guard:
 
     def __init__(self, network: Network, callbacks: Iterable[Any], epoch: int) -> None:
         self.network, self.epoch, self.done, self.stopped = network, epoch, 0, False
-        self.good = Good(network)
+        self.good, self.before = Good(network), Before(network, [])  # its generators and kept states too
         self.callbacks = list(callbacks)
 
     def step(self, batch: Batch) -> tuple[float, Any]:
@@ -163,6 +166,7 @@ class Guard:
         """Puts the epoch's beginning back, and ends the training: with an error, unless TerminateOnNaN is there."""
         self.stopped, rules = True, advice(self.network)
         self.good.put_back()
+        self.before.restore()
         ending = [callback for callback in self.callbacks if getattr(callback, "ends_on_nan", False)]
         if not ending:
             total = self.network.epochs_done + 1  # where fit is called for one epoch at a time
@@ -175,12 +179,14 @@ class Guard:
 
 
 def one_step(network: Network, batch: Batch) -> Outcome:
-    """A training step for `train_on_batch`. Diverged, and nothing changed, where a number is not finite."""
+    """A training step for `train_on_batch`. Diverged, and no weight and no slot changed, where a number is not finite."""
     good = Good(network)
     try:
         with quiet():
             outcome = network.step(batch, careful=True)
-        check_state(network)
+            after = squares(network.trainable_weights)
+        if not math.isfinite(after):
+            check_state(network)
     except Diverged as fault:
         rules = advice(network)
         good.put_back()
