@@ -24,6 +24,8 @@ CALLS = 50  # of a check in one timing
 
 
 class Check(NamedTuple):
+    """A check, and how often each verb makes it."""
+
     run: Callable[[], Any]
     fit: float  # how often in a training step of `fit`
     train_on_batch: float
