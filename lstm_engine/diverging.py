@@ -42,11 +42,9 @@ def check_step(network: Network, batch: Batch, loss: Any, heads: Any, gradients:
         return
     check_numbers(network, batch, loss, heads, gradients)
     if not network.compiled[0].clipvalue:
-        name = max(gradients, key=lambda name: float(np.abs(gradients[name]).max(initial=0)))
-        size = float(np.abs(gradients[name]).max())
-        raise Diverged(
-            f"the gradient of {name} reaches {size:.1e}, whose square {network.dtype} cannot hold", loss, heads
-        )
+        size, name = max((largest(g), name) for name, g in gradients.items())
+        what = f"the gradient of {name} reaches {size:.1e}, whose square {network.dtype} cannot hold"
+        raise Diverged(what, loss, heads)
 
 
 def squares(arrays: Mapping[str, Array]) -> float:
@@ -83,12 +81,19 @@ def first_overflow(network: Network, batch: Batch) -> str:
         network.forward(batch.x, False, batch.mask, taped=False, kept=kept)
     bad = [edge.node for edge, (array, _) in kept.items() if not finite.is_finite(array)]
     outputs = network.graph.outputs
-    largest = max(float(np.abs(kept[edge][0]).max(initial=0)) for edge in outputs if edge in kept) if not bad else 0.0
-    where = f"the output of {bad[0]} is the first to overflow" if bad else f"predictions reach {largest:.1e}"
-    sizes = {name: float(np.abs(w).max(initial=0)) for name, w in network.weights.items()}
+    if bad:
+        where = f"the output of {bad[0]} is the first to overflow"
+    else:
+        where = f"predictions reach {max((largest(kept[edge][0]) for edge in outputs if edge in kept), default=0):.1e}"
+    sizes = {name: largest(w) for name, w in network.weights.items()} or {"none": 0.0}
     name = max(sizes, key=sizes.__getitem__)
-    inputs = max(float(np.abs(x[np.isfinite(x)]).max(initial=0)) for x in listed(batch.x))
+    inputs = max(largest(x) for x in listed(batch.x))
     return f"{where}; inputs reach {inputs:.1e}, the largest weights are those of {name}, up to {sizes[name]:.1e}"
+
+
+def largest(a: Array) -> float:
+    """The largest finite number, without its sign."""
+    return float(np.abs(a[np.isfinite(a)]).max(initial=0))
 
 
 def checked(network: Network, batch: Batch, loss: float, gradients: dict[str, Array]) -> tuple[float, dict[str, Array]]:

@@ -81,10 +81,10 @@ def fault(number: Any, given: Any) -> str:
 
 def place(at: tuple[int, ...], sample: int | None) -> str:
     """ "sample 3, step 17, feature 0": where an index (N, T, D), (N, D) or (N,) stands."""
-    numbers = at if sample is None else (sample, *at)
+    index = at if sample is None else (sample, *at)
     names = ("sample", "feature") if len(at) == 2 and sample is None else STEPS
-    words = [f"{name} {n}" for name, n in zip(names, numbers, strict=False)]
-    return ", ".join([*words, *(f"index {n}" for n in numbers[len(words) :])])
+    words = [f"{name} {n}" for name, n in zip(names, index, strict=False)]
+    return ", ".join([*words, *(f"index {n}" for n in index[len(words) :])])
 
 
 def broken(arrays: Mapping[str, Any]) -> str:
@@ -131,7 +131,7 @@ def check_targets(network: Any, data: Any, k: int, has_steps: bool) -> None:
     y, (what, given) = data.y[k], data.given[k]
     if all(map(is_finite, y if isinstance(y, list) else [y])):
         return
-    if not has_steps or np.ndim(y[0]) == 0:
+    if not isinstance(y, list) and (not has_steps or y.ndim == 1):
         check(what, y, given)
         return
     mask = getattr(data.samples, "mask", None)
