@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from .network import Batch, Network, Outcome
 
 
+quiet = partial(np.errstate, over="ignore", invalid="ignore")
+
+
 class Diverged(ValueError):
     """A loss, a gradient or a weight is not finite. `loss` and `heads` are those of the step, if it got so far."""
 
@@ -30,21 +34,26 @@ class Diverged(ValueError):
 
 
 def check_step(network: Network, batch: Batch, loss: Any, heads: Any, gradients: Mapping[str, Array]) -> None:
-    """Diverged if the loss or a gradient of a training step is not finite, or too large for the optimizer to square."""
-    squares = 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        for g in gradients.values():
-            flat = g.reshape(-1)
-            squares += float(flat.dot(flat))
-    if math.isfinite(loss) and squares <= finite.LARGEST[network.dtype]:  # False for NaN
+    """Diverged if the loss or a gradient of a training step is not finite, or too large for the optimizer to square.
+
+    To be called in a block that ignores NumPy's warnings, as `quiet` is: what they would say is named.
+    """
+    if math.isfinite(loss) and squares(gradients) <= finite.LARGEST[network.dtype]:  # False for NaN
         return
     check_numbers(network, batch, loss, heads, gradients)
     if not network.compiled[0].clipvalue:
-        name = max(gradients, key=lambda name: float(np.abs(gradients[name]).max(initial=0)))
-        size = float(np.abs(gradients[name]).max())
-        raise Diverged(
-            f"the gradient of {name} reaches {size:.1e}, whose square {network.dtype} cannot hold", loss, heads
-        )
+        size, name = max((largest(g), name) for name, g in gradients.items())
+        what = f"the gradient of {name} reaches {size:.1e}, whose square {network.dtype} cannot hold"
+        raise Diverged(what, loss, heads)
+
+
+def squares(arrays: Mapping[str, Array]) -> float:
+    """The sum of all squares: not finite if a number is not, or if a square overflows."""
+    total = 0.0
+    for a in arrays.values():
+        flat = a.reshape(-1)
+        total += float(flat.dot(flat))
+    return total
 
 
 def check_numbers(
@@ -72,12 +81,19 @@ def first_overflow(network: Network, batch: Batch) -> str:
         network.forward(batch.x, False, batch.mask, taped=False, kept=kept)
     bad = [edge.node for edge, (array, _) in kept.items() if not finite.is_finite(array)]
     outputs = network.graph.outputs
-    largest = max(float(np.abs(kept[edge][0]).max(initial=0)) for edge in outputs if edge in kept) if not bad else 0.0
-    where = f"the output of {bad[0]} is the first to overflow" if bad else f"predictions reach {largest:.1e}"
-    sizes = {name: float(np.abs(w).max(initial=0)) for name, w in network.weights.items()}
+    if bad:
+        where = f"the output of {bad[0]} is the first to overflow"
+    else:
+        where = f"predictions reach {max((largest(kept[edge][0]) for edge in outputs if edge in kept), default=0):.1e}"
+    sizes = {name: largest(w) for name, w in network.weights.items()} or {"none": 0.0}
     name = max(sizes, key=sizes.__getitem__)
-    inputs = max(float(np.abs(x[np.isfinite(x)]).max(initial=0)) for x in listed(batch.x))
+    inputs = max(largest(x) for x in listed(batch.x))
     return f"{where}; inputs reach {inputs:.1e}, the largest weights are those of {name}, up to {sizes[name]:.1e}"
+
+
+def largest(a: Array) -> float:
+    """The largest finite number, without its sign."""
+    return float(np.abs(a[np.isfinite(a)]).max(initial=0))
 
 
 def checked(network: Network, batch: Batch, loss: float, gradients: dict[str, Array]) -> tuple[float, dict[str, Array]]:
@@ -101,19 +117,17 @@ def advice(network: Network) -> str:
 
 
 class Good:
-    """What a network was before a step: its weights, kept states, generators and its optimizer's state, to be put back."""
+    """A network's trained weights and its optimizer's state before a step, to be put back."""
 
     def __init__(self, network: Network) -> None:
-        self.network, self.before = network, Before(network, [])
-        self.weights = network.get_weights()
         self.optimizer = network.compiled[0]
+        self.weights = [(w, w.copy()) for w in network.trainable_weights.values()]
         self.iterations, self.slots = self.optimizer.iterations, {k: a.copy() for k, a in self.optimizer.slots.items()}
 
     def put_back(self) -> None:
-        for w, kept in zip(self.network.weights.values(), self.weights, strict=True):
+        for w, kept in self.weights:
             w[...] = kept
         self.optimizer.iterations, self.optimizer.slots = self.iterations, self.slots
-        self.before.restore()
 
 
 class Guard:
@@ -124,14 +138,14 @@ class Guard:
 
     def __init__(self, network: Network, callbacks: Iterable[Any], epoch: int) -> None:
         self.network, self.epoch, self.done, self.stopped = network, epoch, 0, False
-        self.good = Good(network)
+        self.good, self.before = Good(network), Before(network, [])  # its generators and kept states too
         self.callbacks = list(callbacks)
 
     def step(self, batch: Batch) -> tuple[float, Any]:
         """The loss and the heads of a training step."""
         self.done += 1
         try:
-            with np.errstate(over="ignore", invalid="ignore"):  # what overflows is named
+            with quiet():
                 outcome = self.network.step(batch, careful=True)
         except Diverged as fault:
             self.stop(fault, f", batch {self.done}")
@@ -157,6 +171,7 @@ class Guard:
         """Puts the epoch's beginning back, and ends the training: with an error, unless TerminateOnNaN is there."""
         self.stopped, rules = True, advice(self.network)
         self.good.put_back()
+        self.before.restore()
         ending = [callback for callback in self.callbacks if getattr(callback, "ends_on_nan", False)]
         if not ending:
             total = self.network.epochs_done + 1  # where fit is called for one epoch at a time
@@ -169,12 +184,14 @@ class Guard:
 
 
 def one_step(network: Network, batch: Batch) -> Outcome:
-    """A training step for `train_on_batch`. Diverged, and nothing changed, where a number is not finite."""
+    """A training step for `train_on_batch`. Diverged, and no weight and no slot changed, where a number is not finite."""
     good = Good(network)
     try:
-        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is named
+        with quiet():
             outcome = network.step(batch, careful=True)
-        check_state(network)
+            after = squares(network.trainable_weights)
+        if not math.isfinite(after):
+            check_state(network)
     except Diverged as fault:
         rules = advice(network)
         good.put_back()

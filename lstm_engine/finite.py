@@ -1,8 +1,8 @@
 """Numbers that are none: the engine's doors refuse NaN and infinity, and name the first one.
 
-What is refused where, and what lets it through, is in docs/keras-parity.md. A check costs a pass at the speed of BLAS: a
-finite sum of squares proves that all numbers are finite. Where it is not, since squares of large numbers overflow too, each
-number is asked.
+What is refused where, and what lets it through, is in docs/keras-parity.md. A check is a pass over the numbers, over many at
+the speed of BLAS: a finite sum of squares proves that all of them are finite. Where it is not, since squares of large numbers
+overflow too, each number is asked.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .backend import one_thread_pool
 from .checks import numbers
 from .lists import listed
 
+FEW, MANY = 16, 4096  # numbers: few are asked faster by Python, many by BLAS, others by NumPy
 AT_ONCE = 256  # samples in a forward pass that finds the steps which exist
 LARGEST = {dtype: float(np.finfo(dtype).max) for dtype in ("float32", "float64")}  # of the numbers that a dtype holds
 STEPS = "sample", "step", "feature"
@@ -31,7 +32,9 @@ def is_finite(a: Any) -> bool:
     """Whether an array of real numbers holds no NaN and no infinity."""
     if a.dtype.kind not in "fc":
         return True
-    if a.dtype.kind == "f" and a.flags.c_contiguous:
+    if a.size <= FEW and a.dtype.kind == "f":
+        return all(map(math.isfinite, a.ravel().tolist()))
+    if a.size >= MANY and a.dtype.kind == "f" and a.flags.c_contiguous:
         flat = a.reshape(-1)
         with np.errstate(over="ignore", invalid="ignore"):
             if math.isfinite(flat.dot(flat)):
@@ -78,10 +81,10 @@ def fault(number: Any, given: Any) -> str:
 
 def place(at: tuple[int, ...], sample: int | None) -> str:
     """ "sample 3, step 17, feature 0": where an index (N, T, D), (N, D) or (N,) stands."""
-    numbers = at if sample is None else (sample, *at)
+    index = at if sample is None else (sample, *at)
     names = ("sample", "feature") if len(at) == 2 and sample is None else STEPS
-    words = [f"{name} {n}" for name, n in zip(names, numbers, strict=False)]
-    return ", ".join([*words, *(f"index {n}" for n in numbers[len(words) :])])
+    words = [f"{name} {n}" for name, n in zip(names, index, strict=False)]
+    return ", ".join([*words, *(f"index {n}" for n in index[len(words) :])])
 
 
 def broken(arrays: Mapping[str, Any]) -> str:
@@ -128,7 +131,7 @@ def check_targets(network: Any, data: Any, k: int, has_steps: bool) -> None:
     y, (what, given) = data.y[k], data.given[k]
     if all(map(is_finite, y if isinstance(y, list) else [y])):
         return
-    if not has_steps or np.ndim(y[0]) == 0:
+    if not isinstance(y, list) and (not has_steps or y.ndim == 1):
         check(what, y, given)
         return
     mask = getattr(data.samples, "mask", None)

@@ -149,7 +149,8 @@ class Optimizer(Answering, OwnsArrays):
             )
         if self.slots and self.slot_shapes(weights) != {k: a.shape for k, a in self.slots.items()}:
             raise ValueError("this optimizer's slots belong to other weights: make a new one for every model")
-        finite.require({f"optimizer slot {name}": slot for name, slot in self.slots.items()})
+        if broken := finite.broken(self.slots):
+            raise ValueError(f"the optimizer's {broken} holds NaN or infinity: compile the model with a new optimizer")
         self._weights = list(weights.values())
         self._known = self.slots
 

@@ -45,9 +45,10 @@ def test_a_batch_of_a_generator_is_named():
 def test_large_numbers_whose_sum_and_squares_overflow_are_no_false_alarm():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert finite.is_finite(np.full(9, 3e38, np.float32))
-        assert not finite.is_finite(with_one(np.full(9, 1e308), -np.inf))
-        assert finite.is_finite(np.full((3, 4), -1e300)[:, ::2])
+        for n in (1, finite.FEW, finite.FEW + 1, finite.MANY - 1, finite.MANY, finite.MANY + 1):
+            assert finite.is_finite(np.full(n, 3e38, np.float32))
+            assert finite.is_finite(np.full((2 * n, 4), -1e308)[::2])
+            assert not any(finite.is_finite(with_one(np.full(n, 1e308), bad)) for bad in (np.nan, np.inf, -np.inf))
         assert np.isfinite(model().predict(np.full((N, T, D), -1e37), verbose=0)).all()
 
 

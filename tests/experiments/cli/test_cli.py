@@ -525,3 +525,21 @@ def test_a_table_that_is_wider_than_the_terminal_loses_nothing(monkeypatch):
     shown = re.sub(r"\s", "", console.file.getvalue())
     assert "…" not in shown
     assert all(shown.count(c) >= 4 * "as-long-as-this".count(c) for c in "aslongthi")
+
+
+def test_a_training_that_diverges_is_a_line_and_exit_code_1(monkeypatch, capsys):
+    """The input was good, and the answer is bad: 2 is for bad input."""
+
+    def train(*_, **__):
+        model = le.Sequential([le.Dense(1, input_shape=(2,))], seed=0, backend="numpy")
+        model.compile(le.SGD(1e30), "mse")
+        model.fit(np.ones((4, 2)), np.ones(4), epochs=3, verbose=0)
+
+    monkeypatch.setattr(cli, "app", train)
+    monkeypatch.setattr(sys, "argv", ["lstm-engine", "train"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == 1
+    outcome = capsys.readouterr()
+    assert is_one_line_error(outcome)
+    assert "epoch 2, batch 1: the loss is inf" in outcome.err
