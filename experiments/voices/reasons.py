@@ -243,6 +243,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--world", action="store_true", help="also speak some voices again by WORLD (pip install pyworld)"
     )
+    parser.add_argument(
+        "--beside", type=Path, metavar="JSON", help="an earlier run's reasons.json, on the same corpora"
+    )
     parser.add_argument("--work", type=Path, default=Path("runs/reasons_clips"), help="folder for the measured clips")
     parser.add_argument(
         "--out", type=Path, default=Path("runs/reasons"), help="folder for reasons.json and the pictures"
@@ -258,11 +261,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     models = {name: clip_model.load(file) for name, file in files.items()}
     of_tables = zip(names(options.tables).items(), parts * (len(options.tables) // len(parts)), strict=True)
     read = [Corpus.read(name, table, part, options.by) for (name, table), part in of_tables]
+    earlier = json.loads(options.beside.read_text()) if options.beside else {}
+    if odd := [name for name, of in earlier.items() if list(of) != [corpus.name for corpus in read]]:
+        parser.error(f"{options.beside}: {odd[0]} was judged on {', '.join(earlier[odd[0]])}, not on these tables")
     run = Run(options.out, force=True)
     results = {
         name: {corpus.name: reasons(model, corpus, options.work, options.by, options.world) for corpus in read}
         for name, model in models.items()
     }
+    results |= {name: of for name, of in earlier.items() if name not in results}
     run.write_json("reasons.json", results)
     for name, picture in reasons_pictures.drawn(results).items():
         run.write(f"reasons_{name}.svg", pictures.svg(picture))

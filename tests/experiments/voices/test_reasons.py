@@ -69,12 +69,17 @@ def test_the_command_writes_figures_and_pictures(tmp_path, capsys):
     (tmp_path / "a" / "metadata.csv").write_text("\n".join(["path,speaker,sex,manner", *lines]))
     table, out = str(tmp_path / "a" / "metadata.csv"), tmp_path / "out"
     reasons.main([table, "--model", f"one={SHIPPED}", "--work", str(tmp_path / "work"), "--out", str(out)])
+    told = capsys.readouterr().out
     result = json.loads((out / "reasons.json").read_text())["one"]["a"]
     assert result["silenced"].keys() >= {"nothing", "log_f0", "energy", "whole spectrum", "mfcc20"}
     assert result["by"][0]["value"] == "calm"
     assert {len(share) for share in (result["column_moved"]["LSTM"]["male"],)} == {len(moved_pitch.SEMITONES)}
+    (tmp_path / "earlier.json").write_text(json.dumps({"other": {"b": {}}}))
+    with pytest.raises(SystemExit):
+        reasons.main([table, "--beside", str(tmp_path / "earlier.json")])
+    assert "other was judged on b, not on these tables" in capsys.readouterr().err
     assert {p.name for p in out.glob("*.svg")} == {f"reasons_{name}.svg" for name in ("pitch", "inputs", "moved")}
-    assert "| one, a, log_f0 alone, LSTM |" in capsys.readouterr().out
+    assert "| one, a, log_f0 alone, LSTM |" in told
 
 
 def test_a_voice_spoken_again_has_the_pitch_that_was_asked_for():
