@@ -209,6 +209,11 @@ class Assembly(Answering):
         """What a dict has for the inputs, by their names, as a list of them; x itself if it is none."""
         if not isinstance(x, Mapping):
             return x
+        if not self.graph.inputs:
+            raise ValueError(
+                f"x has {', '.join(map(str, x))}, and the model no named inputs yet: give the array itself, or begin the "
+                "model with Input(shape, name=...)"
+            )
         if set(x) != set(self.graph.inputs):
             raise ValueError(f"x has {', '.join(map(str, x))}, the model's inputs are {', '.join(self.graph.inputs)}")
         return unlisted([x[name] for name in self.graph.inputs])

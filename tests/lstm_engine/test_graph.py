@@ -299,6 +299,8 @@ def test_a_call_without_dropout_may_say_training_and_a_model_is_called_on_a_dict
     assert np.array_equal(outer.predict(rows, verbose=0), inner.predict(rows, verbose=0))
     with pytest.raises(ValueError, match="x has z, the model's inputs are x, z"):
         inner({"z": b})
+    with pytest.raises(ValueError, match=r"x has a, and the model no named inputs yet: .* Input\(shape, name=...\)"):
+        le.Sequential([le.LSTM(2)]).predict({"a": np.ones((1, 3, 2))})
 
 
 def test_the_weight_of_one_loss_is_a_number_or_a_list_and_is_saved(tmp_path):

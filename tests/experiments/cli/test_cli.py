@@ -68,7 +68,7 @@ def test_help_lists_every_command(lstm_engine):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["train", "x", "--bogus"], "No such option: --bogus"),
+        (["train", "x", "--bogus"], "No such option"),
         (["bogus"], "No such command 'bogus'"),
         (["train"], "name the folder to learn from"),
         (["evaluate", "x"], "name the model that train wrote with --model"),
