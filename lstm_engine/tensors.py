@@ -132,6 +132,8 @@ def call(layer: Layer, x: Any, initial_state: Any = None) -> Any:
         raise TypeError(
             f"{layer!r} is called on Tensors and on {odd[0]!r} together: give it Tensors alone, or arrays alone"
         )
+    if not inputs:
+        raise ValueError(f"{layer!r} is called on an empty list: give it a Tensor")
     if len(inputs) > 1 and not layer.many_inputs:
         raise ValueError(f"{layer!r} reads one Tensor, got {len(inputs)}: Concatenate or Add makes one of several")
     if states and not layer.has_states:

@@ -3,7 +3,7 @@
     python -m experiments.promises.soak --minutes 40 --out runs/soak
 
 Each start adds to the same table, so that a soak can go on another day; the slopes are those of every start by itself, after
-its first fifth. Linux only: the numbers are those of /proc.
+its first half. Linux only: the numbers are those of /proc.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from lstm_engine.files import write_atomically
 
 TABLE, PICTURE, REPORT = "soak.csv", "soak.svg", "soak.md"
 EVERY_S = 5.0  # at most one row in so many seconds
-SETTLING = 0.2  # of a start: kernels are compiled, models loaded, pools filled
+SETTLING = 0.5  # of a start: kernels are compiled, models loaded, pools filled
 MIB = 2**20
 
 
@@ -102,7 +102,7 @@ def write(path: Path, rows: Sequence[Row]) -> None:
 
 
 def slopes(rows: Sequence[Row]) -> Iterator[Slope]:
-    """For every start and quantity the straight line of least squares after the first fifth."""
+    """For every start and quantity the straight line of least squares after the first half."""
     for start in sorted({row.start for row in rows}):
         own = [row for row in rows if row.start == start]
         own = [row for row in own if row.seconds >= SETTLING * own[-1].seconds]

@@ -105,6 +105,8 @@ def _parts(config: Any, what: str) -> tuple[str, Config]:
 
 def _layer_class(kind: str, config: Config, what: str, origin: Origin) -> type[Layer]:
     registered = config.get("registered_name") or kind
+    if not isinstance(registered, str):
+        raise ValueError(f"{what}: its registered_name is {str(registered)[:80]!r}, expected a text")
     for name in (registered, registered.rpartition(">")[2], kind):
         if isinstance(own := origin.custom.get(name), type) and issubclass(own, Layer):
             return own

@@ -6,14 +6,14 @@ import pytest
 
 from tests.fuzz.doors import DOORS, tree_of
 
+GRAPH, LAYERS = ["architecture", "graph"], ["config.json", "config", "layers"]
 FOUND = [  # harness, the entry by which its tree is known, the place in it, the value, the words
-    (
-        "models",
-        "graph",
-        ["architecture", "graph", "inputs", 0],
-        "c",
-        "its graph begins at 'c', its input layers are a, b",
-    ),
+    ("models", "graph", [*GRAPH, "inputs", 0], "c", "its graph begins at 'c', its input layers are a, b"),
+    ("models", "graph", [*GRAPH, "nodes", 2, "inputs"], [], "'dense' of the layer 'dense' with 0 inputs"),
+    ("models", "graph", [*GRAPH, "nodes", 0, "inputs", 0, 0], "dense", "no input or node before it"),
+    ("models", "graph", [*GRAPH, "outputs", 0, 1], 7, "'dense' has no output 7"),
+    ("keras", "batch_shape", [*LAYERS, 2, "registered_name"], 7, "registered_name is '7', expected a text"),
+    ("keras", "input_layers", [*LAYERS, 1, "inbound_nodes", 0, "args"], [[]], "is called on an empty list"),
 ]
 
 

@@ -12,7 +12,7 @@ def row(start: int, seconds: float, resident: float) -> Row:
 
 def test_a_leak_of_a_mib_a_second_shows_as_3600_an_hour_and_a_steady_process_as_none():
     growing = [row(1, s, 100.0 + s) for s in range(0, 100, 5)]
-    steady = [row(2, s, 900.0 if s < 10 else 200.0) for s in range(0, 100, 5)]  # settles within its first fifth
+    steady = [row(2, s, 900.0 if s < 10 else 200.0) for s in range(0, 100, 5)]  # settles within its first half
     found = {(s.start, s.quantity): s for s in soak.slopes([*growing, *steady])}
     assert found[1, "resident"].per_hour == pytest.approx(3600)
     assert found[2, "resident"].per_hour == pytest.approx(0, abs=1e-6)
