@@ -7,6 +7,7 @@ every error is a `BadTable` that names the file, the line and the column.
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,9 +76,8 @@ def read_sheet(
     _drop_unnamed_columns(rows)
     header = [name.strip().lower() if any_case else name.strip() for name in rows.pop(0)]
     header_line = lines.pop(0)
-    for name in header:
-        if name and header.count(name) > 1:
-            raise BadTable(path, "this column is in the header more than once", header_line, name)
+    if twice := [name for name, count in Counter(header).items() if name and count > 1]:
+        raise BadTable(path, "this column is in the header more than once", header_line, twice[0])
     if missing := [name for name in required if name not in header]:
         hint = f"; it has {_some(header, verb=False)}"
         meant = {column: name for name, column in (mistaken or {}).items() if name in header and column in missing}

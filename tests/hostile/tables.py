@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +134,7 @@ def shard(
         if isinstance(described.get("header"), dict):
             lines = [
                 described["header"],
-                *(asdict(e) if not isinstance(e, dict) else e for e in described["entries"] or []),
+                *(described["entries"] or []),
             ]
             (folder / store.MANIFEST).write_text("".join(json.dumps(line) + "\n" for line in lines))
         return folder
