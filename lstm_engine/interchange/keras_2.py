@@ -69,7 +69,7 @@ def _activations(part: Any) -> Sequence[str]:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, stacklevel=5)
+    warnings.warn(message, stacklevel=6)
 
 
 def gates(config: Any, said: tuple[int, ...] | None) -> Iterator[str]:

@@ -244,7 +244,7 @@ def _fitting(wanted: dict[str, Array], named: dict[str, Stored], source: str) ->
     left = sorted(_layers(wanted) & bad)
     if left:
         warnings.warn(
-            f"{source}: {', '.join(left)} differ in shape or number of weights and were skipped", stacklevel=4
+            f"{source}: {', '.join(left)} differ in shape or number of weights and were skipped", stacklevel=5
         )
     good = {n: w for n, w in wanted.items() if n.split("/")[0] not in bad}
     return good, {n: named[n] for n in good}

@@ -466,7 +466,7 @@ def add_optimizer(**config):
         (set_option(units=10**9), "more than the file has numbers for"),
         (set_option(units="4"), "layer lstm: LSTM takes int as units"),
         (set_option(lora_rank=4), "lora_rank=4"),
-        (lambda c: c["config"]["layers"].extend(c["config"]["layers"][1:] * 1000), "at most 1,000 layers"),
+        (lambda c: c["config"]["layers"].extend(c["config"]["layers"][1:] * 1000), "at most 500 layers"),
         (lambda c: c["config"]["layers"][0]["config"].update(batch_shape=[None, -5, 3]), "shape"),
         (lambda c: c.update(class_name="Transformer"), "no model of Keras's, but 'Transformer'"),
         (lambda c: c.update(registered_name="pkg>Model"), "no model of Keras's, but 'pkg>Model'"),
