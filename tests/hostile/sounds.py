@@ -126,6 +126,12 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     ),
     "AIFF: header alone": ("a.aiff", lambda: encoded("AIFF")[:40]),
     "CAF: cut in half": ("a.caf", lambda: encoded("CAF", "PCM_16")[:10_000]),
+    "a playlist": ("a.mp3", lambda: b"#EXTM3U\nfile:///etc/passwd\n"),
+    "an SDP that calls a host": ("a.webm", lambda: b"v=0\no=- 0 0 IN IP4 127.0.0.1\nm=audio 5004 RTP/AVP 0\n"),
+    "a list of files to join": ("a.m4a", lambda: b"ffconcat version 1.0\nfile /etc/passwd\n"),
+    "HLS": ("a.aac", lambda: b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n"),
+}
+READ: dict[str, tuple[str, Callable[[], bytes]]] = {  # with an answer, perhaps "no speech", or a note
     "RF64: 2^63 bytes stated": (
         "a.wav",
         lambda: (
@@ -140,12 +146,6 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
             + WAV()[44:]
         ),
     ),
-    "a playlist": ("a.mp3", lambda: b"#EXTM3U\nfile:///etc/passwd\n"),
-    "an SDP that calls a host": ("a.webm", lambda: b"v=0\no=- 0 0 IN IP4 127.0.0.1\nm=audio 5004 RTP/AVP 0\n"),
-    "a list of files to join": ("a.m4a", lambda: b"ffconcat version 1.0\nfile /etc/passwd\n"),
-    "HLS": ("a.aac", lambda: b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n"),
-}
-READ: dict[str, tuple[str, Callable[[], bytes]]] = {  # with an answer, perhaps "no speech", or a note
     "WAV: 200,000 empty chunks": ("a.wav", _chunks),
     "WAV: silence": ("a.wav", lambda: encoded("WAV", x=np.zeros(RATE))),
     "WAV: 4 GB stated": ("a.wav", field("WAV", 40, "<I", 2**32 - 16)),
