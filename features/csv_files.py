@@ -82,9 +82,8 @@ def read_sheet(
     _drop_unnamed_columns(rows)
     header = [name.strip().lower() if any_case else name.strip() for name in rows.pop(0)]
     header_line = lines.pop(0)
-    counts = Counter(header)  # a damaged file may have some 100,000
-    if twice := next((name for name in header if name and counts[name] > 1), None):
-        raise BadTable(path, "this column is in the header more than once", header_line, twice)
+    if twice := [name for name, count in Counter(header).items() if name and count > 1]:
+        raise BadTable(path, "this column is in the header more than once", header_line, twice[0])
     if missing := [name for name in required if name not in header]:
         hint = f"; it has {_some(header, verb=False)}"
         meant = {column: name for name, column in (mistaken or {}).items() if name in header and column in missing}

@@ -6,6 +6,7 @@ describes its own content; the bytes depend on the clips and the recipe alone. d
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -291,7 +292,7 @@ def read_shard_file(path: Path) -> Shard:
         stored = {name: (file.get_slice(name).get_dtype(), file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
         measured = [entry.index for entry in entries if entry.status == "ok"]
         dtype = {"float32": "F32", "float64": "F64"}[header["dtype"]]
-        steps = stored.get("frames", ("", [0]))[1][0]
+        steps = math.prod(stored.get("frames", ("", []))[1][:1])
         arrays = {"frames": (dtype, [steps, len(header["columns"])]), "offsets": ("I64", [len(measured) + 1])}
         if stored != arrays or measured != list(range(len(measured))):
             raise ValueError("its arrays do not fit its list of clips")

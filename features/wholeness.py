@@ -85,6 +85,10 @@ class _Chunks:
             body = at + self.header.size
             if name == b"ds64" and body + 16 <= len(data):
                 wide, place = struct.unpack_from("<Q", data, body + 8)[0], body + 8
+            if name == b"fmt " and body + 16 <= len(data):
+                codec, channels, _, _, block, bits = struct.unpack_from(f"{self.header.format[0]}HHIIHH", data, body)
+                if codec in (1, 3) and bits * channels > 8 * block:  # PCM, whole numbers or floats
+                    raise ValueError(f"its header contradicts itself: {channels} x {bits} bits in {block} bytes")
             if name == self.sound:
                 if wide is None or size < 0xFFFF_FFFF:
                     field = struct.Struct(self.header.format[0] + self.header.format[-1])

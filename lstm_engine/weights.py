@@ -155,8 +155,14 @@ def _opened(path: Path) -> Iterator[_File]:
 
     if not path.is_file():
         raise FileNotFoundError(f"there is no model file {path}")
+    unreadable = (
+        f"{path} is not a safetensors file that can be read (%s); did model.save or `lstm-engine train` write it?"
+    )
     try:
         require_short_header(path)
+    except ValueError as error:
+        raise ValueError(unreadable % error) from None
+    try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
             if header.get("format") != FORMAT:
@@ -168,9 +174,7 @@ def _opened(path: Path) -> Iterator[_File]:
             _check_dtypes(stored, architecture["dtype"])
             yield _File(path, header, architecture, metadata, stored, file.get_tensor)
     except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{path} is not a safetensors file that can be read ({error}); did model.save or `lstm-engine train` write it?"
-        ) from None
+        raise ValueError(unreadable % error) from None
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         said = str(error) if isinstance(error, ValueError) else repr(error)
         raise ValueError(f"{path} cannot be used: {said}") from None

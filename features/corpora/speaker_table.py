@@ -194,7 +194,8 @@ def _each_once(clips: list[Utterance], source: Path) -> list[Utterance]:
     for u in clips:
         same.setdefault((os.path.normpath(u.path), u.start_s, u.end_s), []).append(u)
     both = [rows for rows in same.values() if len({u.sex for u in rows}) > 1]
-    kept = [max(rows, key=lambda u: ("", *PARTS).index(u.split)) for rows in same.values() if rows not in both]
+    one = [rows for rows in same.values() if len({u.sex for u in rows}) == 1]
+    kept = [max(rows, key=lambda u: ("", *PARTS).index(u.split)) for rows in one]
     if both:
         names = some([os.path.relpath(rows[0].path, source.parent) for rows in both])
         count = sum(map(len, both))
@@ -204,7 +205,7 @@ def _each_once(clips: list[Utterance], source: Path) -> list[Utterance]:
             count,
             f"rows left out, the recording is listed as male and as female: {count} ({names})",
         )
-    if twice := [rows for rows in same.values() if len(rows) > 1 and rows not in both]:
+    if twice := [rows for rows in one if len(rows) > 1]:
         names = some([os.path.relpath(rows[0].path, source.parent) for rows in twice])
         count = sum(map(len, twice)) - len(twice)
         note(source, "twice", count, f"rows left out, the recording is listed before: {count} ({names})")

@@ -5,6 +5,7 @@ import json
 import struct
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ def keras_model(compiled: bool = False) -> le.Sequential:
     return model
 
 
+@cache
 def members(compiled: bool = True) -> dict[str, bytes]:
     """Of a valid .keras archive."""
     from tempfile import TemporaryDirectory
@@ -47,7 +49,7 @@ def zipped(change: Callable[[dict[str, Any]], Any], **how: Any) -> Callable[[Pat
     """An archive with changed members; what `change` returns, if anything, is the file's content."""
 
     def make(folder: Path) -> Path:
-        parts: dict[str, Any] = members()
+        parts: dict[str, Any] = dict(members())
         content = change(parts)
         (path := folder / "m.keras").write_bytes(archive(parts, **how) if content is None else content)
         return path
@@ -98,26 +100,57 @@ def _lying(parts: dict[str, Any]) -> bytes:
 
 LSTM = ("config", "layers", 1, "config")
 CONFIG: list[tuple[tuple[Any, ...], Any]] = [
-    ((*LSTM, "units"), 5000), ((*LSTM, "units"), 10**12), ((*LSTM, "units"), "x"), ((*LSTM, "units"), -1), ((*LSTM, "units"), True),
-    ((*LSTM, "return_sequences"), "yes"), ((*LSTM, "dropout"), "x"), ((*LSTM, "use_bias"), 5), ((*LSTM, "activation"), {"class_name": "function", "config": "exec"}),
-    ((*LSTM, "name"), 5), ((*LSTM, "evil"), 1), ((*LSTM, "kernel_initializer"), 5), ((*LSTM, "kernel_regularizer"), "x"),
-    (("config", "layers"), "x"), (("config", "layers"), []), (("config", "layers"), [5]), (("config", "layers", 0, "config", "batch_shape"), "x"),
-    (("config", "layers", 0, "config", "batch_shape"), [None, 10**12, 3.5]), (("config", "layers", 1, "class_name"), "Lambda"),
-    (("config", "layers", 1, "module"), "os"), (("config", "layers", 1, "registered_name"), "os>system"), (("class_name",), "evil"),
-    (("class_name",), ["Sequential"]), (("compile_config",), "x"), (("compile_config", "optimizer"), 5), (("compile_config", "loss"), "evil"),
-    (("compile_config", "loss"), {"class_name": "function", "module": "builtins", "config": "exec"}), (("compile_config", "metrics"), 5),
-    (("compile_config", "optimizer", "config", "learning_rate"), "x"), (("compile_config", "loss_weights"), "x"),
-]  # fmt: skip
+    ((*LSTM, "units"), 5000),
+    ((*LSTM, "units"), 10**12),
+    ((*LSTM, "units"), "x"),
+    ((*LSTM, "units"), -1),
+    ((*LSTM, "units"), True),
+    ((*LSTM, "return_sequences"), "yes"),
+    ((*LSTM, "dropout"), "x"),
+    ((*LSTM, "use_bias"), 5),
+    ((*LSTM, "activation"), {"class_name": "function", "config": "exec"}),
+    ((*LSTM, "name"), 5),
+    ((*LSTM, "evil"), 1),
+    ((*LSTM, "kernel_initializer"), 5),
+    ((*LSTM, "kernel_regularizer"), "x"),
+    (("config", "layers"), "x"),
+    (("config", "layers"), []),
+    (("config", "layers"), [5]),
+    (("config", "layers", 0, "config", "batch_shape"), "x"),
+    (("config", "layers", 0, "config", "batch_shape"), [None, 10**12, 3.5]),
+    (("config", "layers", 1, "class_name"), "Lambda"),
+    (("config", "layers", 1, "module"), "os"),
+    (("config", "layers", 1, "registered_name"), "os>system"),
+    (("class_name",), "evil"),
+    (("class_name",), ["Sequential"]),
+    (("compile_config",), "x"),
+    (("compile_config", "optimizer"), 5),
+    (("compile_config", "loss"), "evil"),
+    (("compile_config", "loss"), {"class_name": "function", "module": "builtins", "config": "exec"}),
+    (("compile_config", "metrics"), 5),
+    (("compile_config", "optimizer", "config", "learning_rate"), "x"),
+    (("compile_config", "loss_weights"), "x"),
+]
 OURS: list[tuple[Any, Any]] = [
-    ("metadata", "x"), ("metadata", []), ("seed", "x"), ("seed", -1), ("epochs_done", -5), ("epochs_done", "many"),
-    ("generators", "x"), ("generators", []), ("generators", [5, 5]), ("evil", 1),
-]  # fmt: skip
+    ("metadata", "x"),
+    ("metadata", []),
+    ("seed", "x"),
+    ("seed", -1),
+    ("epochs_done", -5),
+    ("epochs_done", "many"),
+    ("generators", "x"),
+    ("generators", []),
+    ("generators", [5, 5]),
+    ("evil", 1),
+]
 ARCHIVES: dict[str, Callable[[Path], Path]] = {
     "a member that unpacks to 1 GB": zipped(
         lambda p: archive(p | {"model.weights.h5": bytes(10**9)}, zipfile.ZIP_DEFLATED)
     ),
     "a member of 1 GB that declares 100 bytes": zipped(_lying),
-    "a config of 30 MB": zipped(lambda p: p.update({"config.json": b'"' + b"x" * 30_000_000 + b'"'}), method=zipfile.ZIP_DEFLATED),
+    "a config of 30 MB": zipped(
+        lambda p: p.update({"config.json": b'"' + b"x" * 30_000_000 + b'"'}), method=zipfile.ZIP_DEFLATED
+    ),
     "a config nested 50,000 deep": zipped(lambda p: p.update({"config.json": b"[" * 50_000 + b"]" * 50_000})),
     "a config of 3 million lists": zipped(lambda p: p.update({"config.json": b"[" + b"[]," * 2_500_000 + b"1]"})),
     "no config": zipped(lambda p: p.pop("config.json")),
@@ -129,9 +162,11 @@ ARCHIVES: dict[str, Callable[[Path], Path]] = {
     "LZMA": zipped(lambda p: p.update({"config.json": p["config.json"] + b" "}), method=zipfile.ZIP_LZMA),
     "cut in half": zipped(lambda p: archive(p)[: len(archive(p)) // 2]),
     "a flipped bit": zipped(lambda p: _flipped(archive(p))),
-    "an encrypted member": zipped(lambda p: archive(p).replace(b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00")),
+    "an encrypted member": zipped(
+        lambda p: archive(p).replace(b"PK\x01\x02\x14\x03\x14\x00\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01\x00")
+    ),
     "HDF5 nested 2,000 deep inside": zipped(lambda p: p.update({"model.weights.h5": _h5_bytes(_deep)})),
-}  # fmt: skip
+}
 HDF5: dict[str, Callable[[Any], Any]] = {
     "groups nested 2,000 deep": _deep,
     "20,000 stray arrays": _many,

@@ -15,7 +15,7 @@ MOST_S = 60  # then it is killed
 
 @dataclass(frozen=True)
 class Outcome:
-    """code: what the command would end with; 70 for an error that nobody has caught. cpu_s, wall_s, peak_mb: of the process."""
+    """code: that of the command; 70 for an error that nobody has caught. Of the process: cpu_s, wall_s, peak_mb."""
 
     code: int
     words: str
@@ -63,9 +63,13 @@ def predict(path: Path) -> None:
 
 
 READERS: dict[str, Callable[[Any], None]] = {
-    "load": load, "load_weights": load_weights, "load_torch": load_torch, "read_store": read_store, "predict": predict,
+    "load": load,
+    "load_weights": load_weights,
+    "load_torch": load_torch,
+    "read_store": read_store,
+    "predict": predict,
     "command": command,
-}  # fmt: skip
+}
 
 
 def warm() -> None:
@@ -73,10 +77,6 @@ def warm() -> None:
     import av  # noqa: F401
     import h5py  # noqa: F401
 
-    import experiments.cli.voices
-    import experiments.voices.predict
-    import features.clips
-    import features.extraction
     import lstm_engine.interchange.keras_models
     import lstm_engine.interchange.torch_layout  # noqa: F401
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from features.synth import draw_speaker, speak
 from tests.hostile.cases import Case
 
 RATE = 16_000
@@ -26,11 +27,17 @@ def voice() -> Path:
     return path
 
 
-def encoded(kind: str, subtype: str | None = None, x: np.ndarray | None = None, rate: int = RATE) -> bytes:
+@cache
+def spoken() -> np.ndarray:
+    """A second and a half of a synthetic voice."""
+    rng = np.random.default_rng(0)
+    return speak(draw_speaker("male", "m", rng), 1.5, rng, RATE)
+
+
+def encoded(kind: str, subtype: str | None = None, x: np.ndarray | None = None) -> bytes:
+    """The voice, or other samples, in a kind of file."""
     buffer = io.BytesIO()
-    t = np.arange(RATE) / RATE
-    pulses = sum(np.cos(2 * np.pi * 120 * k * t) / k for k in range(1, 30))
-    soundfile.write(buffer, 0.1 * pulses if x is None else x, rate, format=kind, subtype=subtype)
+    soundfile.write(buffer, spoken() if x is None else x, RATE, format=kind, subtype=subtype)
     return buffer.getvalue()
 
 
@@ -74,28 +81,75 @@ def _sample(value: float) -> bytes:
 
 WAV, FLAC, OGG, MP3 = (lambda kind=kind: encoded(kind) for kind in ("WAV", "FLAC", "OGG", "MP3"))
 FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
-    "empty": ("a.wav", lambda: b""), "text": ("a.wav", lambda: b"hello, this is no sound"), "noise": ("a.mp3", lambda: np.random.default_rng(0).bytes(50_000)),
-    "HTML": ("a.ogg", lambda: b"<!doctype html><html>404"), "a zip": ("a.flac", lambda: b"PK\x03\x04" + bytes(1000)),
-    "WAV: 0 channels": ("a.wav", field("WAV", 22, "<H", 0)), "WAV: 65,535 channels": ("a.wav", field("WAV", 22, "<H", 65_535)),
-    "WAV: 0 Hz": ("a.wav", field("WAV", 24, "<I", 0)), "WAV: 2^31 Hz": ("a.wav", field("WAV", 24, "<I", 2**31 - 1)), "WAV: 1 Hz": ("a.wav", field("WAV", 24, "<I", 1)),
-    "WAV: 0 bits": ("a.wav", field("WAV", 34, "<H", 0)), "WAV: 64 bits": ("a.wav", field("WAV", 34, "<H", 64)), "WAV: unknown codec": ("a.wav", field("WAV", 20, "<H", 0x1234)),
-    "WAV: 4 GB stated": ("a.wav", field("WAV", 40, "<I", 2**32 - 16)), "WAV: cut in half": ("a.wav", lambda: WAV()[:16_000]), "WAV: header alone": ("a.wav", lambda: WAV()[:44]),
-    "WAV: cut in its header": ("a.wav", lambda: WAV()[:30]), "WAV: a format chunk of 4 GB": ("a.wav", field("WAV", 16, "<I", 2**32 - 1)),
-    "WAV: NaN": ("a.wav", lambda: _sample(float("nan"))), "WAV: infinity": ("a.wav", lambda: _sample(float("inf"))), "WAV: 1e30": ("a.wav", lambda: _sample(1e30)),
-    "WAV: silence": ("a.wav", lambda: encoded("WAV", x=np.zeros(RATE))), "WAV: 10 samples": ("a.wav", lambda: encoded("WAV", x=np.ones(10) * 0.1)),
-    "FLAC: cut in half": ("a.flac", lambda: FLAC()[: len(FLAC()) // 2]), "FLAC: header alone": ("a.flac", lambda: FLAC()[:60]),
-    "FLAC: 2^36 samples stated": ("a.flac", lambda: _flac_of(2**36 - 1)), "FLAC: metadata of 16 MB stated": ("a.flac", lambda: FLAC()[:4] + b"\x04\xff\xff\xff" + FLAC()[42:]),
-    "OGG: cut in half": ("a.ogg", lambda: OGG()[: len(OGG()) // 2]), "OGG: header alone": ("a.ogg", lambda: OGG()[:58]), "OGG: pages of noise": ("a.ogg", lambda: OGG()[:58] + np.random.default_rng(1).bytes(20_000)),
-    "MP3: ID3 of 256 MB stated": ("a.mp3", lambda: b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f" + bytes(2000)), "MP3: header alone": ("a.mp3", lambda: MP3()[:4]),
-    "MP3: a stream of frame marks": ("a.mp3", lambda: b"\xff\xfb\x90\x00" * 20_000), "WebM: cut in half": ("a.webm", lambda: (c := converted("webm"))[: len(c) // 2]),
-    "WebM: header alone": ("a.webm", lambda: converted("webm")[:60]), "WebM: an element of 2^56 bytes": ("a.webm", lambda: b"\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xfe" + bytes(5000)),
-    "M4A: cut in half": ("a.m4a", lambda: (c := converted("m4a"))[: len(c) // 2]), "M4A: boxes in each other": ("a.m4a", _atoms), "M4A: a box of 2^63 bytes": ("a.m4a", lambda: b"\0\0\0\x1cftypM4A \0\0\0\0M4A mp42isom\0\0\0\0\0\0\0\x01moov\x7f\xff\xff\xff\xff\xff\xff\xff"),
-    "AIFF: header alone": ("a.aiff", lambda: encoded("AIFF")[:40]), "CAF: cut in half": ("a.caf", lambda: encoded("CAF", "PCM_16")[:10_000]),
-    "RF64: 2^63 bytes stated": ("a.wav", lambda: b"RF64\xff\xff\xff\xffWAVEds64\x1c\0\0\0" + b"\xff" * 7 + b"\x7f" + b"\xff" * 7 + b"\x7f" + bytes(12) + WAV()[12:]),
-    "a playlist": ("a.mp3", lambda: b"#EXTM3U\nfile:///etc/passwd\n"), "an SDP that calls a host": ("a.webm", lambda: b"v=0\no=- 0 0 IN IP4 127.0.0.1\nm=audio 5004 RTP/AVP 0\n"),
-    "a list of files to join": ("a.m4a", lambda: b"ffconcat version 1.0\nfile /etc/passwd\n"), "HLS": ("a.aac", lambda: b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n"),
-}  # fmt: skip
-READ: dict[str, tuple[str, Callable[[], bytes]]] = {"WAV: 200,000 empty chunks": ("a.wav", _chunks)}
+    "empty": ("a.wav", lambda: b""),
+    "text": ("a.wav", lambda: b"hello, this is no sound"),
+    "noise": ("a.mp3", lambda: np.random.default_rng(0).bytes(50_000)),
+    "HTML": ("a.ogg", lambda: b"<!doctype html><html>404"),
+    "a zip": ("a.flac", lambda: b"PK\x03\x04" + bytes(1000)),
+    "WAV: 0 channels": ("a.wav", field("WAV", 22, "<H", 0)),
+    "WAV: 65,535 channels": ("a.wav", field("WAV", 22, "<H", 65_535)),
+    "WAV: 0 Hz": ("a.wav", field("WAV", 24, "<I", 0)),
+    "WAV: 2^31 Hz": ("a.wav", field("WAV", 24, "<I", 2**31 - 1)),
+    "WAV: 1 Hz": ("a.wav", field("WAV", 24, "<I", 1)),
+    "WAV: 0 bits": ("a.wav", field("WAV", 34, "<H", 0)),
+    "WAV: 64 bits": ("a.wav", field("WAV", 34, "<H", 64)),
+    "WAV: unknown codec": ("a.wav", field("WAV", 20, "<H", 0x1234)),
+    "WAV: cut in half": ("a.wav", lambda: WAV()[:16_000]),
+    "WAV: header alone": ("a.wav", lambda: WAV()[:44]),
+    "WAV: cut in its header": ("a.wav", lambda: WAV()[:30]),
+    "WAV: a format chunk of 4 GB": ("a.wav", field("WAV", 16, "<I", 2**32 - 1)),
+    "WAV: NaN": ("a.wav", lambda: _sample(float("nan"))),
+    "WAV: infinity": ("a.wav", lambda: _sample(float("inf"))),
+    "WAV: 1e30": ("a.wav", lambda: _sample(1e30)),
+    "WAV: 10 samples": ("a.wav", lambda: encoded("WAV", x=np.ones(10) * 0.1)),
+    "FLAC: cut in half": ("a.flac", lambda: FLAC()[: len(FLAC()) // 2]),
+    "FLAC: header alone": ("a.flac", lambda: FLAC()[:60]),
+    "FLAC: 2^36 samples stated": ("a.flac", lambda: _flac_of(2**36 - 1)),
+    "FLAC: metadata of 16 MB stated": ("a.flac", lambda: FLAC()[:4] + b"\x04\xff\xff\xff" + FLAC()[42:]),
+    "OGG: cut in half": ("a.ogg", lambda: OGG()[: len(OGG()) // 2]),
+    "OGG: header alone": ("a.ogg", lambda: OGG()[:58]),
+    "OGG: pages of noise": ("a.ogg", lambda: OGG()[:58] + np.random.default_rng(1).bytes(20_000)),
+    "MP3: ID3 of 256 MB stated": ("a.mp3", lambda: b"ID3\x04\x00\x00\x7f\x7f\x7f\x7f" + bytes(2000)),
+    "MP3: header alone": ("a.mp3", lambda: MP3()[:4]),
+    "MP3: a stream of frame marks": ("a.mp3", lambda: b"\xff\xfb\x90\x00" * 20_000),
+    "WebM: cut in half": ("a.webm", lambda: (c := converted("webm"))[: len(c) // 2]),
+    "WebM: header alone": ("a.webm", lambda: converted("webm")[:60]),
+    "WebM: an element of 2^56 bytes": (
+        "a.webm",
+        lambda: b"\x1a\x45\xdf\xa3\x01\xff\xff\xff\xff\xff\xff\xfe" + bytes(5000),
+    ),
+    "M4A: cut in half": ("a.m4a", lambda: (c := converted("m4a"))[: len(c) // 2]),
+    "M4A: boxes in each other": ("a.m4a", _atoms),
+    "M4A: a box of 2^63 bytes": (
+        "a.m4a",
+        lambda: b"\0\0\0\x1cftypM4A \0\0\0\0M4A mp42isom\0\0\0\0\0\0\0\x01moov\x7f\xff\xff\xff\xff\xff\xff\xff",
+    ),
+    "AIFF: header alone": ("a.aiff", lambda: encoded("AIFF")[:40]),
+    "CAF: cut in half": ("a.caf", lambda: encoded("CAF", "PCM_16")[:10_000]),
+    "a playlist": ("a.mp3", lambda: b"#EXTM3U\nfile:///etc/passwd\n"),
+    "an SDP that calls a host": ("a.webm", lambda: b"v=0\no=- 0 0 IN IP4 127.0.0.1\nm=audio 5004 RTP/AVP 0\n"),
+    "a list of files to join": ("a.m4a", lambda: b"ffconcat version 1.0\nfile /etc/passwd\n"),
+    "HLS": ("a.aac", lambda: b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n"),
+}
+READ: dict[str, tuple[str, Callable[[], bytes]]] = {  # with an answer, perhaps "no speech", or a note
+    "RF64: 2^63 bytes stated": (
+        "a.wav",
+        lambda: (
+            b"RF64\xff\xff\xff\xffWAVEds64\x1c\0\0\0"
+            + b"\xff" * 7
+            + b"\x7f"
+            + b"\xff" * 7
+            + b"\x7f"
+            + bytes(12)
+            + WAV()[12:40]
+            + b"\xff" * 4
+            + WAV()[44:]
+        ),
+    ),
+    "WAV: 200,000 empty chunks": ("a.wav", _chunks),
+    "WAV: silence": ("a.wav", lambda: encoded("WAV", x=np.zeros(RATE))),
+    "WAV: 4 GB stated": ("a.wav", field("WAV", 40, "<I", 2**32 - 16)),
+}
 
 
 def _flac_of(count: int) -> bytes:
@@ -108,7 +162,7 @@ def _flac_of(count: int) -> bytes:
 def _file(name: str, content: Callable[[], bytes]) -> Callable[[Path], list[object]]:
     def make(folder: Path) -> list[object]:
         (path := folder / name).write_bytes(content())
-        return ["predict", path]
+        return ["predict", path, "--json"]
 
     return make
 
@@ -116,7 +170,7 @@ def _file(name: str, content: Callable[[], bytes]) -> Callable[[Path], list[obje
 def _place(make: Callable[[Path], object]) -> Callable[[Path], list[object]]:
     def made(folder: Path) -> list[object]:
         make(path := folder / "a.wav")
-        return ["predict", path]
+        return ["predict", path, "--json"]
 
     return made
 

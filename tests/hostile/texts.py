@@ -1,4 +1,4 @@
-"""Names, labels and cells with markup, escape sequences, reversed words and bytes that are no UTF-8: shown, and without effect."""
+"""Names, labels and cells with markup, escape sequences, reversed words and other bytes: shown, and without effect."""
 
 import json
 import os
@@ -14,9 +14,15 @@ from tests.hostile.sounds import encoded, voice
 from tests.hostile.tables import HEAD, LISTED, ROW, checked, tables, trained
 
 HOSTILE = {
-    "ANSI": "\x1b[2J\x1b[31mred", "OSC": "\x1b]0;owned\x07", "bidi": "abc\u202egnp.wav", "C1": "\x9b2J\x85", "markup": "<script>alert(1)</script>",
-    "rich markup": "[red]x[/red][/]", "carriage return": "a\rb", "invisible tags": "\U000e0041\u200f\ufeff",
-}  # fmt: skip
+    "ANSI": "\x1b[2J\x1b[31mred",
+    "OSC": "\x1b]0;owned\x07",
+    "bidi": "abc\u202egnp.wav",
+    "C1": "\x9b2J\x85",
+    "markup": "<script>alert(1)</script>",
+    "rich markup": "[red]x[/red][/]",
+    "carriage return": "a\rb",
+    "invisible tags": "\U000e0041\u200f\ufeff",
+}
 NOT_UTF8 = os.fsdecode(b"caf\xe9-\x80")
 
 
