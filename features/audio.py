@@ -28,7 +28,7 @@ EXTENSIONS = (  # always read
     ".sph", ".w64", ".wav", ".wave",
 )  # fmt: skip
 PYAV_EXTENSIONS = (  # read if PyAV is installed: pip install av
-    ".3g2", ".3gp", ".3gpp", ".aac", ".amr", ".asf", ".awb", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4",
+    ".3g2", ".3ga", ".3gp", ".3gpp", ".aac", ".amr", ".asf", ".awb", ".m4a", ".m4b", ".m4v", ".mka", ".mkv", ".mov", ".mp4",
     ".spx", ".tta", ".weba", ".webm", ".wma", ".wmv", ".wv",
 )  # fmt: skip
 SOUND_EXTENSIONS = (  # all of them, and sound that is not read

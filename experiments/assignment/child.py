@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import importlib.util
 import json
 import linecache
 import sys
@@ -17,6 +16,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
+from experiments.assignment.reading import module_from
 from lstm_engine.gradient_check import judge, learner
 from lstm_engine.gradient_check.source_lines import Place
 from lstm_engine.gradient_check.verdict import WRONG, Finding, Level, Verdict
@@ -46,12 +46,8 @@ def limit(seconds: int, mebibytes: int) -> None:
 
 def imported(file: Path) -> ModuleType:
     """The learner's file as a module. Fault, with the line, if it cannot be read or stops."""
-    spec = importlib.util.spec_from_file_location("learner", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        return module_from(file, "learner")
     except SyntaxError as error:
         place = Place(str(file), error.lineno or 0, (error.text or "").strip())
         raise learner.Fault(f"{file.name} is not Python yet: {error.msg}.", place) from error
@@ -66,7 +62,6 @@ def imported(file: Path) -> ModuleType:
         place = Place(str(file), steps[-1].lineno or 0, steps[-1].line or "") if steps else None
         what = f"{type(error).__name__}: {error}".rstrip(": ")
         raise learner.Fault(f"{file.name} stops with {what} when it is read.", place) from error
-    return module
 
 
 def verdict_on(file: Path) -> Verdict:

@@ -7,10 +7,11 @@ own LSTMs, and those that come of a convention: a transposed matrix, a gate's sl
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
+
+from experiments.assignment.reading import module_from
 
 SOLUTIONS = Path(__file__).parent / "solutions"
 ROWS, CS231N, COURSERA, KARPATHY = "lstm_rows", "lstm_cs231n", "lstm_coursera", "lstm_karpathy"
@@ -48,12 +49,7 @@ def solution_source(solution: str) -> str:
 def module_of(source: str, path: Path) -> ModuleType:
     """The source as a module; it is written to `path` first, so that the lines of its functions can be found."""
     path.write_text(source, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_from(path, path.stem)
 
 
 I, F, G, O = (

@@ -4,7 +4,6 @@ The pair: forward(x, W, U, b, h0, c0) -> (outputs, cache) and backward(doutputs,
 (T, B, D) and outputs (T, B, H); what `lstm-engine assignment new` writes a starter for.
 """
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import lstm_engine as le
+from experiments.assignment.reading import module_from
 from features.dataset import Scaler
 from features.recipes import TUTORIAL, as_frames, with_index
 from features.synth import RATE, draw_speaker, speak
@@ -116,12 +116,10 @@ def from_file(path: str) -> Walk:
     file = Path(path).expanduser()
     if not file.is_file():
         raise ValueError(f"There is no file {path}. lstm-engine assignment new DIR writes one for you to fill in.")
-    spec = importlib.util.spec_from_file_location("mine", file)
-    if spec is None or spec.loader is None:
+    if file.suffix != ".py":
         raise ValueError(f"{path} is no Python file: its name must end in .py.")
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        module = module_from(file, "mine")
     except Exception as error:
         raise ValueError(f"{path} stops with {type(error).__name__}: {error}") from error
     if missing := [name for name in ("lstm_forward", "lstm_backward") if not hasattr(module, name)]:

@@ -72,7 +72,7 @@ KINDS = (
     Kind("MP2", "MPEG layer II", ".mp2", "-f mp2", "-t mp2"),
     Kind("MP4", "AAC", ".m4a", "-f ipod -c:a aac", None, ".m4b .m4v .mp4", f"-f mp4 {FRAGMENTS} -c:a aac"),
     Kind("QuickTime", "ALAC", ".mov", "-f mov -c:a alac", None, "", f"-f mov {FRAGMENTS} -c:a alac"),
-    Kind("3GP", "AAC", ".3gp", "-f 3gp -c:a aac", None, ".3g2 .3gpp", f"-f 3gp {FRAGMENTS} -c:a aac"),
+    Kind("3GP", "AAC", ".3gp", "-f 3gp -c:a aac", None, ".3g2 .3ga .3gpp", f"-f 3gp {FRAGMENTS} -c:a aac"),
     Kind("AMR", "narrow band", ".amr", None, "-t amr-nb -r 8000", ".awb"),
     Kind("ADTS", "AAC", ".aac", "-f adts -c:a aac"),
     Kind("WebM", "Opus", ".webm", "-f webm -c:a libopus", None, ".weba", "-f webm -c:a libopus -live 1"),
