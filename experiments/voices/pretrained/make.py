@@ -215,7 +215,7 @@ def card(
     )  # fmt: skip
 
 
-OPTION = " \\\n    --judge $LSTM_ENGINE_DATA/{}/metadata.csv"
+OPTION = " --judge $LSTM_ENGINE_DATA/{}/metadata.csv"
 
 JUDGES = """**Other corpora.** {names} chose the recipe together with the folds, by the worst balanced accuracy of
 these sets. Nothing was trained on them, and they chose no weights: the shipped draw is the first. Since they chose, their
