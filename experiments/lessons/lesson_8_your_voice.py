@@ -106,7 +106,8 @@ def _():
     ## Only the pitch
 
     Does the pitch decide? Change only this number in every piece and leave the MFCCs as they are, which no speaker could do.
-    12 semitones are an octave: twice the frequency. Where does the answer change? Where men's pitch ends above?
+    12 semitones are an octave: twice the frequency. Where does the answer change? Where men's pitch ends above? A made-up man
+    stays a man an octave higher: the network learnt from stretches whose pitch was moved, so it has to hear the throat too.
     """)
     mo.vstack([_text, semitones])
     return (semitones,)
@@ -204,8 +205,8 @@ def _(man, woman):
         answer_2, *[((_z,), _turning(_z)) for _z in map(MODEL.frame_log_odds, (man, woman))], exercise=(8, 2)
     )
     _next = mo.md("""
-    **3. Where the answer tips.** By how many semitones must the pitch move until the network is undecided? What are the
-    log-odds there? Halve the interval that contains this point, again and again.
+    **3. Where the answer tips.** By how many semitones must a woman's pitch fall until the network is undecided? What are
+    the log-odds there? Halve the interval that contains this point, again and again. (The check uses two women.)
     """)
     mo.vstack([check_2, _next])
     return (check_2,)
@@ -221,10 +222,10 @@ def answer_3(frames, low, high):
 
 
 @app.cell(hide_code=True)
-def _(man, woman):
-    _man = (man, 0.0, 15.0), brentq(lambda n: log_odds(man, n), 0.0, 15.0)
-    _woman = (woman, -15.0, 0.0), brentq(lambda n: log_odds(woman, n), -15.0, 0.0)
-    check_3 = exercises.check(answer_3, _man, _woman, rtol=1e-3, exercise=(8, 3))
+def _(woman):
+    _women = woman, heard("made up.wav", made_up("female", 240.0))[1]
+    _tips = [((_x, -15.0, 0.0), brentq(lambda n, x=_x: log_odds(x, n), -15.0, 0.0)) for _x in _women]
+    check_3 = exercises.check(answer_3, *_tips, rtol=1e-3, exercise=(8, 3))
     check_3
     return (check_3,)
 

@@ -26,6 +26,7 @@ from features.synth import RATE, draw_speaker, speak
 MODEL = clip_model.load(SHIPPED)
 NETWORK, STORED = MODEL.network, MODEL.network.metadata
 FORWARD = "bidirectional/forward_lstm"  # the half of the LSTM that reads from the beginning to the end
+UNITS = STORED["settings"]["units"]  # of that half
 
 
 def made_up(sex: str, f0: float, seconds: float = 3.0) -> bytes:

@@ -6,6 +6,7 @@ says why the settings are what they are; `python -m experiments.voices.search` m
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,10 +17,10 @@ from scipy.special import logit
 import lstm_engine as le
 from experiments.reports import memory
 from experiments.reports.checkpoints import Checkpoints
-from experiments.tutorial.task import Labels, Scaling, Stamp, Temperature, require_one_probability
+from experiments.tutorial.task import Labels, Stamp, Temperature, require_one_probability
 from features.clips import Clips
 from features.dataset import LABELS
-from features.frames import ENERGY_DB, LOG_F0, VOICING
+from features.frames import ENERGY_DB, LOG_F0, MEL_HZ, MELS, N_MFCC, VOICING
 from features.recipes import Recipe, recipe_from
 from features.speech import FRAME_S, find_speech
 from lstm_engine.samples import Samples
@@ -31,23 +32,32 @@ CENTRE, SPREAD = np.log(160.0), 0.35  # of log F0: midway between men's and wome
 PAUSE = 200  # frames (4 s): what a longer pause separates is heard apart, and the pause has no vote
 MARGIN = 10  # frames (0.2 s) kept before the first voiced frame and after the last: consonants have no pitch
 VOICED = (0.3, 0.7)  # the pitch fades in between these values of `voicing`; below, log_f0 is the period of noise
+ROUSED = (-4.0, 12.0)  # semitones by which feeling or a raised voice moves the pitch, while the vocal tract stays
+TRACT = (93, 108)  # per cent, from and below: less than half of the way to the other sex, as in `features.augment`
 
 
 @dataclass(frozen=True)
 class Settings:
     """How a clip is normalised, and how the network is built and trained.
 
-    per_clip: subtract each coefficient's mean over the clip, which removes the microphone. answer: "frames" (every frame
-    answers) or "last" (the last states answer once). In an epoch, `crops` stretches of crop_s seconds are cut from every
-    clip. AdamW's learning rate falls along half a cosine to `last_rate` times its first value.
+    removed: subtract the mean over the clip of so many of the first coefficients. They hold the microphone, whose response is
+    smooth over frequency; those after them hold the length of the vocal tract. answer: "frames" (every frame answers) or
+    "last" (the last states answer once). In an epoch, `crops` stretches of crop_s seconds are cut from every clip. Of the
+    stretches, a share `roused` has its pitch moved by ROUSED, at random, a share `whispered` has no pitch, and in a share
+    `stretched` the envelope is stretched by TRACT; of each stretch, a share `hidden` of the coefficients is set to its mean.
+    AdamW's learning rate falls along half a cosine to `last_rate` times its first value.
     """
 
-    per_clip: bool = True
+    removed: int = 3
     answer: Literal["frames", "last"] = "frames"
     units: int = 32
     dropout: float = 0.3
     crop_s: float = 2.0
     crops: int = 4
+    roused: float = 0.7
+    whispered: float = 0.2
+    stretched: float = 1.0
+    hidden: float = 0.2
     batch_size: int = 32
     epochs: int = 40
     learning_rate: float = 3e-3
@@ -55,13 +65,28 @@ class Settings:
     weight_decay: float = 1e-2
 
 
+class Stored(Struct):
+    """The settings that an answer needs."""
+
+    answer: Literal["frames", "last"]
+    per_clip: bool = False  # of files that do not say how many means are removed: all or none
+
+
+class StoredPreparation(Struct):
+    """See `Preparation`."""
+
+    mean: list[float]
+    scale: list[Annotated[float, Meta(gt=0)]]
+    removed: Annotated[int, Meta(ge=0)] | None = None
+
+
 class Metadata(Struct):
     """What a file says of such a model beside its weights, see `save`."""
 
     task: Literal["frames"]
     recipe: Stamp
-    settings: Settings
-    preparation: Scaling
+    settings: Stored
+    preparation: StoredPreparation
     labels: Labels
     temperature: Temperature
     uncertain: Annotated[float, Meta(ge=0.5, le=1)]
@@ -93,10 +118,12 @@ def utterances(voice: np.ndarray) -> list[slice]:
     return [slice(max(part[0] - MARGIN, 0), part[-1] + MARGIN + 1) for part in parts]
 
 
-def centred(x: np.ndarray, per_clip: bool) -> np.ndarray:
-    """(T, D - 3): the coefficients, with per_clip minus their mean over the clip's loud frames."""
+def centred(x: np.ndarray, removed: int) -> np.ndarray:
+    """(T, D - 3): the coefficients, the first `removed` of them minus their mean over the clip's loud frames."""
     shape = x[:, ENERGY_DB + 1 :]
-    return shape - shape[loud(x)].mean(axis=0) if per_clip else shape
+    mean = shape[loud(x)].mean(axis=0)
+    mean[removed:] = 0
+    return shape - mean
 
 
 @dataclass(frozen=True)
@@ -107,21 +134,21 @@ class Preparation:
     20 dB below. Spectral coefficients: standardised by `mean` and `scale` (D - 3,) of the training clips.
     """
 
-    per_clip: bool
+    removed: int
     mean: np.ndarray
     scale: np.ndarray
 
     @classmethod
-    def fit(cls, sequences: Sequence[np.ndarray], per_clip: bool) -> "Preparation":
-        shapes = np.concatenate([centred(x, per_clip)[loud(x)] for x in sequences])
-        return cls(per_clip, shapes.mean(axis=0, dtype=float), shapes.std(axis=0, dtype=float))
+    def fit(cls, sequences: Sequence[np.ndarray], removed: int) -> "Preparation":
+        shapes = np.concatenate([centred(x, removed)[loud(x)] for x in sequences])
+        return cls(removed, shapes.mean(axis=0, dtype=float), shapes.std(axis=0, dtype=float))
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         low, high = VOICED
         voiced = np.clip((x[:, VOICING] - low) / (high - low), 0, 1)
         pitch = (x[:, LOG_F0] - CENTRE) / SPREAD * voiced
         energy = 1 + (x[:, ENERGY_DB] - x[:, ENERGY_DB].max()) / 20
-        shape = (centred(x, self.per_clip) - self.mean) / np.maximum(self.scale, 1e-6)
+        shape = (centred(x, self.removed) - self.mean) / np.maximum(self.scale, 1e-6)
         return np.column_stack([pitch, voiced, energy, shape]).astype(np.float32)
 
 
@@ -145,19 +172,60 @@ def network(settings: Settings, features: int, seed: int = 0) -> le.Sequential:
 
 
 def batches(
-    variants: list[list[np.ndarray]], labels: np.ndarray, settings: Settings, rng: np.random.Generator
+    variants: list[list[np.ndarray]],
+    prepare: Preparation,
+    labels: np.ndarray,
+    settings: Settings,
+    rng: np.random.Generator,
 ) -> tuple[list[np.ndarray], list[np.ndarray] | np.ndarray]:
-    """An epoch's stretches X, a list of (T_n, D), and targets y: `crops` stretches a clip, each from a random variant."""
+    """An epoch's stretches X, a list of (T_n, D), and targets y: `crops` stretches a clip, each from a random variant and
+    `disguised`.
+    """
     length, X = round(settings.crop_s / FRAME_S), []
     for _ in range(settings.crops):
         for clip in variants:
             x = clip[rng.integers(len(clip))]
             start = rng.integers(max(len(x) - length, 0) + 1)
-            X.append(x[start : start + length])
+            X.append(disguised(x[start : start + length], prepare, settings, rng))
     y = np.tile(labels, settings.crops)
     if settings.answer == "frames":
         return X, [np.full((len(x), 1), k, np.float32) for x, k in zip(X, y, strict=True)]
     return X, y
+
+
+def disguised(x: np.ndarray, prepare: Preparation, settings: Settings, rng: np.random.Generator) -> np.ndarray:
+    """A copy of prepared frames (T, D), with the pitch moved or taken away, the envelope stretched, coefficients hidden.
+
+    How often and how far is in `Settings`. The label stays, since the vocal tract stays what it is, within TRACT.
+    """
+    x = x.copy()
+    if settings.roused and rng.random() < settings.roused:
+        x[:, 0] += rng.uniform(*ROUSED) * np.log(2) / 12 / SPREAD * x[:, 1]
+    if settings.whispered and rng.random() < settings.whispered:
+        x[:, :2] = 0
+    if settings.stretched and rng.random() < settings.stretched:
+        mean, scale = prepare.mean[:N_MFCC], np.maximum(prepare.scale[:N_MFCC], 1e-6)
+        shape = x[:, 3 : 3 + N_MFCC]  # (T, 20)
+        shape[:] = ((shape * scale + mean) @ stretching(int(rng.integers(*TRACT))).T - mean) / scale
+    if settings.hidden:
+        x[:, 3:] *= rng.random(x.shape[1] - 3) >= settings.hidden
+    return x
+
+
+@cache
+def stretching(percent: int) -> np.ndarray:
+    """(20, 20): makes of an envelope's MFCC 1 to 20 those of the envelope with its frequencies times percent / 100."""
+    from librosa import mel_frequencies
+
+    bands = mel_frequencies(MELS + 2, fmin=MEL_HZ[0], fmax=MEL_HZ[1])[1:-1]  # (40,) their centres in Hz
+    stretched = np.interp(
+        bands * 100 / percent, bands, np.arange(MELS)
+    )  # (40,) the place that each band's level comes from
+    k = np.arange(1, 1 + N_MFCC)
+    to, come_from = (
+        np.sqrt(2 / MELS) * np.cos(np.pi / MELS * np.outer(place + 0.5, k)) for place in (np.arange(MELS), stretched)
+    )
+    return to.T @ come_from
 
 
 def train(
@@ -178,7 +246,7 @@ def train(
     for other in variants:
         if len(other) != len(clips) or (other.paths != clips.paths).any():
             raise ValueError("the augmented clips are not the same clips, row by row: extract both from one corpus")
-    prepare = Preparation.fit(clips.sequences, settings.per_clip)
+    prepare = Preparation.fit(clips.sequences, settings.removed)
     prepared = [[prepare(x) for x in same] for same in zip(*(c.sequences for c in (clips, *variants)), strict=True)]
     steps = settings.epochs * -(-len(clips) * settings.crops // settings.batch_size)
     model = ClipModel(network(settings, prepared[0][0].shape[1], seed), prepare, settings.answer)
@@ -192,7 +260,7 @@ def train(
     if not history:
         after_epoch(0, model)
     for epoch in range(len(history), settings.epochs):
-        X, y = batches(prepared, clips.labels, settings, rng := np.random.default_rng([seed, epoch]))
+        X, y = batches(prepared, prepare, clips.labels, settings, rng := np.random.default_rng([seed, epoch]))
         order = Samples(X, "float32").batches(settings.batch_size, rng)
         logs = model.network.fit(X, y, order=[order], verbose=0, callbacks=callbacks).history
         history.append({k: v[0] for k, v in logs.items()})
@@ -260,7 +328,7 @@ def described(model: ClipModel, clips: Clips, settings: Settings) -> dict[str, A
         "task": "frames",
         "recipe": clips.stamp,
         "settings": asdict(settings),
-        "preparation": {"mean": model.prepare.mean.tolist(), "scale": model.prepare.scale.tolist()},
+        "preparation": {k: np.array(v).tolist() for k, v in asdict(model.prepare).items()},
         "labels": {"1": "male", "0": "female"},
         "temperature": 1.0,
         "uncertain": 0.5,
@@ -290,10 +358,13 @@ def of_network(network: le.Sequential, path: str | Path) -> ClipModel:
     said = fitting(stored, f"{path} is no complete model of voices; train or fetch it again: its metadata", Metadata)
     columns = recipe_from(stored["recipe"], str(path)).columns
     mean, scale = np.array(said.preparation.mean), np.array(said.preparation.scale)
-    if not len(mean) == len(scale) == len(columns) - ENERGY_DB - 1 or not (scale > 0).all():
+    if not len(mean) == len(scale) == len(columns) - ENERGY_DB - 1:
         raise ValueError(f"{path}: its preparation does not fit its recipe's {len(columns)} columns; train it again")
     try:
         require_one_probability(network)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    return ClipModel(network, Preparation(said.settings.per_clip, mean, scale), said.settings.answer)
+    removed = said.preparation.removed
+    if removed is None:
+        removed = len(mean) * said.settings.per_clip
+    return ClipModel(network, Preparation(removed, mean, scale), said.settings.answer)

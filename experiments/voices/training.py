@@ -170,10 +170,10 @@ class _Work:
 
 def watching(clips: Clips, settings: Settings, seed: int) -> Watch:
     """A `Watch` on one stretch of each of some clips, cut as in an epoch."""
-    rows, prepare = probe(clips.labels), clip_model.Preparation.fit(clips.sequences, settings.per_clip)
+    rows, prepare = probe(clips.labels), clip_model.Preparation.fit(clips.sequences, settings.removed)
     prepared = [[prepare(clips.sequences[n])] for n in rows]
     once = replace(settings, crops=1)
-    return Watch(*clip_model.batches(prepared, clips.labels[rows], once, np.random.default_rng(seed)))
+    return Watch(*clip_model.batches(prepared, prepare, clips.labels[rows], once, np.random.default_rng(seed)))
 
 
 def sides(clips: Clips, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,10 +16,10 @@ import pandas as pd
 
 from experiments.voices import changes
 from experiments.voices.changes import EVIDENCE, Segment, heard, joined, segments
-from experiments.voices.clip_model import ClipModel, spoken, train
+from experiments.voices.clip_model import ClipModel, spoken
 from experiments.voices.evaluation import fit_temperature
 from experiments.voices.measure import corpus_source
-from experiments.voices.search import CHOSEN, FOLDS, LEARNT, measured
+from experiments.voices.search import CHOSEN, FOLDS, measured
 from features.audio import read_clip
 from features.dataset import speaker_folds
 from features.frames import LOG_F0, RATE_HZ, frames
@@ -188,8 +188,7 @@ def main() -> None:
     fold = speaker_folds(clips.labels, clips.speakers, FOLDS, options.seed, clips.paths)
     models, log_odds = [], np.zeros(len(clips))
     for k in range(FOLDS):
-        first, *others = [v.take(fold != k) for v in variants[: 1 + LEARNT]]
-        models.append(train(first, CHOSEN, options.seed, others)[0])
+        models.append(CHOSEN.trained([v.take(fold != k) for v in variants], options.seed))
         log_odds[fold == k] = models[k].log_odds(clips.take(fold == k))
     for model in models:
         model.network.metadata["temperature"] = fit_temperature(log_odds, clips.labels)

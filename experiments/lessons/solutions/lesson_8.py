@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.lessons.voice import FORWARD, NETWORK, log_odds
+from experiments.lessons.voice import FORWARD, NETWORK, UNITS, log_odds
 from experiments.microscope.interventions import silence
 
 HINTS = {
@@ -22,7 +22,7 @@ HINTS = {
 
 
 def answer_1(frames):
-    changes = [log_odds(frames, network=silence(NETWORK, FORWARD, unit)) - log_odds(frames) for unit in range(32)]
+    changes = [log_odds(frames, network=silence(NETWORK, FORWARD, unit)) - log_odds(frames) for unit in range(UNITS)]
     return int(np.abs(changes).argmax())
 
 

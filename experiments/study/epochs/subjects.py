@@ -110,7 +110,7 @@ def frames_subject(folder: str | Path) -> Subject:
         refuse_leaks(clips.take(fold != k), clips.take(fold == k))
         threshold_hz = f0_threshold(f0[fold != k], clips.labels[fold != k])
         predicted[fold == k] = f0_scores(f0[fold == k], threshold_hz) > 0
-    settings = replace(Settings(), last_rate=1.0)
+    settings = Settings(removed=len(clips.columns), roused=0, whispered=0, stretched=0, hidden=0, last_rate=1.0)
     trained = {name: value for name, value in asdict(settings).items() if name != "epochs"}  # which the study sets
     return Subject(
         "frames", "frames (not augmented)",

@@ -40,7 +40,9 @@ def test_the_right_answers_are_right_and_speak_of_the_voice_above(lesson):
 def test_what_one_might_think_is_wrong(lesson):
     defined = lesson(
         8,
-        answer_1=lambda frames: max(range(32), key=lambda u: without(frames, u)),  # the other pull counts as much
+        answer_1=lambda frames: max(
+            range(voice.UNITS), key=lambda u: without(frames, u)
+        ),  # the other pull counts as much
         answer_2=lambda z: int(np.ceil(len(z) / 2)),  # more than half of the pieces: but they are not equally sure
         answer_3=lambda frames, low, high: 12 * np.log2(165 / np.exp(np.median(frames[:, LOG_F0]))),  # where men's ends
     )

@@ -5,18 +5,32 @@ Clips are drawn as numbers, so that what separates the sexes is known: the pitch
 
 from dataclasses import replace
 
+import librosa
 import numpy as np
 import pytest
+from scipy.fft import dct
 
 import lstm_engine as le
 from experiments.voices import clip_model
-from experiments.voices.clip_model import Preparation, Settings, centred, loud, spoken, train
+from experiments.voices.clip_model import (
+    ROUSED,
+    SPREAD,
+    Preparation,
+    Settings,
+    centred,
+    disguised,
+    loud,
+    spoken,
+    stretching,
+    train,
+)
+from experiments.voices.joined import joined
 from features.clips import Clips
 from features.frames import COLUMNS, ENERGY_DB, LOG_F0, VOICING
 from features.recipes import recipe_named
 from features.speech import find_speech
 
-QUICK = Settings(units=4, epochs=8, crop_s=0.4, crops=2, batch_size=8, learning_rate=0.02)
+QUICK = Settings(units=4, epochs=8, crop_s=0.4, crops=2, batch_size=8, learning_rate=0.02, roused=0)
 
 
 def clip(male, rng, frames=40):
@@ -98,13 +112,64 @@ def test_level_and_microphone_are_taken_away_and_pitch_is_kept():
     other = x.copy()
     other[:, ENERGY_DB] += 12  # louder
     other[:, ENERGY_DB + 1 :] += np.linspace(-3, 3, 20)  # another microphone: a constant in every coefficient
-    prepare = Preparation.fit([x], per_clip=True)
+    prepare = Preparation.fit([x], removed=20)
     np.testing.assert_allclose(prepare(other), prepare(x), atol=1e-5)
-    left_in = Preparation.fit([x], per_clip=False)
+    left_in = Preparation.fit([x], removed=0)
     assert np.abs(left_in(other) - left_in(x)).max() > 1
     higher = x.copy()
     higher[:, LOG_F0] += np.log(2) / 12  # a semitone
     assert (prepare(higher)[:, 0] > prepare(x)[:, 0]).all()
+
+
+def test_a_smooth_microphone_is_taken_away_and_the_vocal_tract_is_kept():
+    x = clip(True, np.random.default_rng(1))
+    microphone, tract = x.copy(), x.copy()
+    microphone[:, ENERGY_DB + 1 : ENERGY_DB + 4] += 5  # of coefficients 1 to 3
+    tract[:, ENERGY_DB + 5] += 5  # of coefficient 5
+    prepare = Preparation.fit([x], removed=3)
+    np.testing.assert_allclose(prepare(microphone), prepare(x), atol=1e-5)
+    np.testing.assert_allclose(prepare(tract)[:, 7] - prepare(x)[:, 7], 5 / prepare.scale[4], rtol=1e-5)
+    np.testing.assert_array_equal(np.delete(prepare(tract), 7, axis=1), np.delete(prepare(x), 7, axis=1))
+
+
+def test_a_disguise_moves_the_pitch_and_nothing_else():
+    prepare = Preparation.fit([frames := clip(True, np.random.default_rng(4))], removed=3)
+    x, rng, alone = (
+        prepare(frames),
+        np.random.default_rng(0),
+        {"roused": 0, "whispered": 0, "stretched": 0, "hidden": 0},
+    )
+    np.testing.assert_array_equal(disguised(x, prepare, Settings(**alone), rng), x)
+    higher = disguised(x, prepare, Settings(**alone | {"roused": 1}), rng)
+    np.testing.assert_array_equal(higher[:, 1:], x[:, 1:])
+    semitones = (higher[:, 0] - x[:, 0]) / x[:, 1] * SPREAD * 12 / np.log(2)
+    assert ROUSED[0] < semitones[0] < ROUSED[1]
+    np.testing.assert_allclose(semitones, semitones[0], rtol=1e-3)  # float32
+    assert not disguised(x, prepare, Settings(**alone | {"whispered": 1}), rng)[:, :2].any()
+    assert not disguised(x, prepare, Settings(**alone | {"hidden": 1}), rng)[:, 3:].any()
+
+
+def test_an_envelope_is_stretched_in_frequency():
+    """A peak at 2 kHz moves by the factor; by 100 per cent nothing moves."""
+    bands = librosa.mel_frequencies(42, fmin=60, fmax=7600)[1:-1]
+    to_bands = np.cos(np.pi / 40 * np.outer(np.arange(40) + 0.5, np.arange(1, 21)))  # (40, 20)
+    envelope = np.exp(-0.5 * (np.log(bands / 2000) / 0.15) ** 2)
+    coefficients = dct(envelope, norm="ortho")[1:21]
+    np.testing.assert_allclose(stretching(100), np.eye(20), atol=1e-12)
+    for percent in (93, 107):
+        peak = bands[np.argmax(to_bands @ stretching(percent) @ coefficients)]
+        assert abs(np.log(peak / (20 * percent))) < 0.04  # half the distance of two bands
+
+
+def test_joined_networks_answer_with_the_mean_of_their_log_odds(clips):
+    settings = replace(QUICK, epochs=1)
+    models = [train(clips, settings, seed)[0] for seed in range(3)]
+    expected = np.mean([model.frame_log_odds(clips.sequences[0]) for model in models], axis=0)
+    one = joined(models, settings)
+    np.testing.assert_allclose(one.frame_log_odds(clips.sequences[0]), expected, rtol=1e-4, atol=1e-5)  # float32 sums
+    other = replace(models[0], prepare=Preparation.fit(clips.sequences[:2], settings.removed))
+    with pytest.raises(ValueError, match="prepared on different clips"):
+        joined([models[0], other], settings)
 
 
 def test_pauses_tell_nothing_of_the_microphone():
@@ -113,19 +178,19 @@ def test_pauses_tell_nothing_of_the_microphone():
     assert loud(x).sum() == 30
     noisier = x.copy()
     noisier[30:, ENERGY_DB + 1 :] += 5  # other noise in the pauses
-    np.testing.assert_array_equal(centred(noisier, per_clip=True)[:30], centred(x, per_clip=True)[:30])
+    np.testing.assert_array_equal(centred(noisier, removed=20)[:30], centred(x, removed=20)[:30])
 
 
 def test_an_unvoiced_frame_has_no_pitch():
     x = clip(True, np.random.default_rng(3))
     x[:10, VOICING] = 0.1
-    prepared = Preparation.fit([x], per_clip=True)(x)
+    prepared = Preparation.fit([x], removed=20)(x)
     assert (prepared[:10, 0] == 0).all()
     assert (prepared[10:, 0] != 0).all()
 
 
 def test_the_spectrum_is_standardised_by_the_training_clips(clips):
-    prepare = Preparation.fit(clips.sequences, per_clip=True)
+    prepare = Preparation.fit(clips.sequences, removed=20)
     shape = np.concatenate([prepare(x)[loud(x), 3:] for x in clips.sequences])
     np.testing.assert_allclose(shape.mean(axis=0), 0, atol=1e-5)  # sums of 1,000 float32
     np.testing.assert_allclose(shape.std(axis=0), 1, atol=1e-5)
@@ -139,6 +204,18 @@ def test_a_file_keeps_the_answers_and_not_the_optimizer(trained, clips, tmp_path
     assert back.network.metadata["recipe"] == clips.stamp
     trained.network.save(tmp_path / "whole.safetensors")
     assert (tmp_path / "m.safetensors").stat().st_size < 0.7 * (tmp_path / "whole.safetensors").stat().st_size
+
+
+@pytest.mark.parametrize("per_clip", [True, False])
+def test_a_file_that_removes_all_means_or_none_answers_as_before(clips, tmp_path, per_clip):
+    settings = replace(QUICK, epochs=1, removed=20 * per_clip)
+    model, _ = train(clips, settings)
+    clip_model.save(model, tmp_path / "m.safetensors", clips, settings)
+    network = le.load(tmp_path / "m.safetensors")
+    before = {"preparation": {k: network.metadata["preparation"][k] for k in ("mean", "scale")}}
+    before["settings"] = {"per_clip": per_clip, "answer": "frames", "units": 4}
+    network.save(tmp_path / "m.safetensors", metadata=network.metadata | before)
+    np.testing.assert_array_equal(clip_model.load(tmp_path / "m.safetensors").log_odds(clips), model.log_odds(clips))
 
 
 def test_the_same_seed_trains_the_same_network(clips):

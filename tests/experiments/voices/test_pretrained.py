@@ -70,12 +70,12 @@ def corpus(tmp_path_factory):
 @pytest.fixture
 def quick(monkeypatch):
     """Few units, epochs and variants: what is tested is the way, not the figures."""
+    chosen = search.Candidate(replace(search.CHOSEN.settings, units=2, epochs=1), learnt=1, members=2)
     for module in (make, search):
-        monkeypatch.setattr(module, "CHOSEN", replace(search.CHOSEN, units=2, epochs=1))
-        monkeypatch.setattr(module, "LEARNT", 1)
+        monkeypatch.setattr(module, "CHOSEN", chosen)
+    monkeypatch.setattr(search, "LEARNT", 1)
     monkeypatch.setattr(search, "VARIANTS", 2)
-    monkeypatch.setattr(make, "DRAWS", 2)
-    monkeypatch.setitem(search.CANDIDATES, "not augmented", (search.CHOSEN, 0))
+    monkeypatch.setitem(search.CANDIDATES, "not augmented", replace(chosen, learnt=0))
 
 
 @pytest.mark.slow
@@ -87,12 +87,11 @@ def test_one_command_makes_the_model_and_a_card_from_its_own_numbers(corpus, qui
     assert f"{result['folds']['LSTM']['clips']:.3f}" in text
     assert f"{result['bytes']:,} bytes" in text
     assert "14 clips of LibriSpeech" in text
-    ((_, draws),) = result["draws"].items()
-    assert (
-        f"draw {np.argmax(draws)}, with {max(draws):.3f} (the draws have {min(draws):.3f} to {max(draws):.3f})" in text
-    )
+    ((name, judge),) = result["judges"].items()
+    assert f"| {name} | LSTM, the shipped draw | {judge['shipped']['balanced_accuracy']:.3f} |" in text
+    assert len(judge["each"]) == 2
     stored = clip_model.load(tmp_path / "voice.safetensors").network.metadata
-    assert stored["temperature"] == result["folds"]["temperature"]
+    assert all(stored[name] == result["folds"][name] for name in ("temperature", "uncertain"))
     again = make.make(corpus, tmp_path / "work", tmp_path / "again.safetensors", seeds=2, **judges)
     one, other = (clip_model.load(tmp_path / f"{name}.safetensors").network for name in ("voice", "again"))
     assert all((a == b).all() for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
@@ -100,9 +99,12 @@ def test_one_command_makes_the_model_and_a_card_from_its_own_numbers(corpus, qui
     assert again == result
 
 
-def test_the_draw_is_the_best_over_all_judges():
-    assert make.chosen({"one": [0.9, 0.8, 0.85], "other": [0.5, 0.7, 0.6]}) == 1
-    assert make.chosen({}) == 0
+def test_the_limit_of_uncertain_is_the_highest_that_lets_enough_clips_be_answered(monkeypatch):
+    z, labels = np.array([3.0, -3, 3, -3, 1.7, 0.3, 0.2, -1.5]), np.array([1, 0, 1, 0, 1, 0, 1, 1])
+    monkeypatch.setattr(make, "ANSWERED", 6 / 8)
+    limit = make.fit_uncertain(z, labels, temperature=1.0)
+    assert limit == 0.8  # of the six, the least sure has 0.82
+    assert make.answered(z, labels, 1.0, limit) == {"answered": 6 / 8, "errors_answered": 1 / 6, "errors": 2 / 8}
 
 
 def test_a_corpus_without_two_sides_is_refused(corpus, quick, tmp_path):
@@ -133,6 +135,10 @@ def test_nobody_is_judged_by_a_network_that_has_heard_them(measured):
 
 
 def test_the_search_has_a_line_for_baselines_and_candidates(measured, quick):
-    lines = list(search.search(measured, ["not augmented"], seeds=1))
+    lines = list(search.search(measured, ["not augmented"], seeds=1, judges={"other": measured[0]}))
     assert [line["candidate"] for line in lines] == ["threshold on F0", "logistic regression", "not augmented"]
+    for line in lines:
+        each = [line["clips"], line["judges"]["other"]["balanced_accuracy"]]
+        assert line["worst"] == pytest.approx(min(each))
+        assert line["mean"] == pytest.approx(np.mean(each))
     assert all(0 <= line["clips"] <= 1 and line["changed"] is None for line in lines)

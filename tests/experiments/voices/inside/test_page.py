@@ -173,7 +173,7 @@ def test_a_place_for_the_page_that_will_not_do_is_said_before_anything_is_comput
 MOST = 5_000_000  # bytes of a page
 
 
-@pytest.mark.slow  # 1,404 runs of the network
+@pytest.mark.slow  # 3,420 runs of the network
 def test_a_page_of_5_s_full_of_voice_stays_under_5_megabytes(tmp_path):
     """With the shipped network, whose units decide how much there is to draw."""
     rng = np.random.default_rng(1)
