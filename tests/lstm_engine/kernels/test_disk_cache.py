@@ -56,7 +56,9 @@ def holed(content):
 
 
 @pytest.mark.parametrize(
-    ("ending", "damage"), [("nbi", lambda _: b""), ("nbi", cut), ("nbc", cut), ("nbc", holed)], ids=str
+    ("ending", "damage"),
+    [("nbi", lambda _: b""), ("nbi", cut), ("nbc", cut), ("nbc", holed)],
+    ids=["index emptied", "index cut", "code cut", "code with a hole"],
 )
 def test_a_damaged_file_is_said_and_compiled_again(run, tmp_path, said, ending, damage):
     assert not run()
