@@ -10,10 +10,12 @@ goes to log.jsonl in --out; tries that are in the log are not repeated, so that 
 byte differs. The processes are forked from this one, which has imported all that they need (so not on Windows).
 """
 
+import csv
 import importlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -67,7 +69,19 @@ SUBJECTS = [
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file under a folder, hidden ones too, but for those that hold times."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in NOT_COMPARED)
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    return {path.relative_to(folder).as_posix(): timeless(path) for path in files}
+
+
+def timeless(path: Path) -> bytes:
+    """The content of a file without the seconds that a study notes: in JSON, and in the columns of a table."""
+    content = path.read_bytes()
+    if path.suffix == ".json":
+        return re.sub(rb'"[a-z_]*seconds": [-+.0-9e]+', b"", content)
+    if path.suffix == ".csv" and b"seconds" in content.partition(b"\n")[0]:
+        rows = list(csv.reader(content.decode().splitlines()))
+        kept = [n for n, name in enumerate(rows[0]) if not name.endswith("seconds")]
+        return repr([[row[n] for n in kept] for row in rows]).encode()
+    return content
 
 
 def differing(folder: Path, expected: Path) -> list[str]:
