@@ -412,7 +412,7 @@ def enter_store(data: bytes, folder: Path) -> None:
         (folder / "shards").mkdir()
         stored = structure.arrays(tree.get("arrays"))
         if "offsets" not in stored:
-            stored["offsets"] = np.array([0, len(stored.get("frames", ()))], np.int64)
+            stored["offsets"] = np.array([0, *np.shape(stored.get("frames"))[:1]], np.int64)
         text = json.dumps({"header": tree.get("header"), "entries": rows})
         written(folder / "shards", "00000.safetensors", save(stored, {"extraction": text}))
     store = open_store(folder)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.fuzz.doors import DOORS, tree_of
+from tests.fuzz.doors import DOORS, store_tree, tree_of
 
 GRAPH, LAYERS = ["architecture", "graph"], ["config.json", "config", "layers"]
 FOUND = [  # harness, the entry by which its tree is known, the place in it, the value, the words
@@ -14,6 +14,10 @@ FOUND = [  # harness, the entry by which its tree is known, the place in it, the
     ("models", "graph", [*GRAPH, "outputs", 0, 1], 7, "'dense' has no output 7"),
     ("keras", "batch_shape", [*LAYERS, 2, "registered_name"], 7, "registered_name is '7', expected a text"),
     ("keras", "input_layers", [*LAYERS, 1, "inbound_nodes", 0, "args"], [[]], "is called on an empty list"),
+    ("keras", "input_layers", [*LAYERS, 1, "inbound_nodes", 0, "args", 0], [{}, 1], "as its inbound_nodes say"),
+    ("keras", "input_layers", [*LAYERS, 1, "class_name"], [], "is described by class_name and config"),
+    ("importers", "batch_shape", ["json", "class_name"], {}, "it describes no model of Keras's"),
+    ("stores", "entries", ["entries", 1, "index"], 5, "its arrays do not fit its list of clips"),
 ]
 
 
@@ -27,3 +31,9 @@ def test_what_was_found_is_refused_in_words(door, kind, place, value, words, tmp
     parent[place[-1]] = value
     with pytest.raises(ValueError, match=words):
         DOORS[door].enter(json.dumps(tree).encode(), tmp_path)
+
+
+def test_a_manifest_with_bytes_that_are_not_utf_8_is_refused_in_words(tmp_path):
+    header = json.dumps(store_tree()["header"] | {"note": "?"}).encode()
+    with pytest.raises(ValueError, match=r"is not a manifest .* line 1 cannot be used"):
+        DOORS["stores"].enter(header[1:].replace(b"?", b"\xff"), tmp_path)
