@@ -341,6 +341,8 @@ def onnx_layers() -> list[Any]:
 def enter_importer(data: bytes, folder: Path) -> None:
     tree = tree_of(data)
     if tree is not None and "json" in tree:
+        if any(n > 1000 for n in structure.sizes(tree)):  # it draws the weights that it describes, however many
+            return
         le.model_from_json(tree["json"] if isinstance(tree["json"], str) else json.dumps(tree["json"]))
     elif tree is not None and "onnx" in tree:
         layers = onnx_layers()
