@@ -16,6 +16,7 @@ import json
 import os
 import random
 import re
+import runpy
 import shutil
 import signal
 import sys
@@ -30,7 +31,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from experiments import cli
 from features.synth import write_corpus
 
 PRELOADED = [f"experiments.{name}" for name in (
@@ -108,7 +108,7 @@ class Process:
             sys.argv = ["lstm-engine", *subject.command.format(inputs=inputs).split(), "--out", str(out)]
             code: Any = 1
             try:
-                cli.main()
+                runpy.run_module("experiments.cli", run_name="__main__")  # imported before the fork, see PRELOADED
             except SystemExit as leaving:
                 code = leaving.code or 0
             finally:

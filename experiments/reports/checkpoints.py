@@ -13,12 +13,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 import lstm_engine as le
-from experiments.microscope.watching import Watch
 from experiments.reports.run import CONFIG, Run, differences, record, to_json
 from experiments.reports.working import Stopped, after_the_batch, alone, heard
 from features.whole_files import sweep
@@ -29,6 +28,12 @@ FOLDER, RECORD = "checkpoints", "run.json"
 KEPT = 3  # checkpoints of a training under way; of one that is done, the last
 EVERY_S = 2.0  # without a number of epochs: a checkpoint at the first end of an epoch after so many seconds
 Say = Callable[[str], None]
+
+
+class Watching(Protocol):
+    """A callback that collects rows, epoch by epoch."""
+
+    rows: list[dict[str, Any]]
 
 
 class Trainings:
@@ -48,7 +53,7 @@ class Trainings:
 
     @contextmanager
     def training(
-        self, name: str, epochs: int, watch: Watch | None = None, metadata: Mapping[str, Any] | None = None
+        self, name: str, epochs: int, watch: Watching | None = None, metadata: Mapping[str, Any] | None = None
     ) -> Iterator["Checkpoints"]:
         """A training of this run. Ctrl-C and SIGTERM end it after a batch, with a checkpoint. metadata: for its files."""
         keep = Checkpoints(self, self.folder / name, epochs, watch, dict(metadata or {}))
@@ -80,7 +85,7 @@ class Checkpoints(le.Callback):
     """
 
     def __init__(
-        self, run: Trainings, folder: Path, epochs: int, watch: Watch | None, metadata: dict[str, Any]
+        self, run: Trainings, folder: Path, epochs: int, watch: Watching | None, metadata: dict[str, Any]
     ) -> None:
         self.run, self.folder, self.epochs, self.watch, self.metadata = run, folder, epochs, watch, metadata
         self.history: list[dict[str, float]] = []

@@ -52,7 +52,7 @@ class Run:
     def write_json(self, name: str, value: Any) -> Path:
         return self.write(name, to_json(value) + "\n")
 
-    def write_config(self, command: str, seconds: Mapping[str, Any] = MappingProxyType({}), **settings: Any) -> Path:
+    def write_config(self, command: str, seconds: Mapping[str, Any] = MappingProxyType({}), /, **settings: Any) -> Path:
         """config.json: the command, its settings, the versions and the machine; before it surroundings.json: all else.
 
         What a run computes depends on config.json alone. Of a setting that is a `Path` it has the name; the whole path is

@@ -29,10 +29,13 @@ from features.digits import FRAMES, METADATA
 COMMAND = "study variants"
 QUICK_SEEDS = 2
 CODE = ("cells", "loops", "through_time", "network")  # the files that a result depends on beside its settings
-# Digests of CODE by whose results a study is continued: commit 5b3cce9 has other names and words, and the same numbers.
+# Digests of CODE by whose results a study is continued: commits 5b3cce9 and c2d61f5 have other words, and the same numbers.
 ALIKE = {
     "06495fe9ad55c53503e27ce3cb2b22127b9543e173b46722c3764fb300b7fd86": (
-        "708b78fdf07b54a819fd32035491e4b6e8e7d9f32a58d5cd2dd6e0090cd2c999"
+        "1f1e5cb69387bd4c775b2c36030933aa48d10df597d244a730cf023c1ee38c84"
+    ),
+    "708b78fdf07b54a819fd32035491e4b6e8e7d9f32a58d5cd2dd6e0090cd2c999": (
+        "1f1e5cb69387bd4c775b2c36030933aa48d10df597d244a730cf023c1ee38c84"
     ),
 }
 

@@ -208,7 +208,11 @@ def test_test_speakers_heard_in_training_are_pointed_out(tables, trained, tmp_pa
 
 @pytest.mark.parametrize(
     ("stamp", "words"),
-    [("[]", "not a recipe's stamp"), ("{", "is not JSON"), ('{"recipe": "x"}', "was made with recipe 'x'")],
+    [
+        ("[]", "Expected object, got array"),
+        ("{", "no JSON that can be read"),
+        ('{"recipe": "x"}', "was made with recipe 'x'"),
+    ],
 )
 def test_a_stamp_that_is_none_is_refused_before_training(tables, tmp_path, stamp, words):
     shutil.copytree(tables, tmp_path, dirs_exist_ok=True)
