@@ -85,7 +85,7 @@ def read_layer(config: Any, origin: Origin) -> Layer:
                 if isinstance(given[option], Layer):
                     given[option].name = _inner_name(given[option])
             elif option not in SILENT and value is not None and (option not in USUAL or USUAL[option] != value):
-                raise ValueError(f"it has {option}={str(value)[:80]!r}, which the engine's {kind} does not have")
+                raise ValueError(f"it has {option}={value!r:.80}, which the engine's {kind} does not have")
         require_types(cls, given)
         return bidirectional(given, name) if cls is Bidirectional else cls(**given, name=name.replace("/", "_"))
     except (TypeError, ValueError) as error:
