@@ -17,6 +17,7 @@ import numpy as np
 from features.wholeness import STREAMS
 
 BLOCK = 1 << 20  # frames decoded at once when they are only counted
+MOST_CHANNELS = 8  # FFmpeg's frames have room for so many planes; PyAV reads beyond that room
 SHORT_S = 0.1  # a file that lacks more than this is truncated; codecs add and drop some hundredths at the ends
 
 
@@ -116,10 +117,18 @@ class Container:
     def _decode(self, av: ModuleType, stream: Any) -> Iterator[np.ndarray]:
         """The decoded sound in pieces (k, channels) float32, whatever sample format the codec uses."""
         to_float = av.AudioResampler(format="fltp", rate=self.samplerate)
+        first = 0
         with _ffmpeg_errors(av):
             for frame in self._file.decode(stream):
+                channels = frame.layout.nb_channels
+                first = first or channels
+                if channels > MOST_CHANNELS or channels != first:
+                    many = f"it has {channels} channels, at most {MOST_CHANNELS} are read"
+                    raise ValueError(f"its channels change from {first} to {channels}" if channels != first else many)
                 for part in to_float.resample(frame):
-                    yield part.to_ndarray().T
+                    # PyAV's to_ndarray counts the planes to the next zero in memory: of 8 channels it reads a ninth
+                    planes = [np.frombuffer(plane, np.float32, part.samples) for plane in part.planes[:channels]]
+                    yield np.stack(planes).T
 
 
 @contextmanager

@@ -33,6 +33,8 @@ def targets(names: Sequence[str], loss: Any, loss_weights: Any = None, wanted: A
         if isinstance(factor, bool) or not isinstance(factor, int | float | np.number) or not np.isfinite(factor):
             said = f"loss_weights are finite numbers, one an output, got {loss_weights!r}"
             raise ValueError(f"{said}; metrics are the argument after them: metrics=[...]")
+    if wanted is not None and not isinstance(wanted, Mapping | Sequence):
+        raise ValueError(f"metrics is a list, such as ['accuracy'], got {wanted!r:.80}")
     if len(names) == 1 and not isinstance(wanted, Mapping) and not any(isinstance(item, list) for item in wanted or ()):
         return [Target(names[0], by_output[0], float(factors[0]), metrics.get_all(wanted))]
     listed = per_output("metrics", wanted, names, missing=None) if wanted else [None] * len(names)
@@ -55,7 +57,7 @@ def per_output(what: str, given: Any, names: Sequence[str], **default: Any) -> l
             )
         return [given.get(name, default.get("missing")) for name in names]
     if not isinstance(given, list | tuple) or len(given) != len(names):
-        raise ValueError(f"{what} needs one item for each of the outputs {', '.join(names)}, got {said(given)}")
+        raise ValueError(f"{what} needs one item for each of the outputs {', '.join(names)}, got {said(given):.300}")
     return list(given)
 
 

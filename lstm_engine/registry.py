@@ -101,7 +101,10 @@ def make(kind: str, name: Any, config: Any, /, **more: Any) -> Any:
         raise ValueError(f"a {kind} is described by a name and a dict of options, got {name!r:.80} and {config!r:.80}")
     cls = find(kind, name)
     require_types(cls, config)
-    return cls(**config, **more)
+    try:
+        return cls(**config, **more)
+    except TypeError as error:  # an argument that is missing
+        raise ValueError(f"the {kind} {name} cannot be made: {error!s:.300}") from None
 
 
 def require_types(cls: type, config: Mapping[str, Any]) -> None:

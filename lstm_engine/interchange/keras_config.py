@@ -85,7 +85,7 @@ def read_layer(config: Any, origin: Origin) -> Layer:
                 if isinstance(given[option], Layer):
                     given[option].name = _inner_name(given[option])
             elif option not in SILENT and value is not None and (option not in USUAL or USUAL[option] != value):
-                raise ValueError(f"it has {option}={value!r}, which the engine's {kind} does not have")
+                raise ValueError(f"it has {option}={value!r:.80}, which the engine's {kind} does not have")
         require_types(cls, given)
         return bidirectional(given, name) if cls is Bidirectional else cls(**given, name=name.replace("/", "_"))
     except (TypeError, ValueError) as error:
@@ -144,9 +144,10 @@ def _missing_options(kind: str, origin: Origin) -> Config:
 
 
 def _dtype(config: Any, what: str) -> str:
-    name = config["config"].get("name") if isinstance(config, dict) and "config" in config else config
+    policy = config.get("config") if isinstance(config, dict) else None
+    name = policy.get("name") if isinstance(policy, dict) else config
     if name not in (None, "float32", "float64"):
-        raise ValueError(f"{what} computes in {name}; the engine has float32 and float64")
+        raise ValueError(f"{what} computes in {str(name)[:80]}; the engine has float32 and float64")
     return name or "float32"
 
 
@@ -211,7 +212,9 @@ def _inner_name(layer: Layer) -> str:
 
 def bidirectional(given: Config, name: str) -> Bidirectional:
     """From the two directions in full, as Keras writes them, the layer whose second direction is derived, where it can be."""
-    first, second = given.pop("layer"), given.pop("backward_layer", None)
+    first, second = given.pop("layer", None), given.pop("backward_layer", None)
+    if first is None:
+        raise ValueError("it has no layer inside")
     for half in filter(None, (first, second)):
         if isinstance(half, Recurrent):
             half.zero_output_for_mask = False  # Bidirectional decides it
@@ -227,7 +230,7 @@ def read_shape(shape: Any) -> tuple[Any, ...]:
         or not shape
         or not all(n is None or (type(n) is int and n > 0) for n in shape)
     ):
-        raise ValueError(f"its input's shape is {shape!r}, expected sizes with None for any")
+        raise ValueError(f"its input's shape is {str(shape)[:80]}, expected sizes with None for any")
     return tuple(shape[1:])
 
 

@@ -118,7 +118,12 @@ def read_graph(config: Any, origin: Origin, prepare: Callable[[Sequence[Layer]],
                 made[name, n, 0] = read_mask(node, made)
                 continue
             x, states = _arguments(layers[name], name, node, made, masks)
-            y = call(layers[name], x, states)
+            try:
+                y = call(layers[name], x, states)
+            except TypeError as error:
+                raise ValueError(
+                    f"layer {name!r:.80} cannot be called as its inbound_nodes say: {error!s:.300}"
+                ) from None
             made |= {(name, n, k): item for k, item in enumerate(y if isinstance(y, list) else [y])}
             masks[id(made[name, n, 0])] = _mask_after(layers[name], x, list(_places(node)), masks)
         pending = [item for item in pending if item not in ready]
@@ -135,7 +140,7 @@ def _name(row: Config) -> str:
 def is_operation(row: Config) -> bool:
     """Whether a row is one of the operations of a mask: a layer's config says `trainable`, an operation's does not."""
     options, module = row.get("config"), str(row.get("module") or "keras.src.ops.")
-    known = row.get("class_name") in MASK_OPERATIONS and module.startswith("keras.src.ops.")
+    known = str(row.get("class_name")) in MASK_OPERATIONS and module.startswith("keras.src.ops.")
     return known and isinstance(options, dict) and "trainable" not in options
 
 

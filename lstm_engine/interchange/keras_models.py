@@ -198,7 +198,7 @@ def read_model(
     With `numbers`, those that the file has, its weights are zeros, to be read.
     """
     kind = config.get("class_name") if isinstance(config, dict) else None
-    if kind not in MODELS or config.get("registered_name") not in (None, kind):
+    if not isinstance(kind, str) or kind not in MODELS or config.get("registered_name") not in (None, kind):
         what = (config.get("registered_name") or kind) if kind else config
         raise ValueError(f"it describes no model of Keras's, but {str(what)[:80]!r}")
     described = config.get("config")

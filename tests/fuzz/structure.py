@@ -5,6 +5,7 @@ A mutator of bytes alone rarely gets past a parser. Here one value of the tree i
 
 import json
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,14 @@ def _near(value: Any, rng: random.Random) -> Any:
             return rng.choice([value[::-1], value * 2, value[:1], [value]])
         case _:
             return [value]
+
+
+def sizes(tree: Any) -> Iterator[float]:
+    """Every number in the JSON value."""
+    if isinstance(tree, int | float):
+        yield tree
+    for item in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from sizes(item)
 
 
 def array(spec: Any) -> np.ndarray | None:
