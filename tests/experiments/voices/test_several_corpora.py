@@ -101,3 +101,9 @@ def test_reports_are_not_written_among_the_recordings(tables):
         with pytest.raises(ValueError, match="among its recordings: choose another --out"):
             several_corpora.evaluate_corpora(None, {}, tables, parent, force=force)
     assert sorted(parent.rglob("*")) == before
+
+
+def test_a_group_without_a_value_has_a_name():
+    assert list(groups.table(groups.grouped(rows(["male", "female"], [True, True], column=""), "room")).index) == [
+        "(none given)"
+    ]
