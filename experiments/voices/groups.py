@@ -49,7 +49,8 @@ def table(groups: list[dict[str, Any]], f0: bool = True) -> pd.DataFrame:
         balanced = "" if low is None else f"{g['balanced_accuracy']:.3f} ({low:.2f} to {high:.2f})"
         right = {f"{sex} right": f"{g[sex]['right']} of {g[sex]['of']}" for sex in LABELS}
         rest = "" if g["right_of_answered"] is None else f"{g['right_of_answered']:.3f}"
-        shown[g["value"]] = {
+        name = g["value"] or "(none given)"
+        shown[name] = {
             "balanced accuracy": balanced,
             **right,
             "answered": f"{g['answered']:.2f}",
@@ -57,5 +58,5 @@ def table(groups: list[dict[str, Any]], f0: bool = True) -> pd.DataFrame:
         }
         if f0:
             hz = {sex: g[sex]["f0_hz"] for sex in LABELS}
-            shown[g["value"]] |= {f"F0, {sex}": "" if hz[sex] is None else f"{hz[sex]:.0f} Hz" for sex in LABELS}
+            shown[name] |= {f"F0, {sex}": "" if hz[sex] is None else f"{hz[sex]:.0f} Hz" for sex in LABELS}
     return pd.DataFrame(shown).T

@@ -258,10 +258,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         named.split("=", 1) if "=" in named else (Path(named).stem, named)
         for named in options.model or [f"shipped={SHIPPED}"]
     )
-    models = {name: clip_model.load(file) for name, file in files.items()}
-    of_tables = zip(names(options.tables).items(), parts * (len(options.tables) // len(parts)), strict=True)
-    read = [Corpus.read(name, table, part, options.by) for (name, table), part in of_tables]
-    earlier = json.loads(options.beside.read_text()) if options.beside else {}
+    try:
+        models = {name: clip_model.load(file) for name, file in files.items()}
+        of_tables = zip(names(options.tables).items(), parts * (len(options.tables) // len(parts)), strict=True)
+        read = [Corpus.read(name, table, part, options.by) for (name, table), part in of_tables]
+        earlier = json.loads(options.beside.read_text()) if options.beside else {}
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
     if odd := [name for name, of in earlier.items() if list(of) != [corpus.name for corpus in read]]:
         parser.error(f"{options.beside}: {odd[0]} was judged on {', '.join(earlier[odd[0]])}, not on these tables")
     run = Run(options.out, force=True)

@@ -48,6 +48,11 @@ def evaluate_corpora(
             f"there are {len(corpora)} corpora and {len(parts)} parts: give one part, or one for each corpus"
         )
     named = names(corpora)
+    for name, corpus in named.items():
+        if (Path(out) / name).resolve() in (corpus.resolve(), corpus.resolve().parent):
+            raise ValueError(
+                f"the report on {name} would be written among its recordings: choose another --out than {out}"
+            )
     begun = Path(out).is_dir() and {path.name for path in Path(out).iterdir()} <= {*named}  # stopped before: resume it
     run = Run(out, force or begun)
     for corpus in named.values():

@@ -89,3 +89,10 @@ def test_a_voice_spoken_again_has_the_pitch_that_was_asked_for():
     first, up = (frames(y, synth.RATE) for y in moved_pitch.world_sounds(x, synth.RATE, (0, 6)))
     voiced = (first[:, 1] > 0.6) & (up[:, 1] > 0.6)
     assert np.median((up - first)[voiced, LOG_F0]) == pytest.approx(np.log(2) / 2, abs=0.02)
+
+
+def test_what_cannot_be_read_is_told_in_one_line(tmp_path, capsys):
+    for options in (["--model", str(tmp_path / "nowhere")], []):
+        with pytest.raises(SystemExit):
+            reasons.main([str(tmp_path / "nowhere.csv"), *options])
+        assert "nowhere" in capsys.readouterr().err

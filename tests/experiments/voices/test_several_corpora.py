@@ -92,3 +92,18 @@ def test_a_recording_with_two_values_belongs_to_no_group(tables, tmp_path):
 
 def test_corpora_of_one_name_are_told_apart(tmp_path):
     assert list(several_corpora.names([tmp_path / "x" / "voices", tmp_path / "y" / "voices"])) == ["voices", "voices-2"]
+
+
+def test_reports_are_not_written_among_the_recordings(tables):
+    parent = tables[1].parent
+    before = sorted(parent.rglob("*"))
+    for force in (False, True):
+        with pytest.raises(ValueError, match="among its recordings: choose another --out"):
+            several_corpora.evaluate_corpora(None, {}, tables, parent, force=force)
+    assert sorted(parent.rglob("*")) == before
+
+
+def test_a_group_without_a_value_has_a_name():
+    assert list(groups.table(groups.grouped(rows(["male", "female"], [True, True], column=""), "room")).index) == [
+        "(none given)"
+    ]
