@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from features.audio import BadClip, Doubt, Reason, content_hash, conversion, read_clip
 from features.corpora import Utterance
-from features.processes import deaf_to_interrupts
+from features.processes import set_apart
 from features.recipes import Recipe
 
 LONGEST_S = 600.0  # a clip may last ten minutes: measuring an hour at once would take gigabytes
@@ -191,7 +191,7 @@ class _Worker:
         self.connection, worker_end = _PROCESSES.Pipe()
         self.process = _PROCESSES.Process(target=_serve, args=(worker_end, self.work), daemon=True)
         try:
-            with deaf_to_interrupts():
+            with set_apart():
                 self.process.start()
             worker_end.close()
             self.connection.recv()  # sent once the worker is ready

@@ -10,7 +10,7 @@ from multiprocessing import resource_tracker
 
 
 @contextmanager
-def deaf_to_interrupts() -> Iterator[None]:
+def set_apart() -> Iterator[None]:
     """Processes that start here never hear Ctrl-C, not even while they import; this one hears it when the block ends.
 
     A terminal sends it to all of them, and only the process that started them is to hear it. Nor do they import what lies in

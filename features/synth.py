@@ -20,7 +20,7 @@ import soundfile
 from numpy.typing import ArrayLike, NDArray
 from scipy.signal import lfilter, sosfilt
 
-from features.processes import deaf_to_interrupts
+from features.processes import set_apart
 
 Array = NDArray[np.float64]
 Hiss = tuple[float, float, float, float]  # a fricative or a stop's burst: start (s), end (s), centre (Hz), loudness
@@ -268,7 +268,7 @@ def write_corpus(
         for i in range(speakers + test_speakers)
     )
     total = 2 * (speakers + test_speakers) * clips
-    with deaf_to_interrupts():  # with the call the workers start
+    with set_apart():  # with the call the workers start
         written = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(work)
     for done, _ in enumerate(written, start=1):
         if progress:

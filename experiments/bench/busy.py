@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from experiments.bench.sides import ENGINE
 from experiments.bench.task import GRID
 from experiments.bench.turns import Seat, Timing, Turns
-from features.processes import deaf_to_interrupts
+from features.processes import set_apart
 
 SHAPES = tuple(GRID[name] for name in ("tutorial", "structured", "frames", "digits"))
 BURNER = "one process a core that multiplies NumPy matrices of 64 x 64, on one thread, in the core's own cache"
@@ -43,7 +43,7 @@ def burners(n: int) -> Iterator[None]:
     context = multiprocessing.get_context("spawn")
     begun = context.Barrier(n + 1)
     programs = [context.Process(target=burn, args=(begun.wait,), daemon=True) for _ in range(n)]
-    with deaf_to_interrupts():
+    with set_apart():
         for program in programs:
             program.start()
     try:

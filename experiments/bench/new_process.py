@@ -25,7 +25,7 @@ import numpy as np
 from experiments.bench.sides import ENGINE, SIDES
 from experiments.bench.task import Shape, Task
 from experiments.bench.turns import entry_of, set_environment
-from features.processes import deaf_to_interrupts
+from features.processes import set_apart
 
 STEPS = 5
 TINY = {"T": 5, "H": 16, "B": 8}
@@ -40,7 +40,7 @@ LIBRARIES = {"engine": "engine", "torch": "torch"} | dict.fromkeys(
 def rise(side: str, shape: Shape) -> float | None:
     """MiB by which `STEPS` training steps raise the peak of a process of their own; None where the system does not tell."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
-        with deaf_to_interrupts():
+        with set_apart():
             rising = fresh.submit(_rise, side, shape)
         return rising.result()
 

@@ -22,7 +22,7 @@ from experiments.bench.processor import used_avx512
 from experiments.bench.sides import ENGINE, LIMITS, SIDES, Entry, Way
 from experiments.bench.task import Shape, Task
 from experiments.reports.page import counted
-from features.processes import deaf_to_interrupts, shut
+from features.processes import set_apart, shut
 
 CHECKED_STEPS = 3  # losses before training, and after one and two steps of Adam
 TOLERANCE = 1e-5  # relative: some hundred roundings of 6e-8, since a gate sums up to some 500 products
@@ -73,7 +73,7 @@ class Turns:
         self.pools = {}
         for seat in seats:
             self.pools[seat.label] = ProcessPoolExecutor(1, own_process, initializer=_sit_down, initargs=(seat,))
-            with _first_on_the_path(seat.source), deaf_to_interrupts():
+            with _first_on_the_path(seat.source), set_apart():
                 self.pools[seat.label].submit(os.getpid)  # starts the process, which takes the path of this one
 
     def __enter__(self) -> "Turns":

@@ -18,7 +18,7 @@ from joblib import Parallel, delayed
 from experiments.reports.run import CONFIG, Run, differences, record, to_json
 from experiments.study.tasks import Task
 from features.digits import Digits
-from features.processes import deaf_to_interrupts
+from features.processes import set_apart
 from features.whole_files import replace_file, sweep
 from lstm_engine.backend import one_thread
 
@@ -120,7 +120,7 @@ def gather(run: Run, jobs: Sequence[Job], workers: int = 1, update: Update = lam
     missing = [job for job in jobs if job.file not in results]
     update(len(results), len(jobs))
     parallel = Parallel(n_jobs=workers, return_as="generator_unordered")
-    with deaf_to_interrupts():  # with the call the workers start
+    with set_apart():  # with the call the workers start
         finished = parallel(delayed(_work)(str(run.folder / RESULTS), job) for job in missing)
     for file, result in finished:
         results[file] = result

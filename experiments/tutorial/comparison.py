@@ -19,7 +19,7 @@ import pandas as pd
 import lstm_engine as le
 from experiments.reports.scores import classification
 from experiments.tutorial.task import VoiceTask, batches, voice_model
-from features.processes import deaf_to_interrupts, shut
+from features.processes import set_apart, shut
 
 Batches = list[np.ndarray]
 
@@ -132,7 +132,7 @@ def compare(
     own_process = multiprocessing.get_context("spawn")
     pools = {name: ProcessPoolExecutor(1, own_process) for name in sides}
     try:
-        with deaf_to_interrupts():
+        with set_apart():
             starting = [pools[s].submit(_start, kind, settings, data, weights) for s, (kind, weights) in sides.items()]
         for started in starting:
             started.result()

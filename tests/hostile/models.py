@@ -381,20 +381,10 @@ def cases() -> Iterator[Case]:
             yield Case(kind, name, "load", written(network, change))
     for name, bytes_changed in RAW.items():
         yield Case("model: bytes", name, "load", raw(bytes_changed))
-    for place, value in VOICE:
-        yield Case(
-            "tutorial's model",
-            f"{'.'.join(place)} = {short(value)}",
-            "predict",
-            written(tutorial, said(*place, value=value)),
-        )
-    for place, value in FRAMES:
-        yield Case(
-            "model of frames",
-            f"{'.'.join(place)} = {short(value)}",
-            "predict",
-            written(frames, said(*place, value=value)),
-        )
+    for kind, made, places in (("tutorial's model", tutorial, VOICE), ("model of frames", frames, FRAMES)):
+        for place, value in places:
+            name = f"{'.'.join(place)} = {short(value)}"
+            yield Case(kind, name, "predict", written(made, said(*place, value=value)))
     linear = at("layers", -1, "config", "activation", value="linear")
     yield Case("model of frames", "an output that is no probability", "predict", written(frames, linear))
     yield Case("tutorial's model", "an output that is no probability", "predict", written(tutorial, linear))

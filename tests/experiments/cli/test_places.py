@@ -8,7 +8,7 @@ import warnings
 import pytest
 
 from experiments.cli import places
-from features.processes import deaf_to_interrupts
+from features.processes import set_apart
 
 
 @pytest.mark.parametrize("threads", ["0", "-1", "two", "100000"])
@@ -44,7 +44,7 @@ def test_damaged_code_of_another_library_is_removed_and_said(tmp_path):
 
 def test_workers_do_not_look_into_the_working_folder(monkeypatch):
     monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
-    with deaf_to_interrupts():
+    with set_apart():
         assert os.environ["PYTHONSAFEPATH"] == "1"
     assert "PYTHONSAFEPATH" not in os.environ
 
