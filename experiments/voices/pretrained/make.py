@@ -219,8 +219,8 @@ OPTION = " --judge $LSTM_ENGINE_DATA/{}/metadata.csv"
 
 JUDGES = """**Other corpora.** {names} chose the recipe together with the folds, by the worst balanced accuracy of
 these sets. Nothing was trained on them, and they chose no weights: the shipped draw is the first. Since they chose, their
-figures are slightly too good. "Answered" counts by the probability alone: `evaluate` and `predict` also abstain where less than
-0.3 s is voice, as in many single words.
+figures are slightly too good. "Answered" counts by the probability alone: `evaluate` and `predict` also abstain where less
+than 0.3 s is voice, as in many single words.
 
 | corpus | | balanced accuracy | right: male, female | answered | errors among these, of all |
 |---|---|---|---|---|---|
