@@ -177,7 +177,7 @@ def _opened(path: Path) -> Iterator[_File]:
         raise ValueError(unreadable % error) from None
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         said = str(error) if isinstance(error, ValueError) else repr(error)
-        raise ValueError(f"{path} cannot be used: {said}") from None
+        raise ValueError(f"{path} cannot be used: {said:.1000}") from None
 
 
 def _check_dtypes(stored: Mapping[str, Any], dtype: str) -> None:

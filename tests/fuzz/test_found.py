@@ -8,6 +8,7 @@ import pytest
 
 from features.audio import BadClip, read_clip
 from tests.fuzz.doors import DOORS, store_tree, tree_of
+from tests.fuzz.findings import LONGEST
 
 GRAPH, LAYERS = ["architecture", "graph"], ["config.json", "config", "layers"]
 FOUND = [  # harness, the entry by which its tree is known, the place in it, the value, the words
@@ -15,6 +16,13 @@ FOUND = [  # harness, the entry by which its tree is known, the place in it, the
     ("models", "graph", [*GRAPH, "nodes", 2, "inputs"], [], "'dense' of the layer 'dense' with 0 inputs"),
     ("models", "graph", [*GRAPH, "nodes", 0, "inputs", 0, 0], "dense", "no input or node before it"),
     ("models", "graph", [*GRAPH, "outputs", 0, 1], 7, "'dense' has no output 7"),
+    (
+        "models",
+        "Embedding",
+        ["architecture", "layers", 0, "config", "embeddings_initializer"],
+        {"a": "b" * 9000},
+        "initializer",
+    ),
     ("keras", "batch_shape", [*LAYERS, 2, "registered_name"], 7, "registered_name is '7', expected a text"),
     ("keras", "input_layers", [*LAYERS, 1, "inbound_nodes", 0, "args"], [[]], "is called on an empty list"),
     ("keras", "input_layers", [*LAYERS, 1, "inbound_nodes", 0, "args", 0], [{}, 1], "as its inbound_nodes say"),
@@ -35,8 +43,9 @@ def test_what_was_found_is_refused_in_words(door, kind, place, value, words, tmp
     for key in place[:-1]:
         parent = parent[key]
     parent[place[-1]] = value
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(ValueError, match=words) as told:
         DOORS[door].enter(json.dumps(tree).encode(), tmp_path)
+    assert len(str(told.value)) <= LONGEST
 
 
 def test_a_manifest_with_bytes_that_are_not_utf_8_is_refused_in_words(tmp_path):
