@@ -24,6 +24,7 @@ from ..registry import engine, require_types
 from ..wrappers import Bidirectional, as_config
 
 Config = dict[str, Any]
+MOST_LETTERS = 1000  # of a layer's name
 PYTHON = ("Lambda", "TFOpLambda", "SlicingOpLambda")  # classes that hold code
 CUDNN: dict[str, tuple[str, Config]] = {
     "CuDNNLSTM": ("LSTM", {}),
@@ -65,8 +66,7 @@ def version_of(text: str | None) -> tuple[int, ...] | None:
 def read_layer(config: Any, origin: Origin) -> Layer:
     """The engine's layer. ValueError names the layer and the class or option that the engine does not have."""
     kind, options = _parts(config, "a layer")
-    if not isinstance(name := options.pop("name", ""), str):
-        raise ValueError(f"a {kind}'s name is {name!r:.80}, expected a text")
+    name = read_name(options.pop("name", ""), kind)
     what = f"layer {name or kind}"
     kind, old = CUDNN[kind] if kind in CUDNN else (kind, _missing_options(kind, origin))
     cls = _layer_class(kind, config, what, origin)
@@ -204,6 +204,12 @@ def read_regularizer(value: Any) -> regularizers.Regularizer | None:
     return regularizers.L1L2(**{k: float(v) for k, v in options.items() if k in ("l1", "l2")})
 
 
+def read_name(name: Any, kind: str = "layer") -> str:
+    if not isinstance(name, str) or len(name) > MOST_LETTERS:
+        raise ValueError(f"a {kind}'s name is {name!r:.80}, expected a text of at most {MOST_LETTERS} letters")
+    return name
+
+
 def _inner_name(layer: Layer) -> str:
     """The name that its writer gave a layer in a wrapper; "" where Keras counted over all models of a process."""
     name = re.sub("^(forward|backward)_", "", layer.name)
@@ -218,7 +224,8 @@ def bidirectional(given: Config, name: str) -> Bidirectional:
     for half in filter(None, (first, second)):
         if isinstance(half, Recurrent):
             half.zero_output_for_mask = False  # Bidirectional decides it
-    if second is not None and second.config() == first.config() | {"go_backwards": not first.config()["go_backwards"]}:
+    derived = isinstance(first, Recurrent) and second is not None
+    if derived and second.config() == first.config() | {"go_backwards": not first.config()["go_backwards"]}:
         second = None
     return Bidirectional(first, backward_layer=second, name=name, **given)
 

@@ -14,7 +14,7 @@ from ..layer import Layer
 from ..network import Network
 from ..schema import MOST_LAYERS
 from ..tensors import Input, InputLayer, Tensor, call
-from .keras_config import Config, Origin, keras_object, read_layer, read_shape, write_layer
+from .keras_config import Config, Origin, keras_object, read_layer, read_name, read_shape, write_layer
 
 MOST_CALLS = MOST_LAYERS
 History = tuple[str, int, int]
@@ -134,7 +134,7 @@ def read_graph(config: Any, origin: Origin, prepare: Callable[[Sequence[Layer]],
 
 def _name(row: Config) -> str:
     options = row.get("config")
-    return str(row.get("name") or (options.get("name") if isinstance(options, dict) else "") or "")
+    return read_name(row.get("name") or (options.get("name") if isinstance(options, dict) else "") or "")
 
 
 def is_operation(row: Config) -> bool:

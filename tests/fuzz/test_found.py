@@ -11,6 +11,7 @@ from tests.fuzz.doors import DOORS, store_tree, tree_of
 from tests.fuzz.findings import LONGEST
 
 GRAPH, LAYERS = ["architecture", "graph"], ["config.json", "config", "layers"]
+DENSE = {"class_name": "Dense", "config": {"name": "d", "units": 2}}
 FOUND = [  # harness, the entry by which its tree is known, the place in it, the value, the words
     ("models", "graph", [*GRAPH, "inputs", 0], "c", "its graph begins at 'c', its input layers are a, b"),
     ("models", "graph", [*GRAPH, "nodes", 2, "inputs"], [], "'dense' of the layer 'dense' with 0 inputs"),
@@ -31,6 +32,15 @@ FOUND = [  # harness, the entry by which its tree is known, the place in it, the
     ("keras", "batch_shape", [*LAYERS, 2, "config", "layer"], None, "layer bidirectional: it has no layer inside"),
     ("keras", "batch_shape", ["config.json", "compile_config", "metrics"], 7, "metrics is a list"),
     ("importers", "batch_shape", ["json", "class_name"], {}, "it describes no model of Keras's"),
+    ("importers", "input_layers", ["json", "config", "layers", 1, "name"], {"a": "b" * 9000}, "expected a text"),
+    ("importers", "input_layers", ["json", "config", "layers", 1, "name"], "b" * 9000, "at most 1000 letters"),
+    (
+        "importers",
+        "Bidirectional",
+        ["json", "config", "layers", 2, "config"],
+        {"layer": DENSE, "backward_layer": DENSE},
+        "Bidirectional takes an LSTM",
+    ),
     ("stores", "entries", ["entries", 1, "index"], 5, "its arrays do not fit its list of clips"),
 ]
 
